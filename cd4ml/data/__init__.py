@@ -1,0 +1,1 @@
+"""Tables, the predictions table and digests."""

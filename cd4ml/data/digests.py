@@ -1,0 +1,55 @@
+"""SHA-256 over whole content, never over a sample.
+
+A file's digest is that of its bytes. A folder's is that of its manifest: one line `<sha256>  <path>` for each file,
+sorted by path (POSIX separators, relative), each ended by a newline, as `sha256sum` prints them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from cd4ml.errors import OptionsError, UnavailableError
+
+# MLflow writes this file into a downloaded copy to say by which name it was found: no part of the model.
+NOT_PART_OF_A_MODEL: Final = frozenset({"registered_model_meta"})
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a regular file.
+
+    Raises:
+        UnavailableError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UnavailableError(f"{path}: {error.strerror}.") from error
+
+
+def manifest(folder: Path) -> dict[str, str]:
+    """Return the digest of every file in a folder by its relative path, sorted.
+
+    Raises:
+        OptionsError: the folder is empty, or holds a symbolic link or anything else that is not a file.
+    """
+    if not folder.is_dir():
+        raise UnavailableError(f"{folder}: no such folder.")
+    digests: dict[str, str] = {}
+    for path in sorted(folder.rglob("*"), key=lambda item: item.relative_to(folder).as_posix()):
+        relative = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise OptionsError(f"{path}: not a regular file; a model folder holds regular files only")
+        if path.is_file() and relative not in NOT_PART_OF_A_MODEL:
+            digests[relative] = file_sha256(path)
+    if not digests:
+        raise OptionsError(f"{folder}: the folder is empty")
+    return digests
+
+
+def folder_sha256(folder: Path) -> str:
+    """Return the hexadecimal SHA-256 of a folder's manifest."""
+    lines = "".join(f"{digest}  {path}\n" for path, digest in manifest(folder).items())
+    return hashlib.sha256(lines.encode()).hexdigest()

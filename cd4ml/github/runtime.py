@@ -1,0 +1,86 @@
+"""Outputs, step summary and annotations, written so that no text from data becomes a command.
+
+The formats are those of the runner's own parser (actions/runner, ActionCommand.cs and FileCommandManager.cs).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from cd4ml.render.terminal import safe
+from cd4ml.report import Check, Status
+
+# The platform shows 10 annotations of a type for each step and cuts a message at 4,096 characters.
+MOST_ANNOTATIONS: Final = 10
+_LONGEST_MESSAGE: Final = 4000
+
+
+def write_outputs(file: Path, outputs: Mapping[str, str]) -> None:
+    """Append outputs to the file that GITHUB_OUTPUT names.
+
+    Keys are constants of this project. A value may be any text: its delimiter is random and not part of it.
+    """
+    with file.open("a", encoding="utf-8", newline="") as stream:
+        for key, value in outputs.items():
+            delimiter = _delimiter(value)
+            stream.write(f"{key}<<{delimiter}\n{value}\n{delimiter}\n")
+
+
+def _delimiter(value: str) -> str:
+    """Return a line that the value does not hold."""
+    while True:
+        delimiter = f"cd4ml-{secrets.token_hex(16)}"
+        if delimiter not in value:
+            return delimiter
+
+
+def append_summary(file: Path, text: str) -> None:
+    """Append Markdown to the file that GITHUB_STEP_SUMMARY names."""
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def annotations(checks: Sequence[Check], *, prefix: str = "", title: str) -> list[str]:
+    """Return workflow commands that point at what did not pass, at most ten of a type.
+
+    Args:
+        prefix: the working directory relative to the repository's root, "" or ending in a slash.
+        title: shown in bold; a constant.
+    """
+    levels = {Status.FAILED: "error", Status.ERROR: "error", Status.INCONCLUSIVE: "warning"}
+    lines: list[str] = []
+    counts: dict[str, int] = {}
+    for check in checks:
+        level = levels.get(check.status)
+        if level is None or counts.get(level, 0) >= MOST_ANNOTATIONS:
+            continue
+        counts[level] = counts.get(level, 0) + 1
+        lines.append(_annotation(check, level, prefix, title))
+    return lines
+
+
+def _annotation(check: Check, level: str, prefix: str, title: str) -> str:
+    """Return one workflow command."""
+    properties = {"title": title}
+    if check.location:
+        properties["file"] = prefix + check.location.path
+        if check.location.line:
+            properties["line"] = str(check.location.line)
+        if check.location.column:
+            properties["col"] = str(check.location.column)
+    message = " ".join(part for part in (check.message, check.advice) if part)[:_LONGEST_MESSAGE]
+    joined = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
+    return f"::{level} {joined}::{_escape_data(message)}"
+
+
+def _escape_data(text: str) -> str:
+    """Escape a message: one line without control characters and without a second command."""
+    return safe(text).replace("%", "%25")
+
+
+def _escape_property(text: str) -> str:
+    """Escape a property's value."""
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")

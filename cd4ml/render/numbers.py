@@ -1,0 +1,30 @@
+"""How numbers look to people; reports keep full precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def number(value: Any) -> str:
+    """Return the value as people read it: four decimals for fractions, thousands separated for counts."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if abs(value) >= 1000 or 0 < abs(value) < 0.001 else f"{value:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span with a unit that fits it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return the count with the noun in its right form."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,67 @@
+"""A report for a terminal or a job log."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from cd4ml.render.numbers import number, plural
+from cd4ml.report import Check, Report, Status
+
+_MARK: Final = {
+    Status.PASSED: "ok",
+    Status.FAILED: "FAILED",
+    Status.INCONCLUSIVE: "INCONCLUSIVE",
+    Status.ERROR: "ERROR",
+    Status.SKIPPED: "skipped",
+}
+_MOST_LINES: Final = 50
+
+
+def safe(text: str) -> str:
+    """Return text from data so that neither a terminal nor a runner takes any of it for a command.
+
+    Control and format characters (among them bidirectional overrides) are shown escaped, and `::` and `##[`, which a
+    runner looks for, are broken by a zero-width joiner written as an escape.
+    """
+    shown = "".join(
+        character if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp", "Cs") else ascii(character)[1:-1]
+        for character in text
+    )
+    while "::" in shown or "##[" in shown:
+        shown = shown.replace("::", ": :").replace("##[", "# #[")
+    return shown
+
+
+def terminal(report: Report) -> str:
+    """Return the verdict, then what did not pass, then what did; one line a check."""
+    lines = [f"{report.stage}: {str(report.status).upper()}"]
+    if report.summary:
+        lines.append(f"  {safe(report.summary)}")
+    blocking = [check for check in report.checks if check.status is not Status.PASSED]
+    passed = [check for check in report.checks if check.status is Status.PASSED]
+    shown = [*blocking[:_MOST_LINES], *passed[: max(0, _MOST_LINES - len(blocking))]]
+    for check in shown:
+        lines.extend(_lines(check))
+    hidden = len(report.checks) - len(shown)
+    if hidden:
+        lines.append(f"  … and {plural(hidden, 'more check')} in the report")
+    return "\n".join(lines) + "\n"
+
+
+def _lines(check: Check) -> list[str]:
+    """Return a check's line, and its advice if it did not pass."""
+    where = ""
+    if check.location:
+        line = f":{check.location.line}" if check.location.line else ""
+        where = f"{check.location.path}{line}: "
+    limit = f" (limit {number(check.limit)})" if check.limit is not None else ""
+    value = f" = {number(check.value)}" if check.value is not None else ""
+    size = f", n = {number(check.n)}" if check.n is not None else ""
+    head = f"{check.id}{value}{limit}{size}"
+    lines = [f"  {_MARK[check.status]:<8} {safe(head)}"]
+    if check.status is not Status.PASSED:
+        lines.append(f"           {safe(where + check.message)}")
+        if check.advice:
+            lines.append(f"           -> {safe(check.advice)}")
+    return lines

@@ -1,0 +1,25 @@
+"""What a stage found: frozen values, no formatting, no input or output."""
+
+from cd4ml.report.model import (
+    Check,
+    InputDigest,
+    Interval,
+    Location,
+    ModelIdentity,
+    Report,
+    Status,
+    error_report,
+    worst,
+)
+
+__all__ = [
+    "Check",
+    "InputDigest",
+    "Interval",
+    "Location",
+    "ModelIdentity",
+    "Report",
+    "Status",
+    "error_report",
+    "worst",
+]

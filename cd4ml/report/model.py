@@ -1,0 +1,154 @@
+"""The report of one stage: checks, numbers and what they were computed from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from cd4ml.errors import Cd4mlError
+
+
+class Status(StrEnum):
+    """The verdict of a check and of a report. Only `passed` lets a change through."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+# From harmless to worst. `skipped` ranks lowest: it can never cover up another verdict.
+_SEVERITY: Final = (Status.SKIPPED, Status.PASSED, Status.INCONCLUSIVE, Status.FAILED, Status.ERROR)
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """Return the worst status; no status at all is an `error`, because nothing was looked at."""
+    ranks = [_SEVERITY.index(status) for status in statuses]
+    return _SEVERITY[max(ranks)] if ranks else Status.ERROR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """A place in the caller's source: path relative to the working directory, 1-based line and column."""
+
+    path: str
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A confidence interval, in the units of the metric."""
+
+    lower: float
+    upper: float
+    confidence: float
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One decision.
+
+    Attributes:
+        id: kebab-case and stable between runs, e.g. `minimum-accuracy` or `disparate-impact:race=black`.
+        reason: machine-readable cause, kebab-case, e.g. `below-minimum`, `not-a-number`, `too-few-rows`.
+        message: what was found, for people. Text from data is not escaped here: renderers do that.
+        advice: what to do next, if the check did not pass.
+        slice: the subgroup (column name to value), if the check is about one.
+        n: number of rows that the value rests on.
+    """
+
+    id: str
+    status: Status
+    message: str
+    reason: str | None = None
+    advice: str | None = None
+    metric: str | None = None
+    value: float | int | str | bool | None = None
+    interval: Interval | None = None
+    limit: float | int | str | None = None
+    baseline: float | int | str | None = None
+    slice: Mapping[str, str] | None = None
+    n: int | None = None
+    location: Location | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse to pass on a value that is no number: it compares false with every limit."""
+        if self.status is Status.PASSED and isinstance(self.value, float) and not math.isfinite(self.value):
+            raise ValueError(f"check {self.id} cannot pass with the value {self.value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputDigest:
+    """An input of the verdict: `sha256` covers the whole content (or the sorted manifest of a folder)."""
+
+    name: str
+    path: str
+    sha256: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelIdentity:
+    """Which model: where it was looked up, what the registry calls it, and the digest of its files."""
+
+    uri: str
+    sha256: str
+    name: str | None = None
+    version: str | None = None
+    alias: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What one stage decided, and on what grounds.
+
+    Attributes:
+        metrics: numbers by name; may be nested. Not-a-number and infinity become null in the JSON.
+        details: further structured results of the stage (image digest, commit, confusion matrix, samples of rows).
+        outputs: short strings that later jobs need; the stage declares their names in OUTPUTS.
+        plan: what a stage that changes the world set out to do, in order, written before it acts.
+    """
+
+    stage: str
+    checks: Sequence[Check]
+    summary: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Sequence[InputDigest] = ()
+    candidate: ModelIdentity | None = None
+    production: ModelIdentity | None = None
+    plan: Sequence[str] = ()
+    seed: int | None = None
+    # Set by skipped() alone: a report without checks is otherwise an error.
+    not_configured: bool = False
+
+    @property
+    def status(self) -> Status:
+        """The worst check; zero checks are an `error`."""
+        if self.not_configured:
+            return Status.SKIPPED
+        return worst(check.status for check in self.checks)
+
+    @classmethod
+    def skipped(cls, stage: str) -> Report:
+        """Return the report of a stage that the user configured none of."""
+        return cls(stage=stage, checks=(), summary="Not configured.", not_configured=True)
+
+
+def error_report(stage: str, error: Cd4mlError) -> Report:
+    """Return the report of a run that ended without a verdict."""
+    check = Check(
+        id=error.reason,
+        status=Status.ERROR,
+        reason=error.reason,
+        message=error.message,
+        advice=error.advice or None,
+    )
+    return Report(stage=stage, checks=(check,), summary=error.message)

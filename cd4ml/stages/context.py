@@ -1,0 +1,32 @@
+"""What the command line hands to a stage: everything that is not an option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _silent(_message: str) -> None:
+    """Drop progress messages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The surroundings of a run. Relative paths in options are relative to `directory`, the process's own directory.
+
+    Attributes:
+        environ: the caller's environment; stages take programs and credentials from here, never from `os.environ`.
+        progress: called with one plain sentence as long work moves on.
+        directory: absolute working directory (the process has already changed into it).
+        reports: folder of the reports that earlier stages of this run wrote.
+        cache: folder for things that are slow to make and safe to throw away, such as model environments.
+        save: writes a provisional report to the report path (a stage that acts saves its plan before it acts).
+    """
+
+    directory: Path
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    progress: Callable[[str], None] = _silent
+    reports: Path = Path("reports")
+    cache: Path = Path(".cache")
+    save: Callable[..., None] = field(default=lambda report: None, repr=False)
