@@ -1,0 +1,126 @@
+"""Decisions as 0 and 1, and sensitive features as groups: every value lands in a group that has a name.
+
+fairlearn takes any two labels and any numbers: text labels give a difference of 0.0, scores give groups of their own,
+and rows without a value vanish. Here each of these is refused or named.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.options import number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MISSING: Final = "(missing)"
+# More distinct numbers than this are a quantity, not groups.
+MOST_NUMERIC_GROUPS: Final = 20
+MOST_GROUPS: Final = 100
+
+
+def as_binary(
+    y_true: pd.Series[Any], y_pred: pd.Series[Any], positive_label: str | None
+) -> tuple[pd.Series[int], pd.Series[int]]:
+    """Return labels and decisions as 1 (favourable) and 0; both of shape (n,), without nulls.
+
+    Raises:
+        OptionsError: they hold scores, or labels for which nobody said which one is favourable.
+    """
+    labels = {_label(value) for value in {*y_true.unique().tolist(), *y_pred.unique().tolist()}}
+    if positive_label is None:
+        if not labels <= {"0", "1"}:
+            raise OptionsError(
+                f"the labels are {_some(labels)}, not 0 and 1", advice="Set positive-label to the favourable one."
+            )
+        positive_label = "1"
+    scores = sorted(label for label in labels if _is_fraction(label))
+    if scores:
+        raise OptionsError(
+            f"y_true or y_pred holds numbers such as {scores[0]}: these look like scores, not decisions",
+            advice="Apply the model's cut-off first, so that y_pred holds the decision.",
+        )
+    positive = _label(positive_label)
+    if positive not in labels:
+        raise OptionsError(f"positive-label {positive_label!r} does not occur; the labels are {_some(labels)}")
+    return (y_true.map(_label) == positive).astype(int), (y_pred.map(_label) == positive).astype(int)
+
+
+def _label(value: object) -> str:
+    """Return a label as people write it: 1, 1.0 and True are the same label."""
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
+        return str(int(bool(value)))
+    text = str(value).strip()
+    try:
+        as_number = float(text)
+    except ValueError:
+        return text
+    return str(int(as_number)) if math.isfinite(as_number) and as_number.is_integer() else text
+
+
+def _is_fraction(label: str) -> bool:
+    """Whether the label is a number with decimals."""
+    try:
+        return not float(label).is_integer()
+    except (ValueError, OverflowError):
+        return False
+
+
+def _some(labels: set[str]) -> str:
+    """Return a few labels for a message."""
+    shown = sorted(labels)[:5]
+    return ", ".join(shown) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+
+
+def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series[str]:
+    """Return the group of each row as text; missing values are a group of their own.
+
+    Args:
+        values: shape (n,).
+        edges: `25:40:62` cuts numbers into `<25`, `25 to <40`, `40 to <62` and `>=62`.
+
+    Raises:
+        OptionsError: a quantity without edges, edges for texts, or too many groups to compare.
+    """
+    import pandas as pd
+
+    if edges is not None:
+        return _binned(values, name, edges)
+    distinct = values.nunique(dropna=True)
+    if pd.api.types.is_float_dtype(values) or pd.api.types.is_integer_dtype(values):
+        if distinct > MOST_NUMERIC_GROUPS:
+            raise OptionsError(
+                f"sensitive feature `{name}` has {distinct} different numbers: a quantity, not groups",
+                advice=f"Declare where it is cut, e.g. bins: {name}=25:40:62.",
+            )
+    if distinct > MOST_GROUPS:
+        raise OptionsError(
+            f"sensitive feature `{name}` has {distinct} different values; at most {MOST_GROUPS} groups can be compared",
+            advice="Is it an identifier? Else put the values into fewer categories.",
+        )
+    return values.map(lambda value: MISSING if pd.isna(value) else _label(value)).astype(str)
+
+
+def _binned(values: pd.Series[Any], name: str, edges: str) -> pd.Series[str]:
+    """Return the bin of each number, lower edge included."""
+    import numpy as np
+    import pandas as pd
+
+    try:
+        cuts = [number(edge) for edge in edges.split(":")]
+    except ValueError as error:
+        raise OptionsError(f"bins: {name}: {error}") from error
+    if any(left >= right for left, right in pairwise(cuts)):
+        raise OptionsError(f"bins: {name}: the edges {edges} do not increase")
+    numbers = pd.to_numeric(values, errors="coerce")
+    unreadable = int((numbers.isna() & values.notna()).sum())
+    if unreadable:
+        raise OptionsError(f"bins: {name}: {unreadable} values are no numbers")
+    shown = [f"{cut:g}" for cut in cuts]
+    names = [f"<{shown[0]}", *(f"{low} to <{high}" for low, high in pairwise(shown)), f">={shown[-1]}"]
+    positions = np.searchsorted(cuts, numbers.fillna(cuts[0]), side="right")
+    groups = pd.Series([names[position] for position in positions], index=values.index)
+    return groups.where(numbers.notna(), MISSING)

@@ -1,0 +1,1 @@
+"""Point estimates and comparisons: pure functions on counts and arrays."""
