@@ -1,0 +1,1 @@
+"""A lender's model of mortgage decisions."""
