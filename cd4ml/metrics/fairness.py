@@ -85,13 +85,12 @@ def fairness_metrics(counts: pd.DataFrame, features: Sequence[str]) -> FairnessM
     names = counts[list(features)].agg(" & ".join, axis=1)
     weights = counts["weight"].to_numpy()
     groups = _groups(counts, names)
-    odds = _has_both_outcomes(counts, names)
     rates = {"selection_rate": fairlearn.selection_rate}
-    if odds:
-        rates |= {
-            "true_positive_rate": fairlearn.true_positive_rate,
-            "false_positive_rate": fairlearn.false_positive_rate,
-        }
+    if _every_group_has(1, counts, names):
+        rates["true_positive_rate"] = fairlearn.true_positive_rate
+    if _every_group_has(0, counts, names):
+        rates["false_positive_rate"] = fairlearn.false_positive_rate
+    odds = len(rates) == 3
     frame = fairlearn.MetricFrame(
         metrics=rates,
         y_true=counts["y_true"],
@@ -121,9 +120,9 @@ def _groups(counts: pd.DataFrame, names: pd.Series[str]) -> list[Group]:
     return result
 
 
-def _has_both_outcomes(counts: pd.DataFrame, names: pd.Series[str]) -> bool:
-    """Whether every group has rows with a positive and with a negative label: else the odds are undefined."""
-    return bool((counts.groupby(names)["y_true"].nunique() == 2).all())
+def _every_group_has(label: int, counts: pd.DataFrame, names: pd.Series[str]) -> bool:
+    """Whether every group has rows with the label; a rate over none of them is undefined (fairlearn says 0)."""
+    return bool((counts["y_true"] == label).groupby(names).any().all())
 
 
 def _of_odds(values: pd.Series[float]) -> tuple[float, float]:
