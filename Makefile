@@ -1,0 +1,39 @@
+# Two commands: `make demo` shows the whole pipeline on real data, `make test` proves it.
+SHELL := /bin/bash
+python := .venv/bin/python
+
+.PHONY: help setup tools demo test lint generate lock clean
+
+help:
+	@echo "make demo      the whole pipeline on real data, set-up included"
+	@echo "make test      every test, set-up included"
+	@echo "make lint      black, flake8 and mypy"
+	@echo "make generate  rewrite what is generated from the stages' options"
+	@echo "make lock      rewrite requirements/*.txt from requirements/*.in"
+	@echo "make clean     remove .venv and .demo (downloads stay in the user's cache)"
+
+setup:
+	@bin/setup
+
+tools: setup
+	@bin/setup-tools $(TOOLS_ARGUMENTS)
+
+demo: setup
+	@$(python) bin/demo
+
+test: tools lint
+	@$(python) -m pytest $(PYTEST_ARGUMENTS)
+
+lint: setup
+	@$(python) -m black --quiet --check cd4ml tests bin examples
+	@$(python) -m flake8 cd4ml tests bin examples
+	@$(python) -m mypy
+
+generate: setup
+	@$(python) bin/generate.py
+
+lock: setup
+	@bin/lock
+
+clean:
+	rm -rf .venv .demo reports
