@@ -1,0 +1,140 @@
+"""The predictions table: the boundary between running models and judging them.
+
+`score-model` writes it, or a user hands it in. In a Parquet file the key-value metadata say which models and which
+test data the numbers are about; a table without them can be judged, but not deployed on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cd4ml.data.tables import PARQUET, digest, read_table
+from cd4ml.errors import OptionsError
+from cd4ml.options import nearest
+from cd4ml.report import InputDigest, ModelIdentity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS: Final = ("row_id", "y_true", "y_pred", "y_score", "production_y_pred", "production_y_score", "sample_weight")
+_METADATA: Final = "cd4ml."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """A predictions table that can be judged.
+
+    Attributes:
+        frame: shape (n, k), n >= 1; columns `y_true` and `y_pred` without nulls, further standard columns where
+            present, and whatever else the table holds.
+        candidate, production: the models that made the predictions, None if the table does not say.
+    """
+
+    frame: pd.DataFrame
+    candidate: ModelIdentity | None
+    production: ModelIdentity | None
+    digest: InputDigest
+
+
+def read_predictions(path: Path, *, columns: Mapping[str, str] | None = None) -> Predictions:
+    """Read a predictions table.
+
+    Args:
+        columns: the table's own name by standard name, where they differ (`{"y_pred": "decision"}`).
+
+    Raises:
+        UnavailableError: the file is missing.
+        OptionsError: required columns are missing or have nulls, row ids repeat, weights are not positive, or the
+            table is empty; all problems at once.
+    """
+    frame = _renamed(read_table(path), path, columns or {})
+    problems = _problems(frame, path)
+    if problems:
+        raise OptionsError(problems)
+    metadata = _metadata(path)
+    return Predictions(
+        frame=frame,
+        candidate=_identity(metadata.get("candidate")),
+        production=_identity(metadata.get("production")),
+        digest=digest(path, "predictions", len(frame)),
+    )
+
+
+def _renamed(frame: pd.DataFrame, path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Give the table's columns their standard names."""
+    problems = []
+    for standard, own in columns.items():
+        if standard not in COLUMNS:
+            problems.append(f"columns: `{standard}` is no standard column{nearest(standard, COLUMNS)}")
+        elif own not in frame.columns:
+            problems.append(f"columns: {path} has no column `{own}`{nearest(own, map(str, frame.columns))}")
+        elif standard in frame.columns and own != standard:
+            problems.append(f"columns: {path} has both `{own}` and `{standard}`")
+    if problems:
+        raise OptionsError(problems)
+    return frame.rename(columns={own: standard for standard, own in columns.items()})
+
+
+def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
+    """Return what keeps the table from being judged."""
+    import numpy as np
+    import pandas as pd
+
+    if frame.empty:
+        return [f"{path}: the table has no rows"]
+    problems = []
+    for name in ("y_true", "y_pred"):
+        if name not in frame.columns:
+            known = nearest(name, map(str, frame.columns))
+            problems.append(f"{path}: no column `{name}`{known}; map it with columns: {name}=<its name>")
+    for name in set(COLUMNS) & set(frame.columns):
+        nulls = int(frame[name].isna().sum())
+        if nulls:
+            problems.append(f"{path}: column `{name}` has {nulls} rows without a value")
+        elif pd.api.types.is_float_dtype(frame[name]) and not np.isfinite(frame[name]).all():
+            problems.append(f"{path}: column `{name}` has infinite values")
+    if "row_id" in frame.columns and frame["row_id"].duplicated().any():
+        problems.append(f"{path}: {int(frame['row_id'].duplicated().sum())} row ids occur more than once")
+    if "sample_weight" in frame.columns and not problems:
+        weight = pd.to_numeric(frame["sample_weight"], errors="coerce")
+        if weight.isna().any() or not (weight > 0).all():
+            problems.append(f"{path}: every sample_weight must be a positive number")
+    return sorted(problems)
+
+
+def write_predictions(
+    frame: pd.DataFrame, path: Path, *, candidate: ModelIdentity, production: ModelIdentity | None
+) -> None:
+    """Write a predictions table that says which models made it; the same input gives the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    identities = {"candidate": candidate, "production": production}
+    metadata = {
+        f"{_METADATA}{name}": json.dumps(asdict(identity), sort_keys=True)
+        for name, identity in identities.items()
+        if identity
+    }
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata}), path)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """Return what the table's file says about its models."""
+    import pyarrow.parquet as pq
+
+    if not (path.is_file() and path.name.endswith(PARQUET)):
+        return {}
+    stored = pq.read_schema(path).metadata or {}
+    texts = {key.decode(): value.decode() for key, value in stored.items() if key.startswith(_METADATA.encode())}
+    return {key.removeprefix(_METADATA): json.loads(value) for key, value in texts.items()}
+
+
+def _identity(value: Any) -> ModelIdentity | None:
+    """Return the model that the metadata name."""
+    return ModelIdentity(**value) if value else None
