@@ -1,1 +1,4 @@
-"""The inference gateway that goes into the image. It imports nothing else of cd4ml: the image has only this folder."""
+"""The inference gateway that goes into the image.
+
+The image holds this folder, `cd4ml.errors` and `cd4ml.data.digests`, and nothing else of cd4ml.
+"""

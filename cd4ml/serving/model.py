@@ -126,7 +126,14 @@ def load(folder: Path | str, *, positive_label: str | None = None) -> Model:
     except MlflowException as error:
         raise ModelError(f"MLflow cannot load the model: {error}") from error
     native = _native(loaded)
-    predict = loaded.predict if native is None else native.predict
+
+    def ask_mlflow(rows: pd.DataFrame) -> Any:
+        """Ask through MLflow, whose own check of the columns may refuse the rows."""
+        try:
+            return loaded.predict(rows)
+        except MlflowException as error:
+            raise RowsError({"": str(error)}) from error
+
     classes = _classes(native)
     label = _positive(classes, positive_label)
     return Model(
@@ -134,7 +141,7 @@ def load(folder: Path | str, *, positive_label: str | None = None) -> Model:
         example=_example(loaded.metadata, folder),
         classes=classes,
         positive_label=label,
-        _predict=predict,
+        _predict=ask_mlflow if native is None else native.predict,
         _probabilities=None if label is None or native is None else native.predict_proba,
     )
 

@@ -1,0 +1,160 @@
+"""Strict reading of a request: from bytes to a frame that fits the model, or a list of what is wrong.
+
+Problems name the place (`rows[3].age`) and the rule, and never repeat what was sent.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import pandas as pd
+
+from cd4ml.serving.model import Column
+
+_SHOWN_PROBLEMS: Final = 20
+_SHOWN_COLUMNS: Final = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a request; `path` says where, in the request's own terms."""
+
+    path: str
+    problem: str
+
+
+class BadRequest(Exception):
+    """A request that is refused. `code` is for machines; `problems` are already bounded."""
+
+    def __init__(self, status: int, code: str, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.problems = tuple(problems[:_SHOWN_PROBLEMS])
+        self.more = max(0, len(problems) - _SHOWN_PROBLEMS)
+
+
+def frame(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> pd.DataFrame:
+    """Return the rows of a request `{"rows": [{column: value, …}, …]}`.
+
+    Args:
+        columns: what the model takes; if empty, every row must have the columns of the first.
+
+    Raises:
+        BadRequest: 422 for anything that does not fit.
+    """
+    rows = _rows(_document(body), maximum_rows)
+    if not columns:
+        columns = [Column(name=name) for name in rows[0]]
+    problems: list[Problem] = []
+    for index, row in enumerate(rows):
+        problems += _row_problems(row, f"rows[{index}]", columns)
+        if len(problems) > 10 * _SHOWN_PROBLEMS:
+            break
+    if problems:
+        raise BadRequest(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
+    present = [column.name for column in columns if any(column.name in row for row in rows)]
+    return pd.DataFrame({name: [row.get(name) for row in rows] for name in present})
+
+
+def _document(body: bytes) -> Any:
+    """Return the JSON document, with neither NaN nor Infinity nor a key given twice."""
+    try:
+        return json.loads(
+            body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_repetition
+        )
+    except BadRequest:
+        raise
+    except (ValueError, RecursionError):
+        raise BadRequest(422, "not-json", "The body is not a JSON document in UTF-8.") from None
+
+
+def _no_constant(_name: str) -> NoReturn:
+    """Refuse what JSON does not know, though Python's reader does."""
+    raise BadRequest(422, "not-finite", "NaN and Infinity are not JSON; a missing value is null.")
+
+
+def _finite(text: str) -> float:
+    """Read a number that a double can hold."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise BadRequest(422, "not-finite", "A number is too large for a double.")
+    return number
+
+
+def _no_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object with the same key twice: readers differ in which one counts."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise BadRequest(422, "repeated-key", "An object has the same key twice.")
+    return result
+
+
+def _rows(document: Any, maximum_rows: int) -> list[dict[str, Any]]:
+    """Return the list of rows."""
+    if not isinstance(document, dict) or set(document) != {"rows"}:
+        raise BadRequest(422, "no-rows", 'The body must be an object with the one key "rows".')
+    rows = document["rows"]
+    if not isinstance(rows, list) or not rows:
+        raise BadRequest(422, "no-rows", "`rows` must be a list of at least one object.")
+    if len(rows) > maximum_rows:
+        raise BadRequest(422, "too-many-rows", f"At most {maximum_rows} rows a request.")
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict) or not row:
+            problem = Problem(path=f"rows[{index}]", problem="must be an object of column names and values")
+            raise BadRequest(422, "rows-do-not-fit", "A row is not an object.", [problem])
+    return rows
+
+
+def _row_problems(row: dict[str, Any], path: str, columns: Sequence[Column]) -> list[Problem]:
+    """Return what is wrong with one row."""
+    problems = []
+    unknown = len(row.keys() - {column.name for column in columns})
+    if unknown:
+        known = ", ".join(column.name for column in columns[:_SHOWN_COLUMNS])
+        problems.append(Problem(path=path, problem=f"has {unknown} unknown column(s); the model takes: {known}"))
+    for column in columns:
+        text = _cell_problem(row, column)
+        if text:
+            problems.append(Problem(path=f"{path}.{column.name}", problem=text))
+    return problems
+
+
+def _cell_problem(row: dict[str, Any], column: Column) -> str | None:
+    """Return what is wrong with one value, None if it fits."""
+    if column.name not in row:
+        return "is missing" if column.required else None
+    value = row[column.name]
+    if column.type in ("integer", "long"):
+        return _integer_problem(value, 31 if column.type == "integer" else 63)
+    if column.type == "boolean":
+        return None if isinstance(value, bool) else "must be true or false"
+    if value is None:
+        return None
+    if column.type in ("float", "double"):
+        return _number_problem(value, single=column.type == "float")
+    if column.type in ("string", "datetime"):
+        return None if isinstance(value, str) else "must be a text or null"
+    return "must be a number, a text, true, false or null" if isinstance(value, list | dict) else None
+
+
+def _integer_problem(value: Any, bits: int) -> str | None:
+    """Return what is wrong with a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a whole number"
+    if isinstance(value, float) and not value.is_integer():
+        return "must be a whole number"
+    return None if -(2**bits) <= value < 2**bits else "is too large"
+
+
+def _number_problem(value: Any, *, single: bool) -> str | None:
+    """Return what is wrong with a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number or null"
+    limit = 3.4028234663852886e38 if single else 1.7976931348623157e308
+    return None if -limit <= value <= limit else "is too large"

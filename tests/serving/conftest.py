@@ -1,0 +1,93 @@
+"""A gateway as it runs in the image: a process of its own, called over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cd4ml.data.digests import folder_sha256
+from tests import models
+from tests.conftest import ROOT, clean_environment
+
+
+@dataclass(kw_only=True)
+class Gateway:
+    """A running gateway."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+
+    def predict(self, rows: Any) -> httpx.Response:
+        """Ask for predictions."""
+        return self.client.post("/predict", json={"rows": rows})
+
+    def until(self, status: int, path: str = "/health/readiness", seconds: float = 60) -> httpx.Response:
+        """Wait until a probe answers with the status."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                response = self.client.get(path)
+            except httpx.TransportError:
+                time.sleep(0.05)
+                continue
+            if response.status_code == status:
+                return response
+            time.sleep(0.05)
+        raise AssertionError(f"{path} did not answer {status} within {seconds} s")
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(model: Path, scratch: Path, **service: Any) -> Iterator[Gateway]:
+    """Start the gateway for a model folder; stop it by its process id."""
+    port = free_port()
+    file = scratch / f"service-{port}.json"
+    file.write_text(json.dumps({"name": "loans", "version": "3", "sha256": folder_sha256(model), **service}))
+    env = clean_environment(
+        PYTHONPATH=str(ROOT), MODEL_DIRECTORY=str(model), SERVICE_FILE=str(file), HOST="127.0.0.1", PORT=str(port)
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cd4ml.serving"], env=env, cwd=scratch, stderr=subprocess.PIPE, text=True
+    )
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        try:
+            yield Gateway(process=process, client=client)
+        finally:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGTERM)
+            process.communicate(timeout=40)
+
+
+@pytest.fixture(scope="session")
+def loan_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier with a signature."""
+    frame = models.people()
+    folder = tmp_path_factory.mktemp("models") / "loans"
+    return models.save(models.classifier(frame), folder, frame[["age", "income", "city"]])
+
+
+@pytest.fixture(scope="session")
+def gateway(loan_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that is ready."""
+    with running(loan_model, tmp_path_factory.mktemp("gateway")) as started:
+        started.until(200)
+        yield started
