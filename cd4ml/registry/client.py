@@ -1,0 +1,256 @@
+"""Talking to the registry through the worker process."""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from cd4ml.data.digests import folder_sha256
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.report import ModelIdentity
+
+START_SECONDS: Final = 60.0  # importing MLflow on a cold machine
+LOOKUP_SECONDS: Final = 12.0
+DOWNLOAD_SECONDS: Final = 1800.0
+_WORKER: Final = Path(__file__).with_name("worker.py")
+_URI: Final = re.compile(r"models:/(?P<name>[^/@:\\%\x00-\x1f]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[A-Za-z0-9._-]+))")
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
+# Within MLflow a request fails after these; the deadlines above hold whatever it does.
+_LIMITS: Final = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "PYTHONWARNINGS": "ignore",
+    "PYTHONUTF8": "1",
+}
+
+
+class MissingModelError(UnavailableError):
+    """The registry answered: it has no such model, version or alias."""
+
+    reason = "missing-model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reference:
+    """A registered model, by version or by alias."""
+
+    name: str
+    version: str | None
+    alias: str | None
+
+    @property
+    def lookup(self) -> dict[str, str]:
+        """The worker's operation that finds the version."""
+        which = {"alias": self.alias} if self.alias else {"version": self.version or ""}
+        return {"operation": "version", "name": self.name, **which}
+
+
+def fetch(
+    uri: str, directory: Path, *, tracking_uri: str | None, environ: Mapping[str, str]
+) -> tuple[Path, ModelIdentity]:
+    """Return a folder with the model's files, and which model it is.
+
+    Args:
+        uri: `models:/<name>/<version>`, `models:/<name>@<alias>`, or a local folder that holds an MLflow model.
+        directory: where files of a registered model are put; must be empty or absent.
+        tracking_uri: the registry; default: MLFLOW_TRACKING_URI of `environ`.
+
+    Raises:
+        OptionsError: the URI is of no allowed form, or no registry is named.
+        MissingModelError: the registry does not have the model.
+        UnavailableError: the registry does not answer in time, or the folder is missing.
+    """
+    if "://" in uri or re.match(r"[a-z]+:/", uri):
+        return _fetch_registered(_reference(uri), uri, directory, tracking_uri, environ)
+    folder = Path(uri)
+    if not (folder / "MLmodel").is_file():
+        raise UnavailableError(f"{uri}: no such folder with an MLflow model (a file MLmodel).")
+    return folder, ModelIdentity(uri=uri, sha256=folder_sha256(folder))
+
+
+def _fetch_registered(
+    reference: _Reference, uri: str, directory: Path, tracking_uri: str | None, environ: Mapping[str, str]
+) -> tuple[Path, ModelIdentity]:
+    """Look the version up, then download exactly that version: an alias may move meanwhile."""
+    (found,) = _ask([reference.lookup], tracking_uri, environ, seconds=(LOOKUP_SECONDS,))
+    directory.mkdir(parents=True, exist_ok=True)
+    download = {
+        "operation": "download",
+        "name": reference.name,
+        "version": found["version"],
+        "directory": str(directory),
+    }
+    (downloaded,) = _ask([download], tracking_uri, environ, seconds=DOWNLOAD_SECONDS)
+    folder = Path(downloaded["path"])
+    identity = ModelIdentity(
+        uri=uri,
+        sha256=folder_sha256(folder),
+        name=reference.name,
+        version=found["version"],
+        alias=reference.alias,
+    )
+    return folder, identity
+
+
+def alias_version(name: str, alias: str, *, tracking_uri: str | None, environ: Mapping[str, str]) -> str | None:
+    """Return the version that the alias points at, None if there is none.
+
+    Raises:
+        UnavailableError: the registry does not answer in time.
+    """
+    reference = _reference(f"models:/{name}@{alias}")
+    try:
+        (found,) = _ask([reference.lookup], tracking_uri, environ, seconds=(LOOKUP_SECONDS,))
+    except MissingModelError:
+        return None
+    return str(found["version"])
+
+
+def version_exists(name: str, version: str, *, tracking_uri: str | None, environ: Mapping[str, str]) -> bool:
+    """Whether the registry has the version."""
+    reference = _reference(f"models:/{name}/{version}")
+    try:
+        _ask([reference.lookup], tracking_uri, environ, seconds=(LOOKUP_SECONDS,))
+    except MissingModelError:
+        return False
+    return True
+
+
+def set_alias(name: str, alias: str, version: str, *, tracking_uri: str | None, environ: Mapping[str, str]) -> None:
+    """Point the alias at the version.
+
+    Raises:
+        MissingModelError: there is no such version.
+        UnavailableError: the registry does not answer, or says something else afterwards.
+    """
+    _reference(f"models:/{name}@{alias}")
+    operation = {"operation": "set-alias", "name": name, "alias": alias, "version": version}
+    (found,) = _ask([operation], tracking_uri, environ, seconds=(LOOKUP_SECONDS,))
+    if found["version"] != version:
+        raise UnavailableError(f"The alias {alias} of {name} points at version {found['version']} after it was moved.")
+
+
+def _reference(uri: str) -> _Reference:
+    """Read a registry URI; anything but the two forms is refused, other schemes and paths upwards among them."""
+    match = _URI.fullmatch(uri)
+    if not match or match["name"].strip(".") == "":
+        raise OptionsError(
+            f"{redacted(uri)!r} names no model",
+            advice="Use models:/<name>/<version>, models:/<name>@<alias> or a folder.",
+        )
+    return _Reference(**match.groupdict())
+
+
+def redacted(text: str) -> str:
+    """Return the text without user names and passwords of URLs."""
+    return _CREDENTIALS.sub("***@", text)
+
+
+def _ask(
+    operations: Sequence[Mapping[str, str]],
+    tracking_uri: str | None,
+    environ: Mapping[str, str],
+    *,
+    seconds: Sequence[float],
+) -> list[dict[str, Any]]:
+    """Have the worker carry out operations; each answer must be there in its own time."""
+    registry = tracking_uri or environ.get("MLFLOW_TRACKING_URI")
+    if not registry:
+        raise OptionsError("no registry is named", advice="Set tracking-uri or MLFLOW_TRACKING_URI.")
+    _check_sqlite(registry)
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(_WORKER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**environ, **_LIMITS},
+    )
+    assert process.stdin and process.stdout and process.stderr
+    try:
+        process.stdin.write(json.dumps({"tracking_uri": registry, "operations": list(operations)}))
+        process.stdin.close()
+        lines, errors = _lines(process.stdout), _lines(process.stderr)
+        return [_answer(lines, errors, registry, limit) for limit in (START_SECONDS, *seconds)][1:]
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            stream.close()
+
+
+def _check_sqlite(registry: str) -> None:
+    """Refuse a database file that is not there: MLflow would make an empty one and find nothing in it."""
+    if registry.startswith("sqlite:///"):
+        path = Path(registry.removeprefix("sqlite:///"))
+        if not path.is_file():
+            raise UnavailableError(
+                f"The registry's database {path} does not exist.", advice="Check MLFLOW_TRACKING_URI."
+            )
+
+
+def _lines(stream: IO[str]) -> queue.Queue[str | None]:
+    """Return a queue that a thread fills with the stream's lines; None is its end."""
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        try:
+            for line in stream:
+                lines.put(line)
+        except ValueError:
+            pass  # closed while reading, because the deadline has passed
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _answer(
+    lines: queue.Queue[str | None], errors: queue.Queue[str | None], registry: str, seconds: float
+) -> dict[str, Any]:
+    """Return the worker's next answer."""
+    try:
+        line = lines.get(timeout=seconds)
+    except queue.Empty:
+        raise UnavailableError(
+            f"The registry at {redacted(registry)} did not answer within {seconds:.0f} seconds.",
+            advice="Check that it runs and that this machine can reach it.",
+        ) from None
+    if line is None:
+        raise UnavailableError(f"The registry could not be asked: {_last_words(errors)}")
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        _refuse(answer, registry)
+    return answer
+
+
+def _refuse(answer: Mapping[str, str], registry: str) -> None:
+    """Raise what the worker reports."""
+    message = redacted(answer["message"])[:500]
+    if answer["error"] == "missing":
+        raise MissingModelError(f"The registry has no such model: {message}.")
+    raise UnavailableError(
+        f"The registry at {redacted(registry)} cannot be used: {message}", advice="Check its address and credentials."
+    )
+
+
+def _last_words(errors: queue.Queue[str | None]) -> str:
+    """Return the last lines of what the worker wrote to standard error."""
+    collected: list[str] = []
+    try:
+        while (line := errors.get(timeout=1)) is not None:
+            collected.append(line.strip())
+    except queue.Empty:
+        pass
+    return redacted(" ".join(collected[-3:]))[:500] or "the worker ended without an answer."
