@@ -83,15 +83,10 @@ def _fetch_registered(
     reference: _Reference, uri: str, directory: Path, tracking_uri: str | None, environ: Mapping[str, str]
 ) -> tuple[Path, ModelIdentity]:
     """Look the version up, then download exactly that version: an alias may move meanwhile."""
-    (found,) = _ask([reference.lookup], tracking_uri, environ, seconds=(LOOKUP_SECONDS,))
     directory.mkdir(parents=True, exist_ok=True)
-    download = {
-        "operation": "download",
-        "name": reference.name,
-        "version": found["version"],
-        "directory": str(directory),
-    }
-    (downloaded,) = _ask([download], tracking_uri, environ, seconds=DOWNLOAD_SECONDS)
+    download = {"operation": "download", "name": reference.name, "directory": str(directory)}
+    operations = [reference.lookup, download]
+    found, downloaded = _ask(operations, tracking_uri, environ, seconds=(LOOKUP_SECONDS, DOWNLOAD_SECONDS))
     folder = Path(downloaded["path"])
     identity = ModelIdentity(
         uri=uri,

@@ -1,6 +1,6 @@
-"""MLflow look-ups in a process of their own: a request on standard input, JSON answers line by line on output.
+"""MLflow look-ups in a process of their own: a request on standard input, answers as JSON lines on standard output.
 
-Not part of the importable surface: `cd4ml.registry` starts it. MLflow is kept out of the main process because it decides
+Not part of the importable surface: `cd4ml.registry` starts it. MLflow stays out of the main process because it decides
 for itself how long it waits for a server (over four minutes by default), and a process can be ended.
 """
 
