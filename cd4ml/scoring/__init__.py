@@ -1,0 +1,1 @@
+"""Running a model in its own environment, in a child process without the job's secrets."""

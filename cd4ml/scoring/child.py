@@ -1,0 +1,40 @@
+"""Score rows with a model. Runs in the model's environment, without the rest of cd4ml.
+
+Arguments: the file that loads models (cd4ml/serving/model.py), the model's folder, the rows (Parquet), where the
+predictions go (Parquet), and the positive label ("" for the model's own).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from types import ModuleType
+
+import pandas as pd
+
+
+def main(loader: str, folder: str, rows: str, predictions: str, positive_label: str) -> int:
+    """Load, predict, write; say in one line on standard error what went wrong."""
+    model = _import(loader)
+    try:
+        y_pred, y_score = model.load(folder, positive_label=positive_label or None).predict(pd.read_parquet(rows))
+    except (model.ModelError, model.RowsError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    columns = {"y_pred": y_pred} if y_score is None else {"y_pred": y_pred, "y_score": y_score}
+    pd.DataFrame(columns).to_parquet(predictions, index=False)
+    return 0
+
+
+def _import(path: str) -> ModuleType:
+    """Import a file by its path."""
+    spec = importlib.util.spec_from_file_location("cd4ml_model", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,143 @@
+"""The environment that a model asks for: locked with hashes, made once, kept in the cache.
+
+MLflow writes a model's requirements beside it. `mlflow==X` becomes `mlflow-skinny==X`: the same code for loading and
+predicting, without the server and what it needs (141 instead of 850 MB installed).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.stages.context import Context
+
+_PINNED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*===?\s*[^\s;*]+(\s*;.*)?")
+_STAMP: Final = "cd4ml-stamp"
+
+
+def requirements(model: Path) -> list[str]:
+    """Return the requirements that the model was saved with.
+
+    Raises:
+        OptionsError: there are none, or one is not pinned to a version: it would be another model tomorrow.
+    """
+    path = model / "requirements.txt"
+    if not path.is_file():
+        raise OptionsError(
+            f"{model}: no requirements.txt beside MLmodel", advice="Save the model with pip_requirements."
+        )
+    lines = [line.split(" #")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    loose = [line for line in wanted if not _PINNED.fullmatch(line)]
+    if loose:
+        raise OptionsError(
+            f"{path}: not pinned to one version: {', '.join(loose[:5])}",
+            advice="Save the model with pip_requirements=['package==version', …].",
+        )
+    return [re.sub(r"^mlflow(?=\s*=)", "mlflow-skinny", line) for line in wanted]
+
+
+def python_version(model: Path) -> str:
+    """Return the minor version of Python that the model was saved with, e.g. `3.11`; this one's if it does not say."""
+    path = model / "python_env.yaml"
+    match = (
+        re.search(r"^python:\s*['\"]?(\d+\.\d+)", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
+    )
+    return match[1] if match else f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def lock_requirements(model_folder: Path, *, extra: Sequence[str], python_version: str, context: Context) -> str:
+    """Return the model's requirements, resolved and locked with hashes, as text of a requirements file.
+
+    Args:
+        extra: further requirements, resolved together with the model's own.
+
+    Raises:
+        OptionsError: the requirements contradict each other.
+        UnavailableError: the package index cannot be reached.
+    """
+    wanted = "\n".join([*requirements(model_folder), *extra]) + "\n"
+    key = hashlib.sha256(f"{python_version}\n{wanted}".encode()).hexdigest()
+    cached = context.cache / "locks" / f"{key}.txt"
+    if cached.is_file():
+        return cached.read_text(encoding="utf-8")
+    arguments = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
+    text = _uv([*arguments, "--python-version", python_version, "-"], context, given=wanted)
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    partial = cached.with_suffix(f".{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(cached)
+    return text
+
+
+def model_environment(lock: str, *, python_version: str, context: Context) -> Path:
+    """Return the Python interpreter of an environment with exactly the locked packages.
+
+    Raises:
+        UnavailableError: that Python or a package cannot be had.
+    """
+    key = hashlib.sha256(f"{python_version}\n{lock}".encode()).hexdigest()[:32]
+    folder = context.cache / "environments" / key
+    interpreter = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder.with_suffix(".lock")):
+        if not (folder / _STAMP).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            lock_file = folder.with_suffix(".txt")
+            lock_file.write_text(lock, encoding="utf-8")
+            _uv(["venv", "--quiet", "--python", python_version, str(folder)], context)
+            install = ["pip", "sync", "--quiet", "--require-hashes", "--python", str(interpreter), str(lock_file)]
+            _uv(install, context)
+            (folder / _STAMP).write_text(key)
+    return interpreter
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Let one process at a time make an environment."""
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _uv(arguments: Sequence[str], context: Context, *, given: str | None = None) -> str:
+    """Run uv outside the caller's project, so that neither its settings nor its environment take part."""
+    context.cache.mkdir(parents=True, exist_ok=True)
+    result = subprocess.run(
+        [uv_program(), *arguments],
+        input=given,
+        cwd=context.cache,
+        env=_without_python(context.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode == 0:
+        return result.stdout
+    message = " ".join(result.stderr.split())[-600:]
+    if "No solution found" in message:
+        raise OptionsError(f"The model's requirements cannot be met: {message}")
+    raise UnavailableError(f"The model's environment cannot be made: {message}")
+
+
+def uv_program() -> str:
+    """Return the path of the uv that belongs to this environment."""
+    from uv import find_uv_bin
+
+    return str(find_uv_bin())
+
+
+def _without_python(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without what points at the caller's Python."""
+    dropped = {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON"}
+    return {key: value for key, value in environ.items() if key not in dropped}
