@@ -1,0 +1,98 @@
+"""Metric values and limits -> checks. Pure.
+
+A value at its limit passes. Limits are compared as the decimals that people write: a loss of 0.02 from 0.93 to 0.91 is
+a loss of 0.02, whatever binary fractions make of the difference.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cd4ml.report import Check, Status
+
+# Differences below this come from binary fractions, not from models: one row of a billion is larger.
+TOLERANCE: Final = 1e-12
+
+
+def undefined(check_id: str, metric: str, why: str, n: int) -> Check:
+    """Return the check for a metric that has no value on these rows: an error, never a pass."""
+    return Check(
+        id=check_id,
+        status=Status.ERROR,
+        reason="undefined-metric",
+        metric=metric,
+        n=n,
+        message=f"{metric} cannot be computed: {why}.",
+        advice="Use test data and predictions on which it is defined, or gate on another metric.",
+    )
+
+
+def minimum(metric: str, value: float, limit: float, n: int) -> Check:
+    """Check that a value reaches its minimum."""
+    return _limit(metric, value, limit, n, name="minimum", passed=value >= limit - TOLERANCE, word="below")
+
+
+def maximum(metric: str, value: float, limit: float, n: int) -> Check:
+    """Check that a value does not exceed its maximum."""
+    return _limit(metric, value, limit, n, name="maximum", passed=value <= limit + TOLERANCE, word="above")
+
+
+def _limit(metric: str, value: float, limit: float, n: int, *, name: str, passed: bool, word: str) -> Check:
+    """Return the check of a value against a fixed limit."""
+    found = f"{metric} is {value:.4f} on {n} rows"
+    return Check(
+        id=f"{name}:{metric}",
+        status=Status.PASSED if passed else Status.FAILED,
+        reason=None if passed else f"{word}-{name}",
+        metric=metric,
+        value=value,
+        limit=limit,
+        n=n,
+        message=f"{found}; the {name} is {limit:g}." if passed else f"{found}, {word} the {name} of {limit:g}.",
+        advice=None if passed else "Improve the model, or change the limit in a reviewed change.",
+    )
+
+
+def regression(
+    metric: str, candidate: float, production: float, tolerance: float, n: int, *, greater_is_better: bool
+) -> Check:
+    """Check that the candidate is not worse than production by more than the tolerance, on the same rows."""
+    loss = production - candidate if greater_is_better else candidate - production
+    passed = loss <= tolerance + TOLERANCE
+    change = "better" if loss < 0 else "worse"
+    difference = f"{metric} is {candidate:.4f}, {abs(loss):.4f} {change} than production's {production:.4f}"
+    if loss == 0:
+        difference = f"{metric} is {candidate:.4f}, the same as production's"
+    return Check(
+        id=f"regression:{metric}",
+        status=Status.PASSED if passed else Status.FAILED,
+        reason=None if passed else "regression",
+        metric=metric,
+        value=candidate,
+        baseline=production,
+        limit=tolerance,
+        n=n,
+        message=f"{difference}, on the same {n} rows; a loss of {tolerance:g} is allowed.",
+        advice=None if passed else "Find the rows that the candidate gets wrong and production does not.",
+    )
+
+
+def gap(metric: str, train: float, test: float, limit: float, n: int, *, greater_is_better: bool) -> Check:
+    """Check that the model is not much better on its training rows than on the test rows."""
+    difference = train - test if greater_is_better else test - train
+    passed = difference <= limit + TOLERANCE
+    found = f"{metric} is {train:.4f} on the training rows and {test:.4f} on the test rows"
+    return Check(
+        id=f"gap:{metric}",
+        status=Status.PASSED if passed else Status.FAILED,
+        reason=None if passed else "overfitting",
+        metric=metric,
+        value=difference,
+        limit=limit,
+        baseline=train,
+        n=n,
+        message=f"{found}: a gap of {difference:.4f}.",
+        advice=(
+            None if passed else "The model has learnt its training rows by heart: regularise it or give it more data."
+        ),
+    )
