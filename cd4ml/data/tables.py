@@ -7,6 +7,7 @@ afterwards would be about the other.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         refuse_duplicates(path, header)
         if len(header) > MOST_COLUMNS:
             raise OptionsError(f"{path}: {len(header)} columns; at most {MOST_COLUMNS} are read")
+        _check_rows(path, header)
         # index_col=False keeps pandas from taking the first column of rows that are too long for an index.
         frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False, on_bad_lines="error", low_memory=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, csv.Error) as error:
@@ -114,6 +116,25 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except OSError as error:
         raise UnavailableError(f"{path}: cannot be read: {_first_line(error)}.") from error
     return frame
+
+
+def _check_rows(path: Path, header: Sequence[str]) -> None:
+    """Refuse rows with too few or too many fields: pandas fills up short ones in silence."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    options = arrow_csv.ConvertOptions(
+        include_columns=header[:1], column_types={name: pa.binary() for name in header[:1]}
+    )
+    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    try:
+        with arrow_csv.open_csv(path, convert_options=options, parse_options=parse) as reader:
+            for _ in reader:
+                pass
+    except pa.ArrowInvalid as error:
+        # Arrow quotes the row; rows may be private, so only the counts are repeated.
+        counts = re.search(r"Expected \d+ columns, got \d+", str(error))
+        raise OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}") from error
 
 
 def _first_text(path: Path) -> list[str]:
