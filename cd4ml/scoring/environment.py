@@ -6,18 +6,16 @@ predicting, without the server and what it needs (141 instead of 850 MB installe
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from cd4ml.environments import only_one, uv
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.stages.context import Context
 
@@ -72,7 +70,12 @@ def lock_requirements(model_folder: Path, *, extra: Sequence[str], python_versio
     if cached.is_file():
         return cached.read_text(encoding="utf-8")
     arguments = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
-    text = _uv([*arguments, "--python-version", python_version, "-"], context, given=wanted)
+    try:
+        text = uv([*arguments, "--python-version", python_version, "-"], context, given=wanted)
+    except UnavailableError as error:
+        if "No solution found" in error.message:
+            raise OptionsError(f"The model's requirements cannot be met: {error.message}") from error
+        raise
     cached.parent.mkdir(parents=True, exist_ok=True)
     partial = cached.with_suffix(f".{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
@@ -90,54 +93,13 @@ def model_environment(lock: str, *, python_version: str, context: Context) -> Pa
     folder = context.cache / "environments" / key
     interpreter = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder.with_suffix(".lock")):
+    with only_one(folder.with_suffix(".lock")):
         if not (folder / _STAMP).is_file():
             shutil.rmtree(folder, ignore_errors=True)
             lock_file = folder.with_suffix(".txt")
             lock_file.write_text(lock, encoding="utf-8")
-            _uv(["venv", "--quiet", "--python", python_version, str(folder)], context)
+            uv(["venv", "--quiet", "--python", python_version, str(folder)], context)
             install = ["pip", "sync", "--quiet", "--require-hashes", "--python", str(interpreter), str(lock_file)]
-            _uv(install, context)
+            uv(install, context)
             (folder / _STAMP).write_text(key)
     return interpreter
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Let one process at a time make an environment."""
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def _uv(arguments: Sequence[str], context: Context, *, given: str | None = None) -> str:
-    """Run uv outside the caller's project, so that neither its settings nor its environment take part."""
-    context.cache.mkdir(parents=True, exist_ok=True)
-    result = subprocess.run(
-        [uv_program(), *arguments],
-        input=given,
-        cwd=context.cache,
-        env=_without_python(context.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode == 0:
-        return result.stdout
-    message = " ".join(result.stderr.split())[-600:]
-    if "No solution found" in message:
-        raise OptionsError(f"The model's requirements cannot be met: {message}")
-    raise UnavailableError(f"The model's environment cannot be made: {message}")
-
-
-def uv_program() -> str:
-    """Return the path of the uv that belongs to this environment."""
-    from uv import find_uv_bin
-
-    return str(find_uv_bin())
-
-
-def _without_python(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what points at the caller's Python."""
-    dropped = {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON"}
-    return {key: value for key, value in environ.items() if key not in dropped}

@@ -1,0 +1,12 @@
+"""black, flake8, mypy and pytest: how each is started and how its output is read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cd4ml.code_tools import black, flake8, mypy, pytest
+from cd4ml.code_tools.tool import Project, Result, Tool
+
+__all__ = ["TOOLS", "Project", "Result", "Tool"]
+
+TOOLS: Final[dict[str, Tool]] = {"black": black, "flake8": flake8, "mypy": mypy, "pytest": pytest}
