@@ -1,0 +1,1 @@
+"""Reports as evidence: does what earlier stages wrote allow this very image to be deployed?"""

@@ -1,0 +1,124 @@
+"""Verifying reports before a deployment.
+
+A report counts if it says `passed`, if its checks say the same, and if it is about this commit and this model.
+Nothing is taken from its absence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.report import Check, Status, worst
+
+# Stages whose report is about a model's files; the others are about the commit.
+ABOUT_THE_MODEL: Final = frozenset({"score-model", "evaluate-model", "audit-fairness", "build-image"})
+_LARGEST: Final = 64_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is to be deployed: the image, the model's digest that its build names, and the commit of the pipeline."""
+
+    image: str | None
+    model: str | None
+    commit: str | None
+
+
+def read_report(folder: Path, stage: str) -> dict[str, Any] | str:
+    """Return a stage's report, or why it cannot be taken as one."""
+    path = folder / f"{stage}.json"
+    try:
+        if path.stat().st_size > _LARGEST:
+            return f"{path} is too large for a report"
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except FileNotFoundError:
+        return f"{path} does not exist: the stage did not run, or its report was not handed on"
+    except (OSError, ValueError) as error:
+        return f"{path} is no report: {error}"
+    return document if isinstance(document, dict) else f"{path} is no report: it holds no object"
+
+
+def _no_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which no report holds."""
+    raise ValueError(f"{name} in the JSON")
+
+
+def subject(build: Mapping[str, Any] | str, commit: str | None) -> Subject:
+    """Return what the report of build-image says is to be deployed."""
+    if isinstance(build, str):
+        return Subject(image=None, model=None, commit=commit)
+    image = _text(build.get("outputs"), "image")
+    return Subject(image=image, model=_text(build.get("candidate"), "sha256"), commit=commit)
+
+
+def verify(stage: str, report: Mapping[str, Any] | str, about: Subject) -> Check:
+    """Check one stage's report."""
+    problem = report if isinstance(report, str) else _problem(stage, report, about)
+    if problem is None:
+        count = len(report["checks"]) if not isinstance(report, str) else 0
+        message = f"{stage} passed all {count} checks for this commit and this model."
+        return Check(id=f"evidence:{stage}", status=Status.PASSED, message=message, n=count)
+    return Check(
+        id=f"evidence:{stage}",
+        status=Status.FAILED,
+        reason="no-evidence",
+        message=f"{stage}: {problem}.",
+        advice=f"Run {stage} for this very commit and model, and hand its report on.",
+    )
+
+
+def _problem(stage: str, report: Mapping[str, Any], about: Subject) -> str | None:
+    """Return why the report is no evidence, None if it is."""
+    if report.get("schema_version") != "1" or report.get("stage") != stage:
+        return f"the file is not a report of {stage} in version 1"
+    return _status_problem(report) or _commit_problem(report, about) or _model_problem(stage, report, about)
+
+
+def _status_problem(report: Mapping[str, Any]) -> str | None:
+    """Return why the report does not say that everything passed."""
+    checks = report.get("checks")
+    if not isinstance(checks, list) or not checks:
+        return "it ran no check"
+    try:
+        found = worst(Status(check["status"]) for check in checks)
+    except (ValueError, KeyError, TypeError):
+        return "it holds a check without a known status"
+    if report.get("status") != Status.PASSED:
+        return f"its status is {report.get('status')!r}, not 'passed'"
+    if found is not Status.PASSED:
+        return f"it says 'passed', but one of its checks is {str(found)!r}"
+    return None
+
+
+def _commit_problem(report: Mapping[str, Any], about: Subject) -> str | None:
+    """Return why the report is not about this commit."""
+    commit = _text(report.get("source"), "git_sha")
+    if about.commit is None or commit is None:
+        return "the commit that it is about is unknown"
+    return None if commit == about.commit else f"it is about commit {commit[:12]}, not {about.commit[:12]}"
+
+
+def _model_problem(stage: str, report: Mapping[str, Any], about: Subject) -> str | None:
+    """Return why the report is not about this model."""
+    if stage not in ABOUT_THE_MODEL:
+        return None
+    model = _text(report.get("candidate"), "sha256")
+    if about.model is None or model is None:
+        return "the model that it is about is unknown"
+    return None if model == about.model else f"it is about model {model[:12]}, not {about.model[:12]}"
+
+
+def _text(value: Any, key: str) -> str | None:
+    """Return a text of an object, None if there is none."""
+    found = value.get(key) if isinstance(value, Mapping) else None
+    return found if isinstance(found, str) and found else None
+
+
+def verify_all(folder: Path, stages: Sequence[str], commit: str | None) -> tuple[list[Check], Subject]:
+    """Check the reports of all required stages; return the checks, and what they say is to be deployed."""
+    about = subject(read_report(folder, "build-image"), commit)
+    return [verify(stage, read_report(folder, stage), about) for stage in stages], about

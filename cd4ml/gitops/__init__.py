@@ -1,0 +1,1 @@
+"""Byte-exact edits of manifests, and pushes that lose no race and overwrite nobody."""

@@ -1,0 +1,268 @@
+"""Where a manifest keeps the stable image, the canary's image and the canary's weight, in three formats.
+
+- Helm values (the chart `model-server`): `image.repository`, `image.digest`, `canary.enabled`,
+  `canary.image.digest`, `canary.weight`.
+- kustomization: an entry of `images` (its `digest`), another whose name ends in `-canary`, and the weight in
+  `commonAnnotations` under `cd4ml.io/canary-weight`.
+- plain manifests: a Deployment, another whose name ends in `-canary`, and the weight in an HTTPRoute whose backend
+  names end likewise, or in the canary's annotation `cd4ml.io/canary-weight`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.gitops.edit import Edit, Path, apply, documents, mapping, shown, value
+
+ANNOTATION: Final = "cd4ml.io/canary-weight"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+# OCI distribution: name components; a registry with an optional port comes first.
+_REPOSITORY: Final = re.compile(
+    r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image by digest."""
+
+    repository: str
+    digest: str
+
+    def __str__(self) -> str:
+        """Return the reference."""
+        return f"{self.repository}@{self.digest}"
+
+
+def image(reference: str) -> Image:
+    """Read `repository@sha256:…`; a tag is no identity and is refused.
+
+    Raises:
+        OptionsError: the reference is of another form.
+    """
+    repository, separator, digest = reference.partition("@")
+    if not separator or not _DIGEST.fullmatch(digest) or not _REPOSITORY.fullmatch(repository):
+        raise OptionsError(f"image {reference!r} is not of the form repository@sha256:<64 hexadecimal digits>")
+    return Image(repository=repository, digest=digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the values stand: document and path of each; None where the format of this file has no place for it.
+
+    Attributes:
+        whole_reference: whether an image's place holds `repository@digest` rather than the digest alone.
+        repository: the repository that the manifest names, None if places hold whole references.
+    """
+
+    kind: str
+    stable: tuple[int, Path]
+    canary: tuple[int, Path] | None
+    enabled: tuple[int, Path] | None
+    weights: tuple[tuple[int, Path, bool], ...]
+    whole_reference: bool
+    repository: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What a manifest says now; digests are None where nothing is deployed."""
+
+    stable: str | None
+    canary: str | None
+    weight: int
+
+
+class Manifest:
+    """A manifest that has been read."""
+
+    def __init__(self, text: str) -> None:
+        """Read the text and find out its format."""
+        self.text = text
+        self._data = [value(root) for root in documents(text)]
+        self.places = _places(self._data)
+
+    @property
+    def state(self) -> State:
+        """The digests and the weight that the manifest holds."""
+        canary = self._digest(self.places.canary) if self.places.canary else None
+        enabled = self.places.enabled is None or self._at(*self.places.enabled) == "true"
+        weights = [int(self._at(document, path)) for document, path, is_canary in self.places.weights if is_canary]
+        weight = weights[0] if weights and canary and enabled else 0
+        return State(stable=self._digest(self.places.stable), canary=canary if enabled else None, weight=weight)
+
+    def with_canary(self, new: Image, weight: int) -> str:
+        """Return the text with the image as canary of this weight in percent."""
+        self._check_repository(new)
+        if self.places.canary is None or not self.places.weights:
+            if weight == 100:
+                return apply(self.text, [self._image_edit(self.places.stable, new)])
+            raise OptionsError(
+                f"this {self.places.kind} has no place for a canary",
+                advice=f"Add one ({_WHERE[self.places.kind]}), or set canary-weight: 100 to replace the image at once.",
+            )
+        return apply(self.text, [self._image_edit(self.places.canary, new), *self._weight_edits(weight, enabled=True)])
+
+    def promoted(self, new: Image) -> str:
+        """Return the text with the image as the stable one and no canary."""
+        self._check_repository(new)
+        edits = [self._image_edit(self.places.stable, new)]
+        if self.places.weights:
+            edits += self._weight_edits(0, enabled=False)
+        return apply(self.text, edits)
+
+    def without_canary(self) -> str:
+        """Return the text with the canary switched off."""
+        return apply(self.text, self._weight_edits(0, enabled=False))
+
+    def _at(self, document: int, path: Path) -> Any:
+        """Return the text at a place."""
+        found = self._data[document]
+        for step in path:
+            found = found[step]
+        return found
+
+    def _digest(self, place: tuple[int, Path]) -> str | None:
+        """Return the digest at a place."""
+        text = str(self._at(*place)).rpartition("@")[2]
+        return text if _DIGEST.fullmatch(text) else None
+
+    def _image_edit(self, place: tuple[int, Path], new: Image) -> Edit:
+        """Return the edit that puts an image into a place."""
+        return Edit(document=place[0], path=place[1], value=str(new) if self.places.whole_reference else new.digest)
+
+    def _weight_edits(self, weight: int, *, enabled: bool) -> list[Edit]:
+        """Return the edits that set the canary's weight, and what is left for the stable one."""
+        edits = [
+            Edit(document=document, path=path, value=weight if is_canary else 100 - weight)
+            for document, path, is_canary in self.places.weights
+        ]
+        if self.places.enabled:
+            edits.append(Edit(document=self.places.enabled[0], path=self.places.enabled[1], value=enabled))
+        return edits
+
+    def _check_repository(self, new: Image) -> None:
+        """Refuse an image of another repository than the manifest names."""
+        if self.places.repository is not None and self.places.repository != new.repository:
+            raise OptionsError(
+                f"the manifest serves {self.places.repository!r}, the image is of {new.repository!r}",
+                advice="Check manifest and image: they are of different models.",
+            )
+
+
+_WHERE: Final = {
+    "Helm values file": "canary.enabled, canary.image.digest and canary.weight",
+    "kustomization": f"an images entry whose name ends in -canary, and commonAnnotations {ANNOTATION}",
+    "plain manifest": f"a Deployment whose name ends in -canary, and an HTTPRoute or the annotation {ANNOTATION}",
+}
+
+
+def _places(data: list[Any]) -> Places:
+    """Find out the format and where its values stand."""
+    first = data[0] if data else None
+    if isinstance(first, Mapping) and isinstance(first.get("images"), list):
+        return _kustomization(first)
+    if isinstance(first, Mapping) and "digest" in mapping(first, "image"):
+        return _helm_values(first)
+    deployments = [
+        (index, item) for index, item in enumerate(data) if mapping(item).get("kind") in ("Deployment", "Rollout")
+    ]
+    if deployments:
+        return _plain_manifest(data, deployments)
+    raise OptionsError(
+        "the manifest is neither a Helm values file (image.digest), nor a kustomization (images), nor a Deployment"
+    )
+
+
+def _helm_values(data: Mapping[str, Any]) -> Places:
+    """Return the places of a Helm values file."""
+    canary = mapping(data, "canary")
+    complete = "digest" in mapping(canary, "image") and "weight" in canary
+    return Places(
+        kind="Helm values file",
+        stable=(0, ("image", "digest")),
+        canary=(0, ("canary", "image", "digest")) if complete else None,
+        enabled=(0, ("canary", "enabled")) if "enabled" in canary else None,
+        weights=((0, ("canary", "weight"), True),) if complete else (),
+        whole_reference=False,
+        repository=str(mapping(data, "image").get("repository")),
+    )
+
+
+def _kustomization(data: Mapping[str, Any]) -> Places:
+    """Return the places of a kustomization."""
+    entries = [(index, mapping(entry)) for index, entry in enumerate(data["images"])]
+    canaries = [index for index, entry in entries if str(entry.get("name", "")).endswith("-canary")]
+    stables = [index for index, entry in entries if index not in canaries]
+    if len(stables) != 1 or len(canaries) > 1:
+        raise OptionsError("the kustomization must have one entry of images, and at most one more that ends in -canary")
+    stable = dict(entries)[stables[0]]
+    weighted = ANNOTATION in mapping(data, "commonAnnotations")
+    return Places(
+        kind="kustomization",
+        stable=(0, ("images", stables[0], "digest")),
+        canary=(0, ("images", canaries[0], "digest")) if canaries else None,
+        enabled=None,
+        weights=((0, ("commonAnnotations", ANNOTATION), True),) if weighted else (),
+        whole_reference=False,
+        repository=str(stable.get("newName") or stable.get("name")),
+    )
+
+
+def _plain_manifest(data: list[Any], deployments: list[tuple[int, Any]]) -> Places:
+    """Return the places of Kubernetes manifests in one file."""
+    names = {index: str(mapping(item, "metadata").get("name", "")) for index, item in deployments}
+    canaries = [index for index, name in names.items() if name.endswith("-canary")]
+    stables = [index for index in names if index not in canaries]
+    if len(stables) != 1 or len(canaries) > 1:
+        raise OptionsError("the manifest must have one Deployment, and at most one more whose name ends in -canary")
+    weights = [weight for index, item in enumerate(data) for weight in _route_weights(index, item)]
+    if canaries and not weights and ANNOTATION in mapping(data[canaries[0]], "metadata", "annotations"):
+        weights = [(canaries[0], ("metadata", "annotations", ANNOTATION), True)]
+    return Places(
+        kind="plain manifest",
+        stable=(stables[0], _container_image(data[stables[0]])),
+        canary=(canaries[0], _container_image(data[canaries[0]])) if canaries else None,
+        enabled=None,
+        weights=tuple(weights),
+        whole_reference=True,
+        repository=str(_follow(data[stables[0]], _container_image(data[stables[0]]))).partition("@")[0],
+    )
+
+
+def _container_image(deployment: Any) -> Path:
+    """Return the path of the model server's image: the only container, or the one named `model`."""
+    path: Path = ("spec", "template", "spec", "containers")
+    containers = mapping(deployment, "spec", "template", "spec").get("containers")
+    listed = containers if isinstance(containers, list) else []
+    named = [
+        index for index, container in enumerate(listed) if mapping(container).get("name") in ("model", "model-server")
+    ]
+    if len(listed) == 1:
+        named = [0]
+    if len(named) != 1:
+        raise OptionsError(f"`{shown(path)}` must have one container, or one that is named model-server")
+    return (*path, named[0], "image")
+
+
+def _follow(data: Any, path: Path) -> Any:
+    """Return what stands at a path."""
+    for step in path:
+        data = data[step]
+    return data
+
+
+def _route_weights(document: int, item: Any) -> list[tuple[int, Path, bool]]:
+    """Return the places of the weights in an HTTPRoute."""
+    if mapping(item).get("kind") != "HTTPRoute":
+        return []
+    places: list[tuple[int, Path, bool]] = []
+    for rule, entry in enumerate(mapping(item, "spec").get("rules") or []):
+        for position, backend in enumerate(mapping(entry).get("backendRefs") or []):
+            path: Path = ("spec", "rules", rule, "backendRefs", position, "weight")
+            places.append((document, path, str(mapping(backend).get("name", "")).endswith("-canary")))
+    return places
