@@ -97,8 +97,9 @@ class State:
             raise ModelError(f"the model's files have the digest {found}, not {self.service.sha256}")
 
     def version(self) -> dict[str, Any]:
-        """Return what runs here."""
-        return {"model": dict(self.service.model), "python": platform.python_version(), "phase": str(self.phase)}
+        """Return what runs here, and which columns it takes."""
+        columns = [column.name for column in self.model.columns] if self.model else []
+        return {"model": dict(self.service.model), "columns": columns, "python": platform.python_version()}
 
 
 def warm_up(model: Model) -> str:

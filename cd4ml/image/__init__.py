@@ -1,0 +1,1 @@
+"""Building the serving image, calling it, scanning it and pushing it by digest."""

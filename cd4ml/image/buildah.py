@@ -1,0 +1,132 @@
+"""buildah: builds and runs without a daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cd4ml.errors import UnavailableError
+from cd4ml.image import process
+from cd4ml.image.dockerfile import ENTRYPOINT, PYTHON
+from cd4ml.image.facts import Build, Container, Image, common_build_flags, plain_http, push_with_file, run_build
+from cd4ml.image.reference import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buildah:
+    """buildah: no daemon, and containers that share the machine's network and cannot be made read-only."""
+
+    program: str
+    environ: Mapping[str, str] = field(repr=False)
+    name: str = "buildah"
+
+    def call(self, *arguments: str, what: str, stdin: str | None = None, seconds: float = 600) -> str:
+        """Run buildah; a failure means that nothing is known."""
+        return process.require([self.program, *arguments], self.environ, what, stdin=stdin, seconds=seconds)
+
+    def image(self, reference: str) -> Image | None:
+        """See Engine."""
+        result = process.run([self.program, "inspect", "--type", "image", reference], self.environ, seconds=60)
+        if result.returncode != 0:
+            if re.search(r"image not known|no such image|does not resolve", result.stderr, re.IGNORECASE):
+                return None
+            raise UnavailableError(f"buildah cannot be asked for {reference}: {process.tail(result)}")
+        return _buildah_image(json.loads(result.stdout))
+
+    def pull(self, reference: Reference) -> None:
+        """See Engine."""
+        self.call("pull", *plain_http(reference), str(reference), what=f"{reference} cannot be pulled")
+
+    def build(self, build: Build) -> None:
+        """See Engine."""
+        flags = ["--format", "docker", "--layers", *plain_http(build.base), *common_build_flags(build)]
+        run_build([self.program, "build", *flags, str(build.context)], self.environ)
+
+    def once(self, image: str, argv: Sequence[str]) -> str:
+        """See Engine."""
+        container = self._from(image)
+        try:
+            return self.call("run", container, "--", *argv, what=f"{image} cannot be run", seconds=120)
+        finally:
+            self.call("rm", container, what="The container cannot be removed")
+
+    def start(self, image: str) -> Container:
+        """See Engine."""
+        container, port = self._from(image), _free_port()
+        log = Path(tempfile.mkstemp(prefix="cd4ml-container-", suffix=".log")[1])
+        settings = ["--env", "HOST=127.0.0.1", "--env", f"PORT={port}", "--network", "host"]
+        with log.open("wb") as stream:
+            started = subprocess.Popen(
+                [self.program, "run", *settings, container, "--", *ENTRYPOINT],
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        return Container(id=container, port=port, process=started, log=log)
+
+    def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
+        """See Engine."""
+        arguments = ["run", "--network", "host", container.id, "--", PYTHON, "-c", program]
+        return self.call(*arguments, what="The container does not answer", stdin=stdin, seconds=seconds)
+
+    def logs(self, container: Container) -> str:
+        """See Engine."""
+        text = container.log.read_text(encoding="utf-8", errors="replace") if container.log else ""
+        return " ".join(text[-1500:].split())
+
+    def stop(self, container: Container) -> None:
+        """See Engine."""
+        if container.process is not None and container.process.poll() is None:
+            os.killpg(container.process.pid, signal.SIGTERM)
+            try:
+                container.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(container.process.pid, signal.SIGKILL)
+                container.process.wait()
+        if container.log is not None:
+            container.log.unlink(missing_ok=True)
+        self.call("rm", container.id, what="The container cannot be removed", seconds=60)
+
+    def archive(self, image: str, path: Path) -> None:
+        """See Engine."""
+        self.call("push", "--quiet", image, f"docker-archive:{path}:{image}", what=f"{image} cannot be saved")
+
+    def push(self, image: Reference) -> str:
+        """See Engine."""
+        return push_with_file(self.program, self.environ, image)
+
+    def _from(self, image: str) -> str:
+        name = f"cd4ml-{secrets.token_hex(6)}"
+        return self.call("from", "--pull=false", "--name", name, image, what=f"{image} cannot be started").strip()
+
+
+def _buildah_image(document: Mapping[str, Any]) -> Image:
+    """Read buildah's description of an image."""
+    settings = (document.get("Docker") or {}).get("config") or {}
+    name = str(document.get("FromImage") or "")
+    digest = str(document.get("FromImageDigest") or "") or None
+    return Image(
+        id=f"sha256:{document['FromImageID']}",
+        user=str(settings.get("User") or ""),
+        labels=dict(settings.get("Labels") or {}),
+        digest=None if name.startswith("localhost/") else digest,
+    )
+
+
+def _free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

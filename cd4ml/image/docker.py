@@ -1,0 +1,153 @@
+"""docker and podman: one command line, a few differences."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.errors import UnavailableError
+from cd4ml.image import process
+from cd4ml.image.dockerfile import PYTHON
+from cd4ml.image.facts import (
+    Build,
+    Container,
+    Image,
+    common_build_flags,
+    one_digest,
+    plain_http,
+    push_with_file,
+    run_build,
+)
+from cd4ml.image.reference import Reference, parse
+
+_DIGEST: Final = re.compile(r"digest: (sha256:[a-f0-9]{64})")
+_LABEL: Final = "io.cd4ml.simulation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Docker:
+    """docker with BuildKit; also the commands that podman shares with it."""
+
+    program: str
+    environ: Mapping[str, str] = field(repr=False)
+    name: str = "docker"
+
+    def call(self, *arguments: str, what: str, stdin: str | None = None, seconds: float = 600) -> str:
+        """Run the engine's program; a failure means that nothing is known."""
+        return process.require([self.program, *arguments], self.environ, what, stdin=stdin, seconds=seconds)
+
+    def image(self, reference: str) -> Image | None:
+        """See Engine."""
+        result = process.run([self.program, "image", "inspect", reference], self.environ, seconds=60)
+        if result.returncode != 0:
+            if re.search(r"no such image|not known", result.stderr, re.IGNORECASE):
+                return None
+            raise UnavailableError(f"{self.name} cannot be asked for {reference}: {process.tail(result)}")
+        return _docker_image(json.loads(result.stdout)[0], reference)
+
+    def pull(self, reference: Reference) -> None:
+        """See Engine."""
+        self.call("pull", *self._pull_flags(reference), str(reference), what=f"{reference} cannot be pulled")
+
+    def build(self, build: Build) -> None:
+        """See Engine."""
+        arguments = ["build", *self._build_flags(build), *common_build_flags(build), str(build.context)]
+        environ = {**self.environ, "DOCKER_BUILDKIT": "1"}
+        run_build([self.program, *arguments], environ)
+
+    def once(self, image: str, argv: Sequence[str]) -> str:
+        """See Engine."""
+        entry, *rest = argv
+        arguments = ["run", "--rm", "--network", "none", "--entrypoint", entry, image, *rest]
+        return self.call(*arguments, what=f"{image} cannot be run", seconds=120)
+
+    def start(self, image: str) -> Container:
+        """See Engine."""
+        arguments = ["run", "--detach", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
+        arguments += ["--security-opt", "no-new-privileges", "--label", f"{_LABEL}=1", image]
+        return Container(id=self.call(*arguments, what=f"{image} cannot be started", seconds=120).strip())
+
+    def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
+        """See Engine."""
+        arguments = ["exec", "--interactive", container.id, PYTHON, "-c", program]
+        return self.call(*arguments, what="The container does not answer", stdin=stdin, seconds=seconds)
+
+    def logs(self, container: Container) -> str:
+        """See Engine."""
+        return process.tail(process.run([self.program, "logs", "--tail", "20", container.id], self.environ))
+
+    def stop(self, container: Container) -> None:
+        """See Engine."""
+        self.call("rm", "--force", "--volumes", container.id, what="The container cannot be removed", seconds=60)
+
+    def archive(self, image: str, path: Path) -> None:
+        """See Engine."""
+        self.call("save", *self._archive_flags(), "--output", str(path), image, what=f"{image} cannot be saved")
+
+    def push(self, image: Reference) -> str:
+        """See Engine."""
+        said = self.call("push", str(image), what=f"{image} cannot be pushed", seconds=1800)
+        return one_digest(_DIGEST.findall(said), image)
+
+    def _build_flags(self, build: Build) -> list[str]:
+        return ["--progress", "plain"]
+
+    def _archive_flags(self) -> list[str]:
+        return []
+
+    def _pull_flags(self, reference: Reference) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Podman(Docker):
+    """podman: docker's commands, with its own ideas of format, plain HTTP and digests."""
+
+    name: str = "podman"
+
+    def push(self, image: Reference) -> str:
+        """See Engine."""
+        return push_with_file(self.program, self.environ, image)
+
+    def _build_flags(self, build: Build) -> list[str]:
+        # docker's format keeps the image's id the same in every archive and registry.
+        return ["--format", "docker", *plain_http(build.base)]
+
+    def _archive_flags(self) -> list[str]:
+        return ["--format", "docker-archive"]
+
+    def _pull_flags(self, reference: Reference) -> list[str]:
+        return plain_http(reference)
+
+
+def _docker_image(document: Mapping[str, Any], reference: str) -> Image:
+    """Read docker's and podman's description of an image."""
+    identity = str(document["Id"]).removeprefix("sha256:")
+    settings = document.get("Config") or {}
+    return Image(
+        id=f"sha256:{identity}",
+        user=str(settings.get("User") or ""),
+        labels=dict(settings.get("Labels") or {}),
+        digest=_repository_digest(document.get("RepoDigests") or [], reference),
+        size=int(document.get("Size") or 0) or None,
+    )
+
+
+def _repository_digest(listed: Sequence[str], reference: str) -> str | None:
+    """Return the digest that the image has in the registry of the reference, not in some other one."""
+    wanted = _familiar(reference)
+    return next((item.rpartition("@")[2] for item in listed if _familiar(item) == wanted), None)
+
+
+def _familiar(reference: str) -> str:
+    """Return a name without tag, digest and the host that engines add or leave out."""
+    if reference.startswith("sha256:"):
+        return reference
+    name = parse(reference, "image").name
+    for prefix in ("docker.io/library/", "docker.io/", "localhost/"):
+        name = name.removeprefix(prefix)
+    return name

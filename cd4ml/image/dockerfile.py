@@ -1,0 +1,81 @@
+"""The Dockerfile and its build context: rendered from values that were checked, made from files that are listed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.image import reference
+
+PORT: Final = 8080
+USER: Final = 65532  # "nonroot", as distroless images number it
+PYTHON: Final = "/opt/venv/bin/python3"
+ENTRYPOINT: Final = (PYTHON, "-m", "cd4ml.serving")
+# The gateway and the two light modules that it imports.
+_CODE: Final = ("__init__.py", "errors.py", "data/__init__.py", "data/digests.py", "serving/*.py")
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
+_DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]{1,100}")
+
+
+def render(base: str, system_packages: Sequence[str] = ()) -> str:
+    """Return the Dockerfile's text.
+
+    Args:
+        base: image that has Python 3.11 or later as `python3`, with pip and venv; best by digest.
+        system_packages: Debian packages that the model's libraries need (`libgomp1` for LightGBM).
+
+    Raises:
+        OptionsError: a value does not follow its grammar.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    odd = [name for name in system_packages if not _DEBIAN_PACKAGE.fullmatch(name)]
+    if odd:
+        raise OptionsError([f"system-packages: {name[:100]!r} is no name of a Debian package" for name in odd])
+    # The values stand in a Dockerfile, not in HTML: escaping would corrupt them, and their grammar keeps them harmless.
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # nosec
+    template = environment.from_string(Path(__file__).with_name("Dockerfile.j2").read_text(encoding="utf-8"))
+    return template.render(
+        base=str(reference.parse(base, "base-image")),
+        system_packages=list(system_packages),
+        port=PORT,
+        user=USER,
+        entrypoint=list(ENTRYPOINT),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What `service.json` in the image says; the gateway reads it."""
+
+    name: str
+    version: str | None
+    sha256: str
+    positive_label: str | None
+
+
+def write_context(folder: Path, *, dockerfile: str, requirements: str, model: Path, service: Service) -> None:
+    """Write the build context: Dockerfile, locked requirements, the gateway's code and the model."""
+    (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+    (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
+    app = folder / "app"
+    for pattern in _CODE:
+        for source in sorted(_PACKAGE.glob(pattern)):
+            target = app / "cd4ml" / source.relative_to(_PACKAGE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    (app / "service.json").write_text(json.dumps(service.__dict__, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    shutil.copytree(model, folder / "model", copy_function=shutil.copyfile)
+    _open_for_reading(folder)
+
+
+def _open_for_reading(folder: Path) -> None:
+    """Let the image's unprivileged user read every file, whatever the caller's umask is."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)

@@ -1,0 +1,61 @@
+"""Image names by the OCI reference grammar: anything else never reaches a Dockerfile or an engine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from cd4ml.errors import OptionsError
+
+# https://github.com/distribution/reference, regexp.go: host, path, tag and digest as written there.
+_HOST: Final = (
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])"
+)
+_PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REFERENCE: Final = re.compile(
+    rf"(?P<name>(?:{_HOST}(?::[0-9]+)?/)?{_PART}(?:/{_PART})*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[a-f0-9]{64}))?"
+)
+_LONGEST_NAME: Final = 255
+_LOOPBACK: Final = re.compile(r"(?:127(?:\.\d+){3}|localhost|\[::1\])(?::\d+)?/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The parts of an image's name; `tag` and `digest` may be missing."""
+
+    name: str
+    tag: str | None = None
+    digest: str | None = None
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the registry is on this machine: only there engines may speak plain HTTP."""
+        return _LOOPBACK.match(self.name) is not None
+
+    def by_digest(self, digest: str) -> str:
+        """Return the name that means these bytes and no others."""
+        return f"{self.name}@{digest}"
+
+
+def parse(text: str, option: str) -> Reference:
+    """Read an image's name.
+
+    Args:
+        option: name of the option that it came from, for the message.
+
+    Raises:
+        OptionsError: it does not follow the grammar (upper case, spaces, newlines, other digests than SHA-256, …).
+    """
+    match = _REFERENCE.fullmatch(text)
+    if match is None or len(match["name"]) > _LONGEST_NAME:
+        raise OptionsError(
+            f"{option}: {text[:200]!r} is no image name",
+            advice="Write it as host/path/name:tag, in lower case, for example ghcr.io/owner/model:candidate.",
+        )
+    return Reference(name=match["name"], tag=match["tag"], digest=match["digest"])

@@ -1,0 +1,173 @@
+"""Scanning the image with Trivy. A scan that did not happen, or did not see the image, is never a clean one."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.image import process
+
+SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
+# Trivy's own 1 means that it could not look; findings get a code that nothing else uses.
+_FINDINGS: Final = 7
+_INSTALL: Final = (
+    "Install Trivy (https://trivy.dev) or name it with --trivy; bin/setup-tools builds it for development."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A known vulnerability in the image; `fixed` is empty while there is no fix."""
+
+    id: str
+    severity: str
+    package: str
+    installed: str
+    fixed: str
+    title: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """A scan that took place.
+
+    Attributes:
+        image_id: configuration digest of the image that was scanned.
+        packages: names of the packages that Trivy saw, Python's and the system's.
+        database_updated_at: when the vulnerability database was made.
+        end_of_life: whether the base's distribution gets no more fixes.
+    """
+
+    findings: Sequence[Finding]
+    image_id: str
+    packages: Sequence[str]
+    distribution: str
+    end_of_life: bool
+    database_updated_at: datetime.datetime
+    trivy_version: str
+
+
+def severities(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the severities that block, in Trivy's spelling.
+
+    Raises:
+        OptionsError: there is none, or one that Trivy does not know.
+    """
+    upper = tuple(dict.fromkeys(name.upper() for name in names))
+    unknown = [name for name in upper if name not in SEVERITIES]
+    if unknown or not upper:
+        raise OptionsError(f"severity: expected some of {', '.join(SEVERITIES)}; got {', '.join(unknown) or 'none'}")
+    return upper
+
+
+def find_trivy(named: str | None, environ: Mapping[str, str]) -> str:
+    """Return Trivy's path.
+
+    Raises:
+        UnavailableError: it is not there.
+    """
+    program = process.find(named or "trivy", environ)
+    if program is None:
+        raise UnavailableError(
+            f"Trivy is not there ({named or 'trivy, on PATH'}): nothing was scanned.", advice=_INSTALL
+        )
+    return program
+
+
+def scan(
+    archive: Path, scratch: Path, *, trivy: str, cache: Path | None, offline: bool, environ: Mapping[str, str]
+) -> Scan:
+    """Scan an image's archive.
+
+    Args:
+        archive: the image as a file, in docker's format.
+        scratch: folder for the result.
+        cache: Trivy's cache folder, where its database is; None for Trivy's own place.
+        offline: use the database as it is there, and fetch nothing.
+
+    Raises:
+        UnavailableError: Trivy could not look: no database, no network, an unreadable image, an answer that does not
+            fit its exit code.
+    """
+    result = scratch / "trivy.json"
+    place = ["--cache-dir", str(cache)] if cache else []
+    fetch = ["--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--offline-scan"] if offline else []
+    arguments = ["image", *place, *fetch, "--input", str(archive), "--scanners", "vuln", "--list-all-pkgs"]
+    arguments += ["--format", "json", "--output", str(result), "--exit-code", str(_FINDINGS), "--quiet"]
+    done = process.run([trivy, *arguments], environ, seconds=1800)
+    if done.returncode not in (0, _FINDINGS):
+        raise UnavailableError(
+            f"Trivy could not scan the image (exit code {done.returncode}): {process.tail(done)}",
+            advice="Its database must be reachable, or be in --trivy-cache with --scan-offline.",
+        )
+    document = _read(result)
+    findings = _findings(document)
+    if bool(findings) != (done.returncode == _FINDINGS):
+        raise UnavailableError(f"Trivy ended with {done.returncode}, which does not fit its {len(findings)} findings.")
+    version, updated = _version(trivy, place, environ)
+    return _scan(document, findings, version, updated)
+
+
+def _scan(document: Mapping[str, Any], findings: Sequence[Finding], version: str, updated: datetime.datetime) -> Scan:
+    """Put together what the scan says."""
+    metadata = document.get("Metadata") or {}
+    system = metadata.get("OS") or {}
+    seen = [package.get("Name", "") for part in document.get("Results") or [] for package in part.get("Packages") or []]
+    return Scan(
+        findings=findings,
+        image_id=str(metadata.get("ImageID") or ""),
+        packages=sorted(set(seen)),
+        distribution=f"{system.get('Family', 'unknown')} {system.get('Name', '')}".strip(),
+        end_of_life=bool(system.get("EOSL")),
+        database_updated_at=updated,
+        trivy_version=version,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read Trivy's report."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"Trivy wrote no report that can be read: {error}.") from error
+    if not isinstance(document, dict):
+        raise UnavailableError("Trivy's report is no JSON object.")
+    return document
+
+
+def _findings(document: Mapping[str, Any]) -> list[Finding]:
+    """Return all vulnerabilities of a report, the worst first."""
+    found = [
+        Finding(
+            id=str(item["VulnerabilityID"]),
+            severity=str(item.get("Severity") or "UNKNOWN"),
+            package=str(item.get("PkgName", "")),
+            installed=str(item.get("InstalledVersion", "")),
+            fixed=str(item.get("FixedVersion") or ""),
+            title=str(item.get("Title") or "")[:200],
+            target=str(part.get("Target", "")),
+        )
+        for part in document.get("Results") or []
+        for item in part.get("Vulnerabilities") or []
+    ]
+    order = {name: rank for rank, name in enumerate(SEVERITIES)}
+    return sorted(found, key=lambda item: (order.get(item.severity, len(order)), item.id, item.package))
+
+
+def _version(trivy: str, place: Sequence[str], environ: Mapping[str, str]) -> tuple[str, datetime.datetime]:
+    """Return Trivy's version and when its vulnerability database was made."""
+    said = process.require([trivy, "version", "--format", "json", *place], environ, "Trivy does not say its version")
+    try:
+        document = json.loads(said)
+        # Trivy writes nanoseconds, which Python does not read.
+        moment = re.sub(r"\.\d+", "", document["VulnerabilityDB"]["UpdatedAt"])
+        return str(document["Version"]), datetime.datetime.fromisoformat(moment)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnavailableError("Trivy does not say how old its database is: its scan proves nothing.") from error
