@@ -148,7 +148,7 @@ def _match(answers: Answers, minimum_rows: int) -> Check:
         first is None,
         message,
         reason="other-predictions",
-        advice="Score the model again with the same test data; if that does not help, the image is not what was judged.",
+        advice="Score the model again with the same test data; if it still differs, this image is another model.",
         n=n,
         value=len(answers.differences),
         limit=0,
