@@ -86,10 +86,10 @@ def _unknown(document: Any, path: Path, options: Mapping[str, tuple[Option, ...]
             problems.append(f"{path}:{line}: unknown section `{name}`{nearest(str(name), in_config)}")
         elif section is not None and not isinstance(section, Mapping):
             problems.append(f"{path}:{line}: section `{name}` must be a mapping of options")
-        else:
-            for key in section or {}:
+        elif section is not None:
+            for key in section:
                 if key not in in_config[name]:
-                    key_line = section.lc.key(key)[0] + 1
+                    key_line = document[name].lc.key(key)[0] + 1
                     known = nearest(str(key), in_config[name])
                     problems.append(f"{path}:{key_line}: unknown option `{key}` in `{name}`{known}")
     return problems

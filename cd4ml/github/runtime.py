@@ -43,7 +43,7 @@ def append_summary(file: Path, text: str) -> None:
         stream.write(text)
 
 
-def annotations(checks: Sequence[Check], *, prefix: str = "", title: str) -> list[str]:
+def commands(checks: Sequence[Check], *, prefix: str = "", title: str) -> list[str]:
     """Return workflow commands that point at what did not pass, at most ten of a type.
 
     Args:

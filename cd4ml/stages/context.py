@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cd4ml.report import Report
+
 
 def _silent(_message: str) -> None:
     """Drop progress messages."""
@@ -29,4 +31,4 @@ class Context:
     progress: Callable[[str], None] = _silent
     reports: Path = Path("reports")
     cache: Path = Path(".cache")
-    save: Callable[..., None] = field(default=lambda report: None, repr=False)
+    save: Callable[[Report], object] = field(default=lambda report: None, repr=False)

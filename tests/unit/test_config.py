@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4ml.cli import read_config
+from cd4ml.run_stage import read_config
 from cd4ml.errors import OptionsError
 
 

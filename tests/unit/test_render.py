@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cd4ml.github.runtime import annotations, write_outputs
+from cd4ml.github.runtime import commands, write_outputs
 from cd4ml.render.markdown import LARGEST, inert, markdown
 from cd4ml.render.terminal import safe, terminal
 from cd4ml.report import Check, Location, Report, Status
@@ -78,7 +78,7 @@ def test_markdown__says_inconclusive_not_passed() -> None:
 
 def test_annotations__ten_of_a_type() -> None:
     """The platform shows ten annotations of a type; no more are sent."""
-    lines = annotations(report("x", count=30).checks, title="cd4ml")
+    lines = commands(report("x", count=30).checks, title="cd4ml")
 
     assert len(lines) == 10
 
@@ -86,7 +86,7 @@ def test_annotations__ten_of_a_type() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_annotations__one_command_a_line(text: str) -> None:
     """A hostile message or path stays inside its own annotation."""
-    (line,) = annotations(report(text).checks, title="cd4ml", prefix="models/")
+    (line,) = commands(report(text).checks, title="cd4ml", prefix="models/")
 
     assert line.startswith("::error ") and line.count("::") == 2 and "\n" not in line
 

@@ -1,0 +1,178 @@
+"""Running every stage that cd4ml.yaml configures, in order, in one process."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import cd4ml
+from cd4ml.arguments import INPUT_PREFIX
+from cd4ml.arguments import layers as argument_layers
+from cd4ml.config import Config
+from cd4ml.door import Door
+from cd4ml.errors import FAILED, INCONCLUSIVE, INTERNAL, PASSED, UNAVAILABLE, USAGE, Cd4mlError, OptionsError
+from cd4ml.options import OnInconclusive, Options, declared, nearest, option, resolve
+from cd4ml.render.numbers import duration
+from cd4ml.render.terminal import safe
+from cd4ml.report import Status, v1, worst
+from cd4ml.run_stage import change_directory, read_config, run_stage, write_atomically
+from cd4ml.stages import PIPELINE, load
+
+# A stage that builds or deploys needs every stage before it; a judge of predictions needs the predictions.
+ACTS: Final = ("build-image", "deploy-model")
+NEEDS_SCORES: Final = ("evaluate-model", "audit-fairness")
+# Of several exit codes, the one that tells most: a defect, then what could not be decided, then what failed.
+_WORST_FIRST: Final = (INTERNAL.code, USAGE.code, UNAVAILABLE.code, FAILED.code, INCONCLUSIVE.code, PASSED.code)
+NOT_RUN: Final = "not-run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions(Options):
+    """Options of `cd4ml run` and of the root action."""
+
+    config: str = option("Configuration file.", default="cd4ml.yaml")
+    working_directory: str = option("Folder that all paths are relative to (the project's root).", default=".")
+    stages: tuple[str, ...] = option("Stages to run, of those that the configuration has (default: all of them).")
+    reports: str = option("Folder that the JSON reports are written to.", default="reports")
+    on_inconclusive: OnInconclusive | None = option(
+        "Whether a verdict for lack of data blocks: `fail` or `warn` (default: what each stage's section says)."
+    )
+    json: bool = option("Print the pipeline's JSON on standard output.", default=False)
+
+
+@dataclass(kw_only=True)
+class _Outcome:
+    """What became of one stage."""
+
+    stage: str
+    status: str
+    exit_code: int | None
+    report: str | None
+    seconds: float
+
+
+def run_pipeline(arguments: Sequence[str], door: Door) -> int:
+    """Run the configured stages and return the exit code.
+
+    All gates run even after one has failed, so that one run tells everything; building and deploying need every
+    stage before them to have passed.
+    """
+    _write_outputs(door, Status.ERROR, "", {})
+    try:
+        description = "Run every stage that cd4ml.yaml configures, in order."
+        layers = argument_layers("run", declared(PipelineOptions), arguments, door.environ, description)
+        options = resolve(PipelineOptions, layers)
+        change_directory(options.working_directory)
+        wanted = _wanted(options, read_config(options.config))
+    except Cd4mlError as error:
+        print(f"cd4ml run: {safe(str(error))}", file=door.stderr)
+        return error.exit_code.code
+    outcomes = _run(wanted, options, door)
+    return _finish(outcomes, options, door)
+
+
+def _wanted(options: PipelineOptions, config: Config) -> dict[str, bool]:
+    """Return every stage of the pipeline, and whether it is to run."""
+    unknown = [name for name in options.stages if name not in PIPELINE]
+    problems = [f"stages: `{name}` is no stage of the pipeline{nearest(name, PIPELINE)}" for name in unknown]
+    named = [name for name in options.stages if name in PIPELINE]
+    problems += [f"stages: {config.path} has no section `{name}`" for name in named if not config.configures(name)]
+    configured = {name: config.configures(name) and (not named or name in named) for name in PIPELINE}
+    if not any(configured.values()) and not problems:
+        problems = [f"{config.path} configures no stage: nothing would be checked"]
+    if problems:
+        raise OptionsError(problems)
+    return configured
+
+
+def _run(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> list[_Outcome]:
+    """Run the stages one after the other."""
+    # The action's inputs are the pipeline's own, and only the pipeline's verdict becomes its outputs.
+    hidden = ("GITHUB_OUTPUT",)
+    environ = {k: v for k, v in door.environ.items() if not k.startswith(INPUT_PREFIX) and k not in hidden}
+    inner = replace(door, environ=environ, stdout=door.stderr if options.json else door.stdout)
+    outcomes: list[_Outcome] = []
+    for name, runs in wanted.items():
+        if not runs:
+            outcomes.append(_Outcome(stage=name, status=Status.SKIPPED, exit_code=None, report=None, seconds=0.0))
+        elif _blocked(name, outcomes):
+            outcomes.append(_Outcome(stage=name, status=NOT_RUN, exit_code=None, report=None, seconds=0.0))
+        else:
+            outcomes.append(_one(name, options, inner))
+    return outcomes
+
+
+def _blocked(name: str, outcomes: Sequence[_Outcome]) -> bool:
+    """Whether a stage must not run after what came before it."""
+    before = {outcome.stage: outcome for outcome in outcomes if outcome.status != Status.SKIPPED}
+    if name in ACTS:
+        return any(outcome.status != Status.PASSED for outcome in before.values())
+    scores = before.get("score-model")
+    return name in NEEDS_SCORES and scores is not None and scores.status == Status.ERROR
+
+
+def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:
+    """Run one stage."""
+    report = str(Path(options.reports) / f"{name}.json")
+    arguments = ["--config", options.config, "--report", report]
+    if options.on_inconclusive:
+        arguments += ["--on-inconclusive", options.on_inconclusive]
+    if "reports" in {declared_option.name for declared_option in declared(load(name).Options)}:
+        arguments += ["--reports", options.reports]
+    started = time.time()
+    result = run_stage(name, arguments, door)
+    seconds = round(time.time() - started, 3)
+    return _Outcome(stage=name, status=result.status, exit_code=result.code, report=report, seconds=seconds)
+
+
+def _finish(outcomes: Sequence[_Outcome], options: PipelineOptions, door: Door) -> int:
+    """Write the pipeline's own report and outputs, print the table, and return the exit code."""
+    ran = [outcome for outcome in outcomes if outcome.exit_code is not None]
+    status = worst(Status(outcome.status) for outcome in ran)
+    published = {
+        "schema_version": v1.SCHEMA_VERSION,
+        "tool": {"name": "cd4ml", "version": cd4ml.__version__},
+        "status": str(status),
+        "stages": [
+            {"stage": o.stage, "status": str(o.status), "exit_code": o.exit_code, "report": o.report} for o in outcomes
+        ],
+        "run": {"seconds": {outcome.stage: outcome.seconds for outcome in ran}},
+    }
+    path = Path.cwd() / options.reports / "pipeline.json"
+    write_atomically(path, v1.text(published) + "\n")
+    _write_outputs(door, status, str(path), _stage_outputs(ran))
+    if options.json:
+        print(v1.text(published), file=door.stdout)
+    print(_table(outcomes), file=door.stderr if options.json else door.stdout)
+    return min((outcome.exit_code or 0 for outcome in ran), key=_WORST_FIRST.index)
+
+
+def _stage_outputs(ran: Sequence[_Outcome]) -> dict[str, str]:
+    """Return the outputs of the stages, such as the image; a stage that did not pass has none."""
+    outputs: dict[str, Any] = {}
+    for outcome in ran:
+        if outcome.report and outcome.status == Status.PASSED:
+            outputs |= json.loads(Path(outcome.report).read_text(encoding="utf-8"))["outputs"]
+    return outputs
+
+
+def _write_outputs(door: Door, status: Status, report: str, outputs: Mapping[str, str]) -> None:
+    """Set the step's outputs, if there is a step."""
+    file = door.file("GITHUB_OUTPUT")
+    if file:
+        from cd4ml.github.runtime import write_outputs
+
+        passed = "true" if status is Status.PASSED else "false"
+        write_outputs(file, {"status": str(status), "passed": passed, "report": report, **outputs})
+
+
+def _table(outcomes: Sequence[_Outcome]) -> str:
+    """Return verdicts and times of all stages."""
+    width = max(len(outcome.stage) for outcome in outcomes)
+    times = {outcome.stage: duration(outcome.seconds) if outcome.seconds else "" for outcome in outcomes}
+    lines = [f"  {o.stage:<{width}}  {o.status:<12}  {times[o.stage]}".rstrip() for o in outcomes]
+    return "\n".join(["", "stages:", *lines])

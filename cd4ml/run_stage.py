@@ -1,0 +1,248 @@
+"""Running one stage: options in, report, outputs, summary and annotations out, exit code back."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cd4ml import config as configuration
+from cd4ml import git
+from cd4ml.arguments import layers as argument_layers
+from cd4ml.door import Door
+from cd4ml.errors import FAILED as EXIT_FAILED
+from cd4ml.errors import INCONCLUSIVE, Cd4mlError, ExitCode, OptionsError, UnavailableError
+from cd4ml.errors import INTERNAL as EXIT_INTERNAL
+from cd4ml.errors import PASSED as EXIT_PASSED
+from cd4ml.errors import UNAVAILABLE as EXIT_UNAVAILABLE
+from cd4ml.errors import USAGE as EXIT_USAGE
+from cd4ml.options import Layer, OnInconclusive, RunOptions, as_values, declared, resolve
+from cd4ml.options import Options as StageOptions
+from cd4ml.render.markdown import markdown
+from cd4ml.render.numbers import duration
+from cd4ml.render.terminal import safe, terminal
+from cd4ml.report import Report, Status, error_report, v1
+from cd4ml.stages import STAGES, Context, Stage, load
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a run of a stage ended."""
+
+    status: Status
+    code: int
+
+
+def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
+    """Run one stage from its arguments, whatever happens, and say how it ended."""
+    started = time.time()
+    state = _State(name=name, door=door, started=started)
+    # Until a verdict is reached the outputs say `error`: a run that is killed must not look like one that passed.
+    state.write_outputs(Status.ERROR, {})
+    try:
+        stage = load(name)
+        run_options, options, run_context = _prepare(name, stage, arguments, state)
+        # Outputs again, now with the real report path; the report itself says `error` until the stage is done.
+        state.write_outputs(Status.ERROR, {})
+        state.save(error_report(name, Cd4mlError("The run did not finish.")))
+        report = stage.run(options, run_context)
+    except Cd4mlError as error:
+        return state.finish(error_report(name, error), error.exit_code, show_json=state.json)
+    except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a report and exit code 70
+        print(safe_traceback(error), file=door.stderr)
+        defect = Cd4mlError(
+            f"Internal error: {type(error).__name__}: {error}", advice="This is a defect in cd4ml: please report it."
+        )
+        return state.finish(error_report(name, defect), EXIT_INTERNAL, show_json=state.json)
+    return state.finish(report, exit_code(report, run_options.on_inconclusive), show_json=run_options.json)
+
+
+def safe_traceback(error: BaseException) -> str:
+    """Return a traceback whose texts cannot become workflow commands."""
+    return "\n".join(safe(line) for line in "".join(traceback.format_exception(error)).splitlines())
+
+
+def exit_code(report: Report, on_inconclusive: OnInconclusive) -> ExitCode:
+    """Return the exit code of a verdict."""
+    if report.status is Status.ERROR:
+        reasons = {check.reason for check in report.checks if check.status is Status.ERROR}
+        return EXIT_UNAVAILABLE if reasons == {UnavailableError.reason} else EXIT_USAGE
+    if report.status is Status.INCONCLUSIVE:
+        return INCONCLUSIVE if on_inconclusive is OnInconclusive.FAIL else EXIT_PASSED
+    return EXIT_FAILED if report.status is Status.FAILED else EXIT_PASSED
+
+
+@dataclass(kw_only=True)
+class _State:
+    """What is known of a run so far: enough to write its report whatever happens next."""
+
+    name: str
+    door: Door
+    started: float
+    report_path: Path | None = None
+    options: StageOptions | None = None
+    root: Path | None = None
+    json: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Absolute path of the report."""
+        path = self.report_path or Path("reports") / f"{self.name}.json"
+        return Path.cwd() / path
+
+    def save(self, report: Report) -> dict[str, Any]:
+        """Write the JSON report in one move, so that no reader sees half of it."""
+        finished = time.time()
+        published = v1.document(
+            report,
+            options=as_values(self.options) if self.options else {},
+            git_sha=git.head(Path.cwd()),
+            run={
+                "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+                "seconds": round(finished - self.started, 3),
+                "directory": str(Path.cwd()),
+                "platform": _platform(self.door.environ),
+            },
+        )
+        write_atomically(self.path, v1.text(published) + "\n")
+        return published
+
+    def write_outputs(self, status: Status, outputs: Mapping[str, str]) -> None:
+        """Set the step's outputs, if there is a step."""
+        file = self.door.file("GITHUB_OUTPUT")
+        if file:
+            from cd4ml.github.runtime import write_outputs
+
+            passed = "true" if status is Status.PASSED else "false"
+            write_outputs(file, {"status": str(status), "passed": passed, "report": str(self.path), **outputs})
+
+    def finish(self, report: Report, code: ExitCode, *, show_json: bool) -> Ended:
+        """Write report, outputs, summary and annotations, and print the result."""
+        published = self.save(report)
+        self.write_outputs(report.status, report.outputs)
+        self._platform_texts(report)
+        if show_json:
+            print(v1.text(published), file=self.door.stdout)
+            print(terminal(report), file=self.door.stderr, end="")
+        else:
+            print(terminal(report), file=self.door.stdout, end="")
+        print(f"  report: {safe(str(self.path))} ({duration(time.time() - self.started)})", file=self.door.stderr)
+        return Ended(status=report.status, code=code.code)
+
+    def _platform_texts(self, report: Report) -> None:
+        """Write step summary and annotations, if this run has a platform."""
+        from cd4ml.github import runtime
+
+        summary = self.door.file("GITHUB_STEP_SUMMARY")
+        if summary:
+            runtime.append_summary(summary, markdown(report))
+        if self.door.environ.get("GITHUB_ACTIONS") == "true":
+            prefix = _prefix(self.root or Path.cwd(), Path.cwd())
+            for line in runtime.commands(report.checks, prefix=prefix, title=f"cd4ml {self.name}"):
+                # Standard error is read for commands as well, and leaves `--json` alone.
+                print(line, file=self.door.stderr)
+
+
+def _prefix(root: Path, directory: Path) -> str:
+    """Return the working directory as annotations need it: relative to the repository's root."""
+    try:
+        relative = directory.relative_to(root).as_posix()
+    except ValueError:
+        return ""
+    return "" if relative == "." else f"{relative}/"
+
+
+def _platform(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where the run took place, from the platform's own variables."""
+    names = (
+        "GITHUB_REPOSITORY",
+        "GITHUB_RUN_ID",
+        "GITHUB_RUN_ATTEMPT",
+        "GITHUB_WORKFLOW",
+        "GITHUB_JOB",
+        "GITHUB_ACTOR",
+    )
+    return {name.removeprefix("GITHUB_").lower(): environ[name] for name in names if environ.get(name)}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that it is either the old one or the whole new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
+        ) as stream:
+            stream.write(text)
+        os.chmod(stream.name, 0o644)
+        os.replace(stream.name, path)
+    except OSError as error:
+        raise UnavailableError(f"The report cannot be written to {path}: {error.strerror}.") from error
+
+
+def _prepare(
+    name: str, stage: Stage, arguments: Sequence[str], state: _State
+) -> tuple[RunOptions, StageOptions, Context]:
+    """Resolve options and change into the working directory."""
+    environ = state.door.environ
+    run_declared, stage_declared = declared(RunOptions), declared(stage.Options)
+    everything = (*run_declared, *stage_declared)
+    layers = argument_layers(name, everything, arguments, environ, STAGES[name].summary)
+    where = resolve(RunOptions, layers)
+    state.json = where.json
+    state.root = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd())
+    change_directory(where.working_directory)
+    state.report_path = Path(where.report) if where.report else None
+    layers.append(_from_config(name, where.config, explicit=_explicit(layers, "config")))
+    run_options = resolve(RunOptions, layers)
+    state.report_path = Path(run_options.report) if run_options.report else None
+    options = resolve(stage.Options, layers)
+    state.options = options
+    context = Context(
+        directory=Path.cwd(),
+        environ=environ,
+        progress=state.door.progress,
+        reports=state.path.parent,
+        cache=cache_directory(environ),
+        save=state.save,
+    )
+    return run_options, options, context
+
+
+def _explicit(layers: Sequence[Layer], name: str) -> bool:
+    """Whether some layer sets the option."""
+    return any(layer.values.get(name) for layer in layers)
+
+
+def change_directory(directory: str) -> None:
+    """Change into the working directory."""
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise OptionsError(f"working-directory {directory!r}: {error.strerror}") from error
+
+
+def _from_config(name: str, path: str, *, explicit: bool) -> Layer:
+    """Return what the configuration file sets for a stage; a file that was named must exist."""
+    if not Path(path).exists() and not explicit:
+        return Layer(origin=path, values={})
+    return Layer(origin=path, values=read_config(path).values(name))
+
+
+def read_config(path: str) -> configuration.Config:
+    """Read the configuration file and check it against the options of every stage."""
+    run_declared = declared(RunOptions)
+    options = {stage: (*run_declared, *declared(load(stage).Options)) for stage in STAGES}
+    return configuration.read(Path(path), options)
+
+
+def cache_directory(environ: Mapping[str, str]) -> Path:
+    """Return where model environments are kept: on a runner in its temporary folder, else in the user's cache."""
+    if environ.get("RUNNER_TEMP"):
+        return Path(environ["RUNNER_TEMP"]) / "cd4ml-cache"
+    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".cache"
+    return Path(base) / "cd4ml"
