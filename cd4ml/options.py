@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,8 @@ from typing import Any, Final, TypeVar
 from cd4ml.errors import OptionsError
 
 _UNSET: Final = dataclasses.MISSING
+# Up to the last @ of the word: a password may hold one.
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^\s'\"]+@")
 
 
 class Kind(Enum):
@@ -309,8 +312,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean `{matches[0]}`?)" if matches else ""
 
 
+def redacted(text: str) -> str:
+    """Return the text without user names and passwords of URLs."""
+    return _CREDENTIALS.sub("***@", text)
+
+
 def as_values(options: Options) -> dict[str, Any]:
-    """Return the options as plain values by their outside names, for reports."""
+    """Return the options as plain values by their outside names, for reports; URLs lose their credentials."""
     values = {}
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
@@ -318,7 +326,7 @@ def as_values(options: Options) -> dict[str, Any]:
             value = list(value)
         elif isinstance(value, Mapping):
             value = dict(value)
-        elif isinstance(value, StrEnum):
-            value = str(value)
+        elif isinstance(value, str):
+            value = redacted(str(value))
         values[field.name.replace("_", "-")] = value
     return values

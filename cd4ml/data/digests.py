@@ -7,13 +7,16 @@ sorted by path (POSIX separators, relative), each ended by a newline, as `sha256
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 
-# MLflow writes this file into a downloaded copy to say by which name it was found: no part of the model.
-NOT_PART_OF_A_MODEL: Final = frozenset({"registered_model_meta"})
+# MLflow writes this file into a downloaded copy to say by which name it was found: no part of the model. A file of the
+# name that holds anything else may be what the model loads, so it counts.
+_NOTE: Final = "registered_model_meta"
+_NOTE_TEXT: Final = re.compile(rb"model_name: ['\"]?[\w .\n-]{1,300}['\"]?\nmodel_version: ['\"]?\d{1,20}['\"]?\n")
 
 
 def file_sha256(path: Path) -> str:
@@ -42,11 +45,16 @@ def manifest(folder: Path) -> dict[str, str]:
         relative = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise OptionsError(f"{path}: not a regular file; a model folder holds regular files only")
-        if path.is_file() and relative not in NOT_PART_OF_A_MODEL:
+        if path.is_file() and not (relative == _NOTE and _is_note(path)):
             digests[relative] = file_sha256(path)
     if not digests:
         raise OptionsError(f"{folder}: the folder is empty")
     return digests
+
+
+def _is_note(path: Path) -> bool:
+    """Whether a file is MLflow's note on where a copy came from, and nothing else."""
+    return path.stat().st_size < 1024 and _NOTE_TEXT.fullmatch(path.read_bytes()) is not None
 
 
 def folder_sha256(folder: Path) -> str:

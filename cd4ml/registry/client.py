@@ -9,20 +9,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from cd4ml.data.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.options import redacted
 from cd4ml.report import ModelIdentity
 
 START_SECONDS: Final = 60.0  # importing MLflow on a cold machine
-LOOKUP_SECONDS: Final = 12.0
+LOOKUP_SECONDS: Final = 10.0
 DOWNLOAD_SECONDS: Final = 1800.0
 _WORKER: Final = Path(__file__).with_name("worker.py")
 _URI: Final = re.compile(r"models:/(?P<name>[^/@:\\%\x00-\x1f]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[A-Za-z0-9._-]+))")
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_LOCAL: Final = re.compile(r"sqlite:///|file:(//(localhost)?(?=/))?")
 # Within MLflow a request fails after these; the deadlines above hold whatever it does.
 _LIMITS: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -71,7 +73,7 @@ def fetch(
         MissingModelError: the registry does not have the model.
         UnavailableError: the registry does not answer in time, or the folder is missing.
     """
-    if "://" in uri or re.match(r"[a-z]+:/", uri):
+    if "://" in uri or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", uri):
         return _fetch_registered(_reference(uri), uri, directory, tracking_uri, environ)
     folder = Path(uri)
     if not (folder / "MLmodel").is_file():
@@ -88,6 +90,8 @@ def _fetch_registered(
     operations = [reference.lookup, download]
     found, downloaded = _ask(operations, tracking_uri, environ, seconds=(LOOKUP_SECONDS, DOWNLOAD_SECONDS))
     folder = Path(downloaded["path"])
+    if not (folder / "MLmodel").is_file():
+        raise UnavailableError(f"{uri}: what the registry serves is no MLflow model: it has no file MLmodel.")
     identity = ModelIdentity(
         uri=uri,
         sha256=folder_sha256(folder),
@@ -147,11 +151,6 @@ def _reference(uri: str) -> _Reference:
     return _Reference(**match.groupdict())
 
 
-def redacted(text: str) -> str:
-    """Return the text without user names and passwords of URLs."""
-    return _CREDENTIALS.sub("***@", text)
-
-
 def _ask(
     operations: Sequence[Mapping[str, str]],
     tracking_uri: str | None,
@@ -163,7 +162,7 @@ def _ask(
     registry = tracking_uri or environ.get("MLFLOW_TRACKING_URI")
     if not registry:
         raise OptionsError("no registry is named", advice="Set tracking-uri or MLFLOW_TRACKING_URI.")
-    _check_sqlite(registry)
+    _check_local(registry)
     process = subprocess.Popen(
         [sys.executable, "-I", str(_WORKER)],
         stdin=subprocess.PIPE,
@@ -174,8 +173,9 @@ def _ask(
     )
     assert process.stdin and process.stdout and process.stderr
     try:
-        process.stdin.write(json.dumps({"tracking_uri": registry, "operations": list(operations)}))
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # a worker that could not start says why on standard error
+            process.stdin.write(json.dumps({"tracking_uri": registry, "operations": list(operations)}))
+            process.stdin.close()
         lines, errors = _lines(process.stdout), _lines(process.stderr)
         return [_answer(lines, errors, registry, limit) for limit in (START_SECONDS, *seconds)][1:]
     finally:
@@ -185,14 +185,12 @@ def _ask(
             stream.close()
 
 
-def _check_sqlite(registry: str) -> None:
-    """Refuse a database file that is not there: MLflow would make an empty one and find nothing in it."""
-    if registry.startswith("sqlite:///"):
-        path = Path(registry.removeprefix("sqlite:///"))
-        if not path.is_file():
-            raise UnavailableError(
-                f"The registry's database {path} does not exist.", advice="Check MLFLOW_TRACKING_URI."
-            )
+def _check_local(registry: str) -> None:
+    """Refuse a local store that is not there: MLflow would make an empty one and find nothing in it."""
+    path, remote = _LOCAL.sub("", registry).partition("?")[0], "://" in registry and not _LOCAL.match(registry)
+    # `databricks` and `uc` name servers, not folders.
+    if not remote and not registry.startswith(("databricks", "uc:")) and not Path(path).exists():
+        raise UnavailableError(f"The registry's store {path} does not exist.", advice="Check MLFLOW_TRACKING_URI.")
 
 
 def _lines(stream: IO[str]) -> queue.Queue[str | None]:
@@ -227,6 +225,8 @@ def _answer(
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
         _refuse(answer, registry)
+    if "version" in answer and not str(answer["version"]).isdigit():
+        raise UnavailableError(f"The registry at {redacted(registry)} does not answer as an MLflow registry does.")
     return answer
 
 

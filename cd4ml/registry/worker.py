@@ -7,8 +7,14 @@ for itself how long it waits for a server (over four minutes by default), and a 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from typing import Any
+from typing import Any, Final
+
+_DOWNLOAD_REQUEST_SECONDS: Final = 120
+_DOWNLOAD_RETRIES: Final = 3
+# MLflow answers a look-up of an alias that nobody set with INVALID_PARAMETER_VALUE and this text.
+_NO_ALIAS: Final = re.compile(r"Registered model alias .* not found", re.IGNORECASE | re.DOTALL)
 
 
 def main() -> int:
@@ -17,28 +23,38 @@ def main() -> int:
     An operation may refer to the version that an earlier one found, by leaving `version` out.
     """
     request = json.load(sys.stdin)
+    # Answers have standard output to themselves: what a library prints goes to standard error.
+    answers, sys.stdout = sys.stdout, sys.stderr
     import mlflow
     from mlflow.exceptions import MlflowException
 
     mlflow.set_tracking_uri(request["tracking_uri"])
     mlflow.set_registry_uri(request["tracking_uri"])
     client = mlflow.MlflowClient()
-    print(json.dumps({"ready": True}), flush=True)
+    print(json.dumps({"ready": True}), flush=True, file=answers)
     answer: dict[str, Any] = {}
     for operation in request["operations"]:
         try:
             answer = _OPERATIONS[operation["operation"]](client, {**answer, **operation})
         except MlflowException as error:
-            missing = error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
-            # MLflow answers a look-up of an alias that nobody set with INVALID_PARAMETER_VALUE.
-            missing = missing or "alias" in str(error).lower() and "not found" in str(error).lower()
+            missing = operation["operation"] != "download" and _is_missing(error)
             answer = {"error": "missing" if missing else "unavailable", "message": str(error)}
         except OSError as error:
             answer = {"error": "unavailable", "message": str(error)}
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), flush=True, file=answers)
         if "error" in answer:
             return 1
     return 0
+
+
+def _is_missing(error: Any) -> bool:
+    """Whether MLflow itself says that there is no such model, version or alias.
+
+    A proxy's `404 Not Found` does not count: it would turn a wrong address into a first release.
+    """
+    if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+        return True
+    return error.error_code == "INVALID_PARAMETER_VALUE" and bool(_NO_ALIAS.search(str(error)))
 
 
 def _version(client: Any, operation: dict[str, str]) -> dict[str, Any]:
@@ -51,8 +67,12 @@ def _version(client: Any, operation: dict[str, str]) -> dict[str, Any]:
 
 
 def _download(client: Any, operation: dict[str, str]) -> dict[str, Any]:
-    """Download the files of a version."""
+    """Download the files of a version; large files may take longer than a look-up."""
+    from mlflow import environment_variables
     from mlflow.artifacts import download_artifacts
+
+    environment_variables.MLFLOW_HTTP_REQUEST_TIMEOUT.set(_DOWNLOAD_REQUEST_SECONDS)
+    environment_variables.MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(_DOWNLOAD_RETRIES)
 
     uri = f"models:/{operation['name']}/{operation['version']}"
     return {"path": download_artifacts(artifact_uri=uri, dst_path=operation["directory"])}
