@@ -29,7 +29,12 @@ class Ignore:
 
     def covers(self, vulnerability: str, package: str) -> bool:
         """Whether the entry is about this vulnerability in this package."""
-        return self.id == vulnerability and self.package in (None, package)
+        return self.id == vulnerability and (self.package is None or normal(self.package) == normal(package))
+
+
+def normal(name: str) -> str:
+    """Return a package's name as PEP 503 compares it: `Jinja2` and `jinja2` are one package."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_ignores(path: Path) -> Sequence[Ignore]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image import process
+from cd4ml.image.ignores import normal
 
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 # Trivy's own 1 means that it could not look; findings get a code that nothing else uses.
@@ -40,7 +41,7 @@ class Scan:
 
     Attributes:
         image_id: configuration digest of the image that was scanned.
-        packages: names of the packages that Trivy saw, Python's and the system's.
+        packages: names of the packages that Trivy saw, Python's and the system's, in PEP 503's spelling.
         database_updated_at: when the vulnerability database was made.
         end_of_life: whether the base's distribution gets no more fixes.
     """
@@ -123,7 +124,7 @@ def _scan(document: Mapping[str, Any], findings: Sequence[Finding], version: str
     return Scan(
         findings=findings,
         image_id=str(metadata.get("ImageID") or ""),
-        packages=sorted(set(seen)),
+        packages=sorted({normal(name) for name in seen}),
         distribution=f"{system.get('Family', 'unknown')} {system.get('Name', '')}".strip(),
         end_of_life=bool(system.get("EOSL")),
         database_updated_at=updated,

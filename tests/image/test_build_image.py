@@ -1,0 +1,211 @@
+"""build-image end to end: a real container is built, called, scanned and pushed, or blocked and not pushed."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cd4ml.data.digests import folder_sha256
+from tests.conftest import Run, need_program
+from tests.containers import Lab
+from tests.image.conftest import Project
+
+Build = Callable[..., Run]
+
+
+def statuses(run: Run) -> dict[str, str]:
+    """Return the checks' statuses by id."""
+    return {check["id"]: check["status"] for check in run.report["checks"]}
+
+
+def reason(run: Run, id: str) -> str:
+    """Return why a check did not pass."""
+    return next(str(check.get("reason")) for check in run.report["checks"] if check["id"] == id)
+
+
+def copy(project: Project, folder: Path) -> Project:
+    """Return a copy that a test may change."""
+    shutil.copytree(project.folder, folder, ignore=shutil.ignore_patterns("reports"))
+    return Project(folder=folder)
+
+
+def containers(lab: Lab) -> str:
+    """Return the engine's containers, stopped ones too."""
+    asked = subprocess.run(
+        ["docker", "ps", "--all", "--quiet"],
+        env={**os.environ, **lab.environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return asked.stdout
+
+
+def config(reference: str) -> dict[str, Any]:
+    """Return an image's configuration as the registry has it."""
+    asked = subprocess.run([need_program("crane"), "config", reference], capture_output=True, text=True, check=True)
+    document: dict[str, Any] = json.loads(asked.stdout)
+    return document
+
+
+def test_a_good_model_is_built_called_scanned_and_pushed(build: Build, lab: Lab, project: Project) -> None:
+    """A scored model becomes an image whose digest in the report is the registry's own."""
+    name = f"{lab.registry}/loans"
+    run = build(project, "--image", f"{name}:good", "--push")
+    assert run.code == 0, run.stdout + run.stderr
+    assert set(statuses(run).values()) == {"passed"} and statuses(run)["predictions-match"] == "passed"
+    digest = run.report["outputs"]["digest"]
+    assert digest == lab.digest(f"{name}:good")
+    assert run.report["outputs"]["image"] == f"{name}@{digest}"
+    assert run.report["candidate"]["sha256"] == folder_sha256(project.folder / "model")
+    assert run.report["details"]["simulation"]["rows"] == 60
+    assert run.report["details"]["base"]["digest"] == lab.digest(lab.base_image)
+    assert f"FROM {lab.base_image}@sha256:" in run.report["details"]["dockerfile"]
+    assert run.report["plan"][-1].startswith("push ")
+    if "DOCKER_HOST" in lab.environ:
+        assert containers(lab) == ""
+
+
+def test_the_image_in_the_registry_is_what_it_promises(build: Build, lab: Lab, project: Project) -> None:
+    """The pushed image runs as nobody, names its model, and ends with a layer of the weights alone."""
+    name = f"{lab.registry}/loans:promise"
+    assert build(project, "--image", name, "--push").code == 0
+    found = config(name)
+    assert found["config"]["User"] == "65532:65532"
+    assert found["config"]["Labels"]["io.cd4ml.model.sha256"] == folder_sha256(project.folder / "model")
+    steps = [entry.get("created_by", "") for entry in found["history"] if not entry.get("empty_layer")]
+    assert "COPY model /app/model" in steps[-1] and sum("/app/model" in step for step in steps) == 1
+
+
+def test_a_second_run_pushes_the_same_digest(build: Build, lab: Lab, project: Project) -> None:
+    """A retry is safe: the same model in the same name gives the same digest."""
+    name = f"{lab.registry}/loans:retry"
+    first, second = (build(project, "--image", name, "--push") for _ in range(2))
+    assert first.code == second.code == 0
+    assert first.report["outputs"]["digest"] == second.report["outputs"]["digest"]
+
+
+def test_without_push_nothing_is_pushed_and_the_report_says_so(build: Build, lab: Lab, project: Project) -> None:
+    """With push left at false the image is checked, the outputs are empty and the registry knows nothing of it."""
+    name = f"{lab.registry}/loans:kept"
+    run = build(project, "--image", name)
+    assert run.code == 0 and run.report["outputs"] == {"image": "", "digest": ""}
+    assert "nothing was pushed" in run.report["summary"]
+    assert lab.digest(name) is None
+
+
+def test_an_altered_predictions_table_blocks_the_push(build: Build, lab: Lab, project: Project, tmp_path: Path) -> None:
+    """One score that the image does not give blocks, and nothing is pushed."""
+    changed = copy(project, tmp_path / "p")
+    path = changed.folder / "predictions.parquet"
+    table = pd.read_parquet(path)
+    score = table["y_score"].to_numpy(copy=True)
+    score[17] += 0.001
+    table.assign(y_score=score).to_parquet(path)
+    run = build(changed, "--image", f"{lab.registry}/loans:altered", "--push")
+    assert run.code == 1 and reason(run, "predictions-match") == "other-predictions"
+    assert run.report["details"]["simulation"]["differences"][0]["row"] == 17
+    assert lab.digest(f"{lab.registry}/loans:altered") is None
+    assert run.report["outputs"]["digest"] == ""
+
+
+def test_predictions_of_another_model_are_refused(project: Project, build: Build, lab: Lab, tmp_path: Path) -> None:
+    """A table that says that another model made it is bad input, not a comparison."""
+    changed = copy(project, tmp_path / "p")
+    (changed.folder / "model" / "note.txt").write_text("another digest")
+    run = build(changed, "--image", f"{lab.registry}/loans:other", "--push")
+    assert run.code == 2 and "predictions are of the model" in run.report["checks"][0]["message"]
+    assert lab.digest(f"{lab.registry}/loans:other") is None
+
+
+def test_too_few_rows_decide_nothing(build: Build, lab: Lab, project: Project, tmp_path: Path) -> None:
+    """Nineteen compared rows are inconclusive, which blocks the push."""
+    small = copy(project, tmp_path / "p")
+    for name in ("test", "predictions"):
+        path = small.folder / f"{name}.parquet"
+        pd.read_parquet(path).head(19).to_parquet(path)
+    run = build(small, "--image", f"{lab.registry}/loans:few", "--push")
+    assert run.code == 4 and reason(run, "predictions-match") == "too-few-rows"
+    assert lab.digest(f"{lab.registry}/loans:few") is None
+
+
+def test_a_vulnerable_package_blocks_the_push(build: Build, lab: Lab, vulnerable: Project) -> None:
+    """A package with a known vulnerability of a blocking severity blocks, and nothing is pushed."""
+    name = f"{lab.registry}/loans:vulnerable"
+    run = build(vulnerable, "--image", name, "--push")
+    assert run.code == 1 and reason(run, "vulnerabilities") == "vulnerable"
+    assert [item["id"] for item in run.report["details"]["scan"]["findings"]] == ["CVE-2024-56326"]
+    assert lab.digest(name) is None
+
+
+@pytest.mark.parametrize(("days", "code"), [(0, 0), (-1, 1)])
+def test_an_accepted_vulnerability_passes_until_its_day(
+    build: Build, lab: Lab, vulnerable: Project, days: int, code: int
+) -> None:
+    """An entry of the ignore file holds through its day; the day after, the finding blocks and the entry is named."""
+    day = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=days)
+    entry = f"ignore:\n  - id: CVE-2024-56326\n    package: jinja2\n    reason: not reachable\n    expires: {day}\n"
+    (vulnerable.folder / "accepted.yaml").write_text(entry)
+    run = build(vulnerable, "--image", f"{lab.registry}/loans:accepted", "--ignore-file", "accepted.yaml")
+    assert run.code == code, run.stdout
+    assert ("expired-ignores" in statuses(run)) == (days < 0)
+
+
+def test_severities_that_do_not_block_are_reported(build: Build, lab: Lab, vulnerable: Project) -> None:
+    """A HIGH finding does not block where only CRITICAL does, and stays in the report."""
+    run = build(vulnerable, "--image", f"{lab.registry}/loans:critical", "--severity", "CRITICAL")
+    assert run.code == 0 and run.report["details"]["scan"]["by_severity"] == {"HIGH": 1}
+
+
+def test_a_registry_that_is_down_ends_in_exit_code_3(build: Build, project: Project) -> None:
+    """A push that nobody takes is unavailable, and the outputs name no image."""
+    run = build(project, "--image", "127.0.0.1:9/loans:down", "--push")
+    assert run.code == 3 and run.report["status"] == "error"
+    assert run.report["outputs"].get("digest", "") == ""
+
+
+def test_a_missing_database_is_never_a_clean_scan(build: Build, lab: Lab, project: Project, tmp_path: Path) -> None:
+    """Trivy without its database ends in exit code 3, and nothing is pushed."""
+    name = f"{lab.registry}/loans:blind"
+    run = build(project, "--image", name, "--push", "--trivy-cache", str(tmp_path / "empty"))
+    assert run.code == 3 and "Trivy could not scan" in run.report["checks"][0]["message"]
+    assert lab.digest(name) is None
+
+
+def test_an_old_database_is_never_a_clean_scan(build: Build, lab: Lab, project: Project, tmp_path: Path) -> None:
+    """A database older than the limit ends in exit code 3, and nothing is pushed."""
+    cache = tmp_path / "cache"
+    shutil.copytree(lab.trivy_cache, cache)
+    path = cache / "db" / "metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "UpdatedAt": "2024-01-01T00:00:00.123456789Z"}))
+    name = f"{lab.registry}/loans:stale"
+    run = build(project, "--image", name, "--push", "--trivy-cache", str(cache))
+    assert run.code == 3 and statuses(run)["scan-database"] == "error"
+    assert lab.digest(name) is None
+
+
+def test_buildah_gives_the_same_verdict(lab: Lab, project: Project, tmp_path: Path) -> None:
+    """buildah, without a daemon, builds, calls, scans and pushes an image by the registry's digest."""
+    need_program("buildah")
+    storage = tmp_path / "storage.conf"
+    places = f'graphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n'
+    storage.write_text(f'[storage]\ndriver = "overlay"\n{places}')
+    env = {"CONTAINERS_STORAGE_CONF": str(storage), "BUILDAH_ISOLATION": "chroot"}
+    name = f"{lab.registry}/loans:buildah"
+    run = project.build(*lab.arguments(), "--image", name, "--push", "--engine", "buildah", env=env)
+    assert run.code == 0, run.stdout + run.stderr
+    assert run.report["outputs"]["digest"] == lab.digest(name)
+    assert run.report["details"]["engine"] == "buildah"
+    left = subprocess.run(
+        ["buildah", "containers", "--quiet"], env={**os.environ, **env}, capture_output=True, text=True, check=True
+    )
+    assert left.stdout == ""

@@ -1,0 +1,65 @@
+"""The file of accepted vulnerabilities: no entry without a reason and a day."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.image.ignores import read_ignores
+
+GOOD = "ignore:\n  - {id: CVE-2024-1, reason: not reachable, expires: 2030-01-31}\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write an ignore file."""
+    path = folder / "accepted.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_an_entry_is_read(tmp_path: Path) -> None:
+    """An entry has id, reason and day, and covers the package in any spelling."""
+    (entry,) = read_ignores(write(tmp_path, GOOD))
+    assert entry.expires == datetime.date(2030, 1, 31) and entry.covers("CVE-2024-1", "anything")
+    (named,) = read_ignores(write(tmp_path, GOOD.replace("reason:", "package: Typing_Extensions, reason:")))
+    assert named.covers("CVE-2024-1", "typing-extensions") and not named.covers("CVE-2024-1", "other")
+    assert not named.covers("CVE-2024-2", "typing-extensions")
+
+
+def test_an_empty_list_accepts_nothing(tmp_path: Path) -> None:
+    """A file without entries is allowed."""
+    assert not read_ignores(write(tmp_path, "ignore: []\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "expected a mapping"),
+        ("[]", "expected a mapping"),
+        ("ignore: CVE-2024-1", "a list of entries"),
+        ("ignore: []\nother: 1", "expected a mapping"),
+        ("ignore: [CVE-2024-1]", "expected a mapping"),
+        ("ignore: [{id: CVE-2024-1, reason: x}]", "no `expires`"),
+        ("ignore: [{id: CVE-2024-1, reason: x, expires: never}]", "must be a day"),
+        ("ignore: [{id: CVE-2024-1, reason: x, expires: 2030-01-31T00:00:00}]", "must be a day"),
+        ("ignore: [{id: CVE-2024-1, expires: 2030-01-31}]", "no `reason`"),
+        ("ignore: [{id: CVE-2024-1, reason: ' ', expires: 2030-01-31}]", "no `reason`"),
+        ("ignore: [{reason: x, expires: 2030-01-31}]", "no `id`"),
+        ("ignore: [{id: '*', reason: x, expires: 2030-01-31}]", "no identifier"),
+        ("ignore: [{id: CVE-2024-1, reason: x, expiry: 2030-01-31}]", "did you mean `expires`"),
+        ("ignore: [", "no valid YAML"),
+    ],
+)
+def test_a_bad_file_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    """A file that could accept more than its author meant is bad input."""
+    with pytest.raises(OptionsError, match=problem):
+        read_ignores(write(tmp_path, text))
+
+
+def test_a_missing_file_is_unavailable(tmp_path: Path) -> None:
+    """A named file must be there."""
+    with pytest.raises(UnavailableError):
+        read_ignores(tmp_path / "none.yaml")

@@ -1,0 +1,180 @@
+"""What Trivy's answers mean: only a scan that took place and saw the image can be clean."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cd4ml.checks.image import of_scan
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.image.ignores import Ignore
+from cd4ml.image.scan import Finding, Scan, find_trivy, scan, severities
+from cd4ml.report import Status
+from tests.conftest import need_program
+
+TODAY = datetime.date(2026, 11, 24)
+FINDING = Finding(
+    id="CVE-2024-1", severity="HIGH", package="Jinja2", installed="3.1.2", fixed="3.1.5", title="t", target="Python"
+)
+CLEAN = Scan(
+    findings=(),
+    image_id="sha256:1",
+    packages=("fastapi", "mlflow-skinny", "uvicorn"),
+    distribution="debian 12",
+    end_of_life=False,
+    database_updated_at=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
+    trivy_version="0.74.0",
+)
+
+
+def verdict(
+    found: Scan, *ignores: Ignore, ignore_unfixed: bool = False, image_id: str = "sha256:1"
+) -> dict[str, Status]:
+    """Return the statuses of the checks on a scan."""
+    checks = of_scan(
+        found,
+        severities=("CRITICAL", "HIGH"),
+        ignores=ignores,
+        ignore_unfixed=ignore_unfixed,
+        today=TODAY,
+        maximum_age_days=7,
+        image_id=image_id,
+    )
+    return {check.id: check.status for check in checks}
+
+
+def test_a_clean_scan_passes() -> None:
+    """No finding, the right image and a fresh database pass."""
+    assert set(verdict(CLEAN).values()) == {Status.PASSED}
+
+
+@pytest.mark.parametrize(
+    ("change", "id", "status"),
+    [
+        ({"findings": (FINDING,)}, "vulnerabilities", Status.FAILED),
+        ({"findings": (dataclasses.replace(FINDING, fixed=""),)}, "vulnerabilities", Status.FAILED),
+        ({"packages": ()}, "scan-covers-image", Status.ERROR),
+        ({"packages": ("fastapi", "uvicorn")}, "scan-covers-image", Status.ERROR),
+        ({"image_id": "sha256:2"}, "scan-covers-image", Status.ERROR),
+        (
+            {"database_updated_at": datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)},
+            "scan-database",
+            Status.ERROR,
+        ),
+    ],
+)
+def test_what_blocks(change: dict[str, Any], id: str, status: Status) -> None:
+    """A finding fails; a scan of nothing, of something else or with an old database is an error."""
+    assert verdict(dataclasses.replace(CLEAN, **change))[id] is status
+
+
+def test_findings_below_the_limit_pass() -> None:
+    """A MEDIUM finding does not block where CRITICAL and HIGH do."""
+    found = dataclasses.replace(CLEAN, findings=(dataclasses.replace(FINDING, severity="MEDIUM"),))
+    assert verdict(found)["vulnerabilities"] is Status.PASSED
+
+
+def test_unfixed_findings_pass_only_on_demand() -> None:
+    """Without a fix a finding blocks, unless the user says otherwise; a fixed one blocks all the same."""
+    unfixed = dataclasses.replace(CLEAN, findings=(dataclasses.replace(FINDING, fixed=""),))
+    assert verdict(unfixed, ignore_unfixed=True)["vulnerabilities"] is Status.PASSED
+    fixed = dataclasses.replace(CLEAN, findings=(FINDING,))
+    assert verdict(fixed, ignore_unfixed=True)["vulnerabilities"] is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("package", "day", "status"),
+    [
+        ("jinja2", TODAY, Status.PASSED),
+        (None, TODAY, Status.PASSED),
+        ("jinja2", TODAY - datetime.timedelta(days=1), Status.FAILED),
+        ("markupsafe", TODAY, Status.FAILED),
+    ],
+)
+def test_acceptance_ends(package: str | None, day: datetime.date, status: Status) -> None:
+    """An entry accepts its own package through its day, and nothing after it."""
+    found = dataclasses.replace(CLEAN, findings=(FINDING,))
+    entry = Ignore(id="CVE-2024-1", reason="x", expires=day, package=package)
+    assert verdict(found, entry)["vulnerabilities"] is status
+
+
+def test_severities_are_trivys() -> None:
+    """Severities are read in any case; unknown ones and none at all are refused."""
+    assert severities(["high", "CRITICAL", "HIGH"]) == ("HIGH", "CRITICAL")
+    for bad in (["SEVERE"], []):
+        with pytest.raises(OptionsError):
+            severities(bad)
+
+
+def test_a_missing_trivy_says_how_to_get_it() -> None:
+    """Without Trivy nothing is scanned, and the message says what to install."""
+    with pytest.raises(UnavailableError) as caught:
+        find_trivy(None, {"PATH": "/nonexistent"})
+    assert "Trivy" in caught.value.message and "Install" in caught.value.advice
+
+
+def fake(folder: Path, code: int, document: Any, version: str = "") -> str:
+    """Write a program that answers as Trivy might."""
+    (folder / "answer.json").write_text(json.dumps(document))
+    path = folder / "trivy"
+    path.write_text(
+        "#!/bin/sh\n"
+        f"if [ \"$1\" = version ]; then echo '{version}'; exit 0; fi\n"
+        'while [ "$1" != --output ]; do shift; done\n'
+        f'cp "{folder}/answer.json" "$2"\nexit {code}\n'
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+VULNERABLE = {"Results": [{"Target": "t", "Vulnerabilities": [{"VulnerabilityID": "CVE-1", "Severity": "LOW"}]}]}
+VERSION = '{"Version": "0.74.0", "VulnerabilityDB": {"UpdatedAt": "2026-11-24T10:00:00.123456789Z"}}'
+
+
+@pytest.mark.parametrize(
+    ("code", "document", "version"),
+    [
+        (1, {"Results": []}, VERSION),
+        (0, VULNERABLE, VERSION),
+        (7, {"Results": []}, VERSION),
+        (0, [], VERSION),
+        (0, {"Results": []}, '{"Version": "0.74.0"}'),
+        (0, {"Results": []}, "not JSON"),
+        (139, {"Results": []}, VERSION),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_unavailable(tmp_path: Path, code: int, document: Any, version: str) -> None:
+    """Trivy's own exit code 1, a crash, findings without their code and a database of unknown age prove nothing."""
+    trivy = fake(tmp_path, code, document, version)
+    with pytest.raises(UnavailableError):
+        scan(tmp_path / "image.tar", tmp_path, trivy=trivy, cache=None, offline=True, environ=dict(os.environ))
+
+
+def test_findings_with_their_code_are_read(tmp_path: Path) -> None:
+    """Exit code 7 with findings is a scan that took place."""
+    trivy = fake(tmp_path, 7, VULNERABLE, VERSION)
+    found = scan(tmp_path / "image.tar", tmp_path, trivy=trivy, cache=None, offline=True, environ=dict(os.environ))
+    assert [item.id for item in found.findings] == ["CVE-1"]
+
+
+def test_the_real_trivy_without_a_database_is_unavailable(tmp_path: Path) -> None:
+    """Trivy itself, with an empty cache and no download, ends in an error and not in a clean scan."""
+    archive = tmp_path / "image.tar"
+    with tarfile.open(archive, "w"):
+        pass
+    with pytest.raises(UnavailableError, match="could not scan"):
+        scan(
+            archive,
+            tmp_path,
+            trivy=need_program("trivy"),
+            cache=tmp_path / "empty",
+            offline=True,
+            environ=dict(os.environ),
+        )

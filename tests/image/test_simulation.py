@@ -1,0 +1,158 @@
+"""What is decided about the running container, and how rows and predictions are paired."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cd4ml.checks.image import of_answers, of_look
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.image.facts import Image
+from cd4ml.image.push import push
+from cd4ml.image.reference import Reference, parse
+from cd4ml.image.simulate import Answers, Difference, Look, same, scored_rows
+from cd4ml.report import Status
+
+GOOD = Look(
+    ready=True,
+    warm_up="example",
+    uid=65532,
+    read_only_root=True,
+    writable=(),
+    build_tools=(),
+    model_sha256="a",
+    python="3.11.9",
+    columns=("x",),
+)
+
+
+def look(user: str = "65532:65532", **changes: Any) -> dict[str, Status]:
+    """Return the statuses of the checks on a look."""
+    found = dataclasses.replace(GOOD, **changes)
+    checks = of_look(found, model_sha256="a", python="3.11", user=user, read_only=True)
+    return {check.id: check.status for check in checks}
+
+
+def test_a_good_container_passes() -> None:
+    """A ready gateway with the right model, unprivileged and without tools, passes."""
+    assert set(look().values()) == {Status.PASSED}
+
+
+@pytest.mark.parametrize(
+    ("changes", "id"),
+    [
+        ({"ready": False, "log": "boom"}, "becomes-ready"),
+        ({"model_sha256": "b"}, "serves-candidate"),
+        ({"python": "3.12.1"}, "python-version"),
+        ({"uid": 0}, "non-root"),
+        ({"writable": ("/app/model",)}, "non-root"),
+        ({"user": ""}, "non-root"),
+        ({"user": "root"}, "non-root"),
+        ({"user": "0:0"}, "non-root"),
+        ({"build_tools": ("gcc",)}, "no-build-tools"),
+        ({"read_only_root": False}, "read-only-root"),
+    ],
+)
+def test_each_rule_can_block(changes: dict[str, Any], id: str) -> None:
+    """Every rule about the container fails on its own bad case."""
+    assert look(**changes)[id] is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        (Answers(compared=20, scores_compared=True, bad_row_refused=True), Status.PASSED),
+        (Answers(compared=19, scores_compared=True, bad_row_refused=True), Status.INCONCLUSIVE),
+        (Answers(compared=0, scores_compared=True, bad_row_refused=True), Status.INCONCLUSIVE),
+        (Answers(compared=0, scores_compared=False, refusal="status 422"), Status.FAILED),
+        (None, Status.FAILED),
+        (
+            Answers(
+                compared=20,
+                scores_compared=True,
+                bad_row_refused=True,
+                differences=(Difference(row=3, column="y_pred", scored="1", served="0"),),
+            ),
+            Status.FAILED,
+        ),
+    ],
+)
+def test_predictions_must_match(answers: Answers | None, status: Status) -> None:
+    """Only enough equal rows pass; refused rows, other predictions and no comparison at all do not."""
+    checks = {check.id: check for check in of_answers(answers, minimum_rows=20)}
+    assert checks["predictions-match"].status is status
+
+
+def test_a_gateway_that_takes_anything_blocks() -> None:
+    """An image that answers a row with an unknown column is not this suite's gateway."""
+    checks = of_answers(Answers(compared=20, scores_compared=True, bad_row_refused=False), minimum_rows=20)
+    assert {check.id: check.status for check in checks}["refuses-bad-input"] is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("scored", "served", "equal"),
+    [
+        (1, 1.0, True),
+        ("yes", "yes", True),
+        (0.1, 0.1 + 1e-12, True),
+        (0.1, 0.1001, False),
+        (1, 0, False),
+        ("yes", "no", False),
+        ("yes", None, False),
+        (float("nan"), 0.5, False),
+        (0.0, 1e-3, False),
+    ],
+)
+def test_what_counts_as_the_same(scored: Any, served: Any, equal: bool) -> None:
+    """Numbers are equal up to rounding, texts exactly; nothing equals a missing answer or not-a-number."""
+    assert same(scored, served) is equal
+
+
+def test_rows_are_paired_by_id() -> None:
+    """With row ids on both sides the order does not matter."""
+    test = pd.DataFrame({"row_id": [1, 2, 3], "x": [10.0, 20.0, None]})
+    predictions = pd.DataFrame({"row_id": [3, 1], "y_pred": [30, 10]})
+    found = scored_rows(test, predictions, ["x"])
+    assert list(found.rows) == [{"x": None}, {"x": 10.0}] and list(found.y_pred) == [30, 10]
+
+
+@pytest.mark.parametrize(
+    ("test", "predictions", "problem"),
+    [
+        ({"x": [1.0]}, {"y_pred": [1, 2]}, "cannot be paired"),
+        ({"z": [1.0]}, {"y_pred": [1]}, "lacks columns"),
+        ({"x": [1.0], "row_id": [1]}, {"y_pred": [1], "row_id": [2]}, "other data"),
+        ({"x": [1.0, 2.0], "row_id": [1, 1]}, {"y_pred": [1, 2], "row_id": [1, 2]}, "not unique"),
+    ],
+)
+def test_tables_that_do_not_belong_together_are_refused(test: Any, predictions: Any, problem: str) -> None:
+    """Rows are never compared with predictions of other rows."""
+    with pytest.raises(OptionsError, match=problem):
+        scored_rows(pd.DataFrame(test), pd.DataFrame(predictions), ["x"])
+
+
+class _Registry:
+    """An engine whose registry serves some image under every digest."""
+
+    def __init__(self, served: str | None) -> None:
+        self.served = served
+
+    def push(self, image: Reference) -> str:
+        return "sha256:" + "d" * 64
+
+    def pull(self, reference: Reference) -> None:
+        assert reference.digest == "sha256:" + "d" * 64
+
+    def image(self, reference: str) -> Image | None:
+        return Image(id=self.served, user="", labels={}) if self.served else None
+
+
+@pytest.mark.parametrize("served", ["sha256:other", None])
+def test_a_registry_that_serves_something_else_is_caught(served: str | None) -> None:
+    """After the push the registry must serve exactly the image that was checked."""
+    with pytest.raises(UnavailableError, match="is not the image"):
+        push(_Registry(served), parse("a/b:c", "image"), "sha256:built")  # type: ignore[arg-type]
+    assert push(_Registry("sha256:built"), parse("a/b:c", "image"), "sha256:built")  # type: ignore[arg-type]
