@@ -4,11 +4,11 @@
 #   run-stage.sh <stage>|run
 #
 # Inputs arrive as CD4ML_INPUT_<NAME> in the environment. The caller's Python, PATH and working directory stay as they
-# are; the environment lives in RUNNER_TEMP and is installed from hash-locked files only.
+# are; the environment lives in RUNNER_TEMP and is installed from hash-locked files only. Runs on bash 3.2 (macOS) too.
 set -euo pipefail
 
 stage=$1
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 # Until cd4ml itself can speak, the outputs must not be missing: a consumer would see nothing where it expects a verdict.
 if [ -n "${GITHUB_OUTPUT:-}" ]; then
@@ -20,31 +20,99 @@ fail() {
   exit "$2"
 }
 
+is_new_enough() { "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
 find_python() {
   local name
-  for name in "${CD4ML_PYTHON_EXECUTABLE:-}" python3.11 python3.12 python3.13 python3 python; do
-    if [ -n "$name" ] && "$name" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+  for name in python3.11 python3.12 python3.13 python3 python; do
+    if is_new_enough "$name"; then
       command -v "$name"
-      return 0
+      return
     fi
   done
   return 1
 }
 
+# The environment belongs to this checkout, this Python and these lock files.
 digest() {
-  "$python" -I -c 'import hashlib, sys
-content = b"".join(open(name, "rb").read() for name in sys.argv[2:])
-print(hashlib.sha256(sys.argv[1].encode() + sys.version.encode() + content).hexdigest()[:20])' "$root" "$@"
+  "$python" -I -c 'import hashlib, pathlib, sys
+locks = sorted(path for path in pathlib.Path(sys.argv[1], "requirements").glob("*.txt") if path.name != "dev.txt")
+parts = [sys.argv[1].encode(), sys.executable.encode(), sys.version.encode(), *(path.read_bytes() for path in locks)]
+print(hashlib.sha256(b"\0".join(parts)).hexdigest()[:20])' "$root"
 }
 
-# What the caller set for its own Python must not steer this installation; addresses of an index and proxies still do.
+# What the caller set for its own Python must not steer this installation. Where packages come from (indexes, proxies,
+# certificates, caches) stays the caller's choice: hashes make any source safe.
 isolated() {
-  env -u PYTHONPATH -u PYTHONHOME -u VIRTUAL_ENV -u CONDA_PREFIX -u UV_PROJECT_ENVIRONMENT -u UV_SYSTEM_PYTHON \
-    -u UV_PYTHON -u UV_EXCLUDE_NEWER -u UV_CONSTRAINT -u UV_OVERRIDE -u UV_TARGET -u PIP_TARGET -u PIP_PREFIX -u PIP_USER \
-    -u PIP_REQUIRE_VIRTUALENV UV_NO_CONFIG=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$@"
+  local name drop=(-u PYTHONPATH -u PYTHONHOME -u PYTHONUSERBASE -u VIRTUAL_ENV -u CONDA_PREFIX -u PIP_TARGET
+    -u PIP_PREFIX -u PIP_ROOT -u PIP_USER -u PIP_REQUIRE_VIRTUALENV -u PIP_CONSTRAINT -u PIP_PYTHON -u PIP_NO_DEPS
+    -u PIP_DRY_RUN)
+  for name in ${!UV_@}; do
+    case $name in
+      UV_CACHE_DIR | UV_NO_CACHE | UV_OFFLINE | UV_LINK_MODE | UV_CONCURRENT_* | UV_HTTP_* | UV_INSECURE_HOST) ;;
+      UV_DEFAULT_INDEX | UV_INDEX* | UV_EXTRA_INDEX_URL | UV_FIND_LINKS | UV_KEYRING_PROVIDER) ;;
+      UV_NATIVE_TLS | UV_SYSTEM_CERTS) ;;
+      *) drop+=(-u "$name") ;;
+    esac
+  done
+  env "${drop[@]}" UV_NO_CONFIG=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$@"
 }
 
-python=$(find_python) || fail "No Python 3.11 or newer was found. Add actions/setup-python before this step." 3
+install_with_pip() {
+  isolated "$bin/python" -I -m ensurepip >/dev/null && isolated "$bin/python" -I -m pip install --quiet --require-hashes "$@"
+}
+
+with_uv() {
+  command -v uv >/dev/null 2>&1 && isolated uv venv --quiet --no-project --python "$python" "$venv" &&
+    isolated uv pip install --quiet --require-hashes --python "$bin/python" --requirement "$root/requirements/core.txt"
+}
+
+with_pip() {
+  rm -rf "$venv" && isolated "$python" -I -m venv "$venv" && install_with_pip --requirement "$root/requirements/core.txt"
+}
+
+# Every command is chained: `set -e` does not hold inside a function whose success is asked for.
+make_environment() {
+  rm -rf "$venv" || return
+  with_uv || with_pip || return
+  # cd4ml runs from its checkout: nothing is built, and `python -I` still finds it.
+  "$bin/python" -I -c 'import pathlib, sys, sysconfig
+pathlib.Path(sysconfig.get_path("purelib"), "cd4ml.pth").write_text(sys.argv[1] + "\n", encoding="utf-8")' "$root" &&
+    : > "$venv/cd4ml-core"
+}
+
+install() {
+  local name missing=()
+  if [ ! -f "$venv/cd4ml-core" ]; then
+    make_environment || return
+  fi
+  for name in $locks; do
+    [ -f "$venv/cd4ml-$name" ] || missing+=("--requirement=$root/requirements/$name.txt")
+  done
+  if [ "${#missing[@]}" -gt 0 ]; then
+    # pip knows settings that uv does not read, such as an index in pip.conf.
+    isolated "$bin/uv" pip install --quiet --require-hashes --python "$bin/python" "${missing[@]}" ||
+      install_with_pip "${missing[@]}" || return
+    for name in $locks; do
+      : > "$venv/cd4ml-$name"
+    done
+  fi
+}
+
+# Two steps at once (a matrix on one self-hosted machine) must not install into each other. The lock is of the open file,
+# so it ends with this script however that ends.
+lock() {
+  exec 9> "$venv.lock"
+  "$python" -I -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+}
+
+if [ -n "${CD4ML_PYTHON_EXECUTABLE:-}" ]; then
+  # An interpreter that was named is never replaced by another in silence.
+  is_new_enough "$CD4ML_PYTHON_EXECUTABLE" || fail "CD4ML_PYTHON_EXECUTABLE does not name a Python 3.11 or newer." 3
+  python=$(command -v "$CD4ML_PYTHON_EXECUTABLE")
+else
+  python=$(find_python) || fail "No Python 3.11 or newer was found. Add actions/setup-python before this step." 3
+fi
 
 # Which lock files the stage needs is declared beside it, in cd4ml/stages/__init__.py; the core needs no library for that.
 locks=$("$python" -I -B -c '
@@ -53,66 +121,21 @@ sys.path.insert(0, sys.argv[1])
 from cd4ml.stages import PIPELINE, STAGES
 names = PIPELINE if sys.argv[2] == "run" else (sys.argv[2],)
 print(*dict.fromkeys(["core", *(lock for name in names for lock in STAGES[name].requirements)]))' "$root" "$stage") ||
-  fail "cd4ml does not know the stage $stage." 2
-
-files=()
-for lock in $locks; do
-  files+=("$root/requirements/$lock.txt")
-done
+  fail "This copy of cd4ml does not know the stage, or is not whole." 2
 
 temp=${RUNNER_TEMP:-${TMPDIR:-/tmp}}
-venv="$temp/cd4ml-$(digest "$root/requirements/core.txt")"
-bin="$venv/bin"
-[ "${OS:-}" = Windows_NT ] && bin="$venv/Scripts"
-
-install() {
-  local name file missing=()
-  if [ ! -f "$venv/cd4ml-core" ]; then
-    rm -rf "$venv"
-    if command -v uv >/dev/null 2>&1; then
-      isolated uv venv --quiet --no-project --python "$python" "$venv"
-      isolated uv pip install --quiet --require-hashes --python "$bin/python" --requirement "$root/requirements/core.txt"
-    else
-      isolated "$python" -I -m venv "$venv"
-      isolated "$bin/python" -I -m pip install --quiet --require-hashes --requirement "$root/requirements/core.txt"
-    fi
-    # cd4ml runs from its checkout: nothing is built, and `python -I` still finds it.
-    "$bin/python" -I -c 'import pathlib, sys, sysconfig
-pathlib.Path(sysconfig.get_path("purelib"), "cd4ml.pth").write_text(sys.argv[1] + "\n")' "$root"
-    touch "$venv/cd4ml-core"
-  fi
-  for file in "${files[@]}"; do
-    name=$(basename "$file" .txt)
-    [ -f "$venv/cd4ml-$name" ] || missing+=("$file")
-  done
-  if [ "${#missing[@]}" -gt 0 ]; then
-    isolated "$bin/uv" pip install --quiet --require-hashes --python "$bin/python" "${missing[@]/#/--requirement=}"
-    for file in "${missing[@]}"; do
-      touch "$venv/cd4ml-$(basename "$file" .txt)"
-    done
-  fi
-}
-
-# Two steps at once (a matrix on one self-hosted machine) must not install into each other; a lock left by a run that
-# was killed is taken over after ten minutes.
 mkdir -p "$temp"
-lock="$venv.lock"
-for ((waited = 0; ; waited++)); do
-  mkdir "$lock" 2>/dev/null && break
-  if [ "$waited" -ge 600 ]; then
-    rmdir "$lock" 2>/dev/null || true
-  fi
-  sleep 1
-done
-trap 'rmdir "$lock" 2>/dev/null || true' EXIT
-log="$venv.log"
-if ! install > "$log" 2>&1; then
-  sed 's/::/: :/g; s/##\[/# #[/g' "$log" >&2
+venv="$temp/cd4ml-$(digest)"
+bin="$venv/bin"
+
+lock || fail "$venv.lock cannot be locked." 3
+if ! install > "$venv.log" 2>&1; then
+  # Lines of other programs must not become commands of the platform.
+  tr '\r' '\n' < "$venv.log" | sed -e 's/::/: :/g' -e 's/##\[/# #[/g' >&2
   rm -rf "$venv"
   fail "cd4ml's own environment could not be installed; the log above says why." 3
 fi
-rmdir "$lock" 2>/dev/null || true
-trap - EXIT
+exec 9>&-
 
 # Compiled files stay out of the action's folder, which the runner may share between jobs.
 exec "$bin/python" -I -X utf8 -X pycache_prefix="$venv/pycache" -m cd4ml "$stage"
