@@ -212,12 +212,12 @@ def of_scan(
 def _saw(scan: Scan, image_id: str) -> Check:
     """Decide whether the scan is about this image."""
     unseen = [name for name in _MUST_SEE if name not in scan.packages]
-    other = bool(scan.image_id) and scan.image_id != image_id
+    other = scan.image_id != image_id
     message = f"Trivy {scan.trivy_version} saw {len(scan.packages)} packages on {scan.distribution}."
     if unseen:
         message = f"Trivy did not see {', '.join(unseen)}, which the image holds: it did not look at all of it."
     if other:
-        message = f"Trivy scanned {scan.image_id}, which is not the image that was built."
+        message = f"Trivy scanned {scan.image_id or 'something without an id'}, which is not the image that was built."
     if not unseen and not other:
         return Check(id="scan-covers-image", status=Status.PASSED, message=message, n=len(scan.packages))
     return Check(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,6 @@ from cd4ml.image.facts import (
 from cd4ml.image.reference import Reference, parse
 
 _DIGEST: Final = re.compile(r"digest: (sha256:[a-f0-9]{64})")
-_LABEL: Final = "io.cd4ml.simulation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +67,16 @@ class Docker:
 
     def start(self, image: str) -> Container:
         """See Engine."""
-        arguments = ["run", "--detach", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
-        arguments += ["--security-opt", "no-new-privileges", "--label", f"{_LABEL}=1", image]
-        return Container(id=self.call(*arguments, what=f"{image} cannot be started", seconds=120).strip())
+        # Named beforehand, so that it can be removed even if this process is stopped while the engine answers.
+        container = Container(id=f"cd4ml-{secrets.token_hex(8)}")
+        arguments = ["run", "--detach", "--name", container.id, "--network", "none", "--read-only", "--tmpfs", "/tmp"]
+        arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", image]
+        try:
+            self.call(*arguments, what=f"{image} cannot be started", seconds=120)
+        except BaseException:
+            process.run([self.program, "rm", "--force", container.id], self.environ, seconds=60)
+            raise
+        return container
 
     def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
         """See Engine."""

@@ -185,8 +185,9 @@ def _look(engine: Engine, container: Container, seconds: float) -> Look:
             raise
         raise UnavailableError(f"{error.message} The container's log ends: {log}") from error
     version = answer["version"]
+    ready = answer["ready"] and answer["liveness"] == 200
     return Look(
-        ready=answer["ready"],
+        ready=ready,
         warm_up=str(answer["readiness"].get("warm_up", "")),
         uid=answer["uid"],
         read_only_root=answer["read_only_root"],
@@ -195,7 +196,7 @@ def _look(engine: Engine, container: Container, seconds: float) -> Look:
         model_sha256=answer["model_sha256"],
         python=answer["python"],
         columns=version.get("columns", ()),
-        log="" if answer["ready"] else engine.logs(container),
+        log="" if ready else engine.logs(container),
     )
 
 
