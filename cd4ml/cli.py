@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import cd4ml
 from cd4ml.door import Door
-from cd4ml.errors import EXIT_CODES
+from cd4ml.errors import EXIT_CODES, Cd4mlError
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.options import nearest
@@ -33,15 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help(), file=door.stdout)
         return EXIT_PASSED.code if arguments else EXIT_USAGE.code
     name, rest = arguments[0], arguments[1:]
-    if name == "run":
-        return run_pipeline(rest, door)
-    if name not in STAGES:
-        print(
-            f"cd4ml: unknown command `{safe(name)}`{nearest(name, [*STAGES, 'run'])}; see cd4ml --help",
-            file=door.stderr,
-        )
+    if name != "run" and name not in STAGES:
+        known = nearest(name, [*STAGES, "run"])
+        print(f"cd4ml: unknown command `{safe(name)}`{known}; see cd4ml --help", file=door.stderr)
         return EXIT_USAGE.code
-    return run_stage(name, rest, door).code
+    try:
+        return run_pipeline(rest, door) if name == "run" else run_stage(name, rest, door).code
+    except Cd4mlError as error:  # not even the report could be written
+        print(f"cd4ml {name}: {safe(str(error))}", file=door.stderr)
+        return error.exit_code.code
 
 
 def _help() -> str:

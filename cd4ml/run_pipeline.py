@@ -112,13 +112,14 @@ def _blocked(name: str, outcomes: Sequence[_Outcome]) -> bool:
     if name in ACTS:
         return any(outcome.status != Status.PASSED for outcome in before.values())
     scores = before.get("score-model")
-    return name in NEEDS_SCORES and scores is not None and scores.status == Status.ERROR
+    return name in NEEDS_SCORES and scores is not None and scores.status != Status.PASSED
 
 
 def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:
     """Run one stage."""
     report = str(Path(options.reports) / f"{name}.json")
-    arguments = ["--config", options.config, "--report", report]
+    # The process is in the working directory already; a stage must not change into it a second time.
+    arguments = ["--working-directory", ".", "--config", options.config, "--report", report]
     if options.on_inconclusive:
         arguments += ["--on-inconclusive", options.on_inconclusive]
     if "reports" in {declared_option.name for declared_option in declared(load(name).Options)}:

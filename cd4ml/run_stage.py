@@ -23,7 +23,7 @@ from cd4ml.errors import UNAVAILABLE as EXIT_UNAVAILABLE
 from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.options import Layer, OnInconclusive, RunOptions, as_values, declared, resolve
 from cd4ml.options import Options as StageOptions
-from cd4ml.render.markdown import markdown
+from cd4ml.render.markdown import LARGEST, markdown
 from cd4ml.render.numbers import duration
 from cd4ml.render.terminal import safe, terminal
 from cd4ml.report import Report, Status, error_report, v1
@@ -140,10 +140,11 @@ class _State:
 
         summary = self.door.file("GITHUB_STEP_SUMMARY")
         if summary:
-            runtime.append_summary(summary, markdown(report))
+            runtime.append_summary(summary, markdown(report, largest=runtime.summary_room(summary, LARGEST)))
         if self.door.environ.get("GITHUB_ACTIONS") == "true":
             prefix = _prefix(self.root or Path.cwd(), Path.cwd())
-            for line in runtime.commands(report.checks, prefix=prefix, title=f"cd4ml {self.name}"):
+            title, written = f"cd4ml {self.name}", self.door.annotations
+            for line in runtime.commands(report.checks, prefix=prefix, title=title, written=written):
                 # Standard error is read for commands as well, and leaves `--json` alone.
                 print(line, file=self.door.stderr)
 
@@ -194,7 +195,7 @@ def _prepare(
     layers = argument_layers(name, everything, arguments, environ, STAGES[name].summary)
     where = resolve(RunOptions, layers)
     state.json = where.json
-    state.root = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd())
+    state.root = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
     change_directory(where.working_directory)
     state.report_path = Path(where.report) if where.report else None
     layers.append(_from_config(name, where.config, explicit=_explicit(layers, "config")))

@@ -6,6 +6,7 @@ The formats are those of the runner's own parser (actions/runner, ActionCommand.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -37,27 +38,35 @@ def _delimiter(value: str) -> str:
             return delimiter
 
 
+def summary_room(file: Path, most: int) -> int:
+    """Return how many of `most` bytes the summary of this step has left: its limit is one for all stages of a step."""
+    return max(0, most - (file.stat().st_size if file.exists() else 0))
+
+
 def append_summary(file: Path, text: str) -> None:
     """Append Markdown to the file that GITHUB_STEP_SUMMARY names."""
     with file.open("a", encoding="utf-8") as stream:
         stream.write(text)
 
 
-def commands(checks: Sequence[Check], *, prefix: str = "", title: str) -> list[str]:
+def commands(
+    checks: Sequence[Check], *, prefix: str = "", title: str, written: Counter[str] | None = None
+) -> list[str]:
     """Return workflow commands that point at what did not pass, at most ten of a type.
 
     Args:
         prefix: the working directory relative to the repository's root, "" or ending in a slash.
         title: shown in bold; a constant.
+        written: how many of each type this step has already; these are added to it.
     """
     levels = {Status.FAILED: "error", Status.ERROR: "error", Status.INCONCLUSIVE: "warning"}
     lines: list[str] = []
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter() if written is None else written
     for check in checks:
         level = levels.get(check.status)
-        if level is None or counts.get(level, 0) >= MOST_ANNOTATIONS:
+        if level is None or counts[level] >= MOST_ANNOTATIONS:
             continue
-        counts[level] = counts.get(level, 0) + 1
+        counts[level] += 1
         lines.append(_annotation(check, level, prefix, title))
     return lines
 
