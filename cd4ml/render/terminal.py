@@ -15,7 +15,8 @@ _MARK: Final = {
     Status.ERROR: "ERROR",
     Status.SKIPPED: "skipped",
 }
-_MOST_LINES: Final = 50
+_MOST_BLOCKING: Final = 50
+_MOST_PASSED: Final = 12
 
 
 def safe(text: str) -> str:
@@ -40,7 +41,7 @@ def terminal(report: Report) -> str:
         lines.append(f"  {safe(report.summary)}")
     blocking = [check for check in report.checks if check.status is not Status.PASSED]
     passed = [check for check in report.checks if check.status is Status.PASSED]
-    shown = [*blocking[:_MOST_LINES], *passed[: max(0, _MOST_LINES - len(blocking))]]
+    shown = [*blocking[:_MOST_BLOCKING], *passed[:_MOST_PASSED]]
     for check in shown:
         lines.extend(_lines(check))
     hidden = len(report.checks) - len(shown)
