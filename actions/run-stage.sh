@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one script behind every action: find a Python, make cd4ml's own environment (once for each job), run the stage.
 #
-#   run-stage.sh <stage>|run
+#   run-stage.sh <stage>|run|plan
 #
 # Inputs arrive as CD4ML_INPUT_<NAME> in the environment. The caller's Python, PATH and working directory stay as they
 # are; the environment lives in RUNNER_TEMP and is installed from hash-locked files only. Runs on bash 3.2 (macOS) too.
@@ -119,7 +119,7 @@ locks=$("$python" -I -B -c '
 import sys
 sys.path.insert(0, sys.argv[1])
 from cd4ml.stages import PIPELINE, STAGES
-names = PIPELINE if sys.argv[2] == "run" else (sys.argv[2],)
+names = {"run": PIPELINE, "plan": ()}.get(sys.argv[2], (sys.argv[2],))
 print(*dict.fromkeys(["core", *(lock for name in names for lock in STAGES[name].requirements)]))' "$root" "$stage") ||
   fail "This copy of cd4ml does not know the stage, or is not whole." 2
 

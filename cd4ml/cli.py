@@ -2,6 +2,7 @@
 
 cd4ml <stage> [options]     one stage
 cd4ml run [options]         every stage that cd4ml.yaml configures, in order
+cd4ml plan [options]        their names
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import cd4ml
 from cd4ml.door import Door
@@ -17,9 +19,11 @@ from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.options import nearest
 from cd4ml.render.terminal import safe
-from cd4ml.run_pipeline import run_pipeline
+from cd4ml.run_pipeline import DESCRIPTIONS, run_pipeline, run_plan
 from cd4ml.run_stage import run_stage
 from cd4ml.stages import STAGES
+
+COMMANDS: Final = {"run": run_pipeline, "plan": run_plan}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help(), file=door.stdout)
         return EXIT_PASSED.code if arguments else EXIT_USAGE.code
     name, rest = arguments[0], arguments[1:]
-    if name != "run" and name not in STAGES:
-        known = nearest(name, [*STAGES, "run"])
+    if name not in (*COMMANDS, *STAGES):
+        known = nearest(name, [*STAGES, *COMMANDS])
         print(f"cd4ml: unknown command `{safe(name)}`{known}; see cd4ml --help", file=door.stderr)
         return EXIT_USAGE.code
     try:
-        return run_pipeline(rest, door) if name == "run" else run_stage(name, rest, door).code
+        return COMMANDS[name](rest, door) if name in COMMANDS else run_stage(name, rest, door).code
     except Cd4mlError as error:  # not even the report could be written
         print(f"cd4ml {name}: {safe(str(error))}", file=door.stderr)
         return error.exit_code.code
@@ -56,7 +60,7 @@ def _help() -> str:
         *(f"  {name:<{width}}  {info.summary}" for name, info in STAGES.items()),
         "",
         "other commands:",
-        f"  {'run':<{width}}  Every stage that cd4ml.yaml configures, in order.",
+        *(f"  {name:<{width}}  {description}" for name, description in DESCRIPTIONS.items()),
         "",
         "`cd4ml <command> --help` shows a command's options. Exit codes:",
         *(f"  {code.code:>2}  {code.meaning}" for code in EXIT_CODES),

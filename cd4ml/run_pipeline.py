@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import cd4ml
 from cd4ml.arguments import INPUT_PREFIX
@@ -28,15 +28,26 @@ NEEDS_SCORES: Final = ("evaluate-model", "audit-fairness")
 # Of several exit codes, the one that tells most: a defect, then what could not be decided, then what failed.
 _WORST_FIRST: Final = (INTERNAL.code, USAGE.code, UNAVAILABLE.code, FAILED.code, INCONCLUSIVE.code, PASSED.code)
 NOT_RUN: Final = "not-run"
+DESCRIPTIONS: Final = {
+    "run": "Run every stage that cd4ml.yaml configures, in order.",
+    "plan": "Name the stages that cd4ml.yaml configures.",
+}
+PlanT = TypeVar("PlanT", bound="PlanOptions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PipelineOptions(Options):
-    """Options of `cd4ml run` and of the root action."""
+class PlanOptions(Options):
+    """Options of `cd4ml plan`: which stages there are."""
 
     config: str = option("Configuration file.", default="cd4ml.yaml")
     working_directory: str = option("Folder that all paths are relative to (the project's root).", default=".")
     stages: tuple[str, ...] = option("Stages to run, of those that the configuration has (default: all of them).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions(PlanOptions):
+    """Options of `cd4ml run` and of the root action."""
+
     reports: str = option("Folder that the JSON reports are written to.", default="reports")
     on_inconclusive: OnInconclusive | None = option(
         "Whether a verdict for lack of data blocks: `fail` or `warn` (default: what each stage's section says)."
@@ -63,19 +74,51 @@ def run_pipeline(arguments: Sequence[str], door: Door) -> int:
     """
     _write_outputs(door, Status.ERROR, "", {})
     try:
-        description = "Run every stage that cd4ml.yaml configures, in order."
-        layers = argument_layers("run", declared(PipelineOptions), arguments, door.environ, description)
-        options = resolve(PipelineOptions, layers)
-        change_directory(options.working_directory)
-        wanted = _wanted(options, read_config(options.config))
+        options, wanted = _read(PipelineOptions, "run", arguments, door)
     except Cd4mlError as error:
-        print(f"cd4ml run: {safe(str(error))}", file=door.stderr)
-        return error.exit_code.code
+        return _refused("run", error, door)
     outcomes = _run(wanted, options, door)
     return _finish(outcomes, options, door)
 
 
-def _wanted(options: PipelineOptions, config: Config) -> dict[str, bool]:
+def run_plan(arguments: Sequence[str], door: Door) -> int:
+    """Name the stages that `cd4ml run` would run, for a workflow that gives each a job of its own."""
+    try:
+        _, wanted = _read(PlanOptions, "plan", arguments, door)
+    except Cd4mlError as error:
+        return _refused("plan", error, door)
+    names = [name for name, runs in wanted.items() if runs]
+    file = door.file("GITHUB_OUTPUT")
+    if file:
+        from cd4ml.github.runtime import write_outputs
+
+        write_outputs(file, {"stages": json.dumps(names)})
+    print("\n".join(names), file=door.stdout)
+    return PASSED.code
+
+
+def _read(
+    options_class: type[PlanT], command: str, arguments: Sequence[str], door: Door
+) -> tuple[PlanT, dict[str, bool]]:
+    """Read the options, enter the working directory, and return every stage and whether it is to run."""
+    layers = argument_layers(command, declared(options_class), arguments, door.environ, DESCRIPTIONS[command])
+    options = resolve(options_class, layers)
+    change_directory(options.working_directory)
+    return options, _wanted(options, read_config(options.config))
+
+
+def _refused(command: str, error: Cd4mlError, door: Door) -> int:
+    """Say why nothing was run, as an annotation where there are any."""
+    told = safe(str(error))
+    print(f"cd4ml {command}: {told}", file=door.stderr)
+    if door.environ.get("GITHUB_ACTIONS") == "true":
+        from cd4ml.github.runtime import error_command
+
+        print(error_command(told, title=f"cd4ml {command}"), file=door.stderr)
+    return error.exit_code.code
+
+
+def _wanted(options: PlanOptions, config: Config) -> dict[str, bool]:
     """Return every stage of the pipeline, and whether it is to run."""
     unknown = [name for name in options.stages if name not in PIPELINE]
     problems = [f"stages: `{name}` is no stage of the pipeline{nearest(name, PIPELINE)}" for name in unknown]

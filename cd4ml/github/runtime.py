@@ -71,6 +71,11 @@ def commands(
     return lines
 
 
+def error_command(message: str, *, title: str) -> str:
+    """Return a workflow command for a run that could not begin; `title` is a constant."""
+    return f"::error title={_escape_property(title)}::{_escape_data(message[:_LONGEST_MESSAGE])}"
+
+
 def _annotation(check: Check, level: str, prefix: str, title: str) -> str:
     """Return one workflow command."""
     properties = {"title": title}
