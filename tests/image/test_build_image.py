@@ -6,7 +6,10 @@ import datetime
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import pandas as pd
 import pytest
 
 from cd4ml.data.digests import folder_sha256
-from tests.conftest import Run, need_program
+from tests.conftest import ROOT, Run, clean_environment, need_program
 from tests.containers import Lab
 from tests.image.conftest import Project
 
@@ -125,6 +128,41 @@ def test_predictions_of_another_model_are_refused(project: Project, build: Build
     run = build(changed, "--image", f"{lab.registry}/loans:other", "--push")
     assert run.code == 2 and "predictions are of the model" in run.report["checks"][0]["message"]
     assert lab.digest(f"{lab.registry}/loans:other") is None
+
+
+def test_a_base_with_another_python_is_refused(build: Build, lab: Lab, project: Project, tmp_path: Path) -> None:
+    """A model that was saved with another Python than the base's is refused before anything is built."""
+    changed = copy(project, tmp_path / "p")
+    path = changed.folder / "model" / "python_env.yaml"
+    path.write_text(path.read_text().replace("python: 3.11", "python: 3.12"))
+    run = build(changed, "--image", f"{lab.registry}/loans:python", "--push")
+    assert run.code == 2 and "3.12" in run.report["checks"][0]["message"]
+
+
+def test_an_interrupted_run_leaves_no_container(lab: Lab, project: Project, tmp_path: Path) -> None:
+    """A run that is interrupted says `error`, pushes nothing and leaves neither container nor scratch files."""
+    copied = copy(project, tmp_path / "p")
+    name = f"{lab.registry}/loans:interrupted"
+    tables = ["--test-data", "test.parquet", "--predictions", "predictions.parquet"]
+    command = [sys.executable, "-m", "cd4ml", "build-image", "--model", "model", *tables, *lab.arguments()]
+    env = {**clean_environment(), **lab.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "scratch")}
+    (tmp_path / "scratch").mkdir()
+    process = subprocess.Popen(
+        [*command, "--image", name, "--push"], cwd=copied.folder, env=env, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("starting the image"):
+            time.sleep(1.5)
+            process.send_signal(signal.SIGINT)
+            break
+    process.communicate(timeout=120)
+    assert process.returncode not in (0, None)
+    report = json.loads((copied.folder / "reports" / "build-image.json").read_text())
+    assert report["status"] == "error" and report["plan"]
+    assert lab.digest(name) is None and list((tmp_path / "scratch").iterdir()) == []
+    if "DOCKER_HOST" in lab.environ:
+        assert containers(lab) == ""
 
 
 def test_too_few_rows_decide_nothing(build: Build, lab: Lab, project: Project, tmp_path: Path) -> None:

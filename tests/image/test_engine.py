@@ -1,0 +1,169 @@
+"""Which engine is taken, and what is said to it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cd4ml.errors import UnavailableError
+from cd4ml.image import engine as engines
+from cd4ml.image.facts import Build, BuildFailed
+from cd4ml.image.reference import parse
+
+DIGEST = "sha256:" + "a" * 64
+IMAGE = [{"Id": "b" * 64, "Config": {"User": "65532:65532", "Labels": {"k": "v"}}, "RepoDigests": [f"a.io/x@{DIGEST}"]}]
+
+
+def program(folder: Path, name: str, **answers: tuple[int, str]) -> Path:
+    """Write an engine's program that notes its arguments and answers by its first argument."""
+    cases = "".join(
+        f"  {word}) cat <<'ANSWER'\n{text}\nANSWER\n  exit {code};;\n" for word, (code, text) in answers.items()
+    )
+    path = folder / name
+    path.write_text(
+        f'#!/bin/sh\nfor item in "$@"; do echo "$item" >> "{folder}/calls"; done; echo >> "{folder}/calls"\n'
+        'previous=\nfor item in "$@"; do [ "$previous" = --digestfile ] && '
+        f'printf %s {DIGEST} > "$item"; previous="$item"; done\n'
+        f'case "$1" in\n{cases}esac\nexit 0\n'
+    )
+    path.chmod(0o755)
+    return path
+
+
+def calls(folder: Path) -> list[list[str]]:
+    """Return the argument lists that the program was given."""
+    return [call.split("\n") for call in (folder / "calls").read_text().strip("\n").split("\n\n")]
+
+
+def environ(*folders: Path) -> dict[str, str]:
+    """Return an environment in which only these folders are searched."""
+    return {"PATH": os.pathsep.join(map(str, folders))}
+
+
+def build(folder: Path, name: str, **answers: tuple[int, str]) -> Any:
+    """Return an engine that stands on a recording program."""
+    return engines.ENGINES[name](program=str(program(folder, name, **answers)), environ={"PATH": "/usr/bin:/bin"})
+
+
+@pytest.mark.parametrize(("present", "taken"), [("podman", "podman"), ("buildah", "buildah"), ("docker", "docker")])
+def test_auto_takes_the_first_that_answers(tmp_path: Path, present: str, taken: str) -> None:
+    """A docker that does not answer is passed over; one that does comes first."""
+    if present != "docker":
+        program(tmp_path, "docker", info=(1, "Cannot connect"))
+    program(tmp_path, present)
+    assert engines.detect("auto", environ(tmp_path)).name == taken
+
+
+def test_no_engine_is_unavailable_and_says_why(tmp_path: Path) -> None:
+    """Without an engine the message names each that was looked for."""
+    program(tmp_path, "docker", info=(1, "Cannot connect to the daemon"))
+    with pytest.raises(UnavailableError, match="docker: does not answer.*podman: not on PATH.*buildah: not on PATH"):
+        engines.detect("auto", environ(tmp_path))
+
+
+def test_a_named_engine_is_not_replaced(tmp_path: Path) -> None:
+    """Who asks for podman does not get docker."""
+    program(tmp_path, "docker")
+    with pytest.raises(UnavailableError, match="podman: not on PATH"):
+        engines.detect("podman", environ(tmp_path))
+
+
+def test_a_docker_without_buildkit_is_passed_over_for_one_with_it(tmp_path: Path) -> None:
+    """A newer client without buildx early on PATH does not hide the system's own."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    program(first, "docker", buildx=(1, ""), version=(0, "28.2.2"))
+    program(second, "docker", buildx=(1, ""), version=(0, "20.10.24+dfsg1"))
+    found: Any = engines.detect("docker", {"PATH": f"{first}:{second}:/usr/bin:/bin"})
+    assert found.program == str(second / "docker")
+    with pytest.raises(UnavailableError, match="no BuildKit"):
+        engines.detect("docker", environ(first))
+
+
+@pytest.mark.parametrize("name", ["docker", "podman", "buildah"])
+def test_a_build_is_one_argument_list(tmp_path: Path, name: str) -> None:
+    """Labels, network and certificates arrive as single arguments, whatever is in them."""
+    engine = build(tmp_path, name)
+    labels = {"io.cd4ml.model.name": "a b; $(id) --privileged"}
+    base, image = parse("127.0.0.1:5000/base:1", "base"), parse("a.io/x:1", "image")
+    engine.build(
+        Build(context=tmp_path, image=image, base=base, labels=labels, network="host", extra_ca=tmp_path / "ca.crt")
+    )
+    (call,) = calls(tmp_path)
+    assert call[0] == "build" and call[-1] == str(tmp_path)
+    assert call[call.index("--label") + 1] == "io.cd4ml.model.name=a b; $(id) --privileged"
+    assert call[call.index("--network") + 1] == "host" and call[call.index("--tag") + 1] == "a.io/x:1"
+    assert call[call.index("--secret") + 1] == f"id=extra-ca,src={tmp_path}/ca.crt"
+    assert ("--tls-verify=false" in call) == (name != "docker")
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_the_container_is_locked_in(tmp_path: Path, name: str) -> None:
+    """The container has no network, no capability and a read-only root, and is removed by its own name."""
+    engine = build(tmp_path, name)
+    container = engine.start("a.io/x:1")
+    engine.stop(container)
+    started, removed = calls(tmp_path)
+    for flag in ("--read-only", "--cap-drop", "--security-opt", "no-new-privileges", "none"):
+        assert flag in started
+    assert removed[-1] == container.id and removed[0] == "rm"
+
+
+def test_a_container_that_does_not_start_is_removed(tmp_path: Path) -> None:
+    """A failed start leaves nothing behind."""
+    engine = build(tmp_path, "docker", run=(125, "port is taken"))
+    with pytest.raises(UnavailableError, match="cannot be started"):
+        engine.start("a.io/x:1")
+    assert [call[0] for call in calls(tmp_path)] == ["run", "rm"]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("ERROR: No matching distribution found for nothing==1", BuildFailed),
+        ("failed to do request: dial tcp: lookup example.com: no such host", UnavailableError),
+        ("NewConnectionError: Failed to establish a new connection", UnavailableError),
+    ],
+)
+def test_a_failed_build_is_told_from_an_unreachable_one(tmp_path: Path, said: str, error: type[Exception]) -> None:
+    """Requirements that cannot be met fail; a network that is down decides nothing."""
+    engine = build(tmp_path, "docker", build=(1, said))
+    name = parse("a.io/x:1", "image")
+    with pytest.raises(error):
+        engine.build(Build(context=tmp_path, image=name, base=name))
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_facts_of_an_image(tmp_path: Path, name: str) -> None:
+    """Id, user, labels and the digest in the image's own registry are read."""
+    found = build(tmp_path, name, image=(0, json.dumps(IMAGE))).image("a.io/x:1")
+    assert found.id == "sha256:" + "b" * 64 and found.user == "65532:65532" and found.digest == DIGEST
+    assert build(tmp_path, name, image=(0, json.dumps(IMAGE))).image("b.io/x:1").digest is None
+
+
+def test_an_engine_that_fails_is_not_an_image_that_is_missing(tmp_path: Path) -> None:
+    """A daemon that went away is unavailable, not an absent image."""
+    with pytest.raises(UnavailableError):
+        build(tmp_path, "docker", image=(1, "Cannot connect to the Docker daemon")).image("a")
+
+
+@pytest.mark.parametrize("said", ["", "digest: sha256:short", f"digest: {DIGEST}\ndigest: sha256:{'c' * 64}"])
+def test_a_push_without_one_digest_proves_nothing(tmp_path: Path, said: str) -> None:
+    """A push that names no digest, or two, is unavailable."""
+    with pytest.raises(UnavailableError, match="named no digest"):
+        build(tmp_path, "docker", push=(0, said)).push(parse("a.io/x:1", "image"))
+
+
+@pytest.mark.parametrize("name", ["podman", "buildah"])
+def test_digests_come_from_the_digest_file(tmp_path: Path, name: str) -> None:
+    """podman and buildah write the digest to a file; plain HTTP is for this machine's registry only."""
+    engine = build(tmp_path, name)
+    assert engine.push(parse("a.io/x:1", "image")) == DIGEST
+    assert "--tls-verify=false" not in calls(tmp_path)[0]
+    assert engine.push(parse("127.0.0.1:5000/x:1", "image")) == DIGEST
+    assert "--tls-verify=false" in calls(tmp_path)[1]
