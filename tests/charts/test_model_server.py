@@ -1,0 +1,205 @@
+"""The chart `model-server`: it renders valid, restricted manifests, and refuses what has no identity."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, need_program
+
+CHART = ROOT / "charts" / "model-server"
+CASES = sorted((CHART / "ci").glob("*-values.yaml"))
+STABLE, CANARY = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+KUBERNETES = "1.34"
+
+
+def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run helm."""
+    command = [need_program("helm"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def render(*arguments: str | Path) -> list[dict[str, Any]]:
+    """Render the chart and return its objects."""
+    result = helm("template", "credit", CHART, *arguments)
+    assert result.returncode == 0, result.stderr
+    return [item for item in YAML(typ="safe", pure=True).load_all(result.stdout) if item]
+
+
+def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Return the objects of a kind."""
+    return [item for item in objects if item["kind"] == kind]
+
+
+@pytest.mark.parametrize("values", CASES, ids=lambda path: path.name)
+def test_lint(values: Path) -> None:
+    """helm lint has nothing to say, strictly."""
+    result = helm("lint", "--strict", CHART, "--values", values)
+
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("values", CASES, ids=lambda path: path.name)
+def test_valid_for_kubernetes(values: Path) -> None:
+    """Every object is valid by Kubernetes' own schemas, unknown fields refused."""
+    import kubernetes_validate
+
+    for item in render("--values", values):
+        if item["apiVersion"].startswith("gateway.networking.k8s.io"):
+            continue  # not part of Kubernetes; its fields are asserted below
+        kubernetes_validate.validate(item, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("values", CASES, ids=lambda path: path.name)
+def test_restricted_pods(values: Path) -> None:
+    """Every pod meets the "restricted" Pod Security Standard and has probes and limits."""
+    deployments = of_kind(render("--values", values), "Deployment")
+
+    assert deployments
+    for deployment in deployments:
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
+        assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+        assert "memory" in container["resources"]["limits"]
+        assert re.fullmatch(r"[^@]+@sha256:[0-9a-f]{64}", container["image"])
+
+
+def test_canary__two_versions_and_weights() -> None:
+    """The canary runs its own digest and gets its share of the route; the stable version gets the rest."""
+    objects = render("--values", CHART / "ci" / "canary-values.yaml")
+
+    images = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"]["containers"][0]["image"]
+        for item in of_kind(objects, "Deployment")
+    }
+    (route,) = of_kind(objects, "HTTPRoute")
+    backends = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
+
+    assert images == {
+        "credit-stable": f"ghcr.io/owner/credit@{STABLE}",
+        "credit-canary": f"ghcr.io/owner/credit@{CANARY}",
+    }
+    assert backends == {"credit-stable": 90, "credit-canary": 10}
+    assert {"credit", "credit-stable", "credit-canary"} == {i["metadata"]["name"] for i in of_kind(objects, "Service")}
+
+
+def test_services__select_their_version() -> None:
+    """The Service of a version selects that version alone, and the common one both."""
+    objects = render("--values", CHART / "ci" / "canary-values.yaml")
+    tracks = {i["metadata"]["name"]: i["spec"]["selector"].get("cd4ml.io/track") for i in of_kind(objects, "Service")}
+
+    assert tracks == {"credit": None, "credit-stable": "stable", "credit-canary": "canary"}
+
+
+def test_no_canary__all_traffic_to_stable() -> None:
+    """Without a canary there is one version with all of the traffic."""
+    objects = render("--values", CHART / "ci" / "stable-values.yaml")
+    (route,) = of_kind(objects, "HTTPRoute")
+
+    assert len(of_kind(objects, "Deployment")) == 1
+    assert [ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]] == [100]
+
+
+def test_autoscaling__leaves_replicas_to_the_autoscaler() -> None:
+    """With autoscaling on, the stable Deployment does not reset the number of replicas."""
+    objects = render("--values", CHART / "ci" / "everything-values.yaml")
+    replicas = {i["metadata"]["name"]: i["spec"].get("replicas") for i in of_kind(objects, "Deployment")}
+
+    assert replicas == {"credit-stable": None, "credit-canary": 3}
+    assert of_kind(objects, "HorizontalPodAutoscaler")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "image.digest=latest",
+        "image.digest=sha256:abc",
+        "image.digest=sha256:" + "A" * 64,
+        "image.digest=",
+        "image.tag=v1",
+        "image.repository=ghcr.io/owner/credit:v1",
+        "image.repository=x\nkind: Evil",
+        "canary.weight=101",
+        "canary.weight=-1",
+        "canary.weight=1.5",
+        "canary.enabled=yes please",
+        "canary.enabled=true",
+        "replicas=0",
+        "resources.limits=null",
+        "unknown=1",
+        "service.port=70000",
+    ],
+)
+def test_schema__refuses(setting: str) -> None:
+    """The schema refuses tags, short digests, weights out of range, unknown keys and a canary without an image."""
+    arguments = ["--values", CHART / "ci" / "stable-values.yaml"]
+    result = helm("template", "credit", CHART, *arguments, "--set", setting.replace(",", "\\,"))
+
+    assert result.returncode != 0
+    assert (
+        "values don't meet the specifications" in result.stderr or "schema" in result.stderr or "parse" in result.stderr
+    )
+
+
+def test_values_that_deploy_model_writes_render(tmp_path: Path) -> None:
+    """A values file that was edited by deploy-model and promote-model renders with those images."""
+    from cd4ml.gitops.manifest import Manifest, image
+
+    before = (CHART / "ci" / "canary-values.yaml").read_text()
+    new = image("ghcr.io/owner/credit@sha256:" + "c" * 64)
+    values = tmp_path / "values.yaml"
+
+    values.write_text(Manifest(before).with_canary(new, 25))
+    (route,) = of_kind(render("--values", values), "HTTPRoute")
+    assert [ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]] == [75, 25]
+
+    values.write_text(Manifest(values.read_text()).promoted(new))
+    (deployment,) = of_kind(render("--values", values), "Deployment")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == str(new)
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """Return path, default and description of every value with a `# --` comment."""
+    defaults = YAML(typ="safe", pure=True).load((CHART / "values.yaml").read_text())
+    found: list[tuple[str, str, str]] = []
+    way: list[str] = []
+    comment: list[str] = []
+    for line in (CHART / "values.yaml").read_text().splitlines():
+        text = line.strip()
+        if text.startswith("# --"):
+            comment = [text[4:].strip()]
+        elif text.startswith("#") and comment:
+            comment.append(text[1:].strip())
+        elif match := re.match(r"( *)([A-Za-z]+):", line):
+            way = [*way[: len(match[1]) // 2], match[2]]
+            if comment:
+                value: Any = defaults
+                for key in way:
+                    value = value[key]
+                found.append((".".join(way), json.dumps(value), " ".join(comment)))
+            comment = []
+    return found
+
+
+def test_readme__documents_every_value() -> None:
+    """The table in the chart's README is the one that the comments in values.yaml make."""
+    rows = ["| value | default | what it sets |", "|---|---|---|"]
+    rows += [f"| `{path}` | `{value}` | {text} |" for path, value, text in documented()]
+    table = (CHART / "README.md").read_text().partition("<!-- values -->\n")[2].partition("<!-- /values -->")[0]
+
+    assert table == "\n".join(rows) + "\n"
