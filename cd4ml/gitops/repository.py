@@ -21,14 +21,14 @@ from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.git import SAFE
+from cd4ml.options import redacted
 
 DEADLINE: Final = 120.0  # seconds for all attempts together
 _LONGEST_PAUSE: Final = 4.0
 _HISTORY: Final = 50
 _SCHEMES: Final = re.compile(r"(https|ssh|file)://[^\s\x00-\x1f]+|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s\x00-\x1f]+")
-_LOOPBACK: Final = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/\S*")
+_LOOPBACK: Final = re.compile(r"http://([^/@\s]+@)?(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/\S*")
 _BRANCH: Final = re.compile(r"(?!-)(?!.*(\.\.|@\{|//|\.lock(/|$)))[A-Za-z0-9][A-Za-z0-9._/+-]*(?<![/.])")
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 # Somebody else was faster: worth another attempt on fresh state.
 _RACE: Final = re.compile(
     r"non-fast-forward|fetch first|cannot lock ref|failed to update ref|stale info|incorrect old value", re.I
@@ -208,11 +208,6 @@ def manifest_path(path: str) -> str:
     if pure.is_absolute() or ".." in pure.parts or not pure.parts or pure.parts[0] == ".git" or path.startswith("-"):
         raise OptionsError(f"manifest {path!r} must be a path inside the repository")
     return str(pure)
-
-
-def redacted(text: str) -> str:
-    """Return the text without user names and passwords of URLs."""
-    return _CREDENTIALS.sub("***@", text)
 
 
 def _address(repository: str) -> str:

@@ -147,7 +147,7 @@ def test_autoscaling__leaves_replicas_to_the_autoscaler() -> None:
 )
 def test_schema__refuses(setting: str) -> None:
     """The schema refuses tags, short digests, weights out of range, unknown keys and a canary without an image."""
-    arguments = ["--values", CHART / "ci" / "stable-values.yaml"]
+    arguments: list[str | Path] = ["--values", CHART / "ci" / "stable-values.yaml"]
     result = helm("template", "credit", CHART, *arguments, "--set", setting.replace(",", "\\,"))
 
     assert result.returncode != 0

@@ -1,0 +1,96 @@
+"""A real GitOps repository on disk, and reports as the stages write them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gitops.test_manifest import HELM
+
+REQUIRED = ("check-code", "validate-data", "evaluate-model", "audit-fairness", "build-image")
+MODEL = "c" * 64
+IMAGE = "ghcr.io/owner/credit@sha256:" + "b" * 64
+
+
+def git(directory: Path, *arguments: str) -> str:
+    """Run git and return what it printed."""
+    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "init.defaultBranch=main"]
+    command = ["git", *identity, *arguments]
+    return subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True).stdout
+
+
+class GitOps:
+    """A bare repository with one values file."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the repository and its first commit."""
+        self.bare = folder / "gitops.git"
+        self.work = folder / "work"
+        git(folder, "init", "--quiet", "--bare", str(self.bare))
+        git(folder, "clone", "--quiet", str(self.bare), str(self.work))
+        self.commit("Serve credit", {"credit/values.yaml": HELM})
+
+    def commit(self, message: str, files: dict[str, str]) -> str:
+        """Commit files as somebody else would, and push."""
+        if (self.work / "credit").exists():
+            git(self.work, "pull", "--quiet", "--ff-only", "origin", "main")
+        for name, text in files.items():
+            (self.work / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.work / name).write_text(text)
+        git(self.work, "add", "--all")
+        git(self.work, "commit", "--quiet", "--message", message)
+        git(self.work, "push", "--quiet", "origin", "HEAD:main")
+        return self.head()
+
+    def head(self) -> str:
+        """Return the newest commit."""
+        return git(self.bare, "rev-parse", "main").strip()
+
+    def count(self) -> int:
+        """Return the number of commits."""
+        return int(git(self.bare, "rev-list", "--count", "main"))
+
+    def read(self, name: str = "credit/values.yaml") -> str:
+        """Return a file of the newest commit."""
+        return git(self.bare, "show", f"main:{name}")
+
+
+@pytest.fixture
+def gitops(tmp_path: Path) -> GitOps:
+    """Return a GitOps repository."""
+    (tmp_path / "remote").mkdir()
+    return GitOps(tmp_path / "remote")
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Callable[..., None]:
+    """Write the reports of all required stages; keyword arguments change one of them."""
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / ".gitignore").write_text("*\n")
+    git(tmp_path, "add", "--force", ".gitignore")
+    git(tmp_path, "commit", "--quiet", "--message", "Source")
+    commit = git(tmp_path, "rev-parse", "HEAD").strip()
+
+    def write(changed: str | None = None, /, **changes: Any) -> None:
+        (tmp_path / "reports").mkdir(exist_ok=True)
+        for name in REQUIRED:
+            about_model = name in REQUIRED[2:]
+            report = {
+                "schema_version": "1",
+                "stage": name,
+                "status": "passed",
+                "source": {"git_sha": commit},
+                "candidate": {"uri": "models:/credit/1", "sha256": MODEL} if about_model else None,
+                "checks": [{"id": "x", "status": "passed", "message": "Fine."}],
+                "outputs": {"image": IMAGE} if name == "build-image" else {},
+            }
+            if name == changed:
+                report |= changes
+            (tmp_path / "reports" / f"{name}.json").write_text(json.dumps(report))
+
+    return write

@@ -1,0 +1,262 @@
+"""deploy-model: no evidence, no deployment; what lands is the image by digest; running again changes nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Run, clean_environment
+from tests.gitops.conftest import IMAGE, REQUIRED, GitOps, git
+from tests.gitops.test_manifest import HELM
+
+Deploy = Callable[..., Run]
+
+
+@pytest.fixture
+def deploy(cd4ml: Callable[..., Run], gitops: GitOps) -> Deploy:
+    """Run deploy-model against the repository."""
+
+    def run(*arguments: str, repository: str | None = None) -> Run:
+        target = ("--repository", repository or str(gitops.bare), "--manifest", "credit/values.yaml")
+        return cd4ml("deploy-model", *target, *arguments)
+
+    return run
+
+
+def test_deploys_the_canary(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
+    """With all evidence the canary's digest and weight land in one commit that changes nothing else."""
+    evidence()
+
+    run = deploy("--canary-weight", "20")
+
+    expected = HELM.replace('digest: ""', f'digest: "{IMAGE[-71:]}"').replace("weight: 0", "weight: 20")
+    assert (run.code, run.report["status"]) == (0, "passed")
+    assert gitops.read() == expected.replace("enabled: false", "enabled: true")
+    assert run.report["outputs"] == {"image": IMAGE, "commit": gitops.head()}
+    assert f"Cd4ml-Image: {IMAGE}" in git(gitops.bare, "log", "-1", "--format=%B", "main")
+
+
+def test_again__no_commit(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
+    """A second run finds nothing to change: same commit, still passed."""
+    evidence()
+    deploy()
+    head = gitops.head()
+
+    run = deploy()
+
+    assert (run.code, gitops.head(), run.report["outputs"]["commit"]) == (0, head, "")
+
+
+@pytest.mark.parametrize("stage", REQUIRED)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"status": "failed"}, "its status is 'failed'"),
+        ({"status": "inconclusive"}, "its status is 'inconclusive'"),
+        ({"status": "skipped"}, "its status is 'skipped'"),
+        ({"status": None}, "its status is None"),
+        ({"checks": []}, "it ran no check"),
+        ({"checks": [{"id": "x", "status": "failed", "message": ""}]}, "one of its checks is 'failed'"),
+        ({"checks": [{"id": "x", "message": ""}]}, "without a known status"),
+        ({"stage": "validate-dat"}, "not a report of"),
+        ({"schema_version": "2"}, "not a report of"),
+        ({"source": {"git_sha": "0" * 40}}, "it is about commit 000000000000"),
+        ({"source": {"git_sha": None}}, "commit that it is about is unknown"),
+    ],
+)
+def test_bad_evidence__blocks(
+    deploy: Deploy, gitops: GitOps, evidence: Callable[..., None], stage: str, changes: dict[str, Any], words: str
+) -> None:
+    """A report of any required stage that is not a pass for this commit blocks, and nothing is written."""
+    head = gitops.head()
+    evidence(stage, **changes)
+
+    run = deploy()
+
+    assert (run.code, run.report["status"]) == (1, "failed")
+    assert words in run.report["summary"]
+    assert gitops.head() == head
+
+
+@pytest.mark.parametrize("stage", REQUIRED[2:])
+def test_other_model__blocks(deploy: Deploy, evidence: Callable[..., None], stage: str) -> None:
+    """A report about another model's digest, or about none, blocks."""
+    evidence(stage, candidate={"uri": "models:/credit/2", "sha256": "d" * 64})
+    assert deploy().code == 1
+
+    evidence(stage, candidate=None)
+    assert deploy().code == 1
+
+
+@pytest.mark.parametrize("stage", REQUIRED)
+def test_missing_or_broken_report__blocks(
+    deploy: Deploy, evidence: Callable[..., None], tmp_path: Path, stage: str
+) -> None:
+    """A report that is missing or no JSON blocks."""
+    evidence()
+    path = tmp_path / "reports" / f"{stage}.json"
+
+    path.write_text('{"status": NaN}')
+    assert deploy().code == 1
+    path.unlink()
+    run = deploy()
+    assert run.code == 1 and "does not exist" in run.report["summary"]
+
+
+def test_other_image__blocks(deploy: Deploy, evidence: Callable[..., None]) -> None:
+    """An image that build-image did not push is not deployed, nor is one when nothing was pushed."""
+    evidence()
+    assert deploy("--image", IMAGE.replace("b" * 64, "e" * 64)).code == 1
+
+    evidence("build-image", outputs={"image": ""})
+    run = deploy()
+    assert run.code == 1 and "no image that was pushed" in run.report["summary"]
+
+
+def test_no_commit__blocks(
+    cd4ml: Callable[..., Run], gitops: GitOps, evidence: Callable[..., None], tmp_path: Path
+) -> None:
+    """Outside a repository nobody knows which commit is deployed."""
+    evidence()
+    (tmp_path / ".git").rename(tmp_path / "gone")
+
+    run = cd4ml("deploy-model", "--repository", str(gitops.bare), "--manifest", "credit/values.yaml")
+
+    assert run.code == 1 and "commit that it is about is unknown" in run.report["summary"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--canary-weight", "0"),
+        ("--canary-weight", "101"),
+        ("--required-stages", "check-code"),
+        ("--required-stages", "build-image,chek-code"),
+        ("--manifest", "../values.yaml"),
+        ("--manifest", "/etc/passwd"),
+        ("--manifest", ".git/config"),
+        ("--manifest", "missing.yaml"),
+        ("--branch", "--upload-pack=touch marker"),
+        ("--branch", "a..b"),
+        ("--image", "ghcr.io/owner/credit:latest"),
+    ],
+)
+def test_bad_options__refused(
+    deploy: Deploy, gitops: GitOps, evidence: Callable[..., None], arguments: tuple[str, str]
+) -> None:
+    """Options that cannot be meant end in exit code 2, before anything is written."""
+    evidence()
+    head = gitops.head()
+
+    run = deploy(*arguments)
+
+    assert (run.code, run.report["status"], gitops.head()) == (2, "error", head)
+
+
+@pytest.mark.parametrize(
+    "repository",
+    [
+        "ext::sh -c touch% marker",
+        "--upload-pack=touch marker",
+        "-c core.sshCommand=touch marker",
+        "file:///x\ny",
+        "http://example.com/x.git",
+        "nowhere",
+        "git://example.com/x.git",
+    ],
+)
+def test_hostile_repository__refused(
+    deploy: Deploy, evidence: Callable[..., None], tmp_path: Path, repository: str
+) -> None:
+    """Addresses that would run a program, pass an option or go unencrypted are refused, and nothing is run."""
+    evidence()
+
+    run = deploy(repository=repository)
+
+    assert run.code == 2
+    assert not list(tmp_path.rglob("marker"))
+
+
+def test_symbolic_link__refused(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
+    """A manifest that is a link out of the repository is not followed."""
+    evidence()
+    (gitops.work / "link.yaml").symlink_to("/etc/hostname")
+    gitops.commit("Link", {})
+
+    assert deploy("--manifest", "link.yaml").code == 2
+
+
+def test_unreachable__exit_3_without_credentials(
+    deploy: Deploy, evidence: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository that cannot be reached is exit code 3, and neither URL nor message shows a password."""
+    evidence()
+    monkeypatch.setenv("CD4ML_GIT_TOKEN", "CANARY-TOKEN")
+
+    run = deploy(repository="http://user:CANARY-PASSWORD@127.0.0.1:9/x.git")
+
+    assert run.code == 3
+    assert "CANARY-TOKEN" not in str(run.report)
+    assert "CANARY-PASSWORD" not in str({**run.report, "options": None})
+
+
+def test_refused_push__once(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None], tmp_path: Path) -> None:
+    """A push that a hook refuses is tried once and reported."""
+    evidence()
+    hook = gitops.bare / "hooks" / "pre-receive"
+    hook.write_text(f"#!/bin/sh\necho tried >> {tmp_path}/tries\necho not on Fridays >&2\nexit 1\n")
+    hook.chmod(0o755)
+
+    run = deploy()
+
+    assert run.code == 3
+    assert "not on Fridays" in run.report["summary"]
+    assert (tmp_path / "tries").read_text().count("tried") == 1
+
+
+def test_rolled_back__not_deployed_again(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
+    """An image whose commit was reverted by hand stays out."""
+    evidence()
+    deploy()
+    git(gitops.work, "pull", "--quiet", "--ff-only", "origin", "main")
+    git(gitops.work, "revert", "--no-edit", "HEAD")
+    git(gitops.work, "push", "--quiet", "origin", "HEAD:main")
+    head = gitops.head()
+
+    run = deploy()
+
+    assert (run.code, gitops.head()) == (1, head)
+    assert "taken back" in run.report["summary"]
+
+
+def test_many_writers__all_land(gitops: GitOps, evidence: Callable[..., None], tmp_path: Path) -> None:
+    """Eight pipelines that deploy different models at the same time all land, in one straight history."""
+    evidence()
+    gitops.commit("Serve more", {f"model-{n}/values.yaml": HELM for n in range(8)})
+    before = gitops.count()
+
+    def one(number: int) -> int:
+        target = ["--repository", str(gitops.bare), "--manifest", f"model-{number}/values.yaml"]
+        command = [sys.executable, "-m", "cd4ml", "deploy-model", *target, "--report", f"out/{number}.json"]
+        env = clean_environment(PYTHONPATH=str(ROOT))
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False).returncode
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        codes = list(pool.map(one, range(8)))
+
+    assert codes == [0] * 8
+    assert gitops.count() == before + 8
+    assert all("weight: 10" in gitops.read(f"model-{n}/values.yaml") for n in range(8))
+
+
+def test_nothing_forces() -> None:
+    """No code of the project pushes by force."""
+    sources = "".join(path.read_text() for path in (ROOT / "cd4ml" / "gitops").rglob("*.py"))
+
+    assert "--force" not in sources and "+HEAD" not in sources

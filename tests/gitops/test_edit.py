@@ -1,0 +1,111 @@
+"""Byte-exact edits: the target changes and nothing else, or nothing changes at all."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from cd4ml.errors import OptionsError
+from cd4ml.gitops.edit import Edit, apply, documents
+
+OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+
+
+def edit(*path: str | int, value: str | int | bool = NEW, document: int = 0) -> list[Edit]:
+    """Return one edit."""
+    return [Edit(document=document, path=path, value=value)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("image:\n  digest: OLD # pinned\n", "image:\n  digest: NEW # pinned\n"),
+        ('image: {digest: "OLD", x: 1}\n', 'image: {digest: "NEW", x: 1}\n'),
+        ("image:\n    digest:   'OLD'   \n", "image:\n    digest:   'NEW'   \n"),
+        ("# head\r\nimage:\r\n  digest: OLD\r\n# tail", "# head\r\nimage:\r\n  digest: NEW\r\n# tail"),
+        ('image:\n  digest: ""\n\n\n', 'image:\n  digest: "NEW"\n\n\n'),
+        (
+            "a: &x {k: 1.10}\nb: *x\nimage:\n  digest: OLD\non: yes\n",
+            "a: &x {k: 1.10}\nb: *x\nimage:\n  digest: NEW\non: yes\n",
+        ),
+        ("ä: é # ü\nimage:\n  digest: OLD\n", "ä: é # ü\nimage:\n  digest: NEW\n"),
+        ("image:\n  digest: OLD", "image:\n  digest: NEW"),
+    ],
+)
+def test_apply__only_the_target(before: str, after: str) -> None:
+    """Comments, quotes, anchors, line endings, spaces and odd scalars elsewhere stay byte for byte."""
+    changed = apply(before.replace("OLD", OLD), edit("image", "digest"))
+
+    assert changed == after.replace("NEW", NEW)
+
+
+def test_apply__one_document_of_many() -> None:
+    """In a file of several documents only the named one changes."""
+    text = f"---\nimage: {OLD}\n---\nimage: {OLD}\n...\n---\nx: 1\n"
+
+    assert apply(text, edit("image", document=1)) == f"---\nimage: {OLD}\n---\nimage: {NEW}\n...\n---\nx: 1\n"
+
+
+def test_apply__numbers_and_booleans_keep_their_type() -> None:
+    """A weight stays a number and a switch stays a switch; quoted ones stay quoted."""
+    text = 'canary: {weight: 0, enabled: false}\nquoted: "0"\n'
+    edits = [*edit("canary", "weight", value=10), *edit("canary", "enabled", value=True), *edit("quoted", value=10)]
+
+    assert apply(text, edits) == 'canary: {weight: 10, enabled: true}\nquoted: "10"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("image: {}\n", "has no `image.digest`"),
+        ("image:\n  digest:\n", "has no value to replace"),
+        ("image:\n  digest: a\n  digest: b\n", "occurs 2 times"),
+        ("x: &x {digest: a}\nimage:\n  <<: *x\n", "merge key"),
+        ("x: &x a\nimage:\n  digest: *x\n", "shared through the anchor"),
+        ("image:\n  digest: &x a\n", "shared through the anchor"),
+        ("image:\n  digest: |\n    a\n", "not a simple scalar"),
+        ("image:\n  digest: [a]\n", "not a simple scalar"),
+        ("image: [\n", "no valid YAML"),
+    ],
+)
+def test_apply__refuses(text: str, problem: str) -> None:
+    """A target that is missing, doubled, shared or no scalar is refused with a sentence that names it."""
+    with pytest.raises(OptionsError, match=problem):
+        apply(text, edit("image", "digest"))
+
+
+KEYS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
+LEAVES = st.one_of(st.text(max_size=12), st.integers(), st.booleans(), st.floats(allow_nan=False), st.none())
+TREES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=12
+)
+
+
+def _readable(text: str) -> bool:
+    """Whether the library can read what it wrote; keys such as `:0` defeat it in flow style."""
+    try:
+        documents(text)
+    except OptionsError:
+        return False
+    return True
+
+
+@given(st.dictionaries(KEYS, TREES, max_size=4), st.sampled_from(["block", "flow"]))
+def test_apply__any_file(data: dict[str, object], style: str) -> None:
+    """Whatever else a file holds, exactly one stretch of characters changes: the target's."""
+    from io import StringIO
+
+    data.pop("image", None)
+    stream = StringIO()
+    writer = YAML(pure=True)
+    writer.default_flow_style = style == "flow"
+    writer.dump({**data, "image": {"digest": OLD}}, stream)
+    text = stream.getvalue()
+    assume(_readable(text))
+
+    changed = apply(text, edit("image", "digest"))
+
+    start = text.index(OLD)
+    assert changed == text[:start] + NEW + text[start + len(OLD) :]

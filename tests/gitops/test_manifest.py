@@ -1,0 +1,137 @@
+"""The three formats of a manifest: where images and weights stand, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from cd4ml.errors import OptionsError
+from cd4ml.gitops.manifest import Manifest, State, image
+
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+NEW = image(f"ghcr.io/owner/credit@{B}")
+
+HELM = f"""\
+image:
+  repository: ghcr.io/owner/credit
+  digest: {A}
+canary:
+  enabled: false
+  image:
+    digest: ""
+  weight: 0
+"""
+KUSTOMIZATION = f"""\
+resources: [deployment.yaml]
+commonAnnotations:
+  cd4ml.io/canary-weight: "0"
+images:
+  - name: credit
+    newName: ghcr.io/owner/credit
+    digest: {A}
+  - name: credit-canary
+    newName: ghcr.io/owner/credit
+    digest: {A}
+"""
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: NAME}
+spec:
+  template:
+    spec:
+      containers:
+        - name: model-server
+          image: ghcr.io/owner/credit@DIGEST
+"""
+ROUTE = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: credit}
+spec:
+  rules:
+    - backendRefs:
+        - {name: credit-stable, weight: 100}
+        - {name: credit-canary, weight: 0}
+"""
+PLAIN = "---\n".join(
+    [
+        DEPLOYMENT.replace("NAME", "credit").replace("DIGEST", A),
+        DEPLOYMENT.replace("NAME", "credit-canary").replace("DIGEST", A),
+        ROUTE,
+    ]
+)
+
+
+@pytest.mark.parametrize("text", [HELM, KUSTOMIZATION, PLAIN], ids=["helm", "kustomization", "plain"])
+def test_canary_and_promotion(text: str) -> None:
+    """In every format a canary gets its image and weight, and a promotion moves the image and ends the canary."""
+    canary = Manifest(Manifest(text).with_canary(NEW, 10))
+    assert canary.state == State(stable=A, canary=B, weight=10)
+
+    promoted = Manifest(canary.promoted(NEW))
+    assert (promoted.state.stable, promoted.state.weight) == (B, 0)
+
+    withdrawn = Manifest(canary.without_canary())
+    assert (withdrawn.state.stable, withdrawn.state.weight) == (A, 0)
+
+
+def test_route__stable_gets_the_rest() -> None:
+    """In an HTTPRoute both weights are set."""
+    text = Manifest(PLAIN).with_canary(NEW, 10)
+
+    assert "{name: credit-stable, weight: 90}" in text and "{name: credit-canary, weight: 10}" in text
+
+
+def test_no_place_for_a_canary() -> None:
+    """A single Deployment takes a new image only as a whole; a share of traffic is refused."""
+    single = DEPLOYMENT.replace("NAME", "credit").replace("DIGEST", A)
+
+    with pytest.raises(OptionsError, match="no place for a canary"):
+        Manifest(single).with_canary(NEW, 10)
+    assert Manifest(Manifest(single).with_canary(NEW, 100)).state.stable == B
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a: 1\n",
+        "- 1\n",
+        "images: []\n",
+        "images: [{name: a, digest: x}, {name: b, digest: x}]\n",
+        DEPLOYMENT.replace("NAME", "a") + "---\n" + DEPLOYMENT.replace("NAME", "b"),
+        DEPLOYMENT.replace("NAME", "a") + "        - {name: proxy, image: x}\n        - {name: model, image: x}\n",
+        "kind: Deployment\n",
+    ],
+)
+def test_unknown_manifests__refused(text: str) -> None:
+    """What is none of the formats, or does not say which image is meant, is refused."""
+    with pytest.raises(OptionsError):
+        Manifest(text)
+
+
+def test_other_repository__refused() -> None:
+    """An image of another model never lands in a manifest."""
+    with pytest.raises(OptionsError, match="different models"):
+        Manifest(HELM).with_canary(image(f"ghcr.io/owner/fraud@{B}"), 10)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "ghcr.io/owner/credit:v1",
+        f"ghcr.io/owner/credit:v1@{B}",
+        "ghcr.io/owner/credit@sha256:short",
+        f"ghcr.io/owner/credit@{B.upper()}",
+        f"GHCR.io/Owner/credit@{B}",
+        f"x\nRUN id@{B}",
+        f"--privileged@{B}",
+        f"img --privileged@{B}",
+        f"@{B}",
+        "",
+    ],
+)
+def test_image__refuses(reference: str) -> None:
+    """Tags, short digests, options and line breaks are no images."""
+    with pytest.raises(OptionsError):
+        image(reference)
