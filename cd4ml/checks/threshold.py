@@ -10,8 +10,14 @@ from typing import Final
 
 from cd4ml.report import Check, Status
 
-# Differences below this come from binary fractions, not from models: one row of a billion is larger.
-TOLERANCE: Final = 1e-12
+# Differences below this share of the compared values come from binary fractions, not from models: one row of a
+# billion makes a larger one.
+ROUNDING: Final = 1e-12
+
+
+def _at_most(value: float, limit: float, *operands: float) -> bool:
+    """Whether value <= limit, up to the rounding of the operands that the value was computed from."""
+    return value <= limit + ROUNDING * max(abs(operand) for operand in (value, limit, *operands))
 
 
 def undefined(check_id: str, metric: str, why: str, n: int) -> Check:
@@ -29,12 +35,12 @@ def undefined(check_id: str, metric: str, why: str, n: int) -> Check:
 
 def minimum(metric: str, value: float, limit: float, n: int) -> Check:
     """Check that a value reaches its minimum."""
-    return _limit(metric, value, limit, n, name="minimum", passed=value >= limit - TOLERANCE, word="below")
+    return _limit(metric, value, limit, n, name="minimum", passed=_at_most(-value, -limit), word="below")
 
 
 def maximum(metric: str, value: float, limit: float, n: int) -> Check:
     """Check that a value does not exceed its maximum."""
-    return _limit(metric, value, limit, n, name="maximum", passed=value <= limit + TOLERANCE, word="above")
+    return _limit(metric, value, limit, n, name="maximum", passed=_at_most(value, limit), word="above")
 
 
 def _limit(metric: str, value: float, limit: float, n: int, *, name: str, passed: bool, word: str) -> Check:
@@ -58,7 +64,7 @@ def regression(
 ) -> Check:
     """Check that the candidate is not worse than production by more than the tolerance, on the same rows."""
     loss = production - candidate if greater_is_better else candidate - production
-    passed = loss <= tolerance + TOLERANCE
+    passed = _at_most(loss, tolerance, candidate, production)
     change = "better" if loss < 0 else "worse"
     difference = f"{metric} is {candidate:.4f}, {abs(loss):.4f} {change} than production's {production:.4f}"
     if loss == 0:
@@ -80,7 +86,7 @@ def regression(
 def gap(metric: str, train: float, test: float, limit: float, n: int, *, greater_is_better: bool) -> Check:
     """Check that the model is not much better on its training rows than on the test rows."""
     difference = train - test if greater_is_better else test - train
-    passed = difference <= limit + TOLERANCE
+    passed = _at_most(difference, limit, train, test)
     found = f"{metric} is {train:.4f} on the training rows and {test:.4f} on the test rows"
     return Check(
         id=f"gap:{metric}",

@@ -49,6 +49,11 @@ def as_binary(
     return (y_true.map(_label) == positive).astype(int), (y_pred.map(_label) == positive).astype(int)
 
 
+def as_labels(values: pd.Series[Any]) -> pd.Series[str]:
+    """Return class labels as people write them, so that 1 of one column is the 1.0 of another."""
+    return values.map(_label)
+
+
 def _label(value: object) -> str:
     """Return a label as people write it: 1, 1.0 and True are the same label."""
     if isinstance(value, bool) or type(value).__name__ == "bool_":

@@ -7,10 +7,11 @@ test data the numbers are about; a table without them can be judged, but not dep
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cd4ml.data.tables import PARQUET, digest, read_table
 from cd4ml.errors import OptionsError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("row_id", "y_true", "y_pred", "y_score", "production_y_pred", "production_y_score", "sample_weight")
 _METADATA: Final = "cd4ml."
+Origin = TypeVar("Origin", ModelIdentity, InputDigest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +34,14 @@ class Predictions:
         frame: shape (n, k), n >= 1; columns `y_true` and `y_pred` without nulls, further standard columns where
             present, and whatever else the table holds.
         candidate, production: the models that made the predictions, None if the table does not say.
+        test_data: the rows that were scored, None if the table does not say.
     """
 
     frame: pd.DataFrame
     candidate: ModelIdentity | None
     production: ModelIdentity | None
     digest: InputDigest
+    test_data: InputDigest | None = None
 
 
 def read_predictions(path: Path, *, columns: Mapping[str, str] | None = None) -> Predictions:
@@ -58,9 +62,10 @@ def read_predictions(path: Path, *, columns: Mapping[str, str] | None = None) ->
     metadata = _metadata(path)
     return Predictions(
         frame=frame,
-        candidate=_identity(metadata.get("candidate")),
-        production=_identity(metadata.get("production")),
+        candidate=_stored(ModelIdentity, metadata.get("candidate"), path),
+        production=_stored(ModelIdentity, metadata.get("production"), path),
         digest=digest(path, "predictions", len(frame)),
+        test_data=_stored(InputDigest, metadata.get("test_data"), path),
     )
 
 
@@ -107,17 +112,20 @@ def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
 
 
 def write_predictions(
-    frame: pd.DataFrame, path: Path, *, candidate: ModelIdentity, production: ModelIdentity | None
+    frame: pd.DataFrame,
+    path: Path,
+    *,
+    candidate: ModelIdentity,
+    production: ModelIdentity | None,
+    test_data: InputDigest | None = None,
 ) -> None:
-    """Write a predictions table that says which models made it; the same input gives the same bytes."""
+    """Write a predictions table that says which models made it, on which rows; the same input gives the same bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    identities = {"candidate": candidate, "production": production}
+    origins = {"candidate": candidate, "production": production, "test_data": test_data}
     metadata = {
-        f"{_METADATA}{name}": json.dumps(asdict(identity), sort_keys=True)
-        for name, identity in identities.items()
-        if identity
+        f"{_METADATA}{name}": json.dumps(asdict(origin), sort_keys=True) for name, origin in origins.items() if origin
     }
     table = pa.Table.from_pandas(frame, preserve_index=False)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,10 +139,21 @@ def _metadata(path: Path) -> dict[str, Any]:
     if not (path.is_file() and path.name.endswith(PARQUET)):
         return {}
     stored = pq.read_schema(path).metadata or {}
-    texts = {key.decode(): value.decode() for key, value in stored.items() if key.startswith(_METADATA.encode())}
-    return {key.removeprefix(_METADATA): json.loads(value) for key, value in texts.items()}
+    try:
+        texts = {key.decode(): value.decode() for key, value in stored.items() if key.startswith(_METADATA.encode())}
+        return {key.removeprefix(_METADATA): json.loads(value) for key, value in texts.items()}
+    except ValueError as error:
+        raise OptionsError(f"{path}: what the table says about its models cannot be read: {error}") from error
 
 
-def _identity(value: Any) -> ModelIdentity | None:
-    """Return the model that the metadata name."""
-    return ModelIdentity(**value) if value else None
+def _stored(kind: type[Origin], value: Any, path: Path) -> Origin | None:
+    """Return the model or the data that the metadata name."""
+    if value is None:
+        return None
+    try:
+        origin = kind(**value)
+    except TypeError as error:
+        raise OptionsError(f"{path}: what the table says about its models cannot be read: {error}") from error
+    if not re.fullmatch(r"[0-9a-f]{64}", str(origin.sha256)):
+        raise OptionsError(f"{path}: what the table says about its models holds no SHA-256")
+    return origin

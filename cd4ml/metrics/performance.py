@@ -74,6 +74,23 @@ def _labels(name: str, **arguments: Any) -> Callable[[Any, Sample], float]:
     return compute
 
 
+def _averages(name: str, average: str) -> Callable[[Any, Sample], float]:
+    """Return a metric averaged over classes; a class for which it is undefined makes the average undefined.
+
+    scikit-learn leaves such a class out of the average, which rewards a model that never predicts it.
+    """
+
+    def compute(library: Any, sample: Sample) -> float:
+        function, weight = getattr(library, name), sample.weight
+        shared = {"sample_weight": weight, **_STRICT}
+        by_class = function(sample.y_true, sample.y_pred, average=None, **shared)
+        if not all(math.isfinite(value) for value in by_class.tolist()):
+            raise UndefinedMetricError("some class is never predicted, or occurs among the predictions alone")
+        return float(function(sample.y_true, sample.y_pred, average=average, **shared))
+
+    return compute
+
+
 def _scores(name: str) -> Callable[[Any, Sample], float]:
     """Return a metric of scores by scikit-learn's name."""
 
@@ -94,9 +111,7 @@ def _averaged(name: str) -> dict[str, Metric]:
     function, key = f"{name}_score", name
     binary = Metric(tasks=_BINARY, greater_is_better=True, function=_labels(function, **_STRICT))
     averages = {
-        f"{key}-{average}": Metric(
-            tasks=_ALL, greater_is_better=True, function=_labels(function, average=average, **_STRICT)
-        )
+        f"{key}-{average}": Metric(tasks=_ALL, greater_is_better=True, function=_averages(function, average))
         for average in ("macro", "weighted")
     }
     return {key: binary, **averages}
@@ -160,6 +175,15 @@ def _check_scores(name: str, sample: Sample) -> None:
         raise UndefinedMetricError("the true values are all of one class")
     if name in ("log-loss", "brier") and not all(0 <= score <= 1 for score in sample.y_score.tolist()):
         raise UndefinedMetricError("some scores lie outside 0 to 1: these are no probabilities")
+
+
+def scores_reversed(sample: Sample) -> bool:
+    """Whether scores fall where decisions rise: they are of the other class. False if nothing can be said."""
+    from sklearn import metrics as library
+
+    if sample.y_score is None or len(set(sample.y_pred.tolist())) != 2:
+        return False
+    return float(library.roc_auc_score(sample.y_pred, sample.y_score)) < 0.5
 
 
 def confusion_matrix(sample: Sample) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Score rows with a model. Runs in the model's environment, without the rest of cd4ml.
 
 Arguments: the file that loads models (cd4ml/serving/model.py), the model's folder, the rows (Parquet), where the
-predictions go (Parquet), and the positive label ("" for the model's own).
+predictions go (Parquet), the positive label ("" for the model's own), and the most bytes of memory (0 for no limit).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from types import ModuleType
 import pandas as pd
 
 
-def main(loader: str, folder: str, rows: str, predictions: str, positive_label: str) -> int:
+def main(loader: str, folder: str, rows: str, predictions: str, positive_label: str, memory: str) -> int:
     """Load, predict, write; say in one line on standard error what went wrong."""
+    _limit(int(memory))
     model = _import(loader)
     try:
         y_pred, y_score = model.load(folder, positive_label=positive_label or None).predict(pd.read_parquet(rows))
@@ -24,6 +25,17 @@ def main(loader: str, folder: str, rows: str, predictions: str, positive_label: 
     columns = {"y_pred": y_pred} if y_score is None else {"y_pred": y_pred, "y_score": y_score}
     pd.DataFrame(columns).to_parquet(predictions, index=False)
     return 0
+
+
+def _limit(memory: int) -> None:
+    """Set limits on this process and its children, where the system has them: no core dumps, bounded memory."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def _import(path: str) -> ModuleType:

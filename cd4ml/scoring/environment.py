@@ -21,6 +21,7 @@ from cd4ml.stages.context import Context
 
 _PINNED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*===?\s*[^\s;*]+(\s*;.*)?")
 _STAMP: Final = "cd4ml-stamp"
+_WHEELS: Final = ("--only-binary", ":all:")
 
 
 def requirements(model: Path) -> list[str]:
@@ -60,8 +61,10 @@ def lock_requirements(model_folder: Path, *, extra: Sequence[str], python_versio
     Args:
         extra: further requirements, resolved together with the model's own.
 
+    Only wheels are taken: building a source distribution would run a stranger's code with the job's secrets.
+
     Raises:
-        OptionsError: the requirements contradict each other.
+        OptionsError: the requirements contradict each other, or one has no wheel.
         UnavailableError: the package index cannot be reached.
     """
     wanted = "\n".join([*requirements(model_folder), *extra]) + "\n"
@@ -69,12 +72,13 @@ def lock_requirements(model_folder: Path, *, extra: Sequence[str], python_versio
     cached = context.cache / "locks" / f"{key}.txt"
     if cached.is_file():
         return cached.read_text(encoding="utf-8")
-    arguments = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
+    arguments = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", *_WHEELS]
     try:
         text = uv([*arguments, "--python-version", python_version, "-"], context, given=wanted)
     except UnavailableError as error:
         if "No solution found" in error.message:
-            raise OptionsError(f"The model's requirements cannot be met: {error.message}") from error
+            advice = "Save the model with requirements that fit together and that have wheels for this platform."
+            raise OptionsError(f"The model's requirements cannot be met: {error.message}", advice=advice) from error
         raise
     cached.parent.mkdir(parents=True, exist_ok=True)
     partial = cached.with_suffix(f".{os.getpid()}")
@@ -99,7 +103,7 @@ def model_environment(lock: str, *, python_version: str, context: Context) -> Pa
             lock_file = folder.with_suffix(".txt")
             lock_file.write_text(lock, encoding="utf-8")
             uv(["venv", "--quiet", "--python", python_version, str(folder)], context)
-            install = ["pip", "sync", "--quiet", "--require-hashes", "--python", str(interpreter), str(lock_file)]
-            uv(install, context)
+            install = ["pip", "sync", "--quiet", "--require-hashes", *_WHEELS, "--python", str(interpreter)]
+            uv([*install, str(lock_file)], context)
             (folder / _STAMP).write_text(key)
     return interpreter

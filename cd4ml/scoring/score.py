@@ -1,18 +1,27 @@
 """Starting the child process that runs a model.
 
-The child gets the rows and nothing else of the job: no tokens, no registry address, a home folder of its own. That
-keeps secrets in the environment from a model file that runs code when it is loaded. It is no sandbox: such code can
-still read what the job's user can read, and use the network.
+The child gets the rows without the true values and nothing else of the job: no tokens, no registry address, a home
+folder of its own. That keeps secrets in the environment from a model file that runs code when it is loaded. It is no
+sandbox: such code can still read and write what the job's user can (other processes' environments among it, where the
+system allows that), and use the network.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
+from cd4ml.data.tables import read_table
+from cd4ml.errors import OptionsError
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
 from cd4ml.stages.context import Context
 
@@ -23,56 +32,133 @@ _CHILD: Final = Path(__file__).with_name("child.py")
 _LOADER: Final = Path(__file__).parent.parent / "serving" / "model.py"
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "OPENBLAS_CORETYPE")
 _LAST_WORDS: Final = 800
+_LAST_BYTES: Final = 16384
 
 
 class ScoringError(Exception):
     """The model did not give one usable prediction for each row."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a child process may take: seconds, and GiB of address space (None: no limit)."""
+
+    seconds: float
+    memory: float | None = None
+
+
 def score(
-    model: Path, rows: pd.DataFrame, *, positive_label: str | None, timeout: float, context: Context
+    model: Path, rows: pd.DataFrame, *, positive_label: str | None, limits: Limits, context: Context
 ) -> tuple[pd.DataFrame, str]:
     """Return `y_pred` (and `y_score`, if the model gives scores) for the rows, and the lock of the environment used.
 
     Args:
         rows: shape (n, k), the model's input columns among others.
-        timeout: seconds that the child may take.
 
     Raises:
         ScoringError: the model crashed, took too long, or left rows without a prediction.
         OptionsError, UnavailableError: its environment cannot be made.
     """
-    import pandas as pd
-
     version = python_version(model)
     lock = lock_requirements(model, extra=("pandas", "pyarrow"), python_version=version, context=context)
     interpreter = model_environment(lock, python_version=version, context=context)
-    with tempfile.TemporaryDirectory(prefix="cd4ml-score-") as folder:
+    with tempfile.TemporaryDirectory(prefix="cd4ml-score-", ignore_cleanup_errors=True) as folder:
         given, made = Path(folder) / "rows.parquet", Path(folder) / "predictions.parquet"
-        rows.to_parquet(given, index=False)
-        arguments = [_LOADER, model.resolve(), given, made, positive_label or ""]
-        _run([str(interpreter), "-I", str(_CHILD), *map(str, arguments)], folder, timeout, context.environ)
-        predictions = pd.read_parquet(made)
-    if len(predictions) != len(rows):
-        raise ScoringError(f"{len(predictions)} predictions for {len(rows)} rows")
-    for column in predictions.columns:
-        missing = int(predictions[column].isna().sum())
+        _write(rows, given)
+        memory = int((limits.memory or 0) * 1024**3)
+        arguments = [_LOADER, model.resolve(), given, made, positive_label or "", memory]
+        # -B: a model that brings its own code must not find it compiled into its folder, whose digest would change.
+        _run([str(interpreter), "-I", "-B", str(_CHILD), *map(str, arguments)], folder, limits.seconds, context.environ)
+        return _read(made, len(rows)), lock
+
+
+def _write(rows: pd.DataFrame, path: Path) -> None:
+    """Write the rows for the child."""
+    import pyarrow as pa
+
+    try:
+        rows.to_parquet(path, index=False)
+    except pa.ArrowException as error:
+        raise OptionsError(
+            f"the rows cannot be handed to the model: {str(error).splitlines()[0][:300]}",
+            advice="Give every column one type, or leave it out with exclude.",
+        ) from error
+
+
+def _read(path: Path, n: int) -> pd.DataFrame:
+    """Return what the child wrote, which may be anything: a model file can run code in it."""
+    import numpy as np
+    import pandas as pd
+
+    if path.is_symlink() or not path.is_file():
+        raise ScoringError("the model's process ended without predictions")
+    try:
+        predictions = read_table(path)
+    except OptionsError as error:
+        raise ScoringError(f"its predictions cannot be read: {error}") from error
+    if list(predictions.columns) not in (["y_pred"], ["y_pred", "y_score"]):
+        raise ScoringError("its predictions have other columns than y_pred and y_score")
+    if len(predictions) != n:
+        raise ScoringError(f"{len(predictions)} predictions for {n} rows")
+    for name, values in predictions.items():
+        missing = int(values.isna().sum())
         if missing:
-            raise ScoringError(f"{column} is missing for {missing} of {len(rows)} rows")
-    return predictions, lock
+            raise ScoringError(f"{name} is missing for {missing} of {n} rows")
+        numeric = pd.api.types.is_numeric_dtype(values)
+        if numeric and not np.isfinite(values.to_numpy(dtype=float)).all():
+            raise ScoringError(f"{name} is infinite for some of {n} rows")
+        if name == "y_score" and not numeric:
+            raise ScoringError("y_score is no number")
+    return predictions
 
 
-def _run(command: list[str], folder: str, timeout: float, environ: Mapping[str, str]) -> None:
-    """Run the child to its end."""
+def _run(command: list[str], folder: str, seconds: float, environ: Mapping[str, str]) -> None:
+    """Run the child to its end, and end what it leaves behind in its process group."""
     clean = {name: environ[name] for name in _KEPT if name in environ}
     clean |= {"HOME": folder, "TMPDIR": folder, "PYTHONUTF8": "1", "PYTHONWARNINGS": "ignore"}
     clean |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=clean,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    words = _LastWords(process.stdout)
     try:
-        result = subprocess.run(
-            command, cwd=folder, env=clean, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
-        )
+        code = process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise ScoringError(f"the model did not finish within {timeout:.0f} seconds") from None
-    if result.returncode != 0:
-        words = " ".join(result.stderr.decode("utf-8", "replace").split())[-_LAST_WORDS:]
-        raise ScoringError(f"the model's process ended with code {result.returncode}: {words}")
+        raise ScoringError(f"the model did not finish within {seconds:.0f} seconds") from None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if code != 0:
+        raise ScoringError(f"the model's process ended with code {code}: {words.text()}")
+
+
+class _LastWords:
+    """The end of what a process prints; the rest is dropped, however much it is."""
+
+    def __init__(self, stream: IO[bytes] | None) -> None:
+        """Read until the stream ends."""
+        assert stream is not None
+        self._stream = stream
+        self._tail = b""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        """Keep the tail."""
+        with self._stream:
+            while chunk := os.read(self._stream.fileno(), 65536):
+                self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+
+    def text(self) -> str:
+        """Return the last words on one line: of a traceback the error, not the way there."""
+        self._thread.join(timeout=2)
+        lines = [line for line in self._tail.decode("utf-8", "replace").splitlines() if line.strip()]
+        error = list(takewhile(lambda line: not line[0].isspace(), reversed(lines)))[::-1]
+        return " ".join(" ".join(error or lines[-3:]).split())[-_LAST_WORDS:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml import options as declaration
 from cd4ml.errors import OptionsError
-from cd4ml.metrics.performance import METRICS, Sample, Task, UndefinedMetricError, compute, confusion_matrix
+from cd4ml.metrics.performance import METRICS, Sample, Task, UndefinedMetricError, compute
+from cd4ml.metrics.performance import confusion_matrix, scores_reversed
+from cd4ml.metrics.samples import PRODUCTION, Reader
 from cd4ml.options import nearest, option
 from cd4ml.report import Check, Report, Status
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cd4ml.data.predictions import Predictions
 
 STAGE: Final = "evaluate-model"
@@ -37,7 +38,7 @@ class Options(declaration.Options):
     minimum: Mapping[str, float] = option("Lowest allowed value by metric.", example="roc-auc=0.8")
     maximum: Mapping[str, float] = option("Highest allowed value by metric.", example="log-loss=0.4")
     maximum_regression: Mapping[str, float] = option(
-        "How much worse than production a metric may be; every metric with a minimum or maximum may lose 0.",
+        "How much worse than production a metric may be; without it, every metric that some limit names may lose 0.",
         example="roc-auc=0.01",
     )
     maximum_gap: Mapping[str, float] = option(
@@ -65,10 +66,12 @@ def run(options: Options, context: Context) -> Report:
     predictions = read_predictions(Path(options.predictions), columns=options.columns)
     frame = predictions.frame
     context.progress(f"Evaluating {len(frame)} predictions: {', '.join(names)}")
-    candidate = _sample(frame, options, "")
-    production = _production(frame, options)
+    reader = Reader(source=options.predictions, task=options.task, positive_label=options.positive_label)
+    candidate = reader.sample(frame)
+    production = _production(predictions, reader, options)
     checks = [
-        *_enough_rows(len(frame), options),
+        *_enough_rows(len(frame), "test", options),
+        *_direction({"candidate": candidate, "production": production}, names, options),
         *_against_limits(candidate, options),
         *_against_production(candidate, production, names, options),
         *_against_training(candidate, predictions, options),
@@ -82,7 +85,7 @@ def run(options: Options, context: Context) -> Report:
             "candidate": _values(names, candidate),
             "production": _values(names, production) if production else None,
         },
-        details={"confusion_matrix": confusion_matrix(candidate) if options.task is not Task.REGRESSION else None},
+        details=_details(candidate, options),
         inputs=_digests(predictions, options),
         candidate=predictions.candidate,
         production=predictions.production,
@@ -102,8 +105,12 @@ def _check_options(options: Options) -> list[str]:
     for name, limit in {**options.maximum_regression, **options.maximum_gap}.items():
         if limit < 0:
             problems.append(f"the tolerance of {name} must not be negative, got {limit:g}")
+    for name in names:
+        problems += _wrong_way(name, options) if name in METRICS else []
     if options.maximum_gap and not options.train_predictions:
         problems.append("maximum-gap needs train-predictions")
+    if options.train_predictions and not options.maximum_gap:
+        problems.append("train-predictions is set, but no maximum-gap: nothing would be decided on it")
     if options.minimum_rows < 1:
         problems.append("minimum-rows must be at least 1")
     if problems:
@@ -111,38 +118,26 @@ def _check_options(options: Options) -> list[str]:
     return names
 
 
-def _sample(frame: pd.DataFrame, options: Options, prefix: str) -> Sample:
-    """Return the arrays of the candidate (prefix "") or of production."""
-    import pandas as pd
-
-    from cd4ml.data.groups import as_binary
-
-    y_true, y_pred = frame["y_true"], frame[f"{prefix}y_pred"]
-    if options.task is Task.BINARY:
-        y_true, y_pred = as_binary(y_true, y_pred, options.positive_label)
-    elif options.task is Task.REGRESSION:
-        for name, values in (("y_true", y_true), (f"{prefix}y_pred", y_pred)):
-            if not pd.api.types.is_numeric_dtype(values):
-                raise OptionsError(f"{options.predictions}: {name} must be numbers for a regression task")
-    elif pd.api.types.is_float_dtype(y_pred) and not (y_pred == y_pred.round()).all():
-        raise OptionsError(f"{options.predictions}: {prefix}y_pred holds scores, not classes")
-    else:
-        y_true, y_pred = y_true.astype(str), y_pred.astype(str)
-    score, weight = f"{prefix}y_score", "sample_weight"
-    if score in frame.columns and not pd.api.types.is_numeric_dtype(frame[score]):
-        raise OptionsError(f"{options.predictions}: {score} must be numbers")
-    return Sample(
-        y_true=y_true.to_numpy(),
-        y_pred=y_pred.to_numpy(),
-        y_score=frame[score].to_numpy() if score in frame.columns else None,
-        weight=frame[weight].to_numpy() if weight in frame.columns else None,
-    )
+def _wrong_way(name: str, options: Options) -> list[str]:
+    """Refuse a limit that only good models fail; with a limit on the other side as well it is a range, and meant."""
+    better = METRICS[name].greater_is_better
+    if better and name in options.maximum and name not in options.minimum:
+        return [f"maximum: {name} is better when greater; set minimum (or both, for a range)"]
+    if not better and name in options.minimum and name not in options.maximum:
+        return [f"minimum: {name} is better when smaller; set maximum (or both, for a range)"]
+    return []
 
 
-def _production(frame: pd.DataFrame, options: Options) -> Sample | None:
+def _production(predictions: Predictions, reader: Reader, options: Options) -> Sample | None:
     """Return production's arrays on the same rows; None in a first release that says so."""
-    if "production_y_pred" in frame.columns:
-        return _sample(frame, options, "production_")
+    columns = predictions.frame.columns
+    if "production_y_pred" in columns:
+        return reader.sample(predictions.frame, PRODUCTION)
+    if "production_y_score" in columns or predictions.production:
+        raise OptionsError(
+            f"{options.predictions} is about a production model, but has no column `production_y_pred`",
+            advice="Map it with columns: production_y_pred=<its name>, or score both models again.",
+        )
     if options.bootstrap:
         return None
     raise OptionsError(
@@ -151,20 +146,36 @@ def _production(frame: pd.DataFrame, options: Options) -> Sample | None:
     )
 
 
-def _enough_rows(n: int, options: Options) -> Iterable[Check]:
+def _enough_rows(n: int, which: str, options: Options) -> Iterable[Check]:
     """Check that there are rows enough to decide anything."""
     enough = n >= options.minimum_rows
     yield Check(
-        id="minimum-rows",
+        id="minimum-rows" if which == "test" else f"minimum-rows:{which}",
         status=Status.PASSED if enough else Status.INCONCLUSIVE,
         reason=None if enough else "too-few-rows",
         metric="rows",
         value=n,
         limit=options.minimum_rows,
         n=n,
-        message=f"The predictions table has {n} rows; at least {options.minimum_rows} are needed to decide.",
-        advice=None if enough else f"Add at least {options.minimum_rows - n} test rows.",
+        message=f"There are {n} {which} rows; at least {options.minimum_rows} are needed to decide.",
+        advice=None if enough else f"Add at least {options.minimum_rows - n} {which} rows.",
     )
+
+
+def _direction(samples: Mapping[str, Sample | None], names: Sequence[str], options: Options) -> Iterable[Check]:
+    """Check that scores rise with decisions, where a limit is about scores."""
+    if options.task is not Task.BINARY or not any(METRICS[name].needs_score for name in names):
+        return
+    for model, sample in samples.items():
+        if sample is not None and scores_reversed(sample):
+            yield Check(
+                id=f"score-direction:{model}",
+                status=Status.ERROR,
+                reason="scores-reversed",
+                n=len(sample.y_true),
+                message=f"The {model}'s scores are higher where it decides against the positive class.",
+                advice="Set the same positive-label here and in score-model: the score is that class's probability.",
+            )
 
 
 def _against_limits(candidate: Sample, options: Options) -> Iterable[Check]:
@@ -195,8 +206,7 @@ def _against_production(
         yield Check(id="bootstrap", status=Status.PASSED, message=message)
         return
     yield _identical(candidate, production, options)
-    gated = [name for name in names if name in {*options.minimum, *options.maximum, *options.maximum_regression}]
-    for name in gated:
+    for name in names:
         tolerance = options.maximum_regression.get(name, 0.0)
         try:
             values = compute(name, candidate), compute(name, production)
@@ -236,10 +246,16 @@ def _against_training(candidate: Sample, tested: Predictions, options: Options) 
 
     if not options.maximum_gap or not options.train_predictions:
         return
-    trained = read_predictions(Path(options.train_predictions), columns=options.columns)
+    trained = read_predictions(Path(options.train_predictions), columns=_own(options))
+    if trained.digest.sha256 == tested.digest.sha256:
+        raise OptionsError(f"{options.train_predictions} is the same table as {options.predictions}: no gap can show")
+    if trained.test_data and tested.test_data and trained.test_data.sha256 == tested.test_data.sha256:
+        raise OptionsError("training and test predictions were made from the same rows: no gap can show")
     if trained.candidate and tested.candidate and trained.candidate.sha256 != tested.candidate.sha256:
         raise OptionsError(f"{options.train_predictions} was made by another model than {options.predictions}")
-    train = _sample(trained.frame, options, "")
+    reader = Reader(source=options.train_predictions, task=options.task, positive_label=options.positive_label)
+    train = reader.sample(trained.frame)
+    yield from _enough_rows(len(train.y_true), "training", options)
     for name, limit in options.maximum_gap.items():
         try:
             values = compute(name, train), compute(name, candidate)
@@ -248,6 +264,20 @@ def _against_training(candidate: Sample, tested: Predictions, options: Options) 
         else:
             better = METRICS[name].greater_is_better
             yield threshold.gap(name, *values, limit, len(candidate.y_true), greater_is_better=better)
+
+
+def _own(options: Options) -> dict[str, str]:
+    """Return the candidate's columns: a table of training rows has none of production."""
+    return {name: own for name, own in options.columns.items() if not name.startswith(PRODUCTION)}
+
+
+def _details(candidate: Sample, options: Options) -> dict[str, Any]:
+    """Return the confusion matrix and how often each class occurs."""
+    if options.task is Task.REGRESSION:
+        return {}
+    counts = {str(label): count for label, count in sorted(Counter(candidate.y_true.tolist()).items())}
+    positive = {"positive_label": options.positive_label or "1"} if options.task is Task.BINARY else {}
+    return {**positive, "class_counts": counts, "confusion_matrix": confusion_matrix(candidate)}
 
 
 def _values(names: Sequence[str], sample: Sample) -> dict[str, float | None]:
@@ -265,7 +295,7 @@ def _digests(predictions: Predictions, options: Options) -> list[Any]:
     """Return the digests of the tables that were judged."""
     from cd4ml.data.tables import digest
 
-    digests: list[Any] = [predictions.digest]
+    digests: list[Any] = [predictions.digest, *([predictions.test_data] if predictions.test_data else [])]
     if options.maximum_gap and options.train_predictions:
         digests.append(digest(Path(options.train_predictions), "train-predictions"))
     return digests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,10 @@ class Options(declaration.Options):
     keep: tuple[str, ...] = option(
         "Columns of the test data to carry into the predictions table, for slices and audits.", example="sex, age"
     )
+    exclude: tuple[str, ...] = option(
+        "Columns that no model gets to see. Needed only for models that do not name their input columns.",
+        example="application_id",
+    )
     train_data: str | None = option("Training rows to score as well, to see overfitting.")
     train_predictions: str = option(
         "Where the predictions on the training rows are written.", default="train-predictions.parquet"
@@ -54,6 +59,7 @@ class Options(declaration.Options):
     allow_same_model: bool = option("Allow candidate and production to be the same files.", default=False)
     tracking_uri: str | None = option("The MLflow registry (default: MLFLOW_TRACKING_URI).")
     timeout: float = option("Seconds that one model may take to score one table.", default=900.0)
+    memory_limit: float | None = option("GiB of address space that a model's process may take (default: no limit).")
 
 
 def run(options: Options, context: Context) -> Report:
@@ -63,25 +69,23 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: the test data lack a column, or a model's environment cannot be resolved.
         UnavailableError: a model, the registry or the test data cannot be reached.
     """
-    outputs = [Path(options.predictions), *([Path(options.train_predictions)] if options.train_data else [])]
-    for path in outputs:
-        path.unlink(missing_ok=True)  # what an earlier run left must never be judged as this one's
+    _remove_outputs(options)
+    _check_keep(options)
     test = _table(options.test_data, options)
+    train = _table(options.train_data, options) if options.train_data else None
+    inputs = _digests(options, len(test), len(train) if train is not None else 0)
     with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
         candidate, production = _models(options, Path(folder), context)
         checks = [_different(candidate, production, options)] if production else [_bootstrap(options)]
         scored = _Scoring(options=options, context=context)
-        frame = scored.table(test, "candidate", candidate)
-        if production:
-            frame = scored.table(test, "production", production, onto=frame)
-        if options.train_data:
-            train = _table(options.train_data, options)
-            trained = scored.table(train, "candidate", candidate, what="training rows")
-            scored.write(trained, Path(options.train_predictions), candidate.identity, None)
-        if frame is not None and not scored.failed:
-            scored.write(
-                frame, Path(options.predictions), candidate.identity, production.identity if production else None
-            )
+        # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
+        theirs = scored.predictions(test, "production", production) if production else None
+        ours = scored.predictions(test, "candidate", candidate)
+        trained = scored.predictions(train, "candidate", candidate, what="training rows") if train is not None else None
+    if not scored.failed:
+        _write(options, test, ours, theirs, models=(candidate, production), data=inputs[0])
+        if train is not None:
+            _write(options, train, trained, None, models=(candidate, None), data=inputs[1])
     checks += scored.checks
     done = not scored.failed
     return Report(
@@ -90,7 +94,7 @@ def run(options: Options, context: Context) -> Report:
         summary=_summary(checks, len(test), production is not None),
         metrics={"rows": len(test)},
         details={"locks": scored.locks},
-        inputs=_digests(options, len(test)),
+        inputs=inputs,
         candidate=candidate.identity,
         production=production.identity if production else None,
         outputs={"predictions": options.predictions if done else "", "model-sha256": candidate.identity.sha256},
@@ -114,7 +118,7 @@ def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched,
     from cd4ml.registry import MissingModelError, fetch
 
     def get(uri: str, name: str) -> _Fetched:
-        context.progress(f"Fetching {name} {uri}")
+        context.progress(f"Fetching the {_called(name)} {uri}")
         path, identity = fetch(uri, folder / name, tracking_uri=options.tracking_uri, environ=context.environ)
         return _Fetched(folder=path, identity=identity)
 
@@ -134,25 +138,65 @@ def _table(path: str, options: Options) -> pd.DataFrame:
     from cd4ml.data.tables import read_table
 
     frame = read_table(Path(path))
-    missing = [name for name in (options.target, *options.keep) if name not in frame.columns]
-    problems = [f"{path} has no column `{name}`{nearest(name, map(str, frame.columns))}" for name in missing]
+    problems = [
+        f"{path} has no column `{name}`{nearest(name, map(str, frame.columns))}"
+        for name in dict.fromkeys((options.target, *options.keep, *options.exclude))
+        if name not in frame.columns
+    ]
     if frame.empty:
         problems.append(f"{path}: the table has no rows")
-    elif not missing and frame[options.target].isna().any():
-        problems.append(
-            f"{path}: the target `{options.target}` is missing in {frame[options.target].isna().sum()} rows"
-        )
+    if not problems:
+        problems += [
+            f"{path}: `{name}` is missing in {frame[name].isna().sum()} rows"
+            for name in (options.target, *_ids(frame))
+            if frame[name].isna().any()
+        ]
+        problems += [f"{path}: row ids occur more than once" for name in _ids(frame) if frame[name].duplicated().any()]
     if problems:
         raise OptionsError(problems)
     return frame.reset_index(drop=True)
 
 
-def _digests(options: Options, rows: int) -> list[InputDigest]:
-    """Return the digests of the tables that were scored."""
+def _ids(frame: pd.DataFrame) -> list[str]:
+    """Return the name of the column that identifies rows, if there is one."""
+    return ["row_id"] if "row_id" in frame.columns else []
+
+
+def _remove_outputs(options: Options) -> None:
+    """Remove what an earlier run left: it must never be judged as this one's."""
+    inputs = {Path(name).resolve() for name in (options.test_data, options.train_data) if name}
+    names = [options.predictions, *([options.train_predictions] if options.train_data else [])]
+    paths = [Path(name).resolve() for name in names]
+    if inputs & set(paths) or len(set(paths)) < len(paths):
+        raise OptionsError("predictions, train-predictions, test-data and train-data must be different files")
+    for name, path in zip(names, paths, strict=True):
+        if path.is_dir():
+            raise OptionsError(f"{name}: a folder is in the place of the predictions table")
+        path.unlink(missing_ok=True)
+
+
+def _check_keep(options: Options) -> None:
+    """Refuse to carry a column along under a name that the predictions table uses itself."""
+    from cd4ml.data.predictions import COLUMNS
+
+    taken = sorted({options.target, *COLUMNS} - {"sample_weight"})
+    problems = [f"keep: `{name}` is written by score-model itself" for name in options.keep if name in taken]
+    problems += [f"keep: `{name}` is named more than once" for name, n in Counter(options.keep).items() if n > 1]
+    if problems:
+        raise OptionsError(problems)
+
+
+def _digests(options: Options, rows: int, train_rows: int) -> list[InputDigest]:
+    """Return the digests of the tables that are scored; training rows that are the test rows show no overfitting."""
     from cd4ml.data.tables import digest
 
-    digests = [digest(Path(options.test_data), "test-data", rows)]
-    return digests + ([digest(Path(options.train_data), "train-data")] if options.train_data else [])
+    test = digest(Path(options.test_data), "test-data", rows)
+    if not options.train_data:
+        return [test]
+    train = digest(Path(options.train_data), "train-data", train_rows)
+    if train.sha256 == test.sha256:
+        raise OptionsError("train-data and test-data are the same rows: overfitting could not show")
+    return [test, train]
 
 
 class _Scoring:
@@ -170,56 +214,71 @@ class _Scoring:
         """Whether some table could not be scored."""
         return any(check.status is not Status.PASSED for check in self.checks)
 
-    def table(
-        self,
-        rows: pd.DataFrame,
-        name: str,
-        model: _Fetched,
-        *,
-        what: str = "test rows",
-        onto: pd.DataFrame | None = None,
+    def predictions(
+        self, rows: pd.DataFrame, name: str, model: _Fetched, *, what: str = "test rows"
     ) -> pd.DataFrame | None:
-        """Return the predictions of a model beside the true values, or onto another model's; None if it failed."""
-        import pandas as pd
+        """Return the predictions of a model; None, and a check that says why, if it could not score the rows."""
+        from cd4ml.data.digests import folder_sha256
+        from cd4ml.scoring.score import Limits, ScoringError, score
 
-        from cd4ml.scoring.score import ScoringError, score
-
-        self.context.progress(f"Scoring {len(rows)} {what} with the {name} in its own environment")
-        features = rows.drop(columns=[self.options.target])
+        options = self.options
+        self.context.progress(f"Scoring {len(rows)} {what} with the {_called(name)} in its own environment")
+        features = rows.drop(columns=list({options.target, *options.exclude}))
+        limits = Limits(seconds=options.timeout, memory=options.memory_limit)
         shared: dict[str, Any] = {"id": f"{name}-scored:{what.replace(' ', '-')}", "n": len(rows)}
-        label = self.options.positive_label
         try:
             made, lock = score(
-                model.folder, features, positive_label=label, timeout=self.options.timeout, context=self.context
+                model.folder, features, positive_label=options.positive_label, limits=limits, context=self.context
             )
         except ScoringError as error:
-            message = f"The {name} could not score the {len(rows)} {what}: {error}."
+            message = f"The {_called(name)} could not score the {len(rows)} {what}: {error}."
             advice = "Score the rows by hand in an environment made from the model's requirements.txt."
             check = Check(**shared, status=Status.ERROR, reason="not-scored", message=message, advice=advice)
             self.checks.append(check)
             return None
+        if folder_sha256(model.folder) != model.identity.sha256:
+            message = f"The files of the {_called(name)} changed while it scored the {len(rows)} {what}."
+            advice = "A model must not write into its own folder."
+            self.checks.append(
+                Check(**shared, status=Status.ERROR, reason="model-changed", message=message, advice=advice)
+            )
+            return None
         self.locks[name] = hashlib.sha256(lock.encode()).hexdigest()
-        message = f"The {name} scored {len(rows)} {what} in its own environment."
+        message = f"The {_called(name)} scored {len(rows)} {what} in its own environment."
         self.checks.append(Check(**shared, status=Status.PASSED, message=message))
-        if onto is not None:
-            return pd.concat([onto, made.add_prefix("production_")], axis=1)
-        return pd.concat([self._first_columns(rows), made, rows[list(self.options.keep)]], axis=1)
+        return made
 
-    def _first_columns(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return row ids and true values."""
-        import pandas as pd
 
-        ids = rows["row_id"] if "row_id" in rows.columns else range(len(rows))
-        return pd.DataFrame({"row_id": ids, "y_true": rows[self.options.target]})
+def _called(name: str) -> str:
+    """Return what sentences call a model."""
+    return "production model" if name == "production" else name
 
-    def write(
-        self, frame: pd.DataFrame | None, path: Path, candidate: ModelIdentity, production: ModelIdentity | None
-    ) -> None:
-        """Write a predictions table that was made."""
-        from cd4ml.data.predictions import write_predictions
 
-        if frame is not None:
-            write_predictions(frame, path, candidate=candidate, production=production)
+def _write(
+    options: Options,
+    rows: pd.DataFrame,
+    ours: pd.DataFrame | None,
+    theirs: pd.DataFrame | None,
+    *,
+    models: tuple[_Fetched, _Fetched | None],
+    data: InputDigest,
+) -> None:
+    """Write the predictions table of test or training rows."""
+    import pandas as pd
+
+    from cd4ml.data.predictions import write_predictions
+
+    ids = rows["row_id"] if "row_id" in rows.columns else range(len(rows))
+    columns = [pd.DataFrame({"row_id": ids, "y_true": rows[options.target]}), ours]
+    columns += [theirs.add_prefix("production_")] if theirs is not None else []
+    candidate, production = models
+    write_predictions(
+        pd.concat([*columns, rows[list(options.keep)]], axis=1),
+        Path(options.predictions if data.name == "test-data" else options.train_predictions),
+        candidate=candidate.identity,
+        production=production.identity if production else None,
+        test_data=data,
+    )
 
 
 def _different(candidate: _Fetched, production: _Fetched, options: Options) -> Check:

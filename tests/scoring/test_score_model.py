@@ -1,0 +1,408 @@
+"""score-model: what it hands on, what it must refuse, and what a hostile model gets to see."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+import pytest
+
+from cd4ml.data.digests import file_sha256, folder_sha256
+from cd4ml.data.predictions import Predictions, read_predictions
+from tests import models, registries
+from tests.conftest import Run
+from tests.scoring.conftest import FEATURES
+
+Score = Callable[..., Run]
+Coded = Callable[..., Path]
+
+
+def by_id(run: Run, check_id: str) -> dict[str, Any]:
+    """Return a check of the report."""
+    return next(check for check in run.report["checks"] if check["id"] == check_id)
+
+
+def test_two_models__one_table(score: Score, saved: Path, test_data: pd.DataFrame, tmp_path: Path) -> None:
+    """Both models' predictions stand beside the true values, row by row, under their digests; twice the same bytes."""
+    run, first = score(saved / "worse", "--keep", "sex"), file_sha256(tmp_path / "predictions.parquet")
+
+    table = read_predictions(tmp_path / "predictions.parquet")
+    frame = table.frame
+    assert (run.code, run.report["status"]) == (0, "passed")
+    assert list(frame.columns) == [
+        *("row_id", "y_true", "y_pred", "y_score", "production_y_pred", "production_y_score", "sex")
+    ]
+    assert frame["y_true"].tolist() == test_data["approve"].tolist()
+    assert frame["sex"].tolist() == test_data["sex"].tolist()
+    for name, prefix in (("worse", ""), ("good", "production_")):
+        model = joblib.load(saved / name / "model.pkl")
+        assert frame[f"{prefix}y_pred"].tolist() == model.predict(test_data[FEATURES]).tolist()
+        assert frame[f"{prefix}y_score"].tolist() == pytest.approx(model.predict_proba(test_data[FEATURES])[:, 1])
+
+    _check_identities(run, table, saved, tmp_path)
+    assert score(saved / "worse", "--keep", "sex").code == 0
+    assert file_sha256(tmp_path / "predictions.parquet") == first
+
+
+def _check_identities(run: Run, table: Predictions, saved: Path, folder: Path) -> None:
+    """Compare what table and report say on models and rows with the files themselves."""
+    assert table.candidate and table.production and table.test_data
+    assert table.candidate.sha256 == run.report["candidate"]["sha256"] == folder_sha256(saved / "worse")
+    assert table.production.sha256 == run.report["production"]["sha256"] == folder_sha256(saved / "good")
+    assert table.test_data.sha256 == run.report["inputs"][0]["sha256"] == file_sha256(folder / "test.parquet")
+    assert run.report["outputs"]["model-sha256"] == folder_sha256(saved / "worse")
+    assert set(run.report["details"]["locks"]) == {"candidate", "production"}
+
+
+def test_training_rows__own_table(score: Score, saved: Path, tmp_path: Path) -> None:
+    """Training rows are scored by the candidate alone, into a table of their own."""
+    models.people(60, seed=3).to_csv(tmp_path / "train.csv", index=False)
+    run = score(saved / "worse", "--train-data", "train.csv", "--bootstrap", production=None)
+
+    table = read_predictions(tmp_path / "train-predictions.parquet")
+    assert run.code == 0
+    assert len(table.frame) == 60
+    assert table.production is None
+    assert table.test_data and table.test_data.sha256 == file_sha256(tmp_path / "train.csv")
+
+
+def test_skops_model(score: Score, saved: Path, test_data: pd.DataFrame, tmp_path: Path) -> None:
+    """A model in skops' format, which runs no code, is scored."""
+    frame = models.people()
+    requirements = [*models.REQUIREMENTS[:4], f"skops=={version('skops')}"]
+    folder = models.save(
+        models.classifier(frame),
+        tmp_path / "skops",
+        frame[FEATURES],
+        serialization_format="skops",
+        skops_trusted_types=["numpy.dtype"],
+        pip_requirements=requirements,
+    )
+    run = score(folder, "--bootstrap", production=None)
+
+    assert run.code == 0
+    assert (folder / "model.skops").is_file()
+
+
+def test_registry__by_alias(score: Score, saved: Path, tmp_path: Path) -> None:
+    """Candidate and production come from the registry by alias; the report names their versions."""
+    store = registries.new_store(tmp_path / "store")
+    registries.register(
+        store, "credit", [saved / "good", saved / "worse"], aliases={"champion": "1", "challenger": "2"}
+    )
+    run = score("models:/credit@challenger", "--tracking-uri", store, production="models:/credit@champion")
+
+    assert run.code == 0
+    assert (run.report["candidate"]["version"], run.report["production"]["version"]) == ("2", "1")
+    assert run.report["candidate"]["sha256"] == folder_sha256(saved / "worse")
+
+
+def test_no_production__refused(score: Score, saved: Path) -> None:
+    """Without a production model nothing is scored, unless the first release is declared."""
+    run = score(saved / "worse", production=None)
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert "bootstrap" in run.report["checks"][0]["advice"]
+
+
+def test_no_production__bootstrap_recorded(score: Score, saved: Path, tmp_path: Path) -> None:
+    """A declared first release passes, and the report says that nothing was compared."""
+    run = score(saved / "worse", "--bootstrap", "true", production=None)
+
+    assert run.code == 0
+    assert "First release" in by_id(run, "bootstrap")["message"]
+    assert run.report["production"] is None
+    assert "production_y_pred" not in pd.read_parquet(tmp_path / "predictions.parquet").columns
+
+
+@pytest.fixture
+def empty_registry(saved: Path, tmp_path: Path) -> str:
+    """Return a registry with a candidate and no production alias."""
+    store = registries.new_store(tmp_path / "store")
+    registries.register(store, "credit", [saved / "worse"], aliases={"challenger": "1"})
+    return store
+
+
+def test_alias_missing__refused(score: Score, saved: Path, empty_registry: str) -> None:
+    """A production alias that nobody set blocks and says how a first release is declared."""
+    run = score(saved / "worse", "--tracking-uri", empty_registry, production="models:/credit@champion")
+
+    assert (run.code, run.report["status"]) == (3, "error")
+    assert run.report["checks"][0]["reason"] == "missing-model"
+    assert "bootstrap: true" in run.report["checks"][0]["advice"]
+
+
+def test_alias_missing__bootstrap(score: Score, saved: Path, empty_registry: str) -> None:
+    """With bootstrap the missing alias is a first release, recorded by the name that was looked for."""
+    arguments = ("--tracking-uri", empty_registry, "--bootstrap", "true")
+    run = score(saved / "worse", *arguments, production="models:/credit@champion")
+
+    assert run.code == 0
+    assert "models:/credit@champion does not exist" in by_id(run, "bootstrap")["message"]
+
+
+def test_bootstrap__production_there__still_compared(score: Score, saved: Path, tmp_path: Path) -> None:
+    """A bootstrap that was left on does not switch the comparison off."""
+    run = score(saved / "worse", "--bootstrap", "true")
+
+    assert run.code == 0
+    assert run.report["production"]["sha256"] == folder_sha256(saved / "good")
+    assert "production_y_pred" in pd.read_parquet(tmp_path / "predictions.parquet").columns
+
+
+def test_registry_down__bootstrap_does_not_help(score: Score, saved: Path) -> None:
+    """A registry that is down is no first release, and the password in its address is nowhere in the report."""
+    address = f"http://u:c4n4ry@127.0.0.1:{registries.free_port()}"
+    arguments = ("--tracking-uri", address, "--bootstrap", "true")
+    run = score(saved / "worse", *arguments, production="models:/credit@champion")
+
+    assert (run.code, run.report["status"]) == (3, "error")
+    assert "c4n4ry" not in json.dumps(run.report)
+
+
+def test_production_is_candidate__failed(score: Score, saved: Path, tmp_path: Path) -> None:
+    """A candidate with production's own files blocks: a model never regresses against itself."""
+    copy = shutil.copytree(saved / "good", tmp_path / "copy")
+    run = score(copy)
+
+    assert (run.code, run.report["status"]) == (1, "failed")
+    assert by_id(run, "different-model")["reason"] == "same-model"
+
+
+def test_production_is_candidate__allowed(score: Score, saved: Path) -> None:
+    """The same files pass where the configuration says that this is meant."""
+    run = score(saved / "good", "--allow-same-model", "true")
+
+    assert (run.code, by_id(run, "different-model")["status"]) == (0, "passed")
+
+
+BAD = {
+    "crash": ("raise RuntimeError('no such luck')", "no such luck"),
+    "not-a-number": ("return pd.Series([1.0] * (len(rows) - 1) + [np.nan])", "missing for 1 of 100 rows"),
+    "infinite": ("return pd.Series([np.inf] * len(rows))", "infinite"),
+    "too-few": ("return pd.Series([1] * (len(rows) - 1))", "99 predictions for 100 rows"),
+    "too-many": ("return pd.Series([1] * (len(rows) + 1))", "101 predictions for 100 rows"),
+    "none": ("return pd.Series([], dtype=float)", "0 predictions for 100 rows"),
+    "two-columns": ("return np.zeros((len(rows), 2))", "one value a row"),
+    "quiet-exit": ("os._exit(0)", "without predictions"),
+    "exit": ("sys.exit(3)", "code 3"),
+    "score-as-text": ("return pd.DataFrame({'y_pred': [1] * 100, 'y_score': ['high'] * 100})", "no number"),
+    "changes-itself": (
+        "open(os.path.join(os.path.dirname(__file__), 'more'), 'w').close()\nreturn pd.Series([1] * len(rows))",
+        "changed while",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "words"), BAD.values(), ids=BAD)
+def test_candidate_cannot_score__error(
+    score: Score, coded: Coded, tmp_path: Path, saved: Path, body: str, words: str
+) -> None:
+    """A candidate without one usable prediction for each row is an error with its last words, and leaves no table."""
+    (tmp_path / "predictions.parquet").write_bytes((tmp_path / "test.parquet").read_bytes())
+    run = score(coded(body), "--bootstrap", "true", production=None)
+
+    check = by_id(run, "candidate-scored:test-rows")
+    assert (run.code, run.report["status"], check["status"]) == (2, "error", "error")
+    assert words in check["message"]
+    assert run.report["outputs"]["predictions"] == ""
+    assert not (tmp_path / "predictions.parquet").exists()
+
+
+def test_candidate_hangs__error_in_time(score: Score, coded: Coded, tmp_path: Path) -> None:
+    """A model that does not finish is ended, and the processes that it started with it."""
+    pid = tmp_path / "pid"
+    body = f"""import subprocess
+child = subprocess.Popen(["sleep", "300"])
+open({str(pid)!r}, "w").write(str(child.pid))
+time.sleep(300)"""
+    started = time.monotonic()
+    run = score(coded(body), "--bootstrap", "true", "--timeout", "25", production=None)
+
+    assert run.code == 2
+    assert "did not finish within 25 seconds" in by_id(run, "candidate-scored:test-rows")["message"]
+    assert time.monotonic() - started < 120
+    state = Path(f"/proc/{pid.read_text()}/stat")
+    assert not state.exists() or state.read_text().split(")")[1].split()[0] == "Z"
+
+
+def test_candidate_talks__output_bounded(score: Score, coded: Coded) -> None:
+    """A model that prints 200 MB is scored; what it prints is not kept."""
+    run = score(coded("print('x' * 200_000_000)\nreturn pd.Series([1] * len(rows))"), "--bootstrap", production=None)
+
+    assert run.code == 0
+    assert len(json.dumps(run.report)) < 20_000
+
+
+def test_candidate_eats_memory__error(score: Score, coded: Coded) -> None:
+    """A model that wants more memory than it may have ends with an error; production's verdict is not reached."""
+    body = "hog = np.ones(3 * 1024 ** 3, dtype='u1')\nreturn pd.Series([int(hog[0])] * len(rows))"
+    run = score(coded(body), "--bootstrap", "true", "--memory-limit", "3", production=None)
+
+    assert run.code == 2
+    assert "emory" in by_id(run, "candidate-scored:test-rows")["message"]
+
+
+def test_production_cannot_score__error(score: Score, saved: Path, coded: Coded, tmp_path: Path) -> None:
+    """A production model that crashes blocks: without its numbers there is nothing to compare with."""
+    run = score(saved / "good", production=coded("raise RuntimeError('old')"))
+
+    assert (run.code, by_id(run, "production-scored:test-rows")["reason"]) == (2, "not-scored")
+    assert not (tmp_path / "predictions.parquet").exists()
+
+
+def test_model_with_own_code__digest_kept(score: Score, saved: Path, tmp_path: Path) -> None:
+    """A model that brings its own code is scored without leaving compiled code in its folder."""
+    (tmp_path / "own_code.py").write_text("LIMIT = 3\n")
+    frame = models.people()
+    folder = models.save(
+        models.classifier(frame), tmp_path / "own", frame[FEATURES], code_paths=[str(tmp_path / "own_code.py")]
+    )
+    before = folder_sha256(folder)
+    run = score(folder, "--bootstrap", production=None)
+
+    assert run.code == 0
+    assert folder_sha256(folder) == before
+
+
+def test_hostile_pickle__sees_no_secret(
+    score: Score, hostile: Callable[[str], Path], secrets: str, tmp_path: Path
+) -> None:
+    """Code in a pickle runs (this is no sandbox), but finds no secret in its environment; the run is an error."""
+    marker = tmp_path / "marker"
+    code = f"import os; open({str(marker)!r}, 'w').write(repr(dict(os.environ)) + open('/proc/self/environ').read())"
+    run = score(hostile(code))
+
+    seen = marker.read_text()
+    assert secrets not in seen
+    assert {"MLFLOW_TRACKING_PASSWORD", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_OUTPUT"}.isdisjoint(
+        seen.replace("'", " ").split()
+    )
+    assert (run.code, run.report["status"]) == (2, "error")
+
+
+def test_hostile_pickle__not_run_in_the_gate(score: Score, hostile: Callable[[str], Path], tmp_path: Path) -> None:
+    """The process that judges never loads the model: the code ran elsewhere."""
+    marker = tmp_path / "marker"
+    score(hostile(f"import os; open({str(marker)!r}, 'w').write(str(os.getpid()))"))
+
+    assert marker.read_text() != str(os.getpid())
+
+
+def test_candidate_runs_after_production(score: Score, saved: Path, hostile: Callable[[str], Path]) -> None:
+    """The candidate is scored last, so that its code cannot touch production's numbers."""
+    run = score(hostile("pass"))
+
+    ids = [check["id"] for check in run.report["checks"]]
+    assert ids.index("production-scored:test-rows") < ids.index("candidate-scored:test-rows")
+
+
+@pytest.mark.parametrize(
+    ("requirements", "words"),
+    [
+        ("pandas\n", "not pinned"),
+        ("pandas>=3\nmlflow==3.17.2\n", "not pinned"),
+        ("--index-url http://127.0.0.1/\nmlflow==3.17.2\n", "not pinned"),
+        ("-e .\n", "not pinned"),
+        ("evil @ file:///tmp/evil\n", "not pinned"),
+        ("numpy==*\n", "not pinned"),
+        ("numpy==2.4.6\nnumpy==2.4.5\n", "cannot be met"),
+    ],
+)
+def test_loose_requirements__refused(score: Score, saved: Path, tmp_path: Path, requirements: str, words: str) -> None:
+    """Requirements that do not name one version each are refused: they would be another model tomorrow."""
+    folder = Path(shutil.copytree(saved / "worse", tmp_path / "loose"))
+    (folder / "requirements.txt").write_text(requirements)
+    run = score(folder)
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert words in run.report["checks"][0]["message"]
+
+
+def test_no_requirements__refused(score: Score, saved: Path, tmp_path: Path) -> None:
+    """A model that does not say what it needs is refused."""
+    folder = Path(shutil.copytree(saved / "worse", tmp_path / "bare"))
+    (folder / "requirements.txt").unlink()
+    run = score(folder)
+
+    assert run.code == 2
+    assert "requirements.txt" in run.report["checks"][0]["message"]
+
+
+TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
+    "no-target": (lambda frame: frame.drop(columns="approve"), "no column `approve`"),
+    "target-missing": (
+        lambda frame: frame.assign(approve=frame["approve"].where(frame.index > 0)),
+        "missing in 1 rows",
+    ),
+    "empty": (lambda frame: frame.head(0), "no rows"),
+    "repeated-ids": (lambda frame: frame.assign(row_id=1), "row ids occur more than once"),
+    "id-missing": (
+        lambda frame: frame.assign(row_id=frame.index.to_series().where(frame.index > 0)),
+        "`row_id` is missing in 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), TABLES.values(), ids=TABLES)
+def test_bad_test_data__refused(
+    score: Score,
+    saved: Path,
+    test_data: pd.DataFrame,
+    tmp_path: Path,
+    change: Callable[[pd.DataFrame], pd.DataFrame],
+    words: str,
+) -> None:
+    """Test data that cannot be scored row by row are refused before any model runs."""
+    change(test_data).to_parquet(tmp_path / "test.parquet", index=False)
+    run = score(saved / "worse")
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert words in run.report["checks"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--keep", "approve"),
+        ("--keep", "sex,sex"),
+        ("--keep", "gender"),
+        ("--exclude", "gender"),
+        ("--train-data", "test.parquet"),
+        ("--predictions", "test.parquet"),
+        ("--predictions", "x.parquet", "--train-data", "t.parquet", "--train-predictions", "./x.parquet"),
+        ("--predictions", "."),
+    ],
+    ids=" ".join,
+)
+def test_bad_options__refused(score: Score, saved: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Options that would lose data or compare rows with themselves are refused, and the test data stay."""
+    run = score(saved / "worse", *arguments)
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert (tmp_path / "test.parquet").is_file()
+
+
+def test_row_without_feature__error(score: Score, saved: Path, test_data: pd.DataFrame, tmp_path: Path) -> None:
+    """Test data without a column that the models take are an error that names the column."""
+    test_data.drop(columns="age").to_parquet(tmp_path / "test.parquet", index=False)
+    run = score(saved / "worse")
+
+    assert run.code == 2
+    assert "age: is missing" in by_id(run, "candidate-scored:test-rows")["message"]
+
+
+def test_target_is_not_shown_to_the_model(score: Score, coded: Coded, tmp_path: Path) -> None:
+    """The rows that a model gets hold neither the true values nor excluded columns."""
+    body = "raise RuntimeError('columns ' + ' '.join(rows.columns))"
+    run = score(coded(body), "--exclude", "sex", "--bootstrap", production=None)
+
+    assert "columns age income city" in by_id(run, "candidate-scored:test-rows")["message"]
