@@ -46,12 +46,12 @@ def as_binary(
     positive = _label(positive_label)
     if positive not in labels:
         raise OptionsError(f"positive-label {positive_label!r} does not occur; the labels are {_some(labels)}")
-    return (y_true.map(_label) == positive).astype(int), (y_pred.map(_label) == positive).astype(int)
+    return (as_labels(y_true) == positive).astype(int), (as_labels(y_pred) == positive).astype(int)
 
 
 def as_labels(values: pd.Series[Any]) -> pd.Series[str]:
     """Return class labels as people write them, so that 1 of one column is the 1.0 of another."""
-    return values.map(_label)
+    return values.map({value: _label(value) for value in values.unique().tolist()})
 
 
 def _label(value: object) -> str:

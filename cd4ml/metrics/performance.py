@@ -186,10 +186,14 @@ def scores_reversed(sample: Sample) -> bool:
     return float(library.roc_auc_score(sample.y_pred, sample.y_score)) < 0.5
 
 
-def confusion_matrix(sample: Sample) -> dict[str, Any]:
+def confusion_matrix(sample: Sample, task: Task) -> dict[str, Any]:
     """Return labels and counts (rows: true, columns: predicted), weighted if weights are given."""
     from sklearn import metrics as library
 
-    labels = sorted({*sample.y_true.tolist(), *sample.y_pred.tolist()}, key=str)
+    both = {0, 1} if task is Task.BINARY else set()
+    labels = sorted({*both, *sample.y_true.tolist(), *sample.y_pred.tolist()}, key=str)
+    if len(labels) == 1:
+        total = len(sample.y_true) if sample.weight is None else float(sample.weight.astype(float).sum())
+        return {"labels": [str(labels[0])], "counts": [[total]]}
     matrix = library.confusion_matrix(sample.y_true, sample.y_pred, labels=labels, sample_weight=sample.weight)
     return {"labels": [str(label) for label in labels], "counts": matrix.tolist()}

@@ -277,7 +277,7 @@ def _details(candidate: Sample, options: Options) -> dict[str, Any]:
         return {}
     counts = {str(label): count for label, count in sorted(Counter(candidate.y_true.tolist()).items())}
     positive = {"positive_label": options.positive_label or "1"} if options.task is Task.BINARY else {}
-    return {**positive, "class_counts": counts, "confusion_matrix": confusion_matrix(candidate)}
+    return {**positive, "class_counts": counts, "confusion_matrix": confusion_matrix(candidate, options.task)}
 
 
 def _values(names: Sequence[str], sample: Sample) -> dict[str, float | None]:
