@@ -1,0 +1,154 @@
+"""promote-model: the canary that was approved becomes production, alias included; and the way back."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.gitops.conftest import GitOps, git
+from tests.gitops.test_manifest import HELM, A, Manifest, State, image
+
+NEW = image("ghcr.io/owner/credit@sha256:" + "b" * 64)
+OLD = f"ghcr.io/owner/credit@{A}"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[str]]:
+    """Return a registry with two versions of `credit`, and their digests."""
+    import mlflow
+
+    from cd4ml.registry import fetch
+    from tests.models import classifier, people, save
+
+    folder = tmp_path_factory.mktemp("registry")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    digests = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client.create_registered_model("credit")
+        for seed in (0, 1):
+            rows = people(seed=seed)
+            saved = save(classifier(rows), folder / f"model-{seed}", rows[["age", "income", "city"]])
+            version = client.create_model_version("credit", saved.as_uri())
+            _, identity = fetch(f"models:/credit/{version.version}", folder / f"f{seed}", tracking_uri=uri, environ={})
+            digests.append(identity.sha256)
+        client.set_registered_model_alias("credit", "champion", "1")
+    return uri, digests
+
+
+@pytest.fixture
+def promote(cd4ml: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]) -> Callable[..., Run]:
+    """Run promote-model against the repository and the registry, whose champion is version 1."""
+    from cd4ml.registry import set_alias
+
+    set_alias("credit", "champion", "1", tracking_uri=registry[0], environ={})
+
+    def run(*arguments: str, model: bool = True) -> Run:
+        target = ["--repository", str(gitops.bare), "--manifest", "credit/values.yaml"]
+        named = ["--model", "credit", "--tracking-uri", registry[0]] if model else []
+        return cd4ml("promote-model", *target, *named, *arguments)
+
+    return run
+
+
+def champion(registry: tuple[str, list[str]]) -> str | None:
+    """Return the version that the alias points at."""
+    from cd4ml.registry import alias_version
+
+    return alias_version("credit", "champion", tracking_uri=registry[0], environ={})
+
+
+def start_canary(gitops: GitOps, model: str) -> None:
+    """Commit a canary as deploy-model does."""
+    text = Manifest(HELM).with_canary(NEW, 10)
+    gitops.commit(f"Start canary\n\nCd4ml-Image: {NEW}\nCd4ml-Model: sha256:{model}\n", {"credit/values.yaml": text})
+
+
+def test_promote__manifest_and_alias(
+    promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]
+) -> None:
+    """The canary's image becomes the stable one with all traffic, and the alias moves; again, nothing happens."""
+    start_canary(gitops, registry[1][1])
+
+    run = promote("--version", "2")
+
+    assert (run.code, run.report["status"]) == (0, "passed")
+    assert Manifest(gitops.read()).state == State(stable=NEW.digest, canary=None, weight=0)
+    assert champion(registry) == "2"
+    head = gitops.head()
+    assert (promote("--version", "2").code, gitops.head()) == (0, head)
+
+
+def test_rollback__returns_both(promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]) -> None:
+    """After a promotion the roll-back brings image and alias back to what they were; again, nothing happens."""
+    start_canary(gitops, registry[1][1])
+    promote("--version", "2")
+
+    run = promote("--rollback")
+
+    assert run.code == 0
+    assert Manifest(gitops.read()).state.stable == A
+    assert champion(registry) == "1"
+    head = gitops.head()
+    assert (promote("--rollback").code, gitops.head()) == (0, head)
+    assert f"Cd4ml-Rolled-Back: {NEW}" in git(gitops.bare, "log", "-1", "--format=%B", "main")
+
+
+def test_rollback__of_a_canary(promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]) -> None:
+    """While a canary runs, the roll-back ends it and leaves production and alias alone."""
+    start_canary(gitops, registry[1][1])
+
+    run = promote("--rollback")
+
+    assert (run.code, champion(registry)) == (0, "1")
+    assert Manifest(gitops.read()).state == State(stable=A, canary=None, weight=0)
+
+
+def test_other_version__blocks(promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]) -> None:
+    """A version whose files are not the ones in the canary's image is not promoted, nor is anything moved."""
+    start_canary(gitops, registry[1][0])
+    head = gitops.head()
+
+    run = promote("--version", "2")
+
+    assert (run.code, run.report["checks"][0]["reason"]) == (1, "other-model")
+    assert (gitops.head(), champion(registry)) == (head, "1")
+
+
+def test_unknown_provenance__blocks(promote: Callable[..., Run], gitops: GitOps) -> None:
+    """A canary that no deployment of ours put there cannot be tied to a version."""
+    gitops.commit("By hand", {"credit/values.yaml": Manifest(HELM).with_canary(NEW, 10)})
+
+    run = promote("--version", "2")
+
+    assert run.code == 1 and "no commit of the manifest says" in run.report["summary"]
+
+
+def test_nothing_to_take_back__refused(promote: Callable[..., Run]) -> None:
+    """Without a promotion in the history there is nothing to return to."""
+    run = promote("--rollback")
+
+    assert run.code == 2 and "no earlier image is known" in run.report["summary"]
+
+
+def test_model_without_version__refused(promote: Callable[..., Run]) -> None:
+    """A registered model without the version to promote is half an order."""
+    assert promote().code == 2
+
+
+def test_registry_down__nothing_moves(
+    cd4ml: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    """If the registry does not answer, the manifest stays as it is."""
+    start_canary(gitops, registry[1][1])
+    head = gitops.head()
+    target = ["--repository", str(gitops.bare), "--manifest", "credit/values.yaml"]
+
+    run = cd4ml("promote-model", *target, "--model", "credit", "--version", "2", "--tracking-uri", "http://127.0.0.1:9")
+
+    assert (run.code, gitops.head()) == (3, head)
