@@ -34,6 +34,25 @@ columns:
     greater_than_or_equal_to: 0.0
 """
 
+# A report of build-image as it would be for this commit: the real one needs a container engine.
+_BUILD_REPORT: Final = """\
+import json
+import subprocess
+
+commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+report = {
+    "schema_version": "1",
+    "stage": "build-image",
+    "status": "passed",
+    "checks": [{"id": "pushed", "status": "passed", "message": "The image was pushed."}],
+    "source": {"git_sha": commit},
+    "candidate": {"uri": "model", "sha256": "a" * 64},
+    "outputs": {"image": "localhost:1/credit@sha256:" + "b" * 64},
+}
+with open("reports/build-image.json", "w", encoding="utf-8") as stream:
+    json.dump(report, stream)
+"""
+
 
 def make_consumer(folder: Path, *, broken: str | None = None) -> Path:
     """Write the repository's files and return its folder.
@@ -45,6 +64,7 @@ def make_consumer(folder: Path, *, broken: str | None = None) -> Path:
     (folder / "cd4ml.yaml").write_text(_CONFIG)
     (folder / "schema.yaml").write_text(_SCHEMA)
     (folder / ".gitignore").write_text("reports/\n")
+    (folder / "build_report.py").write_text(_BUILD_REPORT)
     write_code(folder, wrong=broken == "check-code")
     amounts = [float(position) for position in range(50)]
     if broken == "validate-data":

@@ -1,0 +1,186 @@
+"""A consumer's repository runs every action and the reusable workflow with act: what passes, and what must not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.actions.act import ActRun, commit, copy_suite, git, run_act
+from tests.actions.consumer import GATES, make_consumer
+from tests.conftest import clean_environment
+
+pytestmark = pytest.mark.timeout(900)
+DELIVERY: Final = {"build-image", "deploy-model"}
+VALUES: Final = """\
+image:
+  repository: localhost:1/credit
+  digest: ""
+canary:
+  enabled: false
+  image:
+    digest: ""
+  weight: 0
+"""
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy this working tree to a folder with a space in its name, as the tag that consumers use."""
+    return copy_suite(tmp_path_factory.mktemp("the suite"))
+
+
+def consumer(folder: Path, workflow: str, *, broken: str | None = None, **values: str) -> Path:
+    """Make the consumer's repository with one workflow, and values for the capital words in it."""
+    make_consumer(folder, broken=broken)
+    text = (Path(__file__).parent / "workflows" / workflow).read_text()
+    for name, value in values.items():
+        text = text.replace(name, value)
+    path = folder / ".github" / "workflows" / "model.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return commit(folder)
+
+
+def gitops(folder: Path) -> Path:
+    """Make a bare GitOps repository whose manifest has no image yet."""
+    (folder / "work").mkdir(parents=True)
+    (folder / "work" / "values.yaml").write_text(VALUES)
+    commit(folder / "work")
+    git(folder, "clone", "--quiet", "--bare", "work", "gitops.git")
+    return folder / "gitops.git"
+
+
+def steps(run: ActRun, job: str) -> dict[str, Any]:
+    """Return what the steps of a job said: outcome and outputs by step id."""
+    found = json.loads((run.artifacts / f"{job}.json").read_text())
+    return {name: step for name, step in found.items() if not name.isdigit()}
+
+
+def without_run(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report without the one block that differs between two runs on the same inputs."""
+    return {key: value for key, value in report.items() if key != "run"}
+
+
+@pytest.fixture(scope="module")
+def actions(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ActRun, Path]:
+    """Run the workflow that uses every action, with its two jobs; return the run and the consumer's folder."""
+    scratch = tmp_path_factory.mktemp("actions")
+    repository = gitops(scratch / "gitops")
+    folder = consumer(scratch / "credit", "actions.yml", GITOPS=str(repository))
+    return run_act(suite, folder, "model.yml", scratch=scratch / "act"), folder
+
+
+def test_actions__pass(actions: tuple[ActRun, Path]) -> None:
+    """Every action on good inputs succeeds and says `passed=true`, `status=passed` and where its report is."""
+    run, _ = actions
+    said = steps(run, "passing")
+
+    assert run.jobs["passing"] == "success", run.text[-4000:]
+    plan = said.pop("plan")
+    assert json.loads(plan["outputs"]["stages"]) == list(GATES)
+    assert set(said) == {*GATES, "deploy-model", "promote-model", "root"}
+    for name, step in said.items():
+        assert (step["outcome"], step["outputs"]["passed"], step["outputs"]["status"]) == (
+            "success",
+            "true",
+            "passed",
+        ), name
+        assert step["outputs"]["report"].endswith(".json")
+    assert said["promote-model"]["outputs"]["image"] == "localhost:1/credit@sha256:" + "b" * 64
+
+
+def test_actions__must_fail(actions: tuple[ActRun, Path]) -> None:
+    """Every action on a bad input fails its step and says `passed=false`; what could not look says `error`."""
+    run, _ = actions
+    said = steps(run, "failing")
+    expected = {
+        "check-code": "failed",
+        "validate-data": "failed",
+        "score-model": "error",
+        "evaluate-model": "failed",
+        "audit-fairness": "error",
+        "build-image": "error",
+        "deploy-model": "failed",
+        "promote-model": "error",
+        "root": "error",
+    }
+
+    assert said.pop("plan")["outcome"] == "failure"
+    assert {name: step["outputs"]["status"] for name, step in said.items()} == expected
+    assert {step["outcome"] for step in said.values()} == {"failure"}
+    assert {step["outputs"]["passed"] for step in said.values()} == {"false"}
+
+
+def test_actions__caller_unchanged(actions: tuple[ActRun, Path]) -> None:
+    """The steps after the actions have the environment, the Python and the folder of the steps before."""
+    run, _ = actions
+
+    assert (run.artifacts / "before").read_text() == (run.artifacts / "after").read_text()
+
+
+@pytest.mark.parametrize("stage", GATES)
+def test_doors__same_report(actions: tuple[ActRun, Path], stage: str) -> None:
+    """A stage through the command line gives the report of the action, but for the run block."""
+    run, folder = actions
+    through_action = json.loads((run.artifacts / "reports" / f"{stage}.json").read_text())
+    command = [str(Path(sys.executable).parent / "cd4ml"), stage]
+    subprocess.run(command, cwd=folder, env=clean_environment(), check=True, capture_output=True)
+    through_cli = json.loads((folder / "reports" / f"{stage}.json").read_text())
+
+    assert without_run(through_cli) == without_run(through_action)
+    assert through_action["run"] != through_cli["run"]
+
+
+@pytest.mark.parametrize("stage", ["validate-data", "evaluate-model", "audit-fairness"])
+def test_root_action__same_report(actions: tuple[ActRun, Path], stage: str) -> None:
+    """The root action gives the report of the single action, but for the run block."""
+    run, _ = actions
+    single, root = (
+        json.loads((run.artifacts / where / f"{stage}.json").read_text()) for where in ("reports", "root-reports")
+    )
+
+    assert without_run(single) == without_run(root)
+
+
+def test_pipeline__pass(suite: Path, tmp_path: Path) -> None:
+    """On a pull request every configured gate is a job, building and deploying are skipped, and `gate` is green."""
+    folder = consumer(tmp_path / "credit", "pipeline.yml", STAGES='""')
+    run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act")
+
+    assert run.code == 0, run.text[-4000:]
+    assert run.jobs == dict.fromkeys(("plan", *GATES, "gate"), "success")
+    for stage in GATES:
+        report = run.artifact(f"cd4ml-report-{stage}", f"{stage}.json")
+        assert (report["stage"], report["status"]) == (stage, "passed")
+        assert f"{stage} passed" in run.summaries
+
+
+def test_pipeline__gate_fails(suite: Path, tmp_path: Path) -> None:
+    """A failed gate fails its job and `gate`; the other gates report, and on main nothing is built or deployed."""
+    folder = consumer(tmp_path / "credit", "pipeline.yml", STAGES='""', broken="audit-fairness")
+    more = "build-image: {model: nowhere, image: localhost:1/credit}\n"
+    (folder / "cd4ml.yaml").write_text((folder / "cd4ml.yaml").read_text() + more)
+    git(folder, "commit", "--all", "--quiet", "--message", "deliver")
+    run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act", event="push")
+
+    assert run.code != 0
+    assert {job for job, result in run.jobs.items() if result == "failure"} == {"audit-fairness", "gate"}
+    assert not DELIVERY & {job for job, result in run.jobs.items() if result == "success"}
+    assert run.artifact("cd4ml-report-audit-fairness", "audit-fairness.json")["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "event, stages", [("pull_request", "audit-fairnes"), ("pull_request", "build-image"), ("pull_request_target", '""')]
+)
+def test_pipeline__nothing_decided(suite: Path, tmp_path: Path, event: str, stages: str) -> None:
+    """A misspelled or unconfigured stage, or an event that checks out something else, ends red with no stage run."""
+    folder = consumer(tmp_path / "credit", "pipeline.yml", STAGES=stages)
+    run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act", event=event)
+
+    assert run.code != 0
+    assert run.jobs == {"plan": "failure", "gate": "failure"}
