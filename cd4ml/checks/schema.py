@@ -80,6 +80,9 @@ def checks(
     result = []
     for rule in dict.fromkeys(demanded):
         finding = unclaimed.pop((rule.name, rule.column), None)
+        if finding and finding.crash and ("dtype", rule.column) in found:
+            # The values are of the wrong type: that is the failure, and the check was bound to stumble over it.
+            finding = Finding(failing=rows)
         result.append(_check(rule, finding, rows=rows, values=values, suffix=suffix))
     for (name, column), finding in unclaimed.items():
         rule = Rule(name=name, column=column, demand="the schema holds")

@@ -25,7 +25,8 @@ PARQUET: Final = (".parquet", ".pq")
 MOST_COLUMNS: Final = 20_000
 # A Parquet file of a few kilobytes can promise terabytes; the footer says so before anything is read.
 MOST_BYTES: Final = 64 * 1024**3
-MOST_EXPANSION: Final = 5_000
+MOST_EXPANSION: Final = 1_000
+_SMALL_FILE: Final = 4_000_000
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -92,8 +93,9 @@ def _check_footer(file: Path) -> None:
     refuse_duplicates(file, [field.name for field in pq.read_schema(file)])
     if metadata.num_columns > MOST_COLUMNS:
         raise OptionsError(f"{file}: {metadata.num_columns} columns; at most {MOST_COLUMNS} are read")
-    size = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
-    if size > MOST_BYTES or size > MOST_EXPANSION * max(file.stat().st_size, 1_000_000):
+    encoded = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+    size = max(encoded, metadata.num_rows * metadata.num_columns * 8)
+    if size > MOST_BYTES or size > MOST_EXPANSION * max(file.stat().st_size, _SMALL_FILE):
         raise OptionsError(f"{file}: expands from {file.stat().st_size} to {size} bytes; refused as hostile")
 
 
