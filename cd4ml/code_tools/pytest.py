@@ -68,14 +68,23 @@ def _findings(cases: list[ElementTree.Element]) -> Iterator[Check]:
         problem = next((child for child in case if child.tag in ("failure", "error")), None)
         if problem is not None:
             name = ".".join(filter(None, (case.get("classname"), case.get("name"))))
-            lines = (problem.get("message") or problem.text or "failed").strip().splitlines()
             yield Check(
                 id=f"pytest:{name}",
                 status=Status.FAILED,
                 reason="test-failed" if problem.tag == "failure" else "test-error",
-                message=f"{name}: {lines[0][:300]}",
+                message=f"{name}: {_cause(problem)[:300]}",
                 location=_location(case),
             )
+
+
+def _cause(problem: ElementTree.Element) -> str:
+    """Return the line that says why a test failed; for a module that was not collected, the exception."""
+    if problem.tag == "error":
+        raised = [line[1:].strip() for line in (problem.text or "").splitlines() if line.startswith("E ")]
+        if raised:
+            return raised[-1]
+    lines = (problem.get("message") or problem.text or "failed").strip().splitlines()
+    return lines[0] if lines else "failed"
 
 
 def _location(case: ElementTree.Element) -> Location | None:
@@ -85,9 +94,15 @@ def _location(case: ElementTree.Element) -> Location | None:
 
 
 def _coverage(project: Project) -> float | None:
-    """Return the covered share of lines in percent, None if it was not measured."""
+    """Return the covered share of lines (and branches, if they are measured) in percent, None if it was not measured.
+
+    Only files of the project count: own copies of the tools lie elsewhere, and coverage takes them for the caller's code.
+    """
     path = project.scratch / "coverage.json"
     if not path.is_file():
         return None
-    totals = json.loads(path.read_text(encoding="utf-8"))["totals"]
-    return float(totals["percent_covered"]) if totals["num_statements"] else None
+    files = json.loads(path.read_text(encoding="utf-8"))["files"]
+    own = [file["summary"] for name, file in files.items() if (Path.cwd() / name).is_relative_to(Path.cwd())]
+    covered = sum(summary["covered_lines"] + summary.get("covered_branches", 0) for summary in own)
+    total = sum(summary["num_statements"] + summary.get("num_branches", 0) for summary in own)
+    return 100 * covered / total if total else None
