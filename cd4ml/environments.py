@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import UnavailableError
+from cd4ml.options import redacted
 from cd4ml.stages.context import Context
 
 _CALLERS_PYTHON: Final = frozenset(
@@ -42,7 +43,9 @@ def uv(arguments: Sequence[str], context: Context, *, given: str | None = None) 
         check=False,
     )
     if result.returncode != 0:
-        raise UnavailableError(f"uv {' '.join(arguments[:2])} failed: {' '.join(result.stderr.split())[-600:]}")
+        # An index may be named with its password.
+        words = redacted(" ".join(result.stderr.split()))[-600:]
+        raise UnavailableError(f"uv {' '.join(arguments[:2])} failed: {words}")
     return result.stdout
 
 
