@@ -29,7 +29,8 @@ def read(output: Output, project: Project) -> Result:
 
 def _findings(diff: str) -> Iterator[Check]:
     """Yield a check for each file of the diff."""
-    for name, line in re.findall(r"^--- ([^\t\n]+)\t[^\n]*\n\+\+\+ [^\n]*\n@@ -(\d+)", diff, re.M):
+    hunk = r"^--- ([^\t\n]+)\t[^\n]*\n\+\+\+ [^\n]*\n@@ -(\d+)[^\n]*\n((?: [^\n]*\n)*)"
+    for name, start, context in re.findall(hunk, diff, re.M):
         path = relative(name)
         yield Check(
             id=f"black:{path}",
@@ -37,5 +38,5 @@ def _findings(diff: str) -> Iterator[Check]:
             reason="not-formatted",
             message="black would reformat this file.",
             advice=f"Run: black {path}",
-            location=Location(path=path, line=int(line)),
+            location=Location(path=path, line=max(1, int(start)) + context.count("\n")),
         )

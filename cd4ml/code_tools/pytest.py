@@ -80,7 +80,8 @@ def _findings(cases: list[ElementTree.Element]) -> Iterator[Check]:
 def _cause(problem: ElementTree.Element) -> str:
     """Return the line that says why a test failed; for a module that was not collected, the exception."""
     if problem.tag == "error":
-        raised = [line[1:].strip() for line in (problem.text or "").splitlines() if line.startswith("E ")]
+        lines = (problem.text or "").splitlines()
+        raised = [line[1:].strip() for line in lines if line.startswith("E ")]
         if raised:
             return raised[-1]
     lines = (problem.get("message") or problem.text or "failed").strip().splitlines()
@@ -96,7 +97,7 @@ def _location(case: ElementTree.Element) -> Location | None:
 def _coverage(project: Project) -> float | None:
     """Return the covered share of lines (and branches, if they are measured) in percent, None if it was not measured.
 
-    Only files of the project count: own copies of the tools lie elsewhere, and coverage takes them for the caller's code.
+    Only files of the project count: own copies of the tools lie elsewhere, where coverage takes them for its code.
     """
     path = project.scratch / "coverage.json"
     if not path.is_file():

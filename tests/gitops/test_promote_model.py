@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cd4ml.gitops.manifest import Manifest, State, image
 from tests.conftest import Run
 from tests.gitops.conftest import GitOps, git
-from tests.gitops.test_manifest import HELM, A, Manifest, State, image
+from tests.gitops.test_manifest import HELM, A
 
 NEW = image("ghcr.io/owner/credit@sha256:" + "b" * 64)
 OLD = f"ghcr.io/owner/credit@{A}"
