@@ -187,6 +187,15 @@ def test_identical_predictions__failed(evaluate: Evaluate) -> None:
     assert allowed.code == 0
 
 
+def test_same_decisions_other_scores__passed(evaluate: Evaluate) -> None:
+    """A candidate that decides as production and scores otherwise is another model."""
+    frame = scored()
+    frame["production_y_pred"] = frame["y_pred"]
+    run = evaluate(frame.assign(production_y_score=frame["y_score"] / 2), "--maximum", "log-loss=9")
+
+    assert (run.code, by_id(run, "different-predictions")["status"]) == (0, "passed")
+
+
 # --- overfitting
 
 
@@ -342,6 +351,10 @@ WRONG: dict[str, tuple[pd.DataFrame, tuple[str, ...]]] = {
     "scores-as-text": (scored().assign(y_score="high"), ()),
     "null-truth": (GOOD.assign(y_true=GOOD["y_true"].where(GOOD.index > 0)), ()),
     "null-decision": (GOOD.assign(y_pred=GOOD["y_pred"].where(GOOD.index > 0)), ()),
+    "null-class": (
+        GOOD.replace({1: "a", 0: "b"}).assign(y_pred=GOOD["y_pred"].map({1: "a"})),
+        ("--task", "multiclass"),
+    ),
     "nan-score": (scored().assign(y_score=scored()["y_score"].where(scored().index > 0)), ()),
     "infinite-score": (scored().assign(y_score=np.inf), ()),
     "no-rows": (GOOD.head(0), ()),
