@@ -20,25 +20,17 @@ fail() {
   exit "$2"
 }
 
-is_new_enough() { "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+# Print the path of the interpreter behind a name, if it is new enough.
+resolve() {
+  "$1" -I -c 'import sys; print(sys.executable) if sys.version_info >= (3, 11) else sys.exit(1)' 2>/dev/null
+}
 
 find_python() {
   local name
   for name in python3.11 python3.12 python3.13 python3 python; do
-    if is_new_enough "$name"; then
-      command -v "$name"
-      return
-    fi
+    resolve "$name" && return
   done
   return 1
-}
-
-# The environment belongs to this checkout, this Python and these lock files.
-digest() {
-  "$python" -I -c 'import hashlib, pathlib, sys
-locks = sorted(path for path in pathlib.Path(sys.argv[1], "requirements").glob("*.txt") if path.name != "dev.txt")
-parts = [sys.argv[1].encode(), sys.executable.encode(), sys.version.encode(), *(path.read_bytes() for path in locks)]
-print(hashlib.sha256(b"\0".join(parts)).hexdigest()[:20])' "$root"
 }
 
 # What the caller set for its own Python must not steer this installation. Where packages come from (indexes, proxies,
@@ -108,24 +100,30 @@ lock() {
 
 if [ -n "${CD4ML_PYTHON_EXECUTABLE:-}" ]; then
   # An interpreter that was named is never replaced by another in silence.
-  is_new_enough "$CD4ML_PYTHON_EXECUTABLE" || fail "CD4ML_PYTHON_EXECUTABLE does not name a Python 3.11 or newer." 3
-  python=$(command -v "$CD4ML_PYTHON_EXECUTABLE")
+  python=$(resolve "$CD4ML_PYTHON_EXECUTABLE") || fail "CD4ML_PYTHON_EXECUTABLE does not name a Python 3.11 or newer." 3
 else
   python=$(find_python) || fail "No Python 3.11 or newer was found. Add actions/setup-python before this step." 3
 fi
 
 # Which lock files the stage needs is declared beside it, in cd4ml/stages/__init__.py; the core needs no library for that.
-locks=$("$python" -I -B -c '
-import sys
-sys.path.insert(0, sys.argv[1])
+# The environment belongs to this checkout, this Python and these lock files: its key is their digest.
+facts=$("$python" -I -B -c '
+import hashlib, pathlib, sys
+root, stage = sys.argv[1:]
+sys.path.insert(0, root)
 from cd4ml.stages import PIPELINE, STAGES
-names = {"run": PIPELINE, "plan": ()}.get(sys.argv[2], (sys.argv[2],))
-print(*dict.fromkeys(["core", *(lock for name in names for lock in STAGES[name].requirements)]))' "$root" "$stage") ||
+names = {"run": PIPELINE, "plan": ()}.get(stage, (stage,))
+locks = sorted(path for path in pathlib.Path(root, "requirements").glob("*.txt") if path.name != "dev.txt")
+parts = [root.encode(), sys.executable.encode(), sys.version.encode(), *(path.read_bytes() for path in locks)]
+needed = dict.fromkeys(["core", *(lock for name in names for lock in STAGES[name].requirements)])
+print(hashlib.sha256(b"\0".join(parts)).hexdigest()[:20], *needed)' "$root" "$stage") ||
   fail "This copy of cd4ml does not know the stage, or is not whole." 2
+key=${facts%% *}
+locks=${facts#* }
 
 temp=${RUNNER_TEMP:-${TMPDIR:-/tmp}}
 mkdir -p "$temp"
-venv="$temp/cd4ml-$(digest)"
+venv="$temp/cd4ml-$key"
 bin="$venv/bin"
 
 lock || fail "$venv.lock cannot be locked." 3

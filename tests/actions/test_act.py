@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.actions.act import ActRun, commit, copy_suite, git, run_act
+from tests.actions.act import ActRun, commit, git, run_act
 from tests.actions.consumer import GATES, make_consumer
 from tests.conftest import clean_environment
 
@@ -26,12 +26,6 @@ canary:
     digest: ""
   weight: 0
 """
-
-
-@pytest.fixture(scope="session")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy this working tree to a folder with a space in its name, as the tag that consumers use."""
-    return copy_suite(tmp_path_factory.mktemp("the suite"))
 
 
 def consumer(folder: Path, workflow: str, *, broken: str | None = None, **values: str) -> Path:
