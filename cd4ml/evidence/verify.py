@@ -16,6 +16,7 @@ from cd4ml.report import Check, Status, worst
 
 # Stages whose report is about a model's files; the others are about the commit.
 ABOUT_THE_MODEL: Final = frozenset({"score-model", "evaluate-model", "audit-fairness", "build-image"})
+REQUIRED: Final = ("check-code", "validate-data", "evaluate-model", "audit-fairness", "build-image")
 _LARGEST: Final = 64_000_000
 
 
@@ -34,10 +35,10 @@ def read_report(folder: Path, stage: str) -> dict[str, Any] | str:
     try:
         if path.stat().st_size > _LARGEST:
             return f"{path} is too large for a report"
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
     except FileNotFoundError:
         return f"{path} does not exist: the stage did not run, or its report was not handed on"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return f"{path} is no report: {error}"
     return document if isinstance(document, dict) else f"{path} is no report: it holds no object"
 
@@ -45,6 +46,13 @@ def read_report(folder: Path, stage: str) -> dict[str, Any] | str:
 def _no_constant(name: str) -> None:
     """Refuse NaN and Infinity, which no report holds."""
     raise ValueError(f"{name} in the JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that gives a key twice: readers would disagree on what it says."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key is given twice")
+    return dict(pairs)
 
 
 def subject(build: Mapping[str, Any] | str, commit: str | None) -> Subject:

@@ -19,6 +19,7 @@ Path = tuple[str | int, ...]
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*")
 _NOT_TEXT: Final = re.compile(r"(?i)(true|false|null|yes|no|on|off|~|[-+.]?[0-9][0-9_,.eExXoO:+-]*)")
 _DEEPEST: Final = 50
+_MOST_NODES: Final = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def find(node: Any, path: Path) -> Any:
 
 def value(node: Any) -> Any:
     """Return a node's content as plain data; every scalar as the text that stands in the file."""
-    return _plain(node, 0)
+    return _plain(node, 0, [_MOST_NODES])
 
 
 def apply(text: str, edits: Sequence[Edit]) -> str:
@@ -73,7 +74,7 @@ def apply(text: str, edits: Sequence[Edit]) -> str:
     splices = []
     for edit in edits:
         node = find(roots[edit.document] if edit.document < len(roots) else None, edit.path)
-        splices.append((*_span(node, edit), _written(edit.value, node)))
+        splices.append((*_span(text, node, edit), _written(edit.value, node)))
     changed = text
     for start, end, written in sorted(splices, reverse=True):
         changed = changed[:start] + written + changed[end:]
@@ -104,7 +105,7 @@ def _entry(node: Any, key: str, path: Path) -> Any:
     return found[0] if found else None
 
 
-def _span(node: Any, edit: Edit) -> tuple[int, int]:
+def _span(text: str, node: Any, edit: Edit) -> tuple[int, int]:
     """Return where a scalar's characters stand."""
     where = shown(edit.path)
     if node is None:
@@ -118,6 +119,8 @@ def _span(node: Any, edit: Edit) -> tuple[int, int]:
     start, end = node.start_mark.index, node.end_mark.index
     if start == end:
         raise OptionsError(f"`{where}` has no value to replace", advice='Write "" there.')
+    if text[start] == "!":
+        raise OptionsError(f"`{where}` carries a tag; write it out in the manifest")
     return start, end
 
 
@@ -135,27 +138,30 @@ def _written(value: str | int | bool, node: Any) -> str:
 
 def _prove(before: Sequence[Any], after: Sequence[Any], edits: Sequence[Edit]) -> None:
     """Check that the targets have their new values and that nothing else differs."""
-    expected = [_plain(root, 0) for root in before]
+    expected = [value(root) for root in before]
     for edit in edits:
         *way, last = edit.path
         parent = expected[edit.document]
         for step in way:
             parent = parent[step]
         parent[last] = edit.value if isinstance(edit.value, str) else json.dumps(edit.value)
-    if [_plain(root, 0) for root in after] != expected:
+    if [value(root) for root in after] != expected:
         raise OptionsError("the edit would change more than its target; the manifest is left as it is")
 
 
-def _plain(node: Any, depth: int) -> Any:
-    """Return a node as nested lists and mappings of texts."""
+def _plain(node: Any, depth: int, left: list[int]) -> Any:
+    """Return a node as nested lists and mappings of texts; `left` counts down, because aliases can multiply."""
+    left[0] -= 1
     if depth > _DEEPEST:
         raise OptionsError(f"the manifest is nested more than {_DEEPEST} levels deep")
+    if left[0] < 0:
+        raise OptionsError(f"the manifest holds more than {_MOST_NODES} values, aliases written out")
     if node is None:
         return None
     if node.id == "mapping":
-        return {_key(name): _plain(item, depth + 1) for name, item in node.value}
+        return {_key(name): _plain(item, depth + 1, left) for name, item in node.value}
     if node.id == "sequence":
-        return [_plain(item, depth + 1) for item in node.value]
+        return [_plain(item, depth + 1, left) for item in node.value]
     return node.value
 
 

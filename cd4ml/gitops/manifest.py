@@ -90,8 +90,8 @@ class Manifest:
     def state(self) -> State:
         """The digests and the weight that the manifest holds."""
         canary = self._digest(self.places.canary) if self.places.canary else None
-        enabled = self.places.enabled is None or self._at(*self.places.enabled) == "true"
-        weights = [int(self._at(document, path)) for document, path, is_canary in self.places.weights if is_canary]
+        enabled = self.places.enabled is None or str(self._at(*self.places.enabled)).lower() == "true"
+        weights = [self._percent(document, path) for document, path, is_canary in self.places.weights if is_canary]
         weight = weights[0] if weights and canary and enabled else 0
         return State(stable=self._digest(self.places.stable), canary=canary if enabled else None, weight=weight)
 
@@ -120,11 +120,15 @@ class Manifest:
         return apply(self.text, self._weight_edits(0, enabled=False))
 
     def _at(self, document: int, path: Path) -> Any:
-        """Return the text at a place."""
-        found = self._data[document]
-        for step in path:
-            found = found[step]
-        return found
+        """Return the text at a place, None if nothing stands there."""
+        return _follow(self._data[document], path)
+
+    def _percent(self, document: int, path: Path) -> int:
+        """Return the weight at a place."""
+        text = str(self._at(document, path))
+        if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > 100:
+            raise OptionsError(f"`{shown(path)}` must be a whole number from 0 to 100, found {text!r}")
+        return int(text)
 
     def _digest(self, place: tuple[int, Path]) -> str | None:
         """Return the digest at a place."""
@@ -180,6 +184,9 @@ def _places(data: list[Any]) -> Places:
 
 def _helm_values(data: Mapping[str, Any]) -> Places:
     """Return the places of a Helm values file."""
+    repository = mapping(data, "image").get("repository")
+    if not isinstance(repository, str) or not repository:
+        raise OptionsError("the Helm values file has no `image.repository`", advice="Add the image's name without tag.")
     canary = mapping(data, "canary")
     complete = "digest" in mapping(canary, "image") and "weight" in canary
     return Places(
@@ -189,7 +196,7 @@ def _helm_values(data: Mapping[str, Any]) -> Places:
         enabled=(0, ("canary", "enabled")) if "enabled" in canary else None,
         weights=((0, ("canary", "weight"), True),) if complete else (),
         whole_reference=False,
-        repository=str(mapping(data, "image").get("repository")),
+        repository=repository,
     )
 
 
@@ -230,7 +237,7 @@ def _plain_manifest(data: list[Any], deployments: list[tuple[int, Any]]) -> Plac
         enabled=None,
         weights=tuple(weights),
         whole_reference=True,
-        repository=str(_follow(data[stables[0]], _container_image(data[stables[0]]))).partition("@")[0],
+        repository=_without_tag(_follow(data[stables[0]], _container_image(data[stables[0]]))),
     )
 
 
@@ -249,20 +256,40 @@ def _container_image(deployment: Any) -> Path:
     return (*path, named[0], "image")
 
 
+def _without_tag(reference: Any) -> str:
+    """Return the repository of a reference, which may still have a tag."""
+    return re.sub(r":[^/:]*$", "", str(reference).partition("@")[0])
+
+
 def _follow(data: Any, path: Path) -> Any:
-    """Return what stands at a path."""
+    """Return what stands at a path, None if nothing does."""
     for step in path:
-        data = data[step]
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return None
     return data
 
 
 def _route_weights(document: int, item: Any) -> list[tuple[int, Path, bool]]:
-    """Return the places of the weights in an HTTPRoute."""
+    """Return the places of the weights in the rules of an HTTPRoute that split traffic with a canary."""
     if mapping(item).get("kind") != "HTTPRoute":
         return []
     places: list[tuple[int, Path, bool]] = []
-    for rule, entry in enumerate(mapping(item, "spec").get("rules") or []):
-        for position, backend in enumerate(mapping(entry).get("backendRefs") or []):
-            path: Path = ("spec", "rules", rule, "backendRefs", position, "weight")
-            places.append((document, path, str(mapping(backend).get("name", "")).endswith("-canary")))
+    for number, rule in enumerate(_items(mapping(item, "spec").get("rules"))):
+        backends = [mapping(backend) for backend in _items(mapping(rule).get("backendRefs"))]
+        canaries = [str(backend.get("name", "")).endswith("-canary") for backend in backends]
+        if not any(canaries):
+            continue
+        path: Path = ("spec", "rules", number, "backendRefs")
+        if sorted(canaries) != [False, True]:
+            raise OptionsError(f"`{shown(path)}` must have two backends: the stable one, and one that ends in -canary")
+        if not all("weight" in backend for backend in backends):
+            raise OptionsError(f"`{shown(path)}` has a backend without weight", advice="Write both: 100 and 0.")
+        places += [(document, (*path, position, "weight"), canary) for position, canary in enumerate(canaries)]
     return places
+
+
+def _items(data: Any) -> list[Any]:
+    """Return a list's items, none if it is no list."""
+    return data if isinstance(data, list) else []

@@ -1,40 +1,44 @@
 """A GitOps repository: read a file, change it, and push so that no race is lost and nobody is overwritten.
 
-When another writer was faster, the branch is fetched again and the change is made anew on what is there now. Rebasing
-the old text would conflict with neighbours: with 50 writers it lands 5 commits, this lands 50.
+There is no working tree. Files are read from commits and written as objects, so that line endings, filters, links and
+hooks of the repository cannot touch them. When another writer was faster, the branch is fetched again and the change
+is made anew on what is there now: rebasing the old text would conflict with its neighbours.
 """
 
 from __future__ import annotations
 
-import base64
-import os
 import random
 import re
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.git import SAFE
+from cd4ml.gitops.address import branch_name, environment, repository_address, without_secrets
+from cd4ml.gitops.process import Outcome, git
 from cd4ml.options import redacted
 
 DEADLINE: Final = 120.0  # seconds for all attempts together
 _LONGEST_PAUSE: Final = 4.0
-_HISTORY: Final = 50
-_SCHEMES: Final = re.compile(r"(https|ssh|file)://[^\s\x00-\x1f]+|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s\x00-\x1f]+")
-_LOOPBACK: Final = re.compile(r"http://([^/@\s]+@)?(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/\S*")
-_BRANCH: Final = re.compile(r"(?!-)(?!.*(\.\.|@\{|//|\.lock(/|$)))[A-Za-z0-9][A-Za-z0-9._/+-]*(?<![/.])")
-# Somebody else was faster: worth another attempt on fresh state.
+_DEPTH: Final = 50
+_HISTORY: Final = 500
+_LARGEST: Final = 1_000_000
+_FETCHES: Final = 4
+_BASE: Final = "refs/cd4ml/base"
+# How git marks a lost race in `push --porcelain`: its own refusal, or the server's lock on the branch.
 _RACE: Final = re.compile(
-    r"non-fast-forward|fetch first|cannot lock ref|failed to update ref|stale info|incorrect old value", re.I
+    r"\[rejected\]|\[remote rejected\] \((cannot lock ref|failed to update ref|failed to lock|incorrect old value|"
+    r"fetch first|non-fast-forward|stale info|reference already exists)",
+    re.I,
 )
 _TRANSIENT: Final = re.compile(
-    r"could not resolve host|timed? ?out|early eof|connection reset|HTTP 50[234]|error: 50[234]", re.I
+    r"could not resolve host|timed? ?out|early eof|connection (was )?reset|unexpected disconnect|hung up unexpectedly|"
+    r"returned error: (429|50[0234])|HTTP (429|50[0234])|empty reply from server",
+    re.I,
 )
 
 
@@ -46,114 +50,163 @@ class Commit:
     message: str
 
     def trailer(self, name: str) -> str | None:
-        """Return the value of a trailer such as `Cd4ml-Image: …`."""
-        match = re.search(rf"^{re.escape(name)}: (.+)$", self.message, re.M)
-        return match[1].strip() if match else None
+        """Return the value of a trailer such as `Cd4ml-Image: …`; of several (a squashed merge) the last."""
+        found = re.findall(rf"^{re.escape(name)}: (.+)$", self.message, re.M)
+        return str(found[-1]).strip() if found else None
 
 
 class Clone:
-    """A fresh shallow clone in a temporary folder."""
+    """The newest commits of a branch, in a temporary folder."""
 
-    def __init__(self, *, folder: Path, branch: str, environ: Mapping[str, str]) -> None:
-        """Remember where the clone is."""
+    def __init__(self, *, folder: Path, address: str, branch: str, environ: Mapping[str, str]) -> None:
+        """Remember where things are."""
         self._folder = folder
+        self._address = address
         self._branch = branch
         self._environ = environ
+        self._base = ""
 
     def read(self, manifest: str) -> str:
-        """Return the text of a file, line endings as they are.
+        """Return the text of a file, byte for byte as it is committed.
 
         Raises:
-            OptionsError: it is missing, no regular file of the repository, or no UTF-8.
+            OptionsError: it is missing, no regular file, too large, or no UTF-8.
         """
-        path = self._folder / manifest
-        inside = path.resolve().is_relative_to(self._folder.resolve())
-        if path.is_symlink() or not path.is_file() or not inside:
-            raise OptionsError(f"manifest {manifest}: no such file on branch {self._branch}")
+        content = self._run("cat-file", "blob", self._entry(manifest)[1]).output
         try:
-            return path.read_bytes().decode("utf-8")
+            return content.decode("utf-8")
         except UnicodeDecodeError as error:
             raise OptionsError(f"manifest {manifest}: not UTF-8") from error
 
-    def write(self, manifest: str, text: str) -> None:
-        """Replace the text of a file."""
-        (self._folder / manifest).write_bytes(text.encode("utf-8"))
+    def history(self, manifest: str, wanted: Callable[[Commit], bool]) -> list[Commit]:
+        """Return the commits that touched a file, newest first, down to one that is wanted.
 
-    def history(self, manifest: str) -> list[Commit]:
-        """Return the commits that touched a file, newest first, as far as the clone reaches."""
-        raw = self.git("log", f"--max-count={_HISTORY}", "--format=%H%x00%B%x01", "HEAD", "--", manifest)
-        parts = [part.strip("\n").split("\x00", 1) for part in raw.split("\x01") if "\x00" in part]
-        return [Commit(sha=sha, message=message) for sha, message in parts]
+        The clone is shallow; it is deepened only if it does not reach to a commit that is wanted.
+        """
+        found = self._log(manifest)
+        if not any(wanted(commit) for commit in found) and self._shallow():
+            self._fetch("--unshallow")
+            found = self._log(manifest)
+        return found
 
-    def at(self, sha: str, manifest: str) -> str:
-        """Return the text of a file as of a commit."""
-        return self.git("show", f"{sha}:{manifest}")
-
-    def head(self) -> str:
-        """Return the commit of the branch."""
-        return self.git("rev-parse", "HEAD").strip()
-
-    def commit(self, manifest: str, message: str) -> str:
-        """Commit the file and return the commit."""
+    def commit(self, manifest: str, text: str, message: str) -> str:
+        """Make a commit on top of the branch that sets one file, and return it."""
+        mode, _ = self._entry(manifest)
+        blob = self._text("hash-object", "-w", "--stdin", stdin=text.encode("utf-8"))
+        self._run("read-tree", self._base)
+        self._run("update-index", "--cacheinfo", f"{mode},{blob},{manifest}")
+        tree = self._text("write-tree")
         identity = []
-        if not self._try("config", "user.email")[0]:
+        if not self._try("config", "user.email").done:
             identity = ["-c", "user.name=cd4ml", "-c", "user.email=cd4ml@users.noreply.github.com"]
-        self.git("add", "--", manifest)
-        self.git(*identity, "commit", "--quiet", "--no-verify", "--message", message)
-        return self.head()
+        signed = ["-S"] if self._try("config", "--type=bool", "commit.gpgSign").output.strip() == b"true" else []
+        return self._text(*identity, "commit-tree", *signed, "-p", self._base, tree, stdin=message.encode("utf-8"))
 
-    def push(self) -> str | None:
-        """Push the branch, fast-forward only; return None, or why another attempt may help.
+    def push(self, commit: str) -> str | None:
+        """Push a commit, fast-forward only; return None, or why another attempt may help.
 
         Raises:
             UnavailableError: the push was refused for good.
         """
-        done, words = self._try("push", "--quiet", "--", "origin", f"HEAD:refs/heads/{self._branch}")
-        if done:
+        result = self._try("push", "--porcelain", "--", self._address, f"{commit}:refs/heads/{self._branch}")
+        if result.done:
+            self._base = commit
             return None
-        if _RACE.search(words) or _TRANSIENT.search(words):
+        words = without_secrets(result.complaint, self._environ)
+        # What a hook says may read like anything; git's own verdict is the line that starts with `!`.
+        verdict = re.search(r"^!\t[^\t]*\t(.*)$", result.output.decode("utf-8", "replace"), re.M)
+        if verdict and _RACE.match(verdict[1]):
+            return verdict[1]
+        if not verdict and _TRANSIENT.search(words):
             return words
         raise UnavailableError(
-            f"The push to {self._branch} was refused: {words}",
+            f"The push to {self._branch} was refused: {verdict[1] + ': ' if verdict else ''}{words}",
             advice="Check the token's permissions and the branch's rules.",
         )
 
     def refresh(self) -> None:
-        """Take the branch as it is now, dropping what was not pushed."""
-        self.git("fetch", "--quiet", "--", "origin", f"refs/heads/{self._branch}")
-        self.git("reset", "--quiet", "--hard", "FETCH_HEAD")
+        """Take the branch as it is now."""
+        self._fetch()
 
-    def git(self, *arguments: str) -> str:
-        """Run git in the clone; raise its words if it fails."""
-        done, words = self._try(*arguments)
-        if not done:
-            raise UnavailableError(f"git {arguments[0]} failed: {words}")
-        return words
+    def holds(self, commit: str) -> bool:
+        """Whether the branch holds a commit, as far as it is known here."""
+        return self._try("merge-base", "--is-ancestor", commit, self._base).done
 
-    def _try(self, *arguments: str) -> tuple[bool, str]:
-        """Run git in the clone; return whether it succeeded, and its output or its complaint."""
-        return _git(arguments, self._folder, self._environ)
+    def open(self) -> None:
+        """Fetch the newest commits of the branch."""
+        self._run("init", "--quiet", "--bare", ".")
+        self._fetch(f"--depth={_DEPTH}")
+
+    def _fetch(self, *options: str) -> None:
+        """Fetch the branch; a server that stumbles is asked again."""
+        arguments = ["fetch", "--quiet", "--no-tags", *options, "--", self._address, f"refs/heads/{self._branch}"]
+        for attempt in range(1, _FETCHES + 1):
+            result = self._try(*arguments)
+            if result.done:
+                break
+            words = without_secrets(result.complaint, self._environ)
+            if attempt == _FETCHES or not _TRANSIENT.search(words):
+                raise UnavailableError(
+                    f"The branch {self._branch} of {redacted(self._address)} cannot be fetched: {words}",
+                    advice="Check address, branch and credentials (CD4ML_GIT_TOKEN, or git's own).",
+                )
+            time.sleep(random.uniform(0, 0.5 * 2**attempt))
+        self._base = self._text("rev-parse", "--verify", "FETCH_HEAD^{commit}")
+        self._run("update-ref", _BASE, self._base)
+
+    def _entry(self, manifest: str) -> tuple[str, str]:
+        """Return mode and object of a file."""
+        found = self._run("ls-tree", "-z", "--long", self._base, "--", manifest).output.decode("utf-8", "replace")
+        mode, kind, sha, size = found.partition("\t")[0].split() if found else ("", "", "", "0")
+        if kind != "blob" or mode not in ("100644", "100755"):
+            raise OptionsError(f"manifest {manifest}: no such file on branch {self._branch}")
+        if int(size) > _LARGEST:
+            raise OptionsError(f"manifest {manifest}: {size} bytes are too many for a manifest")
+        return mode, sha
+
+    def _log(self, manifest: str) -> list[Commit]:
+        """Return the commits that touched a file, as far as the clone reaches."""
+        arguments = ["log", f"--max-count={_HISTORY}", "--format=%H%x00%B%x01", self._base, "--", manifest]
+        parts = self._run(*arguments).output.decode("utf-8", "replace").split("\x01")
+        pairs = [part.strip("\n").split("\x00", 1) for part in parts if "\x00" in part]
+        # The oldest commit of a shallow clone seems to have added every file: it says nothing about this one.
+        cut = self._shallow()
+        return [Commit(sha=sha, message=message) for sha, message in pairs if sha not in cut]
+
+    def _shallow(self) -> set[str]:
+        """Return the commits at which the clone is cut off."""
+        file = self._folder / "shallow"
+        return set(file.read_text().split()) if file.exists() else set()
+
+    def _text(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Run git and return its one line of output."""
+        return self._run(*arguments, stdin=stdin).output.decode("ascii").strip()
+
+    def _run(self, *arguments: str, stdin: bytes = b"") -> Outcome:
+        """Run git; raise its words if it fails."""
+        result = self._try(*arguments, stdin=stdin)
+        if not result.done:
+            raise UnavailableError(f"git failed: {without_secrets(result.complaint, self._environ)}")
+        return result
+
+    def _try(self, *arguments: str, stdin: bytes = b"") -> Outcome:
+        """Run git in the clone."""
+        return git(arguments, self._folder, environment(self._address, self._environ), stdin=stdin)
 
 
 @contextmanager
 def clone(repository: str, branch: str, environ: Mapping[str, str]) -> Iterator[Clone]:
-    """Clone one branch into a temporary folder.
+    """Fetch the newest commits of a branch into a temporary folder.
 
     Raises:
         OptionsError: the address or the branch is of no allowed form.
         UnavailableError: the repository cannot be reached, or has no such branch.
     """
-    address = _address(repository)
-    if not _BRANCH.fullmatch(branch):
-        raise OptionsError(f"branch {branch!r} is no name of a branch")
+    address, name = repository_address(repository), branch_name(branch)
     with tempfile.TemporaryDirectory(prefix="cd4ml-gitops-") as scratch:
-        folder = Path(scratch) / "clone"
-        options = ["--quiet", "--single-branch", f"--depth={_HISTORY}", "--no-tags", f"--branch={branch}"]
-        done, words = _git(["clone", *options, "--", address, str(folder)], Path(scratch), environ)
-        if not done:
-            advice = "Check address, branch and credentials (CD4ML_GIT_TOKEN, or git's own)."
-            raise UnavailableError(f"The repository {redacted(repository)} cannot be cloned: {words}", advice=advice)
-        yield Clone(folder=folder, branch=branch, environ=environ)
+        opened = Clone(folder=Path(scratch), address=address, branch=name, environ=environ)
+        opened.open()
+        yield opened
 
 
 def land(
@@ -178,86 +231,22 @@ def land(
         UnavailableError: refused for good, or no attempt landed before the deadline.
     """
     deadline = time.monotonic() + DEADLINE
-    attempt = 0
+    tried: list[str] = []
     while True:
         before = repository.read(manifest)
         after = change(before)
         if after == before:
             return None
-        repository.write(manifest, after)
-        commit = repository.commit(manifest, message)
-        refusal = repository.push()
+        tried.append(repository.commit(manifest, after, message))
+        refusal = repository.push(tried[-1])
         if refusal is None:
-            return commit
-        attempt += 1
+            return tried[-1]
         if time.monotonic() > deadline:
-            raise UnavailableError(f"No push landed in {DEADLINE:.0f} seconds and {attempt} attempts: {refusal}")
-        progress(f"Another writer was faster; trying again on fresh state (attempt {attempt + 1})")
+            raise UnavailableError(f"No push landed in {DEADLINE:.0f} seconds and {len(tried)} attempts: {refusal}")
+        progress(f"The push did not land ({refusal[:200]}); trying again on fresh state (attempt {len(tried) + 1})")
         # Full jitter spreads the writers; without it they collide again and again.
-        pause(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2**attempt)))
+        pause(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2 ** min(len(tried), 10))))
         repository.refresh()
-
-
-def manifest_path(path: str) -> str:
-    """Return the path of a manifest inside its repository.
-
-    Raises:
-        OptionsError: it leads out of the repository.
-    """
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts or pure.parts[0] == ".git" or path.startswith("-"):
-        raise OptionsError(f"manifest {path!r} must be a path inside the repository")
-    return str(pure)
-
-
-def _address(repository: str) -> str:
-    """Return the repository's address; transports that run programs (`ext::`) and options are refused."""
-    if _SCHEMES.fullmatch(repository) or _LOOPBACK.fullmatch(repository):
-        return repository
-    path = Path(repository)
-    if not repository.startswith("-") and "::" not in repository and "://" not in repository and path.is_dir():
-        return path.resolve().as_uri()
-    raise OptionsError(
-        f"repository {redacted(repository)!r} is neither an https or ssh address nor a local folder",
-        advice="Use https://host/owner/name.git, git@host:owner/name.git or a path.",
-    )
-
-
-def _git(arguments: Sequence[str], directory: Path, environ: Mapping[str, str]) -> tuple[bool, str]:
-    """Run git without asking anybody anything; return success, and output or complaint without credentials."""
-    try:
-        result = subprocess.run(
-            ["git", *SAFE, *arguments],
-            cwd=directory,
-            env=_environment(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise UnavailableError("git was not found on this machine.", advice="Install git.") from None
-    if result.returncode == 0:
-        return True, result.stdout.decode("utf-8", "replace")
-    words = " ".join(result.stderr.decode("utf-8", "replace").split())[-600:]
-    token = environ.get("CD4ML_GIT_TOKEN")
-    return False, redacted(words.replace(token, "***") if token else words)
-
-
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for git: no prompts, only these transports, the token in a header and not in a URL."""
-    ours = {
-        **{key: value for key, value in environ.items() if not key.startswith("GIT_") or key in _GIT_KEPT},
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "https:ssh:file:http",
-        "LC_ALL": "C",
-        "PATH": environ.get("PATH", os.defpath),
-    }
-    token = environ.get("CD4ML_GIT_TOKEN")
-    if token:
-        encoded = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        ours |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader"}
-        ours["GIT_CONFIG_VALUE_0"] = f"Authorization: Basic {encoded}"
-    return ours
-
-
-_GIT_KEPT: Final = frozenset({"GIT_SSL_CAINFO", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL"})
+        landed = next((commit for commit in tried if repository.holds(commit)), None)
+        if landed:  # the server took the push, and only its answer was lost
+            return landed

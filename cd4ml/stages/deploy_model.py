@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Final
 from cd4ml import git
 from cd4ml import options as declaration
 from cd4ml.errors import OptionsError
+from cd4ml.evidence.verify import REQUIRED
 from cd4ml.options import option
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
     from cd4ml.evidence.verify import Subject
-    from cd4ml.gitops.manifest import Image
+    from cd4ml.gitops.precedence import Order
     from cd4ml.gitops.repository import Clone
 
 STAGE: Final = "deploy-model"
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The image that is deployed, by digest.",
     "commit": "The commit in the GitOps repository; empty if there was nothing to change.",
+    "manifest-changed": "`true` if a commit was pushed, `false` if the manifest was as it should be.",
 }
-REQUIRED: Final = ("check-code", "validate-data", "evaluate-model", "audit-fairness", "build-image")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,9 @@ class Options(declaration.Options):
     canary_weight: int = option("Share of traffic in percent that the new image gets.", default=10)
     reports: str = option("Folder of the reports of the earlier stages.", default="reports")
     required_stages: tuple[str, ...] = option("Stages whose reports must have passed.", default=REQUIRED)
+    redeploy: bool = option(
+        "Deploy even if a newer commit's image is deployed, or this image was taken back.", default=False
+    )
 
 
 def run(options: Options, context: Context) -> Report:
@@ -111,86 +115,79 @@ def _image_check(options: Options, about: Subject) -> Check:
     return Check(id="image", status=Status.PASSED, message=f"{wanted} is the image that build-image pushed.")
 
 
+class _Overruled(Exception):
+    """Somebody else's change goes first; carries the failed check."""
+
+    def __init__(self, check: Check) -> None:
+        """Keep the check."""
+        super().__init__(check.message)
+        self.check = check
+
+
 def _deploy(options: Options, context: Context, about: Subject, report: Report) -> Report:
     """Write the plan, then the manifest."""
-    from cd4ml.gitops.manifest import Manifest, image
-    from cd4ml.gitops.repository import clone, land, manifest_path
+    from cd4ml.gitops.address import manifest_path
+    from cd4ml.gitops.manifest import image
+    from cd4ml.gitops.precedence import Order
+    from cd4ml.gitops.repository import clone, land
 
     wanted = image(options.image or about.image or "")
+    order = Order(image=wanted, weight=options.canary_weight, source=about.commit or "", directory=context.directory)
     path = manifest_path(options.manifest)
-    with clone(options.repository, options.branch, context.environ) as repository:
-        refused = _withdrawn(repository, path, wanted)
-        if refused:
-            return replace(report, checks=[*report.checks, refused], summary=refused.message)
-        Manifest(repository.read(path)).with_canary(wanted, options.canary_weight)
-        plan = [
-            f"Set the canary of {path} to {wanted} with {options.canary_weight} % of the traffic.",
-            "Commit and push.",
-        ]
-        context.save(replace(report, plan=plan, checks=()))
-        message = _message(options, about, wanted)
-        commit = land(repository, path, _canary(wanted, options), message, progress=context.progress)
-    done = f"{path} has {wanted} as canary with {options.canary_weight} % of the traffic"
-    told = f"{done}: commit {commit[:12]} on {options.branch}." if commit else f"{done} already: nothing to change."
+    plan = [f"Set the canary of {path} to {wanted} with {order.weight} % of the traffic.", "Commit and push."]
+    try:
+        with clone(options.repository, options.branch, context.environ) as repository:
+            change = _change(order, options, path, repository)
+            change(repository.read(path))  # whatever stands against it is known before anything is announced
+            context.save(replace(report, plan=plan, checks=()))
+            commit = land(repository, path, change, _message(order, about), progress=context.progress)
+            told = _told(repository.read(path), wanted.digest, path)
+    except _Overruled as overruled:
+        checks = [*report.checks, overruled.check]
+        return replace(report, checks=checks, summary=_refusal(checks))
+    told += f": commit {commit[:12]} on {options.branch}." if commit else " already: nothing to change."
     return replace(
         report,
         checks=[*report.checks, Check(id="manifest", status=Status.PASSED, message=told)],
         plan=plan,
         summary=told,
         details={"manifest": path, "branch": options.branch, "changed": commit is not None},
-        outputs={"image": str(wanted), "commit": commit or ""},
+        outputs={"image": str(wanted), "commit": commit or "", "manifest-changed": str(commit is not None).lower()},
     )
 
 
-def _canary(wanted: Image, options: Options) -> Callable[[str], str]:
-    """Return the change of the manifest; an image that already serves everything stays as it is."""
+def _change(order: Order, options: Options, path: str, repository: Clone) -> Callable[[str], str]:
+    """Return the change of the manifest, which looks anew at who goes first each time it is made."""
     from cd4ml.gitops.manifest import Manifest
+    from cd4ml.gitops.precedence import carried_out, deploys, overruled
 
     def change(text: str) -> str:
         manifest = Manifest(text)
-        if manifest.state.stable == wanted.digest:
+        history = repository.history(path, deploys)
+        if carried_out(order, manifest.state, history):
             return text
-        return manifest.with_canary(wanted, options.canary_weight)
+        against = None if options.redeploy else overruled(order, manifest.state, history)
+        if against:
+            raise _Overruled(against)
+        return manifest.with_canary(order.image, order.weight)
 
     return change
 
 
-def _withdrawn(repository: Clone, path: str, wanted: Image) -> Check | None:
-    """Return a failed check if somebody took this very image back after it was last deployed."""
-    history = repository.history(path)
-    deployed = {commit.sha: commit.trailer("Cd4ml-Image") for commit in history}
-    for commit in history:  # newest first: whichever was last, deploying or taking back, decides
-        if commit.trailer("Cd4ml-Image") == str(wanted):
-            return None
-        reverted = {deployed.get(sha) for sha in _reverted(commit.message)}
-        if str(wanted) in reverted | {commit.trailer("Cd4ml-Rolled-Back")}:
-            return Check(
-                id="not-withdrawn",
-                status=Status.FAILED,
-                reason="rolled-back",
-                message=f"{wanted} was deployed before and taken back in {commit.sha[:12]}.",
-                advice="Deploy a new build, or undo the roll-back in the GitOps repository by hand.",
-            )
-    return None
+def _told(text: str, digest: str, path: str) -> str:
+    """Say what the manifest serves now."""
+    from cd4ml.gitops.manifest import Manifest
+
+    state = Manifest(text).state
+    share = "all of the traffic" if state.stable == digest else f"{state.weight} % of the traffic as canary"
+    return f"{path} gives {digest[:19]} {share}"
 
 
-def _reverted(message: str) -> list[str]:
-    """Return the commits that a `git revert` message names."""
-    import re
-
-    return re.findall(r"This reverts commit ([0-9a-f]{40})", message)
-
-
-def _message(options: Options, about: Subject, wanted: Image) -> str:
+def _message(order: Order, about: Subject) -> str:
     """Return the commit's message; scripts and later runs read its trailers."""
-    trailers = {
-        "Cd4ml-Image": str(wanted),
-        "Cd4ml-Model": f"sha256:{about.model}",
-        "Cd4ml-Source": about.commit or "",
-        "Cd4ml-Canary-Weight": str(options.canary_weight),
-    }
+    trailers = {**order.trailers, "Cd4ml-Model": f"sha256:{about.model}"}
     lines = "\n".join(f"{name}: {value}" for name, value in trailers.items())
-    return f"Start canary {wanted.digest[7:19]} at {options.canary_weight} %\n\n{lines}\n"
+    return f"Start canary {order.image.digest[7:19]} at {order.weight} %\n\n{lines}\n"
 
 
 def _refusal(checks: Sequence[Check]) -> str:

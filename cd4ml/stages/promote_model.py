@@ -7,12 +7,14 @@ finished by the next one.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cd4ml import options as declaration
 from cd4ml.errors import OptionsError
+from cd4ml.evidence.verify import REQUIRED
 from cd4ml.options import option
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
@@ -25,7 +27,7 @@ STAGE: Final = "promote-model"
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The image that serves all traffic afterwards.",
     "commit": "The commit in the GitOps repository; empty if there was nothing to change.",
-    "version": "The version that the alias points at afterwards; empty if no model is named.",
+    "version": "The version that the alias points at afterwards; empty if it was not moved.",
 }
 
 
@@ -34,16 +36,22 @@ class Options(declaration.Options):
     """Options of promote-model."""
 
     repository: str = option(
-        "The GitOps repository: an https or ssh address, or a local folder.",
+        "The GitOps repository: an https or ssh address, or a local folder. CD4ML_GIT_TOKEN in the environment is used "
+        "for https.",
         required=True,
         example="https://github.com/OWNER/gitops.git",
     )
     branch: str = option("Branch to commit to.", default="main")
     manifest: str = option("File in the repository, as for deploy-model.", required=True, example="credit/values.yaml")
+    image: str | None = option(
+        "The image that was approved, by digest; any other canary is refused. With rollback: the image to take back."
+    )
     model: str | None = option("Registered model whose alias is moved.", example="credit")
     version: str | None = option("Version to promote; its files must be the ones in the canary's image.", example="7")
     alias: str = option("Alias of the production version.", default="champion")
     tracking_uri: str | None = option("The MLflow registry (default: MLFLOW_TRACKING_URI).")
+    reports: str | None = option("Folder of the reports that the canary was deployed on, to verify them once more.")
+    required_stages: tuple[str, ...] = option("Stages whose reports must have passed, if given.", default=REQUIRED)
     rollback: bool = option("Take back: the canary if there is one, else the last promotion.", default=False)
 
 
@@ -62,48 +70,62 @@ def run(options: Options, context: Context) -> Report:
     """Decide, write the plan, then move manifest and alias.
 
     Raises:
-        OptionsError: there is nothing to promote or to take back, or the version is not what the canary runs.
+        OptionsError: there is nothing to promote or to take back, or options contradict each other.
         UnavailableError: the repository or the registry cannot be reached.
     """
-    from cd4ml.gitops.repository import clone, land, manifest_path
+    from cd4ml.gitops.address import manifest_path
+    from cd4ml.gitops.repository import clone, land
 
-    if (options.version is None) != (options.model is None) and not options.rollback:
-        raise OptionsError("model and version belong together: name both, or neither")
+    _check_options(options)
     path = manifest_path(options.manifest)
     with clone(options.repository, options.branch, context.environ) as repository:
         decision, checks, identity = _decide(repository, path, options, context)
-        if any(check.status is not Status.PASSED for check in checks):
-            summary = f"Nothing was changed. {checks[-1].message}"
+        failed = [check.message for check in checks if check.status is not Status.PASSED]
+        if failed:
+            summary = f"Nothing was changed. {' '.join(failed)}"
             return Report(stage=STAGE, checks=checks, candidate=identity, summary=summary)
-        before = repository.read(path)
         context.save(Report(stage=STAGE, checks=(), candidate=identity, plan=decision.plan))
-
-        def change(text: str) -> str:
-            if text != before:
-                raise OptionsError(
-                    f"{path} was changed by somebody else meanwhile", advice="Look at it, and run again."
-                )
-            return decision.text
-
-        def again(text: str) -> str:
-            # Neighbours in the same repository may move; only this manifest must be what the decision was made on.
-            return decision.text if text == decision.text else change(text)
-
-        commit = land(repository, path, again, decision.message, progress=context.progress)
+        change = _change(repository.read(path), decision, path)
+        commit = land(repository, path, change, decision.message, progress=context.progress)
     _move_alias(decision, options, context)
-    told = f"{decision.image} serves all traffic" + (
-        f"; {options.alias} is version {decision.version}" if decision.version else ""
-    )
-    checks.append(Check(id="manifest", status=Status.PASSED, message=f"{told}." if commit else f"{told} already."))
+    alias = f"; {options.alias} is version {decision.version}" if decision.version else ""
+    told = f"{decision.image} serves all traffic{alias}{'' if commit else ' already'}."
     return Report(
         stage=STAGE,
-        checks=checks,
+        checks=[*checks, Check(id="manifest", status=Status.PASSED, message=told)],
         candidate=identity,
         plan=decision.plan,
-        summary=checks[-1].message,
+        summary=told,
         details={"manifest": path, "branch": options.branch, "changed": commit is not None},
         outputs={"image": decision.image, "commit": commit or "", "version": decision.version or ""},
     )
+
+
+def _check_options(options: Options) -> None:
+    """Refuse options that contradict each other."""
+    from cd4ml.gitops.manifest import image
+    from cd4ml.stages import STAGES
+
+    problems = [f"required-stages: `{name}` is no stage" for name in options.required_stages if name not in STAGES]
+    if options.rollback and options.version is not None:
+        problems.append("a roll-back goes to the version that its promotion replaced: leave version unset")
+    if not options.rollback and (options.version is None) != (options.model is None):
+        problems.append("model and version belong together: name both, or neither")
+    if problems:
+        raise OptionsError(problems)
+    if options.image:
+        image(options.image)
+
+
+def _change(before: str, decision: _Decision, path: str) -> Callable[[str], str]:
+    """Return the change of the manifest; neighbours may move, this file must be what the decision was made on."""
+
+    def change(text: str) -> str:
+        if text not in (before, decision.text):
+            raise OptionsError(f"{path} was changed by somebody else meanwhile", advice="Look at it, and run again.")
+        return decision.text
+
+    return change
 
 
 def _decide(
@@ -113,10 +135,10 @@ def _decide(
     from cd4ml.gitops.manifest import Manifest
 
     manifest = Manifest(repository.read(path))
-    history = repository.history(path)
     if options.rollback:
-        return _rollback(manifest, history, options), [_sound("The roll-back is possible.")], None
-    return _promotion(manifest, history, options, context)
+        decision = _rollback(manifest, repository, path, options)
+        return decision, [_sound("It is known what to return to.")], None
+    return _promotion(manifest, repository, path, options, context)
 
 
 def _sound(message: str) -> Check:
@@ -125,7 +147,7 @@ def _sound(message: str) -> Check:
 
 
 def _promotion(
-    manifest: Manifest, history: list[Commit], options: Options, context: Context
+    manifest: Manifest, repository: Clone, path: str, options: Options, context: Context
 ) -> tuple[_Decision, list[Check], ModelIdentity | None]:
     """Decide on making the canary the stable image."""
     from cd4ml.gitops.manifest import Image
@@ -136,12 +158,14 @@ def _promotion(
     if digest is None:
         raise OptionsError("the manifest has neither a canary nor a stable image", advice="Run deploy-model first.")
     image = Image(repository=name, digest=digest)
-    identity, checks = None, []
+    history = repository.history(path, lambda commit: commit.trailer("Cd4ml-Image") == str(image))
+    deployed = next((commit for commit in history if commit.trailer("Cd4ml-Image") == str(image)), None)
+    identity, checks = None, [_approved(str(image), options)]
     if options.model and options.version:
-        identity, check = _same_model(str(image), history, options, context)
+        identity, check = _same_model(str(image), deployed, options, context)
         checks.append(check)
-    else:
-        checks.append(_sound("No registered model is named; only the manifest moves."))
+    if options.reports:
+        checks += _evidence(options.reports, str(image), deployed, options)
     was = options.model and alias_version(
         options.model, options.alias, tracking_uri=options.tracking_uri, environ=context.environ
     )
@@ -165,7 +189,43 @@ def _promotion(
     return decision, checks, identity
 
 
-def _same_model(image: str, history: list[Commit], options: Options, context: Context) -> tuple[ModelIdentity, Check]:
+def _approved(image: str, options: Options) -> Check:
+    """Check that the image in the manifest is the one that was approved, if one was named."""
+    if options.image is None:
+        return _sound(f"No image is named: {image}, which the manifest holds, is taken.")
+    if options.image == image:
+        return Check(id="same-image", status=Status.PASSED, message=f"The manifest holds {image}, as approved.")
+    return Check(
+        id="same-image",
+        status=Status.FAILED,
+        reason="other-image",
+        message=f"The manifest holds {image}, not the approved {options.image}.",
+        advice="Look at what runs as canary now, and approve that.",
+    )
+
+
+def _evidence(folder: str, image: str, deployed: Commit | None, options: Options) -> list[Check]:
+    """Check the reports once more: about the commit and the model that the deployment names, and about this image."""
+    from cd4ml.evidence.verify import verify_all
+
+    checks, about = verify_all(
+        Path(folder), options.required_stages, deployed.trailer("Cd4ml-Source") if deployed else None
+    )
+    named = deployed.trailer("Cd4ml-Model") if deployed else None
+    if about.image == image and about.model is not None and named == f"sha256:{about.model}":
+        message = f"The reports are about {image} and its model."
+        return [*checks, Check(id="evidence-image", status=Status.PASSED, message=message)]
+    failed = Check(
+        id="evidence-image",
+        status=Status.FAILED,
+        reason="other-image",
+        message=f"The report of build-image is about {about.image or 'no image'}, not about {image} and its model.",
+        advice="Hand on the reports of the run that deployed this image.",
+    )
+    return [*checks, failed]
+
+
+def _same_model(image: str, deployed: Commit | None, options: Options, context: Context) -> tuple[ModelIdentity, Check]:
     """Check that the version's files are the ones that the canary's commit names."""
     from cd4ml.registry import fetch
 
@@ -173,7 +233,6 @@ def _same_model(image: str, history: list[Commit], options: Options, context: Co
     with tempfile.TemporaryDirectory(prefix="cd4ml-promote-") as folder:
         target = Path(folder) / "model"
         _, identity = fetch(uri, target, tracking_uri=options.tracking_uri, environ=context.environ)
-    deployed = next((commit for commit in history if commit.trailer("Cd4ml-Image") == image), None)
     named = deployed.trailer("Cd4ml-Model") if deployed else None
     if named == f"sha256:{identity.sha256}":
         message = f"Version {options.version} is the model in {image}."
@@ -188,46 +247,57 @@ def _same_model(image: str, history: list[Commit], options: Options, context: Co
     )
 
 
-def _rollback(manifest: Manifest, history: list[Commit], options: Options) -> _Decision:
-    """Decide on taking back the canary, or the last promotion."""
-    from cd4ml.gitops.manifest import image
-
+def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options) -> _Decision:
+    """Decide on taking back the canary, or a promotion."""
     state, name = manifest.state, manifest.places.repository or ""
-    if state.canary and state.weight:
-        taken = f"{name}@{state.canary}"
+    stable = f"{name}@{state.stable}" if state.stable else ""
+    canary = f"{name}@{state.canary}" if state.canary and state.weight else ""
+    if canary and options.image in (None, canary):
         return _Decision(
-            plan=[f"Switch the canary {taken} off."],
+            plan=[f"Switch the canary {canary} off."],
             text=manifest.without_canary(),
-            message=_message(f"Take back canary {state.canary[7:19]}", {"Cd4ml-Rolled-Back": taken}),
-            image=f"{name}@{state.stable}" if state.stable else "",
+            message=_message(f"Take back canary {canary[-64:][:12]}", {"Cd4ml-Rolled-Back": canary}),
+            image=stable,
             version=None,
         )
-    if history and history[0].trailer("Cd4ml-Rolled-Back"):
-        done = history[0]
-        version = done.trailer("Cd4ml-Version") if options.model else None
+    history = repository.history(path, lambda commit: commit.trailer("Cd4ml-Promoted") == stable)
+    moves = (commit for commit in history if commit.trailer("Cd4ml-Promoted") or commit.trailer("Cd4ml-Rolled-Back"))
+    done = next(moves, None)
+    taken_back = done.trailer("Cd4ml-Rolled-Back") if done else None
+    if done and taken_back and taken_back != stable and options.image in (None, taken_back):
         return _Decision(
-            plan=["Nothing: the last commit is a roll-back."],
+            plan=["Nothing: the last change was this roll-back. Name the image to take another one back."],
             text=manifest.text,
             message="",
-            image=f"{name}@{state.stable}" if state.stable else "",
-            version=version,
+            image=stable,
+            version=done.trailer("Cd4ml-Version") if options.model else None,
         )
-    promoted = f"{name}@{state.stable}"
-    last = next((commit for commit in history if commit.trailer("Cd4ml-Promoted") == promoted), None)
+    if options.image not in (None, stable):
+        raise OptionsError(f"{options.image} is neither canary nor stable, and was not taken back last")
+    return _undone(manifest, stable, history, options)
+
+
+def _undone(manifest: Manifest, stable: str, history: list[Commit], options: Options) -> _Decision:
+    """Decide on undoing the promotion of the stable image."""
+    from cd4ml.gitops.manifest import image
+
+    last = next((commit for commit in history if commit.trailer("Cd4ml-Promoted") == stable), None)
     previous = last.trailer("Cd4ml-Previous-Image") if last else None
     if last is None or previous is None:
         raise OptionsError(
             "no earlier image is known", advice="The manifest's history holds no promotion of the stable image."
         )
     version = (last.trailer("Cd4ml-Previous-Version") or None) if options.model else None
-    trailers = {"Cd4ml-Rolled-Back": promoted, "Cd4ml-Version": version or ""}
     plan = [f"Make {previous} the stable image again."]
-    if version:
-        plan.append(f"Point {options.alias} of {options.model} back at version {version}.")
+    if options.model:
+        back = f"Point {options.alias} of {options.model} back at version {version}."
+        plan.append(back if version else f"Leave {options.alias} of {options.model}: it was unset before.")
     return _Decision(
         plan=plan,
         text=manifest.promoted(image(previous)),
-        message=_message(f"Roll back to {previous[-64:][:12]}", trailers),
+        message=_message(
+            f"Roll back to {previous[-64:][:12]}", {"Cd4ml-Rolled-Back": stable, "Cd4ml-Version": version or ""}
+        ),
         image=previous,
         version=version,
     )

@@ -38,7 +38,7 @@ def test_deploys_the_canary(deploy: Deploy, gitops: GitOps, evidence: Callable[.
     expected = HELM.replace('digest: ""', f'digest: "{IMAGE[-71:]}"').replace("weight: 0", "weight: 20")
     assert (run.code, run.report["status"]) == (0, "passed")
     assert gitops.read() == expected.replace("enabled: false", "enabled: true")
-    assert run.report["outputs"] == {"image": IMAGE, "commit": gitops.head()}
+    assert run.report["outputs"] == {"image": IMAGE, "commit": gitops.head(), "manifest-changed": "true"}
     assert f"Cd4ml-Image: {IMAGE}" in git(gitops.bare, "log", "-1", "--format=%B", "main")
 
 

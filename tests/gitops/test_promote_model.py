@@ -117,7 +117,7 @@ def test_other_version__blocks(promote: Callable[..., Run], gitops: GitOps, regi
 
     run = promote("--version", "2")
 
-    assert (run.code, run.report["checks"][0]["reason"]) == (1, "other-model")
+    assert (run.code, run.report["checks"][-1]["reason"]) == (1, "other-model")
     assert (gitops.head(), champion(registry)) == (head, "1")
 
 

@@ -1,0 +1,91 @@
+"""Which repositories, branches and paths are accepted, and what git is told about them.
+
+What comes from outside reaches git after `--`, in a form that is no option, and over a transport that runs no program.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import urlsplit
+
+from cd4ml.errors import OptionsError
+from cd4ml.options import redacted
+
+_SCHEMES: Final = re.compile(r"(https|ssh|file)://[^\s\x00-\x1f]+|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s\x00-\x1f]+")
+_LOOPBACK: Final = re.compile(r"http://([^/@\s]+@)?(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/\S*")
+_BRANCH: Final = re.compile(r"(?!-)(?!.*(\.\.|@\{|//|\.lock(/|$)))[A-Za-z0-9][A-Za-z0-9._/+-]*(?<![/.])")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_KEPT: Final = frozenset({"GIT_SSL_CAINFO", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL"})
+
+
+def repository_address(repository: str) -> str:
+    """Return the address for git; transports that run programs (`ext::`) and options are refused.
+
+    Raises:
+        OptionsError: it is neither an https or ssh address nor a local folder.
+    """
+    if _SCHEMES.fullmatch(repository) or _LOOPBACK.fullmatch(repository):
+        return repository
+    path = Path(repository)
+    odd = repository.startswith("-") or "::" in repository or "://" in repository or _CONTROL.search(repository)
+    if not odd and path.is_dir():
+        return path.resolve().as_uri()
+    raise OptionsError(
+        f"repository {redacted(repository)!r} is neither an https or ssh address nor a local folder",
+        advice="Use https://host/owner/name.git, git@host:owner/name.git or a path.",
+    )
+
+
+def branch_name(branch: str) -> str:
+    """Return the branch.
+
+    Raises:
+        OptionsError: it is no name of a branch.
+    """
+    if not _BRANCH.fullmatch(branch):
+        raise OptionsError(f"branch {branch!r} is no name of a branch")
+    return branch
+
+
+def manifest_path(path: str) -> str:
+    """Return the path of a manifest inside its repository.
+
+    Raises:
+        OptionsError: it leads out of the repository.
+    """
+    pure = PurePosixPath(path)
+    bad = pure.is_absolute() or ".." in pure.parts or not pure.parts or path.startswith("-") or _CONTROL.search(path)
+    if bad or any(part.lower() == ".git" for part in pure.parts):
+        raise OptionsError(f"manifest {path!r} must be a path inside the repository")
+    return str(pure)
+
+
+def environment(address: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return git's environment: no prompts, no other transports, and the token in a header for this host alone."""
+    loopback = ":http" if _LOOPBACK.fullmatch(address) else ""
+    ours = {
+        **{key: value for key, value in environ.items() if not key.startswith("GIT_") or key in _KEPT},
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": f"https:ssh:file{loopback}",
+        "LC_ALL": "C",
+        "PATH": environ.get("PATH", os.defpath),
+    }
+    token, parts = environ.get("CD4ML_GIT_TOKEN"), urlsplit(address) if "://" in address else None
+    if token and parts and parts.scheme in ("https", "http"):
+        host = parts.netloc.rpartition("@")[2]
+        encoded = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        ours |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"http.{parts.scheme}://{host}/.extraHeader"}
+        ours["GIT_CONFIG_VALUE_0"] = f"Authorization: Basic {encoded}"
+    return ours
+
+
+def without_secrets(words: str, environ: Mapping[str, str]) -> str:
+    """Return git's words in one line, without credentials of URLs and without the token."""
+    token = environ.get("CD4ML_GIT_TOKEN")
+    line = " ".join(words.split())
+    return redacted(line.replace(token, "***") if token else line)[-600:]
