@@ -132,7 +132,7 @@ def _run(command: list[str], folder: str, seconds: float, environ: Mapping[str, 
     except subprocess.TimeoutExpired:
         raise ScoringError(f"the model did not finish within {seconds:.0f} seconds") from None
     finally:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     if code != 0:
