@@ -56,13 +56,13 @@ def _command(head: str, data: str) -> Command | None:
 
 
 def outputs(text: str) -> dict[str, str]:
-    """Return the outputs that a file command sets.
+    """Return the outputs that a file command sets; a line ends at LF, as the runner reads it on Linux and macOS.
 
     Raises:
         ValueError: the runner would fail the step.
     """
     found: dict[str, str] = {}
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    lines = text.split("\n")
     index = 0
     while index < len(lines):
         line = lines[index]
@@ -77,8 +77,7 @@ def outputs(text: str) -> dict[str, str]:
             end = next((at for at in range(index, len(lines)) if lines[at] == delimiter), None)
             if end is None or not delimiter:
                 raise ValueError(f"no end of {key}")
-            # The value keeps its own line breaks; only the one before the delimiter is not part of it.
-            value = "\n".join(text.split("\n")[index:end])
+            value = "\n".join(lines[index:end])
             index = end + 1
         else:
             raise ValueError(f"neither = nor << in {line!r}")

@@ -1,0 +1,125 @@
+"""The last job of the reusable workflow: green only if every stage that had to run said that it passed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.actions import runner_oracle
+from tests.conftest import ROOT
+
+STAGES: Final = (
+    "check-code",
+    "validate-data",
+    "score-model",
+    "evaluate-model",
+    "audit-fairness",
+    "build-image",
+    "deploy-model",
+)
+PASSED: Final = ("true", "success", "true")
+SKIPPED: Final = ("false", "skipped", "")
+
+
+def workflow() -> Any:
+    """Return the reusable workflow."""
+    return YAML(typ="safe").load((ROOT / ".github" / "workflows" / "pipeline.yml").read_text())
+
+
+def gate(
+    folder: Path, jobs: Mapping[str, tuple[str, str, str]] | None = None, *, plan: str = "success"
+) -> tuple[int, str]:
+    """Run the gate's step; return its exit code and its output `passed`.
+
+    Args:
+        jobs: by stage, whether it had to run, the job's result, and the stage's verdict; others passed.
+    """
+    (step,) = workflow()["jobs"]["gate"]["steps"]
+    given = {stage: (jobs or {}).get(stage, PASSED) for stage in STAGES}
+    lines = "".join(f"{stage} {' '.join(values)}\n" for stage, values in given.items())
+    output = folder / "output"
+    output.write_text("")
+    result = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
+        env={"PATH": "/usr/bin:/bin", "PLAN": plan, "JOBS": lines, "GITHUB_OUTPUT": str(output)},
+        check=False,
+        capture_output=True,
+    )
+    return result.returncode, runner_oracle.outputs(output.read_text())["passed"]
+
+
+def test_all_passed__green(tmp_path: Path) -> None:
+    """Where every stage passed the gate is green."""
+    assert gate(tmp_path) == (0, "true")
+
+
+def test_not_configured__green(tmp_path: Path) -> None:
+    """Stages that are not configured, and delivery on a pull request, do not stand in the way."""
+    assert gate(tmp_path, dict.fromkeys(("score-model", "build-image", "deploy-model"), SKIPPED)) == (0, "true")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "job",
+    [
+        ("true", "failure", "false"),
+        ("true", "success", "false"),
+        ("true", "success", ""),
+        ("true", "success", "***"),
+        ("true", "success", "True"),
+        ("true", "success", "true true"),
+        ("true", "skipped", ""),
+        ("true", "cancelled", ""),
+        ("true", "failure", "true"),
+        ("true", "", ""),
+        ("false", "success", "true"),
+        ("false", "failure", ""),
+        ("false", "skipped", "true"),
+        ("", "skipped", ""),
+    ],
+    ids=lambda job: "-".join(job),
+)
+def test_anything_else__red(tmp_path: Path, stage: str, job: tuple[str, str, str]) -> None:
+    """A verdict that is missing, masked or contradicts the job's result is red."""
+    assert gate(tmp_path, {stage: job}) == (1, "false")
+
+
+@pytest.mark.parametrize("plan", ["failure", "skipped", "cancelled", ""])
+def test_no_plan__red(tmp_path: Path, plan: str) -> None:
+    """Where it is not known which stages had to run the gate is red."""
+    assert gate(tmp_path, plan=plan) == (1, "false")
+    assert gate(tmp_path, dict.fromkeys(STAGES, SKIPPED), plan=plan) == (1, "false")
+
+
+def test_nothing_ran__red(tmp_path: Path) -> None:
+    """A run of no stage at all is red."""
+    assert gate(tmp_path, dict.fromkeys(STAGES, SKIPPED)) == (1, "false")
+
+
+def test_gate__needs_every_job() -> None:
+    """The gate always runs, waits for every other job, and asks for each stage's verdict."""
+    jobs = workflow()["jobs"]
+    (step,) = jobs["gate"]["steps"]
+
+    assert set(jobs["gate"]["needs"]) == set(jobs) - {"gate"} == {"plan", *STAGES}
+    assert jobs["gate"]["if"] == "${{ always() }}"
+    assert [line.split()[0] for line in step["env"]["JOBS"].splitlines()] == list(STAGES)
+    for stage in STAGES:
+        assert f"needs.{stage}.result" in step["env"]["JOBS"] and f"needs.{stage}.outputs.passed" in step["env"]["JOBS"]
+
+
+@pytest.mark.parametrize("stage", ["build-image", "deploy-model"])
+def test_delivery__asks_for_every_gate(stage: str) -> None:
+    """Building and deploying need the word `true` of every configured gate, and the default branch's own events."""
+    jobs = workflow()["jobs"]
+    condition = jobs[stage]["if"]
+
+    for gate_stage in STAGES[: STAGES.index(stage)]:
+        assert f"needs.{gate_stage}.outputs.passed == 'true'" in condition
+    assert "needs.plan.outputs.deliver == 'true'" in condition
+    assert '["push", "workflow_dispatch", "schedule"]' in jobs["plan"]["outputs"]["deliver"]

@@ -1,0 +1,132 @@
+"""What linters and simple rules say of workflows, actions and scripts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, need_program
+
+WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTIONS: Final = [ROOT / "action.yml", *sorted((ROOT / "actions").glob("*/action.yml"))]
+SCRIPTS: Final = sorted(
+    path
+    for path in (*(ROOT / "bin").iterdir(), *(ROOT / ".ci").iterdir(), *(ROOT / "actions").glob("*.sh"))
+    if path.is_file() and path.read_text().startswith(("#!/usr/bin/env bash", "#!/bin/sh"))
+)
+# What a job may be granted, by workflow file and job; everything else is nothing.
+READ: Final = {"contents": "read"}
+
+
+def named(path: Path) -> str:
+    """Return the path as test ids show it."""
+    return str(path.relative_to(ROOT))
+
+
+def load(path: Path) -> Any:
+    """Read a workflow or an action."""
+    return YAML(typ="safe").load(path.read_text())
+
+
+def check(*command: str | Path) -> None:
+    """Run a linter that must find nothing."""
+    result = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield every step of a workflow or an action."""
+    document = load(path)
+    if "runs" in document:
+        yield from document["runs"]["steps"]
+    for job in document.get("jobs", {}).values():
+        yield from job.get("steps", [job])
+
+
+def test_zizmor() -> None:
+    """zizmor finds nothing, at its strictest."""
+    check(need_program("zizmor"), "--offline", "--persona", "pedantic", "--quiet", ".github", "action.yml", "actions")
+
+
+def test_actionlint() -> None:
+    """actionlint finds nothing; the one thing ignored is `$/`, which it does not know."""
+    check(need_program("actionlint"), "-color=false")
+    (ignored,) = load(ROOT / ".github" / "actionlint.yaml")["paths"].values()
+    assert len(ignored["ignore"]) == 1 and "actions" in ignored["ignore"][0]
+
+
+@pytest.mark.parametrize(
+    "schema, files", [("workflows", WORKFLOWS), ("actions", ACTIONS)], ids=["workflows", "actions"]
+)
+def test_check_jsonschema(schema: str, files: list[Path]) -> None:
+    """Workflows and actions meet the platform's schemas."""
+    check(need_program("check-jsonschema"), "--builtin-schema", f"vendor.github-{schema}", *files)
+
+
+def test_shellcheck() -> None:
+    """shellcheck finds nothing in any script."""
+    assert len(SCRIPTS) >= 5
+    check(need_program("shellcheck"), *SCRIPTS)
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=named)
+def test_uses__pinned(path: Path) -> None:
+    """Every action of others is pinned by a full commit with its version beside it; ours is this repository's own."""
+    for line in path.read_text().splitlines():
+        found = re.match(r"\s*(?:- )?uses:\s*(\S+)(.*)", line)
+        if found and not found[1].startswith("$/"):
+            assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", found[1]), line
+            assert re.fullmatch(r" # v\d+\.\d+\.\d+", found[2]), line
+
+
+@pytest.mark.parametrize("path", ACTIONS, ids=named)
+def test_actions__use_no_others(path: Path) -> None:
+    """Our actions use no other action: what runs is in this repository."""
+    assert not [step for step in steps(path) if "uses" in step]
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=named)
+def test_run__no_expressions(path: Path) -> None:
+    """No expression stands in a shell text: values reach it through the environment."""
+    for step in steps(path):
+        assert "${{" not in step.get("run", "")
+        assert "GITHUB_ENV" not in step.get("run", "") and "GITHUB_PATH" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=named)
+def test_permissions__least(path: Path) -> None:
+    """A workflow grants nothing; its jobs grant the reading of the repository at most, and keep no token on disk."""
+    document = load(path)
+
+    assert document["permissions"] == {}
+    for job in document["jobs"].values():
+        assert job["permissions"].items() <= READ.items()
+    for step in steps(path):
+        if str(step.get("uses", "")).startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=named)
+def test_triggers__never_with_foreign_code(path: Path) -> None:
+    """No workflow runs on events that give foreign code a token or secrets, and none hands on all secrets."""
+    document = load(path)
+    triggers = document.get("on", document.get(True))
+
+    assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(triggers)
+    assert "secrets: inherit" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=named)
+def test_secrets__not_beside_project_code(path: Path) -> None:
+    """The step that runs the caller's own command sees no secret."""
+    for step in steps(path):
+        if "run" in step:
+            assert "secrets." not in str(step.get("env", {}))
