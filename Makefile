@@ -22,7 +22,7 @@ demo: setup
 	@$(python) bin/demo
 
 test: tools lint
-	@$(python) -m pytest $(PYTEST_ARGUMENTS)
+	@$(python) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGUMENTS)
 
 lint: setup
 	@$(python) -m black --quiet --check cd4ml tests bin examples

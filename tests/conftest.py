@@ -47,6 +47,18 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+# Folders whose tests share something that is slow to start; one worker runs them, so that it is started once.
+TOGETHER = ("image", "actions", "registry", "scoring", "serving")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of such a folder on one worker."""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(folder))
+
+
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """Return the path of an outside program by its name."""
