@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from cd4ml.stages import STAGES
 from tests.actions.consumer import make_consumer
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, missing
 
 
 def schema(name: str) -> Any:
@@ -122,3 +122,14 @@ def test_pages__examples_are_valid() -> None:
             document = YAML(typ="safe").load(block)
             if set(document) <= {*STAGES, "defaults"}:
                 assert problems("cd4ml.schema.json", document) == [], stage
+
+
+def test_locks__up_to_date() -> None:
+    """The lock files are what their sources resolve to, and name no index."""
+    result = subprocess.run(["bin/lock", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if "Failed to fetch" in result.stderr or "error sending request" in result.stderr:
+        missing("no package index can be reached")
+
+    assert result.returncode == 0, result.stderr
+    for path in (ROOT / "requirements").glob("*.txt"):
+        assert "http" not in path.read_text()
