@@ -132,4 +132,4 @@ def test_locks__up_to_date() -> None:
 
     assert result.returncode == 0, result.stderr
     for path in (ROOT / "requirements").glob("*.txt"):
-        assert "http" not in path.read_text()
+        assert "://" not in path.read_text()
