@@ -5,7 +5,6 @@ What comes from outside reaches git after `--`, in a form that is no option, and
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Mapping
@@ -20,6 +19,8 @@ _SCHEMES: Final = re.compile(r"(https|ssh|file)://[^\s\x00-\x1f]+|[A-Za-z0-9._-]
 _LOOPBACK: Final = re.compile(r"http://([^/@\s]+@)?(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/\S*")
 _BRANCH: Final = re.compile(r"(?!-)(?!.*(\.\.|@\{|//|\.lock(/|$)))[A-Za-z0-9][A-Za-z0-9._/+-]*(?<![/.])")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# The token stays in the environment; git asks this once a server demands a login.
+_HELPER: Final = '!f() { test "$1" != get || printf "username=x-access-token\\npassword=%s\\n" "$CD4ML_GIT_TOKEN"; }; f'
 _KEPT: Final = frozenset({"GIT_SSL_CAINFO", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL"})
 
 
@@ -66,7 +67,7 @@ def manifest_path(path: str) -> str:
 
 
 def environment(address: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return git's environment: no prompts, no other transports, and the token in a header for this host alone."""
+    """Return git's environment: no prompts, no other transports, and the token for this host alone."""
     loopback = ":http" if _LOOPBACK.fullmatch(address) else ""
     ours = {
         **{key: value for key, value in environ.items() if not key.startswith("GIT_") or key in _KEPT},
@@ -75,12 +76,15 @@ def environment(address: str, environ: Mapping[str, str]) -> dict[str, str]:
         "LC_ALL": "C",
         "PATH": environ.get("PATH", os.defpath),
     }
-    token, parts = environ.get("CD4ML_GIT_TOKEN"), urlsplit(address) if "://" in address else None
-    if token and parts and parts.scheme in ("https", "http"):
+    parts = urlsplit(address) if "://" in address else None
+    if environ.get("CD4ML_GIT_TOKEN") and parts and parts.scheme in ("https", "http"):
         host = parts.netloc.rpartition("@")[2]
-        encoded = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        ours |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"http.{parts.scheme}://{host}/.extraHeader"}
-        ours["GIT_CONFIG_VALUE_0"] = f"Authorization: Basic {encoded}"
+        # Not a header: git would send that on to whatever host it is redirected to. The first entry keeps the
+        # machine's own helpers from storing the token.
+        helpers = (("credential.helper", ""), (f"credential.{parts.scheme}://{host}.helper", _HELPER))
+        ours["GIT_CONFIG_COUNT"] = str(len(helpers))
+        for number, (key, value) in enumerate(helpers):
+            ours |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return ours
 
 
