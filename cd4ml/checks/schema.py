@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from cd4ml.data.validation import Finding
+from cd4ml.data.schemas import Schema
+from cd4ml.data.user_code import Raised
+from cd4ml.data.validation import INDEX, Finding, check_names
 from cd4ml.report import Check, Status
+
+_LONGEST_DEMAND: Final = 200
+_LONGEST_VALUE: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,97 +33,132 @@ class Rule:
         return f"{self.name}:{self.column}" if self.column else self.name
 
 
-def rules(schema: Any, columns: Sequence[str]) -> Iterator[Rule]:
-    """Yield everything that the schema demands of a table with these columns."""
-    for name, column in schema.columns.items():
-        for actual in _matching(name, column, columns):
-            yield from _column_rules(actual, column)
-    for check in schema.checks:
-        yield Rule(name=check.name or str(check), column="", demand=str(check.error or check.name))
-    if schema.unique:
-        yield Rule(name="unique", column=", ".join(schema.unique), demand="rows are unique")
-    if schema.strict:
-        yield Rule(name="strict", column="", demand="there are no other columns")
-    if schema.ordered:
-        yield Rule(name="ordered", column="", demand="the columns stand in the schema's order")
+def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
+    """Yield what the schema demands of a table with these columns; of columns that are not there, that they be."""
+    targets = schema.targets(columns)
+    there = {id(target.rules) for target in targets}
+    for name, rule in schema.pandera.columns.items():
+        if rule.required and id(rule) not in there:
+            yield Rule(name="present", column=name, demand="the column must be there")
+    for target in targets:
+        yield from _column_rules(target.name, target.rules, target.dtype)
+    pandera = schema.pandera
+    indexes = getattr(pandera.index, "indexes", None) or [pandera.index]
+    for index in indexes:
+        if index is not None:
+            yield from _rules(INDEX, index, index.dtype)
+    for name, check in zip(check_names(pandera.checks), pandera.checks, strict=True):
+        yield Rule(name=name, column="", demand=_demand(check))
+    if pandera.unique:
+        yield Rule(name="unique", column=", ".join(pandera.unique), demand="no row may occur twice")
+    if pandera.strict is True:
+        yield Rule(name="strict", column="", demand="no other columns may be there")
+    if pandera.ordered:
+        yield Rule(name="ordered", column="", demand="the columns must stand in the schema's order")
 
 
-def _matching(name: str, column: Any, columns: Sequence[str]) -> list[str]:
-    """Return the table's columns that a column of the schema is about; its own name if there are none."""
-    if column.regex:
-        import re
-
-        return [actual for actual in columns if re.fullmatch(name, str(actual))] or [name]
-    return [name]
-
-
-def _column_rules(name: str, column: Any) -> Iterator[Rule]:
+def _column_rules(name: str, column: Any, dtype: Any) -> Iterator[Rule]:
     """Yield what the schema demands of one column."""
     if column.required:
-        yield Rule(name="present", column=name, demand="the column is there")
-    if column.dtype is not None:
-        yield Rule(name="dtype", column=name, demand=f"values are of type {column.dtype}")
-    if not column.nullable:
-        yield Rule(name="not-nullable", column=name, demand="every row has a value")
-    if column.unique:
-        yield Rule(name="unique", column=name, demand="no value occurs twice")
-    for check in column.checks:
-        yield Rule(name=check.name or "check", column=name, demand=str(check.error or check.name))
+        yield Rule(name="present", column=name, demand="the column must be there")
+    yield from _rules(name, column, dtype)
+
+
+def _rules(name: str, part: Any, dtype: Any) -> Iterator[Rule]:
+    """Yield what the schema demands of the values of a column or of the index."""
+    if dtype is not None:
+        yield Rule(name="dtype", column=name, demand=f"values must be of type {dtype}")
+    if not part.nullable:
+        yield Rule(name="not-nullable", column=name, demand="every row must have a value")
+    if part.unique:
+        yield Rule(name="unique", column=name, demand="no value may occur twice")
+    for check_name, check in zip(check_names(part.checks), part.checks, strict=True):
+        yield Rule(name=check_name, column=name, demand=_demand(check))
+
+
+def _demand(check: Any) -> str:
+    """Return a check as people write it."""
+    text = f"must meet {check.error or check.name or 'a check of its own'}"
+    return text if len(text) <= _LONGEST_DEMAND else f"{text[:_LONGEST_DEMAND]}…"
 
 
 def checks(
-    found: Mapping[tuple[str, str], Finding], demanded: Sequence[Rule], *, rows: int, values: bool, suffix: str
+    found: Mapping[tuple[str, str], Finding], demanded: Sequence[Rule], *, rows: int, values: bool
 ) -> list[Check]:
     """Return one check for each rule, and one for everything found that belongs to no rule.
 
     Args:
         found: by (rule name, column); a rule that is absent held on every row.
-        values: whether samples may show values, not only row numbers.
-        suffix: appended to ids where several tables are checked.
+        values: whether messages may show values, not only row numbers.
     """
     unclaimed = dict(found)
     result = []
-    for rule in dict.fromkeys(demanded):
+    for rule in demanded:
         finding = unclaimed.pop((rule.name, rule.column), None)
         if finding and finding.crash and ("dtype", rule.column) in found:
             # The values are of the wrong type: that is the failure, and the check was bound to stumble over it.
             finding = Finding(failing=rows)
-        result.append(_check(rule, finding, rows=rows, values=values, suffix=suffix))
+        result.append(_check(rule, finding, rows=rows, values=values))
     for (name, column), finding in unclaimed.items():
-        rule = Rule(name=name, column=column, demand="the schema holds")
-        result.append(_check(rule, finding, rows=rows, values=values, suffix=suffix))
+        result.append(_check(Rule(name=name, column=column, demand="the schema must hold"), finding, rows, values))
     return result
 
 
-def _check(rule: Rule, finding: Finding | None, *, rows: int, values: bool, suffix: str) -> Check:
+def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Check:
     """Return the check of one rule."""
-    shared: dict[str, Any] = {"id": f"{rule.id}{suffix}", "metric": "failing-rows", "limit": 0, "n": rows}
-    subject = rule.column or "the table"
+    shared: dict[str, Any] = {"id": rule.id, "metric": "failing-rows", "limit": 0, "n": rows}
+    subject = f"{rule.column}: " if rule.column else ""
     if finding is None:
-        return Check(**shared, status=Status.PASSED, value=0, message=f"{subject}: {rule.demand}, in all {rows} rows.")
+        return Check(**shared, status=Status.PASSED, value=0, message=f"{subject}{rule.demand}: so it is.")
     if finding.crash:
         return Check(
             **shared,
             status=Status.ERROR,
             reason="check-crashed",
-            message=f"{subject}: the check {rule.name} could not be evaluated: {finding.crash}",
+            message=f"{subject}the check {rule.name} could not be evaluated: {said(finding.crash, values)}.",
             advice="Mend the check: what it cannot look at, it cannot pass.",
         )
     return Check(
         **shared,
         status=Status.FAILED,
-        reason=f"schema-{rule.name.replace('_', '-')}",
+        reason=f"schema-{rule.name.partition('#')[0].replace('_', '-')}",
         value=finding.failing,
-        message=f"{subject}: {rule.demand}; {finding.failing} of {rows} rows are not so{_samples(finding, values)}.",
+        message=f"{subject}{rule.demand}{_extent(finding, rows, values)}.",
         advice="Mend the data, or change the schema in a reviewed change.",
     )
 
 
-def _samples(finding: Finding, values: bool) -> str:
-    """Return a few failing rows, with values only where the user allows it."""
+def said(raised: Raised, values: bool) -> str:
+    """Return what code of the caller raised; its text may quote data."""
+    if values and raised.text:
+        return f"{raised.where}: {raised.text}"
+    return f"{raised.where} (include-values shows what it says)" if raised.text else raised.where
+
+
+def _extent(finding: Finding, rows: int, values: bool) -> str:
+    """Return how far a rule is broken, and a few examples."""
+    if finding.columns:
+        return f"; found {', '.join(finding.columns[:5])}"
     if not finding.samples:
-        return ""
+        return "; it is not so"
     shown = finding.samples[:3]
-    if values:
-        return "; e.g. " + ", ".join(f"row {row}: {value!r}" for row, value in shown)
-    return "; e.g. row " + ", ".join(str(row) for row, _ in shown)
+    examples = [f"row {row}: {shortened(value)}" if values else f"row {row}" for row, value in shown]
+    return f"; {finding.failing} of {rows} rows do not, e.g. {', '.join(examples)}"
+
+
+def shortened(value: Any) -> str:
+    """Return a value of the data as Python writes it, cut to a length that a report can hold."""
+    text = repr(value.item() if hasattr(value, "item") else value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+def unfinished(error: Raised, rows: int, values: bool) -> Check:
+    """Return the check for a validation that came to no end: none of its rules may be listed as held."""
+    return Check(
+        id="schema",
+        status=Status.ERROR,
+        reason="check-crashed",
+        n=rows,
+        message=f"The schema could not be evaluated: {said(error, values)}.",
+        advice="Mend the schema, or leave out what pandera cannot handle (nested values, for one).",
+    )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import nearest
 
@@ -25,11 +27,37 @@ _FRAME_KEYS: Final = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
+class Target:
+    """A column of a table and what the schema says about it: `rules` is a pandera.pandas.Column."""
+
+    name: str
+    rules: Any
+    dtype: Any
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schema:
     """A schema that can be trusted to run all of its checks; `pandera` is a pandera.pandas.DataFrameSchema."""
 
     pandera: Any
     source: str
+
+    def targets(self, columns: Sequence[str]) -> list[Target]:
+        """Return which rules are about which of a table's columns; one pattern may be about several or none."""
+        return [
+            Target(name=actual, rules=rules, dtype=rules.dtype if self.pandera.dtype is None else self._dtype)
+            for name, rules in self.pandera.columns.items()
+            for actual in columns
+            # As pandera looks for columns: a pattern must match from the start, not to the end.
+            if (re.match(name, actual) if rules.regex else name == actual)
+        ]
+
+    @property
+    def _dtype(self) -> Any:
+        """The type that the schema demands of every column."""
+        from pandera.engines.pandas_engine import Engine
+
+        return Engine.dtype(self.pandera.dtype)
 
 
 def load_schema(source: str, directory: Path) -> Schema:
@@ -65,16 +93,17 @@ def _from_yaml(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         written = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise OptionsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(written, Mapping) or not isinstance(written.get("columns"), Mapping):
         raise OptionsError(f"{path}: no pandera schema: it has no mapping `columns`")
     if "polars" in str(written.get("api", "")) + str(written.get("schema_type", "")):
         raise OptionsError(f"{path}: a Polars schema; write it with api: pandas")
     try:
-        schema = pa.DataFrameSchema.from_yaml(text)
-    except (AttributeError, TypeError, ValueError, KeyError, pa.errors.SchemaDefinitionError) as error:
-        raise OptionsError(f"{path}: pandera cannot load the schema: {' '.join(str(error).split())}") from error
+        with user_code():
+            schema = pa.DataFrameSchema.from_yaml(text)
+    except UserCodeError as error:
+        raise OptionsError(f"{path}: pandera cannot load the schema: {error.raised.text}") from error
     problems = list(_lost(written, schema))
     if problems:
         raise OptionsError([f"{path}: {problem}" for problem in problems])
@@ -119,45 +148,54 @@ def _from_module(source: str, directory: Path) -> Any:
     import pandera.pandas as pa
 
     module_name, _, attribute = source.partition(":")
-    with _importable(directory):
-        try:
+    try:
+        with _importable(directory), user_code():
             found: Any = importlib.import_module(module_name)
             for part in attribute.split("."):
                 found = getattr(found, part)
-        except ModuleNotFoundError as error:
-            raise UnavailableError(f"schema {source}: {error}.") from error
-        except AttributeError as error:
-            raise OptionsError(f"schema {source}: {error}") from error
-    if isinstance(found, type) and issubclass(found, pa.DataFrameModel):
-        model: Any = found
-        return model.to_schema()
+            if isinstance(found, type) and issubclass(found, pa.DataFrameModel):
+                model: Any = found
+                found = model.to_schema()
+    except UserCodeError as error:
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            raise UnavailableError(f"schema {source}: {error.raised.text}.") from error
+        said = f"{error.raised.where}: {error.raised.text}"
+        raise OptionsError(f"schema {source} cannot be loaded: {said}") from error
     if isinstance(found, pa.DataFrameSchema):
         return found
-    raise OptionsError(
-        f"schema {source} is a {type(found).__name__}, not a pandera.pandas DataFrameSchema or DataFrameModel"
-    )
+    raise OptionsError(f"schema {source} is {_kind(found)}, not a pandera.pandas DataFrameSchema or DataFrameModel")
+
+
+def _kind(found: Any) -> str:
+    """Return what an object is, with the library that it comes from."""
+    kind = found if isinstance(found, type) else type(found)
+    return f"{kind.__module__}.{kind.__name__}"
 
 
 @contextmanager
 def _importable(directory: Path) -> Iterator[None]:
-    """Let modules of the caller's project be imported for as long as the schema is loaded."""
+    """Let modules of the caller's project be imported, without a trace in its tree, while the schema is loaded."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.insert(0, str(directory))
     try:
         yield
     finally:
-        sys.path.remove(str(directory))
+        sys.dont_write_bytecode = before
+        if str(directory) in sys.path:
+            sys.path.remove(str(directory))
 
 
 def _untrustworthy(schema: Any) -> Iterator[str]:
     """Yield why a schema that loaded would pass what it should not."""
-    if not schema.columns:
+    columns = schema.columns.values()
+    if not columns:
         yield "the schema names no columns"
-    elif not any(_decides(column) for column in schema.columns.values()) and not schema.checks:
+    elif schema.dtype is None and not schema.checks and not any(_decides(column) for column in columns):
         yield "the schema checks nothing: no type, no bounds, no nulls, no check"
-    if getattr(schema, "drop_invalid_rows", False) or any(
-        getattr(column, "drop_invalid_rows", False) for column in schema.columns.values()
-    ):
+    if any(getattr(part, "drop_invalid_rows", False) for part in (schema, *columns)):
         yield "drop_invalid_rows drops the rows that should fail"
+    if any(name is not None for name in getattr(schema.index, "names", [])):
+        yield "the schema has a named index; a table in a file has columns only: name it among them"
 
 
 def _decides(column: Any) -> bool:

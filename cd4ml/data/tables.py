@@ -7,11 +7,14 @@ afterwards would be about the other.
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import re
+import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from cd4ml.data.digests import file_sha256, folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
@@ -26,7 +29,10 @@ MOST_COLUMNS: Final = 20_000
 # A Parquet file of a few kilobytes can promise terabytes; the footer says so before anything is read.
 MOST_BYTES: Final = 64 * 1024**3
 MOST_EXPANSION: Final = 1_000
-_SMALL_FILE: Final = 4_000_000
+_MOST_EXPANSION_GZIP: Final = 100
+_ALWAYS_READ: Final = 500_000_000
+_LONGEST_LINE: Final = 10_000_000
+_BLOCK: Final = 1 << 20
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -38,10 +44,10 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         raise UnavailableError(f"{path}: no such file.")
+    if not (path.is_dir() or path.is_file()):  # reading from a pipe would wait for ever
+        raise OptionsError(f"{path}: not a regular file")
     if path.is_dir() or path.name.endswith(PARQUET):
         return _read_parquet(path)
-    if not path.is_file():
-        raise OptionsError(f"{path}: not a regular file")
     if path.name.endswith(CSV):
         return _read_csv(path)
     raise OptionsError(
@@ -68,35 +74,76 @@ def refuse_duplicates(path: Path, columns: Sequence[str]) -> None:
 def _read_parquet(path: Path) -> pd.DataFrame:
     """Read a Parquet file or folder, its footers first."""
     import pyarrow as pa
+    import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    if not files:
-        raise OptionsError(f"{path}: the folder holds no .parquet file")
     try:
-        for file in files:
-            _check_footer(file)
-        table = pq.read_table(path)
+        if path.is_dir():
+            files = _parquet_files(path)
+            _check_footers(path, files)
+            layout = ds.partitioning(flavor="hive")
+            names = [str(file) for file in files]
+            dataset = ds.dataset(names, format="parquet", partitioning=layout, partition_base_dir=str(path))
+            table = dataset.to_table()
+        else:
+            _check_footers(path, [path])
+            with pq.ParquetFile(path) as stored_file:
+                table = stored_file.read()
+        frame: pd.DataFrame = table.to_pandas()
     except pa.ArrowException as error:
         raise OptionsError(f"{path}: no readable Parquet: {_first_line(error)}") from error
     except OSError as error:
+        if error.errno is None:  # Arrow's word for pages that do not decode
+            raise OptionsError(f"{path}: no readable Parquet: {_first_line(error)}") from error
         raise UnavailableError(f"{path}: cannot be read: {_first_line(error)}.") from error
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
+    # What pandas stored as an index is a column like any other; row numbers are never values of the data.
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(named).reset_index(drop=True) if named else frame.reset_index(drop=True)
 
 
-def _check_footer(file: Path) -> None:
-    """Refuse what the footer already gives away: too many columns, too much data for the size of the file."""
+def _parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder, and refuse anything whose rows would be left out."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if path.is_symlink() or not path.is_file():
+            raise OptionsError(f"{path}: not a regular file; a folder of Parquet holds regular files only")
+        if path.name.endswith(PARQUET) and not hidden:
+            files.append(path)
+        elif path.name.endswith(PARQUET) or not (hidden or path.name.endswith(".crc")):
+            raise OptionsError(f"{path}: not read with its folder, so it may not lie there")
+    if not files:
+        raise OptionsError(f"{folder}: the folder holds no .parquet file")
+    return files
+
+
+def _check_footers(path: Path, files: Sequence[Path]) -> None:
+    """Refuse what the footers already give away: too many columns, too much data, files with different columns."""
     import pyarrow.parquet as pq
 
-    metadata = pq.read_metadata(file)
-    refuse_duplicates(file, [field.name for field in pq.read_schema(file)])
-    if metadata.num_columns > MOST_COLUMNS:
-        raise OptionsError(f"{file}: {metadata.num_columns} columns; at most {MOST_COLUMNS} are read")
-    encoded = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
-    size = max(encoded, metadata.num_rows * metadata.num_columns * 8)
-    if size > MOST_BYTES or size > MOST_EXPANSION * max(file.stat().st_size, _SMALL_FILE):
-        raise OptionsError(f"{file}: expands from {file.stat().st_size} to {size} bytes; refused as hostile")
+    total, on_disk = 0, 0
+    first = pq.read_schema(files[0])
+    for file in files:
+        schema, metadata = pq.read_schema(file), pq.read_metadata(file)
+        refuse_duplicates(file, schema.names)
+        if metadata.num_columns > MOST_COLUMNS:
+            raise OptionsError(f"{file}: {metadata.num_columns} columns; at most {MOST_COLUMNS} are read")
+        different = set(zip(schema.names, schema.types, strict=True)) ^ set(zip(first.names, first.types, strict=True))
+        if different:
+            names = ", ".join(sorted({repr(name) for name, _ in different})[:5])
+            raise OptionsError(f"{file}: other columns or types than {files[0].name}: {names}")
+        encoded = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+        total += max(encoded, metadata.num_rows * metadata.num_columns * 8)
+        on_disk += file.stat().st_size
+    _refuse_expansion(path, on_disk, total)
+
+
+def _refuse_expansion(path: Path, on_disk: int, size: int, most: int = MOST_EXPANSION) -> None:
+    """Refuse a table that is far larger than its files."""
+    if size > min(MOST_BYTES, max(_ALWAYS_READ, most * on_disk)):
+        raise OptionsError(f"{path}: expands from {on_disk} to {size} bytes or more; refused as hostile")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -104,7 +151,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        header = next(csv.reader(_first_text(path)), [])
+        _check_bytes(path)
+        header = next(csv.reader(_lines(path)), [])
         refuse_duplicates(path, header)
         if len(header) > MOST_COLUMNS:
             raise OptionsError(f"{path}: {len(header)} columns; at most {MOST_COLUMNS} are read")
@@ -115,6 +163,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise OptionsError(f"{path}: no readable CSV: {_first_line(error)}") from error
     except UnicodeDecodeError as error:
         raise OptionsError(f"{path}: not UTF-8 at byte {error.start}", advice="Save the file as UTF-8.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise OptionsError(f"{path}: no readable gzip: {_first_line(error)}") from error
     except OSError as error:
         raise UnavailableError(f"{path}: cannot be read: {_first_line(error)}.") from error
     return frame
@@ -139,16 +189,29 @@ def _check_rows(path: Path, header: Sequence[str]) -> None:
         raise OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}") from error
 
 
-def _first_text(path: Path) -> list[str]:
-    """Return the first line of a CSV file that may be compressed."""
-    import gzip
+def _open(path: Path) -> IO[bytes]:
+    """Open a CSV file that may be compressed."""
+    return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
-    opener = gzip.open if path.name.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
-        line = stream.readline(10_000_000)
-    if "\x00" in line:
-        raise OptionsError(f"{path}: holds NUL characters: not a text file")
-    return [line]
+
+def _check_bytes(path: Path) -> None:
+    """Refuse NUL characters, at which parsers cut values short, and what expands without end."""
+    size = 0
+    with _open(path) as stream:
+        while block := stream.read(_BLOCK):
+            size += len(block)
+            if b"\x00" in block:
+                raise OptionsError(f"{path}: holds NUL characters: no UTF-8 text")
+            _refuse_expansion(path, path.stat().st_size, size, _MOST_EXPANSION_GZIP)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a CSV file that may be compressed; a header may span several of them."""
+    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as stream:
+        while line := stream.readline(_LONGEST_LINE):
+            if len(line) == _LONGEST_LINE:
+                raise OptionsError(f"{path}: a line is longer than {_LONGEST_LINE} characters")
+            yield line
 
 
 def _first_line(error: BaseException) -> str:

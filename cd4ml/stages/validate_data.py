@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,9 +62,8 @@ def run(options: Options, context: Context) -> Report:
     for path in options.data:
         context.progress(f"Validating {path}")
         frame = read_table(Path(path))
-        suffix = f"@{path}" if len(options.data) > 1 else ""
-        found, samples = _table(frame, schema, options, suffix)
-        checks += found
+        found, samples = _table(frame, schema, options)
+        checks += [replace(check, id=f"{check.id}@{path}") for check in found] if len(options.data) > 1 else found
         details[path] = {"samples": samples}
         rows[path] = len(frame)
         inputs.append(digest(Path(path), "data", len(frame)))
@@ -75,82 +74,38 @@ def run(options: Options, context: Context) -> Report:
 
 
 def _table(
-    frame: pd.DataFrame, schema: Schema, options: Options, suffix: str
+    frame: pd.DataFrame, schema: Schema, options: Options
 ) -> tuple[list[Check], dict[str, list[dict[str, Any]]]]:
     """Check one table; return the checks and samples of failing rows."""
-    from cd4ml.checks.schema import checks, rules
-    from cd4ml.data.validation import validate
+    from cd4ml.checks.schema import checks, rules, shortened, unfinished
+    from cd4ml.checks.table import enough_rows, finite, has_values, looked_at, lossless
+    from cd4ml.data.user_code import UserCodeError
+    from cd4ml.data.validation import infinite, lossy, validate
 
-    first = [_enough_rows(len(frame), options, suffix), *_finite(frame, schema, options, suffix)]
-    demanded = list(rules(schema.pandera, [str(name) for name in frame.columns]))
-    found = validate(frame, schema)
+    n, columns = len(frame), [str(name) for name in frame.columns]
+    targets = schema.targets(columns)
+    filled = [(target.name, int(frame[target.name].notna().sum())) for target in targets if target.rules.nullable and n]
+    own = [
+        enough_rows(n, options.minimum_rows),
+        *looked_at(len(targets), schema.source, n),
+        *finite(infinite(frame, schema), n, options.allow_infinite),
+        *lossless(lossy(frame, schema), n),
+        *has_values(filled, n),
+    ]
+    try:
+        found = validate(frame, schema)
+    except UserCodeError as error:
+        return [*own, unfinished(error.raised, n, options.include_values)], {}
+    held = checks(found, list(rules(schema, columns)), rows=n, values=options.include_values)
     samples = {
         f"{name}:{column}" if column else name: [
-            {"row": row, **({"value": repr(value)} if options.include_values else {})} for row, value in finding.samples
+            {"row": row, **({"value": shortened(value)} if options.include_values else {})}
+            for row, value in finding.samples
         ]
         for (name, column), finding in found.items()
         if finding.samples
     }
-    held = checks(found, demanded, rows=len(frame), values=options.include_values, suffix=suffix)
-    return [*first, *_has_values(frame, schema, suffix), *held], samples
-
-
-def _enough_rows(n: int, options: Options, suffix: str) -> Check:
-    """Check that the table is not empty or cut short: an empty one meets every rule about rows."""
-    enough = n >= options.minimum_rows
-    return Check(
-        id=f"minimum-rows{suffix}",
-        status=Status.PASSED if enough else Status.FAILED,
-        reason=None if enough else "too-few-rows",
-        metric="rows",
-        value=n,
-        limit=options.minimum_rows,
-        n=n,
-        message=f"The table has {n} rows; the minimum is {options.minimum_rows}.",
-        advice=None if enough else "Find out where the rows went, or lower minimum-rows in a reviewed change.",
-    )
-
-
-def _finite(frame: pd.DataFrame, schema: Schema, options: Options, suffix: str) -> Iterator[Check]:
-    """Check for infinities: they meet `ge(0)` and every other one-sided bound."""
-    import numpy as np
-    import pandas as pd
-
-    for name in schema.pandera.columns:
-        if name not in frame.columns or name in options.allow_infinite:
-            continue
-        if not pd.api.types.is_float_dtype(frame[name]):
-            continue
-        count = int(np.isinf(frame[name].to_numpy(dtype="float64", na_value=np.nan)).sum())
-        yield Check(
-            id=f"finite:{name}{suffix}",
-            status=Status.FAILED if count else Status.PASSED,
-            reason="infinite-values" if count else None,
-            metric="failing-rows",
-            value=count,
-            limit=0,
-            n=len(frame),
-            message=f"{name}: {count} of {len(frame)} values are infinite.",
-            advice="Mend the data, or name the column in allow-infinite." if count else None,
-        )
-
-
-def _has_values(frame: pd.DataFrame, schema: Schema, suffix: str) -> Iterator[Check]:
-    """Check that a nullable column holds any value at all: one without meets every rule about values."""
-    for name, column in schema.pandera.columns.items():
-        if name in frame.columns and column.nullable and len(frame):
-            count = int(frame[name].notna().sum())
-            yield Check(
-                id=f"has-values:{name}{suffix}",
-                status=Status.PASSED if count else Status.FAILED,
-                reason=None if count else "all-null",
-                metric="rows-with-value",
-                value=count,
-                limit=1,
-                n=len(frame),
-                message=f"{name}: {count} of {len(frame)} rows have a value.",
-                advice=None if count else "Find out why the column is empty.",
-            )
+    return [*own, *held], samples
 
 
 def _summary(checks: Sequence[Check], options: Options) -> str:

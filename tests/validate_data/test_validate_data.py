@@ -203,8 +203,8 @@ nothing = 3
     ("attribute", "code", "words"),
     [
         ("Good", 0, "hold"),
-        ("Crashing", 2, "no such table"),
-        ("Warning", 1, "20 of 20 rows are not so"),
+        ("Crashing", 2, "RuntimeError in schemas_crashing.py:10"),
+        ("Warning", 1, "20 of 20 rows do not"),
         ("Dropping", 2, "drops the rows that should fail"),
         ("Row", 1, "poor"),
         ("nothing", 2, "not a pandera.pandas DataFrameSchema"),

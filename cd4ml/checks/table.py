@@ -1,0 +1,104 @@
+"""Facts about a table that no schema states and every gate must hold: rows, values, infinities, lossless types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from cd4ml.report import Check, Status
+
+
+def enough_rows(n: int, minimum: int) -> Check:
+    """Check that the table is not empty or cut short: an empty one meets every rule about rows."""
+    enough = n >= minimum
+    return Check(
+        id="minimum-rows",
+        status=Status.PASSED if enough else Status.FAILED,
+        reason=None if enough else "too-few-rows",
+        metric="rows",
+        value=n,
+        limit=minimum,
+        n=n,
+        message=f"The table has {n} rows; the minimum is {minimum}.",
+        advice=None if enough else "Find out where the rows went, or lower minimum-rows in a reviewed change.",
+    )
+
+
+def finite(infinite: Iterable[tuple[str, int]], n: int, allowed: Sequence[str]) -> Iterator[Check]:
+    """Check columns for infinities, which meet `ge(0)` and every other one-sided bound.
+
+    Args:
+        infinite: columns with their number of infinities.
+        n: rows of the table.
+        allowed: columns that may hold some.
+    """
+    for name, count in infinite:
+        if name not in allowed:
+            yield Check(
+                id=f"finite:{name}",
+                status=Status.FAILED if count else Status.PASSED,
+                reason="infinite-values" if count else None,
+                metric="failing-rows",
+                value=count,
+                limit=0,
+                n=n,
+                message=f"{name}: {count} of {n} values are infinite.",
+                advice="Mend the data, or name the column in allow-infinite." if count else None,
+            )
+
+
+def lossless(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
+    """Check that values survive the type that the schema coerces them to.
+
+    Args:
+        changed: columns with their number of values that coercion changes.
+        n: rows of the table.
+    """
+    for name, count in changed:
+        yield Check(
+            id=f"lossless:{name}",
+            status=Status.FAILED if count else Status.PASSED,
+            reason="coercion-changes-values" if count else None,
+            metric="failing-rows",
+            value=count,
+            limit=0,
+            n=n,
+            message=f"{name}: {count} of {n} values are others once they are of the schema's type.",
+            advice="Store the column in its own type, or demand the type that it has." if count else None,
+        )
+
+
+def has_values(filled: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
+    """Check that a nullable column holds any value at all: one without meets every rule about values.
+
+    Args:
+        filled: nullable columns with their number of rows that have a value.
+        n: rows of the table.
+    """
+    for name, count in filled:
+        yield Check(
+            id=f"has-values:{name}",
+            status=Status.PASSED if count else Status.FAILED,
+            reason=None if count else "all-null",
+            metric="rows-with-value",
+            value=count,
+            limit=1,
+            n=n,
+            message=f"{name}: {count} of {n} rows have a value.",
+            advice=None if count else "Find out why the column is empty.",
+        )
+
+
+def looked_at(columns: int, source: str, n: int) -> Iterator[Check]:
+    """Check that the schema is about this table: one whose columns are all optional is about none without them."""
+    if not columns:
+        yield Check(
+            id="columns",
+            status=Status.FAILED,
+            reason="no-column-in-common",
+            metric="columns",
+            value=0,
+            limit=1,
+            n=n,
+            message=f"The table has none of the columns of {source}.",
+            advice="Compare the column names; see whether this is the right table.",
+        )
