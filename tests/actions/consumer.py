@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -101,3 +102,9 @@ def predictions(broken: str | None = None) -> pd.DataFrame:
     if broken == "audit-fairness":
         table.loc[table["row_id"].mod(20).isin((7, 11)), ["y_true", "y_pred"]] = 0
     return table
+
+
+if __name__ == "__main__":
+    good, bad = sys.argv[1:]
+    make_consumer(Path(good))
+    make_consumer(Path(bad), broken="audit-fairness")

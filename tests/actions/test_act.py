@@ -40,10 +40,10 @@ def consumer(folder: Path, workflow: str, *, broken: str | None = None, **values
     return commit(folder)
 
 
-def gitops(folder: Path) -> Path:
-    """Make a bare GitOps repository whose manifest has no image yet."""
+def gitops(folder: Path, *, values: str = VALUES) -> Path:
+    """Make a bare GitOps repository with a manifest; the usual one has no image yet."""
     (folder / "work").mkdir(parents=True)
-    (folder / "work" / "values.yaml").write_text(VALUES)
+    (folder / "work" / "values.yaml").write_text(values)
     commit(folder / "work")
     git(folder, "clone", "--quiet", "--bare", "work", "gitops.git")
     return folder / "gitops.git"
@@ -178,3 +178,28 @@ def test_pipeline__nothing_decided(suite: Path, tmp_path: Path, event: str, stag
 
     assert run.code != 0
     assert run.jobs == {"plan": "failure", "gate": "failure"}
+
+
+def test_promote__and_back(suite: Path, tmp_path: Path) -> None:
+    """The workflow makes the approved canary the stable image, refuses another, and takes the promotion back."""
+    stable, canary = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    values = VALUES.replace('digest: ""', f"digest: {stable}", 1).replace('digest: ""', f"digest: {canary}", 1)
+    values = values.replace("enabled: false", "enabled: true").replace("weight: 0", "weight: 10")
+    repository = gitops(tmp_path / "gitops", values=values)
+
+    def promote(name: str, image: str, rollback: str) -> tuple[int, str]:
+        given = {
+            "GITOPS": str(repository),
+            "IMAGE": f"localhost:1/credit@{image}" if image else '""',
+            "ROLLBACK": rollback,
+        }
+        folder = consumer(tmp_path / name / "credit", "promote.yml", **given)
+        code = run_act(suite, folder, "model.yml", scratch=tmp_path / name / "act", event="workflow_dispatch").code
+        return code, git(repository, "show", "main:values.yaml").split("canary:")[0]
+
+    code, manifest = promote("other", stable, "false")
+    assert code != 0 and stable in manifest
+    code, manifest = promote("approved", canary, "false")
+    assert code == 0 and canary in manifest
+    code, manifest = promote("back", "", "true")
+    assert code == 0 and stable in manifest
