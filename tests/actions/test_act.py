@@ -13,6 +13,7 @@ import pytest
 from tests.actions.act import ActRun, commit, git, run_act
 from tests.actions.consumer import GATES, make_consumer
 from tests.conftest import clean_environment
+from tests.models import classifier, people, save
 
 pytestmark = pytest.mark.timeout(900)
 DELIVERY: Final = {"build-image", "deploy-model"}
@@ -203,3 +204,30 @@ def test_promote__and_back(suite: Path, tmp_path: Path) -> None:
     assert code == 0 and canary in manifest
     code, manifest = promote("back", "", "true")
     assert code == 0 and stable in manifest
+
+
+def test_pipeline__predictions_travel(suite: Path, tmp_path: Path) -> None:
+    """Models are scored in one job and judged in others, which see the predictions of this very run."""
+    folder = consumer(tmp_path / "credit", "pipeline.yml", STAGES="score-model, evaluate-model, audit-fairness")
+    (folder / "predictions.parquet").unlink()
+    frame = people()
+    for name, rows in (("candidate", 200), ("production", 60)):
+        save(classifier(frame.head(rows)), folder / "models" / name, frame[["age", "income", "city"]])
+    frame.to_parquet(folder / "test.parquet", index=False)
+    (folder / "cd4ml.yaml").write_text(
+        "score-model: {candidate: models/candidate, production: models/production, test-data: test.parquet,"
+        " target: approve, keep: [city]}\n"
+        "evaluate-model: {predictions: predictions.parquet, minimum: {accuracy: 0.7},"
+        " maximum-regression: {accuracy: 0.2}}\n"
+        "audit-fairness: {predictions: predictions.parquet, sensitive-features: [city], minimum-ratio: 0.01}\n"
+    )
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--message", "models")
+
+    run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act")
+
+    assert run.code == 0, run.text[-4000:]
+    scored = run.artifact("cd4ml-report-score-model", "score-model.json")
+    judged = run.artifact("cd4ml-report-evaluate-model", "evaluate-model.json")
+    assert scored["candidate"]["sha256"] == judged["candidate"]["sha256"]
+    assert run.jobs["audit-fairness"] == run.jobs["gate"] == "success"
