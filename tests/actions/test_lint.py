@@ -130,3 +130,32 @@ def test_secrets__not_beside_project_code(path: Path) -> None:
     for step in steps(path):
         if "run" in step:
             assert "secrets." not in str(step.get("env", {}))
+
+
+def examples() -> list[str]:
+    """Return every workflow that the documentation and the example show."""
+    shown = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    blocks = [block for path in shown for block in re.findall(r"```yaml\n(.*?)```", path.read_text(), re.S)]
+    own = [path.read_text() for path in (ROOT / "examples").glob("*/.github/workflows/*.yml")]
+    return [text for text in (*blocks, *own) if re.search(r"^jobs:", text, re.M)]
+
+
+@pytest.mark.parametrize("text", examples(), ids=lambda text: text.split("\n")[0])
+def test_documented_workflows__valid(tmp_path: Path, text: str) -> None:
+    """A workflow that is shown meets the platform's schema, and names only inputs and secrets that there are."""
+    path = tmp_path / "shown.yml"
+    path.write_text(text)
+    check(need_program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", path)
+    for step in steps(path):
+        used = re.fullmatch(r"OWNER/cd4ml(/[\w./-]+)?@v1", str(step.get("uses", "")))
+        if used:
+            assert set(step.get("with", {})) <= set(_interface(used[1] or "")["inputs"])
+            assert set(step.get("secrets", {})) <= set(_interface(used[1] or "").get("secrets", {}))
+
+
+def _interface(name: str) -> Any:
+    """Return what an action or a reusable workflow of ours takes."""
+    if name.endswith(".yml"):
+        document = load(ROOT / name.strip("/"))
+        return document.get("on", document.get(True))["workflow_call"]
+    return load(ROOT / name.strip("/") / "action.yml")
