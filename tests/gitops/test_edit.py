@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -68,12 +70,36 @@ def test_apply__numbers_and_booleans_keep_their_type() -> None:
         ("image:\n  digest: |\n    a\n", "not a simple scalar"),
         ("image:\n  digest: [a]\n", "not a simple scalar"),
         ("image: [\n", "no valid YAML"),
+        ("image:\n  digest: !!str a\n", "carries a tag"),
+        ("image:\n  digest: !vault a\n", "carries a tag"),
+        ("x: &x {digest: a}\nimage: *x\n", "more than its target"),
+        ("image: &x {digest: a}\ny: [*x]\n", "more than its target"),
+        ("a: &a [*a]\nimage: {digest: a}\n", "levels deep"),
+        ("a: " + "[" * 400 + "]" * 400 + "\nimage: {digest: a}\n", "levels deep|no valid YAML"),
     ],
 )
 def test_apply__refuses(text: str, problem: str) -> None:
     """A target that is missing, doubled, shared or no scalar is refused with a sentence that names it."""
     with pytest.raises(OptionsError, match=problem):
         apply(text, edit("image", "digest"))
+
+
+def test_alias_bomb__refused_in_no_time() -> None:
+    """A few bytes whose aliases stand for billions of values are refused without writing them out."""
+    names = "abcdefghij"
+    bomb = f"a: &a [{','.join('x' * 9)}]\n" + "".join(
+        f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip(names, names[1:], strict=False)
+    )
+    start = time.monotonic()
+
+    with pytest.raises(OptionsError, match="aliases written out"):
+        apply(bomb + "image: {digest: a}\n", edit("image", "digest"))
+    assert time.monotonic() - start < 5
+
+
+def test_byte_order_mark__kept() -> None:
+    """A mark at the start of the file stays, and shifts nothing."""
+    assert apply("\ufeffimage: {digest: a}\n", edit("image", "digest")) == f"\ufeffimage: {{digest: {NEW}}}\n"
 
 
 KEYS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)

@@ -82,6 +82,57 @@ def test_route__stable_gets_the_rest() -> None:
     assert "{name: credit-stable, weight: 90}" in text and "{name: credit-canary, weight: 10}" in text
 
 
+def test_route__other_rules_are_left_alone() -> None:
+    """Rules without a canary backend belong to others: their weights stay."""
+    others = "    - backendRefs:\n        - {name: docs, weight: 7}\n"
+
+    text = Manifest(PLAIN + others).with_canary(NEW, 10)
+
+    assert text.endswith(others) and "{name: credit-canary, weight: 10}" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (", weight: 0}", "}", "without weight"),
+        ("        - {name: credit-stable, weight: 100}\n", "", "must have two backends"),
+        (
+            "        - {name: credit-stable, weight: 100}\n",
+            "        - {name: a, weight: 1}\n        - {name: b, weight: 1}\n",
+            "must have two backends",
+        ),
+    ],
+)
+def test_route__refused_if_unclear(before: str, after: str, problem: str) -> None:
+    """A rule that does not say whose weights are meant is refused."""
+    with pytest.raises(OptionsError, match=problem):
+        Manifest(PLAIN.replace(before, after))
+
+
+@pytest.mark.parametrize("weight", ["abc", "-1", "101", "1.5", '""', "1e1", "null"])
+def test_weight__refused_unless_a_percentage(weight: str) -> None:
+    """What stands in the place of the weight must be a whole number from 0 to 100."""
+    manifest = Manifest(HELM.replace('digest: ""', f"digest: {B}").replace("weight: 0", f"weight: {weight}"))
+
+    with pytest.raises(OptionsError, match="whole number from 0 to 100"):
+        manifest.state
+
+
+def test_tag__replaced_by_the_digest() -> None:
+    """A manifest that still names a tag takes the image by digest, if it is of the same repository."""
+    text = DEPLOYMENT.replace("NAME", "credit").replace("@DIGEST", ":v1")
+
+    assert Manifest(text).state.stable is None
+    assert f"image: {NEW}\n" in Manifest(text).with_canary(NEW, 100)
+
+
+@pytest.mark.parametrize("line", ["", "  repository:\n", "  repository: ''\n", "  repository: [a]\n"])
+def test_repository__must_be_named(line: str) -> None:
+    """Values without a repository do not say whose digest they hold."""
+    with pytest.raises(OptionsError, match="image.repository"):
+        Manifest(HELM.replace("  repository: ghcr.io/owner/credit\n", line))
+
+
 def test_no_place_for_a_canary() -> None:
     """A single Deployment takes a new image only as a whole; a share of traffic is refused."""
     single = DEPLOYMENT.replace("NAME", "credit").replace("DIGEST", A)

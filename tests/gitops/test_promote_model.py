@@ -10,7 +10,7 @@ import pytest
 
 from cd4ml.gitops.manifest import Manifest, State, image
 from tests.conftest import Run
-from tests.gitops.conftest import GitOps, git
+from tests.gitops.conftest import MODEL, GitOps, git
 from tests.gitops.test_manifest import HELM, A
 
 NEW = image("ghcr.io/owner/credit@sha256:" + "b" * 64)
@@ -64,10 +64,11 @@ def champion(registry: tuple[str, list[str]]) -> str | None:
     return alias_version("credit", "champion", tracking_uri=registry[0], environ={})
 
 
-def start_canary(gitops: GitOps, model: str) -> None:
+def start_canary(gitops: GitOps, model: str, source: str = "0" * 40) -> None:
     """Commit a canary as deploy-model does."""
-    text = Manifest(HELM).with_canary(NEW, 10)
-    gitops.commit(f"Start canary\n\nCd4ml-Image: {NEW}\nCd4ml-Model: sha256:{model}\n", {"credit/values.yaml": text})
+    trailers = f"Cd4ml-Image: {NEW}\nCd4ml-Model: sha256:{model}\nCd4ml-Source: {source}\n"
+    text = Manifest(gitops.read()).with_canary(NEW, 10)
+    gitops.commit(f"Start canary\n\n{trailers}", {"credit/values.yaml": text})
 
 
 def test_promote__manifest_and_alias(
@@ -153,3 +154,120 @@ def test_registry_down__nothing_moves(
     run = cd4ml("promote-model", *target, "--model", "credit", "--version", "2", "--tracking-uri", "http://127.0.0.1:9")
 
     assert (run.code, gitops.head()) == (3, head)
+
+
+def test_cut_off_between_the_steps__healed(
+    promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]
+) -> None:
+    """If a run ends after the push and before the alias, the next one moves the alias and commits nothing."""
+    start_canary(gitops, registry[1][1])
+    assert promote(model=False).code == 0
+    head = gitops.head()
+    assert champion(registry) == "1"
+
+    run = promote("--version", "2")
+
+    assert (run.code, gitops.head(), champion(registry)) == (0, head, "2")
+
+
+def test_approved_image__must_be_the_canary(promote: Callable[..., Run], gitops: GitOps) -> None:
+    """Whoever approves an image by digest does not promote the one that replaced it meanwhile."""
+    start_canary(gitops, "c" * 64)
+    head = gitops.head()
+
+    run = promote("--image", OLD, model=False)
+    assert (run.code, run.report["checks"][0]["reason"], gitops.head()) == (1, "other-image", head)
+
+    assert promote("--image", str(NEW), model=False).code == 0
+    assert Manifest(gitops.read()).state.stable == NEW.digest
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--image", "ghcr.io/owner/credit:v2"),
+        ("--rollback", "--version", "2"),
+        ("--version", "2"),
+        ("--required-stages", "chek-code"),
+        ("--manifest", "../values.yaml"),
+    ],
+)
+def test_bad_options__refused(promote: Callable[..., Run], gitops: GitOps, arguments: tuple[str, ...]) -> None:
+    """Options that cannot be meant end in exit code 2."""
+    start_canary(gitops, "c" * 64)
+    head = gitops.head()
+
+    assert (promote(*arguments, model=False).code, gitops.head()) == (2, head)
+
+
+def test_reports__verified_once_more(
+    promote: Callable[..., Run], gitops: GitOps, evidence: Callable[..., None], tmp_path: Path
+) -> None:
+    """Reports that are handed on must have passed for the commit, the model and the image that were deployed."""
+    evidence()
+    source = git(tmp_path, "rev-parse", "HEAD").strip()
+    start_canary(gitops, MODEL, source)
+    head = gitops.head()
+
+    evidence("audit-fairness", status="failed")
+    assert (promote("--reports", "reports", model=False).code, gitops.head()) == (1, head)
+    evidence("build-image", outputs={"image": OLD})
+    assert promote("--reports", "reports", model=False).report["checks"][-1]["reason"] == "other-image"
+    assert promote("--reports", "nowhere", model=False).code == 1
+    evidence()
+    assert promote("--reports", "reports", model=False).code == 0
+
+
+def test_reports_of_another_commit__block(
+    promote: Callable[..., Run], gitops: GitOps, evidence: Callable[..., None]
+) -> None:
+    """Reports of another commit than the deployed one are no evidence, even if all of them passed."""
+    evidence()
+    start_canary(gitops, MODEL, "f" * 40)
+
+    assert promote("--reports", "reports", model=False).code == 1
+
+
+def test_rollback__beside_other_changes(promote: Callable[..., Run], gitops: GitOps) -> None:
+    """Changes by hand after the promotion stay, and a second roll-back after yet another finds nothing to do."""
+    start_canary(gitops, "c" * 64)
+    promote(model=False)
+    gitops.commit("More memory", {"credit/values.yaml": gitops.read() + "replicas: 3\n"})
+
+    assert promote("--rollback", model=False).code == 0
+    assert Manifest(gitops.read()).state.stable == A and gitops.read().endswith("replicas: 3\n")
+
+    gitops.commit("Less memory", {"credit/values.yaml": gitops.read().replace("replicas: 3", "replicas: 2")})
+    head = gitops.head()
+    assert (promote("--rollback", model=False).code, gitops.head()) == (0, head)
+
+
+def test_rollback__of_a_named_image(promote: Callable[..., Run], gitops: GitOps) -> None:
+    """While a canary runs, naming the stable image takes back its promotion; an image that is nowhere is refused."""
+    start_canary(gitops, "c" * 64)
+    promote(model=False)
+    third = image("ghcr.io/owner/credit@sha256:" + "e" * 64)
+    gitops.commit("Next", {"credit/values.yaml": Manifest(gitops.read()).with_canary(third, 10)})
+
+    assert promote("--rollback", "--image", OLD, model=False).code == 2
+    assert promote("--rollback", "--image", str(NEW), model=False).code == 0
+    assert Manifest(gitops.read()).state == State(stable=A, canary=None, weight=0)
+
+
+def test_changed_meanwhile__refused(promote: Callable[..., Run], gitops: GitOps, tmp_path: Path) -> None:
+    """If the manifest changes between decision and push, nothing of ours is pushed."""
+    start_canary(gitops, "c" * 64)
+    work = tmp_path / "faster"
+    git(tmp_path, "clone", "--quiet", str(gitops.bare), str(work))
+    (work / "credit" / "values.yaml").write_text(gitops.read() + "replicas: 3\n")
+    git(work, "commit", "--quiet", "--all", "--message", "Faster")
+    git(work, "push", "--quiet", "origin", "HEAD:refs/heads/waiting")
+    faster = git(work, "rev-parse", "HEAD").strip()
+    hook = gitops.bare / "hooks" / "pre-receive"
+    hook.write_text(f"#!/bin/sh\nunset GIT_QUARANTINE_PATH\ngit update-ref refs/heads/main {faster}\n")
+    hook.chmod(0o755)
+
+    run = promote(model=False)
+
+    assert (run.code, gitops.head()) == (2, faster)
+    assert "changed by somebody else" in run.report["summary"]
