@@ -20,9 +20,13 @@ fail() {
   exit "$2"
 }
 
-# Print the path of the interpreter behind a name, if it is new enough.
+# Print the path of the interpreter behind a name, if it is new enough and can make an environment. (Debian's own Python
+# cannot without the package python3-venv; uv can do it for any.)
 resolve() {
-  "$1" -I -c 'import sys; print(sys.executable) if sys.version_info >= (3, 11) else sys.exit(1)' 2>/dev/null
+  "$1" -I -c 'import importlib.util, sys
+if sys.version_info < (3, 11) or not (sys.argv[1] or importlib.util.find_spec("ensurepip")):
+    sys.exit(1)
+print(sys.executable)' "$(command -v uv || true)" 2>/dev/null
 }
 
 find_python() {
@@ -100,9 +104,9 @@ lock() {
 
 if [ -n "${CD4ML_PYTHON_EXECUTABLE:-}" ]; then
   # An interpreter that was named is never replaced by another in silence.
-  python=$(resolve "$CD4ML_PYTHON_EXECUTABLE") || fail "CD4ML_PYTHON_EXECUTABLE does not name a Python 3.11 or newer." 3
+  python=$(resolve "$CD4ML_PYTHON_EXECUTABLE") || fail "CD4ML_PYTHON_EXECUTABLE does not name a Python 3.11 or newer with venv." 3
 else
-  python=$(find_python) || fail "No Python 3.11 or newer was found. Add actions/setup-python before this step." 3
+  python=$(find_python) || fail "No Python 3.11 or newer with venv was found. Add actions/setup-python before this step." 3
 fi
 
 # Which lock files the stage needs is declared beside it, in cd4ml/stages/__init__.py; the core needs no library for that.
