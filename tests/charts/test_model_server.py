@@ -143,17 +143,87 @@ def test_autoscaling__leaves_replicas_to_the_autoscaler() -> None:
         "resources.limits=null",
         "unknown=1",
         "service.port=70000",
+        "image.repository=credit:123",
+        "image.repository={{ .Release.Name }}",
+        "image.digest=sha256:" + "a" * 64 + ":v1",
+        "image.digest=sha256:" + "a" * 64 + "\n",
+        "canary.image.tag=v1",
+        "canary.weight=1e1",
+        "podLabels.cd4ml\\.io/track=canary",
+        "podLabels.app\\.kubernetes\\.io/instance=other",
+        "podAnnotations.cd4ml\\.io/image-digest=other",
+        "env.PORT=9000",
+        "env.a b=x",
+        "env.COUNT=1",
+        "httpRoute.hostnames[0]=a b",
+        "podDisruptionBudget.maxUnavailable=0",
+        "podDisruptionBudget.maxUnavailable=many",
     ],
 )
 def test_schema__refuses(setting: str) -> None:
     """The schema refuses tags, short digests, weights out of range, unknown keys and a canary without an image."""
     arguments: list[str | Path] = ["--values", CHART / "ci" / "stable-values.yaml"]
-    result = helm("template", "credit", CHART, *arguments, "--set", setting.replace(",", "\\,"))
+    result = helm("template", "credit", CHART, *arguments, "--set", re.sub(r"([,{}])", r"\\\1", setting))
 
     assert result.returncode != 0
     assert (
         "values don't meet the specifications" in result.stderr or "schema" in result.stderr or "parse" in result.stderr
     )
+
+
+@pytest.mark.parametrize("text", ["1e3", "yes", "{{ .Release.Name }}", "a: b", "x\ny", '"', "#", "~"])
+def test_texts__stay_texts(tmp_path: Path, text: str) -> None:
+    """What YAML or Helm would read as something else arrives in the pod as the text that was set."""
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        json.dumps({"env": {"TEXT": text}, "podAnnotations": {"text": text}, "nodeSelector": {"a": text}})
+    )
+
+    (deployment,) = of_kind(
+        render("--values", CHART / "ci" / "stable-values.yaml", "--values", values, "--set", "httpRoute.enabled=false"),
+        "Deployment",
+    )
+    template = deployment["spec"]["template"]
+
+    assert template["spec"]["containers"][0]["env"] == [{"name": "TEXT", "value": text}]
+    assert template["metadata"]["annotations"]["text"] == text
+    assert template["spec"]["nodeSelector"] == {"a": text}
+
+
+def test_autoscaling__bounds_in_order() -> None:
+    """An autoscaler with more replicas at least than at most is refused."""
+    settings = ["--set", "autoscaling.enabled=true", "--set", "autoscaling.minReplicas=11"]
+    result = helm("template", "credit", CHART, "--values", CHART / "ci" / "stable-values.yaml", *settings)
+
+    assert result.returncode != 0 and "greater than" in result.stderr
+
+
+def test_selectors__match_their_pods_and_services() -> None:
+    """Deployments select their own pods alone, and every backend of the route is a Service that selects some."""
+    objects = render("--values", CHART / "ci" / "canary-values.yaml")
+    pods = {i["metadata"]["name"]: i["spec"]["template"]["metadata"]["labels"] for i in of_kind(objects, "Deployment")}
+    services = {item["metadata"]["name"]: item["spec"] for item in of_kind(objects, "Service")}
+    (route,) = of_kind(objects, "HTTPRoute")
+
+    for deployment in of_kind(objects, "Deployment"):
+        wanted = deployment["spec"]["selector"]["matchLabels"].items()
+        assert [name for name, labels in pods.items() if wanted <= labels.items()] == [deployment["metadata"]["name"]]
+    for backend in route["spec"]["rules"][0]["backendRefs"]:
+        selector = services[backend["name"]]["selector"].items()
+        assert [name for name, labels in pods.items() if selector <= labels.items()] == [backend["name"]]
+        assert backend["port"] == services[backend["name"]]["ports"][0]["port"]
+
+
+def test_probes__ask_what_the_image_answers() -> None:
+    """Ports and paths of the probes are the ones that the server in the image has."""
+    server = (ROOT / "cd4ml" / "serving" / "app.py").read_text()
+    (deployment,) = of_kind(render("--values", CHART / "ci" / "stable-values.yaml"), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert f'"{container[probe]["httpGet"]["path"]}"' in server
+        assert container[probe]["httpGet"]["port"] == container["ports"][0]["name"]
+    assert container["ports"][0]["containerPort"] == 8080
 
 
 def test_values_that_deploy_model_writes_render(tmp_path: Path) -> None:

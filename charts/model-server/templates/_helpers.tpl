@@ -76,7 +76,7 @@ spec:
           {{- with $values.env }}
           env:
             {{- range $name, $value := . }}
-            - name: {{ $name }}
+            - name: {{ $name | quote }}
               value: {{ $value | quote }}
             {{- end }}
           {{- end }}
