@@ -32,12 +32,16 @@ class Subject:
 def read_report(folder: Path, stage: str) -> dict[str, Any] | str:
     """Return a stage's report, or why it cannot be taken as one."""
     path = folder / f"{stage}.json"
-    try:
-        if path.stat().st_size > _LARGEST:
-            return f"{path} is too large for a report"
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
-    except FileNotFoundError:
+    if not path.exists():
         return f"{path} does not exist: the stage did not run, or its report was not handed on"
+    if not path.is_file():  # reading a pipe or a device may never end
+        return f"{path} is no regular file"
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            return f"{path} is too large for a report"
+        document = json.loads(content.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
     except (OSError, ValueError, RecursionError) as error:
         return f"{path} is no report: {error}"
     return document if isinstance(document, dict) else f"{path} is no report: it holds no object"

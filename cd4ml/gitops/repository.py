@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +56,14 @@ class Commit:
         return str(found[-1]).strip() if found else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a push did not land; unless that is certain, it may have landed and only the answer was lost."""
+
+    words: str
+    certain: bool
+
+
 class Clone:
     """The newest commits of a branch, in a temporary folder."""
 
@@ -65,6 +74,7 @@ class Clone:
         self._branch = branch
         self._environ = environ
         self._base = ""
+        self._entries: dict[tuple[str, str], tuple[str, str]] = {}
 
     def read(self, manifest: str) -> str:
         """Return the text of a file, byte for byte as it is committed.
@@ -96,13 +106,18 @@ class Clone:
         self._run("read-tree", self._base)
         self._run("update-index", "--cacheinfo", f"{mode},{blob},{manifest}")
         tree = self._text("write-tree")
-        identity = []
-        if not self._try("config", "user.email").done:
-            identity = ["-c", "user.name=cd4ml", "-c", "user.email=cd4ml@users.noreply.github.com"]
-        signed = ["-S"] if self._try("config", "--type=bool", "commit.gpgSign").output.strip() == b"true" else []
+        identity, signed = self._identity
         return self._text(*identity, "commit-tree", *signed, "-p", self._base, tree, stdin=message.encode("utf-8"))
 
-    def push(self, commit: str) -> str | None:
+    @cached_property
+    def _identity(self) -> tuple[list[str], list[str]]:
+        """Git's options for who commits, and for a signature: the machine's, where it has any."""
+        named = self._try("config", "user.email").done
+        signs = self._try("config", "--type=bool", "commit.gpgSign").output.strip() == b"true"
+        ours = ["-c", "user.name=cd4ml", "-c", "user.email=cd4ml@users.noreply.github.com"]
+        return [] if named else ours, ["-S"] if signs else []
+
+    def push(self, commit: str) -> Refusal | None:
         """Push a commit, fast-forward only; return None, or why another attempt may help.
 
         Raises:
@@ -116,9 +131,9 @@ class Clone:
         # What a hook says may read like anything; git's own verdict is the line that starts with `!`.
         verdict = re.search(r"^!\t[^\t]*\t(.*)$", result.output.decode("utf-8", "replace"), re.M)
         if verdict and _RACE.match(verdict[1]):
-            return verdict[1]
+            return Refusal(words=verdict[1], certain=True)
         if not verdict and _TRANSIENT.search(words):
-            return words
+            return Refusal(words=words, certain=False)
         raise UnavailableError(
             f"The push to {self._branch} was refused: {verdict[1] + ': ' if verdict else ''}{words}",
             advice="Check the token's permissions and the branch's rules.",
@@ -156,12 +171,15 @@ class Clone:
 
     def _entry(self, manifest: str) -> tuple[str, str]:
         """Return mode and object of a file."""
+        if (self._base, manifest) in self._entries:
+            return self._entries[self._base, manifest]
         found = self._run("ls-tree", "-z", "--long", self._base, "--", manifest).output.decode("utf-8", "replace")
         mode, kind, sha, size = found.partition("\t")[0].split() if found else ("", "", "", "0")
         if kind != "blob" or mode not in ("100644", "100755"):
             raise OptionsError(f"manifest {manifest}: no such file on branch {self._branch}")
         if int(size) > _LARGEST:
             raise OptionsError(f"manifest {manifest}: {size} bytes are too many for a manifest")
+        self._entries[self._base, manifest] = mode, sha
         return mode, sha
 
     def _log(self, manifest: str) -> list[Commit]:
@@ -242,11 +260,12 @@ def land(
         if refusal is None:
             return tried[-1]
         if time.monotonic() > deadline:
-            raise UnavailableError(f"No push landed in {DEADLINE:.0f} seconds and {len(tried)} attempts: {refusal}")
-        progress(f"The push did not land ({refusal[:200]}); trying again on fresh state (attempt {len(tried) + 1})")
+            raise UnavailableError(
+                f"No push landed in {DEADLINE:.0f} seconds and {len(tried)} attempts: {refusal.words}"
+            )
+        progress(f"The push did not land ({refusal.words[:200]}); trying again on fresh state")
         # Full jitter spreads the writers; without it they collide again and again.
         pause(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2 ** min(len(tried), 10))))
         repository.refresh()
-        landed = next((commit for commit in tried if repository.holds(commit)), None)
-        if landed:  # the server took the push, and only its answer was lost
-            return landed
+        if not refusal.certain and repository.holds(tried[-1]):
+            return tried[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -128,6 +129,22 @@ def test_odd_json__blocks(deploy: Deploy, evidence: Callable[..., None], tmp_pat
     run = deploy()
 
     assert (run.code, run.report["status"]) == (1, "failed")
+
+
+def test_no_regular_file__blocks(deploy: Deploy, evidence: Callable[..., None], tmp_path: Path) -> None:
+    """A pipe, a device or a folder in place of a report blocks at once instead of being read for ever."""
+    evidence()
+    path = tmp_path / "reports" / "evaluate-model.json"
+    path.unlink()
+
+    os.mkfifo(path)
+    assert deploy().code == 1
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert deploy().code == 1
+    path.unlink()
+    path.mkdir()
+    assert deploy().code == 1
 
 
 def test_nothing_is_fetched_without_evidence(deploy: Deploy, tmp_path: Path) -> None:
