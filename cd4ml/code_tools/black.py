@@ -15,22 +15,26 @@ def arguments(project: Project) -> list[str]:
 
 
 def read(output: Output, project: Project) -> Result:
-    """Read the diff: one check for each file that black would change, at its first change."""
-    looked_at = re.search(r"\d+ files? would be (left unchanged|reformatted)", output.stderr)
-    if output.code not in (0, 1) or not looked_at:
-        return crashed("black", output)
-    findings = list(_findings(output.stdout))
-    if (output.code == 1) != bool(findings):
-        return crashed("black", output)
+    """Read one check for each file that black would change, at its first change, or that it cannot parse."""
+    findings = [*_unformatted(output), *_unparsed(output.stderr)]
+    looked_at = findings or re.search(r"\d+ files? would be left unchanged", output.stderr)
+    # 123 is said of files that cannot be parsed and of black's own mistakes: only the former are findings.
+    understood = len(re.findall(r"^error: ", output.stderr, re.M)) == len(list(_unparsed(output.stderr)))
+    if not looked_at or not understood or output.code not in (0, 1, 123) or (output.code != 0) != bool(findings):
+        return crashed("black", output, project)
     return verdict(
         "black", findings, clean="Every file is formatted.", found=f"{len(findings)} files are not formatted."
     )
 
 
-def _findings(diff: str) -> Iterator[Check]:
-    """Yield a check for each file of the diff."""
+def _unformatted(output: Output) -> Iterator[Check]:
+    """Yield a check for each file that would be changed; the diff says where."""
     hunk = r"^--- ([^\t\n]+)\t[^\n]*\n\+\+\+ [^\n]*\n@@ -(\d+)[^\n]*\n((?: [^\n]*\n)*)"
-    for name, start, context in re.findall(hunk, diff, re.M):
+    first = {
+        relative(name): max(1, int(start)) + context.count("\n")
+        for name, start, context in re.findall(hunk, output.stdout, re.M)
+    }
+    for name in re.findall(r"^would reformat (.+)$", output.stderr, re.M):
         path = relative(name)
         yield Check(
             id=f"black:{path}",
@@ -38,5 +42,20 @@ def _findings(diff: str) -> Iterator[Check]:
             reason="not-formatted",
             message="black would reformat this file.",
             advice=f"Run: black {path}",
-            location=Location(path=path, line=max(1, int(start)) + context.count("\n")),
+            location=Location(path=path, line=first.get(path, 1)),
+        )
+
+
+def _unparsed(said: str) -> Iterator[Check]:
+    """Yield a check for each file that is no Python, in the words of newer and of older versions."""
+    newer = re.findall(r"^error: cannot parse: (.+):(\d+):\d+$", said, re.M)
+    older = re.findall(r"^error: cannot format (.+): Cannot parse[^\n]*?: (\d+):\d+:", said, re.M)
+    for name, line in [*newer, *older]:
+        path = relative(name)
+        yield Check(
+            id=f"black:{path}",
+            status=Status.FAILED,
+            reason="cannot-parse",
+            message="black cannot parse this file: a syntax error, or syntax of another Python version.",
+            location=Location(path=path, line=int(line)),
         )

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from cd4ml.code_tools.tool import Output, Project, Result, crashed, relative, verdict
+from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
+
+_BENCHMARK = re.compile(r"^[\d.]+ +(seconds elapsed|total .* processed|.* processed per second)\n", re.M)
 
 
 def arguments(project: Project) -> list[str]:
-    """Return the command line: one finding a line, fields separated by tabs."""
+    """Return the command line: one finding a line, fields separated by tabs; the benchmark counts the files."""
     template = "%(path)s\t%(row)d\t%(col)d\t%(code)s\t%(text)s"
-    return ["flake8", "--color=never", f"--format={template}", *project.paths]
+    return ["flake8", "--benchmark", f"--format={template}", *project.paths]
 
 
 def read(output: Output, project: Project) -> Result:
-    """Read the findings."""
-    if output.code not in (0, 1):
-        return crashed("flake8", output)
+    """Read the findings; flake8 itself is content with a configuration that leaves no file to look at."""
+    processed = re.search(r"^(\d+) +total files processed$", output.stdout, re.M)
     findings = list(_findings(output.stdout))
-    if (output.code == 1) != bool(findings):
-        return crashed("flake8", output)
+    if output.code not in (0, 1) or not processed or (output.code == 1 and not findings):
+        said = _BENCHMARK.sub("", output.stdout)
+        return crashed("flake8", replace(output, stdout=said), project)
+    if not int(processed[1]):
+        message = "flake8 looked at no file: its configuration excludes them all, or none is a .py file."
+        return nothing("flake8", "no-files", message, "Mend its configuration, or take flake8 out of tools.")
     return verdict("flake8", findings, clean="No findings.", found=f"flake8 has {len(findings)} findings.")
 
 
@@ -31,9 +38,9 @@ def _findings(text: str) -> Iterator[Check]:
         if row.isdigit() and column.isdigit():
             shown = relative(path)
             yield Check(
-                id=f"flake8:{shown}:{row}:{code}",
+                id=f"flake8:{shown}:{row}:{column}:{code}",
                 status=Status.FAILED,
                 reason=code.lower(),
                 message=f"{code} {message}",
-                location=Location(path=shown, line=int(row), column=int(column)),
+                location=Location(path=shown, line=max(1, int(row)), column=max(1, int(column))),
             )

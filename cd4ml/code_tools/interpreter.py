@@ -9,28 +9,91 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cd4ml.environments import lock_file, only_one, uv
 from cd4ml.errors import UnavailableError
 from cd4ml.stages.context import Context
 
 # A test must be able neither to set this step's outputs nor to take the job's credentials.
-_WITHHELD: Final = ("GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN")
+_WITHHELD: Final = (
+    "GITHUB_OUTPUT",
+    "GITHUB_ENV",
+    "GITHUB_PATH",
+    "GITHUB_STATE",
+    "GITHUB_STEP_SUMMARY",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+)
+_LONGEST_ANSWER: Final = 120
 _WITHHELD_PREFIXES: Final = ("CD4ML_", "ACTIONS_", "INPUT_")
-# Own copies come last on the path: the caller's packages win, and nothing else of cd4ml is seen.
-_WITH_OWN_COPIES: Final = """\
-import runpy, sys
-sys.path.append(sys.argv[1])
-sys.argv = sys.argv[2:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+# Arguments: where own copies go (first, last or none), their folder, the tool, and the tool's arguments. The project's
+# folder is not searched for the tool itself: a black.py in it would stand in for black, and say that all is well.
+_START: Final = """\
+import importlib, os, runpy, sys
+where, copies, tool = sys.argv[1:4]
+if sys.path and sys.path[0] in ("", os.getcwd()):
+    del sys.path[0]
+if where != "none":
+    sys.path.insert(0 if where == "first" else len(sys.path), copies)
+if tool == "pytest":
+    importlib.import_module("pytest")
+    importlib.import_module("coverage")
+    sys.path.insert(0, os.getcwd())
+sys.argv = sys.argv[3:]
+runpy.run_module(tool, run_name="__main__", alter_sys=True)
 """
 _ASK: Final = """\
-import importlib.util, json, sys
-have = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
-print(json.dumps({"version": "%d.%d" % sys.version_info[:2], "have": have}))
+import importlib.metadata, importlib.util, json, sys, sysconfig
+have = {}
+for name in sys.argv[1:]:
+    if importlib.util.find_spec(name):
+        try:
+            have[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            have[name] = ""
+print(json.dumps({"tag": f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}", "have": have}))
 """
+_ASK_COVERAGE: Final = """\
+import json, sys
+sys.path.append(sys.argv[1])
+import coverage
+configured = coverage.Coverage()
+names = ("run:source", "run:source_pkgs", "run:include")
+print(json.dumps(any(configured.get_option(name) for name in names)))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """The caller's Python.
+
+    Attributes:
+        python: absolute path of the executable.
+        versions: versions of the caller's own tools by module; "" if a version is not recorded.
+        copies: folder of cd4ml's own copies, None if the caller lacks nothing.
+    """
+
+    python: str
+    versions: Mapping[str, str]
+    copies: Path | None
+
+    def command(self, tool: str) -> list[str]:
+        """Return how a tool is started.
+
+        Own copies come first for tools that read code, so that they get the versions that they were locked with, and
+        last for pytest, which imports code: there the caller's packages win, and what the caller lacks stays lacking.
+        """
+        complete = tool in self.versions and (tool != "pytest" or "pytest_cov" in self.versions)
+        where = "none" if complete else "last" if tool == "pytest" else "first"
+        return [self.python, "-c", _START, where, str(self.copies)]
+
+    def configures_coverage(self, environ: Mapping[str, str]) -> bool:
+        """Whether the project's coverage configuration says what to measure."""
+        answer = _answer([self.python, "-c", _ASK_COVERAGE, str(self.copies)], environ, folder=None)
+        return answer is True
 
 
 def find_python(wanted: str | None, environ: Mapping[str, str]) -> str:
@@ -43,61 +106,68 @@ def find_python(wanted: str | None, environ: Mapping[str, str]) -> str:
         found = shutil.which(wanted, path=environ.get("PATH"))
         if not found:
             raise UnavailableError(f"python: there is no interpreter {wanted!r}.")
-        return found
+        return os.path.abspath(found)  # not resolved: a virtual environment is known by its link
     if environ.get("VIRTUAL_ENV"):
-        folder = "Scripts" if os.name == "nt" else "bin"
-        inside = Path(environ["VIRTUAL_ENV"]) / folder / "python"
+        inside = Path(environ["VIRTUAL_ENV"]) / "bin" / "python"
         if inside.exists():
-            return str(inside)
+            return os.path.abspath(inside)
     for name in ("python", "python3"):
         found = shutil.which(name, path=environ.get("PATH"))
         if found:
-            return found
+            return os.path.abspath(found)
     raise UnavailableError("No Python was found on PATH.", advice="Set up Python before this step, or set python.")
 
 
-def commands(tools: Sequence[str], python: str, context: Context) -> dict[str, list[str]]:
-    """Return how each tool is started: in the caller's environment, with own copies of what that lacks."""
+def examine(tools: Sequence[str], python: str, context: Context) -> Interpreter:
+    """Ask the interpreter which tools it has, and get own copies of what it lacks.
+
+    Raises:
+        UnavailableError: it does not run, or a tool cannot be installed.
+    """
     modules = [*tools, *(["pytest_cov"] if "pytest" in tools else [])]
-    version, have = _ask(python, modules, context)
-    lacking = [name for name in modules if name not in have]
-    copies = _own_copies(python, version, context) if lacking else None
-    started = {}
-    for tool in tools:
-        complete = tool in have and (tool != "pytest" or "pytest_cov" in have)
-        own = ["-c", _WITH_OWN_COPIES, str(copies)]
-        started[tool] = [python, "-m"] if complete else [python, *own]
-    return started
+    with tempfile.TemporaryDirectory() as elsewhere:  # the project's folder would pass for installed modules
+        answer = _answer([python, "-c", _ASK, *modules], context.environ, folder=elsewhere)
+    lacking = sorted(set(modules) - set(answer["have"]))
+    copies = _own_copies(python, answer["tag"], lacking, context) if lacking else None
+    return Interpreter(python=python, versions=answer["have"], copies=copies)
 
 
-def _ask(python: str, modules: Sequence[str], context: Context) -> tuple[str, list[str]]:
-    """Ask the interpreter for its version and which modules it has, from a folder that shadows none of them."""
-    with tempfile.TemporaryDirectory() as elsewhere:
+def _answer(command: Sequence[str], environ: Mapping[str, str], *, folder: str | None) -> Any:
+    """Run a question in the interpreter and return its answer, the last line that it prints."""
+    try:
         result = subprocess.run(
-            [python, "-c", _ASK, *modules],
-            cwd=elsewhere,
-            env=environment(context.environ),
+            list(command),
+            cwd=folder,
+            env={**environment(environ), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            timeout=_LONGEST_ANSWER,
             check=False,
         )
-    if result.returncode != 0:
-        raise UnavailableError(f"The interpreter {python} does not run: {' '.join(result.stderr.split())[-300:]}")
-    answer = json.loads(result.stdout)
-    return answer["version"], answer["have"]
+        if result.returncode == 0:
+            return json.loads(result.stdout.strip().splitlines()[-1])
+        reason = " ".join(result.stderr.split())[-300:]
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        reason = f"{type(error).__name__}: {error}"
+    raise UnavailableError(f"The interpreter {command[0]} does not answer: {reason}")
 
 
-def _own_copies(python: str, version: str, context: Context) -> Path:
+def _own_copies(python: str, tag: str, lacking: Sequence[str], context: Context) -> Path:
     """Return a folder with the locked tools for this Python, made once."""
     lock = lock_file("check-code")
-    key = hashlib.sha256(f"{version}\n{lock.read_text(encoding='utf-8')}".encode()).hexdigest()[:32]
-    folder = context.cache / "check-code" / key
+    key = hashlib.sha256(f"{tag}\n{lock.read_text(encoding='utf-8')}".encode()).hexdigest()[:32]
+    folder = context.cache.absolute() / "check-code" / key
     with only_one(folder.with_suffix(".lock")):
         if not (folder / "cd4ml-stamp").is_file():
             context.progress("Installing black, flake8, mypy and pytest apart from your environment")
             shutil.rmtree(folder, ignore_errors=True)
             options = ["--quiet", "--require-hashes", "--no-deps", "--target", str(folder), "--python", python]
-            uv(["pip", "install", *options, "--requirement", str(lock)], context)
+            try:
+                uv(["pip", "install", *options, "--requirement", str(lock)], context)
+            except UnavailableError as error:
+                advice = "Install them in the project's environment, or take them out of tools."
+                raise UnavailableError(f"{', '.join(lacking)}: {error.message}", advice=advice) from error
             (folder / "cd4ml-stamp").write_text(key)
     return folder
 

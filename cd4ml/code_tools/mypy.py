@@ -9,26 +9,39 @@ from collections.abc import Iterator
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, relative, verdict
 from cd4ml.report import Check, Location, Status
 
-_LINE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?:(?P<column>\d+):)? (?P<severity>error|note): (?P<message>.*)")
+_LINE = re.compile(
+    r"(?P<file>.+?):(?P<line>\d+):(?:(?P<column>\d+):)? "
+    r"(?P<severity>error|note): (?P<message>.*?)(?:  \[(?P<code>[\w-]+)\])?"
+)
+_FIRST_WITH_JSON = (1, 11)
 
 
 def arguments(project: Project) -> list[str]:
     """Return the command line; the cache stays out of the caller's tree."""
     quiet = ["--no-error-summary", "--no-pretty", "--no-color-output", "--show-column-numbers"]
-    return ["mypy", *quiet, "--output", "json", "--cache-dir", str(project.scratch / "mypy"), *project.paths]
+    form = ["--output", "json"] if _writes_json(project.versions.get("mypy")) else ["--show-error-codes"]
+    return ["mypy", *quiet, *form, "--cache-dir", str(project.scratch / "mypy"), *project.paths]
+
+
+def _writes_json(version: str | None) -> bool:
+    """Whether this version of the caller's mypy can write JSON; cd4ml's own copy can."""
+    numbers = re.match(r"(\d+)\.(\d+)", version or "")
+    return not numbers or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_JSON
 
 
 def read(output: Output, project: Project) -> Result:
-    """Read the errors; mypy ends with 2 if it could not look."""
-    if output.code not in (0, 1):
-        return crashed("mypy", output)
-    findings = list(_findings(output.stdout))
-    if (output.code == 1) != bool(findings):
-        return crashed("mypy", output)
+    """Read the errors; mypy ends with 2 if it could not look, which a syntax error is a reason for."""
+    try:
+        findings = list(_findings(output.stdout, project))
+    except (ValueError, KeyError, TypeError):
+        return crashed("mypy", output, project)
+    stopped_by_syntax = output.code == 2 and bool(findings) and all(item.reason == "syntax" for item in findings)
+    if output.code not in (0, 1) and not stopped_by_syntax or (output.code != 0) != bool(findings):
+        return crashed("mypy", output, project)
     return verdict("mypy", findings, clean="No type errors.", found=f"mypy has {len(findings)} errors.")
 
 
-def _findings(text: str) -> Iterator[Check]:
+def _findings(text: str, project: Project) -> Iterator[Check]:
     """Yield a check for each error, from JSON lines or, of an older mypy, from text."""
     for line in text.splitlines():
         if line.startswith("{"):
@@ -37,11 +50,14 @@ def _findings(text: str) -> Iterator[Check]:
             match = _LINE.fullmatch(line)
             found = match.groupdict() if match else {}
         if found.get("severity") == "error":
-            path, code = relative(found["file"]), found.get("code") or "error"
+            path, code = relative(found["file"]), str(found.get("code") or "error")
+            # Columns count from 0 in JSON and from 1 in text; what concerns a whole file has neither line nor column.
+            row = max(1, int(found["line"]))
+            column = max(1, int(found.get("column") or 0) + line.startswith("{"))
             yield Check(
-                id=f"mypy:{path}:{found['line']}:{code}",
+                id=f"mypy:{path}:{row}:{column}:{code}",
                 status=Status.FAILED,
-                reason=str(code),
-                message=str(found["message"]),
-                location=Location(path=path, line=max(1, int(found["line"]))),
+                reason=code,
+                message=project.plain(str(found["message"])),
+                location=Location(path=path, line=row, column=column),
             )

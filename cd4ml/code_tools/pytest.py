@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from cd4ml.code_tools.tool import Output, Project, Result, crashed, relative
+from cd4ml.code_tools import coverage
+from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative
 from cd4ml.report import Check, Location, Status
 
 _PASSED, _FAILED, _INTERRUPTED, _NOTHING_COLLECTED = 0, 1, 2, 5
+_LONGEST = 300
 
 
 def arguments(project: Project) -> list[str]:
-    """Return the command line; results go to the scratch folder, nothing into the caller's tree."""
-    results = [f"--junitxml={project.scratch / 'junit.xml'}", "--override-ini=junit_family=xunit1"]
-    coverage = ["--cov", f"--cov-report=json:{project.scratch / 'coverage.json'}"] if project.coverage else []
-    folders = [path for path in project.paths if Path(path).is_dir() or Path(path).name.startswith("test_")]
-    return ["pytest", "-q", "--color=no", "-p", "no:cacheprovider", *results, *coverage, *folders]
+    """Return the command line: results and leftovers go to the scratch folder, nothing into the caller's tree."""
+    scratch = project.scratch
+    results = [f"--junitxml={scratch / 'junit.xml'}", "--override-ini=junit_family=xunit1"]
+    places = [f"--override-ini=cache_dir={scratch / 'pytest-cache'}", f"--basetemp={scratch / 'tmp'}"]
+    # Named, because PYTEST_DISABLE_PLUGIN_AUTOLOAD would leave it out.
+    plugin = ["-p", "pytest_cov", *coverage.arguments(project)]
+    return ["pytest", "-q", "--color=no", *results, *places, *plugin, *_places(project)]
+
+
+def _places(project: Project) -> list[str]:
+    """Return where to look for tests; for the whole project, where the project's own configuration says."""
+    if list(project.paths) == ["."]:
+        return []
+    return [path for path in project.paths if Path(path).is_dir() or coverage.is_test(path)]
 
 
 def read(output: Output, project: Project) -> Result:
     """Read the results of every test."""
-    junit = project.scratch / "junit.xml"
+    advice = "Add a test, name the tests among the paths, or take pytest out of tools."
     if output.code == _NOTHING_COLLECTED:
-        return Result(checks=(_nothing("No tests were collected."),))
-    if output.code not in (_PASSED, _FAILED, _INTERRUPTED) or not junit.is_file():
-        return crashed("pytest", output)
-    # The file was written by pytest, but the texts in it are the caller's: entities are not expanded by this parser.
-    cases = list(ElementTree.parse(junit).iter("testcase"))
-    findings = list(_findings(cases))
-    skipped = sum(case.find("skipped") is not None for case in cases)
+        return nothing("pytest", "no-tests", "No tests were collected: nothing was tested.", advice)
+    cases = _cases(project.scratch / "junit.xml")
+    if output.code not in (_PASSED, _FAILED, _INTERRUPTED) or cases is None:
+        return crashed("pytest", output, project)
+    findings = list(_findings(cases, project))
+    if output.code == _FAILED and cases and not findings:
+        findings = [_other_failure(output, project)]
     if (output.code != _PASSED) != bool(findings):
-        return crashed("pytest", output)
-    metrics = {"tests": len(cases), "failed": len(findings), "skipped": skipped, "coverage": _coverage(project)}
+        return crashed("pytest", output, project)
+    skipped = sum(case.find("skipped") is not None for case in cases)
     if skipped == len(cases):
-        return Result(checks=(_nothing(f"All {len(cases)} tests were skipped."),), metrics=metrics)
+        return nothing("pytest", "no-tests", f"All {len(cases)} tests were skipped: nothing was tested.", advice)
     own = Check(
         id="pytest",
         status=Status.FAILED if findings else Status.PASSED,
@@ -47,22 +57,31 @@ def read(output: Output, project: Project) -> Result:
         n=len(cases),
         message=f"{len(findings)} of {len(cases)} tests failed, {skipped} were skipped.",
     )
+    metrics = {"tests": len(cases), "failed": len(findings), "skipped": skipped, **coverage.read(project)}
     return Result(checks=(own, *findings), metrics=metrics)
 
 
-def _nothing(what: str) -> Check:
-    """Return the check for a project of which nothing was tested."""
+def _cases(path: Path) -> list[ElementTree.Element] | None:
+    """Return the tests of a result file, None if there is no whole one."""
+    try:
+        # Entities of the caller's texts are not expanded by this parser.
+        return list(ElementTree.parse(path).iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        return None
+
+
+def _other_failure(output: Output, project: Project) -> Check:
+    """Return the check for a run that pytest calls failed though every test passed, such as by --cov-fail-under."""
+    said = [line for line in output.stdout.splitlines() if line.startswith(("FAIL", "ERROR"))] or [output.stdout]
     return Check(
-        id="pytest",
-        status=Status.ERROR,
-        reason="no-tests",
-        n=0,
-        message=f"{what} Nothing was tested.",
-        advice="Add a test, or take pytest out of tools.",
+        id="pytest:other",
+        status=Status.FAILED,
+        reason="pytest-failed",
+        message=f"Every test passed, but pytest says: {project.plain(' '.join(said[-1].split()))[-_LONGEST:]}",
     )
 
 
-def _findings(cases: list[ElementTree.Element]) -> Iterator[Check]:
+def _findings(cases: list[ElementTree.Element], project: Project) -> Iterator[Check]:
     """Yield a check for each test that failed or could not be collected."""
     for case in cases:
         problem = next((child for child in case if child.tag in ("failure", "error")), None)
@@ -72,7 +91,7 @@ def _findings(cases: list[ElementTree.Element]) -> Iterator[Check]:
                 id=f"pytest:{name}",
                 status=Status.FAILED,
                 reason="test-failed" if problem.tag == "failure" else "test-error",
-                message=f"{name}: {_cause(problem)[:300]}",
+                message=f"{name}: {project.plain(_cause(problem))[:_LONGEST]}",
                 location=_location(case),
             )
 
@@ -89,21 +108,9 @@ def _cause(problem: ElementTree.Element) -> str:
 
 
 def _location(case: ElementTree.Element) -> Location | None:
-    """Return where the test stands; pytest counts lines from 0 here."""
+    """Return where the test stands; pytest counts lines from 0 here, and has none for what it could not collect."""
     file, line = case.get("file"), case.get("line")
-    return Location(path=relative(file), line=int(line) + 1 if line else None) if file else None
-
-
-def _coverage(project: Project) -> float | None:
-    """Return the covered share of lines (and branches, if they are measured) in percent, None if it was not measured.
-
-    Only files of the project count: own copies of the tools lie elsewhere, where coverage takes them for its code.
-    """
-    path = project.scratch / "coverage.json"
-    if not path.is_file():
-        return None
-    files = json.loads(path.read_text(encoding="utf-8"))["files"]
-    own = [file["summary"] for name, file in files.items() if (Path.cwd() / name).is_relative_to(Path.cwd())]
-    covered = sum(summary["covered_lines"] + summary.get("covered_branches", 0) for summary in own)
-    total = sum(summary["num_statements"] + summary.get("num_branches", 0) for summary in own)
-    return 100 * covered / total if total else None
+    if file:
+        return Location(path=relative(file), line=int(line) + 1 if line else None)
+    module = Path(*(case.get("name") or "").split(".")).with_suffix(".py")
+    return Location(path=module.as_posix()) if module.is_file() else None

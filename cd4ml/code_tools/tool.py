@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,11 +15,26 @@ _LAST_WORDS = 600
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """The caller's project: paths are relative to the working directory; `scratch` is a folder to write to."""
+    """The caller's project.
+
+    Attributes:
+        paths: files and folders to check, relative to the working directory.
+        scratch: a folder to write to.
+        versions: versions of the caller's own tools by module; what is absent is cd4ml's copy.
+        coverage_configured: whether the caller's coverage configuration says what to measure.
+    """
 
     paths: Sequence[str]
     scratch: Path
-    coverage: bool
+    versions: Mapping[str, str] = field(default_factory=dict)
+    coverage_configured: bool = False
+
+    def plain(self, text: str) -> str:
+        """Return a text of a tool without what differs between two runs: places, addresses and times."""
+        for folder, shown in ((self.scratch, "TEMPORARY"), (self.scratch.resolve(), "TEMPORARY")):
+            text = text.replace(str(folder), shown)
+        text = text.replace(f"{Path.cwd()}/", "")
+        return re.sub(r" in \d+\.\d+ ?s(econds)?\b", "", re.sub(r"\b0x[0-9a-fA-F]{6,}", "0x…", text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +45,10 @@ class Output:
     stdout: str
     stderr: str
 
-    @property
-    def last_words(self) -> str:
-        """The end of what the tool said, for a message."""
-        return " ".join((self.stderr.strip() or self.stdout.strip()).split())[-_LAST_WORDS:]
+    def last_words(self, project: Project) -> str:
+        """Return the end of what the tool said, for a message."""
+        said = self.stderr.strip() or self.stdout.strip() or "it said nothing"
+        return " ".join(project.plain(said).split())[-_LAST_WORDS:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +69,21 @@ class Tool(Protocol):
         """Read what the tool left behind."""
 
 
-def crashed(name: str, output: Output) -> Result:
+def crashed(name: str, output: Output, project: Project) -> Result:
     """Return the result of a tool that could not do its work: an error, never a pass."""
     check = Check(
         id=name,
         status=Status.ERROR,
         reason="tool-failed",
-        message=f"{name} ended with code {output.code}: {output.last_words}",
+        message=f"{name} ended with code {output.code}: {output.last_words(project)}",
         advice=f"Run {name} by hand in the project's environment and mend what it says.",
     )
+    return Result(checks=(check,))
+
+
+def nothing(name: str, reason: str, message: str, advice: str) -> Result:
+    """Return the result of a tool that had nothing to look at: an error, never a pass."""
+    check = Check(id=name, status=Status.ERROR, reason=reason, n=0, message=message, advice=advice)
     return Result(checks=(check,))
 
 
@@ -77,6 +99,39 @@ def verdict(name: str, findings: Sequence[Check], *, clean: str, found: str) -> 
         message=found if findings else clean,
     )
     return Result(checks=(own, *findings), metrics={"findings": len(findings)})
+
+
+def bounded(results: Mapping[str, Result], most: int) -> dict[str, Result]:
+    """Return results with at most so many checks in all; a tool's hidden findings are counted in a check of their own.
+
+    Each tool's own check stays, and room is shared so that thousands of findings of one tool hide none of another.
+    """
+    room = most - len(results)
+    shares = {}
+    for left, name in zip(
+        range(len(results), 0, -1), sorted(results, key=lambda n: len(results[n].checks)), strict=True
+    ):
+        shares[name] = min(len(results[name].checks) - 1, room // left)
+        room -= shares[name]
+    return {name: _cut(result, shares[name]) for name, result in results.items()}
+
+
+def _cut(result: Result, share: int) -> Result:
+    """Return a result with at most so many findings, the last of which counts what is hidden."""
+    own, findings = result.checks[0], list(result.checks[1:])
+    if len(findings) <= share:
+        return result
+    hidden = findings[share - 1 :]
+    rest = Check(
+        id=f"more-findings:{own.id}",
+        status=Status.FAILED,
+        reason="too-many",
+        metric="findings",
+        value=len(hidden),
+        message=f"{len(hidden)} more findings of {own.id} are not listed.",
+        advice="Mend what is listed first.",
+    )
+    return replace(result, checks=(own, *findings[: share - 1], rest))
 
 
 def relative(path: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from cd4ml.report import Check, Report, Status
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
-    from cd4ml.code_tools.tool import Project, Result
+    from cd4ml.code_tools.tool import Output, Project, Result
 
 STAGE: Final = "check-code"
 OUTPUTS: Final[dict[str, str]] = {}
@@ -45,32 +45,37 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: no interpreter, or a tool can neither be found nor installed.
     """
     from cd4ml.code_tools import TOOLS
-    from cd4ml.code_tools.interpreter import commands, find_python
-    from cd4ml.code_tools.tool import Project
+    from cd4ml.code_tools.interpreter import examine, find_python
+    from cd4ml.code_tools.tool import Project, bounded
 
+    tools = tuple(dict.fromkeys(options.tools))
     _check_options(options, TOOLS)
-    python = find_python(options.python, context.environ)
-    started = commands(options.tools, python, context)
-    context.progress(f"Running {', '.join(options.tools)} side by side")
-    with tempfile.TemporaryDirectory(prefix="cd4ml-check-code-") as scratch:
-        project = Project(paths=options.paths, scratch=Path(scratch), coverage="pytest" in options.tools)
-        with ThreadPoolExecutor(max_workers=len(options.tools)) as pool:
-            futures = {
-                tool: pool.submit(_run, tool, started[tool], project, options, context) for tool in options.tools
-            }
-            results = {tool: future.result() for tool, future in futures.items()}
-    checks = [check for result in results.values() for check in result.checks]
-    checks += _coverage(results, options)
+    python = examine(tools, find_python(options.python, context.environ), context)
+    context.progress(f"Running {', '.join(tools)} side by side")
+    with tempfile.TemporaryDirectory(prefix="cd4ml-", ignore_cleanup_errors=True) as scratch:
+        project = Project(
+            paths=tuple(dict.fromkeys(options.paths)),
+            scratch=Path(scratch),
+            versions=python.versions,
+            coverage_configured="pytest" in tools and python.configures_coverage(context.environ),
+        )
+        commands = {tool: [*python.command(tool), *TOOLS[tool].arguments(project)] for tool in tools}
+        outputs = _side_by_side(commands, project, options, context)
+        results = {tool: TOOLS[tool].read(output, project) for tool, output in outputs.items()}
+    coverage = list(_coverage(results, options))
+    shown = bounded(results, MOST_FINDINGS - len(coverage))
     return Report(
         stage=STAGE,
-        checks=_bounded(checks),
-        summary=_summary(results, checks),
+        checks=[*(check for result in shown.values() for check in result.checks), *coverage],
+        summary=_summary(results, coverage),
         metrics={tool: dict(result.metrics) for tool, result in results.items()},
     )
 
 
 def _check_options(options: Options, known: Any) -> None:
     """Refuse what would check nothing."""
+    if options.timeout <= 0:
+        raise OptionsError("timeout must be positive")
     problems = [f"tools: `{name}` is no tool{nearest(name, known)}" for name in options.tools if name not in known]
     if not options.tools:
         problems.append("tools: none is named")
@@ -94,35 +99,36 @@ def _python_files(path: str) -> bool:
     """Whether a path is or holds a Python file outside hidden folders."""
     if Path(path).is_file():
         return path.endswith((".py", ".pyi"))
-    found = (file.relative_to(path).parts for file in Path(path).rglob("*.py"))
+    found = (file.relative_to(path).parts for file in Path(path).rglob("*.py*") if file.suffix in (".py", ".pyi"))
     return any(not any(part.startswith(".") for part in parts) for parts in found)
 
 
-def _run(tool: str, command: Sequence[str], project: Project, options: Options, context: Context) -> Result:
-    """Run one tool and read its output."""
-    from cd4ml.code_tools import TOOLS
+def _side_by_side(
+    commands: dict[str, list[str]], project: Project, options: Options, context: Context
+) -> dict[str, Output]:
+    """Run the tools at once and return what each left behind."""
     from cd4ml.code_tools.interpreter import environment
-    from cd4ml.code_tools.tool import Output, crashed
+    from cd4ml.code_tools.process import Running
 
-    env = environment(context.environ)
-    env |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "COVERAGE_FILE": str(project.scratch / ".coverage")}
-    try:
-        result = subprocess.run(
-            [*command, *TOOLS[tool].arguments(project)],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=options.timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return crashed(tool, Output(code=-1, stdout="", stderr=f"no end after {options.timeout:.0f} seconds"))
-    output = Output(
-        code=result.returncode,
-        stdout=result.stdout.decode("utf-8", "replace"),
-        stderr=result.stderr.decode("utf-8", "replace"),
-    )
-    return TOOLS[tool].read(output, project)
+    scratch = project.scratch
+    environ = {
+        **environment(context.environ),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "COVERAGE_FILE": str(scratch / ".coverage"),
+        "BLACK_CACHE_DIR": str(scratch / "black"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
+    }
+    running = Running()
+    with ThreadPoolExecutor(max_workers=len(commands)) as pool:
+        futures = {
+            tool: pool.submit(running.run, tool, command, environ, scratch, options.timeout)
+            for tool, command in commands.items()
+        }
+        try:
+            return {tool: future.result() for tool, future in futures.items()}
+        finally:
+            running.end()
 
 
 def _coverage(results: dict[str, Result], options: Options) -> Iterator[Check]:
@@ -137,7 +143,7 @@ def _coverage(results: dict[str, Result], options: Options) -> Iterator[Check]:
             status=Status.ERROR,
             reason="not-measured",
             message="The coverage of the tests was not measured.",
-            advice="Mend the tests first; then see whether the coverage configuration leaves any code in.",
+            advice="Name the code among the paths, and see whether the coverage configuration leaves any of it in.",
         )
         return
     enough = covered >= options.minimum_coverage
@@ -146,26 +152,19 @@ def _coverage(results: dict[str, Result], options: Options) -> Iterator[Check]:
         status=Status.PASSED if enough else Status.FAILED,
         reason=None if enough else "below-minimum",
         value=covered,
-        message=f"The tests cover {covered:.1f} % of the lines; the minimum is {options.minimum_coverage:g} %.",
+        n=int(results["pytest"].metrics.get("measured-lines") or 0),
+        message=f"The tests cover {_floor(covered)} % of the code; the minimum is {options.minimum_coverage:g} %.",
         advice=None if enough else "Test what is not covered yet, first of all what decides.",
     )
 
 
-def _bounded(checks: list[Check]) -> list[Check]:
-    """Return at most so many checks; what is left out is counted in a check of its own."""
-    if len(checks) <= MOST_FINDINGS:
-        return checks
-    rest = checks[MOST_FINDINGS - 1 :]
-    hidden = replace(rest[0], id="more-findings", message=f"{len(rest)} more checks are not listed.", location=None)
-    status = max((check.status for check in rest), key=["passed", "failed", "error"].index)
-    return [*checks[: MOST_FINDINGS - 1], replace(hidden, status=status, reason="too-many", value=len(rest))]
+def _floor(percent: float) -> str:
+    """Return a percentage rounded down: 79.96 is not the 80.0 that it would be shown as."""
+    return f"{math.floor(percent * 10) / 10:.1f}"
 
 
-def _summary(results: dict[str, Result], checks: Sequence[Check]) -> str:
+def _summary(results: dict[str, Result], coverage: Sequence[Check]) -> str:
     """Say in one sentence what was found."""
-    blocking = [tool for tool, result in results.items() if any(c.status is not Status.PASSED for c in result.checks)]
-    if blocking:
-        return " ".join(results[tool].checks[0].message for tool in blocking)
-    if any(check.status is not Status.PASSED for check in checks):
-        return next(check.message for check in checks if check.status is not Status.PASSED)
-    return f"{', '.join(results)} found nothing."
+    checks = [*(result.checks[0] for result in results.values()), *coverage]
+    blocking = [check.message for check in checks if check.status is not Status.PASSED]
+    return " ".join(blocking) if blocking else f"{', '.join(results)} found nothing."

@@ -67,8 +67,8 @@ def test_good_project__passes(check: Check, project: Path) -> None:
     ("tool", "text", "check_id", "line"),
     [
         ("black", GOOD.replace("2 * x", "2*x"), "black:package/module.py", 6),
-        ("flake8", "import os\n" + GOOD, "flake8:package/module.py:1:F401", 1),
-        ("mypy", GOOD.replace("return 2 * x", 'return "x"'), "mypy:package/module.py:6:return-value", 6),
+        ("flake8", "import os\n" + GOOD, "flake8:package/module.py:1:1:F401", 1),
+        ("mypy", GOOD.replace("return 2 * x", 'return "x"'), "mypy:package/module.py:6:12:return-value", 6),
     ],
 )
 def test_finding__blocks_with_its_line(

@@ -1,0 +1,76 @@
+"""Running a tool to its end, with everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from cd4ml.code_tools.tool import Output
+
+MOST_OUTPUT: Final = 50_000_000  # bytes; more is not read, and what is not read cannot pass
+
+
+class Running:
+    """The processes that run side by side, so that all of them end when one of their callers is interrupted."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._ended = False
+
+    def run(
+        self, name: str, command: Sequence[str], environ: Mapping[str, str], folder: Path, seconds: float
+    ) -> Output:
+        """Run a command in a process group of its own, which is ended as a whole.
+
+        Output goes to files: a server that a test leaves behind would keep a pipe open for ever.
+        """
+        stdout, stderr = folder / f"{name}.out", folder / f"{name}.err"
+        with stdout.open("wb") as out, stderr.open("wb") as err:
+            with self._lock:
+                if self._ended:
+                    return Output(code=-1, stdout="", stderr="interrupted")
+                process = subprocess.Popen(
+                    list(command),
+                    env=dict(environ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
+                self._processes.append(process)
+            try:
+                code = process.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                return Output(code=-1, stdout="", stderr=f"no end after {seconds:.0f} seconds")
+            finally:
+                _end(process)
+        if max(stdout.stat().st_size, stderr.stat().st_size) > MOST_OUTPUT:
+            return Output(code=-1, stdout="", stderr=f"it wrote more than {MOST_OUTPUT} bytes")
+        return Output(code=code, stdout=_text(stdout), stderr=_text(stderr))
+
+    def end(self) -> None:
+        """End everything that runs and let nothing more start."""
+        with self._lock:
+            self._ended = True
+            for process in self._processes:
+                if process.poll() is None:
+                    _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it left behind in its group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _text(path: Path) -> str:
+    """Return what a tool wrote."""
+    return path.read_bytes().decode("utf-8", "replace")
