@@ -42,10 +42,7 @@ def read_table(path: Path) -> pd.DataFrame:
         UnavailableError: the file is missing or cannot be opened.
         OptionsError: it is no table of its kind, or a hostile one.
     """
-    if not path.exists():
-        raise UnavailableError(f"{path}: no such file.")
-    if not (path.is_dir() or path.is_file()):  # reading from a pipe would wait for ever
-        raise OptionsError(f"{path}: not a regular file")
+    readable(path)
     if path.is_dir() or path.name.endswith(PARQUET):
         return _read_parquet(path)
     if path.name.endswith(CSV):
@@ -53,6 +50,14 @@ def read_table(path: Path) -> pd.DataFrame:
     raise OptionsError(
         f"{path}: unknown kind of table", advice="Tables are .csv, .csv.gz, .parquet or a folder of Parquet."
     )
+
+
+def readable(path: Path) -> None:
+    """Refuse what is not there or is no file; reading from a pipe would wait for ever."""
+    if not path.exists():
+        raise UnavailableError(f"{path}: no such file.")
+    if not (path.is_dir() or path.is_file()):
+        raise OptionsError(f"{path}: not a regular file")
 
 
 def digest(path: Path, name: str, rows: int | None = None) -> InputDigest:
@@ -79,29 +84,29 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         if path.is_dir():
-            files = _parquet_files(path)
-            _check_footers(path, files)
+            files = parquet_files(path)
+            check_footers(path, files)
             layout = ds.partitioning(flavor="hive")
             names = [str(file) for file in files]
             dataset = ds.dataset(names, format="parquet", partitioning=layout, partition_base_dir=str(path))
             table = dataset.to_table()
         else:
-            _check_footers(path, [path])
+            check_footers(path, [path])
             with pq.ParquetFile(path) as stored_file:
                 table = stored_file.read()
         frame: pd.DataFrame = table.to_pandas()
     except pa.ArrowException as error:
-        raise OptionsError(f"{path}: no readable Parquet: {_first_line(error)}") from error
+        raise OptionsError(f"{path}: no readable Parquet: {first_line(error)}") from error
     except OSError as error:
         if error.errno is None:  # Arrow's word for pages that do not decode
-            raise OptionsError(f"{path}: no readable Parquet: {_first_line(error)}") from error
-        raise UnavailableError(f"{path}: cannot be read: {_first_line(error)}.") from error
+            raise OptionsError(f"{path}: no readable Parquet: {first_line(error)}") from error
+        raise UnavailableError(f"{path}: cannot be read: {first_line(error)}.") from error
     # What pandas stored as an index is a column like any other; row numbers are never values of the data.
     named = [name for name in frame.index.names if name is not None and name not in frame.columns]
     return frame.reset_index(named).reset_index(drop=True) if named else frame.reset_index(drop=True)
 
 
-def _parquet_files(folder: Path) -> list[Path]:
+def parquet_files(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder, and refuse anything whose rows would be left out."""
     files = []
     for path in sorted(folder.rglob("*")):
@@ -119,7 +124,7 @@ def _parquet_files(folder: Path) -> list[Path]:
     return files
 
 
-def _check_footers(path: Path, files: Sequence[Path]) -> None:
+def check_footers(path: Path, files: Sequence[Path]) -> None:
     """Refuse what the footers already give away: too many columns, too much data, files with different columns."""
     import pyarrow.parquet as pq
 
@@ -151,8 +156,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        _check_bytes(path)
-        header = next(csv.reader(_lines(path)), [])
+        check_bytes(path)
+        header = next(csv.reader(csv_lines(path)), [])
         refuse_duplicates(path, header)
         if len(header) > MOST_COLUMNS:
             raise OptionsError(f"{path}: {len(header)} columns; at most {MOST_COLUMNS} are read")
@@ -160,13 +165,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
         # index_col=False keeps pandas from taking the first column of rows that are too long for an index.
         frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False, on_bad_lines="error", low_memory=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, csv.Error) as error:
-        raise OptionsError(f"{path}: no readable CSV: {_first_line(error)}") from error
+        raise OptionsError(f"{path}: no readable CSV: {first_line(error)}") from error
     except UnicodeDecodeError as error:
         raise OptionsError(f"{path}: not UTF-8 at byte {error.start}", advice="Save the file as UTF-8.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise OptionsError(f"{path}: no readable gzip: {_first_line(error)}") from error
+        raise OptionsError(f"{path}: no readable gzip: {first_line(error)}") from error
     except OSError as error:
-        raise UnavailableError(f"{path}: cannot be read: {_first_line(error)}.") from error
+        raise UnavailableError(f"{path}: cannot be read: {first_line(error)}.") from error
     return frame
 
 
@@ -184,9 +189,13 @@ def _check_rows(path: Path, header: Sequence[str]) -> None:
             for _ in reader:
                 pass
     except pa.ArrowInvalid as error:
-        # Arrow quotes the row; rows may be private, so only the counts are repeated.
-        counts = re.search(r"Expected \d+ columns, got \d+", str(error))
-        raise OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}") from error
+        raise unequal_rows(path, error) from error
+
+
+def unequal_rows(path: Path, error: BaseException) -> OptionsError:
+    """Return the error for a CSV file that Arrow cannot parse. Arrow quotes the row, which may be private."""
+    counts = re.search(r"Expected \d+ columns, got \d+", str(error))
+    return OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}")
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -194,7 +203,7 @@ def _open(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
 
-def _check_bytes(path: Path) -> None:
+def check_bytes(path: Path) -> None:
     """Refuse NUL characters, at which parsers cut values short, and what expands without end."""
     size = 0
     with _open(path) as stream:
@@ -205,7 +214,7 @@ def _check_bytes(path: Path) -> None:
             _refuse_expansion(path, path.stat().st_size, size, _MOST_EXPANSION_GZIP)
 
 
-def _lines(path: Path) -> Iterator[str]:
+def csv_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a CSV file that may be compressed; a header may span several of them."""
     with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as stream:
         while line := stream.readline(_LONGEST_LINE):
@@ -214,6 +223,6 @@ def _lines(path: Path) -> Iterator[str]:
             yield line
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's text."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

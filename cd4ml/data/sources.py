@@ -1,0 +1,176 @@
+"""Tables that are read in parts, as often as needed: Parquet (a file or a folder), CSV and Arrow.
+
+A Source is opened only after everything that makes a table ambiguous or hostile has been refused; what it then yields
+is every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from cd4ml.data.tables import CSV, MOST_COLUMNS, PARQUET, check_footers, digest, parquet_files, refuse_duplicates
+from cd4ml.data.tables import first_line, readable
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.report import InputDigest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+ARROW: Final = (".arrow", ".feather", ".ipc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A table.
+
+    Attributes:
+        path: what the user named.
+        files: the regular files that hold its rows, in the order of the rows.
+        rows: number of rows; of Parquet and Arrow, what the files say before they are read.
+        schema: Polars type by column, in order.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    kind: Literal["parquet", "csv", "arrow"]
+    rows: int
+    schema: pl.Schema
+    _frame: pl.LazyFrame = field(repr=False)
+    _keep: Any = field(default=None, repr=False)  # temporary files live as long as the source
+
+    def lazy(self) -> pl.LazyFrame:
+        """Return all rows and columns; collect it with engine="streaming"."""
+        return self._frame
+
+    def pandas(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Return some columns as pandas reads them from such a file, rows numbered from 0."""
+        import pandas as pd
+
+        if not columns:
+            return pd.DataFrame(index=pd.RangeIndex(self.rows))
+        if self.kind == "csv":
+            return self._frame.select(columns).collect(engine="streaming").to_pandas()
+        with refused(self.path):
+            dataset = _dataset(self.path, self.files, "parquet" if self.kind == "parquet" else "ipc")
+            frame: pd.DataFrame = dataset.to_table(columns=list(columns)).replace_schema_metadata(None).to_pandas()
+        return frame
+
+    def digest(self, name: str) -> InputDigest:
+        """Return the digest of the table's files, for the report."""
+        return digest(self.path, name, self.rows)
+
+
+def open_source(path: Path) -> Source:
+    """Open a table.
+
+    Raises:
+        UnavailableError: the file is missing or cannot be opened.
+        OptionsError: it is no table of its kind, or a hostile one.
+    """
+    readable(path)
+    if path.is_dir() or path.name.endswith(PARQUET):
+        return _open_parquet(path)
+    if path.name.endswith(CSV):
+        from cd4ml.data.csv_files import typed_csv
+
+        with refused(path):
+            frame, rows, keep = typed_csv(path)
+            return Source(
+                path=path,
+                files=(path,),
+                kind="csv",
+                rows=rows,
+                schema=frame.collect_schema(),
+                _frame=frame,
+                _keep=keep,
+            )
+    if path.name.endswith(ARROW):
+        return _open_arrow(path)
+    raise OptionsError(
+        f"{path}: unknown kind of table",
+        advice="Tables are .csv, .csv.gz, .parquet, .arrow, .feather or a folder of Parquet.",
+    )
+
+
+class refused:  # noqa: N801  (a context manager, used like a function)
+    """Turn what readers raise over a damaged table into one clear message."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Translate an error of a reader; leave all others alone."""
+        import polars as pl
+        import pyarrow as pa
+
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UnavailableError(f"{self.path}: cannot be read: {first_line(error)}.") from error
+        if isinstance(error, pl.exceptions.PolarsError | pa.ArrowException | OSError):
+            raise OptionsError(f"{self.path}: no readable table: {first_line(error)}") from error
+
+
+def _open_parquet(path: Path) -> Source:
+    """Open a Parquet file or folder, its footers first."""
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    with refused(path):
+        files = tuple(parquet_files(path)) if path.is_dir() else (path,)
+        check_footers(path, files)
+        rows = sum(pq.read_metadata(file).num_rows for file in files)
+        frame = pl.scan_parquet(list(files), hive_partitioning=path.is_dir(), glob=False, try_parse_hive_dates=False)
+        schema = frame.collect_schema()
+        row_numbers = [name for name in _row_numbers(files[0]) if name in schema]
+        if row_numbers:
+            frame = frame.drop(row_numbers)
+            schema = frame.collect_schema()
+    return Source(path=path, files=files, kind="parquet", rows=rows, schema=schema, _frame=frame)
+
+
+def _row_numbers(file: Path) -> list[str]:
+    """Return columns in which pandas stored an index without a name: row numbers are never values of the data."""
+    import json
+
+    import pyarrow.parquet as pq
+
+    stored = (pq.read_schema(file).metadata or {}).get(b"pandas")
+    try:
+        index = json.loads(stored).get("index_columns", []) if stored else []
+    except ValueError:
+        return []
+    return [name for name in index if isinstance(name, str) and name.startswith("__index_level_")]
+
+
+def _open_arrow(path: Path) -> Source:
+    """Open an Arrow IPC (Feather version 2) file."""
+    import polars as pl
+    import pyarrow as pa
+
+    with refused(path):
+        with pa.memory_map(str(path)) as stream, pa.ipc.open_file(stream) as reader:
+            names = reader.schema.names
+            refuse_duplicates(path, names)
+            if len(names) > MOST_COLUMNS:
+                raise OptionsError(f"{path}: {len(names)} columns; at most {MOST_COLUMNS} are read")
+            rows = sum(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
+        frame = pl.scan_ipc(path, glob=False)
+        row_numbers = [name for name in names if name.startswith("__index_level_")]
+        frame = frame.drop(row_numbers)
+        return Source(path=path, files=(path,), kind="arrow", rows=rows, schema=frame.collect_schema(), _frame=frame)
+
+
+def _dataset(path: Path, files: Sequence[Path], kind: str) -> Any:
+    """Return the files as an Arrow dataset; folders such as `year=2026` are columns."""
+    import pyarrow.dataset as ds
+
+    names = [str(file) for file in files]
+    if path.is_dir():
+        return ds.dataset(names, format=kind, partitioning=ds.partitioning(flavor="hive"), partition_base_dir=str(path))
+    return ds.dataset(names, format=kind)
