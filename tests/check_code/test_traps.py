@@ -320,7 +320,12 @@ def test_interrupted_run__leaves_nothing_running(tmp_path: Path) -> None:
         "    pathlib.Path('pid').write_text(str(os.getpid()))\n    time.sleep(300)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
-    command = ["-m", "cd4ml", "check-code", "--paths", ".", "--tools", "pytest", "--python", sys.executable]
+    # A shell starts what runs in its background with Ctrl-C ignored, which children inherit.
+    start = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('cd4ml', run_name='__main__', alter_sys=True)"
+    )
+    command = ["-c", start, "check-code", "--paths", ".", "--tools", "pytest", "--python", sys.executable]
     process = subprocess.Popen([sys.executable, *command], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
     for _ in range(600):
         if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
