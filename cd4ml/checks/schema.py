@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cd4ml.data.engine.rules import Part, Test
+from cd4ml.data.findings import INDEX, Finding
 from cd4ml.data.schemas import Schema
 from cd4ml.data.user_code import Raised
-from cd4ml.data.validation import INDEX, Finding, check_names
 from cd4ml.report import Check, Status
 
 _LONGEST_DEMAND: Final = 200
@@ -36,49 +37,42 @@ class Rule:
 def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
     """Yield what the schema demands of a table with these columns; of columns that are not there, that they be."""
     targets = schema.targets(columns)
-    there = {id(target.rules) for target in targets}
-    for name, rule in schema.pandera.columns.items():
-        if rule.required and id(rule) not in there:
+    there = {id(part) for _, part in targets}
+    demanded = schema.rules
+    for part in demanded.columns:
+        if part.required and id(part) not in there:
+            yield Rule(name="present", column=part.name, demand="the column must be there")
+    for name, part in targets:
+        if part.required:
             yield Rule(name="present", column=name, demand="the column must be there")
-    for target in targets:
-        yield from _column_rules(target.name, target.rules, target.dtype)
-    pandera = schema.pandera
-    indexes = getattr(pandera.index, "indexes", None) or [pandera.index]
-    for index in indexes:
-        if index is not None:
-            yield from _rules(INDEX, index, index.dtype)
-    for name, check in zip(check_names(pandera.checks), pandera.checks, strict=True):
-        yield Rule(name=name, column="", demand=_demand(check))
-    if pandera.unique:
-        yield Rule(name="unique", column=", ".join(pandera.unique), demand="no row may occur twice")
-    if pandera.strict is True:
+        yield from _part_rules(name, part)
+    for index in demanded.index:
+        yield from _part_rules(INDEX, index)
+    for test in demanded.tests:
+        yield Rule(name=test.name, column="", demand=_demand(test))
+    if demanded.unique:
+        yield Rule(name="unique", column=", ".join(demanded.unique), demand="no row may occur twice")
+    if demanded.strict:
         yield Rule(name="strict", column="", demand="no other columns may be there")
-    if pandera.ordered:
+    if demanded.ordered:
         yield Rule(name="ordered", column="", demand="the columns must stand in the schema's order")
 
 
-def _column_rules(name: str, column: Any, dtype: Any) -> Iterator[Rule]:
-    """Yield what the schema demands of one column."""
-    if column.required:
-        yield Rule(name="present", column=name, demand="the column must be there")
-    yield from _rules(name, column, dtype)
-
-
-def _rules(name: str, part: Any, dtype: Any) -> Iterator[Rule]:
+def _part_rules(name: str, part: Part) -> Iterator[Rule]:
     """Yield what the schema demands of the values of a column or of the index."""
-    if dtype is not None:
-        yield Rule(name="dtype", column=name, demand=f"values must be of type {dtype}")
+    if part.dtype is not None:
+        yield Rule(name="dtype", column=name, demand=f"values must be of type {part.dtype}")
     if not part.nullable:
         yield Rule(name="not-nullable", column=name, demand="every row must have a value")
     if part.unique:
         yield Rule(name="unique", column=name, demand="no value may occur twice")
-    for check_name, check in zip(check_names(part.checks), part.checks, strict=True):
-        yield Rule(name=check_name, column=name, demand=_demand(check))
+    for test in part.tests:
+        yield Rule(name=test.name, column=name, demand=_demand(test))
 
 
-def _demand(check: Any) -> str:
+def _demand(test: Test) -> str:
     """Return a check as people write it."""
-    text = f"must meet {check.error or check.name or 'a check of its own'}"
+    text = f"must meet {test.words}"
     return text if len(text) <= _LONGEST_DEMAND else f"{text[:_LONGEST_DEMAND]}…"
 
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import csv
 import gzip
+import shutil
 import tempfile
+import weakref
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.data.tables import MOST_COLUMNS, check_bytes, csv_lines, first_line, refuse_duplicates, unequal_rows
+from cd4ml.data.tables import (
+    MOST_COLUMNS,
+    check_bytes,
+    csv_lines,
+    first_line,
+    open_csv,
+    refuse_duplicates,
+    unequal_rows,
+)
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -43,6 +53,14 @@ _FALSE: Final = ("False", "FALSE", "false")
 _BLOCK: Final = 8 << 20
 
 
+class _Folder:
+    """A temporary folder that lives as long as this object."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="cd4ml-csv-"))
+        self._end = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
 def typed_csv(path: Path) -> tuple[pl.LazyFrame, int, Any]:
     """Return a CSV file's rows (UTF-8, comma-separated, one header line), their number, and what must outlive them.
 
@@ -54,8 +72,8 @@ def typed_csv(path: Path) -> tuple[pl.LazyFrame, int, Any]:
     import polars as pl
 
     header = _header(path)
-    keep = tempfile.TemporaryDirectory(prefix="cd4ml-csv-")
-    texts = Path(keep.name) / "texts.arrow"
+    keep = _Folder()
+    texts = keep.path / "texts.arrow"
     rows = _to_arrow(path, header, texts)
     frame = pl.scan_ipc(texts, glob=False)
     return frame.select(_typed(frame, header)), rows, keep
@@ -93,7 +111,7 @@ def _to_arrow(path: Path, header: Sequence[str], target: Path) -> int:
     )
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
     read = arrow_csv.ReadOptions(block_size=_BLOCK)
-    rows = 0
+    rows, last = 0, None
     try:
         with arrow_csv.open_csv(path, convert_options=convert, parse_options=parse, read_options=read) as reader:
             if reader.schema.names != list(header):
@@ -102,9 +120,21 @@ def _to_arrow(path: Path, header: Sequence[str], target: Path) -> int:
                 for batch in reader:
                     writer.write_batch(batch)
                     rows += batch.num_rows
+                    last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
     except pa.ArrowInvalid as error:
         raise unequal_rows(path, error) from error
+    if last and ("\n" in last or "\r" in last) and not _ends_with_quote(path):
+        raise OptionsError(f"{path}: no readable CSV: a quote is open to the end of the file")
     return rows
+
+
+def _ends_with_quote(path: Path) -> bool:
+    """Whether the last field of a file is closed by a quote."""
+    tail = b""
+    with open_csv(path) as stream:
+        while block := stream.read(_BLOCK):
+            tail = (tail + block)[-1000:]
+    return tail.rstrip(b"\r\n").endswith(b'"')
 
 
 def _typed(frame: pl.LazyFrame, header: Sequence[str]) -> list[pl.Expr]:

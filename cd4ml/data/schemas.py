@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cd4ml.data.engine.rules import Part, Rules, from_pandera, from_yaml
+from cd4ml.data.engine.types import DTYPES
 from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import nearest
@@ -27,37 +30,47 @@ _FRAME_KEYS: Final = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """A column of a table and what the schema says about it: `rules` is a pandera.pandas.Column."""
-
-    name: str
-    rules: Any
-    dtype: Any
-
-
-@dataclass(frozen=True, kw_only=True)
 class Schema:
-    """A schema that can be trusted to run all of its checks; `pandera` is a pandera.pandas.DataFrameSchema."""
+    """A schema that can be trusted to run all of its checks.
 
-    pandera: Any
+    Attributes:
+        rules: what it demands.
+        source: what the user named.
+    """
+
+    rules: Rules
     source: str
-
-    def targets(self, columns: Sequence[str]) -> list[Target]:
-        """Return which rules are about which of a table's columns; one pattern may be about several or none."""
-        return [
-            Target(name=actual, rules=rules, dtype=rules.dtype if self.pandera.dtype is None else self._dtype)
-            for name, rules in self.pandera.columns.items()
-            for actual in columns
-            # As pandera looks for columns: a pattern must match from the start, not to the end.
-            if (re.match(name, actual) if rules.regex else name == actual)
-        ]
+    _load: Callable[[], Any] = field(repr=False)
 
     @property
-    def _dtype(self) -> Any:
-        """The type that the schema demands of every column."""
+    def pandera(self) -> Any:
+        """The pandera.pandas.DataFrameSchema; importing pandera takes seconds, so it is loaded when it is needed."""
+        return self._load()
+
+    def column(self, part: Part) -> Any:
+        """Return the pandera Column of a part."""
+        return next(column for name, column in self.pandera.columns.items() if str(name) == part.name)
+
+    def targets(self, columns: Sequence[str]) -> list[tuple[str, Part]]:
+        """Return which part is about which of a table's columns; one pattern may be about several or none."""
+        return [
+            (actual, part)
+            for part in self.rules.columns
+            for actual in columns
+            # As pandera looks for columns: a pattern must match from the start, not to the end.
+            if (re.match(part.name, actual) if part.regex else part.name == actual)
+        ]
+
+    def coercions(self, names: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
+        """Return the pandera type that each of some columns is coerced to, None if it is not."""
         from pandera.engines.pandas_engine import Engine
 
-        return Engine.dtype(self.pandera.dtype)
+        whole = self.pandera.dtype
+        return {
+            name: None if not part.coerce else self.column(part).dtype if whole is None else Engine.dtype(whole)
+            for name, part in self.targets(columns)
+            if name in names
+        }
 
 
 def load_schema(source: str, directory: Path) -> Schema:
@@ -71,20 +84,29 @@ def load_schema(source: str, directory: Path) -> Schema:
         OptionsError: it cannot be loaded, has no checks, loses checks in loading, or drops rows instead of failing.
     """
     if source.endswith((".yaml", ".yml", ".json")):
-        schema = _from_yaml(Path(source))
+        text, written = _read_yaml(Path(source))
+        rules = from_yaml(written, DTYPES)
+        load = functools.cache(lambda: _from_yaml(Path(source), text, written))
     elif ":" in source:
-        schema = _from_module(source, directory)
+        rules = None
+        load = functools.cache(lambda: _from_module(source, directory))
     else:
         raise OptionsError(f"schema {source!r} is neither a .yaml file nor module:object")
-    problems = list(_untrustworthy(schema))
+    if rules is None:
+        _refuse([f"{source}: {problem}" for problem in _dropping(load())])
+        rules = from_pandera(load())
+    _refuse([f"{source}: {problem}" for problem in _untrustworthy(rules)])
+    return Schema(rules=rules, source=source, _load=load)
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    """Refuse a schema with problems."""
     if problems:
-        raise OptionsError([f"{source}: {problem}" for problem in problems])
-    return Schema(pandera=schema, source=source)
+        raise OptionsError(problems)
 
 
-def _from_yaml(path: Path) -> Any:
-    """Read pandera's YAML and compare what it names with what was loaded."""
-    import pandera.pandas as pa
+def _read_yaml(path: Path) -> tuple[str, Mapping[str, Any]]:
+    """Read pandera's YAML without pandera."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -99,14 +121,19 @@ def _from_yaml(path: Path) -> Any:
         raise OptionsError(f"{path}: no pandera schema: it has no mapping `columns`")
     if "polars" in str(written.get("api", "")) + str(written.get("schema_type", "")):
         raise OptionsError(f"{path}: a Polars schema; write it with api: pandas")
+    return text, written
+
+
+def _from_yaml(path: Path, text: str, written: Mapping[str, Any]) -> Any:
+    """Load a schema by pandera and compare what the file names with what was loaded."""
+    import pandera.pandas as pa
+
     try:
         with user_code():
             schema = pa.DataFrameSchema.from_yaml(text)
     except UserCodeError as error:
         raise OptionsError(f"{path}: pandera cannot load the schema: {error.raised.text}") from error
-    problems = list(_lost(written, schema))
-    if problems:
-        raise OptionsError([f"{path}: {problem}" for problem in problems])
+    _refuse([f"{path}: {problem}" for problem in _lost(written, schema)])
     return schema
 
 
@@ -185,19 +212,22 @@ def _importable(directory: Path) -> Iterator[None]:
             sys.path.remove(str(directory))
 
 
-def _untrustworthy(schema: Any) -> Iterator[str]:
-    """Yield why a schema that loaded would pass what it should not."""
-    columns = schema.columns.values()
-    if not columns:
-        yield "the schema names no columns"
-    elif schema.dtype is None and not schema.checks and not any(_decides(column) for column in columns):
-        yield "the schema checks nothing: no type, no bounds, no nulls, no check"
-    if any(getattr(part, "drop_invalid_rows", False) for part in (schema, *columns)):
+def _dropping(schema: Any) -> Iterator[str]:
+    """Yield why a schema of pandera would not look at all rows and columns."""
+    if any(getattr(part, "drop_invalid_rows", False) for part in (schema, *schema.columns.values())):
         yield "drop_invalid_rows drops the rows that should fail"
     if any(name is not None for name in getattr(schema.index, "names", [])):
         yield "the schema has a named index; a table in a file has columns only: name it among them"
 
 
-def _decides(column: Any) -> bool:
-    """Whether a column's schema can fail on any value."""
-    return bool(column.dtype is not None or column.checks or not column.nullable or column.unique)
+def _untrustworthy(rules: Rules) -> Iterator[str]:
+    """Yield why a schema that loaded would pass what it should not."""
+    if not rules.columns:
+        yield "the schema names no columns"
+    elif not rules.tests and not any(_decides(part) for part in rules.columns):
+        yield "the schema checks nothing: no type, no bounds, no nulls, no check"
+
+
+def _decides(part: Part) -> bool:
+    """Whether a column's rules can fail on any value."""
+    return bool(part.dtype is not None or part.tests or not part.nullable or part.unique)

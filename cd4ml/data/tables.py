@@ -198,7 +198,7 @@ def unequal_rows(path: Path, error: BaseException) -> OptionsError:
     return OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}")
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_csv(path: Path) -> IO[bytes]:
     """Open a CSV file that may be compressed."""
     return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
@@ -206,7 +206,7 @@ def _open(path: Path) -> IO[bytes]:
 def check_bytes(path: Path) -> None:
     """Refuse NUL characters, at which parsers cut values short, and what expands without end."""
     size = 0
-    with _open(path) as stream:
+    with open_csv(path) as stream:
         while block := stream.read(_BLOCK):
             size += len(block)
             if b"\x00" in block:
@@ -216,7 +216,7 @@ def check_bytes(path: Path) -> None:
 
 def csv_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a CSV file that may be compressed; a header may span several of them."""
-    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as stream:
+    with io.TextIOWrapper(open_csv(path), encoding="utf-8-sig", newline="") as stream:
         while line := stream.readline(_LONGEST_LINE):
             if len(line) == _LONGEST_LINE:
                 raise OptionsError(f"{path}: a line is longer than {_LONGEST_LINE} characters")

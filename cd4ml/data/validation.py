@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.findings import INDEX, MOST_SAMPLES, Finding
 from cd4ml.data.schemas import Schema
 from cd4ml.data.user_code import Raised, UserCodeError, raised, user_code
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_SAMPLES: Final = 10
-INDEX: Final = "(index)"
 _RULES: Final = {
     "WRONG_DATATYPE": "dtype",
     "DATATYPE_COERCION": "dtype",
@@ -26,33 +25,57 @@ _RULES: Final = {
 }
 
 
-@dataclass(kw_only=True)
-class Finding:
-    """What was found about a rule.
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """What pandera must decide of a schema.
 
     Attributes:
-        failing: number of rows that break the rule; of columns, if it is about columns or a whole column.
-        samples: bounded (row number, value) pairs; the row number counts from 0 without the header.
-        columns: columns that the rule refuses or misses.
-        crash: why the rule could not be evaluated, if it could not.
+        whole: columns with all of whose rules it must deal.
+        left: names of checks by column, or by "" for those of the whole table.
     """
 
-    failing: int = 0
-    samples: list[tuple[Any, Any]] = field(default_factory=list)
-    columns: list[str] = field(default_factory=list)
-    crash: Raised | None = None
+    whole: Sequence[str]
+    left: Mapping[str, Sequence[str]]
 
-    @property
-    def by_row(self) -> bool:
-        """Whether `failing` counts rows."""
-        return bool(self.samples)
+    def columns(self, all_columns: Sequence[str]) -> list[str]:
+        """Return the columns that it must see: those in question, or all of them for checks of the whole table."""
+        wanted = {*self.whole, *self.left}
+        return [name for name in all_columns if "" in wanted or name in wanted]
 
 
-def validate(frame: pd.DataFrame, schema: Schema) -> dict[tuple[str, str], Finding]:
-    """Return what breaks the schema, by (rule name, column); nothing is returned for what holds.
+def partial(schema: Schema, rest: Rest, columns: Sequence[str]) -> tuple[Any, dict[str, list[str]]]:
+    """Return a pandera schema of the rest alone, and the names of its checks by part ("" for the table's own)."""
+    import pandera.pandas as pa
+
+    whole = schema.pandera
+    names: dict[str, list[str]] = {"": [test.name for test in schema.rules.tests]}
+    parts = {}
+    for name, part in schema.targets(columns):
+        original = schema.column(part)
+        if name in rest.whole:
+            parts[part.name] = copy.copy(original)
+            parts[part.name].required = False
+            names[part.name] = names[name] = [test.name for test in part.tests]
+        elif name in rest.left:
+            chosen = [position for position, test in enumerate(part.tests) if test.name in rest.left[name]]
+            checks = [original.checks[position] for position in chosen]
+            parts[name] = pa.Column(None, checks=checks, nullable=True, name=name)
+            names[name] = [part.tests[position].name for position in chosen]
+    for index in schema.rules.index:
+        names[INDEX] = [test.name for test in index.tests]
+    sub = copy.copy(whole)
+    sub.columns = parts
+    sub.strict, sub.ordered, sub.unique = False, False, None
+    sub.checks = whole.checks if "" in rest.left else []
+    return sub, names
+
+
+def validate(frame: pd.DataFrame, schema: Any, names: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Finding]:
+    """Return what breaks a pandera schema, by (rule name, column); nothing is returned for what holds.
 
     Args:
         frame: shape (n, k), rows numbered from 0.
+        names: names of the checks, by the key of the column that has them, "" for the whole table's.
 
     Raises:
         UserCodeError: pandera came to no end, because of the schema's own code or a type that it cannot handle.
@@ -63,26 +86,25 @@ def validate(frame: pd.DataFrame, schema: Schema) -> dict[tuple[str, str], Findi
     crashes: dict[int, Raised] = {}
     with user_code(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        strict = _strict(schema.pandera, crashes)
+        strict = _strict(schema, crashes)
+        labels = dict(_labels(strict, names))
         # The environment can switch validation off (PANDERA_VALIDATION_ENABLED); a gate does not listen to that.
         with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
             try:
                 strict.validate(frame, lazy=True)
             except pa.errors.SchemaErrors as errors:
-                return _findings(errors.schema_errors, crashes)
+                return _findings(errors.schema_errors, crashes, labels)
             except pa.errors.SchemaError as error:
-                return _findings([error], crashes)
+                return _findings([error], crashes, labels)
     return {}
 
 
-def check_names(checks: Sequence[Any]) -> list[str]:
-    """Return a name for each of a column's checks; the second of one name is called `name#2`."""
-    names: list[str] = []
-    for check in checks:
-        name = (check.name or "check").strip("<>")
-        same = sum(known.partition("#")[0] == name for known in names)
-        names.append(f"{name}#{same + 1}" if same else name)
-    return names
+def _labels(schema: Any, names: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, str]]:
+    """Yield the name of each check by its identity."""
+    indexes = getattr(schema.index, "indexes", None) or [schema.index]
+    parts = [("", schema), *schema.columns.items(), *((INDEX, index) for index in indexes if index is not None)]
+    for key, part in parts:
+        yield from zip(map(id, part.checks), names.get(str(key), []), strict=False)
 
 
 def _strict(schema: Any, crashes: dict[int, Raised]) -> Any:
@@ -151,11 +173,11 @@ def _described(output: Any) -> str:
     return f"{kind} of {output.dtype}" if hasattr(output, "dtype") else kind
 
 
-def _findings(errors: Any, crashes: dict[int, Raised]) -> dict[tuple[str, str], Finding]:
+def _findings(errors: Any, crashes: dict[int, Raised], labels: Mapping[int, str]) -> dict[tuple[str, str], Finding]:
     """Collect pandera's errors by rule and column."""
     found: dict[tuple[str, str], Finding] = {}
     for error in errors:
-        finding = found.setdefault(_rule(error), Finding())
+        finding = found.setdefault(_rule(error, labels), Finding())
         reason = error.reason_code.name if error.reason_code else ""
         if reason == "CHECK_ERROR":
             finding.crash = crashes.get(id(error.check)) or _own_crash(error)
@@ -177,7 +199,7 @@ def _own_crash(error: Any) -> Raised:
     return Raised(where=said.partition("(")[0] or "an exception", text=said)
 
 
-def _rule(error: Any) -> tuple[str, str]:
+def _rule(error: Any, labels: Mapping[int, str]) -> tuple[str, str]:
     """Return which rule of which column an error is about."""
     reason = error.reason_code.name if error.reason_code else "UNKNOWN"
     if reason == "COLUMN_NOT_IN_DATAFRAME":
@@ -186,7 +208,7 @@ def _rule(error: Any) -> tuple[str, str]:
         return "unique", ", ".join(error.schema.unique or ())
     column = _column(error.schema)
     if reason in ("DATAFRAME_CHECK", "CHECK_ERROR"):
-        return check_names(error.schema.checks)[error.check_index], column
+        return labels[id(error.check)], column
     if reason == "INVALID_COLUMN_NAME":
         return "present", column
     frame_wide = reason in ("COLUMN_NOT_ORDERED", "COLUMN_NOT_IN_SCHEMA")
@@ -213,24 +235,27 @@ def _cases(error: Any) -> tuple[int, list[tuple[Any, Any]]]:
     return len(by_row), [(int(row), value) for row, value in pairs]
 
 
-def lossy(frame: pd.DataFrame, schema: Schema) -> Iterator[tuple[str, int]]:
-    """Yield each column that is coerced from one kind of number to another, and how many of its values change by it.
+def lossy(frame: pd.DataFrame, columns: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many values coercion changes, by column that is coerced from one kind of number to another.
 
     Coercion to integers cuts 1.5 down to 1 and wraps 300 around to 44; the type then holds, but not for this table.
+
+    Args:
+        columns: the type that each column is coerced to, None if it is not.
     """
     from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
     from pandera.dtypes import is_bool, is_float, is_int
 
-    for target in schema.targets([str(name) for name in frame.columns]):
-        coerced_to = target.dtype if target.rules.coerce or schema.pandera.coerce else None
-        if coerced_to is None or not (is_int(coerced_to) or is_bool(coerced_to) or is_float(coerced_to)):
+    found = {}
+    for name, dtype in columns.items():
+        if dtype is None or not (is_int(dtype) or is_bool(dtype) or is_float(dtype)):
             continue
-        source = frame[target.name].dropna()
+        source = frame[name].dropna()
         number = is_numeric_dtype(source.dtype) or is_bool_dtype(source.dtype)
-        if number and not (is_float_dtype(source.dtype) and is_float(coerced_to)):
-            changed = _changed(source, coerced_to)
-            if changed is not None:
-                yield target.name, changed
+        changed = _changed(source, dtype) if number and not (is_float_dtype(source.dtype) and is_float(dtype)) else None
+        if changed is not None:
+            found[name] = changed
+    return found
 
 
 def _changed(source: pd.Series[Any], dtype: Any) -> int | None:
@@ -245,22 +270,25 @@ def _changed(source: pd.Series[Any], dtype: Any) -> int | None:
         return None
 
 
-def infinite(frame: pd.DataFrame, schema: Schema) -> Iterator[tuple[str, int]]:
-    """Yield each column of floating-point numbers that the schema is about, and how many infinities it holds.
+def infinite(frame: pd.DataFrame, columns: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many infinities there are, by column of floating-point numbers.
 
     Columns that coercion makes such numbers are among them: the text `inf` becomes one, and so does 1e300 in 32 bits.
+
+    Args:
+        columns: the type that each column is coerced to, None if it is not.
     """
     import numpy as np
     import pandas as pd
     from pandera.dtypes import is_float
 
-    for target in schema.targets([str(name) for name in frame.columns]):
-        column = frame[target.name]
-        coerced = target.rules.coerce or schema.pandera.coerce
-        becomes_float = bool(coerced and target.dtype is not None and is_float(target.dtype))
-        if becomes_float or pd.api.types.is_float_dtype(column.dtype):
-            values = pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
+    found = {}
+    for name, dtype in columns.items():
+        becomes_float = dtype is not None and is_float(dtype)
+        if becomes_float or pd.api.types.is_float_dtype(frame[name].dtype):
+            values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
             if becomes_float:
                 with np.errstate(over="ignore"):
-                    values = values.astype(str(target.dtype).lower())
-            yield target.name, int(np.isinf(values).sum())
+                    values = values.astype(str(dtype).lower())
+            found[name] = int(np.isinf(values).sum())
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,9 +14,8 @@ from cd4ml.report import Check, InputDigest, Report, Status
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cd4ml.data.schemas import Schema
+    from cd4ml.data.sources import Source
 
 STAGE: Final = "validate-data"
 OUTPUTS: Final[dict[str, str]] = {}
@@ -50,7 +49,7 @@ def run(options: Options, context: Context) -> Report:
     """
     from cd4ml.data.digests import file_sha256
     from cd4ml.data.schemas import load_schema
-    from cd4ml.data.tables import digest, read_table
+    from cd4ml.data.sources import open_source
 
     if options.minimum_rows < 1:
         raise OptionsError("minimum-rows must be at least 1")
@@ -61,51 +60,52 @@ def run(options: Options, context: Context) -> Report:
     rows: dict[str, int] = {}
     for path in options.data:
         context.progress(f"Validating {path}")
-        frame = read_table(Path(path))
-        found, samples = _table(frame, schema, options)
+        source = open_source(Path(path))
+        found, details[path] = _table(source, schema, options)
         checks += [replace(check, id=f"{check.id}@{path}") for check in found] if len(options.data) > 1 else found
-        details[path] = {"samples": samples}
-        rows[path] = len(frame)
-        inputs.append(digest(Path(path), "data", len(frame)))
+        rows[path] = source.rows
+        inputs.append(source.digest("data"))
     if Path(options.schema).is_file():
         inputs.append(InputDigest(name="schema", path=options.schema, sha256=file_sha256(Path(options.schema))))
     summary = _summary(checks, options)
     return Report(stage=STAGE, checks=checks, summary=summary, metrics={"rows": rows}, details=details, inputs=inputs)
 
 
-def _table(
-    frame: pd.DataFrame, schema: Schema, options: Options
-) -> tuple[list[Check], dict[str, list[dict[str, Any]]]]:
-    """Check one table; return the checks and samples of failing rows."""
+def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check], dict[str, Any]]:
+    """Check one table; return the checks, samples of failing rows, and how each rule was decided."""
     from cd4ml.checks.schema import checks, rules, shortened, unfinished
     from cd4ml.checks.table import enough_rows, finite, has_values, looked_at, lossless
+    from cd4ml.data.audit import audited
     from cd4ml.data.user_code import UserCodeError
-    from cd4ml.data.validation import infinite, lossy, validate
 
-    n, columns = len(frame), [str(name) for name in frame.columns]
+    n, columns = source.rows, source.schema.names()
     targets = schema.targets(columns)
-    filled = [(target.name, int(frame[target.name].notna().sum())) for target in targets if target.rules.nullable and n]
-    own = [
-        enough_rows(n, options.minimum_rows),
-        *looked_at(len(targets), schema.source, n),
-        *finite(infinite(frame, schema), n, options.allow_infinite),
-        *lossless(lossy(frame, schema), n),
-        *has_values(filled, n),
-    ]
+    own = [enough_rows(n, options.minimum_rows), *looked_at(len(targets), schema.source, n)]
     try:
-        found = validate(frame, schema)
+        audit = audited(source, schema)
     except UserCodeError as error:
         return [*own, unfinished(error.raised, n, options.include_values)], {}
-    held = checks(found, list(rules(schema, columns)), rows=n, values=options.include_values)
+    order = list(dict.fromkeys(name for name, _ in targets))
+    own += [
+        *finite(_ordered(audit.infinite, order), n, options.allow_infinite),
+        *lossless(_ordered(audit.changed, order), n),
+        *has_values(_ordered(audit.filled, order) if n else [], n),
+    ]
+    held = checks(audit.findings, list(rules(schema, columns)), rows=n, values=options.include_values)
     samples = {
         f"{name}:{column}" if column else name: [
             {"row": row, **({"value": shortened(value)} if options.include_values else {})}
             for row, value in finding.samples
         ]
-        for (name, column), finding in found.items()
+        for (name, column), finding in audit.findings.items()
         if finding.samples
     }
-    return [*own, *held], samples
+    return [*own, *held], {"samples": samples, "decided_by": audit.proofs}
+
+
+def _ordered(counts: Mapping[str, int], order: Sequence[str]) -> list[tuple[str, int]]:
+    """Return counts by column, in the order of the schema."""
+    return [(name, counts[name]) for name in order if name in counts]
 
 
 def _summary(checks: Sequence[Check], options: Options) -> str:

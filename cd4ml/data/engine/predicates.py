@@ -1,0 +1,198 @@
+"""Built-in checks on facts and on rows: what bounds prove, and which rows break a check.
+
+Values are what is left without nulls and not-a-number: pandera drops both before it evaluates a check.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from cd4ml.data.engine.rules import Test
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Family(Enum):
+    """Kinds of values that compare with each other."""
+
+    NUMBER = (int, float)
+    TEXT = (str,)
+    BOOLEAN = (bool,)
+    TIME = (datetime.datetime,)
+
+
+def family(stored: pl.DataType) -> Family | None:
+    """Return the family of a stored type, None for types that are left to pandera."""
+    import polars as pl
+
+    if stored.is_float() or (stored.is_integer() and stored not in (pl.UInt64, pl.Int128, pl.UInt128)):
+        return Family.NUMBER
+    if stored == pl.String:
+        return Family.TEXT
+    if stored == pl.Boolean:
+        return Family.BOOLEAN
+    if isinstance(stored, pl.Datetime) and stored.time_zone is None:
+        return Family.TIME
+    return None
+
+
+_ORDER: Final = frozenset("greater_than greater_than_or_equal_to less_than less_than_or_equal_to in_range".split())
+_EQUALITY: Final = frozenset("equal_to not_equal_to isin notin".split())
+
+
+def understood(test: Test, of: Family) -> bool:
+    """Whether the engine can evaluate a check on values of a family, just as pandas would."""
+    if test.kind is None:
+        return False
+    if test.kind.startswith("str_"):
+        pattern = test.settings.get("pattern")
+        return of is Family.TEXT and (pattern is None or (isinstance(pattern, str) and translated(pattern) is not None))
+    values = _compared(test)
+    if of is Family.BOOLEAN and test.kind in _ORDER:
+        return False
+    return all(isinstance(value, of.value) and (of is Family.BOOLEAN) == isinstance(value, bool) for value in values)
+
+
+def _compared(test: Test) -> list[Any]:
+    """Return the values that a check compares with."""
+    settings = {key: value for key, value in test.settings.items() if not key.startswith("include_")}
+    return [value for item in settings.values() for value in (item if isinstance(item, list | tuple) else [item])]
+
+
+def proven(test: Test, lower: Any, upper: Any) -> bool:
+    """Whether a check holds for all values between two bounds (inclusive)."""
+    settings = test.settings
+    low, high = settings.get("min_value"), settings.get("max_value")
+    match test.kind:
+        case "greater_than":
+            return bool(lower > low)
+        case "greater_than_or_equal_to":
+            return bool(lower >= low)
+        case "less_than":
+            return bool(upper < high)
+        case "less_than_or_equal_to":
+            return bool(upper <= high)
+        case "in_range":
+            above = lower >= low if settings.get("include_min", True) else lower > low
+            below = upper <= high if settings.get("include_max", True) else upper < high
+            return bool(above and below)
+        case "equal_to":
+            return bool(lower == upper == settings["value"])
+        case "not_equal_to":
+            return bool(settings["value"] < lower or settings["value"] > upper)
+        case "notin":
+            return all(value < lower or value > upper for value in settings["forbidden_values"])
+        case "isin" if isinstance(lower, int) and upper - lower < len(settings["allowed_values"]):
+            return set(range(lower, upper + 1)) <= set(settings["allowed_values"])
+    return False
+
+
+def by_bounds(test: Test) -> bool:
+    """Whether bounds can prove this check at all."""
+    return test.kind in _ORDER or test.kind in _EQUALITY
+
+
+def broken(test: Test, value: pl.Expr, stored: pl.DataType) -> pl.Expr:
+    """Return which rows break a check, as an expression of booleans without nulls."""
+    import polars as pl
+
+    fails: pl.Expr = ~_HOLDS[str(test.kind)](value, test.settings)
+    if stored.is_float():
+        fails = fails & value.is_not_nan()
+    return fails.fill_null(pl.lit(False)) & value.is_not_null()
+
+
+def _in_range(value: pl.Expr, settings: Mapping[str, Any]) -> pl.Expr:
+    """Return which values lie in a range."""
+    low, high = settings["min_value"], settings["max_value"]
+    above: pl.Expr = value >= low if settings.get("include_min", True) else value > low
+    below: pl.Expr = value <= high if settings.get("include_max", True) else value < high
+    return above & below
+
+
+def _isin(value: pl.Expr, allowed: Any) -> pl.Expr:
+    """Return which values are among some; whole numbers are among fractions that are whole."""
+    import polars as pl
+
+    allowed = list(allowed)
+    if not allowed:
+        return pl.lit(False) & value.is_not_null()
+    fractions = any(isinstance(item, float) for item in allowed)
+    return value.cast(pl.Float64).is_in([float(item) for item in allowed]) if fractions else value.is_in(allowed)
+
+
+def _length(value: pl.Expr, settings: Mapping[str, Any]) -> pl.Expr:
+    """Return which texts have a length in range, in characters."""
+    import polars as pl
+
+    length = value.str.len_chars()
+    if settings.get("exact_value") is not None:
+        exact: pl.Expr = length == settings["exact_value"]
+        return exact
+    low, high = settings.get("min_value"), settings.get("max_value")
+    at_least: pl.Expr = pl.lit(True) if low is None else length >= low
+    at_most: pl.Expr = pl.lit(True) if high is None else length <= high
+    return at_least & at_most
+
+
+_HOLDS: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Any]]] = {
+    "equal_to": lambda value, settings: value == settings["value"],
+    "not_equal_to": lambda value, settings: value != settings["value"],
+    "greater_than": lambda value, settings: value > settings["min_value"],
+    "greater_than_or_equal_to": lambda value, settings: value >= settings["min_value"],
+    "less_than": lambda value, settings: value < settings["max_value"],
+    "less_than_or_equal_to": lambda value, settings: value <= settings["max_value"],
+    "in_range": _in_range,
+    "isin": lambda value, settings: _isin(value, settings["allowed_values"]),
+    "notin": lambda value, settings: ~_isin(value, settings["forbidden_values"]),
+    "str_matches": lambda value, settings: value.str.contains(f"^(?:{translated(settings['pattern'])})"),
+    "str_contains": lambda value, settings: value.str.contains(translated(settings["pattern"])),
+    "str_startswith": lambda value, settings: value.str.starts_with(settings["string"]),
+    "str_endswith": lambda value, settings: value.str.ends_with(settings["string"]),
+    "str_length": _length,
+}
+
+# Parts of patterns that mean the same to pandas and to Polars. Classes such as \d are spelt out: one engine takes them
+# for ASCII, the other for all of Unicode.
+_SPELT_OUT: Final = {r"\d": "0-9", r"\w": "0-9A-Za-z_", r"\s": r"\t\n\f\r "}
+_ATOM: Final = re.compile(
+    r"(?P<cls>\\[dws])|(?P<escaped>\\[][.^$*+?(){}|/\\-])|(?P<set>\[\^?(?:\\[dws\]\[\\.^$*+?(){}|/-]|[^][\\&~])+\])"
+    r"|(?P<plain>[^][\\(){}*+?|^$])|(?P<group>\((?:\?:)?|\)|\|)|(?P<times>(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??)"
+    r"|(?P<anchor>\^|\$)"
+)
+
+
+def translated(pattern: str) -> str | None:
+    """Return a pattern that Polars reads as pandas reads the given one, None if there may be a difference."""
+    result, position, before = [], 0, ""
+    while position < len(pattern):
+        atom = _ATOM.match(pattern, position)
+        if not atom or not _usual(atom, before, last=atom.end() == len(pattern)):
+            return None
+        text = atom[0]
+        if atom.lastgroup == "cls":
+            text = f"[{_SPELT_OUT[text]}]"
+        elif atom.lastgroup == "set":
+            for written, meant in _SPELT_OUT.items():
+                text = text.replace(written, meant)
+        result.append(text)
+        before, position = str(atom.lastgroup) if atom[0] not in ("(", "(?:", "|") else "open", atom.end()
+    try:
+        re.compile(pattern)
+    except re.error:
+        return None
+    return "".join(result)
+
+
+def _usual(atom: re.Match[str], before: str, *, last: bool) -> bool:
+    """Whether an atom stands where it has its plain meaning: anchors at the ends, one repetition after something."""
+    if atom.lastgroup == "anchor":
+        return not before if atom[0] == "^" else last
+    if atom.lastgroup == "times":
+        return before not in ("", "times", "open", "anchor")
+    return True

@@ -1,0 +1,316 @@
+"""What a pandera schema demands, without pandera: plain data that the engine can reason about.
+
+Rules come from a schema object, or straight from pandera's YAML where that holds nothing unusual: importing pandera and
+pandas costs more than validating a million rows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+Keep = Literal["all", "exclude_first", "exclude_last"]
+
+# pandera's built-in checks that the engine evaluates itself, with the names of their settings.
+BUILT_IN: Final[Mapping[str, frozenset[str]]] = {
+    "equal_to": frozenset({"value"}),
+    "not_equal_to": frozenset({"value"}),
+    "greater_than": frozenset({"min_value"}),
+    "greater_than_or_equal_to": frozenset({"min_value"}),
+    "less_than": frozenset({"max_value"}),
+    "less_than_or_equal_to": frozenset({"max_value"}),
+    "in_range": frozenset({"min_value", "max_value", "include_min", "include_max"}),
+    "isin": frozenset({"allowed_values"}),
+    "notin": frozenset({"forbidden_values"}),
+    "str_matches": frozenset({"pattern"}),
+    "str_contains": frozenset({"pattern"}),
+    "str_startswith": frozenset({"string"}),
+    "str_endswith": frozenset({"string"}),
+    "str_length": frozenset({"min_value", "max_value", "exact_value"}),
+}
+_WORDS: Final[Mapping[str, str]] = {
+    "equal_to": "equal_to({value})",
+    "not_equal_to": "not_equal_to({value})",
+    "greater_than": "greater_than({min_value})",
+    "greater_than_or_equal_to": "greater_than_or_equal_to({min_value})",
+    "less_than": "less_than({max_value})",
+    "less_than_or_equal_to": "less_than_or_equal_to({max_value})",
+    "in_range": "in_range({min_value}, {max_value})",
+    "isin": "isin({allowed_values})",
+    "notin": "notin({forbidden_values})",
+    "str_matches": "str_matches('{pattern}')",
+    "str_contains": "str_contains('{pattern}')",
+    "str_startswith": "str_startswith('{string}')",
+    "str_endswith": "str_endswith('{string}')",
+    "str_length": "str_length({min_value}, {max_value})",
+}
+_PLAIN: Final = (int, float, str, bool, datetime.datetime)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """A check of a column, of the index or of the whole table.
+
+    Attributes:
+        name: unique within its part; the second `in_range` of a column is called `in_range#2`.
+        words: the check as people write it.
+        kind: the built-in check that it is, None if only pandera can evaluate it.
+        settings: of a built-in check.
+    """
+
+    __test__ = False  # no test of pytest
+
+    name: str
+    words: str
+    kind: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What is demanded of a column (or, with `regex`, of several), or of the index.
+
+    Attributes:
+        dtype: pandera's name of the type, None if any will do.
+        keep: which of the rows with the same value count as duplicates.
+    """
+
+    name: str
+    regex: bool = False
+    required: bool = True
+    dtype: str | None = None
+    coerce: bool = False
+    nullable: bool = False
+    unique: bool = False
+    keep: Keep = "all"
+    tests: Sequence[Test] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What is demanded of a table.
+
+    Attributes:
+        strict: no other columns may be there.
+        unique: columns whose values together may not repeat.
+        tests: checks of the whole table.
+    """
+
+    columns: Sequence[Part]
+    index: Sequence[Part] = ()
+    strict: bool = False
+    ordered: bool = False
+    unique: Sequence[str] = ()
+    keep: Keep = "all"
+    tests: Sequence[Test] = ()
+
+
+def names_of(names: Sequence[str | None]) -> list[str]:
+    """Return a name for each check of a part; the second of one name is called `name#2`."""
+    result: list[str] = []
+    for written in names:
+        name = (written or "check").strip("<>")
+        same = sum(known.partition("#")[0] == name for known in result)
+        result.append(f"{name}#{same + 1}" if same else name)
+    return result
+
+
+def from_pandera(schema: Any) -> Rules:
+    """Return what a pandera.pandas.DataFrameSchema demands."""
+    from pandera.engines.pandas_engine import Engine
+
+    indexes = getattr(schema.index, "indexes", None) or [schema.index]
+    parts = [replace(_part(column), required=column.required) for column in schema.columns.values()]
+    if schema.dtype is not None:  # the table's type takes the place of every column's own
+        parts = [replace(part, dtype=str(Engine.dtype(schema.dtype))) for part in parts]
+    if schema.coerce:
+        parts = [replace(part, coerce=True) for part in parts]
+    return Rules(
+        columns=parts,
+        index=[_part(index) for index in indexes if index is not None],
+        strict=schema.strict is True,
+        ordered=bool(schema.ordered),
+        unique=tuple(schema.unique or ()),
+        keep=schema.report_duplicates,
+        tests=_tests(schema.checks),
+    )
+
+
+def _part(part: Any) -> Part:
+    """Return what is demanded of a pandera Column or Index."""
+    return Part(
+        name=str(part.name),
+        regex=bool(getattr(part, "regex", False)),
+        dtype=None if part.dtype is None else str(part.dtype),
+        coerce=bool(part.coerce),
+        nullable=bool(part.nullable),
+        unique=bool(part.unique),
+        keep=part.report_duplicates,
+        tests=_tests(part.checks),
+    )
+
+
+def _tests(checks: Sequence[Any]) -> list[Test]:
+    """Return pandera's checks; what is not exactly a built-in check in its usual form stays with pandera."""
+    from pandera.api.function_dispatch import Dispatcher
+
+    tests = []
+    for name, check in zip(names_of([check.name for check in checks]), checks, strict=True):
+        own = isinstance(check._check_fn, Dispatcher)
+        usual = own and check.ignore_na and not check.element_wise and check.groupby is None
+        built_in = built_in_test(name, check.name, check.statistics) if usual else None
+        tests.append(built_in or Test(name=name, words=str(check.error or check.name or "a check of its own")))
+    return tests
+
+
+def built_in_test(name: str, kind: str, settings: Mapping[str, Any]) -> Test | None:
+    """Return a built-in check with these settings, None if the engine does not know it in this form."""
+    if kind not in BUILT_IN or not set(settings) <= BUILT_IN[kind]:
+        return None
+    values = [value for item in settings.values() for value in (item if isinstance(item, list | tuple) else [item])]
+    optional = kind == "str_length"
+    if not all(_is_plain(value) or (optional and value is None) for value in values):
+        return None
+    if isinstance(settings.get("allowed_values", settings.get("forbidden_values")), str):
+        return None  # pandera reads a text as its characters
+    if not optional and not _REQUIRED[kind] <= set(settings):
+        return None
+    shown = {"min_value": None, "max_value": None, **settings}
+    words = f"str_length({settings['exact_value']})" if settings.get("exact_value") else _WORDS[kind].format(**shown)
+    return Test(name=name, words=words, kind=kind, settings=dict(settings))
+
+
+_REQUIRED: Final = {kind: keys - {"include_min", "include_max"} for kind, keys in BUILT_IN.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a setting is a number, text, boolean or time whose comparison means the same everywhere."""
+    if isinstance(value, float) and math.isnan(value):
+        return False
+    if isinstance(value, int) and not isinstance(value, bool):
+        return bool(abs(value) <= 2**53)
+    return isinstance(value, _PLAIN) and getattr(value, "nanosecond", 0) == 0
+
+
+# What may stand in YAML that is read without pandera. Everything else is left to pandera's own reader.
+_FRAME_KEYS: Final = frozenset(
+    "schema_type api version columns checks index dtype coerce strict name ordered unique report_duplicates "
+    "title description".split()
+)
+_COLUMN_KEYS: Final = frozenset(
+    "title description dtype nullable checks unique coerce required regex report_duplicates".split()
+)
+_KEEPS: Final = ("all", "exclude_first", "exclude_last")
+
+
+class _UnusualError(Exception):
+    """The YAML holds something that only pandera can read."""
+
+
+def from_yaml(written: Mapping[str, Any], dtypes: Mapping[str, str]) -> Rules | None:
+    """Return what pandera's YAML demands, None if it holds anything unusual.
+
+    Args:
+        written: the parsed document.
+        dtypes: pandera's names of the types that it may name, by what may be written.
+    """
+    try:
+        _refuse_unusual(written, _FRAME_KEYS)
+        if any(written.get(key) for key in ("checks", "index", "dtype")):
+            return None
+        strict, unique = written.get("strict", False), written.get("unique") or []
+        if not isinstance(strict, bool) and strict != "filter":
+            return None
+        columns = [_yaml_column(str(name), column, dtypes) for name, column in written["columns"].items()]
+        if _boolean(written, "coerce"):
+            columns = [replace(column, coerce=True) for column in columns]
+        return Rules(
+            columns=columns,
+            strict=strict is True,
+            ordered=_boolean(written, "ordered"),
+            unique=tuple([unique] if isinstance(unique, str) else unique),
+            keep=_keep(written),
+        )
+    except _UnusualError:
+        return None
+
+
+def _refuse_unusual(written: Any, known: frozenset[str]) -> None:
+    """Give up on anything but a mapping of known keys."""
+    if not isinstance(written, Mapping) or not set(written) <= known:
+        raise _UnusualError
+
+
+def _boolean(written: Mapping[str, Any], key: str, default: bool = False) -> bool:
+    """Return a setting that must be a boolean; null is the default."""
+    value = written.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise _UnusualError
+    return default if value is None else value
+
+
+def _keep(written: Mapping[str, Any]) -> Any:
+    """Return which duplicates count."""
+    keep = written.get("report_duplicates") or "all"
+    if keep not in _KEEPS:
+        raise _UnusualError
+    return keep
+
+
+def _yaml_column(name: str, written: Any, dtypes: Mapping[str, str]) -> Part:
+    """Return what is demanded of one column."""
+    _refuse_unusual(written, _COLUMN_KEYS)
+    dtype = written.get("dtype")
+    if dtype is not None and dtype not in dtypes:
+        raise _UnusualError
+    timed = dtype is not None and "time" in dtypes[dtype]  # pandera turns settings of times from texts into times
+    tests = list(_yaml_tests(written.get("checks")))
+    if timed and tests:
+        raise _UnusualError
+    return Part(
+        name=name,
+        regex=_boolean(written, "regex"),
+        required=_boolean(written, "required", default=True),
+        dtype=None if dtype is None else dtypes[dtype],
+        coerce=_boolean(written, "coerce"),
+        nullable=_boolean(written, "nullable"),
+        unique=_boolean(written, "unique"),
+        keep=_keep(written),
+        tests=tests,
+    )
+
+
+def _yaml_tests(written: Any) -> Iterator[Test]:
+    """Yield checks in either of pandera's forms: a mapping by name, or a list of mappings that name themselves."""
+    items = []
+    for kind, settings in _pairs(written):
+        options = settings.pop("options", {}) if isinstance(settings, dict) else {}
+        if set(options) - {"check_name"} or kind not in BUILT_IN:
+            raise _UnusualError
+        items.append((kind, settings))
+    for name, (kind, settings) in zip(names_of([kind for kind, _ in items]), items, strict=True):
+        single = sorted(_REQUIRED[kind])
+        named = settings if isinstance(settings, Mapping) else {single[0]: settings} if len(single) == 1 else {}
+        if len(single) == 1 and set(named) == {"value"}:  # how a single setting with options is written
+            named = {single[0]: named["value"]}
+        test = built_in_test(name, kind, named)
+        if test is None:
+            raise _UnusualError
+        yield test
+
+
+def _pairs(written: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each check's name and a copy of its settings."""
+    if written is None:
+        return
+    if isinstance(written, Mapping):
+        for kind, settings in written.items():
+            yield str(kind), dict(settings) if isinstance(settings, Mapping) else settings
+    elif isinstance(written, list) and all(isinstance(item, Mapping) for item in written):
+        for item in written:
+            yield str((item.get("options") or {}).get("check_name")), dict(item)
+    else:
+        raise _UnusualError
