@@ -112,7 +112,8 @@ class refused:  # noqa: N801  (a context manager, used like a function)
 
         if isinstance(error, OSError) and error.errno is not None:
             raise UnavailableError(f"{self.path}: cannot be read: {first_line(error)}.") from error
-        if isinstance(error, pl.exceptions.PolarsError | pa.ArrowException | OSError):
+        damaged = (pl.exceptions.ComputeError, pl.exceptions.SchemaError, pl.exceptions.NoDataError)
+        if isinstance(error, (*damaged, pa.ArrowException, OSError)):
             raise OptionsError(f"{self.path}: no readable table: {first_line(error)}") from error
 
 

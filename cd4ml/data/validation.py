@@ -53,9 +53,14 @@ def partial(schema: Schema, rest: Rest, columns: Sequence[str]) -> tuple[Any, di
     for name, part in schema.targets(columns):
         original = schema.column(part)
         if name in rest.whole:
-            parts[part.name] = copy.copy(original)
-            parts[part.name].required = False
-            names[part.name] = names[name] = [test.name for test in part.tests]
+            # A pattern is resolved here: pandera's own errors name the last column that it is about for all of them.
+            key = name if name not in parts else part.name
+            parts[key] = copy.copy(original)
+            parts[key].required = False
+            if key == name:
+                parts[key].set_name(name)
+                parts[key].regex = False
+            names[key] = names[name] = [test.name for test in part.tests]
         elif name in rest.left:
             chosen = [position for position, test in enumerate(part.tests) if test.name in rest.left[name]]
             checks = [original.checks[position] for position in chosen]

@@ -251,7 +251,7 @@ def _judge_test(
         holds = _all_hold(test, facts.values)
     else:
         proofs[test.name] = facts.origin["bounds"]
-        holds = filled == 0 or proven(test, facts.lower, facts.upper)
+        holds = filled == 0 or proven(test, facts.lower, facts.upper, target.type)
     if not holds:
         proofs[test.name] = _SCAN
         yield target, test.name, broken(test, target.value, target.type)

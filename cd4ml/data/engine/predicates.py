@@ -6,7 +6,9 @@ Values are what is left without nulls and not-a-number: pandera drops both befor
 from __future__ import annotations
 
 import datetime
+import math
 import re
+import struct
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -64,9 +66,13 @@ def _compared(test: Test) -> list[Any]:
     return [value for item in settings.values() for value in (item if isinstance(item, list | tuple) else [item])]
 
 
-def proven(test: Test, lower: Any, upper: Any) -> bool:
+def proven(test: Test, lower: Any, upper: Any, stored: pl.DataType) -> bool:
     """Whether a check holds for all values between two bounds (inclusive)."""
+    import polars as pl
+
     settings = test.settings
+    if stored == pl.Float32:  # NumPy rounds what a column of 32 bits is compared with
+        settings = {key: _rounded(value) if type(value) in (int, float) else value for key, value in settings.items()}
     low, high = settings.get("min_value"), settings.get("max_value")
     match test.kind:
         case "greater_than":
@@ -92,6 +98,14 @@ def proven(test: Test, lower: Any, upper: Any) -> bool:
     return False
 
 
+def _rounded(value: float) -> float:
+    """Return the nearest number of 32 bits."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
 def by_bounds(test: Test) -> bool:
     """Whether bounds can prove this check at all."""
     return test.kind in _ORDER or test.kind in _EQUALITY
@@ -101,13 +115,13 @@ def broken(test: Test, value: pl.Expr, stored: pl.DataType) -> pl.Expr:
     """Return which rows break a check, as an expression of booleans without nulls."""
     import polars as pl
 
-    fails: pl.Expr = ~_HOLDS[str(test.kind)](value, test.settings)
+    fails: pl.Expr = ~_HOLDS[str(test.kind)](value, test.settings, stored)
     if stored.is_float():
         fails = fails & value.is_not_nan()
     return fails.fill_null(pl.lit(False)) & value.is_not_null()
 
 
-def _in_range(value: pl.Expr, settings: Mapping[str, Any]) -> pl.Expr:
+def _in_range(value: pl.Expr, settings: Mapping[str, Any], stored: pl.DataType) -> pl.Expr:
     """Return which values lie in a range."""
     low, high = settings["min_value"], settings["max_value"]
     above: pl.Expr = value >= low if settings.get("include_min", True) else value > low
@@ -115,18 +129,27 @@ def _in_range(value: pl.Expr, settings: Mapping[str, Any]) -> pl.Expr:
     return above & below
 
 
-def _isin(value: pl.Expr, allowed: Any) -> pl.Expr:
-    """Return which values are among some; whole numbers are among fractions that are whole."""
+def _isin(value: pl.Expr, allowed: Any, stored: pl.DataType) -> pl.Expr:
+    """Return which values are among some, as pandas looks them up: numbers as 64-bit ones."""
     import polars as pl
 
-    allowed = list(allowed)
-    if not allowed:
-        return pl.lit(False) & value.is_not_null()
-    fractions = any(isinstance(item, float) for item in allowed)
-    return value.cast(pl.Float64).is_in([float(item) for item in allowed]) if fractions else value.is_in(allowed)
+    members = list(allowed)
+    if stored.is_float():
+        value, members = value.cast(pl.Float64), [float(item) for item in members]
+    elif stored.is_integer():
+        value, members = value.cast(pl.Int64), [int(item) for item in members if float(item).is_integer()]
+    found: pl.Expr = value.is_in(pl.Series(members, dtype=_member(stored)).implode()) if members else pl.lit(False)
+    return found
 
 
-def _length(value: pl.Expr, settings: Mapping[str, Any]) -> pl.Expr:
+def _member(stored: pl.DataType) -> pl.DataType:
+    """Return the type in which values of a stored type are looked up."""
+    import polars as pl
+
+    return pl.Float64() if stored.is_float() else pl.Int64() if stored.is_integer() else stored
+
+
+def _length(value: pl.Expr, settings: Mapping[str, Any], stored: pl.DataType) -> pl.Expr:
     """Return which texts have a length in range, in characters."""
     import polars as pl
 
@@ -140,20 +163,20 @@ def _length(value: pl.Expr, settings: Mapping[str, Any]) -> pl.Expr:
     return at_least & at_most
 
 
-_HOLDS: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Any]]] = {
-    "equal_to": lambda value, settings: value == settings["value"],
-    "not_equal_to": lambda value, settings: value != settings["value"],
-    "greater_than": lambda value, settings: value > settings["min_value"],
-    "greater_than_or_equal_to": lambda value, settings: value >= settings["min_value"],
-    "less_than": lambda value, settings: value < settings["max_value"],
-    "less_than_or_equal_to": lambda value, settings: value <= settings["max_value"],
+_HOLDS: Final[Mapping[str, Callable[[Any, Mapping[str, Any], Any], Any]]] = {
+    "equal_to": lambda value, settings, _: value == settings["value"],
+    "not_equal_to": lambda value, settings, _: value != settings["value"],
+    "greater_than": lambda value, settings, _: value > settings["min_value"],
+    "greater_than_or_equal_to": lambda value, settings, _: value >= settings["min_value"],
+    "less_than": lambda value, settings, _: value < settings["max_value"],
+    "less_than_or_equal_to": lambda value, settings, _: value <= settings["max_value"],
     "in_range": _in_range,
-    "isin": lambda value, settings: _isin(value, settings["allowed_values"]),
-    "notin": lambda value, settings: ~_isin(value, settings["forbidden_values"]),
-    "str_matches": lambda value, settings: value.str.contains(f"^(?:{translated(settings['pattern'])})"),
-    "str_contains": lambda value, settings: value.str.contains(translated(settings["pattern"])),
-    "str_startswith": lambda value, settings: value.str.starts_with(settings["string"]),
-    "str_endswith": lambda value, settings: value.str.ends_with(settings["string"]),
+    "isin": lambda value, settings, stored: _isin(value, settings["allowed_values"], stored),
+    "notin": lambda value, settings, stored: ~_isin(value, settings["forbidden_values"], stored),
+    "str_matches": lambda value, settings, _: value.str.contains(f"^(?:{translated(settings['pattern'])})"),
+    "str_contains": lambda value, settings, _: value.str.contains(translated(settings["pattern"])),
+    "str_startswith": lambda value, settings, _: value.str.starts_with(settings["string"]),
+    "str_endswith": lambda value, settings, _: value.str.ends_with(settings["string"]),
     "str_length": _length,
 }
 
