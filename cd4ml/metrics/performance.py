@@ -1,13 +1,13 @@
 """Performance metrics by name, for binary and multiclass classification and for regression.
 
-scikit-learn computes them; this module says which direction is better and what each needs, and turns "undefined" into
-an exception: scikit-learn returns 0 or not-a-number with a warning there, and both have passed as results.
+This module says which metrics there are, which direction is better and what each needs, and turns "undefined" into an
+exception: scikit-learn returns 0 or not-a-number with a warning there, and both have passed as results. The numbers
+come from `labels` (metrics of decisions), `ranking`, `losses` and `calibration`.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,12 +41,27 @@ class Sample:
         y_pred: decisions of the same kind.
         y_score: probability of the positive class, None if the table has none.
         weight: positive weights, None for equal ones.
+        labels: the classes, if `y_true` and `y_pred` are indices into them.
+        quantile: which quantile of the target `y_pred` predicts, for quantile-loss.
     """
 
     y_true: Vector
     y_pred: Vector
     y_score: Vector | None = None
     weight: Vector | None = None
+    labels: tuple[str, ...] | None = None
+    quantile: float = 0.5
+
+    def rows(self, chosen: npt.NDArray[Any]) -> Sample:
+        """Return the sample of some rows, by a mask or by indices."""
+        return Sample(
+            y_true=self.y_true[chosen],
+            y_pred=self.y_pred[chosen],
+            y_score=None if self.y_score is None else self.y_score[chosen],
+            weight=None if self.weight is None else self.weight[chosen],
+            labels=self.labels,
+            quantile=self.quantile,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,83 +71,55 @@ class Metric:
     Attributes:
         greater_is_better: the direction in which a change is an improvement.
         needs_score: computed from `y_score`.
+        lowest, highest: the ends of its range.
+        function: a user's own metric, of the rows.
     """
 
+    name: str
     tasks: frozenset[Task]
     greater_is_better: bool
-    function: Callable[[Any, Sample], float]
     needs_score: bool = False
+    lowest: float = 0.0
+    highest: float = 1.0
+    function: Callable[[Sample], float] | None = None
 
 
-def _labels(name: str, **arguments: Any) -> Callable[[Any, Sample], float]:
-    """Return a metric of labels by scikit-learn's name."""
-
-    def compute(library: Any, sample: Sample) -> float:
-        function = getattr(library, name)
-        return float(function(sample.y_true, sample.y_pred, sample_weight=sample.weight, **arguments))
-
-    return compute
-
-
-def _averages(name: str, average: str) -> Callable[[Any, Sample], float]:
-    """Return a metric averaged over classes; a class for which it is undefined makes the average undefined.
-
-    scikit-learn leaves such a class out of the average, which rewards a model that never predicts it.
-    """
-
-    def compute(library: Any, sample: Sample) -> float:
-        function, weight = getattr(library, name), sample.weight
-        shared = {"sample_weight": weight, **_STRICT}
-        by_class = function(sample.y_true, sample.y_pred, average=None, **shared)
-        if not all(math.isfinite(value) for value in by_class.tolist()):
-            raise UndefinedMetricError("some class is never predicted, or occurs among the predictions alone")
-        return float(function(sample.y_true, sample.y_pred, average=average, **shared))
-
-    return compute
-
-
-def _scores(name: str) -> Callable[[Any, Sample], float]:
-    """Return a metric of scores by scikit-learn's name."""
-
-    def compute(library: Any, sample: Sample) -> float:
-        return float(getattr(library, name)(sample.y_true, sample.y_score, sample_weight=sample.weight))
-
-    return compute
-
-
-_ALL: Final = frozenset({Task.BINARY, Task.MULTICLASS})
+ALL_TASKS: Final = frozenset(Task)
+_CLASSES: Final = frozenset({Task.BINARY, Task.MULTICLASS})
 _BINARY: Final = frozenset({Task.BINARY})
 _REGRESSION: Final = frozenset({Task.REGRESSION})
-_STRICT: Final = {"zero_division": math.nan}
 
 
-def _averaged(name: str) -> dict[str, Metric]:
-    """Return the binary, macro and weighted forms of precision, recall and F1."""
-    function, key = f"{name}_score", name
-    binary = Metric(tasks=_BINARY, greater_is_better=True, function=_labels(function, **_STRICT))
-    averages = {
-        f"{key}-{average}": Metric(tasks=_ALL, greater_is_better=True, function=_averages(function, average))
-        for average in ("macro", "weighted")
-    }
-    return {key: binary, **averages}
+def _share(name: str, tasks: frozenset[Task], *, needs_score: bool = False) -> Metric:
+    """Return a metric between 0 and 1 that is better when greater."""
+    return Metric(name=name, tasks=tasks, greater_is_better=True, needs_score=needs_score)
+
+
+def _loss(name: str, tasks: frozenset[Task], *, highest: float = math.inf) -> Metric:
+    """Return a metric that is better when smaller."""
+    needs_score = tasks is _BINARY
+    return Metric(name=name, tasks=tasks, greater_is_better=False, needs_score=needs_score, highest=highest)
 
 
 METRICS: Final[Mapping[str, Metric]] = {
-    "accuracy": Metric(tasks=_ALL, greater_is_better=True, function=_labels("accuracy_score")),
-    "balanced-accuracy": Metric(tasks=_ALL, greater_is_better=True, function=_labels("balanced_accuracy_score")),
-    **_averaged("precision"),
-    **_averaged("recall"),
-    **_averaged("f1"),
-    "roc-auc": Metric(tasks=_BINARY, greater_is_better=True, function=_scores("roc_auc_score"), needs_score=True),
-    "pr-auc": Metric(
-        tasks=_BINARY, greater_is_better=True, function=_scores("average_precision_score"), needs_score=True
-    ),
-    "log-loss": Metric(tasks=_BINARY, greater_is_better=False, function=_scores("log_loss"), needs_score=True),
-    "brier": Metric(tasks=_BINARY, greater_is_better=False, function=_scores("brier_score_loss"), needs_score=True),
-    "rmse": Metric(tasks=_REGRESSION, greater_is_better=False, function=_labels("root_mean_squared_error")),
-    "mae": Metric(tasks=_REGRESSION, greater_is_better=False, function=_labels("mean_absolute_error")),
-    "r2": Metric(tasks=_REGRESSION, greater_is_better=True, function=_labels("r2_score")),
-    "mape": Metric(tasks=_REGRESSION, greater_is_better=False, function=_labels("mean_absolute_percentage_error")),
+    metric.name: metric
+    for metric in (
+        _share("accuracy", _CLASSES),
+        _share("balanced-accuracy", _CLASSES),
+        *(_share(kind, _BINARY) for kind in ("precision", "recall", "f1")),
+        *(_share(f"{kind}-macro", _CLASSES) for kind in ("precision", "recall", "f1")),
+        *(_share(f"{kind}-weighted", _CLASSES) for kind in ("precision", "recall", "f1")),
+        _share("roc-auc", _BINARY, needs_score=True),
+        _share("pr-auc", _BINARY, needs_score=True),
+        _loss("log-loss", _BINARY),
+        _loss("brier", _BINARY, highest=1.0),
+        _loss("calibration-error", _BINARY, highest=1.0),
+        _loss("rmse", _REGRESSION),
+        _loss("mae", _REGRESSION),
+        Metric(name="r2", tasks=_REGRESSION, greater_is_better=True, lowest=-math.inf),
+        _loss("mape", _REGRESSION),
+        _loss("quantile-loss", _REGRESSION),
+    )
 }
 
 
@@ -143,57 +130,35 @@ def compute(name: str, sample: Sample) -> float:
         UndefinedMetricError: it has none: one class only, nothing predicted positive, no scores.
 
     Source:
-        sklearn.metrics (1.9); see tests/reference for published values.
+        The definitions of sklearn.metrics (1.9); see tests/reference for published values.
     """
-    from sklearn import metrics as library
+    from cd4ml.metrics.estimates import estimate
 
-    metric = METRICS[name]
-    if metric.needs_score:
-        _check_scores(name, sample)
-    elif metric.tasks is not _REGRESSION and len(set(sample.y_true.tolist())) < 2:
-        raise UndefinedMetricError("the true values are all of one class")
-    if name == "mape" and (sample.y_true == 0).any():
-        raise UndefinedMetricError("some true values are 0, where a percentage error is infinite")
-    if name == "r2" and len(set(sample.y_true.tolist())) < 2:
-        raise UndefinedMetricError("the true values are all equal")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            value = metric.function(library, sample)
-        except (Warning, ValueError) as error:
-            raise UndefinedMetricError(str(error).splitlines()[0]) from error
-    if not math.isfinite(value):
-        raise UndefinedMetricError("it divides by zero here: no row has the class or the prediction it is about")
-    return value
-
-
-def _check_scores(name: str, sample: Sample) -> None:
-    """Refuse what scores cannot be computed from."""
-    if sample.y_score is None:
-        raise UndefinedMetricError("the predictions table has no scores")
-    if len(set(sample.y_true.tolist())) < 2:
-        raise UndefinedMetricError("the true values are all of one class")
-    if name in ("log-loss", "brier") and not all(0 <= score <= 1 for score in sample.y_score.tolist()):
-        raise UndefinedMetricError("some scores lie outside 0 to 1: these are no probabilities")
+    return estimate(METRICS[name], sample).value
 
 
 def scores_reversed(sample: Sample) -> bool:
     """Whether scores fall where decisions rise: they are of the other class. False if nothing can be said."""
-    from sklearn import metrics as library
+    import numpy as np
 
-    if sample.y_score is None or len(set(sample.y_pred.tolist())) != 2:
+    from cd4ml.metrics.ranking import roc_auc
+
+    positive = np.asarray(sample.y_pred == 1)
+    if sample.y_score is None or positive.all() or not positive.any():
         return False
-    return float(library.roc_auc_score(sample.y_pred, sample.y_score)) < 0.5
+    return roc_auc(Sample(y_true=positive, y_pred=positive, y_score=sample.y_score)).value < 0.5
 
 
 def confusion_matrix(sample: Sample, task: Task) -> dict[str, Any]:
     """Return labels and counts (rows: true, columns: predicted), weighted if weights are given."""
-    from sklearn import metrics as library
+    from cd4ml.metrics.labels import cells
 
-    both = {0, 1} if task is Task.BINARY else set()
-    labels = sorted({*both, *sample.y_true.tolist(), *sample.y_pred.tolist()}, key=str)
-    if len(labels) == 1:
-        total = len(sample.y_true) if sample.weight is None else float(sample.weight.astype(float).sum())
-        return {"labels": [str(labels[0])], "counts": [[total]]}
-    matrix = library.confusion_matrix(sample.y_true, sample.y_pred, labels=labels, sample_weight=sample.weight)
-    return {"labels": [str(label) for label in labels], "counts": matrix.tolist()}
+    counted = cells(sample)
+    matrix = counted.matrix(0)
+    occurs = (matrix.sum(0) + matrix.sum(1) > 0) | (task is Task.BINARY)
+    shown = matrix[occurs][:, occurs].tolist()
+    whole = sample.weight is None
+    return {
+        "labels": [str(label) for label, there in zip(counted.labels, occurs, strict=True) if there],
+        "counts": [[int(count) if whole else count for count in row] for row in shown],
+    }
