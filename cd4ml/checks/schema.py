@@ -6,14 +6,19 @@ rule that never ran is not mistaken for one that passed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
 from typing import Any, Final
 
 from cd4ml.data.engine.rules import Part, Test
 from cd4ml.data.findings import INDEX, Finding
 from cd4ml.data.schemas import Schema
 from cd4ml.data.user_code import Raised
+from cd4ml.errors import OptionsError
+from cd4ml.options import nearest
 from cd4ml.report import Check, Status
 
 _LONGEST_DEMAND: Final = 200
@@ -96,6 +101,50 @@ def checks(
     for (name, column), finding in unclaimed.items():
         result.append(_check(Rule(name=name, column=column, demand="the schema must hold"), finding, rows, values))
     return result
+
+
+def tolerated(checks: Sequence[Check], warn: Collection[str], budgets: Mapping[str, float]) -> list[Check]:
+    """Return checks with what the configuration tolerates: rules that only warn, and shares of rows that may fail.
+
+    A check that could not be evaluated is never tolerated.
+
+    Raises:
+        OptionsError: a name is no check's id, or a budget is no share of rows.
+    """
+    ids = [check.id for check in checks]
+    for option, name in [*(("warn", name) for name in warn), *(("budget", name) for name in budgets)]:
+        if name not in ids:
+            raise OptionsError(f"{option}: `{name}` is no check here{nearest(name, ids)}")
+    for name, share in budgets.items():
+        if not 0 < share < 1:
+            raise OptionsError(f"budget: {name} must be above 0 and below 1, got {share:g}")
+    result = [_within(check, budgets[check.id]) if check.id in budgets else check for check in checks]
+    return [_warned(check) if check.id in warn else check for check in result]
+
+
+def _within(check: Check, share: float) -> Check:
+    """Return a check of rows with its budget as the limit."""
+    if check.metric != "failing-rows" or check.status is Status.ERROR or not check.n:
+        return check
+    allowed = floor(Fraction(Decimal(repr(share))) * check.n)
+    passed = isinstance(check.value, int) and check.value <= allowed
+    words = f"{check.message} At most {allowed} rows ({share:.4g} of {check.n}) may."
+    status = Status.PASSED if passed else Status.FAILED
+    return replace(
+        check,
+        status=status,
+        limit=allowed,
+        message=words,
+        reason=None if passed else check.reason,
+        advice=None if passed else check.advice,
+    )
+
+
+def _warned(check: Check) -> Check:
+    """Return a failed check as one that passes with a warning."""
+    if check.status is not Status.FAILED:
+        return check
+    return replace(check, status=Status.PASSED, reason="warning", message=f"Warning: {check.message}")
 
 
 def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Check:

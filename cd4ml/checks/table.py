@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from cd4ml.report import Check, Status
 
@@ -102,3 +104,47 @@ def looked_at(columns: int, source: str, n: int) -> Iterator[Check]:
             message=f"The table has none of the columns of {source}.",
             advice="Compare the column names; see whether this is the right table.",
         )
+
+
+def fresh(column: str, youngest: datetime | None, now: datetime, hours: float, n: int) -> Check:
+    """Check that the latest time in a column is not too long ago, and not in the future.
+
+    Args:
+        youngest: in UTC without a time zone, None if the column holds no time.
+        now: in UTC without a time zone.
+    """
+    age = None if youngest is None else (now - youngest).total_seconds() / 3600
+    passed = age is not None and 0 <= age <= hours
+    found = "there is no time in it" if age is None else f"the latest time is {abs(age):.1f} hours "
+    found += "" if age is None else "ago" if age >= 0 else "in the future"
+    return Check(
+        id=f"fresh:{column}",
+        status=Status.PASSED if passed else Status.FAILED,
+        reason=None if passed else "no-time" if age is None else "stale" if age > hours else "in-the-future",
+        metric="age-in-hours",
+        value=age,
+        limit=hours,
+        n=n,
+        message=f"{column}: {found}; at most {hours:g} hours are allowed.",
+        advice=None if passed else "See whether the data still arrive, and whether their clock is right (UTC).",
+    )
+
+
+def rows_changed(n: int, before: int, maximum: float) -> Check:
+    """Check that the number of rows has not changed by more than a share since the last accepted data."""
+    share = abs(n - before) / before if before else math.inf
+    passed = share <= maximum
+    return Check(
+        id="row-change",
+        status=Status.PASSED if passed else Status.FAILED,
+        reason=None if passed else "row-count-changed",
+        metric="rows",
+        value=n,
+        baseline=before,
+        limit=maximum,
+        n=n,
+        message=f"The table has {n} rows; it had {before}. A change by {maximum:.4g} of these is allowed.",
+        advice=(
+            None if passed else "Find out what was added or lost; if it is right, accept these data as the baseline."
+        ),
+    )

@@ -258,8 +258,10 @@ def lossy(frame: pd.DataFrame, columns: Mapping[str, Any]) -> dict[str, int]:
         source = frame[name].dropna()
         number = is_numeric_dtype(source.dtype) or is_bool_dtype(source.dtype)
         changed = _changed(source, dtype) if number and not (is_float_dtype(source.dtype) and is_float(dtype)) else None
-        if changed is not None:
-            found[name] = changed
+        # A gap becomes true or false, by the kind of gap.
+        gaps = int(frame[name].isna().sum()) if is_bool(dtype) and not frame[name].empty else 0
+        if changed is not None or gaps:
+            found[name] = (changed or 0) + gaps
     return found
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml import options as declaration
-from cd4ml.errors import OptionsError
+from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import option
 from cd4ml.report import Check, InputDigest, Report, Status
 from cd4ml.stages.context import Context
@@ -38,6 +40,24 @@ class Options(declaration.Options):
         "Show values of failing rows in the report; without it only row numbers and counts.", default=False
     )
     allow_infinite: tuple[str, ...] = option("Columns that may hold infinities, which pass bounds such as `ge(0)`.")
+    warn: tuple[str, ...] = option(
+        "Checks, by their ids in the report, that warn instead of blocking.", example="in_range:age"
+    )
+    budget: Mapping[str, float] = option(
+        "Largest share of rows that may break a check, by the check's id.", example="not-nullable:income=0.001"
+    )
+    freshness: Mapping[str, float] = option(
+        "Largest age in hours of the latest value of a column of times (UTC).", example="created=24"
+    )
+    previous_report: str | None = option(
+        "Report of the last accepted data, for maximum-row-change.", example="accepted/validate-data.json"
+    )
+    maximum_row_change: float | None = option(
+        "Largest allowed change of the number of rows since previous-report, as a share.", example="0.5"
+    )
+    read_everything: bool = option(
+        "Read every value, and let the metadata of Parquet files prove nothing.", default=False
+    )
 
 
 def run(options: Options, context: Context) -> Report:
@@ -47,12 +67,13 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: the schema cannot be trusted to run all of its checks, or a file is no table.
         UnavailableError: a file is missing.
     """
+    from cd4ml.checks.schema import tolerated
     from cd4ml.data.digests import file_sha256
     from cd4ml.data.schemas import load_schema
     from cd4ml.data.sources import open_source
 
-    if options.minimum_rows < 1:
-        raise OptionsError("minimum-rows must be at least 1")
+    _check_options(options)
+    before = _rows_before(options)
     schema = load_schema(options.schema, context.directory)
     checks: list[Check] = []
     inputs: list[InputDigest] = []
@@ -62,6 +83,7 @@ def run(options: Options, context: Context) -> Report:
         context.progress(f"Validating {path}")
         source = open_source(Path(path))
         found, details[path] = _table(source, schema, options)
+        found = tolerated([*found, *_over_time(source, options, before)], options.warn, options.budget)
         checks += [replace(check, id=f"{check.id}@{path}") for check in found] if len(options.data) > 1 else found
         rows[path] = source.rows
         inputs.append(source.digest("data"))
@@ -69,6 +91,66 @@ def run(options: Options, context: Context) -> Report:
         inputs.append(InputDigest(name="schema", path=options.schema, sha256=file_sha256(Path(options.schema))))
     summary = _summary(checks, options)
     return Report(stage=STAGE, checks=checks, summary=summary, metrics={"rows": rows}, details=details, inputs=inputs)
+
+
+def _check_options(options: Options) -> None:
+    """Refuse what would decide nothing."""
+    problems = []
+    if options.minimum_rows < 1:
+        problems.append("minimum-rows must be at least 1")
+    problems += [
+        f"freshness: {name} must be above 0, got {age:g}" for name, age in options.freshness.items() if age <= 0
+    ]
+    if (options.previous_report is None) != (options.maximum_row_change is None):
+        problems.append("previous-report and maximum-row-change need each other")
+    if options.maximum_row_change is not None and options.maximum_row_change < 0:
+        problems.append(f"maximum-row-change must not be negative, got {options.maximum_row_change:g}")
+    if problems:
+        raise OptionsError(problems)
+
+
+def _rows_before(options: Options) -> dict[str, int]:
+    """Return the number of rows by path in the last accepted data.
+
+    Raises:
+        UnavailableError: the report is missing.
+        OptionsError: it is no report of this stage, or not one of data that passed.
+    """
+    if options.previous_report is None:
+        return {}
+    path = Path(options.previous_report)
+    if not path.is_file():
+        raise UnavailableError(f"{path}: no such file.", advice="Keep the report of the last accepted data there.")
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        accepted = report["stage"] == STAGE and report["status"] == Status.PASSED
+        rows = {str(name): int(count) for name, count in report["metrics"]["rows"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OptionsError(f"{path}: no report of {STAGE}") from error
+    if not accepted:
+        raise OptionsError(f"{path}: not the report of data that passed {STAGE}")
+    return rows
+
+
+def _over_time(source: Source, options: Options, before: Mapping[str, int]) -> Iterator[Check]:
+    """Check how old the table is, and how its number of rows changed."""
+    import polars as pl
+
+    from cd4ml.checks.table import fresh, rows_changed
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for name, hours in options.freshness.items():
+        kind = source.schema.get(name)
+        if not isinstance(kind, pl.Datetime):
+            raise OptionsError(f"freshness: {source.path} has no column of times `{name}`")
+        moment = pl.col(name) if kind.time_zone is None else pl.col(name).dt.convert_time_zone("UTC")
+        youngest = source.lazy().select(moment.dt.replace_time_zone(None).max()).collect(engine="streaming").item()
+        yield fresh(name, youngest, now, hours, source.rows)
+    if options.maximum_row_change is not None:
+        known = before.get(str(source.path), next(iter(before.values())) if len(before) == 1 else None)
+        if known is None:
+            raise OptionsError(f"{options.previous_report}: nothing about {source.path}")
+        yield rows_changed(source.rows, known, options.maximum_row_change)
 
 
 def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check], dict[str, Any]]:
@@ -82,7 +164,7 @@ def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check
     targets = schema.targets(columns)
     own = [enough_rows(n, options.minimum_rows), *looked_at(len(targets), schema.source, n)]
     try:
-        audit = audited(source, schema)
+        audit = audited(source, schema, metadata=not options.read_everything)
     except UserCodeError as error:
         return [*own, unfinished(error.raised, n, options.include_values)], {}
     order = list(dict.fromkeys(name for name, _ in targets))

@@ -1,4 +1,4 @@
-"""The engine against pandera itself: generated schemas over generated dirty tables, through files as users have them."""
+"""The engine against pandera itself: generated schemas over generated dirty tables, in files as users have them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import pytest
 from hypothesis import HealthCheck, event, given, reject, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
-from yaml.representer import RepresenterError
 
 from cd4ml.data.audit import audited
 from cd4ml.data.engine.rules import Rules, from_pandera, from_yaml
@@ -113,7 +112,7 @@ def checks(draw: st.DrawFn, kind: str) -> pa.Check:
 @st.composite
 def columns(draw: st.DrawFn) -> tuple[list[Any], str, pa.Column]:
     """Draw the values of a column, its kind, and what a schema says of it."""
-    kind = draw(st.sampled_from(sorted(KINDS)))
+    kind = draw(st.sampled_from([*sorted(KINDS), "str", "str"]))
     _, values, dtypes = KINDS[kind]
     gaps = draw(st.booleans())
     cells = values | st.none() if gaps else values
@@ -231,6 +230,8 @@ def test_engine__agrees_with_pandera(kind: str, case: tuple[arrow.Table, pa.Data
             frame = pd.read_csv(path)
             if frame.empty:  # pandas calls every column of an empty CSV an object; no gate takes such a table
                 reject()
+            if "١" in path.read_text():  # pandas takes it for a digit in texts from CSV, and not in those from Parquet
+                reject()
         expected = verdicts(by_pandera(frame, schema))
         result = audited(open_source(path), schema_of(schema))
         found = verdicts(result.findings)
@@ -249,7 +250,8 @@ def test_yaml_without_pandera__says_the_same(case: tuple[arrow.Table, pa.DataFra
         column.checks = [check for check in column.checks if check.name not in ("custom", "<lambda>", "x")]
     try:
         text = schema.to_yaml()
-    except RepresenterError:  # pandera does not write times in columns without a type
+    except Exception as error:  # pandera does not write times in columns without a type
+        assert "RepresenterError" in type(error).__name__
         reject()
     written = YAML(typ="safe", pure=True).load(text)
 

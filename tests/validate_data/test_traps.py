@@ -92,6 +92,12 @@ def test_coercion_that_changes_values__blocks(validate: Validate, values: list[A
     assert validate(pd.DataFrame({"a": [values[1], values[1]]}), schema).code == 0
 
 
+@pytest.mark.parametrize("table", [pd.DataFrame({"a": [True, None]}), "a,b\nTrue,1\n,2\n"], ids=["Parquet", "CSV"])
+def test_gap_coerced_to_a_boolean__blocks(validate: Validate, table: pd.DataFrame | str) -> None:
+    """A missing value does not become true or false (which of them depends on the kind of file)."""
+    assert "lossless:a" in failed(validate(table, "columns:\n  a: {dtype: bool, coerce: true}\n"))
+
+
 def test_optional_columns_all_absent__blocks(validate: Validate) -> None:
     """A schema whose columns are all optional says nothing about a table that has none of them."""
     schema = "columns:\n  a: {dtype: int64, required: false, checks: {greater_than: 0}}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cd4ml.data.engine.facts import Facts, add_dictionaries, from_footers
 from cd4ml.data.engine.predicates import Family, broken, by_bounds, family, proven, understood
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 _SCAN: Final = "scan"
+_MOST_AT_ONCE: Final = 50
+_INFINITE: Final = "(infinite)"
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, 
     own = _without_gaps(own, facts, result)
     _shape(source, rules, targets, result)
     broken_tests = [test for target in own for test in _judge(target, facts[target.name], counts, source.rows, result)]
-    _count(source, broken_tests, facts, result)
+    _count(source, broken_tests, result)
     _uniqueness(source, rules, own, facts, result)
     if rules.tests:
         result.left[""] = [test.name for test in rules.tests]
@@ -124,24 +127,29 @@ def _facts(source: Source, targets: Sequence[Target], metadata: bool) -> dict[st
 
 
 def _read(source: Source, targets: Sequence[Target], facts: dict[str, Facts]) -> dict[tuple[str, str], int]:
-    """Read what is not known yet, in one pass; return the broken rows of checks that nothing else can prove."""
+    """Read what is not known yet, every column once; return the broken rows of checks that nothing else can prove."""
     import polars as pl
 
-    wanted = [(target.name, key, expression) for target in targets for key, expression in _unknown(target, facts)]
-    if not wanted:
-        return {}
-    expressions = [expression.alias(str(position)) for position, (_, _, expression) in enumerate(wanted)]
-    found = source.lazy().select(*expressions, pl.len().alias("rows")).collect(engine="streaming").row(0)
-    if found[-1] != source.rows:
-        raise OptionsError(f"{source.path}: its footer promises {source.rows} rows, and it has {found[-1]}")
     counts: dict[tuple[str, str], int] = {}
-    for (name, key, _), value in zip(wanted, found[:-1], strict=True):
-        if key in ("nulls", "nans", "lower", "upper"):
-            setattr(facts[name], key, value)
-            facts[name].origin["bounds" if key in ("lower", "upper") else key] = _SCAN
-        else:
-            counts[name, key] = int(value)
+    for some in _in_groups([target for target in targets if any(_unknown(target, facts))]):
+        wanted = [(target.name, key, expression) for target in some for key, expression in _unknown(target, facts)]
+        expressions = [expression.alias(str(position)) for position, (_, _, expression) in enumerate(wanted)]
+        found = source.lazy().select(*expressions, pl.len().alias("rows")).collect(engine="streaming").row(0)
+        if found[-1] != source.rows:
+            raise OptionsError(f"{source.path}: its footer promises {source.rows} rows, and it has {found[-1]}")
+        for (name, key, _), value in zip(wanted, found[:-1], strict=True):
+            if key in ("nulls", "nans", "lower", "upper"):
+                setattr(facts[name], key, value)
+                facts[name].origin["bounds" if key in ("lower", "upper") else key] = _SCAN
+            else:
+                counts[name, key] = int(value)
     return counts
+
+
+def _in_groups(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """Yield items in groups: so many columns are decoded side by side that memory stays bounded."""
+    for start in range(0, len(items), _MOST_AT_ONCE):
+        yield items[start : start + _MOST_AT_ONCE]
 
 
 def _unknown(target: Target, known: Mapping[str, Facts]) -> Iterator[tuple[str, pl.Expr]]:
@@ -218,7 +226,7 @@ def _judge(
     if target.stored.is_float():
         result.infinite[name] = 0
         if filled and not (facts.lower > float("-inf") and facts.upper < float("inf")):
-            yield target, "(infinite)", target.value.is_infinite().fill_null(False)
+            yield target, _INFINITE, target.value.is_infinite().fill_null(False)
     if target.widened:
         result.changed[name] = counts[name, "changed"]
     if part.dtype is not None:
@@ -265,33 +273,37 @@ def _all_hold(test: Test, values: frozenset[str]) -> bool:
     return not texts.select(broken(test, pl.col("value"), pl.String()).any()).item()
 
 
-def _count(source: Source, masks: Sequence[tuple[Target, str, Any]], facts: dict[str, Facts], result: Audit) -> None:
-    """Count the rows that break rules, and find the first few of each, in one pass over their columns."""
-    if not masks:
-        return
+def _count(source: Source, masks: Sequence[tuple[Target, str, Any]], result: Audit) -> None:
+    """Count the rows that break rules, and find the first few of each; every column is read once more."""
+    for some in _in_groups(masks):
+        for (target, rule, _), (count, few) in zip(some, _counted(source, some), strict=True):
+            if rule == _INFINITE:
+                result.infinite[target.name] = count
+            elif count:
+                result.findings[rule, target.name] = Finding(failing=count, samples=few)
+
+
+def _counted(source: Source, masks: Sequence[tuple[Target, str, Any]]) -> list[tuple[int, list[tuple[int, Any]]]]:
+    """Return the number of rows under each mask, and the first few as (row number, value)."""
     names = list(dict.fromkeys(target.name for target, _, _ in masks))
     expressions = [mask.alias(str(position)) for position, (_, _, mask) in enumerate(masks)]
-    failing = [0] * len(masks)
+    counts = [0] * len(masks)
     samples: list[list[tuple[int, Any]]] = [[] for _ in masks]
     start = 0
     for batch in source.lazy().select(names).collect_batches(maintain_order=True, engine="streaming"):
         marked = batch.select(expressions)
         for position, (target, _, _) in enumerate(masks):
             column = marked.to_series(position)
-            failing[position] += int(column.sum())
+            counts[position] += int(column.sum())
             lacking = MOST_SAMPLES - len(samples[position])
-            if lacking and failing[position]:
+            if lacking and counts[position]:
                 rows = column.arg_true().head(lacking)
                 values = batch.get_column(target.name).gather(rows).to_list()
                 samples[position] += [(start + row, value) for row, value in zip(rows, values, strict=True)]
         start += len(batch)
     if start != source.rows:
         raise OptionsError(f"{source.path}: it had {source.rows} rows, and now it has {start}")
-    for (target, rule, _), count, few in zip(masks, failing, samples, strict=True):
-        if rule == "(infinite)":
-            result.infinite[target.name] = count
-        elif count:
-            result.findings[rule, target.name] = Finding(failing=count, samples=few)
+    return list(zip(counts, samples, strict=True))
 
 
 def _uniqueness(

@@ -128,10 +128,15 @@ def _counted(
     groups = (
         suspects.select(_ROW, *values)
         .group_by([f"value:{name}" for name in columns])
-        .agg(pl.len().alias("n"), pl.col(_ROW).min().alias("first"), pl.col(_ROW).max().alias("last"))
+        .agg(
+            pl.len().alias("n"),
+            pl.col(_ROW).min().alias("first"),
+            pl.col(_ROW).bottom_k(2).max().alias("second"),
+            pl.col(_ROW).max().alias("last"),
+        )
         .filter(pl.col("n") > 1)
     )
-    early = groups.bottom_k(most_samples + 1, by="first").select(pl.exclude("n"))
+    early = groups.bottom_k(most_samples, by="second" if keep == "exclude_first" else "first").select(pl.exclude("n"))
     total = groups.select(pl.col("n").sum().alias("rows"), pl.len().alias("groups"))
     found, few = pl.collect_all([total, early], engine="streaming")
     rows, distinct = found.row(0)
