@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from cd4ml.report import Check, Status
+from cd4ml.report import Check, Interval, Status
 
 # Differences below this share of the compared values come from binary fractions, not from models: one row of a
 # billion makes a larger one.
 ROUNDING: Final = 1e-12
 
 
-def _at_most(value: float, limit: float, *operands: float) -> bool:
+def at_most(value: float, limit: float, *operands: float) -> bool:
     """Whether value <= limit, up to the rounding of the operands that the value was computed from."""
     return value <= limit + ROUNDING * max(abs(operand) for operand in (value, limit, *operands))
 
@@ -33,25 +33,30 @@ def undefined(check_id: str, metric: str, why: str, n: int) -> Check:
     )
 
 
-def minimum(metric: str, value: float, limit: float, n: int) -> Check:
+def minimum(metric: str, value: float, limit: float, n: int, interval: Interval | None = None) -> Check:
     """Check that a value reaches its minimum."""
-    return _limit(metric, value, limit, n, name="minimum", passed=_at_most(-value, -limit), word="below")
+    passed = at_most(-value, -limit)
+    return _limit(metric, value, limit, n, interval, name="minimum", passed=passed, word="below")
 
 
-def maximum(metric: str, value: float, limit: float, n: int) -> Check:
+def maximum(metric: str, value: float, limit: float, n: int, interval: Interval | None = None) -> Check:
     """Check that a value does not exceed its maximum."""
-    return _limit(metric, value, limit, n, name="maximum", passed=_at_most(value, limit), word="above")
+    passed = at_most(value, limit)
+    return _limit(metric, value, limit, n, interval, name="maximum", passed=passed, word="above")
 
 
-def _limit(metric: str, value: float, limit: float, n: int, *, name: str, passed: bool, word: str) -> Check:
+def _limit(
+    metric: str, value: float, limit: float, n: int, interval: Interval | None, *, name: str, passed: bool, word: str
+) -> Check:
     """Return the check of a value against a fixed limit."""
-    found = f"{metric} is {value:.4f} on {n} rows"
+    found = f"{metric} is {value:.4f}{between(interval)} on {n:,} rows"
     return Check(
         id=f"{name}:{metric}",
         status=Status.PASSED if passed else Status.FAILED,
         reason=None if passed else f"{word}-{name}",
         metric=metric,
         value=value,
+        interval=interval,
         limit=limit,
         n=n,
         message=f"{found}; the {name} is {limit:g}." if passed else f"{found}, {word} the {name} of {limit:g}.",
@@ -59,16 +64,21 @@ def _limit(metric: str, value: float, limit: float, n: int, *, name: str, passed
     )
 
 
+def between(interval: Interval | None) -> str:
+    """Return an interval for people, empty if there is none."""
+    if interval is None:
+        return ""
+    confidence = f"{interval.confidence * 100:g} % confidence"
+    return f" ({interval.lower:.4f} to {interval.upper:.4f} with {confidence}, {interval.method})"
+
+
 def regression(
     metric: str, candidate: float, production: float, tolerance: float, n: int, *, greater_is_better: bool
 ) -> Check:
     """Check that the candidate is not worse than production by more than the tolerance, on the same rows."""
     loss = production - candidate if greater_is_better else candidate - production
-    passed = _at_most(loss, tolerance, candidate, production)
-    change = "better" if loss < 0 else "worse"
-    difference = f"{metric} is {candidate:.4f}, {abs(loss):.4f} {change} than production's {production:.4f}"
-    if loss == 0:
-        difference = f"{metric} is {candidate:.4f}, the same as production's"
+    passed = at_most(loss, tolerance, candidate, production)
+    found = changed(metric, candidate, production, greater_is_better=greater_is_better)
     return Check(
         id=f"regression:{metric}",
         status=Status.PASSED if passed else Status.FAILED,
@@ -78,15 +88,37 @@ def regression(
         baseline=production,
         limit=tolerance,
         n=n,
-        message=f"{difference}, on the same {n} rows; a loss of {tolerance:g} is allowed.",
+        message=f"{found}, on the same {n:,} rows; a loss of {tolerance:g} is allowed.",
         advice=None if passed else "Find the rows that the candidate gets wrong and production does not.",
     )
 
 
-def gap(metric: str, train: float, test: float, limit: float, n: int, *, greater_is_better: bool) -> Check:
-    """Check that the model is not much better on its training rows than on the test rows."""
+def changed(metric: str, candidate: float, production: float, *, greater_is_better: bool) -> str:
+    """Say how the candidate's value stands to production's."""
+    loss = production - candidate if greater_is_better else candidate - production
+    if loss == 0:
+        return f"{metric} is {candidate:.4f}, the same as production's"
+    word = "better" if loss < 0 else "worse"
+    return f"{metric} is {candidate:.4f}, {abs(loss):.4f} {word} than production's {production:.4f}"
+
+
+def gap(
+    metric: str,
+    train: float,
+    test: float,
+    limit: float,
+    n: int,
+    *,
+    greater_is_better: bool,
+    interval: Interval | None = None,
+) -> Check:
+    """Check that the model is not much better on its training rows than on the test rows.
+
+    Args:
+        interval: of the gap, in the direction in which the training rows are better.
+    """
     difference = train - test if greater_is_better else test - train
-    passed = _at_most(difference, limit, train, test)
+    passed = at_most(difference, limit, train, test)
     found = f"{metric} is {train:.4f} on the training rows and {test:.4f} on the test rows"
     return Check(
         id=f"gap:{metric}",
@@ -94,10 +126,11 @@ def gap(metric: str, train: float, test: float, limit: float, n: int, *, greater
         reason=None if passed else "overfitting",
         metric=metric,
         value=difference,
+        interval=interval,
         limit=limit,
         baseline=train,
         n=n,
-        message=f"{found}: a gap of {difference:.4f}.",
+        message=f"{found}: a gap of {difference:.4f}{between(interval)}; {limit:g} is allowed.",
         advice=(
             None if passed else "The model has learnt its training rows by heart: regularise it or give it more data."
         ),

@@ -1,4 +1,7 @@
-"""A predictions table -> the arrays that metrics are computed from, refusing what metrics would take in silence."""
+"""A predictions table -> the arrays that metrics are computed from, refusing what metrics would take in silence.
+
+Labels are looked at once for each different value, not for each row: ten million rows cost as much as their columns.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,19 @@ from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import Sample, Task
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 PRODUCTION: Final = "production_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of labels: `labels[codes]` are its values as people write them; codes of shape (n,)."""
+
+    codes: npt.NDArray[np.int64]
+    labels: pd.Series[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,72 +34,98 @@ class Reader:
     Attributes:
         source: what messages call the table.
         positive_label: the positive class of a binary task; not needed where labels are 0 and 1.
+        quantile: which quantile of the target `y_pred` predicts.
     """
 
     source: str
     task: Task
     positive_label: str | None
+    quantile: float = 0.5
 
     def sample(self, frame: pd.DataFrame, prefix: str = "") -> Sample:
         """Return the arrays of the candidate (prefix "") or of production, all of shape (n,).
+
+        Samples of one table share the numbering of their classes.
 
         Raises:
             OptionsError: the columns hold another kind of values than the task predicts.
         """
         import pandas as pd
 
-        y_true, y_pred = self._decisions(frame["y_true"], frame[f"{prefix}y_pred"], prefix)
         score, weight = f"{prefix}y_score", "sample_weight"
         if score in frame.columns and not pd.api.types.is_numeric_dtype(frame[score]):
             raise OptionsError(f"{self.source}: {score} must be numbers")
+        y_true, y_pred, labels = self._decisions(frame, prefix)
         return Sample(
-            y_true=y_true.to_numpy(),
-            y_pred=y_pred.to_numpy(),
+            y_true=y_true,
+            y_pred=y_pred,
             y_score=frame[score].to_numpy() if score in frame.columns else None,
             weight=frame[weight].to_numpy() if weight in frame.columns else None,
+            labels=labels,
+            quantile=self.quantile,
         )
 
     def _decisions(
-        self, y_true: pd.Series[Any], y_pred: pd.Series[Any], prefix: str
-    ) -> tuple[pd.Series[Any], pd.Series[Any]]:
-        """Return labels or numbers, as the task has them."""
+        self, frame: pd.DataFrame, prefix: str
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], tuple[str, ...] | None]:
+        """Return truth and decisions: numbers, 0 and 1, or indices into the labels returned."""
+        names = ["y_true", f"{prefix}y_pred"]
         if self.task is Task.REGRESSION:
-            return self._numbers(y_true, "y_true"), self._numbers(y_pred, f"{prefix}y_pred")
-        labels = self._labels(y_true, "y_true"), self._labels(y_pred, f"{prefix}y_pred")
-        return labels if self.task is Task.MULTICLASS else self._binary(*labels, prefix)
+            true, predicted = (self._numbers(frame[name], name) for name in names)
+            return true, predicted, None
+        columns = {name: self._labels(frame[name], name) for name in names}
+        if self.task is Task.BINARY:
+            return *self._binary(columns["y_true"], columns[names[1]], prefix), None
+        # The other model's classes count as well, so that both are numbered alike.
+        for other in ("y_pred", f"{PRODUCTION}y_pred"):
+            if other in frame.columns and other not in columns:
+                columns[other] = self._labels(frame[other], other)
+        labels = tuple(sorted({label for column in columns.values() for label in column.labels.tolist()}))
+        number = {label: index for index, label in enumerate(labels)}
+        true, predicted = (_taken(columns[name], columns[name].labels.map(number)) for name in names)
+        return true, predicted, labels
 
-    def _numbers(self, values: pd.Series[Any], name: str) -> pd.Series[Any]:
+    def _numbers(self, values: pd.Series[Any], name: str) -> npt.NDArray[Any]:
         """Return numbers as they are."""
         import pandas as pd
 
         if not pd.api.types.is_numeric_dtype(values):
             raise OptionsError(f"{self.source}: {name} must be numbers for a regression task")
-        return values
+        return values.to_numpy()
 
-    def _labels(self, values: pd.Series[Any], name: str) -> pd.Series[Any]:
-        """Return class labels as text; numbers with decimals are no labels."""
+    def _labels(self, values: pd.Series[Any], name: str) -> Column:
+        """Return class labels; numbers with decimals are no labels."""
         import pandas as pd
 
         from cd4ml.data.groups import as_labels
 
-        if pd.api.types.is_float_dtype(values) and not (values == values.round()).all():
+        codes, found = pd.factorize(values)
+        distinct = pd.Series(found)
+        if pd.api.types.is_float_dtype(distinct) and not (distinct == distinct.round()).all():
             raise OptionsError(
                 f"{self.source}: {name} holds scores, not classes",
                 advice="Apply the model's cut-off first, so that y_pred holds the decision.",
             )
-        return as_labels(values)
+        return Column(codes=codes, labels=as_labels(distinct))
 
-    def _binary(
-        self, y_true: pd.Series[Any], y_pred: pd.Series[Any], prefix: str
-    ) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    def _binary(self, y_true: Column, y_pred: Column, prefix: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return 1 for the positive class and 0 for the other."""
         from cd4ml.data.groups import as_binary
 
-        labels = sorted({*y_true.unique().tolist(), *y_pred.unique().tolist()})
+        labels = sorted({*y_true.labels.tolist(), *y_pred.labels.tolist()})
         if len(labels) > 2:
             shown = ", ".join(labels[:5])
             raise OptionsError(
                 f"{self.source}: y_true and {prefix}y_pred hold {len(labels)} labels ({shown}), a binary task has two",
                 advice="Write the labels the same way in both, or set task: multiclass.",
             )
-        return as_binary(y_true, y_pred, self.positive_label)
+        true, predicted = as_binary(y_true.labels, y_pred.labels, self.positive_label)
+        return _taken(y_true, true), _taken(y_pred, predicted)
+
+
+def _taken(column: Column, numbers: pd.Series[int]) -> npt.NDArray[Any]:
+    """Return each row's number, given that of each label; as small as it can be."""
+    import numpy as np
+
+    smallest = np.int8 if int(numbers.max()) < 128 else np.int32
+    return numbers.to_numpy().astype(smallest)[column.codes]

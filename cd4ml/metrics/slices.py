@@ -1,0 +1,148 @@
+"""Slices: the rows by the values of a column, by bins of a number, or by combinations; no row is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.options import nearest, number
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+MISSING: Final = "(missing)"
+MOST_NUMBERS: Final = 20
+MOST_SLICES: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Some of the rows.
+
+    Attributes:
+        values: the slice's value by column.
+        rows: indices of its rows, ascending.
+    """
+
+    values: Mapping[str, str]
+    rows: npt.NDArray[np.int64]
+
+    @property
+    def name(self) -> str:
+        """The slice as checks name it, e.g. `region=north&sex=f`."""
+        return "&".join(f"{column}={value}" for column, value in self.values.items())
+
+
+def columns_of(declared: str) -> tuple[str, ...]:
+    """Return the columns of a declared slice: one, or several joined by `&`."""
+    return tuple(part.strip() for part in declared.split("&"))
+
+
+def slices(frame: pd.DataFrame, declared: Sequence[str], bins: Mapping[str, str]) -> list[Slice]:
+    """Cut the rows into the declared slices.
+
+    Args:
+        declared: column names; `a & b` stands for every combination that occurs.
+        bins: edges by column: `25:40:62` cuts numbers into `<25`, `25 to <40`, `40 to <62` and `>=62`.
+
+    Raises:
+        OptionsError: a column is missing, a quantity has no bins, or there are more slices than can be judged.
+    """
+    names = list(dict.fromkeys(name for one in declared for name in columns_of(one)))
+    missing = [f"slices: no column `{n}`{nearest(n, map(str, frame.columns))}" for n in names if n not in frame.columns]
+    if missing:
+        raise OptionsError(missing)
+    coded = {name: _coded(frame[name], name, bins.get(name)) for name in names}
+    found = [part for one in dict.fromkeys(declared) for part in _cut(columns_of(one), coded)]
+    if len(found) > MOST_SLICES:
+        raise OptionsError(f"{len(found)} slices; at most {MOST_SLICES} are judged", advice="Declare fewer, or bins.")
+    return found
+
+
+_Coded = tuple["npt.NDArray[np.int64]", list[str]]
+
+
+def _coded(values: pd.Series[Any], name: str, edges: str | None) -> _Coded:
+    """Return each row's index into the names of the column's parts."""
+    import numpy as np
+    import pandas as pd
+
+    if edges is not None:
+        return _binned(values, name, edges)
+    codes, found = pd.factorize(values)
+    distinct = pd.Series(found)
+    if pd.api.types.is_numeric_dtype(distinct) and len(distinct) > MOST_NUMBERS:
+        raise OptionsError(
+            f"slices: `{name}` has {len(distinct)} different numbers: a quantity, not groups",
+            advice=f"Declare where it is cut, e.g. slice-bins: {name}=25:40:62.",
+        )
+    if len(distinct) > MOST_SLICES:
+        raise OptionsError(f"slices: `{name}` has {len(distinct)} different values; is it an identifier?")
+    # Missing values have the code -1: the last name.
+    return np.where(codes < 0, len(distinct), codes), [*(_text(value) for value in distinct), MISSING]
+
+
+def _text(value: object) -> str:
+    """Return a value as people write it: 1.0 is 1."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _binned(values: pd.Series[Any], name: str, edges: str) -> _Coded:
+    """Return the bin of each number, lower edge included."""
+    import numpy as np
+    import pandas as pd
+
+    cuts = parsed_edges(name, edges)
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    unreadable = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
+    if unreadable:
+        raise OptionsError(f"slice-bins: {name}: {unreadable} values are no numbers")
+    shown = [f"{cut:g}" for cut in cuts]
+    names = [f"<{shown[0]}", *(f"{low} to <{high}" for low, high in pairwise(shown)), f">={shown[-1]}", MISSING]
+    codes = np.searchsorted(cuts, numbers, side="right")
+    return np.where(np.isnan(numbers), len(names) - 1, codes), names
+
+
+def parsed_edges(name: str, edges: str) -> list[float]:
+    """Return the edges of bins.
+
+    Raises:
+        OptionsError: they are no numbers, or do not increase.
+    """
+    try:
+        cuts = [number(edge) for edge in edges.split(":")]
+    except ValueError as error:
+        raise OptionsError(f"slice-bins: {name}: {error}") from error
+    if any(left >= right for left, right in pairwise(cuts)):
+        raise OptionsError(f"slice-bins: {name}: the edges {edges} do not increase")
+    return cuts
+
+
+def _cut(columns: Sequence[str], coded: Mapping[str, _Coded]) -> Iterator[Slice]:
+    """Yield the combinations of the columns' values that occur, largest first."""
+    import numpy as np
+
+    flat = np.zeros(len(coded[columns[0]][0]), dtype=np.int64)
+    for name in columns:
+        codes, names = coded[name]
+        flat = flat * len(names) + codes
+    order = np.argsort(flat, kind="stable")
+    found, starts = np.unique(flat[order], return_index=True)
+    parts = np.split(order, starts[1:])
+    for index in sorted(range(len(found)), key=lambda index: (-len(parts[index]), int(found[index]))):
+        yield Slice(values=_values(int(found[index]), columns, coded), rows=parts[index])
+
+
+def _values(flat: int, columns: Sequence[str], coded: Mapping[str, _Coded]) -> dict[str, str]:
+    """Return the values that a combined code stands for."""
+    values: dict[str, str] = {}
+    for name in reversed(columns):
+        names = coded[name][1]
+        flat, own = divmod(flat, len(names))
+        values[name] = names[own]
+    return {name: values[name] for name in columns}
