@@ -33,7 +33,7 @@ def _leave_to_pandera(source: Source, schema: Schema, result: Audit) -> None:
     from cd4ml.data.validation import Rest, infinite, lossy, partial, validate
 
     columns = source.schema.names()
-    rest = Rest(whole=result.whole, left=result.left)
+    rest = Rest(whole=result.whole, left=result.left, together=result.together)
     frame = source.pandas(rest.columns(columns))
     part, names = partial(schema, rest, columns)
     result.findings = {**validate(frame, part, names), **result.findings}

@@ -32,14 +32,16 @@ class Rest:
     Attributes:
         whole: columns with all of whose rules it must deal.
         left: names of checks by column, or by "" for those of the whole table.
+        together: columns whose values together may not repeat, if it must look at that.
     """
 
     whole: Sequence[str]
     left: Mapping[str, Sequence[str]]
+    together: Sequence[str] = ()
 
     def columns(self, all_columns: Sequence[str]) -> list[str]:
         """Return the columns that it must see: those in question, or all of them for checks of the whole table."""
-        wanted = {*self.whole, *self.left}
+        wanted = {*self.whole, *self.left, *self.together}
         return [name for name in all_columns if "" in wanted or name in wanted]
 
 
@@ -70,7 +72,7 @@ def partial(schema: Schema, rest: Rest, columns: Sequence[str]) -> tuple[Any, di
         names[INDEX] = [test.name for test in index.tests]
     sub = copy.copy(whole)
     sub.columns = parts
-    sub.strict, sub.ordered, sub.unique = False, False, None
+    sub.strict, sub.ordered, sub.unique = False, False, list(rest.together) or None
     sub.checks = whole.checks if "" in rest.left else []
     return sub, names
 

@@ -62,6 +62,7 @@ class Audit:
         filled: number of rows with a value, by nullable column.
         whole: columns with all of whose rules pandera must deal.
         left: checks that pandera must evaluate, by column ("" for the whole table).
+        together: columns whose values together may not repeat, if pandera must look: it coerces them first.
     """
 
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Audit:
     filled: dict[str, int] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
     left: dict[str, list[str]] = field(default_factory=dict)
+    together: Sequence[str] = ()
 
 
 def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, metadata: bool = True) -> Audit:
@@ -319,7 +321,9 @@ def _uniqueness(
             result.proofs[target.name]["unique"] = _SCAN
             if found.count:
                 result.findings["unique", target.name] = Finding(failing=found.count, samples=list(found.samples))
-    if rules.unique and set(rules.unique) <= set(source.schema.names()):
+    if set(rules.unique) & set(result.whole):
+        result.together = rules.unique
+    elif rules.unique and set(rules.unique) <= set(source.schema.names()):
         found = duplicates(source, rules.unique, rules.keep, MOST_SAMPLES)
         if found.count:
             label = ", ".join(rules.unique)
