@@ -1,0 +1,82 @@
+"""Whole processes, run in turn: CPU seconds, wall seconds and peak memory, and their ratios."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cd4ml" / "benchmarks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One process: user and system CPU seconds, wall seconds, peak resident memory in MiB."""
+
+    cpu: float
+    wall: float
+    peak: float
+
+
+def environment(name: str, requirements: Sequence[str]) -> Path:
+    """Return the Python of a throw-away environment for a rival, made once."""
+    folder = CACHE / name
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        uv = str(ROOT / ".venv" / "bin" / "uv")
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *requirements], check=True)
+        (folder / "complete").touch()
+    return python
+
+
+def run(command: Sequence[str | Path], expected: Sequence[int] = (0,)) -> Run:
+    """Run a command to its end; an exit code that is not expected ends the benchmark."""
+    start = time.perf_counter()
+    with (CACHE / "output").open("wb") as output:
+        process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    code = process.returncode = os.waitstatus_to_exitcode(status)
+    if code not in expected:
+        sys.exit(f"{command}: exit code {code}\n{(CACHE / 'output').read_text(errors='replace')[-2000:]}")
+    return Run(cpu=usage.ru_utime + usage.ru_stime, wall=wall, peak=usage.ru_maxrss / 1024)
+
+
+def compare(
+    commands: Mapping[str, Sequence[str | Path]], rounds: int, expected: Sequence[int] = (0,)
+) -> dict[str, Run]:
+    """Run commands in turn, several rounds; return the medians."""
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for number in range(rounds):
+        for name, command in commands.items():
+            print(f"\r{number + 1}/{rounds} {name:30}", end="", file=sys.stderr, flush=True)
+            runs[name].append(run(command, expected))
+    print(f"\r{'':40}\r", end="", file=sys.stderr)
+    return {
+        name: Run(
+            cpu=statistics.median(item.cpu for item in items),
+            wall=statistics.median(item.wall for item in items),
+            peak=statistics.median(item.peak for item in items),
+        )
+        for name, items in runs.items()
+    }
+
+
+def table(title: str, runs: Mapping[str, Run], limit: str, ours: str) -> None:
+    """Print medians, and ratios against the limit and against ours."""
+    print(f"\n{title}\n\n| engine | CPU s | wall s | peak MiB | CPU / {limit} | CPU / {ours} | wall / {ours} |")
+    print("|---|---|---|---|---|---|---|")
+    for name, item in runs.items():
+        ratios = [item.cpu / runs[limit].cpu, item.cpu / runs[ours].cpu, item.wall / runs[ours].wall]
+        shown = " | ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"| {name} | {item.cpu:.2f} | {item.wall:.2f} | {item.peak:.0f} | {shown} |", flush=True)
