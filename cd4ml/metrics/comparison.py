@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -30,18 +31,12 @@ _METHODS: Final = {"roc-auc": "DeLong"}
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A metric of one sample.
-
-    Attributes:
-        interval: two-sided, None if the rows tell nothing on the spread.
-        n: rows of the sample.
-    """
+    """A metric of one sample; how sure it is, is computed when somebody asks."""
 
     metric: Metric
     sample: Sample
     estimate: Estimate
-    interval: Interval | None
-    standard_error: float
+    seed: int
 
     @property
     def value(self) -> float:
@@ -52,6 +47,27 @@ class Measured:
     def n(self) -> int:
         """Number of rows."""
         return len(self.sample.y_true)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The two-sided interval, None if the rows tell nothing on the spread."""
+        found = self._spread[1]
+        return found if math.isfinite(found.lower) and math.isfinite(found.upper) else None
+
+    @property
+    def standard_error(self) -> float:
+        """The standard error; not finite if the rows tell nothing on it."""
+        return self._spread[0]
+
+    @cached_property
+    def _spread(self) -> tuple[float, Interval]:
+        """Return standard error and interval by the method for the kind of metric."""
+        if is_of_labels(self.metric):
+            return _of_labels(self.metric, self.sample, self.value, self.seed)
+        if self.metric.function is None:
+            return _of_influence(self.metric, self.sample, self.estimate)
+        draws = bootstrap.of_rows(self.metric.function, (self.sample,), self.seed)
+        return draws.standard_error, _named(draws.bounds(CONFIDENCE), CONFIDENCE, "bootstrap of rows")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,22 +128,12 @@ class Comparison:
 
 
 def measure(metric: Metric, sample: Sample, seed: int = 0) -> Measured:
-    """Return a metric with a two-sided interval.
+    """Return a metric of a sample.
 
     Raises:
         UndefinedMetricError: it has no value on these rows.
     """
-    found = estimate(metric, sample)
-    if is_of_labels(metric):
-        error, interval = _of_labels(metric, sample, found.value, seed)
-    elif metric.function is not None:
-        draws = bootstrap.of_rows(metric.function, (sample,), seed)
-        error = draws.standard_error
-        interval = _named(draws.bounds(CONFIDENCE), CONFIDENCE, "bootstrap of rows")
-    else:
-        error, interval = _of_influence(metric, sample, found)
-    usable = interval if math.isfinite(interval.lower) and math.isfinite(interval.upper) else None
-    return Measured(metric=metric, sample=sample, estimate=found, interval=usable, standard_error=error)
+    return Measured(metric=metric, sample=sample, estimate=estimate(metric, sample), seed=seed)
 
 
 def _named(bounds: Bounds, confidence: float, method: str) -> Interval:
@@ -197,7 +203,7 @@ def _symmetric(metric: Metric, value: float, error: float, degrees: float, metho
     return _named(bounds, CONFIDENCE, method)
 
 
-def compare(candidate: Measured, production: Measured, seed: int = 0) -> Comparison:
+def compare(candidate: Measured, production: Measured) -> Comparison:
     """Compare two models on the same rows, row by row.
 
     Args:
@@ -208,9 +214,9 @@ def compare(candidate: Measured, production: Measured, seed: int = 0) -> Compari
     """
     metric = candidate.metric
     if is_of_labels(metric):
-        error, interval, p_worse = _compare_labels(candidate, production, seed)
+        error, interval, p_worse = _compare_labels(candidate, production)
     elif metric.function is not None:
-        error, interval, p_worse = _compare_rows(candidate, production, seed)
+        error, interval, p_worse = _compare_rows(candidate, production)
     else:
         error, interval, p_worse = _compare_influences(candidate, production)
     if not (math.isfinite(interval.lower) and math.isfinite(interval.upper) and math.isfinite(p_worse)):
@@ -230,7 +236,7 @@ def compare(candidate: Measured, production: Measured, seed: int = 0) -> Compari
 _Compared = tuple[float, Interval, float]
 
 
-def _compare_labels(candidate: Measured, production: Measured, seed: int) -> _Compared:
+def _compare_labels(candidate: Measured, production: Measured) -> _Compared:
     """Compare metrics of decisions by the joint counts of (true class, candidate, production)."""
     name, sample = candidate.metric.name, candidate.sample
     counted = labels.cells(sample, production.sample)
@@ -243,7 +249,7 @@ def _compare_labels(candidate: Measured, production: Measured, seed: int) -> _Co
     if sample.weight is not None or len(counted.count) > bootstrap.MOST_CELLS:
         difference = candidate.value - production.value
         return error, *_student(candidate.metric, difference, error, n - 1, "delta method, paired")
-    draws = bootstrap.of_counts(name, counted, 2, seed, n)
+    draws = bootstrap.of_counts(name, counted, 2, candidate.seed, n)
     interval = _named(draws.bounds(PAIRED_CONFIDENCE), PAIRED_CONFIDENCE, "paired bootstrap of counts")
     return error, interval, draws.below()
 
@@ -263,11 +269,11 @@ def _no_row_differs(n: int) -> Interval:
     return _named(intervals.tango(0, 0, n, PAIRED_CONFIDENCE), PAIRED_CONFIDENCE, "Tango, no row differs")
 
 
-def _compare_rows(candidate: Measured, production: Measured, seed: int) -> _Compared:
+def _compare_rows(candidate: Measured, production: Measured) -> _Compared:
     """Compare a user's own metric by drawing the same rows of both models."""
     function = candidate.metric.function
     assert function is not None
-    draws = bootstrap.of_rows(function, (candidate.sample, production.sample), seed)
+    draws = bootstrap.of_rows(function, (candidate.sample, production.sample), candidate.seed)
     signed = draws if candidate.metric.greater_is_better else draws.mirrored()
     interval = _named(draws.bounds(PAIRED_CONFIDENCE), PAIRED_CONFIDENCE, "paired bootstrap of rows")
     return draws.standard_error, interval, signed.below()

@@ -26,7 +26,6 @@ class Value:
 
     value: float | None
     interval: Interval | None = None
-    standard_error: float | None = None
     problem: str = ""
 
 
@@ -85,23 +84,27 @@ def _result(metric: Metric, candidate: Sample, production: Sample | None, seed: 
     first, of_first = _value(metric, candidate, seed)
     if production is None:
         return Result(metric=metric, candidate=of_first, production=None, comparison=None)
-    second, of_second = _value(metric, production, seed)
+    second, of_second = _value(metric, production, seed, sure=False)
     comparison, problem = None, of_first.problem or of_second.problem
     if first is not None and second is not None:
         try:
-            comparison = compare(first, second, seed)
+            comparison = compare(first, second)
         except UndefinedMetricError as error:
             problem = str(error)
     return Result(metric=metric, candidate=of_first, production=of_second, comparison=comparison, problem=problem)
 
 
-def _value(metric: Metric, sample: Sample, seed: int) -> tuple[Measured | None, Value]:
-    """Compute a metric, or say why it has no value."""
+def _value(metric: Metric, sample: Sample, seed: int, *, sure: bool = True) -> tuple[Measured | None, Value]:
+    """Compute a metric, or say why it has no value.
+
+    Args:
+        sure: whether to compute its interval.
+    """
     try:
         found = measure(metric, sample, seed)
     except UndefinedMetricError as error:
         return None, Value(value=None, problem=str(error))
-    return found, Value(value=found.value, interval=found.interval, standard_error=found.standard_error)
+    return found, Value(value=found.value, interval=found.interval if sure else None)
 
 
 @dataclass(frozen=True, kw_only=True)

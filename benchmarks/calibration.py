@@ -1,0 +1,236 @@
+"""How often each decision mode blocks a model that is as good as production, or passes one that is not.
+
+Every promise of evaluate-model's statistics is measured here on simulated pairs of models: A/A (two models of the same
+quality), a true loss of exactly the margin, and a known-worse model. Run it with
+
+    python benchmarks/calibration.py [--pairs 1000] [--rows 200 1000 20000] [--only roc-auc]
+
+It prints a table, and ends with 1 if a rate lies outside its band.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from cd4ml.checks.comparison import Decision, Rule, Support, check  # noqa: E402
+from cd4ml.metrics.comparison import compare, measure  # noqa: E402
+from cd4ml.metrics.evaluation import CLASS_FLOOR  # noqa: E402
+from cd4ml.metrics.performance import METRICS, Metric, Sample, UndefinedMetricError  # noqa: E402
+from cd4ml.report import Status  # noqa: E402
+
+# 99 % binomial band of 1,000 runs at 5 %; of 6.5 % the promise is a ceiling.
+BAND: Final = (0.033, 0.069)
+CEILING: Final = 0.065
+# Rows from which a population value is computed: its error is far below that of any sample here.
+POPULATION: Final = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Pairs of models whose scores correlate.
+
+    Attributes:
+        quality, loss: distance of the classes' scores (in standard deviations) for production, and what the candidate
+            lacks of it.
+        prevalence: share of positives.
+        levels: number of different scores, None for continuous ones.
+    """
+
+    name: str
+    quality: float = 1.2
+    loss: float = 0.0
+    prevalence: float = 0.3
+    correlation: float = 0.9
+    levels: int | None = None
+
+    def draw(self, n: int, generator: np.random.Generator) -> tuple[Sample, Sample]:
+        """Return candidate and production on the same n rows."""
+        y_true = (generator.random(n) < self.prevalence).astype(np.int8)
+        shared = generator.normal(size=n)
+        models = []
+        for quality in (self.quality - self.loss, self.quality):
+            own = generator.normal(size=n)
+            raw = quality * y_true + np.sqrt(self.correlation) * shared + np.sqrt(1 - self.correlation) * own
+            # The true log odds under this model, so that scores are probabilities that keep their word.
+            odds = quality * raw - quality**2 / 2 + np.log(self.prevalence / (1 - self.prevalence))
+            score = 1 / (1 + np.exp(-odds))
+            if self.levels:
+                score = (np.floor(score * self.levels) + 0.5) / self.levels
+            decision = (raw > self.quality / 2 + 0.2).astype(np.int8)
+            models.append(Sample(y_true=y_true, y_pred=decision, y_score=score))
+        return models[0], models[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """Pairs of regression models: errors of which a part is shared, with heavy tails if wanted."""
+
+    name: str
+    loss: float = 0.0
+    heavy: bool = False
+
+    def draw(self, n: int, generator: np.random.Generator) -> tuple[Sample, Sample]:
+        """Return candidate and production on the same n rows."""
+        y_true = generator.gamma(4.0, 1.0, n) + 1.0
+        noise = generator.standard_t(5, (3, n)) if self.heavy else generator.normal(size=(3, n))
+        first = y_true + (1 + self.loss) * (0.9 * noise[0] + 0.44 * noise[1])
+        second = y_true + 0.9 * noise[0] + 0.44 * noise[2]
+        return Sample(y_true=y_true, y_pred=first), Sample(y_true=y_true, y_pred=second)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """How often one outcome came about."""
+
+    metric: str
+    world: str
+    n: int
+    what: str
+    rate: float
+    low: float
+    high: float
+    without_verdict: float = 0.0
+
+    @property
+    def kept(self) -> bool:
+        """Whether the rate lies in its band."""
+        return self.low <= self.rate <= self.high
+
+
+def verdicts(metric: Metric, rules: Sequence[Rule], pair: tuple[Sample, Sample], seed: int) -> list[Status]:
+    """Return what the gate decides by each rule."""
+    candidate, production = pair
+    n, binary = len(candidate.y_true), candidate.y_true.dtype == np.int8
+    positives = int(np.count_nonzero(candidate.y_true == 1))
+    smaller = min(positives, n - positives) if binary else None
+    support = Support(n=n, smaller_class=smaller, minimum_rows=30, class_floor=CLASS_FLOOR)
+    try:
+        found = compare(measure(metric, candidate, seed), measure(metric, production, seed))
+    except UndefinedMetricError:
+        return [Status.ERROR for _ in rules]
+    return [check(rule, found, support).status for rule in rules]
+
+
+POINT: Final = Rule(decision=Decision.POINT)
+TESTED: Final = Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)
+
+
+def equal_models(metric: Metric, world: World | Errors, n: int, pairs: int) -> Iterator[Rate]:
+    """Measure how often equally good models are blocked."""
+    generator = np.random.default_rng([n, 1])
+    found = [verdicts(metric, (POINT, TESTED), world.draw(n, generator), seed) for seed in range(pairs)]
+    by_point, by_test = zip(*found, strict=True)
+    yield rate(metric, world, n, "point, tolerance 0: blocks an equal model", by_point, Status.FAILED, 0.0, 1.0)
+    # Tests of few differing rows, and of absolute values, block less often than 5 %, but never more.
+    low = 0.0 if world.name.startswith("rare") or metric.name == "calibration-error" else BAND[0]
+    yield rate(metric, world, n, f"{TESTED.decision}: blocks an equal model", by_test, Status.FAILED, low, BAND[1])
+
+
+def true_loss(metric: Metric, world: World | Errors, n: int, pairs: int) -> Iterator[Rate]:
+    """Measure how often a true loss of exactly the margin passes as no worse than the margin."""
+    margin = population_loss(metric, world)
+    rule = Rule(decision=Decision.NO_WORSE_THAN, tolerance=margin)
+    generator = np.random.default_rng([n, 2])
+    found = [verdicts(metric, (rule,), world.draw(n, generator), seed)[0] for seed in range(pairs)]
+    what = f"no-worse-than {margin:.3g}: passes a true loss of it"
+    yield rate(metric, world, n, what, found, Status.PASSED, 0.0, CEILING)
+
+
+def population_loss(metric: Metric, world: World | Errors) -> float:
+    """Return the candidate's true loss, from very many rows."""
+    candidate, production = world.draw(POPULATION, np.random.default_rng(0))
+    difference = measure(metric, candidate).value - measure(metric, production).value
+    return -difference if metric.greater_is_better else difference
+
+
+def rate(
+    metric: Metric,
+    world: World | Errors,
+    n: int,
+    what: str,
+    found: Sequence[Status],
+    wanted: Status,
+    low: float,
+    high: float,
+) -> Rate:
+    """Return how often a status was found."""
+    undecided = sum(status in (Status.INCONCLUSIVE, Status.ERROR) for status in found) / len(found)
+    share = sum(status is wanted for status in found) / len(found)
+    return Rate(
+        metric=metric.name, world=world.name, n=n, what=what, rate=share, low=low, high=high, without_verdict=undecided
+    )
+
+
+SCORED: Final = ("roc-auc", "pr-auc", "log-loss", "brier", "calibration-error")
+DECIDED: Final = ("accuracy", "balanced-accuracy", "precision", "recall", "f1", "f1-macro", "f1-weighted")
+NUMERIC: Final = ("rmse", "mae", "r2", "mape", "quantile-loss")
+
+
+def worlds(name: str) -> tuple[Sequence[World | Errors], Sequence[World | Errors]]:
+    """Return the worlds of equal models and those of a true loss, for a metric."""
+    if name in NUMERIC:
+        heavy = (Errors(name="heavy tails", heavy=True),)
+        return (Errors(name="equal"), *heavy), (Errors(name="loss", loss=0.05),)
+    rare = (World(name="rare positives", prevalence=0.1),)
+    ties = (World(name="ties", levels=10),) if name in SCORED else ()
+    return (World(name="equal"), *ties, *rare), (World(name="loss", loss=0.1),)
+
+
+def simulate(names: Sequence[str], rows: Sequence[int], pairs: int) -> Iterator[Rate]:
+    """Yield every rate."""
+    for name in names:
+        equal, worse = worlds(name)
+        for n in rows:
+            for world in equal:
+                yield from equal_models(METRICS[name], world, n, pairs)
+            if name != "calibration-error":
+                for world in worse:
+                    yield from true_loss(METRICS[name], world, n, pairs)
+    if max(rows) >= 20_000 and "roc-auc" in names:
+        yield from known_worse(max(rows), pairs)
+
+
+def known_worse(n: int, pairs: int) -> Iterator[Rate]:
+    """Measure that a model that is 2 points worse at n rows is always blocked."""
+    rules = (TESTED, Rule(decision=Decision.NO_WORSE_THAN, tolerance=0.005))
+    for name, loss in (("roc-auc", 0.1), ("accuracy", 0.18)):
+        world = World(name="2 points worse", loss=loss)
+        margin = population_loss(METRICS[name], world)
+        generator = np.random.default_rng([n, 3])
+        found = [verdicts(METRICS[name], rules, world.draw(n, generator), seed) for seed in range(pairs)]
+        for rule, statuses in zip(rules, zip(*found, strict=True), strict=True):
+            what = f"{rule.decision}: blocks a true loss of {margin:.3f}"
+            yield rate(METRICS[name], world, n, what, statuses, Status.FAILED, 1.0, 1.0)
+
+
+def main() -> int:
+    """Simulate and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=1_000)
+    parser.add_argument("--rows", type=int, nargs="+", default=[200, 1_000, 20_000])
+    parser.add_argument("--only", nargs="+", default=[*SCORED, *DECIDED, *NUMERIC])
+    arguments = parser.parse_args()
+    outside = 0
+    print(f"| metric | models | n | what | rate of {arguments.pairs:,} | band | no verdict |")
+    print("|---|---|--:|---|--:|---|--:|")
+    for found in simulate(arguments.only, arguments.rows, arguments.pairs):
+        outside += not found.kept
+        mark = "" if found.kept else " **outside**"
+        band = f"{found.low:.3g} to {found.high:.3g}"
+        cells = [found.metric, found.world, f"{found.n:,}", found.what, f"{found.rate:.1%}{mark}", band]
+        print(f"| {' | '.join(cells)} | {found.without_verdict:.1%} |", flush=True)
+    print(f"\n{outside} outside their band")
+    return 1 if outside else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
