@@ -112,14 +112,18 @@ fi
 # Which lock files the stage needs is declared beside it, in cd4ml/stages/__init__.py; the core needs no library for that.
 # The environment belongs to this checkout, this Python and these lock files: its key is their digest.
 facts=$("$python" -I -B -c '
-import hashlib, pathlib, sys
+import hashlib, os, pathlib, sys
 root, stage = sys.argv[1:]
 sys.path.insert(0, root)
 from cd4ml.stages import PIPELINE, STAGES
 names = {"run": PIPELINE, "plan": ()}.get(stage, (stage,))
 locks = sorted(path for path in pathlib.Path(root, "requirements").glob("*.txt") if path.name != "dev.txt")
 parts = [root.encode(), sys.executable.encode(), sys.version.encode(), *(path.read_bytes() for path in locks)]
-needed = dict.fromkeys(["core", *(lock for name in names for lock in STAGES[name].requirements)])
+extra = os.environ.get("CD4ML_REQUIREMENTS", "").split()
+unknown = set(extra) - {path.stem for path in locks}
+if unknown:
+    sys.exit("CD4ML_REQUIREMENTS names no lock file: " + ", ".join(sorted(unknown)))
+needed = dict.fromkeys(["core", *(lock for name in names for lock in STAGES[name].requirements), *extra])
 print(hashlib.sha256(b"\0".join(parts)).hexdigest()[:20], *needed)' "$root" "$stage") ||
   fail "This copy of cd4ml does not know the stage, or is not whole." 2
 key=${facts%% *}

@@ -183,7 +183,7 @@ def _extent(finding: Finding, rows: int, values: bool) -> str:
     if finding.columns:
         return f"; found {', '.join(finding.columns[:5])}"
     if not finding.samples:
-        return "; it is not so"
+        return f"; {finding.failing} of {rows} rows do not" if finding.by_row else "; it is not so"
     shown = finding.samples[:3]
     examples = [f"row {row}: {shortened(value)}" if values else f"row {row}" for row, value in shown]
     return f"; {finding.failing} of {rows} rows do not, e.g. {', '.join(examples)}"

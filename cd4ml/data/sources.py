@@ -6,7 +6,6 @@ is every row.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-# Polars decodes row groups ahead of need, many at once; two are as quick and take half the memory.
-os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
 ARROW: Final = (".arrow", ".feather", ".ipc")
 
 

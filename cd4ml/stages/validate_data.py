@@ -16,10 +16,12 @@ from cd4ml.report import Check, InputDigest, Report, Status
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
+    from cd4ml.data.engine.audit import Audit
     from cd4ml.data.schemas import Schema
     from cd4ml.data.sources import Source
 
 STAGE: Final = "validate-data"
+LOCAL: Final = "local"
 OUTPUTS: Final[dict[str, str]] = {}
 
 
@@ -55,6 +57,11 @@ class Options(declaration.Options):
     maximum_row_change: float | None = option(
         "Largest allowed change of the number of rows since previous-report, as a share.", example="0.5"
     )
+    engine: str = option(
+        "Where the checks are computed: `local`; `spark`, or `ibis://backend/address`, where data names their tables.",
+        default="local",
+        example="ibis://duckdb/warehouse.ddb",
+    )
     read_everything: bool = option(
         "Read every value, and let the metadata of Parquet files prove nothing.", default=False
     )
@@ -81,12 +88,18 @@ def run(options: Options, context: Context) -> Report:
     rows: dict[str, int] = {}
     for path in options.data:
         context.progress(f"Validating {path}")
-        source = open_source(Path(path))
-        found, details[path] = _table(source, schema, options)
-        found = tolerated([*found, *_over_time(source, options, before)], options.warn, options.budget)
+        if options.engine == LOCAL:
+            source = open_source(Path(path))
+            found, details[path] = _table(source, schema, options)
+            found += _over_time(source, options, before)
+            rows[path] = source.rows
+            inputs.append(source.digest("data"))
+        else:
+            found, rows[path] = _warehouse_table(path, schema, options)
+            found += _row_change(path, rows[path], options, before)
+            details[path] = {"engine": options.engine.partition("@")[0] if "@" in options.engine else options.engine}
+        found = tolerated(found, options.warn, options.budget)
         checks += [replace(check, id=f"{check.id}@{path}") for check in found] if len(options.data) > 1 else found
-        rows[path] = source.rows
-        inputs.append(source.digest("data"))
     if Path(options.schema).is_file():
         inputs.append(InputDigest(name="schema", path=options.schema, sha256=file_sha256(Path(options.schema))))
     summary = _summary(checks, options)
@@ -96,6 +109,8 @@ def run(options: Options, context: Context) -> Report:
 def _check_options(options: Options) -> None:
     """Refuse what would decide nothing."""
     problems = []
+    if options.engine != LOCAL and (options.freshness or options.read_everything):
+        problems.append("freshness and read-everything are of the local engine; an engine reads everything anyway")
     if options.minimum_rows < 1:
         problems.append("minimum-rows must be at least 1")
     problems += [
@@ -136,7 +151,7 @@ def _over_time(source: Source, options: Options, before: Mapping[str, int]) -> I
     """Check how old the table is, and how its number of rows changed."""
     import polars as pl
 
-    from cd4ml.checks.table import fresh, rows_changed
+    from cd4ml.checks.table import fresh
 
     now = datetime.now(UTC).replace(tzinfo=None)
     for name, hours in options.freshness.items():
@@ -146,34 +161,42 @@ def _over_time(source: Source, options: Options, before: Mapping[str, int]) -> I
         moment = pl.col(name) if kind.time_zone is None else pl.col(name).dt.convert_time_zone("UTC")
         youngest = source.lazy().select(moment.dt.replace_time_zone(None).max()).collect(engine="streaming").item()
         yield fresh(name, youngest, now, hours, source.rows)
+    yield from _row_change(str(source.path), source.rows, options, before)
+
+
+def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int]) -> Iterator[Check]:
+    """Check how the number of rows changed since the last accepted data."""
+    from cd4ml.checks.table import rows_changed
+
     if options.maximum_row_change is not None:
-        known = before.get(str(source.path), next(iter(before.values())) if len(before) == 1 else None)
+        known = before.get(path, next(iter(before.values())) if len(before) == 1 else None)
         if known is None:
-            raise OptionsError(f"{options.previous_report}: nothing about {source.path}")
-        yield rows_changed(source.rows, known, options.maximum_row_change)
+            raise OptionsError(f"{options.previous_report}: nothing about {path}")
+        yield rows_changed(rows, known, options.maximum_row_change)
+
+
+def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[Check], int]:
+    """Check a table where it lies; return the checks and the number of rows."""
+    from cd4ml.data.engine.warehouse import audit_table, columns_of, open_table
+
+    table = open_table(options.engine, name)
+    columns = list(columns_of(table))
+    audit, n = audit_table(table, schema.rules, schema.targets(columns))
+    return _checks(audit, schema, columns, n, options), n
 
 
 def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check], dict[str, Any]]:
     """Check one table; return the checks, samples of failing rows, and how each rule was decided."""
-    from cd4ml.checks.schema import checks, rules, shortened, unfinished
-    from cd4ml.checks.table import enough_rows, finite, has_values, looked_at, lossless
+    from cd4ml.checks.schema import shortened, unfinished
+    from cd4ml.checks.table import enough_rows
     from cd4ml.data.audit import audited
     from cd4ml.data.user_code import UserCodeError
 
-    n, columns = source.rows, source.schema.names()
-    targets = schema.targets(columns)
-    own = [enough_rows(n, options.minimum_rows), *looked_at(len(targets), schema.source, n)]
+    n = source.rows
     try:
         audit = audited(source, schema, metadata=not options.read_everything)
     except UserCodeError as error:
-        return [*own, unfinished(error.raised, n, options.include_values)], {}
-    order = list(dict.fromkeys(name for name, _ in targets))
-    own += [
-        *finite(_ordered(audit.infinite, order), n, options.allow_infinite),
-        *lossless(_ordered(audit.changed, order), n),
-        *has_values(_ordered(audit.filled, order) if n else [], n),
-    ]
-    held = checks(audit.findings, list(rules(schema, columns)), rows=n, values=options.include_values)
+        return [enough_rows(n, options.minimum_rows), unfinished(error.raised, n, options.include_values)], {}
     samples = {
         f"{name}:{column}" if column else name: [
             {"row": row, **({"value": shortened(value)} if options.include_values else {})}
@@ -182,7 +205,25 @@ def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check
         for (name, column), finding in audit.findings.items()
         if finding.samples
     }
-    return [*own, *held], {"samples": samples, "decided_by": audit.proofs}
+    found = _checks(audit, schema, source.schema.names(), n, options)
+    return found, {"samples": samples, "decided_by": audit.proofs}
+
+
+def _checks(audit: Audit, schema: Schema, columns: Sequence[str], n: int, options: Options) -> list[Check]:
+    """Return the checks of an audited table: what every table must meet, and what its schema demands."""
+    from cd4ml.checks.schema import checks, rules
+    from cd4ml.checks.table import enough_rows, finite, has_values, looked_at, lossless
+
+    targets = schema.targets(columns)
+    order = list(dict.fromkeys(name for name, _ in targets))
+    return [
+        enough_rows(n, options.minimum_rows),
+        *looked_at(len(targets), schema.source, n),
+        *finite(_ordered(audit.infinite, order), n, options.allow_infinite),
+        *lossless(_ordered(audit.changed, order), n),
+        *has_values(_ordered(audit.filled, order) if n else [], n),
+        *checks(audit.findings, list(rules(schema, columns)), rows=n, values=options.include_values),
+    ]
 
 
 def _ordered(counts: Mapping[str, int], order: Sequence[str]) -> list[tuple[str, int]]:

@@ -162,7 +162,7 @@ def test_arrow_file__is_a_table(cd4ml: Callable[..., Run], tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("pattern", "meant"),
     [
-        (r"^\d{3}-\w+$", "^[0-9]{3}-[0-9A-Za-z_]+$"),
+        (r"^\d{3}-\w+$", r"^[0-9]{3}-[0-9A-Za-z_]+\n?$"),
         (r"[\d.]+", "[0-9.]+"),
         (r"a|(?:bc)*", "a|(?:bc)*"),
         (r"(?i)a", None),

@@ -92,7 +92,7 @@ def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, 
     facts = _facts(source, own, metadata)
     counts = _read(source, own, facts)
     own = _without_gaps(own, facts, result)
-    _shape(source, rules, targets, result)
+    shape(source.schema.names(), rules, targets, result)
     broken_tests = [test for target in own for test in _judge(target, facts[target.name], counts, source.rows, result)]
     _count(source, broken_tests, result)
     _uniqueness(source, rules, own, facts, result)
@@ -194,18 +194,18 @@ def _without_gaps(targets: Sequence[Target], facts: dict[str, Facts], result: Au
     return kept
 
 
-def _shape(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], result: Audit) -> None:
+def shape(columns: Sequence[str], rules: Rules, targets: Sequence[tuple[str, Part]], result: Audit) -> None:
     """Check which columns are there, and in which order."""
     there = {id(part) for _, part in targets}
     for part in rules.columns:
         if part.required and id(part) not in there:
             result.findings["present", part.name] = Finding(failing=1)
     matched = [name for name, _ in targets]
-    others = [name for name in source.schema.names() if name not in matched]
+    others = [name for name in columns if name not in matched]
     if rules.strict and others:
         result.findings["strict", ""] = Finding(failing=len(others), columns=others)
     if rules.ordered:
-        misplaced = _misplaced([name for name in source.schema.names() if name in matched], matched)
+        misplaced = _misplaced([name for name in columns if name in matched], matched)
         if misplaced:
             result.findings["ordered", ""] = Finding(failing=len(misplaced), columns=misplaced)
 

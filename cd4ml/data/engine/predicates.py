@@ -68,11 +68,7 @@ def _compared(test: Test) -> list[Any]:
 
 def proven(test: Test, lower: Any, upper: Any, stored: pl.DataType) -> bool:
     """Whether a check holds for all values between two bounds (inclusive)."""
-    import polars as pl
-
-    settings = test.settings
-    if stored == pl.Float32:  # NumPy rounds what a column of 32 bits is compared with
-        settings = {key: _rounded(value) if type(value) in (int, float) else value for key, value in settings.items()}
+    settings = as_stored(test, stored)
     low, high = settings.get("min_value"), settings.get("max_value")
     match test.kind:
         case "greater_than":
@@ -96,6 +92,15 @@ def proven(test: Test, lower: Any, upper: Any, stored: pl.DataType) -> bool:
         case "isin" if isinstance(lower, int) and upper - lower < len(settings["allowed_values"]):
             return set(range(lower, upper + 1)) <= set(settings["allowed_values"])
     return False
+
+
+def as_stored(test: Test, stored: pl.DataType) -> Mapping[str, Any]:
+    """Return a check's settings; NumPy rounds what a column of 32-bit floats is compared with to 32 bits."""
+    import polars as pl
+
+    if stored != pl.Float32:
+        return test.settings
+    return {key: _rounded(item) if type(item) in (int, float) else item for key, item in test.settings.items()}
 
 
 def _rounded(value: float) -> float:
@@ -200,6 +205,8 @@ def translated(pattern: str) -> str | None:
         text = atom[0]
         if atom.lastgroup == "cls":
             text = f"[{_SPELT_OUT[text]}]"
+        elif text == "$":
+            text = r"\n?$"  # to Python, the end of a text is also before a last line feed
         elif atom.lastgroup == "set":
             for written, meant in _SPELT_OUT.items():
                 text = text.replace(written, meant)

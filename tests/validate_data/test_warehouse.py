@@ -1,0 +1,133 @@
+"""The same checks on DuckDB and on Spark, through Ibis: counts equal to the local ones, to the last row."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import Run, need_program, run_cd4ml
+
+SCHEMA = """\
+columns:
+  key: {dtype: int64, unique: true, checks: {greater_than_or_equal_to: 0}}
+  count: {dtype: int32, checks: {in_range: {min_value: 0, max_value: 90, include_min: true, include_max: false}}}
+  amount: {dtype: float64, checks: {less_than: 95, not_equal_to: 0.5}}
+  rate: {dtype: float32, nullable: true, checks: {greater_than: 0.1}}
+  city: {dtype: str, nullable: true, checks: {isin: [Oslo, Bergen, 'Å'], str_length: {min_value: 2, max_value: 6}}}
+  code: {dtype: str, checks: {str_matches: '^[A-Z]{2}-\\d+$', str_startswith: A}}
+  paid: {dtype: bool, checks: {isin: [true]}}
+  at: {dtype: 'datetime64[ns]'}
+unique: [city, count]
+strict: true
+ordered: true
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a table in which every rule is broken somewhere, and its schema."""
+    folder = tmp_path_factory.mktemp("faulty")
+    rng = np.random.default_rng(11)
+    n = 20_000
+    key = rng.permutation(n)
+    key[:7] = key[7:14]
+    amount = rng.uniform(0, 100, n)
+    amount[rng.random(n) < 0.01] = np.nan
+    amount[5], amount[6], amount[7] = np.inf, -np.inf, 0.5
+    rate = rng.uniform(0, 1, n).astype("float32")
+    rate[:3] = np.float32(0.1), np.nan, np.inf
+    gaps = rng.random(n) < 0.02
+    table = pa.table(
+        {
+            "key": key,
+            "count": pa.array(rng.integers(0, 100, n).astype("int32")),
+            "amount": amount,
+            "rate": rate,
+            "city": pa.array(rng.choice(["Oslo", "Bergen", "Å", "Trondheim"], n), mask=gaps),
+            "code": rng.choice(["AB-12", "AB-x", "BC-3", "ab-1"], n),
+            "paid": rng.random(n) < 0.9,
+            "at": np.datetime64("2026-01-01", "us") + np.arange(n).astype("timedelta64[s]"),
+            "other": np.ones(n),
+        }
+    )
+    pq.write_table(table, folder / "t.parquet", row_group_size=3000)
+    (folder / "schema.yaml").write_text(SCHEMA)
+    return folder
+
+
+def counts(run: Run) -> dict[str, tuple[str, object]]:
+    """Return the status and the count of every check."""
+    assert run.code == 1, run.stderr
+    return {item["id"]: (item["status"], item["value"]) for item in run.report["checks"]}
+
+
+@pytest.fixture(scope="module")
+def local(faulty: Path) -> dict[str, tuple[str, object]]:
+    """Return what the local engine counts."""
+    return counts(run_cd4ml(faulty, "validate-data", "--data", "t.parquet", "--schema", "schema.yaml"))
+
+
+def test_faults__are_in_the_table(local: dict[str, tuple[str, object]]) -> None:
+    """The table breaks rules of every kind, so that equal counts mean something."""
+    broken = {name for name, (status, _) in local.items() if status == "failed"}
+
+    assert len(broken) > 14 and {"unique:key", "unique:city, count", "strict", "finite:amount"} <= broken
+
+
+def test_duckdb__counts_the_same(faulty: Path, local: dict[str, tuple[str, object]]) -> None:
+    """A table inside a DuckDB database gives the verdicts and counts of the file."""
+    database = faulty / "warehouse.ddb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"create or replace table loans as select * from '{faulty / 't.parquet'}'")
+    command = ["validate-data", "--data", "loans", "--schema", "schema.yaml", "--engine", f"ibis://duckdb/{database}"]
+
+    assert counts(run_cd4ml(faulty, *command)) == local
+
+
+def test_spark__counts_the_same(faulty: Path, local: dict[str, tuple[str, object]], tmp_path: Path) -> None:
+    """Spark in local mode gives the verdicts and counts of the local engine."""
+    need_program("java")
+    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml", "--engine", "spark"]
+    settings = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(tmp_path), "PATH": os.environ["PATH"]}
+
+    assert counts(run_cd4ml(faulty, *command, env=settings)) == local
+
+
+@pytest.mark.parametrize(
+    ("data", "engine", "schema", "code", "words"),
+    [
+        ("loans", "ibis://duckdb/nowhere/x.ddb", "columns:\n  a: {dtype: int64}\n", 3, "does not give this table"),
+        ("t.csv", "duckdb", "columns:\n  a: {dtype: int64}\n", 2, "expected local, spark or ibis://"),
+        (
+            "t.csv",
+            "ibis://duckdb/w.ddb",
+            "columns:\n  a: {dtype: float32, coerce: true}\n",
+            2,
+            "coercion of column a",
+        ),
+        (
+            "t.csv",
+            "ibis://duckdb/w.ddb",
+            "columns:\n  a: {dtype: int64, checks: {unique_values_eq: [1]}}\n",
+            2,
+            "the check unique_values_eq of column a",
+        ),
+    ],
+    ids=["no such database", "no such engine", "coercion", "pandera's own check"],
+)
+def test_what_an_engine_cannot_do__is_refused(
+    tmp_path: Path, data: str, engine: str, schema: str, code: int, words: str
+) -> None:
+    """What cannot be evaluated is named and refused, never left out."""
+    (tmp_path / "schema.yaml").write_text(schema)
+    (tmp_path / "t.csv").write_text("a\n1\n2\n")
+
+    run = run_cd4ml(tmp_path, "validate-data", "--data", data, "--schema", "schema.yaml", "--engine", engine)
+
+    assert run.code == code and words in run.report["summary"]
