@@ -1,0 +1,176 @@
+"""Drift and limits -> checks. Pure.
+
+An alarm needs both: a difference that chance does not explain, all tests of the run taken together, and an effect that
+reaches its band. Either alone misleads: at a million rows everything is significant, at a hundred rows indexes are large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cd4ml.metrics.feature_drift import FeatureDrift
+from cd4ml.metrics.multiplicity import benjamini_hochberg, holm
+from cd4ml.report import Check, Status
+
+CORRECTIONS: Final = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
+MODERATE, SIGNIFICANT = "moderate-drift", "significant-drift"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the user allows.
+
+    Attributes:
+        moderate, significant: bands of the population stability index.
+        moderate_distance, significant_distance: bands of the Kolmogorov-Smirnov distance of numbers.
+        maximum_missing_change: largest change in the share of rows without a usable value.
+        maximum_unseen: largest share of rows in categories that the reference does not have.
+        alpha: chance of any false alarm, over all features.
+        correction: `holm` or `benjamini-hochberg`.
+        fail_on_moderate: whether moderate drift blocks.
+        show_values: whether messages may name categories.
+    """
+
+    moderate: float = 0.10
+    significant: float = 0.25
+    moderate_distance: float = 0.08
+    significant_distance: float = 0.20
+    maximum_missing_change: float = 0.05
+    maximum_unseen: float = 0.01
+    minimum_rows: int = 100
+    alpha: float = 0.05
+    correction: str = "holm"
+    fail_on_moderate: bool = False
+    show_values: bool = False
+
+
+def drift_checks(features: Sequence[FeatureDrift], limits: Limits) -> list[Check]:
+    """Decide on every feature: its distribution, its missing values and, for categories, those that are new."""
+    tests = [test for feature in features for test in (feature.test, feature.missing_test)]
+    adjusted = CORRECTIONS[limits.correction]([test.p_value for test in tests])
+    checks = []
+    for index, feature in enumerate(features):
+        p_value, p_missing = adjusted[2 * index], adjusted[2 * index + 1]
+        checks.append(_distribution(feature, p_value, limits))
+        checks.append(_missing_rate(feature, p_missing, limits))
+        if feature.kind == "categorical":
+            checks.append(_unseen(feature, p_value, limits))
+    return checks
+
+
+def band(feature: FeatureDrift, limits: Limits) -> str | None:
+    """Return the band of a feature's effect, `moderate-drift`, `significant-drift` or None, whatever its test says."""
+    distance = feature.ks.statistic if feature.ks else 0.0
+    index = feature.corrected_psi
+    if index > limits.significant or distance >= limits.significant_distance:
+        return SIGNIFICANT
+    return MODERATE if index >= limits.moderate or distance >= limits.moderate_distance else None
+
+
+def severity(feature: FeatureDrift, limits: Limits) -> float:
+    """Return how far an effect reaches on the scale of its bands: 1 is where the significant one begins."""
+    distance = feature.ks.statistic / limits.significant_distance if feature.ks else 0.0
+    return max(feature.corrected_psi / limits.significant, distance)
+
+
+def _distribution(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
+    """Decide on the distribution of one feature."""
+    found = band(feature, limits)
+    real = p_value <= limits.alpha
+    few = min(feature.n_reference, feature.n_current)
+    shared: dict[str, Any] = {
+        "id": f"drift:{feature.name}",
+        "metric": "population-stability-index",
+        "value": feature.corrected_psi,
+        "limit": limits.significant,
+        "n": feature.n_current,
+    }
+    text = f"{feature.name}: {_effect(feature)}; {_chance(feature.test.name, p_value, limits)}."
+    if few < limits.minimum_rows:
+        return Check(
+            **shared,
+            status=Status.INCONCLUSIVE,
+            reason="too-few-rows",
+            message=f"{feature.name} has {few} usable values in one of the samples, too few to decide.",
+            advice=f"At least {limits.minimum_rows} are needed in the reference and in the current data.",
+        )
+    if found is None or not real:
+        words = "no drift" if found is None else "a difference of a size that chance explains"
+        return Check(**shared, status=Status.PASSED, message=f"{text} That is {words}.")
+    if found == MODERATE:
+        status = Status.FAILED if limits.fail_on_moderate else Status.PASSED
+        message, advice = f"{text} Moderate drift: flagged for retraining.", "Plan a retraining; look at the feature."
+    else:
+        status = Status.FAILED
+        message = f"{text} Significant drift."
+        advice = "Look for a change in how the feature is made first; if the change is real, retrain on recent data."
+    return Check(**shared, status=status, reason=found, message=message, advice=advice)
+
+
+def _effect(feature: FeatureDrift) -> str:
+    """Return the effect sizes for people."""
+    index = (
+        f"PSI {feature.corrected_psi:.4f} ({feature.psi:.4f} less a bias of {feature.bias:.4f}, {feature.bins} bins)"
+    )
+    if feature.ks:
+        error = f" + at most {feature.ks.error:.2g}" if feature.ks.error else ""
+        return f"{index}, KS distance {feature.ks.statistic:.4f}{error}"
+    return f"{index}, Jensen-Shannon distance {feature.jensen_shannon:.4f}"
+
+
+def _chance(test: str, p_value: float, limits: Limits) -> str:
+    """Return the test's result for people."""
+    return f"{test} p = {p_value:.2g} after {limits.correction.capitalize()}"
+
+
+def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
+    """Decide on the change in rows without a usable value."""
+    change = abs(feature.missing_current - feature.missing_reference)
+    failed = change > limits.maximum_missing_change and p_value <= limits.alpha
+    return Check(
+        id=f"missing-rate:{feature.name}",
+        status=Status.FAILED if failed else Status.PASSED,
+        reason="missing-rate-changed" if failed else None,
+        metric="missing-rate-change",
+        value=change,
+        limit=limits.maximum_missing_change,
+        n=feature.n_current,
+        message=f"{feature.name} has no usable value in {feature.missing_current:.2%} of the rows, against "
+        f"{feature.missing_reference:.2%} in the reference.",
+        advice="Look for a broken join, a renamed field or a sensor that stopped." if failed else None,
+    )
+
+
+def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
+    """Decide on the rows in categories that the reference does not have."""
+    failed = feature.unseen > limits.maximum_unseen and p_value <= limits.alpha
+    number = len(feature.unseen_categories)
+    named = f" ({', '.join(map(repr, feature.unseen_categories[:5]))})" if number and limits.show_values else ""
+    return Check(
+        id=f"unseen-categories:{feature.name}",
+        status=Status.FAILED if failed else Status.PASSED,
+        reason="unseen-categories" if failed else None,
+        metric="unseen-share",
+        value=feature.unseen,
+        limit=limits.maximum_unseen,
+        n=feature.n_current,
+        message=f"{feature.unseen:.2%} of the rows have one of {number} categories{named} of {feature.name} that the "
+        "reference does not have.",
+        advice="The model never saw them: map them, or retrain with them." if failed else None,
+    )
+
+
+def unusable(name: str, sample: str, rows: int, infinite: int) -> Check:
+    """Return the check for a column that holds nothing to compare."""
+    words = f"{infinite} infinite and {rows - infinite} missing" if infinite else "missing"
+    return Check(
+        id=f"drift:{name}",
+        status=Status.ERROR,
+        reason="no-usable-value",
+        metric="population-stability-index",
+        n=0,
+        message=f"All {rows} values of {name} in the {sample} data are {words}: nothing was compared.",
+        advice="Repair the column, or leave it out by `exclude` in a reviewed change.",
+    )

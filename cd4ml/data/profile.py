@@ -1,0 +1,176 @@
+"""The reference profile: what drift must know of the reference, so that monitoring reads the current data alone.
+
+It is made in one pass over the reference, holds counts and no rows, and lies beside the model as JSON. A profile that
+was changed, cut short or written by another version is refused: it would compare with something that never was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.data.cells import CategoryCells, Cells, Family, Grid, NumberCells, Spacing, count_and_fit, family
+from cd4ml.data.sources import Source
+from cd4ml.errors import OptionsError, UnavailableError
+
+VERSION: Final = "1"
+_ADVICE: Final = "Make the profile again from the reference data with `save-profile`."
+_LARGEST: Final = 200_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """The counted values of the reference.
+
+    Attributes:
+        families: what each column's type allows to be compared, by name of the feature.
+        features: the counted values by name of the feature.
+        schema_sha256: digest of all columns and their types, as the reference had them.
+        data_sha256: digest of the reference's files.
+    """
+
+    rows: int
+    families: Mapping[str, Family]
+    features: Mapping[str, Cells]
+    schema_sha256: str
+    data_sha256: str
+
+
+def build(source: Source, numbers: Sequence[str], categories: Sequence[str]) -> Profile:
+    """Count the columns of the reference in one pass."""
+    return Profile(
+        rows=source.rows,
+        families={name: family(source.schema[name]) for name in (*numbers, *categories)},
+        features=count_and_fit(source, numbers, categories),
+        schema_sha256=schema_sha256(source),
+        data_sha256=source.digest("reference").sha256,
+    )
+
+
+def schema_sha256(source: Source) -> str:
+    """Return the digest of a table's columns and types; their order does not matter."""
+    lines = sorted(json.dumps([name, str(dtype)]) for name, dtype in source.schema.items())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def to_json(profile: Profile) -> str:
+    """Return the profile as JSON, with a digest of its own content."""
+    content = {
+        "schema_version": VERSION,
+        "kind": "cd4ml-reference-profile",
+        "rows": profile.rows,
+        "schema_sha256": profile.schema_sha256,
+        "data_sha256": profile.data_sha256,
+        "features": {
+            name: {"family": str(profile.families[name]), **_document(cells)}
+            for name, cells in sorted(profile.features.items())
+        },
+    }
+    return json.dumps({**content, "sha256": _digest(content)}, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def read(path: Path) -> Profile:
+    """Read a profile.
+
+    Raises:
+        UnavailableError: the file cannot be read.
+        OptionsError: it is no profile, one of another version, or one that was changed.
+    """
+    try:
+        if path.stat().st_size > _LARGEST or not path.is_file():
+            raise OptionsError(f"{path}: no reference profile", advice=_ADVICE)
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UnavailableError(f"{path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise OptionsError(f"{path}: no reference profile: not UTF-8", advice=_ADVICE) from error
+    try:
+        return from_json(text)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise OptionsError(f"{path}: no reference profile: {error}", advice=_ADVICE) from error
+
+
+def from_json(text: str) -> Profile:
+    """Return the profile in a text.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is none; `read` says so in one message.
+    """
+    document = json.loads(text, parse_constant=_refuse)
+    if document.get("kind") != "cd4ml-reference-profile":
+        raise ValueError("another kind of document")
+    if document["schema_version"] != VERSION:
+        raise ValueError(f"version {document['schema_version']!r}; this is for version {VERSION!r}")
+    if document.pop("sha256") != _digest(document):
+        raise ValueError("its content does not match its digest")
+    features = {name: _cells(name, item) for name, item in document["features"].items()}
+    rows = int(document["rows"])
+    for name, cells in features.items():
+        if cells.n + cells.missing != rows:
+            raise ValueError(f"feature {name!r} does not have {rows} rows")
+    return Profile(
+        rows=rows,
+        families={name: Family(item["family"]) for name, item in document["features"].items()},
+        features=features,
+        schema_sha256=document["schema_sha256"],
+        data_sha256=document["data_sha256"],
+    )
+
+
+def _refuse(constant: str) -> float:
+    """Refuse NaN and infinity, which Python's reader would take."""
+    raise ValueError(f"{constant} is no number")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Return the digest of a document's content, whatever its spacing and order."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _document(cells: Cells) -> dict[str, Any]:
+    """Return counted values as plain data."""
+    gaps = {"nulls": cells.nulls, "nans": cells.nans}
+    if isinstance(cells, CategoryCells):
+        return {"counts": dict(sorted(cells.counts.items())), **gaps}
+    grid = cells.grid
+    return {
+        "grid": {
+            "spacing": str(grid.spacing),
+            "low": grid.low,
+            "high": grid.high,
+            "cells": grid.cells,
+            "center": grid.center,
+            "scale": grid.scale,
+        },
+        "counts": cells.counts.tolist(),
+        **gaps,
+        "infinite": cells.infinite,
+        "fractional": cells.fractional,
+    }
+
+
+def _cells(name: str, item: Mapping[str, Any]) -> Cells:
+    """Return counted values from plain data."""
+    import numpy as np
+
+    if "grid" not in item:
+        labels = {str(label): int(n) for label, n in item["counts"].items()}
+        if min(labels.values(), default=0) < 0:
+            raise ValueError(f"feature {name!r} has counts below 0")
+        return CategoryCells(counts=labels, nulls=int(item["nulls"]), nans=int(item["nans"]))
+    grid = Grid(**{**item["grid"], "spacing": Spacing(item["grid"]["spacing"])})
+    counts = np.array(item["counts"], dtype=np.int64)
+    if counts.shape != (grid.cells + 2,) or counts.min() < 0 or not grid.low <= grid.high or not grid.scale > 0:
+        raise ValueError(f"feature {name!r} has counts that do not fit its grid")
+    return NumberCells(
+        grid=grid,
+        counts=counts,
+        nulls=int(item["nulls"]),
+        nans=int(item["nans"]),
+        infinite=int(item["infinite"]),
+        fractional=bool(item["fractional"]),
+    )

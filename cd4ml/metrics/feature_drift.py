@@ -1,0 +1,127 @@
+"""What drifted in one feature: effect sizes and tests, from the counted values of reference and current data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cd4ml.data.cells import CategoryCells, Cells, NumberCells
+from cd4ml.metrics.drift import (
+    Distance,
+    Test,
+    chi_square,
+    g_test,
+    jensen_shannon,
+    ks,
+    ks_test,
+    proportions,
+    psi,
+    psi_bias,
+    quantile_bins,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureDrift:
+    """What was found for one feature.
+
+    Attributes:
+        kind: `numeric` or `categorical`.
+        n_reference, n_current: rows with a usable value.
+        psi: population stability index as it is usually computed; `bias` is what it shows on average without drift.
+        ks: numeric features; g, jensen_shannon and unseen (share of current rows in new categories): categorical.
+        missing_reference, missing_current: shares of rows without a usable value, of `rows_…`.
+    """
+
+    name: str
+    kind: str
+    n_reference: int
+    n_current: int
+    psi: float
+    bias: float
+    bins: int
+    test: Test
+    missing_reference: float
+    missing_current: float
+    missing_test: Test
+    ks: Distance | None = None
+    g: Test | None = None
+    jensen_shannon: float | None = None
+    unseen: float = 0.0
+    unseen_categories: tuple[str, ...] = ()
+
+    @property
+    def corrected_psi(self) -> float:
+        """The index less its bias, at least 0."""
+        return max(0.0, self.psi - self.bias)
+
+
+def feature_drift(name: str, reference: Cells, current: Cells, *, bins: int = 10) -> FeatureDrift:
+    """Return what drifted in one feature.
+
+    Args:
+        reference, current: counted in the same cells.
+        bins: quantile bins of the index, for numbers; categories are bins of their own.
+
+    Raises:
+        ValueError: a sample without a usable value, or samples of different kinds.
+    """
+    if isinstance(reference, NumberCells) and isinstance(current, NumberCells):
+        return _numbers(name, reference, current, bins)
+    if isinstance(reference, CategoryCells) and isinstance(current, CategoryCells):
+        return _categories(name, reference, current)
+    raise ValueError(f"{name}: numbers cannot be compared with categories")
+
+
+def _numbers(name: str, reference: NumberCells, current: NumberCells, bins: int) -> FeatureDrift:
+    """Compare numbers: the index over quantile bins of the reference, the distance over all cells."""
+    starts = quantile_bins(reference.counts, bins)
+    binned = [np.add.reduceat(cells.counts, starts) for cells in (reference, current)]
+    exact = np.zeros(len(reference.counts), dtype=bool)
+    if not (reference.fractional or current.fractional):
+        exact = reference.grid.exact
+    distance = ks(reference.counts, current.counts, exact=exact)
+    return FeatureDrift(
+        name=name,
+        kind="numeric",
+        psi=psi(*binned),
+        bias=psi_bias(len(starts), reference.n, current.n),
+        bins=len(starts),
+        test=ks_test(distance, reference.n, current.n),
+        ks=distance,
+        **_missing(reference, current),
+    )
+
+
+def _categories(name: str, reference: CategoryCells, current: CategoryCells) -> FeatureDrift:
+    """Compare categories, each a bin of its own; those that the reference never saw are named."""
+    labels = sorted({*reference.counts, *current.counts})
+    p, q = (np.array([cells.counts.get(label, 0) for label in labels]) for cells in (reference, current))
+    unseen = [label for label in labels if label not in reference.counts]
+    return FeatureDrift(
+        name=name,
+        kind="categorical",
+        psi=psi(p, q),
+        bias=psi_bias(len(labels), reference.n, current.n),
+        bins=len(labels),
+        test=chi_square(p, q),
+        g=g_test(p, q),
+        jensen_shannon=jensen_shannon(p, q),
+        unseen=sum(current.counts[label] for label in unseen) / current.n,
+        unseen_categories=tuple(unseen),
+        **_missing(reference, current),
+    )
+
+
+def _missing(reference: Cells, current: Cells) -> dict[str, Any]:
+    """Return what numbers and categories share: rows, and the change in rows without a usable value."""
+    first, second = ((cells.missing, cells.n + cells.missing) for cells in (reference, current))
+    return {
+        "n_reference": reference.n,
+        "n_current": current.n,
+        "missing_reference": first[0] / first[1],
+        "missing_current": second[0] / second[1],
+        "missing_test": proportions(first, second),
+    }
