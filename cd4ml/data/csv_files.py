@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
-import shutil
-import tempfile
-import weakref
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.locations import Folder
 from cd4ml.data.tables import (
     MOST_COLUMNS,
     check_bytes,
@@ -53,14 +51,6 @@ _FALSE: Final = ("False", "FALSE", "false")
 _BLOCK: Final = 8 << 20
 
 
-class _Folder:
-    """A temporary folder that lives as long as this object."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="cd4ml-csv-"))
-        self._end = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
 def typed_csv(path: Path) -> tuple[pl.LazyFrame, int, Any]:
     """Return a CSV file's rows (UTF-8, comma-separated, one header line), their number, and what must outlive them.
 
@@ -72,7 +62,7 @@ def typed_csv(path: Path) -> tuple[pl.LazyFrame, int, Any]:
     import polars as pl
 
     header = _header(path)
-    keep = _Folder()
+    keep = Folder()
     texts = keep.path / "texts.arrow"
     rows = _to_arrow(path, header, texts)
     frame = pl.scan_ipc(texts, glob=False)

@@ -6,13 +6,17 @@ is every row.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from cd4ml.data.tables import CSV, MOST_COLUMNS, PARQUET, check_footers, digest, parquet_files, refuse_duplicates
-from cd4ml.data.tables import first_line, readable
+from cd4ml.data.digests import file_sha256
+from cd4ml.data.locations import Folder, fetch, pointed_at, public
+from cd4ml.data.tables import CSV, DELTA_LOG, MOST_COLUMNS, PARQUET, check_footers, digest, parquet_files
+from cd4ml.data.tables import first_line, readable, refuse_duplicates
+from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import InputDigest
 
@@ -36,9 +40,10 @@ class Source:
 
     path: Path
     files: tuple[Path, ...]
-    kind: Literal["parquet", "csv", "arrow"]
+    kind: Literal["parquet", "csv", "arrow", "delta"]
     rows: int
     schema: pl.Schema
+    name: str = ""  # what the report calls it, if that is not the path
     _frame: pl.LazyFrame = field(repr=False)
     _keep: Any = field(default=None, repr=False)  # temporary files live as long as the source
 
@@ -52,7 +57,7 @@ class Source:
 
         if not columns:
             return pd.DataFrame(index=pd.RangeIndex(self.rows))
-        if self.kind == "csv":
+        if self.kind in ("csv", "delta"):
             texts = self._frame.select(columns).collect(engine="streaming").to_pandas()
             gaps = [name for name in columns if texts[name].dtype == object]  # booleans; pandas reads gaps as NaN
             return texts.assign(**{name: texts[name].where(texts[name].notna(), float("nan")) for name in gaps})
@@ -63,7 +68,12 @@ class Source:
 
     def digest(self, name: str) -> InputDigest:
         """Return the digest of the table's files, for the report."""
-        return digest(self.path, name, self.rows)
+        if self.kind == "delta":  # a folder holds files of other versions as well
+            lines = "".join(f"{file_sha256(file)}  {file.name}\n" for file in self.files)
+            sha256 = hashlib.sha256(lines.encode()).hexdigest()
+            return InputDigest(name=name, path=self.name, sha256=sha256, rows=self.rows)
+        found = digest(self.path, name, self.rows)
+        return replace(found, path=self.name) if self.name else found
 
 
 def open_source(path: Path) -> Source:
@@ -74,6 +84,8 @@ def open_source(path: Path) -> Source:
         OptionsError: it is no table of its kind, or a hostile one.
     """
     readable(path)
+    if (path / DELTA_LOG).is_dir():
+        return _open_delta(path, None)
     if path.is_dir() or path.name.endswith(PARQUET):
         return _open_parquet(path)
     if path.name.endswith(CSV):
@@ -96,6 +108,30 @@ def open_source(path: Path) -> Source:
         f"{path}: unknown kind of table",
         advice="Tables are .csv, .csv.gz, .parquet, .arrow, .feather or a folder of Parquet.",
     )
+
+
+def open_data(written: str) -> Source:
+    """Open what a user names: a file or folder, a Delta table's version, a DVC pointer, or an address.
+
+    Args:
+        written: a path; `folder@3` for version 3 of a Delta table; a `.dvc` file, whose hash its data must have; or an
+            address such as `s3://bucket/table.parquet`, which is fetched whole.
+
+    Raises:
+        UnavailableError: it is not there, or is not what the pointer is about.
+        OptionsError: it is no table of its kind, or a hostile one.
+    """
+    if "://" in written:
+        folder = Folder()
+        path = fetch(written, folder.path)
+        source = open_source(path)
+        return replace(source, name=public(written), _keep=(folder, source._keep))
+    if written.endswith(".dvc"):
+        return open_source(pointed_at(Path(written)))
+    folder_name, _, version = written.rpartition("@")
+    if version.isdigit() and (Path(folder_name) / DELTA_LOG).is_dir():
+        return _open_delta(Path(folder_name), int(version))
+    return open_source(Path(written))
 
 
 class refused:  # noqa: N801  (a context manager, used like a function)
@@ -135,6 +171,30 @@ def _open_parquet(path: Path) -> Source:
             frame = frame.drop(row_numbers)
             schema = frame.collect_schema()
     return Source(path=path, files=files, kind="parquet", rows=rows, schema=schema, _frame=frame)
+
+
+def _open_delta(path: Path, version: int | None) -> Source:
+    """Open one version of a Delta table, by default the latest; files of other versions are not read."""
+    import polars as pl
+
+    try:
+        from deltalake import DeltaTable
+    except ImportError as error:
+        advice = "Install requirements/tables.txt; in a workflow set the variable CD4ML_REQUIREMENTS: tables."
+        raise UnavailableError(f"{path} is a Delta table, and deltalake is not installed.", advice=advice) from error
+    try:
+        with user_code():
+            table = DeltaTable(str(path), version=version)
+            files = tuple(sorted(Path(file) for file in table.file_uris()))
+            frame = pl.scan_delta(table)
+    except UserCodeError as error:
+        raise UnavailableError(f"{path}: no readable Delta table: {error.raised.text}") from error
+    with refused(path):
+        check_footers(path, files) if files else None
+        rows = frame.select(pl.len()).collect(engine="streaming").item()
+        schema = frame.collect_schema()
+    name = f"{path.as_posix()}@{table.version()}"
+    return Source(path=path, files=files, kind="delta", rows=rows, schema=schema, name=name, _frame=frame)
 
 
 def _row_numbers(file: Path) -> list[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CSV: Final = (".csv", ".csv.gz")
 PARQUET: Final = (".parquet", ".pq")
+DELTA_LOG: Final = "_delta_log"
 MOST_COLUMNS: Final = 20_000
 # A Parquet file of a few kilobytes can promise terabytes; the footer says so before anything is read.
 MOST_BYTES: Final = 64 * 1024**3
@@ -108,6 +109,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def parquet_files(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder, and refuse anything whose rows would be left out."""
+    if (folder / DELTA_LOG).is_dir():
+        raise OptionsError(f"{folder}: a Delta table, whose folder also holds rows that were deleted")
     files = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)

@@ -30,7 +30,9 @@ class Options(declaration.Options):
     """Options of validate-data."""
 
     data: tuple[str, ...] = option(
-        "Tables to validate: CSV, Parquet, or folders of Parquet.", required=True, example="data/train.parquet"
+        "Tables: CSV, Parquet or Arrow files, folders of Parquet, Delta tables (`folder@3`), `.dvc` files, addresses.",
+        required=True,
+        example="data/train.parquet",
     )
     schema: str = option(
         "The pandera schema: a YAML file, or module:object of a DataFrameSchema or DataFrameModel.",
@@ -77,7 +79,7 @@ def run(options: Options, context: Context) -> Report:
     from cd4ml.checks.schema import tolerated
     from cd4ml.data.digests import file_sha256
     from cd4ml.data.schemas import load_schema
-    from cd4ml.data.sources import open_source
+    from cd4ml.data.sources import open_data
 
     _check_options(options)
     before = _rows_before(options)
@@ -89,7 +91,7 @@ def run(options: Options, context: Context) -> Report:
     for path in options.data:
         context.progress(f"Validating {path}")
         if options.engine == LOCAL:
-            source = open_source(Path(path))
+            source = open_data(path)
             found, details[path] = _table(source, schema, options)
             found += _over_time(source, options, before)
             rows[path] = source.rows

@@ -1,0 +1,144 @@
+"""Tables that are no plain files: Delta tables, DVC pointers, addresses."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cd4ml.data.sources import open_data
+from tests.conftest import Run
+
+SCHEMA = "columns:\n  a: {dtype: int64, checks: {greater_than: 0}}\n  p: {dtype: str}\nstrict: true\n"
+GOOD = pl.DataFrame({"a": [1, 2, 3], "p": ["x", "y", "x"]})
+BAD = pl.DataFrame({"a": [-1], "p": ["z"]})
+
+
+@pytest.fixture
+def validate(cd4ml: Callable[..., Run], tmp_path: Path) -> Callable[..., Run]:
+    """Validate what is named against the schema."""
+    (tmp_path / "schema.yaml").write_text(SCHEMA)
+
+    def run(data: str) -> Run:
+        return cd4ml("validate-data", "--data", data, "--schema", "schema.yaml")
+
+    return run
+
+
+def test_delta_version__is_what_is_validated(validate: Callable[..., Run], tmp_path: Path) -> None:
+    """A pinned version passes, the latest one fails by its own rows, and the report names the version."""
+    GOOD.write_delta(tmp_path / "loans", delta_write_options={"partition_by": ["p"]})
+    BAD.write_delta(tmp_path / "loans", mode="append")
+
+    first, latest = validate("loans@0"), validate("loans")
+
+    assert (first.code, latest.code) == (0, 1)
+    assert [run.report["inputs"][0]["path"] for run in (first, latest)] == ["loans@0", "loans@1"]
+    assert first.report["inputs"][0]["sha256"] != latest.report["inputs"][0]["sha256"]
+    assert [run.report["inputs"][0]["rows"] for run in (first, latest)] == [3, 4]
+
+
+def test_deleted_rows__are_not_read(validate: Callable[..., Run], tmp_path: Path) -> None:
+    """Files of a Delta folder that its log has dropped do not count; reading the folder as Parquet would count them."""
+    BAD.write_delta(tmp_path / "loans")
+    GOOD.write_delta(tmp_path / "loans", mode="overwrite")
+
+    run = validate("loans")
+
+    assert (run.code, run.report["inputs"][0]["rows"]) == (0, 3)
+
+
+def test_delta_version_that_is_not_there__unavailable(validate: Callable[..., Run], tmp_path: Path) -> None:
+    """A version that does not exist is exit code 3, not the latest one."""
+    GOOD.write_delta(tmp_path / "loans")
+
+    assert validate("loans@7").code == 3
+
+
+def pointer(folder: Path, md5: str) -> None:
+    """Write what `dvc add t.parquet` writes."""
+    (folder / "t.parquet.dvc").write_text(f"outs:\n- md5: {md5}\n  size: 1\n  hash: md5\n  path: t.parquet\n")
+
+
+def test_dvc_pointer__is_compared_with_its_file(validate: Callable[..., Run], tmp_path: Path) -> None:
+    """A pointer to this very file passes; to another one, or to one that was not pulled, is exit code 3."""
+    GOOD.write_parquet(tmp_path / "t.parquet")
+    md5 = hashlib.md5((tmp_path / "t.parquet").read_bytes(), usedforsecurity=False).hexdigest()
+    pointer(tmp_path, md5)
+    assert validate("t.parquet.dvc").code == 0
+
+    pointer(tmp_path, "0" * 32)
+    other = validate("t.parquet.dvc")
+    (tmp_path / "t.parquet").unlink()
+    missing = validate("t.parquet.dvc")
+
+    assert (other.code, missing.code) == (3, 3)
+    assert "not the file" in other.report["summary"] and "dvc pull" in str(missing.report["checks"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "outs: []",
+        "- 1",
+        "outs:\n- md5: 0.dir\n  path: folder\n",
+        "outs:\n- md5: a\n  path: ../elsewhere.parquet\n",
+        "outs:\n- {md5: a, path: x}\n- {md5: b, path: y}\n",
+    ],
+)
+def test_odd_pointer__refused(validate: Callable[..., Run], tmp_path: Path, text: str) -> None:
+    """Pointers to folders, to several files or out of their folder are refused."""
+    (tmp_path / "t.parquet.dvc").write_text(text)
+
+    assert validate("t.parquet.dvc").code == 2
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """Serve the test's folder over HTTP."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        thread = threading.Thread(target=found.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_address[1]}"
+        found.shutdown()
+        thread.join()
+
+
+def test_address__is_fetched_and_named_without_secrets(
+    validate: Callable[..., Run], server: str, tmp_path: Path
+) -> None:
+    """A table at an address is validated; what may be a signature stays out of the report."""
+    GOOD.write_parquet(tmp_path / "good.parquet")
+    BAD.write_csv(tmp_path / "bad.csv")
+
+    good = validate(f"{server}/good.parquet?signature=secret")
+
+    assert good.code == 0
+    assert good.report["inputs"][0]["path"] == f"{server}/good.parquet"
+    assert validate(f"{server}/bad.csv").code == 1
+    missing = validate(f"{server}/missing.parquet?signature=secret")
+    assert missing.code == 3 and "secret" not in missing.report["summary"]
+
+
+def test_fetched_table__leaves_nothing_behind(server: str, tmp_path: Path) -> None:
+    """The copy goes as soon as the table is no longer needed."""
+    GOOD.write_parquet(tmp_path / "good.parquet")
+    source = open_data(f"{server}/good.parquet")
+    folder = source.path.parent
+    assert folder.exists()
+
+    del source
+
+    assert not folder.exists()
