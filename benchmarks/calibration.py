@@ -5,15 +5,17 @@ quality), a true loss of exactly the margin, and a known-worse model. Run it wit
 
     python benchmarks/calibration.py [--pairs 1000] [--rows 200 1000 20000] [--only roc-auc]
 
-It prints a table, and ends with 1 if a rate lies outside its band.
+It prints a table. Of a hundred rates one lies outside a band of 99 % by chance: such a rate is measured again, on four
+times as many new pairs. It ends with 1 if it lies outside again.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +34,7 @@ BAND: Final = (0.033, 0.069)
 CEILING: Final = 0.065
 # Rows from which a population value is computed: its error is far below that of any sample here.
 POPULATION: Final = 4_000_000
+POPULATIONS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,7 @@ class Rate:
     low: float
     high: float
     without_verdict: float = 0.0
+    second: bool = False
 
     @property
     def kept(self) -> bool:
@@ -124,32 +128,38 @@ POINT: Final = Rule(decision=Decision.POINT)
 TESTED: Final = Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)
 
 
-def equal_models(metric: Metric, world: World | Errors, n: int, pairs: int) -> Iterator[Rate]:
+def equal_models(metric: Metric, world: World | Errors, n: int, pairs: int, stream: int) -> Iterator[Rate]:
     """Measure how often equally good models are blocked."""
-    generator = np.random.default_rng([n, 1])
+    generator = np.random.default_rng([n, 1, stream])
     found = [verdicts(metric, (POINT, TESTED), world.draw(n, generator), seed) for seed in range(pairs)]
     by_point, by_test = zip(*found, strict=True)
     yield rate(metric, world, n, "point, tolerance 0: blocks an equal model", by_point, Status.FAILED, 0.0, 1.0)
-    # Tests of few differing rows, and of absolute values, block less often than 5 %, but never more.
-    low = 0.0 if world.name.startswith("rare") or metric.name == "calibration-error" else BAND[0]
+    # Where few rows differ there are few p-values, and an absolute value is hardly ever shown to have grown: these
+    # tests block less often than 5 %. More often they may not.
+    few = world.name.startswith("rare") or (metric.name in ("precision", "recall") and n < 1_000)
+    low = 0.0 if few or metric.name == "calibration-error" else BAND[0]
     yield rate(metric, world, n, f"{TESTED.decision}: blocks an equal model", by_test, Status.FAILED, low, BAND[1])
 
 
-def true_loss(metric: Metric, world: World | Errors, n: int, pairs: int) -> Iterator[Rate]:
+def true_loss(metric: Metric, world: World | Errors, n: int, pairs: int, stream: int) -> Iterator[Rate]:
     """Measure how often a true loss of exactly the margin passes as no worse than the margin."""
-    margin = population_loss(metric, world)
+    margin = population_loss(metric.name, world)
     rule = Rule(decision=Decision.NO_WORSE_THAN, tolerance=margin)
-    generator = np.random.default_rng([n, 2])
+    generator = np.random.default_rng([n, 2, stream])
     found = [verdicts(metric, (rule,), world.draw(n, generator), seed)[0] for seed in range(pairs)]
     what = f"no-worse-than {margin:.3g}: passes a true loss of it"
     yield rate(metric, world, n, what, found, Status.PASSED, 0.0, CEILING)
 
 
-def population_loss(metric: Metric, world: World | Errors) -> float:
-    """Return the candidate's true loss, from very many rows."""
-    candidate, production = world.draw(POPULATION, np.random.default_rng(0))
-    difference = measure(metric, candidate).value - measure(metric, production).value
-    return -difference if metric.greater_is_better else difference
+@cache
+def population_loss(name: str, world: World | Errors) -> float:
+    """Return the candidate's true loss, from so many rows that its own error does not count."""
+    metric, losses = METRICS[name], []
+    for seed in range(POPULATIONS):
+        candidate, production = world.draw(POPULATION, np.random.default_rng(seed))
+        losses.append(measure(metric, production).value - measure(metric, candidate).value)
+    loss = float(np.mean(losses))
+    return loss if metric.greater_is_better else -loss
 
 
 def rate(
@@ -185,18 +195,28 @@ def worlds(name: str) -> tuple[Sequence[World | Errors], Sequence[World | Errors
     return (World(name="equal"), *ties, *rare), (World(name="loss", loss=0.1),)
 
 
+Measure = Callable[[Metric, World | Errors, int, int, int], Iterator[Rate]]
+
+
 def simulate(names: Sequence[str], rows: Sequence[int], pairs: int) -> Iterator[Rate]:
     """Yield every rate."""
     for name in names:
         equal, worse = worlds(name)
         for n in rows:
             for world in equal:
-                yield from equal_models(METRICS[name], world, n, pairs)
-            if name != "calibration-error":
-                for world in worse:
-                    yield from true_loss(METRICS[name], world, n, pairs)
+                yield from again(equal_models, METRICS[name], world, n, pairs)
+            for world in () if name == "calibration-error" else worse:
+                yield from again(true_loss, METRICS[name], world, n, pairs)
     if max(rows) >= 20_000 and "roc-auc" in names:
         yield from known_worse(max(rows), pairs)
+
+
+def again(function: Measure, metric: Metric, world: World | Errors, n: int, pairs: int) -> Iterator[Rate]:
+    """Yield the rates, and a second measurement where one lies outside its band."""
+    found = list(function(metric, world, n, pairs, 0))
+    yield from found
+    if not all(one.kept for one in found):
+        yield from (replace(one, second=True) for one in function(metric, world, n, 4 * pairs, 1))
 
 
 def known_worse(n: int, pairs: int) -> Iterator[Rate]:
@@ -204,7 +224,7 @@ def known_worse(n: int, pairs: int) -> Iterator[Rate]:
     rules = (TESTED, Rule(decision=Decision.NO_WORSE_THAN, tolerance=0.005))
     for name, loss in (("roc-auc", 0.1), ("accuracy", 0.18)):
         world = World(name="2 points worse", loss=loss)
-        margin = population_loss(METRICS[name], world)
+        margin = population_loss(name, world)
         generator = np.random.default_rng([n, 3])
         found = [verdicts(METRICS[name], rules, world.draw(n, generator), seed) for seed in range(pairs)]
         for rule, statuses in zip(rules, zip(*found, strict=True), strict=True):
@@ -223,12 +243,12 @@ def main() -> int:
     print(f"| metric | models | n | what | rate of {arguments.pairs:,} | band | no verdict |")
     print("|---|---|--:|---|--:|---|--:|")
     for found in simulate(arguments.only, arguments.rows, arguments.pairs):
-        outside += not found.kept
-        mark = "" if found.kept else " **outside**"
+        outside += found.second and not found.kept
+        mark = (" again, on 4 times as many" if found.second else "") + ("" if found.kept else " **outside**")
         band = f"{found.low:.3g} to {found.high:.3g}"
         cells = [found.metric, found.world, f"{found.n:,}", found.what, f"{found.rate:.1%}{mark}", band]
         print(f"| {' | '.join(cells)} | {found.without_verdict:.1%} |", flush=True)
-    print(f"\n{outside} outside their band")
+    print(f"\n{outside} outside their band, twice")
     return 1 if outside else 0
 
 

@@ -141,12 +141,12 @@ def scores_reversed(sample: Sample) -> bool:
     """Whether scores fall where decisions rise: they are of the other class. False if nothing can be said."""
     import numpy as np
 
-    from cd4ml.metrics.ranking import roc_auc
+    from cd4ml.metrics.ranking import falls
 
     positive = np.asarray(sample.y_pred == 1)
     if sample.y_score is None or positive.all() or not positive.any():
         return False
-    return roc_auc(Sample(y_true=positive, y_pred=positive, y_score=sample.y_score)).value < 0.5
+    return falls(sample, positive)
 
 
 def confusion_matrix(sample: Sample, task: Task) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.errors import OptionsError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MISSING: Final = "(missing)"
 MOST_NUMBERS: Final = 20
 MOST_SLICES: Final = 200
+MOST_CODES: Final = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +28,21 @@ class Slice:
 
     Attributes:
         values: the slice's value by column.
-        rows: indices of its rows, ascending.
+        n: number of its rows.
+        codes: shape (n of all rows,), shared by the slices of a declaration; `code` marks the rows of this one.
     """
 
     values: Mapping[str, str]
-    rows: npt.NDArray[np.int64]
+    n: int
+    codes: npt.NDArray[np.int32]
+    code: int
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Indices of its rows, ascending."""
+        import numpy as np
+
+        return np.flatnonzero(self.codes == self.code)
 
     @property
     def name(self) -> str:
@@ -64,7 +76,7 @@ def slices(frame: pd.DataFrame, declared: Sequence[str], bins: Mapping[str, str]
     return found
 
 
-_Coded = tuple["npt.NDArray[np.int64]", list[str]]
+_Coded = tuple["npt.NDArray[np.int32]", list[str]]
 
 
 def _coded(values: pd.Series[Any], name: str, edges: str | None) -> _Coded:
@@ -84,7 +96,8 @@ def _coded(values: pd.Series[Any], name: str, edges: str | None) -> _Coded:
     if len(distinct) > MOST_SLICES:
         raise OptionsError(f"slices: `{name}` has {len(distinct)} different values; is it an identifier?")
     # Missing values have the code -1: the last name.
-    return np.where(codes < 0, len(distinct), codes), [*(_text(value) for value in distinct), MISSING]
+    shown = np.where(codes < 0, len(distinct), codes).astype(np.int32)
+    return shown, [*(_text(value) for value in distinct), MISSING]
 
 
 def _text(value: object) -> str:
@@ -104,8 +117,9 @@ def _binned(values: pd.Series[Any], name: str, edges: str) -> _Coded:
         raise OptionsError(f"slice-bins: {name}: {unreadable} values are no numbers")
     shown = [f"{cut:g}" for cut in cuts]
     names = [f"<{shown[0]}", *(f"{low} to <{high}" for low, high in pairwise(shown)), f">={shown[-1]}", MISSING]
-    codes = np.searchsorted(cuts, numbers, side="right")
-    return np.where(np.isnan(numbers), len(names) - 1, codes), names
+    codes = np.searchsorted(cuts, numbers, side="right").astype(np.int32)
+    codes[np.isnan(numbers)] = len(names) - 1
+    return codes, names
 
 
 def parsed_edges(name: str, edges: str) -> list[float]:
@@ -127,15 +141,18 @@ def _cut(columns: Sequence[str], coded: Mapping[str, _Coded]) -> Iterator[Slice]
     """Yield the combinations of the columns' values that occur, largest first."""
     import numpy as np
 
-    flat = np.zeros(len(coded[columns[0]][0]), dtype=np.int64)
+    size = prod(len(coded[name][1]) for name in columns)
+    if size > MOST_CODES:
+        raise OptionsError(f"slices: {' & '.join(columns)} has {size} combinations; declare fewer, or bins")
+    flat = np.zeros(len(coded[columns[0]][0]), dtype=np.int32)
     for name in columns:
         codes, names = coded[name]
-        flat = flat * len(names) + codes
-    order = np.argsort(flat, kind="stable")
-    found, starts = np.unique(flat[order], return_index=True)
-    parts = np.split(order, starts[1:])
-    for index in sorted(range(len(found)), key=lambda index: (-len(parts[index]), int(found[index]))):
-        yield Slice(values=_values(int(found[index]), columns, coded), rows=parts[index])
+        flat *= len(names)
+        flat += codes
+    counts = np.bincount(flat)
+    for code in np.argsort(-counts, kind="stable").tolist():
+        if counts[code]:
+            yield Slice(values=_values(code, columns, coded), n=int(counts[code]), codes=flat, code=code)
 
 
 def _values(flat: int, columns: Sequence[str], coded: Mapping[str, _Coded]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cd4ml.checks.evaluation import Limits
     from cd4ml.data.predictions import Predictions
     from cd4ml.metrics.evaluation import Evaluation
+    from cd4ml.metrics.slices import Slice
 
 STAGE: Final = "evaluate-model"
 OUTPUTS: Final[dict[str, str]] = {}
@@ -98,14 +99,19 @@ def run(options: Options, context: Context) -> Report:
 
     metrics = _check_options(options, _known(options, context))
     predictions = read_predictions(Path(options.predictions), columns=options.columns)
-    frame, limits = predictions.frame, _limits(options, [metric.name for metric in metrics])
-    context.progress(f"Evaluating {len(frame):,} predictions: {', '.join(limits.rules)}")
+    _release_memory()
+    n, limits = len(predictions.frame), _limits(options, [metric.name for metric in metrics])
+    context.progress(f"Evaluating {n:,} predictions: {', '.join(limits.rules)}")
     reader = _reader(options.predictions, options)
-    candidate, production = reader.sample(frame), _production(predictions, reader, options)
+    candidate, production = reader.sample(predictions.frame), _production(predictions, reader, options)
+    cut = _cut(predictions, options)
+    # The samples hold all that is needed of the rows from here on.
+    predictions = _without_rows(predictions)
+    _release_memory()
     whole = evaluate(metrics, candidate, production, task=options.task, seed=options.seed)
-    parts = _slices(metrics, predictions, candidate, production, options)
+    parts = _slices(metrics, cut, candidate, production, options)
     checks = [
-        *_enough_rows(len(frame), "test", options),
+        *_enough_rows(n, "test", options),
         *_direction({"candidate": candidate, "production": production}, metrics, options),
         *_compared(candidate, production, options),
         *checked.of_all_rows(whole, limits),
@@ -115,7 +121,7 @@ def run(options: Options, context: Context) -> Report:
     return Report(
         stage=STAGE,
         checks=checks,
-        summary=_summary(checks, len(frame)),
+        summary=_summary(checks, n),
         metrics=_metrics(whole, parts, production is not None),
         details=_details(candidate, production, options),
         inputs=_digests(predictions, options),
@@ -308,30 +314,43 @@ def _compared(candidate: Sample, production: Sample | None, options: Options) ->
         yield _identical(candidate, production, options)
 
 
+def _without_rows(predictions: Predictions) -> Predictions:
+    """Return what the table says on its models alone: of ten million rows it is half of the memory."""
+    return replace(predictions, frame=predictions.frame.head(0).copy())
+
+
+def _release_memory() -> None:
+    """Give back what the table took: Arrow keeps what is freed until it is told."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
+def _cut(predictions: Predictions, options: Options) -> list[Slice]:
+    """Return the slices that are declared."""
+    if not options.slices:
+        return []
+    from cd4ml.metrics.slices import slices
+
+    return slices(predictions.frame, options.slices, options.slice_bins)
+
+
 def _slices(
     metrics: Sequence[Metric],
-    predictions: Predictions,
+    cut: Sequence[Slice],
     candidate: Sample,
     production: Sample | None,
     options: Options,
 ) -> list[Evaluation]:
-    """Evaluate every slice that is declared."""
-    if not options.slices:
-        return []
+    """Evaluate every slice."""
     from cd4ml.metrics.evaluation import evaluate
-    from cd4ml.metrics.slices import slices
 
-    return [
-        evaluate(
-            metrics,
-            candidate.rows(part.rows),
-            production.rows(part.rows) if production else None,
-            task=options.task,
-            seed=options.seed,
-            slice=part.values,
-        )
-        for part in slices(predictions.frame, options.slices, options.slice_bins)
-    ]
+    found = []
+    for part in cut:
+        rows = part.rows
+        own, other = candidate.rows(rows), production.rows(rows) if production else None
+        found.append(evaluate(metrics, own, other, task=options.task, seed=options.seed, slice=part.values))
+    return found
 
 
 def _identical(candidate: Sample, production: Sample, options: Options) -> Check:
