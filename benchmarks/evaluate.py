@@ -2,8 +2,8 @@
 
     python benchmarks/evaluate.py [--rows 1000000] [--draws 3]
 
-Each contender runs in a process of its own, which reports its time and the most memory it held, the rows and the libraries
-included. The bootstrap of rows is timed on a few draws and multiplied: nobody waits for a thousand.
+Each contender runs in a process of its own, which reports its time and the most memory it held, the rows and the
+libraries included. The bootstrap of rows is timed on a few draws and multiplied: nobody waits for a thousand.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def check(
         slice: values by column, if the rows are a slice.
     """
     p = comparison.p_worse if p_value is None else p_value
-    lacking = support.lacking(rule)
+    lacking = support.lacking(rule) or _unsure(rule, comparison)
     if lacking and not shown_worse(rule, comparison, p):
         found = _too_few(rule, comparison, support, lacking)
     elif rule.decision is Decision.POINT:
@@ -118,6 +118,11 @@ def check(
     seen = comparison.detectable
     sight = "" if seen is None else f" These rows would show a loss of {seen:.2g} in 4 of 5 cases."
     return replace(found, message=found.message + sight, slice=slice or None)
+
+
+def _unsure(rule: Rule, comparison: Comparison) -> str:
+    """Say that a rule that needs to know how sure the difference is cannot."""
+    return "" if comparison.certain or not rule.tests else "they tell nothing on how sure the difference is"
 
 
 def _check(
@@ -140,7 +145,7 @@ def _check(
         reason=reason,
         metric=name,
         value=comparison.candidate,
-        interval=comparison.interval,
+        interval=comparison.interval if comparison.certain else None,
         baseline=comparison.production,
         limit="not significantly worse" if tested else rule.tolerance,
         n=comparison.n,
@@ -151,6 +156,8 @@ def _check(
 
 def _sure(comparison: Comparison) -> str:
     """Say how sure the difference is."""
+    if not comparison.certain:
+        return ""
     low, high, method = comparison.interval.lower, comparison.interval.upper, comparison.interval.method
     return f" The difference lies above {low:.4f} and below {high:.4f}, each with 95 % confidence ({method})."
 

@@ -8,7 +8,7 @@ With weights, counts are no counts any more: there all metrics of decisions take
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -17,7 +17,7 @@ import numpy as np
 from cd4ml.metrics import bootstrap, intervals, labels, mcnemar
 from cd4ml.metrics.estimates import estimate, is_of_labels
 from cd4ml.metrics.intervals import ONE_SIDED, POWER, Bounds, normal_quantile, student_below, student_quantile
-from cd4ml.metrics.performance import Metric, Sample, UndefinedMetricError
+from cd4ml.metrics.performance import Metric, Sample
 from cd4ml.metrics.ranking import Estimate, Floats
 from cd4ml.report import Interval
 
@@ -88,6 +88,11 @@ class Comparison:
     interval: Interval
     p_worse: float
     n: int
+
+    @property
+    def certain(self) -> bool:
+        """Whether the rows tell how sure the difference is."""
+        return all(math.isfinite(value) for value in (self.interval.lower, self.interval.upper, self.p_worse))
 
     @property
     def gain(self) -> float:
@@ -209,8 +214,8 @@ def compare(candidate: Measured, production: Measured) -> Comparison:
     Args:
         candidate, production: the same metric of samples that share their rows.
 
-    Raises:
-        UndefinedMetricError: the rows tell nothing on the spread of the difference.
+    Returns:
+        A comparison that is not `certain` where the rows tell nothing on how sure the difference is.
     """
     metric = candidate.metric
     if is_of_labels(metric):
@@ -219,18 +224,24 @@ def compare(candidate: Measured, production: Measured) -> Comparison:
         error, interval, p_worse = _compare_rows(candidate, production)
     else:
         error, interval, p_worse = _compare_influences(candidate, production)
-    if not (math.isfinite(interval.lower) and math.isfinite(interval.upper) and math.isfinite(p_worse)):
-        raise UndefinedMetricError("these rows tell nothing on how sure the difference is")
     return Comparison(
         metric=metric,
         candidate=candidate.value,
         production=production.value,
         difference=candidate.value - production.value,
         standard_error=error,
-        interval=interval,
+        interval=_possible(interval, metric),
         p_worse=p_worse,
         n=candidate.n,
     )
+
+
+def _possible(interval: Interval, metric: Metric) -> Interval:
+    """Return the interval inside what differences of the metric there can be; all of that if it says nothing."""
+    largest = metric.highest - metric.lowest
+    lower = max(interval.lower, -largest) if interval.lower == interval.lower else -largest
+    upper = min(interval.upper, largest) if interval.upper == interval.upper else largest
+    return replace(interval, lower=lower, upper=upper)
 
 
 _Compared = tuple[float, Interval, float]
@@ -244,7 +255,7 @@ def _compare_labels(candidate: Measured, production: Measured) -> _Compared:
     if sample.weight is None and name in ("accuracy", "recall"):
         return error, *_mcnemar(counted, only_positive=name == "recall")
     n = _informative(sample)
-    if error == 0:
+    if error == 0 and candidate.value == production.value:
         return error, _no_row_differs(n), 0.5
     if sample.weight is not None or len(counted.count) > bootstrap.MOST_CELLS:
         difference = candidate.value - production.value

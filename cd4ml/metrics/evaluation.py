@@ -85,12 +85,8 @@ def _result(metric: Metric, candidate: Sample, production: Sample | None, seed: 
     if production is None:
         return Result(metric=metric, candidate=of_first, production=None, comparison=None)
     second, of_second = _value(metric, production, seed, sure=False)
-    comparison, problem = None, of_first.problem or of_second.problem
-    if first is not None and second is not None:
-        try:
-            comparison = compare(first, second)
-        except UndefinedMetricError as error:
-            problem = str(error)
+    problem = of_first.problem or of_second.problem
+    comparison = compare(first, second) if first is not None and second is not None else None
     return Result(metric=metric, candidate=of_first, production=of_second, comparison=comparison, problem=problem)
 
 

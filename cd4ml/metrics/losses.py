@@ -29,7 +29,7 @@ def _brier(sample: Sample) -> Floats:
 
 def errors(sample: Sample) -> Floats:
     """Return y_true - y_pred."""
-    return np.asarray(np.subtract(sample.y_true, sample.y_pred, dtype=float))
+    return np.asarray(np.asarray(sample.y_true, dtype=float) - np.asarray(sample.y_pred, dtype=float))
 
 
 def _absolute(sample: Sample) -> Floats:

@@ -9,11 +9,14 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.metrics.performance import ALL_TASKS, Metric, Sample, UndefinedMetricError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 ARGUMENTS: Final = ("y_true", "y_pred", "y_score", "sample_weight")
 
@@ -104,8 +107,8 @@ def _arrays(sample: Sample) -> dict[str, Any]:
 
     labels = None if sample.labels is None else np.array(sample.labels)
     values = {
-        "y_true": sample.y_true if labels is None else labels[sample.y_true.astype(int)],
-        "y_pred": sample.y_pred if labels is None else labels[sample.y_pred.astype(int)],
+        "y_true": _wide(sample.y_true) if labels is None else labels[sample.y_true.astype(int)],
+        "y_pred": _wide(sample.y_pred) if labels is None else labels[sample.y_pred.astype(int)],
         "y_score": sample.y_score,
         "sample_weight": sample.weight,
     }
@@ -114,3 +117,8 @@ def _arrays(sample: Sample) -> dict[str, Any]:
         if view is not None:
             view.flags.writeable = False
     return shown
+
+
+def _wide(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return 0 and 1 as whole numbers that do not overflow when a function multiplies them."""
+    return values.astype("int64") if values.dtype.kind in "iub" else values

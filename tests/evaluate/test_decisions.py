@@ -122,6 +122,36 @@ def test_few_of_a_class__shown_failure__failed(evaluate: Evaluate) -> None:
     assert (run.code, by_id(run, "regression:recall")["status"]) == (1, "failed")
 
 
+@pytest.mark.parametrize("decision", sorted(Decision))
+def test_all_wrong_against_all_right__failed(evaluate: Evaluate, decision: str) -> None:
+    """A model that is wrong on every row is blocked by a production model that is right on every row, though neither
+    varies from row to row, whatever the metric and the decision, with and without weights."""
+    y_true = np.array([0, 1] * 100)
+    frame = pd.DataFrame({"y_true": y_true, "y_pred": 1 - y_true, "production_y_pred": y_true})
+    names = ("accuracy", "balanced-accuracy", "recall", "precision", "f1", "f1-macro", "f1-weighted", "recall-macro")
+    margins = ",".join(f"{name}=0.1" for name in names)
+    modes = {
+        Decision.POINT: ("--maximum-regression", margins),
+        Decision.NO_WORSE_THAN: ("--no-worse-than", margins),
+        Decision.NOT_SIGNIFICANTLY_WORSE: ("--not-significantly-worse", ",".join(names)),
+    }
+    for table_ in (frame, frame.assign(sample_weight=1.0)):
+        run = evaluate(table_, *modes[Decision(decision)])
+        found = {name: by_id(run, f"regression:{name}")["status"] for name in names}
+        assert (run.code, set(found.values())) == (1, {"failed"}), found
+
+
+def test_single_positive(evaluate: Evaluate) -> None:
+    """Where one positive row tells nothing on how sure a difference is, tests are undecided and `point` decides."""
+    frame = pd.DataFrame({"y_true": [1] + [0] * 99, "y_pred": [1, 0] * 50, "y_score": np.linspace(1, 0, 100)})
+    frame = frame.assign(production_y_pred=frame["y_pred"], production_y_score=frame["y_score"].shift(-3).fillna(0))
+    point = evaluate(frame, "--minimum", "roc-auc=0.5")
+    tested = evaluate(frame, *TESTED)
+
+    assert (point.code, "interval" in by_id(point, "regression:roc-auc")) == (0, False)
+    assert (tested.code, by_id(tested, "regression:roc-auc")["status"]) == (4, "inconclusive")
+
+
 def test_floor_is_not_for_point(evaluate: Evaluate) -> None:
     """Today's behaviour decides by the point value on few rows as well."""
     run = evaluate(table(20, 5, 5, 70, production=(18, 7, 5, 70)), "--minimum", "accuracy=0.5")

@@ -27,6 +27,10 @@ def cost(y_true, y_pred, sample_weight):
     return -profit(y_true, y_pred)
 
 
+def large(y_true, y_pred):
+    return float((y_true * 100 + y_pred * 100).mean())
+
+
 def spread(y_score):
     return float(np.std(y_score))
 
@@ -93,6 +97,14 @@ def test_own_metric__limits_and_comparison(evaluate: Evaluate) -> None:
     assert passed.report["metrics"]["candidate"] == {"profit": pytest.approx(1.1)}
     assert by_id(passed, "minimum:profit")["interval"]["method"] == "bootstrap of rows"
     assert by_id(passed, "regression:profit")["interval"]["method"] == "paired bootstrap of rows"
+
+
+def test_own_metric__does_not_overflow(evaluate: Evaluate) -> None:
+    """Labels are whole numbers that can be multiplied: 100 + 100 is 200."""
+    own = ("--custom-metrics", "large=own_metrics:large")
+    run = evaluate(table(45, 5, 5, 45), *own, "--minimum", "large=0")
+
+    assert run.report["metrics"]["candidate"]["large"] == pytest.approx(100.0)
 
 
 def test_own_loss__smaller_is_better(evaluate: Evaluate) -> None:

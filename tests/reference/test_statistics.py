@@ -14,7 +14,7 @@ from cd4ml.metrics.calibration import calibration_error
 from cd4ml.metrics.comparison import Measured, compare, gap, measure
 from cd4ml.metrics.estimates import estimate
 from cd4ml.metrics.multiplicity import holm
-from cd4ml.metrics.performance import METRICS, Metric, Sample, UndefinedMetricError, compute
+from cd4ml.metrics.performance import METRICS, Metric, Sample, compute
 from cd4ml.metrics.ranking import average_precision, roc_auc
 
 # --- proportions
@@ -464,15 +464,16 @@ def test_own_metric__bootstrap_of_rows() -> None:
 
 
 def test_single_positive__no_spread() -> None:
-    """One positive row says nothing on how sure a ROC area is: no interval, and no comparison."""
+    """One positive row says nothing on how sure a ROC area is: no interval, and a comparison that is not certain."""
     y_true = np.array([1] + [0] * 50)
     score = np.linspace(0, 1, 51)
     sample = Sample(y_true=y_true, y_pred=y_true, y_score=score)
     other = Sample(y_true=y_true, y_pred=y_true, y_score=score[::-1].copy())
 
     assert measure(METRICS["roc-auc"], sample).interval is None
-    with pytest.raises(UndefinedMetricError):
-        compare(measure(METRICS["roc-auc"], sample), measure(METRICS["roc-auc"], other))
+    found = compare(measure(METRICS["roc-auc"], sample), measure(METRICS["roc-auc"], other))
+    assert not found.certain
+    assert (found.interval.lower, found.interval.upper) == (-1, 1)
 
 
 @settings(deadline=None, max_examples=50)
