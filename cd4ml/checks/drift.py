@@ -1,7 +1,7 @@
 """Drift and limits -> checks. Pure.
 
-An alarm needs both: a difference that chance does not explain, all tests of the run taken together, and an effect that
-reaches its band. Either alone misleads: at a million rows everything is significant, at a hundred rows indexes are large.
+An alarm needs both: a difference that chance does not explain, all tests of the run taken together, and an effect
+that reaches its band. Either alone misleads: a million rows make everything significant, a hundred make indexes large.
 """
 
 from __future__ import annotations

@@ -227,8 +227,11 @@ Cells = NumberCells | CategoryCells
 Layout = Mapping[str, Grid | None]
 
 
-def count(source: Source, layout: Layout) -> dict[str, Cells]:
+def count(source: Source, layout: Layout, *, every: int = 1) -> dict[str, Cells]:
     """Count the values of columns in one pass over the table.
+
+    Args:
+        every: look at each n-th row of a part only; 1 looks at all.
 
     Raises:
         OptionsError: a column of categories with too many of them, or a damaged table.
@@ -239,7 +242,7 @@ def count(source: Source, layout: Layout) -> dict[str, Cells]:
     }
     with refused(source.path):
         for name, values in _columns(source, list(layout)):
-            counters[name].add(values)
+            counters[name].add(values if every == 1 else values.take(range(0, len(values), every)))
     return {name: counter.cells() for name, counter in counters.items()}
 
 
@@ -254,9 +257,11 @@ def layout_of(source: Source, numbers: Sequence[str], categories: Sequence[str])
     return layout
 
 
-def count_and_fit(source: Source, numbers: Sequence[str], categories: Sequence[str]) -> dict[str, Cells]:
+def count_and_fit(
+    source: Source, numbers: Sequence[str], categories: Sequence[str], *, every: int = 1
+) -> dict[str, Cells]:
     """Count the columns in grids of their own; a grid that turns out too coarse is made again from the values."""
-    counted = count(source, layout_of(source, numbers, categories))
+    counted = count(source, layout_of(source, numbers, categories), every=every)
     coarse = [
         name
         for name, cells in counted.items()
@@ -265,7 +270,7 @@ def count_and_fit(source: Source, numbers: Sequence[str], categories: Sequence[s
     ]
     if coarse:
         fitted = {name: _fit(values) for name, values in _sample(source, coarse).items() if len(values)}
-        for name, cells in count(source, fitted).items():
+        for name, cells in count(source, fitted, every=every).items():
             before = counted[name]
             if isinstance(cells, NumberCells) and isinstance(before, NumberCells) and cells.fullest < before.fullest:
                 counted[name] = cells

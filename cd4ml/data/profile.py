@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,12 @@ class Profile:
     data_sha256: str
 
 
-def build(source: Source, numbers: Sequence[str], categories: Sequence[str]) -> Profile:
-    """Count the columns of the reference in one pass."""
+def build(source: Source, numbers: Sequence[str], categories: Sequence[str], *, every: int = 1) -> Profile:
+    """Count the columns of the reference in one pass; of a sample (`every` above 1) no profile is to be saved."""
     return Profile(
         rows=source.rows,
         families={name: family(source.schema[name]) for name in (*numbers, *categories)},
-        features=count_and_fit(source, numbers, categories),
+        features=count_and_fit(source, numbers, categories, every=every),
         schema_sha256=schema_sha256(source),
         data_sha256=source.digest("reference").sha256,
     )
@@ -71,6 +72,21 @@ def to_json(profile: Profile) -> str:
         },
     }
     return json.dumps({**content, "sha256": _digest(content)}, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def write(path: Path, profile: Profile) -> None:
+    """Write a profile in one move, so that no reader sees half of it.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(to_json(profile), encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise UnavailableError(f"{path}: cannot be written: {error.strerror}.") from error
 
 
 def read(path: Path) -> Profile:

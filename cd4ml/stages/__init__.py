@@ -62,10 +62,15 @@ STAGES: Final[dict[str, StageInfo]] = {
         summary="A deployed model becomes production, or the previous one returns.",
         requirements=("score-model",),
     ),
+    "detect-drift": StageInfo(
+        summary="Current data and predictions are like the reference, and performance holds where labels exist.",
+        requirements=("detect-drift",),
+    ),
 }
 
-# What `cd4ml run` and the root action go through; promotion is always a decision of its own.
-PIPELINE: Final = tuple(name for name in STAGES if name != "promote-model")
+# What `cd4ml run` and the root action go through; promotion is always a decision of its own, and monitoring is a run
+# of its own.
+PIPELINE: Final = tuple(name for name in STAGES if name not in ("promote-model", "detect-drift"))
 
 
 def load(name: str) -> Stage:

@@ -1,0 +1,139 @@
+"""Rows whose labels have arrived: their losses, their order in time, and their inputs as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cd4ml.data.sources import Source, refused
+from cd4ml.errors import OptionsError
+from cd4ml.options import nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+# A category takes part as an input if it has this share of the rows.
+_SMALLEST_SHARE: Final = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """The labelled rows of one table, in the order of time where there is one.
+
+    Attributes:
+        frame: the features of these rows.
+        losses: shape (n,): 0 or 1 for decisions, the absolute error for numbers.
+        times: texts, shape (n,), or None.
+    """
+
+    frame: pl.DataFrame
+    losses: npt.NDArray[np.float64]
+    times: Sequence[str] | None
+
+
+def read_labelled(
+    source: Source, *, label: str, prediction: str, features: Sequence[str], time: str | None, numeric: bool
+) -> Labelled:
+    """Read the rows of a table that have a label.
+
+    Raises:
+        OptionsError: a column is missing, or labelled rows have no prediction or no time.
+    """
+    import polars as pl
+
+    wanted = [label, prediction, *([time] if time else [])]
+    problems = [
+        f"{source.path} has no column `{name}`{nearest(name, source.schema)}"
+        for name in wanted
+        if name not in source.schema
+    ]
+    if problems:
+        raise OptionsError(problems)
+    columns = list(dict.fromkeys([*wanted, *features]))
+    with refused(source.path):
+        frame = source.lazy().select(columns).filter(pl.col(label).is_not_null()).collect(engine="streaming")
+    if source.schema[label].is_float():
+        frame = frame.filter(pl.col(label).is_not_nan())
+    for name in wanted[1:]:
+        gaps = frame[name].null_count()
+        if gaps:
+            raise OptionsError(f"{source.path}: {gaps} rows have a label, but no `{name}`")
+    if time:
+        frame = frame.sort(time)
+    losses = _absolute_errors(frame, label, prediction, source) if numeric else _errors(frame, label, prediction)
+    times = frame[time].cast(pl.String).to_list() if time else None
+    return Labelled(frame=frame.select(features), losses=losses, times=times)
+
+
+def _errors(frame: pl.DataFrame, label: str, prediction: str) -> npt.NDArray[np.float64]:
+    """Return 1 for each wrong decision; 1 of one column is the 1.0 of another."""
+    import numpy as np
+
+    from cd4ml.data.cells import as_label
+
+    names = {value: as_label(value) for name in (label, prediction) for value in frame[name].unique().to_list()}
+    pairs = zip(frame[label].to_list(), frame[prediction].to_list(), strict=True)
+    return np.array([names[first] != names[second] for first, second in pairs], dtype=np.float64)
+
+
+def _absolute_errors(frame: pl.DataFrame, label: str, prediction: str, source: Source) -> npt.NDArray[np.float64]:
+    """Return the absolute error of each row."""
+    import numpy as np
+
+    if not (frame[label].dtype.is_numeric() and frame[prediction].dtype.is_numeric()):
+        raise OptionsError(f"{source.path}: `{label}` and `{prediction}` must be numbers where task is regression")
+    truth, guess = (frame[name].to_numpy().astype(np.float64) for name in (label, prediction))
+    errors: npt.NDArray[np.float64] = np.abs(truth - guess)
+    if not np.isfinite(errors).all():
+        raise OptionsError(f"{source.path}: `{label}` or `{prediction}` holds values that are no finite numbers")
+    return errors
+
+
+def inputs(
+    reference: pl.DataFrame, current: pl.DataFrame, categorical: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the features of both samples as numbers without gaps, shapes (n, k) and (m, k).
+
+    A number keeps its value, with the median in place of a gap and a column that says so; a category is a column of 0
+    and 1 for each of its frequent values.
+    """
+    import numpy as np
+
+    columns: list[tuple[Any, Any]] = []
+    for name in reference.columns:
+        pair = (reference[name], current[name])
+        columns += _categories(*pair) if name in categorical else _numbers(*pair)
+    first, second = (np.column_stack([pair[side] for pair in columns]).astype(np.float64) for side in (0, 1))
+    return first, second
+
+
+def _numbers(reference: pl.Series, current: pl.Series) -> list[tuple[Any, Any]]:
+    """Return a column of numbers, and one that marks its gaps if there are any."""
+    import numpy as np
+    import polars as pl
+
+    values = [series.to_physical().cast(pl.Float64).to_numpy() for series in (reference, current)]
+    gaps = [~np.isfinite(part) for part in values]
+    usable = values[0][~gaps[0]]
+    middle = float(np.median(usable)) if len(usable) else 0.0
+    filled = tuple(np.where(gap, middle, part) for part, gap in zip(values, gaps, strict=True))
+    marks = [(gaps[0], gaps[1])] if any(gap.any() for gap in gaps) else []
+    return [(filled[0], filled[1]), *marks]
+
+
+def _categories(reference: pl.Series, current: pl.Series) -> list[tuple[Any, Any]]:
+    """Return a column for each frequent category; rows without one are a category as well."""
+    import polars as pl
+
+    from cd4ml.data.cells import as_label
+
+    texts = []
+    for series in (reference, current):
+        names = {value: "" if value is None else as_label(value) for value in series.unique().to_list()}
+        texts.append(pl.Series([names[value] for value in series.to_list()], dtype=pl.String))
+    shares = pl.concat(texts).value_counts(normalize=True)
+    frequent = sorted(shares.filter(pl.col("proportion") >= _SMALLEST_SHARE).get_column("").to_list())
+    return [tuple((text == label).to_numpy() for text in texts) for label in frequent]
