@@ -17,7 +17,10 @@ def estimate(metric: Metric, sample: Sample) -> Estimate:
     """Return a metric's value and influences.
 
     Raises:
-        UndefinedMetricError: it has no value on these rows.
+        UndefinedMetricError: it has none: one class only, nothing predicted positive, no scores.
+
+    Source:
+        The definitions of sklearn.metrics (1.9); see tests/reference for published values.
     """
     if metric.needs_score:
         _check_scores(metric.name, sample)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cd4ml.metrics.performance import Sample
+from cd4ml.metrics.performance import Sample, Task
 
 Floats = npt.NDArray[np.float64]
 # Combinations of classes that are counted in a table; of more, only those that occur.
@@ -215,3 +215,16 @@ def _coded(
         return (0, 1), columns
     found = np.unique(np.concatenate([np.unique(column) for column in columns]))
     return tuple(found.tolist()), [np.searchsorted(found, column) for column in columns]
+
+
+def confusion_matrix(sample: Sample, task: Task) -> dict[str, Any]:
+    """Return labels and counts (rows: true, columns: predicted), weighted if weights are given."""
+    counted = cells(sample)
+    matrix = counted.matrix(0)
+    occurs = (matrix.sum(0) + matrix.sum(1) > 0) | (task is Task.BINARY)
+    shown = matrix[occurs][:, occurs].tolist()
+    whole = sample.weight is None
+    return {
+        "labels": [str(label) for label, there in zip(counted.labels, occurs, strict=True) if there],
+        "counts": [[int(count) if whole else count for count in row] for row in shown],
+    }

@@ -1,8 +1,7 @@
 """Performance metrics by name, for binary and multiclass classification and for regression.
 
-This module says which metrics there are, which direction is better and what each needs, and turns "undefined" into an
-exception: scikit-learn returns 0 or not-a-number with a warning there, and both have passed as results. The numbers
-come from `labels` (metrics of decisions), `ranking`, `losses` and `calibration`.
+This module says which metrics there are, which direction is better and what each needs. The numbers come from `labels`
+(metrics of decisions), `ranking`, `losses` and `calibration`; `estimates` picks the one that computes a metric.
 """
 
 from __future__ import annotations
@@ -29,7 +28,10 @@ class Task(StrEnum):
 
 
 class UndefinedMetricError(ValueError):
-    """The metric has no value on these rows; the text says why."""
+    """The metric has no value on these rows; the text says why.
+
+    scikit-learn returns 0 or not-a-number with a warning there, and both have passed as results.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,44 +123,3 @@ METRICS: Final[Mapping[str, Metric]] = {
         _loss("quantile-loss", _REGRESSION),
     )
 }
-
-
-def compute(name: str, sample: Sample) -> float:
-    """Return a metric's value.
-
-    Raises:
-        UndefinedMetricError: it has none: one class only, nothing predicted positive, no scores.
-
-    Source:
-        The definitions of sklearn.metrics (1.9); see tests/reference for published values.
-    """
-    from cd4ml.metrics.estimates import estimate
-
-    return estimate(METRICS[name], sample).value
-
-
-def scores_reversed(sample: Sample) -> bool:
-    """Whether scores fall where decisions rise: they are of the other class. False if nothing can be said."""
-    import numpy as np
-
-    from cd4ml.metrics.ranking import falls
-
-    positive = np.asarray(sample.y_pred == 1)
-    if sample.y_score is None or positive.all() or not positive.any():
-        return False
-    return falls(sample, positive)
-
-
-def confusion_matrix(sample: Sample, task: Task) -> dict[str, Any]:
-    """Return labels and counts (rows: true, columns: predicted), weighted if weights are given."""
-    from cd4ml.metrics.labels import cells
-
-    counted = cells(sample)
-    matrix = counted.matrix(0)
-    occurs = (matrix.sum(0) + matrix.sum(1) > 0) | (task is Task.BINARY)
-    shown = matrix[occurs][:, occurs].tolist()
-    whole = sample.weight is None
-    return {
-        "labels": [str(label) for label, there in zip(counted.labels, occurs, strict=True) if there],
-        "counts": [[int(count) if whole else count for count in row] for row in shown],
-    }

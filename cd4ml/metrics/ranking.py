@@ -158,11 +158,15 @@ def average_precision(sample: Sample) -> Estimate:
     return Estimate(value=value, influence=_of_rows(of_positive, as_row, ranking.place, truth, weight))
 
 
-def falls(sample: Sample, decided: npt.NDArray[np.bool_]) -> bool:
-    """Whether scores are lower, as a rule, where a decision was made: the area under its ROC curve is below 0.5.
+def scores_reversed(sample: Sample) -> bool:
+    """Whether scores fall where decisions rise: they are of the other class. False if nothing can be said.
 
-    A histogram settles that in one pass over the rows; only if it is too coarse are they sorted.
+    That is an area under the ROC curve of the decisions below 0.5. A histogram settles it in one pass over the rows;
+    only if that is too coarse are they sorted.
     """
+    decided = np.asarray(sample.y_pred == 1)
+    if sample.y_score is None or decided.all() or not decided.any():
+        return False
     score = np.asarray(sample.y_score, dtype=float)
     low, high = float(score.min()), float(score.max())
     if low == high:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml import options as declaration
 from cd4ml.checks.comparison import Decision, Rule
 from cd4ml.errors import OptionsError
-from cd4ml.metrics.performance import METRICS, Metric, Sample, Task, confusion_matrix, scores_reversed
+from cd4ml.metrics.performance import METRICS, Metric, Sample, Task
 from cd4ml.metrics.samples import PRODUCTION, Reader
 from cd4ml.options import nearest, option
 from cd4ml.report import Check, Report, Status
@@ -291,6 +291,8 @@ def _enough_rows(n: int, which: str, options: Options) -> Iterable[Check]:
 
 def _direction(samples: Mapping[str, Sample | None], metrics: Sequence[Metric], options: Options) -> Iterable[Check]:
     """Check that scores rise with decisions, where a limit is about scores."""
+    from cd4ml.metrics.ranking import scores_reversed
+
     if options.task is not Task.BINARY or not any(metric.needs_score for metric in metrics):
         return
     for model, sample in samples.items():
@@ -415,6 +417,8 @@ def _own(options: Options) -> dict[str, str]:
 
 def _details(candidate: Sample, production: Sample | None, options: Options) -> dict[str, Any]:
     """Return the confusion matrix, how often each class occurs, and the curves of the scores."""
+    from cd4ml.metrics.labels import confusion_matrix
+
     if options.task is Task.REGRESSION:
         return {}
     positive = {"positive_label": options.positive_label or "1"} if options.task is Task.BINARY else {}

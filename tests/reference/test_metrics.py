@@ -11,7 +11,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cd4ml.metrics.performance import METRICS, Sample, Task, UndefinedMetricError, compute, confusion_matrix
+from cd4ml.metrics.labels import confusion_matrix
+from cd4ml.metrics.performance import METRICS, Sample, Task, UndefinedMetricError
+from tests.reference.values import compute
 
 
 def binary(tp: int, fn: int, fp: int, tn: int) -> Sample:
