@@ -15,6 +15,7 @@ from cd4ml.metrics.multiplicity import benjamini_hochberg, holm
 from cd4ml.report import Check, Status
 
 CORRECTIONS: Final = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
+_NAMES: Final = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 MODERATE, SIGNIFICANT = "moderate-drift", "significant-drift"
 
 
@@ -122,7 +123,7 @@ def _effect(feature: FeatureDrift) -> str:
 
 def _chance(test: str, p_value: float, limits: Limits) -> str:
     """Return the test's result for people."""
-    return f"{test} p = {p_value:.2g} after {limits.correction.capitalize()}"
+    return f"{test} p = {p_value:.2g} after {_NAMES[limits.correction]}"
 
 
 def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:

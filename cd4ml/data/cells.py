@@ -111,6 +111,8 @@ class Grid:
     @classmethod
     def linear(cls, low: float, high: float) -> Grid:
         """Return cells of equal width; for a single value, one cell."""
+        if not math.isfinite(high - low):
+            low, high = low / 2, high / 2
         return cls(spacing=Spacing.LINEAR, low=float(low), high=float(high), cells=CELLS if high > low else 1)
 
     @property
@@ -204,7 +206,7 @@ class NumberCells:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryCells:
-    """The values of a column of categories: rows by category, and rows without one."""
+    """The values of a column of categories: rows by category, and rows without one, by kind."""
 
     counts: Mapping[str, int]
     nulls: int = 0
@@ -219,7 +221,7 @@ class CategoryCells:
     @property
     def missing(self) -> int:
         """Rows without one."""
-        return self.nulls + self.nans
+        return self.nulls + self.nans + self.infinite
 
 
 Cells = NumberCells | CategoryCells
@@ -231,7 +233,7 @@ def count(source: Source, layout: Layout, *, every: int = 1) -> dict[str, Cells]
     """Count the values of columns in one pass over the table.
 
     Args:
-        every: look at each n-th row of a part only; 1 looks at all.
+        every: look at each n-th row only; 1 looks at all.
 
     Raises:
         OptionsError: a column of categories with too many of them, or a damaged table.
@@ -240,10 +242,20 @@ def count(source: Source, layout: Layout, *, every: int = 1) -> dict[str, Cells]
     counters: dict[str, _Numbers | _Categories] = {
         name: _Categories(name) if grid is None else _Numbers(grid, work) for name, grid in layout.items()
     }
+    passed = dict.fromkeys(layout, 0)
     with refused(source.path):
         for name, values in _columns(source, list(layout)):
-            counters[name].add(values if every == 1 else values.take(range(0, len(values), every)))
+            counters[name].add(values if every == 1 else _every(values, every, passed[name]))
+            passed[name] += len(values)
     return {name: counter.cells() for name, counter in counters.items()}
+
+
+def _every(values: pa.Array, every: int, passed: int) -> pa.Array:
+    """Return each n-th value of a column of which so many have passed."""
+    import numpy as np
+    import pyarrow as pa
+
+    return values.take(pa.array(np.arange(-passed % every, len(values), every)))
 
 
 def layout_of(source: Source, numbers: Sequence[str], categories: Sequence[str]) -> dict[str, Grid | None]:
@@ -262,12 +274,7 @@ def count_and_fit(
 ) -> dict[str, Cells]:
     """Count the columns in grids of their own; a grid that turns out too coarse is made again from the values."""
     counted = count(source, layout_of(source, numbers, categories), every=every)
-    coarse = [
-        name
-        for name, cells in counted.items()
-        if isinstance(cells, NumberCells)
-        and (cells.fullest > _FULLEST or not math.isfinite(cells.grid.high - cells.grid.low))
-    ]
+    coarse = [name for name, cells in counted.items() if isinstance(cells, NumberCells) and cells.fullest > _FULLEST]
     if coarse:
         fitted = {name: _fit(values) for name, values in _sample(source, coarse).items() if len(values)}
         for name, cells in count(source, fitted, every=every).items():
@@ -281,14 +288,18 @@ def _fit(values: npt.NDArray[np.float64]) -> Grid:
     """Return the grid that spreads a sample best: over its bulk, or drawn together for long tails."""
     import numpy as np
 
-    low, first, middle, third, high = (float(value) for value in np.quantile(values, [0.0005, 0.25, 0.5, 0.75, 0.9995]))
+    low, first, middle, third, high = (
+        float(value) for value in np.quantile(values, [0.0005, 0.25, 0.5, 0.75, 0.9995], method="lower")
+    )
     grids = [Grid.linear(low, high)] if math.isfinite(high - low) else []
     spread = third - first
     if spread > 0 and math.isfinite(spread):
         shape = Grid(spacing=Spacing.ASINH, low=0.0, high=0.0, cells=CELLS, center=middle, scale=spread / 4)
         drawn = np.empty(2)
-        shape._scale(np.array([values.min(), values.max()]), drawn)
-        grids.append(replace(shape, low=float(drawn[0]), high=float(drawn[1])))
+        with np.errstate(over="ignore"):
+            shape._scale(np.array([values.min(), values.max()]), drawn)
+        if np.isfinite(drawn).all():
+            grids.append(replace(shape, low=float(drawn[0]), high=float(drawn[1])))
     tried = {grid: np.bincount(grid.positions(values), minlength=grid.cells + 2).max() for grid in grids}
     return min(tried, key=lambda grid: tried[grid]) if tried else Grid.linear(0.0, 0.0)
 
@@ -301,7 +312,7 @@ def _columns(source: Source, names: Sequence[str]) -> Iterator[tuple[str, pa.Arr
         return
     inside = source.kind == "parquet" and set(names) <= set(pq.read_schema(source.files[0]).names)
     if not inside:
-        for frame in source.lazy().select(names).collect_batches(chunk_size=1 << 17, maintain_order=False):
+        for frame in source.lazy().select(names).collect_batches(chunk_size=1 << 17, maintain_order=True):
             for name in names:
                 yield name, frame[name].to_arrow()
         return
@@ -325,22 +336,10 @@ def _parts(file: Any, group: int, name: str) -> Iterator[pa.Array]:
 
 def _bounds(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] | None]:
     """Return the lowest and highest finite value of columns of numbers, None for a column without any."""
-    import polars as pl
-
     found = _footers(source, names) if source.kind == "parquet" else {}
     unknown = [name for name in names if name not in found]
     if unknown:
-        finite = {}
-        for name in unknown:
-            column, dtype = pl.col(name), source.schema[name]
-            if dtype.is_float():
-                finite[name] = column.filter(column.is_finite())
-            else:
-                finite[name] = (
-                    column
-                    if dtype.is_integer()
-                    else column.to_physical() if dtype.is_temporal() else column.cast(pl.Float64)
-                )
+        finite = {name: _finite(name, source.schema[name]) for name in unknown}
         wanted = [
             expression
             for index, name in enumerate(unknown)
@@ -352,6 +351,22 @@ def _bounds(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] |
             low, high = row[f"low{index}"], row[f"high{index}"]
             found[name] = None if low is None or high is None else (low, high)
     return found
+
+
+def _finite(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Return the finite values of a column, as `_as_numpy` has them."""
+    import polars as pl
+
+    column = pl.col(name)
+    if dtype.is_float():
+        return column.filter(column.is_finite())
+    if dtype == pl.Duration:
+        return column.dt.total_microseconds()
+    if dtype == pl.Time:
+        return column.to_physical() // 1000
+    if dtype.is_temporal():
+        return column.dt.epoch("us")
+    return column if dtype.is_integer() else column.cast(pl.Float64)
 
 
 def _footers(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] | None]:
@@ -394,16 +409,22 @@ def _sample(source: Source, names: Sequence[str]) -> dict[str, npt.NDArray[np.fl
 
 
 def _as_numpy(values: pa.Array) -> npt.NDArray[Any]:
-    """Return the values of a column of numbers or times without its nulls."""
+    """Return the values of a column of numbers or times (in microseconds) without its nulls."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_null(values.type):
+        return np.empty(0)
     kept = values.drop_null() if values.null_count else values
     if pa.types.is_decimal(kept.type):
         kept = kept.cast(pa.float64())
+    elif pa.types.is_time(kept.type):
+        kept = kept.cast(pa.time64("us"), safe=False).cast(pa.int64())
+    elif pa.types.is_duration(kept.type):
+        kept = kept.cast(pa.duration("us"), safe=False).cast(pa.int64())
     elif pa.types.is_temporal(kept.type):
-        narrow = pa.types.is_date32(kept.type) or pa.types.is_time32(kept.type)
-        kept = kept.cast(pa.int32()) if narrow else kept.cast(pa.int64())
+        kept = kept.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
     elif pa.types.is_dictionary(kept.type):
         kept = pc.cast(kept, kept.type.value_type)
     numbers: npt.NDArray[Any] = kept.to_numpy()
@@ -461,7 +482,7 @@ class _Categories:
     def __init__(self, name: str) -> None:
         self.name = name
         self.counts: dict[str, int] = {}
-        self.nulls = self.nans = 0
+        self.nulls = self.nans = self.infinite = 0
 
     def add(self, values: pa.Array) -> None:
         """Count a part of the column."""
@@ -488,13 +509,15 @@ class _Categories:
             self.nulls += n
         elif isinstance(value, float) and math.isnan(value):
             self.nans += n
+        elif isinstance(value, float) and math.isinf(value):
+            self.infinite += n
         else:
             label = as_label(value)
             self.counts[label] = self.counts.get(label, 0) + n
 
     def cells(self) -> CategoryCells:
         """Return what was counted."""
-        return CategoryCells(counts=self.counts, nulls=self.nulls, nans=self.nans)
+        return CategoryCells(counts=self.counts, nulls=self.nulls, nans=self.nans, infinite=self.infinite)
 
 
 def as_label(value: object) -> str:

@@ -58,7 +58,7 @@ def read_labelled(
     if source.schema[label].is_float():
         frame = frame.filter(pl.col(label).is_not_nan())
     for name in wanted[1:]:
-        gaps = frame[name].null_count()
+        gaps = frame[name].null_count() + int(frame[name].is_nan().sum() if frame[name].dtype.is_float() else 0)
         if gaps:
             raise OptionsError(f"{source.path}: {gaps} rows have a label, but no `{name}`")
     if time:
@@ -72,11 +72,20 @@ def _errors(frame: pl.DataFrame, label: str, prediction: str) -> npt.NDArray[np.
     """Return 1 for each wrong decision; 1 of one column is the 1.0 of another."""
     import numpy as np
 
+    texts = [_texts(frame[name]) for name in (label, prediction)]
+    wrong: npt.NDArray[np.float64] = (texts[0] != texts[1]).to_numpy().astype(np.float64)
+    return wrong
+
+
+def _texts(values: pl.Series) -> pl.Series:
+    """Return categories as people write them, the empty text where there is none."""
+    import polars as pl
+
     from cd4ml.data.cells import as_label
 
-    names = {value: as_label(value) for name in (label, prediction) for value in frame[name].unique().to_list()}
-    pairs = zip(frame[label].to_list(), frame[prediction].to_list(), strict=True)
-    return np.array([names[first] != names[second] for first, second in pairs], dtype=np.float64)
+    distinct = values.unique()
+    labels = ["" if value is None else as_label(value) for value in distinct.to_list()]
+    return values.replace_strict(distinct, pl.Series(labels, dtype=pl.String), return_dtype=pl.String).alias("text")
 
 
 def _absolute_errors(frame: pl.DataFrame, label: str, prediction: str, source: Source) -> npt.NDArray[np.float64]:
@@ -128,12 +137,7 @@ def _categories(reference: pl.Series, current: pl.Series) -> list[tuple[Any, Any
     """Return a column for each frequent category; rows without one are a category as well."""
     import polars as pl
 
-    from cd4ml.data.cells import as_label
-
-    texts = []
-    for series in (reference, current):
-        names = {value: "" if value is None else as_label(value) for value in series.unique().to_list()}
-        texts.append(pl.Series([names[value] for value in series.to_list()], dtype=pl.String))
+    texts = [_texts(series) for series in (reference, current)]
     shares = pl.concat(texts).value_counts(normalize=True)
-    frequent = sorted(shares.filter(pl.col("proportion") >= _SMALLEST_SHARE).get_column("").to_list())
+    frequent = sorted(shares.filter(pl.col("proportion") >= _SMALLEST_SHARE).get_column("text").to_list())
     return [tuple((text == label).to_numpy() for text in texts) for label in frequent]

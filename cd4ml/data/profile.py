@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def _document(cells: Cells) -> dict[str, Any]:
     """Return counted values as plain data."""
-    gaps = {"nulls": cells.nulls, "nans": cells.nans}
+    gaps = {"nulls": cells.nulls, "nans": cells.nans, "infinite": cells.infinite}
     if isinstance(cells, CategoryCells):
         return {"counts": dict(sorted(cells.counts.items())), **gaps}
     grid = cells.grid
@@ -164,7 +165,6 @@ def _document(cells: Cells) -> dict[str, Any]:
         },
         "counts": cells.counts.tolist(),
         **gaps,
-        "infinite": cells.infinite,
         "fractional": cells.fractional,
     }
 
@@ -173,20 +173,18 @@ def _cells(name: str, item: Mapping[str, Any]) -> Cells:
     """Return counted values from plain data."""
     import numpy as np
 
+    gaps = {kind: int(item[kind]) for kind in ("nulls", "nans", "infinite")}
+    if min(gaps.values()) < 0:
+        raise ValueError(f"feature {name!r} has counts below 0")
     if "grid" not in item:
         labels = {str(label): int(n) for label, n in item["counts"].items()}
         if min(labels.values(), default=0) < 0:
             raise ValueError(f"feature {name!r} has counts below 0")
-        return CategoryCells(counts=labels, nulls=int(item["nulls"]), nans=int(item["nans"]))
+        return CategoryCells(counts=labels, **gaps)
     grid = Grid(**{**item["grid"], "spacing": Spacing(item["grid"]["spacing"])})
     counts = np.array(item["counts"], dtype=np.int64)
-    if counts.shape != (grid.cells + 2,) or counts.min() < 0 or not grid.low <= grid.high or not grid.scale > 0:
+    finite = all(map(math.isfinite, (grid.low, grid.high, grid.high - grid.low, grid.center, grid.scale)))
+    ordered = finite and grid.low <= grid.high and grid.scale > 0
+    if counts.shape != (grid.cells + 2,) or counts.min() < 0 or not ordered:
         raise ValueError(f"feature {name!r} has counts that do not fit its grid")
-    return NumberCells(
-        grid=grid,
-        counts=counts,
-        nulls=int(item["nulls"]),
-        nans=int(item["nans"]),
-        infinite=int(item["infinite"]),
-        fractional=bool(item["fractional"]),
-    )
+    return NumberCells(grid=grid, counts=counts, fractional=bool(item["fractional"]), **gaps)

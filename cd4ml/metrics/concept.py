@@ -2,8 +2,7 @@
 
 The loss of the reference rows is averaged once more with weights that make their inputs look like the current ones.
 What the weights explain is a change of P(X), the inputs; what they leave is a change of P(Y|X), the relation of inputs
-and
-target (Shimodaira 2000; Cai, Namkoong & Yadlowsky 2023, "Diagnosing model performance under distribution shift").
+and target (Shimodaira 2000; Cai, Namkoong & Yadlowsky 2023, "Diagnosing model performance under distribution shift").
 """
 
 from __future__ import annotations

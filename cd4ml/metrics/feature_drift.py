@@ -16,6 +16,7 @@ from cd4ml.metrics.drift import (
     jensen_shannon,
     ks,
     ks_test,
+    pooled,
     proportions,
     psi,
     psi_bias,
@@ -96,16 +97,18 @@ def _numbers(name: str, reference: NumberCells, current: NumberCells, bins: int)
 
 
 def _categories(name: str, reference: CategoryCells, current: CategoryCells) -> FeatureDrift:
-    """Compare categories, each a bin of its own; those that the reference never saw are named."""
+    """Compare categories, each a bin of its own but for rare ones; those that the reference never saw are named."""
     labels = sorted({*reference.counts, *current.counts})
     p, q = (np.array([cells.counts.get(label, 0) for label in labels]) for cells in (reference, current))
     unseen = [label for label in labels if label not in reference.counts]
+    # The bias is known for bins that hold some rows: with one for each rare category it would swallow a real drift.
+    table = pooled(p, q)
     return FeatureDrift(
         name=name,
         kind="categorical",
-        psi=psi(p, q),
-        bias=psi_bias(len(labels), reference.n, current.n),
-        bins=len(labels),
+        psi=psi(*table),
+        bias=psi_bias(table.shape[1], reference.n, current.n),
+        bins=table.shape[1],
         test=chi_square(p, q),
         g=g_test(p, q),
         jensen_shannon=jensen_shannon(p, q),

@@ -64,7 +64,7 @@ STAGES: Final[dict[str, StageInfo]] = {
     ),
     "detect-drift": StageInfo(
         summary="Current data and predictions are like the reference, and performance holds where labels exist.",
-        requirements=("detect-drift",),
+        requirements=("detect-drift", "score-model"),
     ),
 }
 

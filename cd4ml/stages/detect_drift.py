@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml import options as declaration
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest, option
-from cd4ml.report import Check, InputDigest, Report, Status
+from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ OUTPUTS: Final[dict[str, str]] = {
     "retrain": "`true` if what was found calls for retraining, else `false`.",
     "worst-feature": "The feature that drifted most, empty if none was compared.",
 }
+# Where a model keeps the profile of the data that it was trained on.
+PROFILE: Final = "reference-profile.json"
 # Columns of the predictions table that are no features; its predictions are compared like features.
 _NO_FEATURES: Final = ("row_id", "y_true", "production_y_pred", "production_y_score", "sample_weight")
 
@@ -57,9 +60,10 @@ class Options(declaration.Options):
     """Options of detect-drift."""
 
     reference: str = option(
-        "What to compare with: a table (Parquet, CSV or Arrow), or a profile (.json) that save-profile wrote.",
+        "What to compare with: a table (Parquet, CSV or Arrow), a profile (.json) that save-profile wrote, or the "
+        "model that holds one as reference-profile.json: models:/NAME@ALIAS, models:/NAME/VERSION or its folder.",
         required=True,
-        example="data/train.parquet",
+        example="models:/credit@champion",
     )
     current: str | None = option(
         "The table to look at. Without one, save-profile makes the profile and nothing is compared.",
@@ -107,6 +111,7 @@ class Options(declaration.Options):
     sample_every: int = option(
         "Look at every n-th row only: faster, less sure, and the report says so first.", default=1
     )
+    tracking_uri: str | None = option("The MLflow registry (default: MLFLOW_TRACKING_URI).")
     include_values: bool = option("Name new categories in the report; they are values of the data.", default=False)
 
 
@@ -115,14 +120,14 @@ def run(options: Options, context: Context) -> Report:
 
     Raises:
         OptionsError: a feature is missing or has another type, the profile is damaged, or there is nothing to compare.
-        UnavailableError: a table cannot be read.
+        UnavailableError: a table cannot be read, or the registry does not answer.
     """
-    from cd4ml.data.sources import open_source
+    from cd4ml.data.sources import open_data
 
     _check_options(options)
-    current = open_source(Path(options.current)) if options.current else None
+    current = open_data(options.current) if options.current else None
     context.progress(f"Counting the values of {options.reference}")
-    reference, source = _reference(options, current)
+    reference, source, model = _reference(options, context)
     if options.save_profile:
         from cd4ml.data import profile
 
@@ -134,7 +139,7 @@ def run(options: Options, context: Context) -> Report:
         raise OptionsError(f"{options.current} is the reference itself: comparing data with themselves shows nothing.")
     context.progress(f"Counting the values of {options.current}")
     counted = _count(current, reference, options)
-    return _report(options, reference, counted, current, source, digest)
+    return replace(_report(options, reference, counted, current, source, digest), production=model)
 
 
 def _check_options(options: Options) -> None:
@@ -158,32 +163,61 @@ def _check_options(options: Options) -> None:
     problems += [f"{name} is both in features and in exclude" for name in options.features if name in options.exclude]
     if options.save_profile and options.sample_every > 1:
         problems.append("save-profile needs all rows of the reference: leave sample-every out")
-    if options.save_profile and options.reference.endswith(".json"):
+    if options.save_profile and _is_profile(options.reference):
         problems.append("save-profile needs a table as reference, not a profile")
+    if options.save_profile and not options.save_profile.endswith(".json"):
+        problems.append("save-profile must end in .json: by that a profile is known")
     if not options.current and not options.save_profile:
         problems.append("current is required: The table to look at. (Or set save-profile.)")
-    if options.label and (options.reference.endswith(".json") or not options.current):
+    if options.label and (_is_profile(options.reference) or not options.current):
         problems.append("label needs the rows of the reference: set reference to a table, not to a profile")
     if problems:
         raise OptionsError(problems)
 
 
-def _reference(options: Options, current: Source | None) -> tuple[Profile, Source | None]:
-    """Return the profile of the reference, read or made, and the table it was made from."""
-    from cd4ml.data import profile
-    from cd4ml.data.sources import open_source
+def _is_profile(reference: str) -> bool:
+    """Whether the reference is a profile, by itself or in a model, and no table."""
+    return reference.endswith(".json") or _is_model(reference)
 
-    path = Path(options.reference)
-    if path.name.endswith(".json"):
-        return profile.read(path), None
-    source = open_source(path)
+
+def _is_model(reference: str) -> bool:
+    """Whether the reference is a registered model or a model's folder."""
+    return reference.startswith("models:") or (Path(reference) / "MLmodel").is_file()
+
+
+def _reference(options: Options, context: Context) -> tuple[Profile, Source | None, ModelIdentity | None]:
+    """Return the profile of the reference, read or made, the table it was made from, and the model that holds it."""
+    from cd4ml.data import profile
+    from cd4ml.data.sources import open_data
+
+    if _is_model(options.reference):
+        return _profile_of_model(options, context)
+    if _is_profile(options.reference):
+        return profile.read(Path(options.reference)), None, None
+    source = open_data(options.reference)
     if not source.rows:
         raise OptionsError(f"{options.reference} holds no rows")
-    numbers, categories = _features(options, source, current)
-    return profile.build(source, numbers, categories, every=options.sample_every), source
+    numbers, categories = _features(options, source)
+    return profile.build(source, numbers, categories, every=options.sample_every), source, None
 
 
-def _features(options: Options, source: Source, current: Source | None) -> tuple[list[str], list[str]]:
+def _profile_of_model(options: Options, context: Context) -> tuple[Profile, None, ModelIdentity]:
+    """Return the profile that lies beside a model, and which model that is."""
+    from cd4ml.data import profile
+    from cd4ml.registry import fetch
+
+    with tempfile.TemporaryDirectory(prefix="cd4ml-drift-") as scratch:
+        target = Path(scratch) / "model"
+        folder, identity = fetch(options.reference, target, tracking_uri=options.tracking_uri, environ=context.environ)
+        if not (folder / PROFILE).is_file():
+            raise OptionsError(
+                f"{options.reference} holds no {PROFILE}",
+                advice=f"Write it into the model's folder before it is registered: --save-profile <folder>/{PROFILE}.",
+            )
+        return profile.read(folder / PROFILE), None, identity
+
+
+def _features(options: Options, source: Source) -> tuple[list[str], list[str]]:
     """Return which columns are compared as numbers and which as categories."""
     from cd4ml.data.cells import Family, family
 
@@ -210,7 +244,7 @@ def _known(options: Options, source: Source) -> None:
         f"{option_name}: {source.path} has no column `{name}`{nearest(name, source.schema)}"
         for option_name, names in named
         for name in names
-        if name not in source.schema and not (option_name == "exclude")
+        if name not in source.schema and option_name != "exclude"
     ]
     if problems:
         raise OptionsError(problems)
@@ -254,8 +288,10 @@ def _count(current: Source, reference: Profile, options: Options) -> dict[str, C
     if not current.rows:
         raise OptionsError(f"{current.path} holds no rows")
     cells = {name: reference.features[name] for name in names}
-    layout = {name: None if isinstance(item, CategoryCells) else item.grid for name, item in cells.items()}
-    return count(current, layout, every=options.sample_every)
+    # What the reference holds nothing of is an error whatever the current data say.
+    layout = {name: None if isinstance(item, CategoryCells) else item.grid for name, item in cells.items() if item.n}
+    counted = count(current, layout, every=options.sample_every)
+    return {name: counted.get(name, cells[name]) for name in names}
 
 
 def _saved(reference: Profile, options: Options) -> Report:
@@ -291,7 +327,7 @@ def _report(
 
     limits = _limits(options)
     compared: list[FeatureDrift] = []
-    checks: list[Check] = _sampled(options)
+    checks: list[Check] = _sampled(options, source is None)
     for name, cells in counted.items():
         unusable = _unusable(name, reference.features[name], cells)
         if unusable:
@@ -306,7 +342,8 @@ def _report(
     concept = "concept-drift" in reasons
     retrain = bool(reasons & {MODERATE, SIGNIFICANT, "unseen-categories", "covariate-shift", "no-overlap"})
     drifted = bool(reasons & {MODERATE, SIGNIFICANT}) or any(check.status is Status.FAILED for check in checks)
-    left_out = [name for name in current.schema if name not in counted]
+    seen = dict.fromkeys([*(source.schema if source else ()), *current.schema])
+    left_out = [name for name in seen if name not in counted]
     return Report(
         stage=STAGE,
         checks=checks,
@@ -348,11 +385,12 @@ def _limits(options: Options) -> Limits:
     )
 
 
-def _sampled(options: Options) -> list[Check]:
+def _sampled(options: Options, profile: bool) -> list[Check]:
     """Return the check that says, before all others, that not every row was looked at."""
     if options.sample_every == 1:
         return []
-    message = f"A sample: only every {options.sample_every}th row of both tables was looked at, as asked for."
+    tables = "the current table" if profile else "both tables"
+    message = f"A sample: of {tables} one row in {options.sample_every} was looked at, as asked for."
     return [Check(id="sampled", status=Status.PASSED, reason="sampled", message=message)]
 
 
@@ -388,8 +426,16 @@ def _performance(options: Options, source: Source, current: Source, features: Se
         loss="mean-absolute-error" if numeric else "error-rate",
     )
     named = [(_window_name(number, part, after.times), part) for number, part in enumerate(windows, start=1)]
-    found = checks.window_checks([(name, increase(before.losses, after.losses[part])) for name, part in named], limits)
-    worse = [position for position in checks.alarming(found)]
+    names = [f"window-{number}" for number in range(1, len(windows) + 1)] if after.times else ["labelled-rows"]
+    found = [
+        replace(check, id=f"performance:{name}")
+        for check, name in zip(
+            checks.window_checks([(name, increase(before.losses, after.losses[part])) for name, part in named], limits),
+            names,
+            strict=True,
+        )
+    ]
+    worse = checks.alarming(found)
     if not worse or not columns:
         return [*found, checks.no_drop(len(after.losses))] if not worse else found
     rows = [row for position in worse for row in range(*windows[position].indices(len(after.losses)))]
