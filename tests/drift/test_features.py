@@ -163,7 +163,7 @@ def test_missing_rate(drift: Drift, gaps: int, code: int, gap: float | None) -> 
     current = customers(seed=2)
     values = current["income"].astype(object)
     values[:gaps] = gap
-    income = pd.array(values, dtype="Float64") if gap is None else values.astype(float)
+    income = values.astype("Float64" if gap is None else "float64")
     run = drift(customers(), current.assign(income=income))
 
     found = by_id(run)["missing-rate:income"]
