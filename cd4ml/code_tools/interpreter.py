@@ -26,23 +26,30 @@ _WITHHELD: Final = (
     "GITHUB_STEP_SUMMARY",
     "GITHUB_TOKEN",
     "GH_TOKEN",
+    # Without assertions every test passes.
+    "PYTHONOPTIMIZE",
 )
 _LONGEST_ANSWER: Final = 120
 _WITHHELD_PREFIXES: Final = ("CD4ML_", "ACTIONS_", "INPUT_")
-# Arguments: where own copies go (first, last or none), their folder, the tool, and the tool's arguments. The project's
-# folder is not searched for the tool itself: a black.py in it would stand in for black, and say that all is well.
+# Arguments: where own copies go (first, last or none), their folder, the folder of the counter, the tool, and the
+# tool's arguments. The project's folder is not searched for the tool itself: a black.py in it would stand in for black,
+# and say that all is well.
 _START: Final = """\
 import importlib, os, runpy, sys
-where, copies, tool = sys.argv[1:4]
-if sys.path and sys.path[0] in ("", os.getcwd()):
-    del sys.path[0]
+where, copies, counter, tool = sys.argv[1:5]
+here = os.path.realpath(os.getcwd())
+theirs = list(sys.path)
+sys.path[:] = [folder for folder in theirs if folder and os.path.realpath(folder) != here]
 if where != "none":
     sys.path.insert(0 if where == "first" else len(sys.path), copies)
+importlib.import_module(tool)
 if tool == "pytest":
-    importlib.import_module("pytest")
     importlib.import_module("coverage")
     sys.path.insert(0, os.getcwd())
-sys.argv = sys.argv[3:]
+    sys.path.append(counter)
+elif any(folder and os.path.realpath(folder) == here for folder in theirs):
+    sys.path.append(here)  # plugins of the project are found by PYTHONPATH, after everything else
+sys.argv = sys.argv[4:]
 runpy.run_module(tool, run_name="__main__", alter_sys=True)
 """
 _ASK: Final = """\
@@ -80,15 +87,18 @@ class Interpreter:
     versions: Mapping[str, str]
     copies: Path | None
 
-    def command(self, tool: str) -> list[str]:
+    def command(self, tool: str, scratch: Path) -> list[str]:
         """Return how a tool is started.
+
+        Args:
+            scratch: folder that holds what cd4ml itself adds to pytest.
 
         Own copies come first for tools that read code, so that they get the versions that they were locked with, and
         last for pytest, which imports code: there the caller's packages win, and what the caller lacks stays lacking.
         """
         complete = tool in self.versions and (tool != "pytest" or "pytest_cov" in self.versions)
         where = "none" if complete else "last" if tool == "pytest" else "first"
-        return [self.python, "-c", _START, where, str(self.copies)]
+        return [self.python, "-c", _START, where, str(self.copies), str(scratch)]
 
     def configures_coverage(self, environ: Mapping[str, str]) -> bool:
         """Whether the project's coverage configuration says what to measure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,6 +13,26 @@ from cd4ml.report import Check, Location, Status
 
 _PASSED, _FAILED, _INTERRUPTED, _NOTHING_COLLECTED = 0, 1, 2, 5
 _LONGEST = 300
+# Counts what was collected and what was called: options such as --setup-only end with 0 and call no test, and a test
+# that calls pytest.exit(returncode=0) ends the run with 0 before the others. Told by pytest itself, at its very end.
+COUNTER = "cd4ml_pytest_counter"
+_COUNTER_CODE = """\
+import json, os
+
+collected, called = set(), set()
+
+def pytest_collection_finish(session):
+    collected.update(item.nodeid for item in session.items)
+
+def pytest_runtest_logreport(report):
+    if report.when == "call" or report.outcome != "passed":
+        called.add(report.nodeid)
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        with open(os.path.join(os.path.dirname(__file__), "counted.json"), "w") as stream:
+            json.dump({"called": len(called), "left": sorted(collected - called)}, stream)
+"""
 
 
 def arguments(project: Project) -> list[str]:
@@ -19,8 +40,9 @@ def arguments(project: Project) -> list[str]:
     scratch = project.scratch
     results = [f"--junitxml={scratch / 'junit.xml'}", "--override-ini=junit_family=xunit1"]
     places = [f"--override-ini=cache_dir={scratch / 'pytest-cache'}", f"--basetemp={scratch / 'tmp'}"]
+    (scratch / f"{COUNTER}.py").write_text(_COUNTER_CODE, encoding="utf-8")
     # Named, because PYTEST_DISABLE_PLUGIN_AUTOLOAD would leave it out.
-    plugin = ["-p", "pytest_cov", *coverage.arguments(project)]
+    plugin = ["-p", COUNTER, "-p", "pytest_cov", *coverage.arguments(project)]
     return ["pytest", "-q", "--color=no", *results, *places, *plugin, *_places(project)]
 
 
@@ -40,6 +62,10 @@ def read(output: Output, project: Project) -> Result:
     if output.code not in (_PASSED, _FAILED, _INTERRUPTED) or cases is None:
         return crashed("pytest", output, project)
     findings = list(_findings(cases, project))
+    if not findings and output.code == _PASSED and (left := _left_out(project)):
+        return nothing(
+            "pytest", "not-run", left, "Take out the option or the call that keeps pytest from running them."
+        )
     if output.code == _FAILED and cases and not findings:
         findings = [_other_failure(output, project)]
     if (output.code != _PASSED) != bool(findings):
@@ -68,6 +94,17 @@ def _cases(path: Path) -> list[ElementTree.Element] | None:
         return list(ElementTree.parse(path).iter("testcase"))
     except (OSError, ElementTree.ParseError):
         return None
+
+
+def _left_out(project: Project) -> str | None:
+    """Return which tests were collected and never called, None if each was."""
+    try:
+        counted = json.loads((project.scratch / "counted.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "It is not known which tests ran: pytest did not come to its end."
+    if counted["left"]:
+        return f"{len(counted['left'])} tests were collected and did not run; the first: {counted['left'][0]}."
+    return None
 
 
 def _other_failure(output: Output, project: Project) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import UnavailableError
@@ -18,9 +19,14 @@ def find(name: str, environ: Mapping[str, str]) -> str | None:
 
 
 def run(
-    argv: Sequence[str], environ: Mapping[str, str], *, stdin: str | None = None, seconds: float = 600
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    stdin: str | None = None,
+    seconds: float = 600,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, whatever its exit code.
+    """Run a program to its end, whatever its exit code; in a folder, where the caller's own must not matter.
 
     Raises:
         UnavailableError: it cannot be started or does not end in time.
@@ -29,6 +35,7 @@ def run(
         return subprocess.run(
             list(argv),
             env=dict(environ),
+            cwd=folder,
             input=stdin or "",
             capture_output=True,
             encoding="utf-8",
@@ -43,14 +50,20 @@ def run(
 
 
 def require(
-    argv: Sequence[str], environ: Mapping[str, str], what: str, *, stdin: str | None = None, seconds: float = 600
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    what: str,
+    *,
+    stdin: str | None = None,
+    seconds: float = 600,
+    folder: Path | None = None,
 ) -> str:
     """Run a program that must succeed and return its standard output.
 
     Raises:
         UnavailableError: it failed; the message ends with what it said last.
     """
-    result = run(argv, environ, stdin=stdin, seconds=seconds)
+    result = run(argv, environ, stdin=stdin, seconds=seconds, folder=folder)
     if result.returncode != 0:
         raise UnavailableError(f"{what} ({argv[0]} ended with {result.returncode}): {tail(result)}")
     return result.stdout

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,20 @@ from cd4ml.image.ignores import normal
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 # Trivy's own 1 means that it could not look; findings get a code that nothing else uses.
 _FINDINGS: Final = 7
+# Of Trivy's own variables, those that say where its database comes from and how it is reached. Any other may leave
+# findings out (TRIVY_SEVERITY, TRIVY_IGNOREFILE, TRIVY_SKIP_DIRS …), and what is left out nobody would see.
+_KEPT: Final = frozenset(
+    {
+        "TRIVY_CACHE_DIR",
+        "TRIVY_DB_REPOSITORY",
+        "TRIVY_JAVA_DB_REPOSITORY",
+        "TRIVY_INSECURE",
+        "TRIVY_PASSWORD",
+        "TRIVY_REGISTRY_TOKEN",
+        "TRIVY_TIMEOUT",
+        "TRIVY_USERNAME",
+    }
+)
 _INSTALL: Final = (
     "Install Trivy (https://trivy.dev) or name it with --trivy; bin/setup-tools builds it for development."
 )
@@ -97,12 +113,15 @@ def scan(
         UnavailableError: Trivy could not look: no database, no network, an unreadable image, an answer that does not
             fit its exit code.
     """
-    result = scratch / "trivy.json"
-    place = ["--cache-dir", str(cache)] if cache else []
+    result = scratch.absolute() / "trivy.json"
+    program, own = os.path.abspath(trivy), _environment(environ)
+    place = ["--cache-dir", str(cache.absolute())] if cache else []
     fetch = ["--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--offline-scan"] if offline else []
-    arguments = ["image", *place, *fetch, "--input", str(archive), "--scanners", "vuln", "--list-all-pkgs"]
+    arguments = ["image", *place, *fetch, "--input", str(archive.absolute()), "--scanners", "vuln", "--list-all-pkgs"]
     arguments += ["--format", "json", "--output", str(result), "--exit-code", str(_FINDINGS), "--quiet"]
-    done = process.run([trivy, *arguments], environ, seconds=1800)
+    # The project's folder may hold a .trivyignore or a trivy.yaml: accepting is the ignore file's business, with a day.
+    with tempfile.TemporaryDirectory(prefix="cd4ml-trivy-") as empty:
+        done = process.run([program, *arguments], own, seconds=1800, folder=Path(empty))
     if done.returncode not in (0, _FINDINGS):
         raise UnavailableError(
             f"Trivy could not scan the image (exit code {done.returncode}): {process.tail(done)}",
@@ -112,8 +131,16 @@ def scan(
     findings = _findings(document)
     if bool(findings) != (done.returncode == _FINDINGS):
         raise UnavailableError(f"Trivy ended with {done.returncode}, which does not fit its {len(findings)} findings.")
-    version, updated = _version(trivy, place, environ)
+    version, updated = _version(program, place, own, scratch)
     return _scan(document, findings, version, updated)
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without settings that could take findings away; a relative cache folder stays in place."""
+    own = {key: value for key, value in environ.items() if not key.startswith("TRIVY_") or key in _KEPT}
+    if own.get("TRIVY_CACHE_DIR"):
+        own["TRIVY_CACHE_DIR"] = os.path.abspath(own["TRIVY_CACHE_DIR"])
+    return own
 
 
 def _scan(document: Mapping[str, Any], findings: Sequence[Finding], version: str, updated: datetime.datetime) -> Scan:
@@ -162,9 +189,12 @@ def _findings(document: Mapping[str, Any]) -> list[Finding]:
     return sorted(found, key=lambda item: (order.get(item.severity, len(order)), item.id, item.package))
 
 
-def _version(trivy: str, place: Sequence[str], environ: Mapping[str, str]) -> tuple[str, datetime.datetime]:
+def _version(
+    trivy: str, place: Sequence[str], environ: Mapping[str, str], folder: Path
+) -> tuple[str, datetime.datetime]:
     """Return Trivy's version and when its vulnerability database was made."""
-    said = process.require([trivy, "version", "--format", "json", *place], environ, "Trivy does not say its version")
+    arguments = ["version", "--format", "json", *place]
+    said = process.require([trivy, *arguments], environ, "Trivy does not say its version", folder=folder)
     try:
         document = json.loads(said)
         # Trivy writes nanoseconds, which Python does not read.

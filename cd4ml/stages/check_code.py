@@ -59,7 +59,7 @@ def run(options: Options, context: Context) -> Report:
             versions=python.versions,
             coverage_configured="pytest" in tools and python.configures_coverage(context.environ),
         )
-        commands = {tool: [*python.command(tool), *TOOLS[tool].arguments(project)] for tool in tools}
+        commands = {tool: [*python.command(tool, project.scratch), *TOOLS[tool].arguments(project)] for tool in tools}
         outputs = _side_by_side(commands, project, options, context)
         results = {tool: TOOLS[tool].read(output, project) for tool, output in outputs.items()}
     coverage = list(_coverage(results, options))

@@ -62,6 +62,35 @@ def test_configuration_that_leaves_nothing_to_check__error(check: Check, tool: s
     assert (run.code, first(run, tool)["status"]) == (2, "error")
 
 
+FAILING = "def test_a() -> None:\n    assert 1 == 2\n\n\ndef test_b() -> None:\n    assert 1 == 3\n"
+EXITS = "import pytest\n\n\ndef test_a() -> None:\n    pytest.exit('enough', returncode=0)\n"
+
+
+@pytest.mark.parametrize("options", ["--setup-only", "--setup-plan"])
+def test_tests_that_are_set_up_and_not_called__error(check: Check, options: str) -> None:
+    """Options that make pytest end with 0 without calling any test are an error, and name a test that did not run."""
+    run = check("pytest", {"pyproject.toml": INI + f"addopts = '{options}'\n", "tests/test_module.py": FAILING})
+
+    assert (run.code, first(run, "pytest")["reason"]) == (2, "not-run")
+    assert "2 tests were collected and did not run; the first: tests/test_module.py::test_a" in run.report["summary"]
+
+
+def test_run_that_a_test_ends_with_success__error(check: Check) -> None:
+    """pytest.exit(returncode=0) in one test does not let those after it count as passed."""
+    run = check("pytest", {"tests/test_a.py": EXITS, "tests/test_module.py": FAILING})
+
+    assert (run.code, first(run, "pytest")["reason"]) == (2, "not-run")
+
+
+def test_python_without_assertions__is_not_what_tests_run_in(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PYTHONOPTIMIZE of the caller does not take the assertions out of tests that pytest leaves as they are."""
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+
+    run = check("pytest", {"pyproject.toml": INI + "addopts = '--assert=plain'\n", "tests/test_module.py": FAILING})
+
+    assert (run.code, first(run, "pytest")["value"]) == (1, 2)
+
+
 def test_configured_leniency__does_not_pass(check: Check) -> None:
     """`exit-zero` makes flake8 end with 0 whatever it finds; the findings decide."""
     run = check("flake8", {".flake8": "[flake8]\nexit-zero = true\n", "package/module.py": "import os\n"})
@@ -71,6 +100,18 @@ def test_configured_leniency__does_not_pass(check: Check) -> None:
 
 def test_module_named_like_a_tool__does_not_stand_in_for_it(check: Check) -> None:
     """A black.py in the project, which says that all is well, is not what runs."""
+    lie = "import sys\n\nprint('9 files would be left unchanged.', file=sys.stderr)\n"
+
+    run = check("black", {"black.py": lie, "package/module.py": "x=1\n"})
+
+    assert (run.code, first(run, "black:")["id"]) == (1, "black:package/module.py")
+
+
+def test_module_named_like_a_tool_on_the_path__does_not_stand_in_for_it(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PYTHONPATH may name the project's folder, as workflows often do: its black.py is still not what runs."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     lie = "import sys\n\nprint('9 files would be left unchanged.', file=sys.stderr)\n"
 
     run = check("black", {"black.py": lie, "package/module.py": "x=1\n"})

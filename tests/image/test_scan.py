@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
+import io
 import json
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from cd4ml.report import Status
 from tests.conftest import need_program
 
 TODAY = datetime.date(2026, 11, 24)
+DATABASE = Path(__file__).parent.parent / "trivy_db" / "vulnerabilities.yaml"
 FINDING = Finding(
     id="CVE-2024-1", severity="HIGH", package="Jinja2", installed="3.1.2", fixed="3.1.5", title="t", target="Python"
 )
@@ -63,6 +67,12 @@ def test_a_clean_scan_passes() -> None:
         ({"packages": ()}, "scan-covers-image", Status.ERROR),
         ({"packages": ("fastapi", "uvicorn")}, "scan-covers-image", Status.ERROR),
         ({"image_id": "sha256:2"}, "scan-covers-image", Status.ERROR),
+        ({"distribution": "unknown"}, "scan-covers-image", Status.ERROR),
+        (
+            {"database_updated_at": datetime.datetime(2027, 11, 1, tzinfo=datetime.UTC)},
+            "scan-database",
+            Status.ERROR,
+        ),
         (
             {"database_updated_at": datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)},
             "scan-database",
@@ -178,3 +188,78 @@ def test_the_real_trivy_without_a_database_is_unavailable(tmp_path: Path) -> Non
             offline=True,
             environ=dict(os.environ),
         )
+
+
+def _layer(files: dict[str, str]) -> bytes:
+    """Return a layer with these files."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return stream.getvalue()
+
+
+def _archive(path: Path, files: dict[str, str]) -> None:
+    """Write an image of one layer, in docker's format."""
+    layer = _layer(files)
+    digest = hashlib.sha256(layer).hexdigest()
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}}
+    manifest = [{"Config": "config.json", "RepoTags": ["lab/model:1"], "Layers": ["layer.tar"]}]
+    documents = {"config.json": json.dumps(config), "manifest.json": json.dumps(manifest)}
+    with tarfile.open(path, "w") as tar:
+        for name, content in {**{k: v.encode() for k, v in documents.items()}, "layer.tar": layer}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("files", "extra"),
+    [
+        ({}, {}),
+        ({".trivyignore": "CVE-2024-56326\n"}, {}),
+        (
+            {".trivyignore.yaml": "vulnerabilities:\n  - id: CVE-2024-56326\n"},
+            {"TRIVY_IGNOREFILE": ".trivyignore.yaml"},
+        ),
+        ({"trivy.yaml": "severity: [CRITICAL]\n"}, {}),
+        ({"mine.yaml": "severity: [CRITICAL]\n"}, {"TRIVY_CONFIG": "mine.yaml"}),
+        ({}, {"TRIVY_SEVERITY": "CRITICAL"}),
+        ({}, {"TRIVY_IGNORE_STATUS": "fixed"}),
+        ({}, {"TRIVY_SKIP_FILES": "**/METADATA"}),
+    ],
+)
+def test_the_projects_own_trivy_settings_hide_nothing(
+    files: dict[str, str], extra: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ignore file or settings of Trivy's own, in the project or in the environment, take no finding away."""
+    project, scratch, cache = (tmp_path / name for name in ("project", "scratch", "cache"))
+    for folder in (project, scratch):
+        folder.mkdir()
+    for name, text in files.items():
+        (project / name).write_text(text)
+    subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(cache)], check=True, capture_output=True)
+    site = "usr/lib/python3.11/site-packages/jinja2-3.1.2.dist-info"
+    _archive(
+        tmp_path / "image.tar",
+        {
+            "etc/os-release": 'ID=debian\nVERSION_ID="12"\n',
+            "etc/debian_version": "12.5\n",
+            f"{site}/METADATA": "Metadata-Version: 2.1\nName: jinja2\nVersion: 3.1.2\n",
+        },
+    )
+    monkeypatch.chdir(project)
+
+    found = scan(
+        Path("../image.tar"),
+        Path("../scratch"),
+        trivy=need_program("trivy"),
+        cache=Path("../cache"),
+        offline=True,
+        environ={**os.environ, **extra},
+    )
+
+    assert [(item.id, item.severity) for item in found.findings] == [("CVE-2024-56326", "HIGH")]
+    assert found.distribution == "debian 12.5"
