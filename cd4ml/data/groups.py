@@ -14,12 +14,14 @@ from cd4ml.errors import OptionsError
 from cd4ml.options import number
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 MISSING: Final = "(missing)"
 # More distinct numbers than this are a quantity, not groups.
 MOST_NUMERIC_GROUPS: Final = 20
-MOST_GROUPS: Final = 100
+MOST_GROUPS: Final = 99
 
 
 def as_binary(
@@ -95,7 +97,7 @@ def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series
     if edges is not None:
         return _binned(values, name, edges)
     distinct = values.nunique(dropna=True)
-    if pd.api.types.is_float_dtype(values) or pd.api.types.is_integer_dtype(values):
+    if pd.api.types.is_numeric_dtype(values) or _all_numbers(values):
         if distinct > MOST_NUMERIC_GROUPS:
             raise OptionsError(
                 f"sensitive feature `{name}` has {distinct} different numbers: a quantity, not groups",
@@ -109,23 +111,53 @@ def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series
     return values.map(lambda value: MISSING if pd.isna(value) else _label(value)).astype(str)
 
 
-def _binned(values: pd.Series[Any], name: str, edges: str) -> pd.Series[str]:
-    """Return the bin of each number, lower edge included."""
-    import numpy as np
+def _all_numbers(values: pd.Series[Any]) -> bool:
+    """Whether every value is a number, be it stored as a text or as a decimal."""
     import pandas as pd
 
+    known = pd.Series(values.dropna().unique()).astype(str)
+    return bool(len(known)) and bool(pd.to_numeric(known, errors="coerce").notna().all())
+
+
+def _binned(values: pd.Series[Any], name: str, edges: str) -> pd.Series[str]:
+    """Return the bin of each number, lower edge included."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce")
+    unreadable = int((numbers.isna() & values.notna()).sum())
+    if unreadable:
+        raise OptionsError(f"bins: {name}: {unreadable} values are no numbers")
+    names = bin_names(name, edges)
+    return pd.Series([names[position] for position in bin_positions(numbers, name, edges)], index=values.index)
+
+
+def _cuts(name: str, edges: str) -> list[float]:
+    """Return the edges as numbers."""
     try:
         cuts = [number(edge) for edge in edges.split(":")]
     except ValueError as error:
         raise OptionsError(f"bins: {name}: {error}") from error
     if any(left >= right for left, right in pairwise(cuts)):
         raise OptionsError(f"bins: {name}: the edges {edges} do not increase")
-    numbers = pd.to_numeric(values, errors="coerce")
-    unreadable = int((numbers.isna() & values.notna()).sum())
-    if unreadable:
-        raise OptionsError(f"bins: {name}: {unreadable} values are no numbers")
-    shown = [f"{cut:g}" for cut in cuts]
-    names = [f"<{shown[0]}", *(f"{low} to <{high}" for low, high in pairwise(shown)), f">={shown[-1]}"]
-    positions = np.searchsorted(cuts, numbers.fillna(cuts[0]), side="right")
-    groups = pd.Series([names[position] for position in positions], index=values.index)
-    return groups.where(numbers.notna(), MISSING)
+    return cuts
+
+
+def bin_names(name: str, edges: str) -> list[str]:
+    """Return the names of the bins, and last the name for values that are missing.
+
+    Raises:
+        OptionsError: the edges are no numbers, or do not increase.
+    """
+    shown = [f"{cut:g}" for cut in _cuts(name, edges)]
+    return [f"<{shown[0]}", *(f"{low} to <{high}" for low, high in pairwise(shown)), f">={shown[-1]}", MISSING]
+
+
+def bin_positions(numbers: Any, name: str, edges: str) -> npt.NDArray[np.int8]:
+    """Return the position of each number among the names of the bins; shape (n,), like that of the numbers."""
+    import numpy as np
+
+    cuts = _cuts(name, edges)
+    known = np.asarray(numbers, dtype=float)
+    positions = np.searchsorted(cuts, known, side="right").astype(np.int8)
+    positions[np.isnan(known)] = len(cuts) + 1
+    return positions

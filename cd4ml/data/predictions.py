@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -55,33 +55,47 @@ def read_predictions(path: Path, *, columns: Mapping[str, str] | None = None) ->
         OptionsError: required columns are missing or have nulls, row ids repeat, weights are not positive, or the
             table is empty; all problems at once.
     """
-    frame = _renamed(read_table(path), path, columns or {})
+    frame = read_table(path)
+    frame = frame.rename(columns=standard_names(list(map(str, frame.columns)), path, columns or {}))
     problems = _problems(frame, path)
     if problems:
         raise OptionsError(problems)
+    return described(frame, path, len(frame))
+
+
+def described(frame: pd.DataFrame, path: Path, rows: int) -> Predictions:
+    """Return rows, or what was counted of them, with what the table's file says about its models.
+
+    Raises:
+        OptionsError: what it says cannot be read.
+    """
     metadata = _metadata(path)
     return Predictions(
         frame=frame,
         candidate=_stored(ModelIdentity, metadata.get("candidate"), path),
         production=_stored(ModelIdentity, metadata.get("production"), path),
-        digest=digest(path, "predictions", len(frame)),
+        digest=digest(path, "predictions", rows),
         test_data=_stored(InputDigest, metadata.get("test_data"), path),
     )
 
 
-def _renamed(frame: pd.DataFrame, path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Give the table's columns their standard names."""
+def standard_names(found: Sequence[str], path: Path, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the standard name of each column that has a name of its own.
+
+    Raises:
+        OptionsError: a name is not the table's, or no standard one.
+    """
     problems = []
     for standard, own in columns.items():
         if standard not in COLUMNS:
             problems.append(f"columns: `{standard}` is no standard column{nearest(standard, COLUMNS)}")
-        elif own not in frame.columns:
-            problems.append(f"columns: {path} has no column `{own}`{nearest(own, map(str, frame.columns))}")
-        elif standard in frame.columns and own != standard:
+        elif own not in found:
+            problems.append(f"columns: {path} has no column `{own}`{nearest(own, found)}")
+        elif standard in found and own != standard:
             problems.append(f"columns: {path} has both `{own}` and `{standard}`")
     if problems:
         raise OptionsError(problems)
-    return frame.rename(columns={own: standard for standard, own in columns.items()})
+    return {own: standard for standard, own in columns.items()}
 
 
 def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
@@ -94,8 +108,7 @@ def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
     problems = []
     for name in ("y_true", "y_pred"):
         if name not in frame.columns:
-            known = nearest(name, map(str, frame.columns))
-            problems.append(f"{path}: no column `{name}`{known}; map it with columns: {name}=<its name>")
+            problems.append(no_column(name, list(map(str, frame.columns)), path))
     for name in set(COLUMNS) & set(frame.columns):
         nulls = int(frame[name].isna().sum())
         if nulls:
@@ -109,6 +122,11 @@ def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
         if weight.isna().any() or not (weight > 0).all():
             problems.append(f"{path}: every sample_weight must be a positive number")
     return sorted(problems)
+
+
+def no_column(name: str, found: Sequence[str], path: Path) -> str:
+    """Say that a column is missing, and how to name it."""
+    return f"{path}: no column `{name}`{nearest(name, found)}; map it with columns: {name}=<its name>"
 
 
 def write_predictions(

@@ -9,11 +9,68 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Rate -> the rows it is a share of (column, value; None: all), and the column whose 1 counts.
+_RATES: Final[dict[str, tuple[tuple[str, int] | None, tuple[str, int]]]] = {
+    "selection_rate": (None, ("y_pred", 1)),
+    "true_positive_rate": (("y_true", 1), ("y_pred", 1)),
+    "false_positive_rate": (("y_true", 0), ("y_pred", 1)),
+    "false_negative_rate": (("y_true", 1), ("y_pred", 0)),
+    "precision": (("y_pred", 1), ("y_true", 1)),
+}
+RATES: Final = tuple(_RATES)
+_LABELS: Final = ("y_true", "y_pred", "production_y_pred")
+
+
+class Reference(StrEnum):
+    """Which group the others are compared with, where none is named."""
+
+    BEST = "best"
+    LARGEST = "largest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proportion:
+    """A share of rows with exact sums.
+
+    Attributes:
+        successes, total: weighted sums.
+        squares: sums of squared weights of the successes and of the other rows; all 1 without weights.
+    """
+
+    successes: Fraction
+    total: Fraction
+    squares: tuple[float, float]
+
+    @property
+    def value(self) -> Fraction | None:
+        """The share, in [0, 1]; None of no rows."""
+        return self.successes / self.total if self.total else None
+
+    @property
+    def counts(self) -> tuple[float, float]:
+        """Successes and rows of the unweighted sample that would be as uncertain.
+
+        Source:
+            Effective sample size by the linearised variance of a weighted share (Kish 1965, Survey Sampling; Korn &
+            Graubard 1998, Survey Methodology 24:193). Without weights these are the counts themselves.
+        """
+        if self.value is None:
+            return 0.0, 0.0
+        share, total = float(self.value), float(self.total)
+        hits, others = self.squares
+        if share in (0.0, 1.0):
+            n = total * total / (hits + others)
+        else:
+            n = share * (1 - share) * total * total / ((1 - share) ** 2 * hits + share**2 * others)
+        return share * n, n
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +79,26 @@ class Group:
 
     Attributes:
         n: number of rows, unweighted.
-        selected: weighted sum of rows with the positive decision, exact.
-        total: weighted sum of all rows, exact.
+        rates: proportion by name, all of RATES.
     """
 
     name: str
     n: int
-    selected: Fraction
-    total: Fraction
+    rates: Mapping[str, Proportion]
+
+    def rate(self, name: str) -> Fraction | None:
+        """Return a rate, exact; None if the group has no rows for it."""
+        return self.rates[name].value
+
+    @property
+    def selected(self) -> Fraction:
+        """Weighted sum of the rows with the positive decision."""
+        return self.rates["selection_rate"].successes
+
+    @property
+    def total(self) -> Fraction:
+        """Weighted sum of all rows."""
+        return self.rates["selection_rate"].total
 
     @property
     def selection_rate(self) -> Fraction:
@@ -42,11 +111,12 @@ class FairnessMetrics:
     """What fairlearn says about one sensitive feature; None where a metric is undefined.
 
     Attributes:
-        by_group: group name to metric name to value (selection_rate, true_positive_rate, false_positive_rate, n).
+        by_group: group name to metric name to value (each of RATES, and n).
         demographic_parity_ratio: lowest over highest selection rate, the disparate impact ratio.
         demographic_parity_difference: highest minus lowest selection rate.
         equalized_odds_difference: larger of the ranges of the true and the false positive rates.
         equalized_odds_ratio: smaller of the ratios of the true and the false positive rates.
+        differences: highest minus lowest, by rate; the true positive rate's is that of equal opportunity.
     """
 
     groups: Sequence[Group]
@@ -55,77 +125,93 @@ class FairnessMetrics:
     demographic_parity_difference: float | None
     equalized_odds_difference: float | None
     equalized_odds_ratio: float | None
+    differences: Mapping[str, float | None]
 
 
-def cells(decisions: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
-    """Count the rows of each (features, y_true, y_pred).
+def add_up(counts: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return counts by fewer keys; every other column of numbers is summed up, but labels are dropped."""
+    sums = [name for name in counts.select_dtypes("number").columns if name not in keys and name not in _LABELS]
+    return counts.groupby(list(keys), observed=True, sort=True)[sums].sum().reset_index()
 
-    Args:
-        decisions: columns `y_true` and `y_pred` (0 or 1), `sample_weight`, and the features as texts; shape (n, k).
 
-    Returns:
-        One row for each combination that occurs, with `weight` (sum) and `n` (rows).
-    """
-    grouped = decisions.groupby([*features, "y_true", "y_pred"], observed=True, sort=True)["sample_weight"]
-    return grouped.agg(weight="sum", n="size").reset_index()
+def group_names(counts: pd.DataFrame, features: Sequence[str]) -> pd.Series[str]:
+    """Return the name of each count's group; that of an intersection joins its parts."""
+    return counts[list(features)].agg(" & ".join, axis=1)
 
 
 def fairness_metrics(counts: pd.DataFrame, features: Sequence[str]) -> FairnessMetrics:
     """Compute the group metrics of a feature, or of the intersection of several, from counts.
 
     Args:
-        counts: the result of `cells` for (at least) these features.
+        counts: one row for each combination of (at least) these features, `y_true` and `y_pred` (0 or 1), with `n`
+            (rows), `weight` (sum) and `squares` (sum of squared weights).
 
     Source:
         fairlearn.metrics (MetricFrame, selection_rate, true_positive_rate, false_positive_rate,
         demographic_parity_ratio, equalized_odds_difference): numbers equal to those on the rows.
     """
-    from fairlearn import metrics as fairlearn
-
-    names = counts[list(features)].agg(" & ".join, axis=1)
-    weights = counts["weight"].to_numpy()
+    counts = add_up(counts, [*features, "y_true", "y_pred"])
+    names = group_names(counts, features)
     groups = _groups(counts, names)
-    rates = {"selection_rate": fairlearn.selection_rate}
-    if _every_group_has(1, counts, names):
-        rates["true_positive_rate"] = fairlearn.true_positive_rate
-    if _every_group_has(0, counts, names):
-        rates["false_positive_rate"] = fairlearn.false_positive_rate
-    odds = len(rates) == 3
-    frame = fairlearn.MetricFrame(
-        metrics=rates,
-        y_true=counts["y_true"],
-        y_pred=counts["y_pred"],
-        sensitive_features=names.rename("group"),
-        sample_params={name: {"sample_weight": weights} for name in rates},
-    )
-    ratio, difference = frame.ratio(), frame.difference()
+    frame = _frame(counts, names, [name for name in RATES if all(group.rates[name].total for group in groups)])
+    ratio, difference = frame.ratio(), {str(name): float(value) for name, value in frame.difference().items()}
+    odds = {"true_positive_rate", "false_positive_rate"} <= set(difference)
     highest = max(group.selection_rate for group in groups)
     return FairnessMetrics(
         groups=groups,
-        by_group=_by_group(frame.by_group, groups),
+        by_group={group.name: _of_group(group) for group in groups},
         demographic_parity_ratio=float(ratio["selection_rate"]) if highest else None,
-        demographic_parity_difference=float(difference["selection_rate"]),
+        demographic_parity_difference=difference["selection_rate"],
         equalized_odds_difference=max(_of_odds(difference)) if odds else None,
         equalized_odds_ratio=_finite(min(_of_odds(ratio))) if odds else None,
+        differences={name: difference.get(name) for name in RATES},
+    )
+
+
+def _frame(counts: pd.DataFrame, names: pd.Series[str], rates: Sequence[str]) -> Any:
+    """Return fairlearn's frame of the rates that are defined for every group (it says 0 where they are not)."""
+    from fairlearn import metrics as fairlearn
+    from sklearn.metrics import precision_score
+
+    functions = {name: getattr(fairlearn, name) for name in rates if name != "precision"}
+    if "precision" in rates:
+        functions["precision"] = precision_score
+    return fairlearn.MetricFrame(
+        metrics=functions,
+        y_true=counts["y_true"],
+        y_pred=counts["y_pred"],
+        sensitive_features=names.rename("group"),
+        sample_params={name: {"sample_weight": counts["weight"].to_numpy()} for name in functions},
     )
 
 
 def _groups(counts: pd.DataFrame, names: pd.Series[str]) -> list[Group]:
     """Return each group with exact sums."""
-    result = []
-    for name, part in counts.groupby(names, sort=True):
-        weights = [Fraction(weight) for weight in part["weight"].tolist()]
-        selected = sum((w for w, y in zip(weights, part["y_pred"], strict=True) if y == 1), Fraction(0))
-        result.append(Group(name=str(name), n=int(part["n"].sum()), selected=selected, total=sum(weights, Fraction(0))))
-    return result
+    return [
+        Group(name=str(name), n=int(part["n"].sum()), rates={rate: _proportion(part, rate) for rate in RATES})
+        for name, part in counts.groupby(names, sort=True)
+    ]
 
 
-def _every_group_has(label: int, counts: pd.DataFrame, names: pd.Series[str]) -> bool:
-    """Whether every group has rows with the label; a rate over none of them is undefined (fairlearn says 0)."""
-    return bool((counts["y_true"] == label).groupby(names).any().all())
+def _proportion(part: pd.DataFrame, rate: str) -> Proportion:
+    """Return one rate of one group."""
+    among, (column, hit) = _RATES[rate]
+    rows = part if among is None else part[part[among[0]] == among[1]]
+    hits = rows[column] == hit
+    weights = [_exactly(weight) for weight in rows["weight"].tolist()]
+    return Proportion(
+        successes=sum((weight for weight, counts in zip(weights, hits, strict=True) if counts), Fraction(0)),
+        total=sum(weights, Fraction(0)),
+        squares=(float(rows["squares"][hits].sum()), float(rows["squares"][~hits].sum())),
+    )
 
 
-def _of_odds(values: pd.Series[float]) -> tuple[float, float]:
+def _exactly(weight: float) -> Fraction:
+    """Return a sum of weights without the rounding errors that decimals such as 0.1 leave from the tenth digit on."""
+    return Fraction(weight) if weight == int(weight) else Fraction(Decimal(f"{weight:.10g}"))
+
+
+def _of_odds(values: Any) -> tuple[float, float]:
     """Return the true and the false positive rate's value."""
     return float(values["true_positive_rate"]), float(values["false_positive_rate"])
 
@@ -135,10 +221,7 @@ def _finite(value: float) -> float | None:
     return None if value != value else value
 
 
-def _by_group(frame: Any, groups: Sequence[Group]) -> dict[str, dict[str, float | int | None]]:
-    """Return fairlearn's table as plain values, with the group sizes."""
-    sizes = {group.name: group.n for group in groups}
-    return {
-        str(name): {"n": sizes[str(name)], **{str(metric): float(value) for metric, value in row.items()}}
-        for name, row in frame.iterrows()
-    }
+def _of_group(group: Group) -> dict[str, float | int | None]:
+    """Return a group's rates as plain numbers, None where it has no rows for one, and its size."""
+    rates = {name: proportion.value for name, proportion in group.rates.items()}
+    return {"n": group.n, **{name: None if value is None else float(value) for name, value in rates.items()}}
