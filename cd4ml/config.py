@@ -87,9 +87,11 @@ def _unknown(document: Any, path: Path, options: Mapping[str, tuple[Option, ...]
         elif section is not None and not isinstance(section, Mapping):
             problems.append(f"{path}:{line}: section `{name}` must be a mapping of options")
         elif section is not None:
-            for key in section:
+            for key, value in section.items():
+                key_line = document[name].lc.key(key)[0] + 1
+                if value is None:  # a limit that was left empty would otherwise be no limit, in silence
+                    problems.append(f"{path}:{key_line}: `{key}` in `{name}` has no value: give it one or remove it")
                 if key not in in_config[name]:
-                    key_line = document[name].lc.key(key)[0] + 1
                     known = nearest(str(key), in_config[name])
                     problems.append(f"{path}:{key_line}: unknown option `{key}` in `{name}`{known}")
     return problems

@@ -287,6 +287,14 @@ def test_link_in_folder__refused(saved: Path, tmp_path: Path) -> None:
         fetch(str(copy), tmp_path / "x", tracking_uri=None, environ={})
 
 
+def test_name_with_a_line_break__refused(saved: Path, tmp_path: Path) -> None:
+    """A file whose name holds the manifest line of another could stand for both under one digest: it is refused."""
+    copy = shutil.copytree(saved, tmp_path / "copy")
+    (copy / f"python_env.yaml\n{'0' * 64}  requirements.txt").write_text("python: 3.11\n")
+    with pytest.raises(OptionsError, match="line break"):
+        fetch(str(copy), tmp_path / "x", tracking_uri=None, environ={})
+
+
 def test_folder_without_model__unavailable(tmp_path: Path) -> None:
     """A folder without MLmodel is no model."""
     with pytest.raises(UnavailableError, match="MLmodel"):

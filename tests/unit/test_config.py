@@ -46,6 +46,7 @@ def test_read__unknown_keys_all_at_once(tmp_path: Path) -> None:
         ("- a\n- b\n", "expected a mapping"),
         ("a: [\n", "no valid YAML"),
         ("audit-fairness: 3\n", "must be a mapping"),
+        ("check-code:\n  minimum-coverage:\n", ":2: `minimum-coverage` in `check-code` has no value"),
         ("audit-fairness: {}\naudit-fairness: {}\n", "no valid YAML"),
         ("x: " + "y" * 1_000_001, "larger than"),
     ],
