@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,8 +164,9 @@ def test_arrow_file__is_a_table(cd4ml: Callable[..., Run], tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("pattern", "meant"),
     [
-        (r"^\d{3}-\w+$", r"^[0-9]{3}-[0-9A-Za-z_]+\n?$"),
-        (r"[\d.]+", "[0-9.]+"),
+        (r"^\d{3}-\w+$", r"^[\p{Nd}]{3}-[\p{L}\p{N}_]+\n?\z"),
+        (r"[\d.]+", r"[\p{Nd}.]+"),
+        (r"a.", r"a[^\n]"),
         (r"a|(?:bc)*", "a|(?:bc)*"),
         (r"(?i)a", None),
         (r"\bа", None),
@@ -177,6 +180,15 @@ def test_arrow_file__is_a_table(cd4ml: Callable[..., Run], tmp_path: Path) -> No
 def test_patterns__mean_the_same_or_are_left_to_pandera(pattern: str, meant: str | None) -> None:
     """What two engines for patterns may read differently is not compiled."""
     assert translated(pattern) == meant
+
+
+@pytest.mark.parametrize("written", [r"\d", r"\w", r"\s", ".", r"[^\w]"])
+def test_classes_of_characters__are_pythons(written: str) -> None:
+    """Every assigned character of Unicode is in a class exactly if Python, and so pandas, says that it is."""
+    characters = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+    expected = [re.match(written, character) is not None for character in characters]
+
+    assert pl.Series(characters).str.contains(str(translated(written))).to_list() == expected
 
 
 def test_every_row_fails__counts_and_samples_are_bounded(cd4ml: Callable[..., Run], tmp_path: Path) -> None:

@@ -185,9 +185,13 @@ _HOLDS: Final[Mapping[str, Callable[[Any, Mapping[str, Any], Any], Any]]] = {
     "str_length": _length,
 }
 
-# Parts of patterns that mean the same to pandas and to Polars. Classes such as \d are spelt out: one engine takes them
-# for ASCII, the other for all of Unicode.
-_SPELT_OUT: Final = {r"\d": "0-9", r"\w": "0-9A-Za-z_", r"\s": r"\t\n\f\r "}
+# Parts of patterns that mean the same to pandas and to every engine. Classes such as \d are spelt out as Python takes
+# them, over all of Unicode; to some engines they are ASCII only.
+_SPELT_OUT: Final = {
+    r"\d": r"\p{Nd}",
+    r"\w": r"\p{L}\p{N}_",
+    r"\s": r"\t-\r\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}",
+}
 _ATOM: Final = re.compile(
     r"(?P<cls>\\[dws])|(?P<escaped>\\[][.^$*+?(){}|/\\-])|(?P<set>\[\^?(?:\\[dws\]\[\\.^$*+?(){}|/-]|[^][\\&~])+\])"
     r"|(?P<plain>[^][\\(){}*+?|^$])|(?P<group>\((?:\?:)?|\)|\|)|(?P<times>(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??)"
@@ -206,7 +210,9 @@ def translated(pattern: str) -> str | None:
         if atom.lastgroup == "cls":
             text = f"[{_SPELT_OUT[text]}]"
         elif text == "$":
-            text = r"\n?$"  # to Python, the end of a text is also before a last line feed
+            text = r"\n?\z"  # to Python, the end of a text is also before a last line feed
+        elif text == ".":
+            text = r"[^\n]"
         elif atom.lastgroup == "set":
             for written, meant in _SPELT_OUT.items():
                 text = text.replace(written, meant)
