@@ -34,9 +34,11 @@ def make(data: Path, rows: int, kind: str) -> None:
 
 
 def ours(data: Path, schema: Path) -> list[str | Path]:
-    """Return our command."""
+    """Return our command, in the environment that users have: the stage's own, from its lock files."""
     report = CACHE / "validate-data.json"
-    command: list[str | Path] = [sys.executable, "-m", "cd4ml", "validate-data", "--data", data, "--schema", schema]
+    locked = [f"--requirements={ROOT / 'requirements' / name}.txt" for name in ("core", "validate-data")]
+    python = environment("validate-data", locked)
+    command: list[str | Path] = [python, "-m", "cd4ml", "validate-data", "--data", data, "--schema", schema]
     return [*command, "--config", schema.parent / "none.yaml", "--report", report]
 
 
