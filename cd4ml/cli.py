@@ -3,6 +3,7 @@
 cd4ml <stage> [options]     one stage
 cd4ml run [options]         every stage that cd4ml.yaml configures, in order
 cd4ml plan [options]        their names
+cd4ml schema infer [options]  a schema proposed from training data
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.options import nearest
 from cd4ml.render.terminal import safe
 from cd4ml.run_pipeline import DESCRIPTIONS, run_pipeline, run_plan
+from cd4ml.run_schema import SUMMARY, run_schema
 from cd4ml.run_stage import run_stage
 from cd4ml.stages import STAGES
 
-COMMANDS: Final = {"run": run_pipeline, "plan": run_plan}
+COMMANDS: Final = {"run": run_pipeline, "plan": run_plan, "schema": run_schema}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +64,7 @@ def _help() -> str:
         *(f"  {name:<{width}}  {info.summary}" for name, info in STAGES.items()),
         "",
         "other commands:",
-        *(f"  {name:<{width}}  {description}" for name, description in DESCRIPTIONS.items()),
+        *(f"  {name:<{width}}  {description}" for name, description in (DESCRIPTIONS | {"schema": SUMMARY}).items()),
         "",
         "`cd4ml <command> --help` shows a command's options. Exit codes:",
         *(f"  {code.code:>2}  {code.meaning}" for code in EXIT_CODES),
