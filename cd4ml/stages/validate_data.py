@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STAGE: Final = "validate-data"
 LOCAL: Final = "local"
+SKEW: Final = "skew:"
 OUTPUTS: Final[dict[str, str]] = {}
 
 
@@ -39,6 +40,11 @@ class Options(declaration.Options):
         required=True,
         example="schema.yaml",
     )
+    serving: str | None = option(
+        "A table of serving data: held against the same schema, and compared with data column by column.",
+        example="data/requests.parquet",
+    )
+    training_only: tuple[str, ...] = option("Columns that serving data need not have, such as the target.")
     minimum_rows: int = option("Rows below which a table is taken for truncated.", default=2)
     include_values: bool = option(
         "Show values of failing rows in the report; without it only row numbers and counts.", default=False
@@ -88,24 +94,74 @@ def run(options: Options, context: Context) -> Report:
     inputs: list[InputDigest] = []
     details: dict[str, Any] = {}
     rows: dict[str, int] = {}
-    for path in options.data:
+    for path in [*options.data, *([options.serving] if options.serving else [])]:
         context.progress(f"Validating {path}")
+        served = path == options.serving
+        demanded = _for_serving(schema, options.training_only) if served else schema
         if options.engine == LOCAL:
             source = open_data(path)
-            found, details[path] = _table(source, schema, options)
-            found += _over_time(source, options, before)
+            found, details[path] = _table(source, demanded, options)
+            found += [] if served else _over_time(source, options, before)
             rows[path] = source.rows
-            inputs.append(source.digest("data"))
+            inputs.append(source.digest("serving" if served else "data"))
         else:
-            found, rows[path] = _warehouse_table(path, schema, options)
-            found += _row_change(path, rows[path], options, before)
-            details[path] = {"engine": options.engine.partition("@")[0] if "@" in options.engine else options.engine}
-        found = tolerated(found, options.warn, options.budget)
-        checks += [replace(check, id=f"{check.id}@{path}") for check in found] if len(options.data) > 1 else found
+            found, rows[path], proofs = _warehouse_table(path, demanded, options)
+            found += [] if served else _row_change(path, rows[path], options, before)
+            engine = options.engine.partition("@")[0] if "@" in options.engine else options.engine
+            details[path] = {"engine": engine, "decided_by": proofs}
+        if served:
+            checks += _skewed(checks, found, options, details)
+        else:
+            found = tolerated(found, *_tolerances(options))
+            several = len(options.data) > 1
+            checks += [replace(check, id=f"{check.id}@{path}") for check in found] if several else found
     if Path(options.schema).is_file():
         inputs.append(InputDigest(name="schema", path=options.schema, sha256=file_sha256(Path(options.schema))))
     summary = _summary(checks, options)
     return Report(stage=STAGE, checks=checks, summary=summary, metrics={"rows": rows}, details=details, inputs=inputs)
+
+
+def _for_serving(schema: Schema, training_only: Sequence[str]) -> Schema:
+    """Return the schema as serving data must meet it.
+
+    Raises:
+        OptionsError: a column that serving data need not have is not in the schema.
+    """
+    names = [part.name for part in schema.rules.columns]
+    unknown = [f"training-only: `{name}` is no column of the schema" for name in training_only if name not in names]
+    if unknown:
+        raise OptionsError(unknown)
+    parts = [replace(part, required=part.required and part.name not in training_only) for part in schema.rules.columns]
+    return replace(schema, rules=replace(schema.rules, columns=parts))
+
+
+def _tolerances(options: Options, among: Sequence[Check] | None = None) -> tuple[list[str], dict[str, float]]:
+    """Return what is tolerated in a table; of the checks of another table, as far as they are among its own."""
+    ids = None if among is None else {check.id for check in among}
+    warn = [name for name in options.warn if (name in ids if ids is not None else not name.startswith(SKEW))]
+    return warn, {name: share for name, share in options.budget.items() if ids is None or name in ids}
+
+
+def _skewed(
+    training: Sequence[Check], found: list[Check], options: Options, details: dict[str, Any]
+) -> Iterator[Check]:
+    """Yield the checks of serving data, and how they compare with those of training data."""
+    from cd4ml.checks.schema import tolerated
+    from cd4ml.checks.skew import compared, skew_checks
+
+    found = tolerated(found, *_tolerances(options, found))
+    ends = [f"@{path}" for path in options.data] if len(options.data) > 1 else []
+    plain = [
+        replace(c, id=next((c.id.removesuffix(end) for end in ends if c.id.endswith(end)), c.id)) for c in training
+    ]
+    skew = compared(plain, found)
+    details["skew"] = {
+        name: {"training_only": column.training_only, "serving_only": column.serving_only}
+        for name, column in skew.items()
+    }
+    yield from [replace(check, id=f"{check.id}@{options.serving}") for check in found]
+    between = skew_checks(skew, ", ".join(options.data), str(options.serving))
+    yield from tolerated(between, [name for name in options.warn if name.startswith(SKEW)], {})
 
 
 def _check_options(options: Options) -> None:
@@ -113,6 +169,12 @@ def _check_options(options: Options) -> None:
     problems = []
     if options.engine != LOCAL and (options.freshness or options.read_everything):
         problems.append("freshness and read-everything are of the local engine; an engine reads everything anyway")
+    if options.serving in options.data:
+        problems.append(f"serving: {options.serving} is among data: nothing would be compared")
+    if options.training_only and not options.serving:
+        problems.append("training-only is about serving data: name them as serving")
+    if not options.serving and any(name.startswith(SKEW) for name in options.warn):
+        problems.append("warn: there is no skew without serving data")
     if options.minimum_rows < 1:
         problems.append("minimum-rows must be at least 1")
     problems += [
@@ -177,14 +239,14 @@ def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int
         yield rows_changed(rows, known, options.maximum_row_change)
 
 
-def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[Check], int]:
-    """Check a table where it lies; return the checks and the number of rows."""
+def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[Check], int, dict[str, Any]]:
+    """Check a table where it lies; return the checks, the number of rows, and how each rule was decided."""
     from cd4ml.data.engine.warehouse import audit_table, columns_of, open_table
 
     table = open_table(options.engine, name)
     columns = list(columns_of(table))
     audit, n = audit_table(table, schema.rules, schema.targets(columns))
-    return _checks(audit, schema, columns, n, options), n
+    return _checks(audit, schema, columns, n, options), n, audit.proofs
 
 
 def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check], dict[str, Any]]:
@@ -237,5 +299,6 @@ def _summary(checks: Sequence[Check], options: Options) -> str:
     """Say in one sentence what was found."""
     blocking = [check for check in checks if check.status is not Status.PASSED]
     if not blocking:
-        return f"{', '.join(options.data)}: all {len(checks)} checks of {options.schema} hold."
+        tables = [*options.data, *([options.serving] if options.serving else [])]
+        return f"{', '.join(tables)}: all {len(checks)} checks of {options.schema} hold."
     return blocking[0].message if len(blocking) == 1 else f"{blocking[0].message} And {len(blocking) - 1} more."
