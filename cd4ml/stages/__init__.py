@@ -66,11 +66,14 @@ STAGES: Final[dict[str, StageInfo]] = {
         summary="Current data and predictions are like the reference, and performance holds where labels exist.",
         requirements=("detect-drift", "score-model"),
     ),
+    "request-retraining": StageInfo(
+        summary="Where drift lasts, retraining is asked for: one open request, a cooldown, a budget.",
+    ),
 }
 
 # What `cd4ml run` and the root action go through; promotion is always a decision of its own, and monitoring is a run
 # of its own.
-PIPELINE: Final = tuple(name for name in STAGES if name not in ("promote-model", "detect-drift"))
+PIPELINE: Final = tuple(name for name in STAGES if name not in ("promote-model", "detect-drift", "request-retraining"))
 
 
 def load(name: str) -> Stage:

@@ -1,0 +1,246 @@
+"""Ask for retraining where drift lasts: at most one open request, a cooldown, a budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cd4ml import options as declaration
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.options import option
+from cd4ml.report import Check, Report, Status
+from cd4ml.stages.context import Context
+
+if TYPE_CHECKING:
+    from cd4ml.retraining.decision import Outcome, Rules
+    from cd4ml.retraining.platform import Platform
+
+STAGE: Final = "request-retraining"
+OUTPUTS: Final[dict[str, str]] = {
+    "requested": "`true` if this run made a request, or finished one that was cut off, else `false`.",
+    "request": "Number of the issue that stands for the request, empty if there is none.",
+}
+_DAY: Final = timedelta(days=1)
+
+
+class By(StrEnum):
+    """How retraining is asked for."""
+
+    DISPATCH = "dispatch"
+    ISSUE = "issue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(declaration.Options):
+    """Options of request-retraining."""
+
+    drift_report: str = option("The report of detect-drift on the newest window.", default="reports/detect-drift.json")
+    violations: int = option("Windows that must have drifted, the newest among them.", default=2)
+    windows: int = option("Newest windows that are looked at.", default=3)
+    cooldown_days: float = option("Days after a request in which no other is made.", default=7.0)
+    budget: int = option("Most requests in a calendar month.", default=2)
+    by: By = option(
+        "`dispatch` opens an issue and sends the `repository_dispatch`; `issue` opens the issue alone.",
+        default=By.DISPATCH,
+    )
+    event_type: str = option("Type of the `repository_dispatch`.", default="cd4ml-retrain")
+    label: str = option("Label by which requests are known; each model needs its own.", default="cd4ml-retraining")
+    artifact: str = option("Artifact that holds a run's drift report.", default="cd4ml-report-detect-drift")
+    repository: str | None = option("The repository as OWNER/NAME (default: GITHUB_REPOSITORY).")
+    branch: str | None = option("Branch whose runs count as windows (default: GITHUB_REF_NAME).")
+
+
+def run(options: Options, context: Context) -> Report:
+    """Decide, write the plan, then open the issue and send the event; what was cut off is finished first.
+
+    Raises:
+        OptionsError: an option is missing, or the drift report reached no verdict.
+        UnavailableError: earlier windows or requests cannot be read.
+    """
+    from cd4ml.retraining.decision import Outcome, decide
+    from cd4ml.retraining.platform import PENDING, SENT
+
+    rules, newest = _rules(options), _newest(options)
+    platform = _platform(options, context)
+    try:
+        requests = platform.requests(options.label)
+        unfinished = [(item.number, body) for item, body in requests if item.is_open and PENDING in body]
+        if unfinished:
+            return _finish(platform, *unfinished[0], newest, options, context)
+        verdicts = _verdicts(platform, newest, options, context)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnavailableError(f"The API does not answer as GitHub's does: {error!r}.") from error
+    outcome, why = decide(verdicts, [item for item, _ in requests], rules, datetime.now(UTC))
+    if outcome is not Outcome.REQUEST:
+        return _not_now(outcome, why, verdicts)
+    retrain = newest["outputs"].get("retrain") == "true" and options.by is By.DISPATCH
+    plan = [f"Open an issue with the label {options.label}."]
+    plan += [f"Send the repository_dispatch {options.event_type}."] if retrain else []
+    context.save(Report(stage=STAGE, checks=(), plan=plan))
+    body = f"{why}\n\n{_quoted(newest)}\n\n{_next(retrain)}\n\n{PENDING if retrain else SENT}"
+    number = platform.open_request(f"Drift: {'retraining' if retrain else 'a look'} is needed", body, options.label)
+    if retrain:
+        _send(platform, number, body, newest, options)
+    return _asked(number, f"{why} Request #{number} was made.", plan, verdicts)
+
+
+def _rules(options: Options) -> Rules:
+    """Return the limits; those that decide nothing are refused."""
+    from cd4ml.retraining.decision import Rules
+
+    problems = [
+        f"{name} must be at least 1, got {value}"
+        for name, value in (
+            ("windows", options.windows),
+            ("violations", options.violations),
+            ("budget", options.budget),
+        )
+        if value < 1
+    ]
+    if options.violations > options.windows:
+        problems.append("violations must not be above windows: no alarm could ever be raised")
+    if not 0 <= options.cooldown_days <= 366:
+        problems.append(f"cooldown-days must be from 0 to 366, got {options.cooldown_days:g}")
+    if problems:
+        raise OptionsError(problems)
+    return Rules(
+        violations=options.violations,
+        windows=options.windows,
+        cooldown=options.cooldown_days * _DAY,
+        budget=options.budget,
+    )
+
+
+def _newest(options: Options) -> dict[str, Any]:
+    """Return the drift report of this window; one without a verdict decides nothing."""
+    path = Path(options.drift_report)
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if report["stage"] != "detect-drift":
+            raise ValueError("of another stage")
+        verdict = _verdict(report)
+    except OSError as error:
+        raise UnavailableError(f"{path}: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OptionsError(f"{path}: no report of detect-drift: {error}") from error
+    if verdict is None:
+        raise OptionsError(f"{path} says {report['status']}: whether the newest window drifted is not known")
+    return dict(report)
+
+
+def _verdict(report: Mapping[str, Any]) -> bool | None:
+    """Return whether a window drifted, None if its report reached no verdict."""
+    if report["status"] not in ("passed", "failed"):
+        return None
+    drift = report["outputs"]["drift"]
+    if drift not in ("true", "false"):
+        raise ValueError(f"its output drift is {drift!r}")
+    return bool(drift == "true" or report["status"] == "failed")
+
+
+def _data(report: Mapping[str, Any]) -> str | None:
+    """Return the digest of the current data that a report is about."""
+    return next((str(item["sha256"]) for item in report["inputs"] if item["name"] == "current"), None)
+
+
+def _platform(options: Options, context: Context) -> Platform:
+    """Return the repository that is spoken to."""
+    from cd4ml.retraining.platform import Platform
+
+    environ = context.environ
+    repository = options.repository or environ.get("GITHUB_REPOSITORY") or ""
+    token = environ.get("CD4ML_GITHUB_TOKEN") or environ.get("GITHUB_TOKEN") or ""
+    problems = []
+    if repository.count("/") != 1 or not all(part.strip(".") for part in repository.split("/")):
+        problems.append("repository must be OWNER/NAME")
+    if not token:
+        problems.append("CD4ML_GITHUB_TOKEN is not set")
+    if problems:
+        raise OptionsError(problems)
+    api = environ.get("GITHUB_API_URL") or "https://api.github.com"
+    return Platform(api=api.rstrip("/"), repository=repository, token=token)
+
+
+def _verdicts(platform: Platform, newest: Mapping[str, Any], options: Options, context: Context) -> list[bool | None]:
+    """Return the verdicts of the newest windows; two runs on the same data are one window."""
+    branch = options.branch or context.environ.get("GITHUB_REF_NAME")
+    if not branch:
+        raise OptionsError("branch is not set, and GITHUB_REF_NAME neither")
+    found, seen = [_verdict(newest)], {_data(newest)}
+    if options.windows == 1:
+        return found
+    for report in platform.reports(options.artifact, branch, context.environ.get("GITHUB_RUN_ID", "")):
+        data = _data(report) if report else None
+        if data is None or data not in seen:
+            found.append(_verdict(report) if report else None)
+            seen.add(data)
+        if len(found) == options.windows:
+            break
+    return found
+
+
+def _not_now(outcome: Outcome, why: str, verdicts: list[bool | None]) -> Report:
+    """Return the report of a run that asks for nothing."""
+    from cd4ml.retraining.decision import Outcome
+
+    statuses = {Outcome.BUDGET: Status.FAILED, Outcome.UNDECIDED: Status.INCONCLUSIVE}
+    advice = {
+        Outcome.BUDGET: "Retraining does not end the drift: look at the data, or raise `budget` in a reviewed change.",
+        Outcome.UNDECIDED: "Look at the runs without a verdict; keep drift reports as long as `windows` need them.",
+    }
+    check = Check(
+        id="retraining",
+        status=statuses.get(outcome, Status.PASSED),
+        reason=str(outcome),
+        message=why,
+        advice=advice.get(outcome),
+    )
+    outputs = {"requested": "false", "request": ""}
+    return Report(stage=STAGE, checks=[check], summary=why, details={"windows": verdicts}, outputs=outputs)
+
+
+def _asked(number: int, message: str, plan: list[str], verdicts: list[bool | None]) -> Report:
+    """Return the report of a run that asked for retraining."""
+    check = Check(id="retraining", status=Status.PASSED, reason="request", message=message)
+    outputs = {"requested": "true", "request": str(number)}
+    details = {"windows": verdicts}
+    return Report(stage=STAGE, checks=[check], summary=message, plan=plan, details=details, outputs=outputs)
+
+
+def _finish(
+    platform: Platform, number: int, body: str, newest: Mapping[str, Any], options: Options, context: Context
+) -> Report:
+    """Send the event of a request that an earlier run opened before it was cut off."""
+    plan = [f"Send the repository_dispatch {options.event_type} of request #{number}, which an earlier run left out."]
+    context.save(Report(stage=STAGE, checks=(), plan=plan))
+    _send(platform, number, body, newest, options)
+    return _asked(number, f"Request #{number}, which an earlier run left unfinished, was sent.", plan, [])
+
+
+def _send(platform: Platform, number: int, body: str, newest: Mapping[str, Any], options: Options) -> None:
+    """Send the event, then note that it was sent: cut off in between it is sent twice, never not at all."""
+    payload = {
+        "request": number,
+        "worst_feature": str(newest["outputs"].get("worst-feature", "")),
+        "current_sha256": _data(newest) or "",
+    }
+    platform.dispatch(options.event_type, payload)
+    platform.mark_sent(number, body)
+
+
+def _quoted(report: Mapping[str, Any]) -> str:
+    """Return the drift report's summary as a block of code: it holds names from the data."""
+    text = str(report.get("summary", ""))[:2000].replace("`", "'").replace("<!--", "< !--")
+    return f"```text\n{text}\n```"
+
+
+def _next(retrain: bool) -> str:
+    """Say what follows."""
+    if retrain:
+        return "A retraining was started. Close this issue when its model is in production; until then none is started."
+    return "No retraining was started. Look at the drift, and close this issue when it is dealt with."
