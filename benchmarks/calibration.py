@@ -5,6 +5,10 @@ quality), a true loss of exactly the margin, and a known-worse model. Run it wit
 
     python benchmarks/calibration.py [--pairs 1000] [--rows 200 1000 20000] [--only roc-auc]
 
+and what audit-fairness promises, on simulated groups, with
+
+    python benchmarks/calibration.py --only fairness [--audits 1000]
+
 It prints a table. Of a hundred rates one lies outside a band of 99 % by chance: such a rate is measured again, on four
 times as many new pairs. It ends with 1 if it lies outside again.
 """
@@ -22,6 +26,8 @@ from typing import Final
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import fairness  # noqa: E402
 
 from cd4ml.checks.comparison import Decision, Rule, Support, check  # noqa: E402
 from cd4ml.metrics.comparison import compare, measure  # noqa: E402
@@ -238,7 +244,10 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=1_000)
     parser.add_argument("--rows", type=int, nargs="+", default=[200, 1_000, 20_000])
     parser.add_argument("--only", nargs="+", default=[*SCORED, *DECIDED, *NUMERIC])
+    parser.add_argument("--audits", type=int, default=1_000)
     arguments = parser.parse_args()
+    if arguments.only == ["fairness"]:
+        return fairness.main(arguments.audits, arguments.rows)
     outside = 0
     print(f"| metric | models | n | what | rate of {arguments.pairs:,} | band | no verdict |")
     print("|---|---|--:|---|--:|---|--:|")

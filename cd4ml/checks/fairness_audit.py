@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cd4ml.checks.fairness import Limits, describe, fairness_checks, no_such_reference
 from cd4ml.checks.fairness_limits import calibration_check, change_check, difference_checks, no_change
-from cd4ml.metrics.disparity import Disparity, RatioTest, adjusted, choose, disparities, tests, with_tests
+from cd4ml.metrics.disparity import Disparity, RatioTest, adjusted, choose, disparities, ratio_tests, with_tests
 from cd4ml.metrics.fairness import RATES, FairnessMetrics, Group, Reference, fairness_metrics, group_names
 from cd4ml.metrics.group_calibration import Calibration, group_calibration
 from cd4ml.metrics.group_differences import widest_interval
@@ -84,7 +84,7 @@ def _find(part: Part, limits: Limits, rule: Reference) -> Found:
         return result
     found = disparities(metrics.groups, reference, limits.minimum_ratio)
     of_all_pairs = part.reference is None and rule is Reference.BEST
-    family = tests(metrics.groups, reference, limits.minimum_ratio, of_all_pairs=of_all_pairs)
+    family = ratio_tests(metrics.groups, reference, limits.minimum_ratio, of_all_pairs=of_all_pairs)
     return _with_production(replace(result, found=found, tests=family), limits, rule)
 
 

@@ -97,7 +97,7 @@ def _disparity(group: Group, reference: Group, minimum: float) -> Disparity:
     )
 
 
-def tests(groups: Sequence[Group], reference: Group, minimum: float, *, of_all_pairs: bool) -> list[RatioTest]:
+def ratio_tests(groups: Sequence[Group], reference: Group, minimum: float, *, of_all_pairs: bool) -> list[RatioTest]:
     """Return the tests that groups are selected too rarely.
 
     Args:
