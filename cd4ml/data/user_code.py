@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
+
+from cd4ml.errors import USAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +43,31 @@ def user_code() -> Iterator[None]:
     SystemExit is among it: a schema file that ends with `sys.exit(0)` would otherwise end the gate, and with success.
     """
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            _no_exit_in_success(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             yield
     except UserCodeError:
         raise
     except (Exception, SystemExit) as error:
         raise UserCodeError(raised(error)) from error
+
+
+@contextlib.contextmanager
+def _no_exit_in_success() -> Iterator[None]:
+    """Give a process that the caller's code ends on the spot (`os._exit(0)`) the exit code of an error."""
+    leave, process = os._exit, os.getpid()
+
+    def leave_in_error(status: int) -> NoReturn:
+        leave(status or USAGE.code if os.getpid() == process else status)  # a forked child may end as it likes
+
+    setattr(os, "_exit", leave_in_error)
+    try:
+        yield
+    finally:
+        setattr(os, "_exit", leave)
 
 
 def raised(error: BaseException) -> Raised:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+_CONNECT_SECONDS: Final = 4
 _DOWNLOAD_REQUEST_SECONDS: Final = 120
 _DOWNLOAD_RETRIES: Final = 3
 # MLflow answers a look-up of an alias that nobody set with INVALID_PARAMETER_VALUE and this text.
@@ -25,6 +29,11 @@ def main() -> int:
     request = json.load(sys.stdin)
     # Answers have standard output to themselves: what a library prints goes to standard error.
     answers, sys.stdout = sys.stdout, sys.stderr
+    # Importing MLflow takes up to 20 seconds on a cold machine; that a server is down can be said before.
+    problem = _unreachable(request["tracking_uri"])
+    if problem:
+        print(json.dumps({"error": "unavailable", "message": problem}), flush=True, file=answers)
+        return 1
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -45,6 +54,22 @@ def main() -> int:
         if "error" in answer:
             return 1
     return 0
+
+
+def _unreachable(uri: str) -> str | None:
+    """Say why a server takes no connection; None if it does, or if only MLflow can tell (a proxy, no HTTP)."""
+    address = urlsplit(uri)
+    ports = {"http": 80, "https": 443}
+    if address.scheme not in ports or not address.hostname:
+        return None
+    proxies = getproxies()
+    if (proxies.get(address.scheme) or proxies.get("all")) and not proxy_bypass(address.hostname):
+        return None
+    try:
+        socket.create_connection((address.hostname, address.port or ports[address.scheme]), _CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:  # ValueError: no such port
+        return str(error)
+    return None
 
 
 def _is_missing(error: Any) -> bool:

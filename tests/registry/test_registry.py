@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +22,7 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import redacted
 from cd4ml.registry import MissingModelError, alias_version, fetch, set_alias, version_exists
 from tests import models, registries
+from tests.conftest import ROOT
 
 PROMISED_SECONDS = 15.0
 CANARY = "c4n4ry"
@@ -186,6 +190,18 @@ def test_server_down__unavailable_in_time() -> None:
     _, seconds = _unavailable(f"http://someone:{CANARY}@127.0.0.1:{registries.free_port()}")
 
     assert seconds < PROMISED_SECONDS
+
+
+def test_server_down__said_before_mlflow_is_imported() -> None:
+    """That nobody listens needs no MLflow to be said: its import alone may outlast the promise on a cold machine."""
+    request = {"tracking_uri": f"http://127.0.0.1:{registries.free_port()}", "operations": []}
+    without_packages = [sys.executable, "-I", "-S", str(ROOT / "cd4ml" / "registry" / "worker.py")]
+    result = subprocess.run(
+        without_packages, input=json.dumps(request), env={}, capture_output=True, text=True, check=False
+    )
+
+    assert json.loads(result.stdout)["error"] == "unavailable", result.stderr
+    assert "refused" in result.stdout and result.returncode == 1
 
 
 def test_server_that_never_answers__unavailable_in_time() -> None:

@@ -199,6 +199,16 @@ def test_schema_module_that_does_not_load__refused(tmp_path: Path, line: str) ->
     assert not (tmp_path / "__pycache__").exists()
 
 
+def test_schema_module_that_ends_the_process__no_success(tmp_path: Path) -> None:
+    """A schema module that ends the process on the spot cannot choose exit code 0; the report still says error."""
+    (tmp_path / "broken.py").write_text(HEAD + "import os\nos._exit(0)\n")
+    pd.DataFrame({"a": [1, 2]}).to_parquet(tmp_path / "data.parquet")
+
+    run = run_cd4ml(tmp_path, "validate-data", "--data", "data.parquet", "--schema", "broken:S")
+
+    assert (run.code, run.report["status"]) == (2, "error")
+
+
 def test_prints_of_the_schema__go_nowhere(validate: Validate, capfd: pytest.CaptureFixture[str]) -> None:
     """What a schema prints cannot become a workflow command or spoil the JSON on standard output."""
     schema = "print('::set-output name=passed::true')\nS = pa.DataFrameSchema({'a': pa.Column(int)})\n"
