@@ -88,8 +88,10 @@ class ActRun:
         return json.loads((self.artifacts / name / file).read_text())
 
 
-def run_act(suite: Path, consumer: Path, workflow: str, *, scratch: Path, event: str = "pull_request") -> ActRun:
-    """Run a workflow of a consumer's repository."""
+def run_act(
+    suite: Path, consumer: Path, workflow: str, *, scratch: Path, event: str = "pull_request", more: Sequence[str] = ()
+) -> ActRun:
+    """Run a workflow of a consumer's repository; `more` are further arguments of act."""
     artifacts = scratch / "artifacts"
     artifacts.mkdir(parents=True)
     payload = scratch / "event.json"
@@ -97,7 +99,7 @@ def run_act(suite: Path, consumer: Path, workflow: str, *, scratch: Path, event:
     command = [need_program("act"), event, "--workflows", f".github/workflows/{workflow}", "--json"]
     command += ["-P", "ubuntu-latest=-self-hosted", "--eventpath", str(payload), "--no-cache-server"]
     command += ["--env", f"ARTIFACTS={artifacts}", "--concurrent-jobs", "2", "--actor", "tester"]
-    command += ["--local-repository", f"OWNER/cd4ml@{REF}={suite}"]
+    command += ["--local-repository", f"OWNER/cd4ml@{REF}={suite}", *more]
     for name, reference in pins(suite).items():
         if name in _STANDINS:
             standin = suite / "tests" / "actions" / "standins" / _STANDINS[name]

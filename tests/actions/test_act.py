@@ -13,7 +13,9 @@ import pytest
 from tests.actions.act import ActRun, commit, git, run_act
 from tests.actions.consumer import GATES, make_consumer
 from tests.conftest import clean_environment
+from tests.drift.conftest import customers
 from tests.models import classifier, people, save
+from tests.retraining.platform import GitHub, serve
 
 pytestmark = pytest.mark.timeout(900)
 # These share one run of act, so one worker must have them all.
@@ -238,3 +240,24 @@ def test_pipeline__predictions_travel(suite: Path, tmp_path: Path) -> None:
     judged = run.artifact("cd4ml-report-evaluate-model", "evaluate-model.json")
     assert scored["candidate"]["sha256"] == judged["candidate"]["sha256"]
     assert run.jobs["audit-fairness"] == run.jobs["gate"] == "success"
+
+
+def test_monitor__asks(suite: Path, tmp_path: Path) -> None:
+    """Significant drift turns `detect` red, and `request` opens an issue and sends the event all the same."""
+    folder = consumer(tmp_path / "credit", "monitor.yml")
+    customers().to_parquet(folder / "reference.parquet")
+    customers(seed=2).assign(age=90).to_parquet(folder / "current.parquet")
+    (folder / "cd4ml.yaml").write_text(
+        "detect-drift: {reference: reference.parquet, current: current.parquet}\n"
+        "request-retraining: {windows: 1, violations: 1, repository: owner/model}\n"
+    )
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--message", "monitor")
+    github = GitHub()
+    with serve(github) as address:
+        more = ["--secret", "GITHUB_TOKEN=t0ken", "--env", f"GITHUB_API_URL={address}"]
+        run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act", event="push", more=more)
+
+    assert run.jobs == {"detect": "failure", "request": "success"}, run.text[-4000:]
+    assert run.artifact("cd4ml-report-request-retraining", "request-retraining.json")["outputs"]["requested"] == "true"
+    assert len(github.issues) == len(github.dispatches) == 1
