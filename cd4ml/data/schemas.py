@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,14 +19,16 @@ from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import nearest
 
+_OLD_KEYS: Final = frozenset({"pandas_dtype", "allow_duplicates"})
 # Keys of a column in pandera's YAML that are no checks.
 _COLUMN_KEYS: Final = frozenset(
     "title description dtype nullable checks unique coerce required regex report_duplicates metadata default "
-    "name parsers".split()
+    "name parsers drop_invalid_rows".split()
 )
 _FRAME_KEYS: Final = frozenset(
     "schema_type api version columns checks index dtype coerce strict name ordered unique report_duplicates "
-    "unique_column_names add_missing_columns title description metadata parsers".split()
+    "unique_column_names add_missing_columns title description metadata parsers drop_invalid_rows "
+    "multiindex dataframe_library".split()
 )
 
 
@@ -121,7 +124,33 @@ def _read_yaml(path: Path) -> tuple[str, Mapping[str, Any]]:
         raise OptionsError(f"{path}: no pandera schema: it has no mapping `columns`")
     if "polars" in str(written.get("api", "")) + str(written.get("schema_type", "")):
         raise OptionsError(f"{path}: a Polars schema; write it with api: pandas")
-    return text, written
+    return _modern(text, written)
+
+
+def _modern(text: str, written: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return a schema of pandera 0.6 or 0.7 as later versions write it: they pass over its settings in silence."""
+    index = written.get("index") or []
+    parts = [*written["columns"].values(), *(index if isinstance(index, list) else [])]
+    old = [part for part in parts if isinstance(part, dict) and part.keys() & _OLD_KEYS]
+    if not old:
+        return text, written
+    for part in old:
+        if "pandas_dtype" in part:
+            part["dtype"] = part.pop("pandas_dtype")
+        if isinstance(part.get("allow_duplicates"), bool):
+            part["unique"] = not part.pop("allow_duplicates")
+    stream = io.StringIO()
+    _yaml().dump(written, stream)
+    return stream.getvalue(), written
+
+
+def _yaml() -> Any:
+    """Return a reader and writer of YAML as pandera reads it."""
+    from ruamel.yaml import YAML
+
+    result = YAML(typ="safe", pure=True)
+    result.version = (1, 1)
+    return result
 
 
 def _from_yaml(path: Path, text: str, written: Mapping[str, Any]) -> Any:
@@ -157,10 +186,15 @@ def _named(checks: Any) -> set[str]:
     if isinstance(checks, Mapping):
         return {str(key) for key in checks if key != "options"}
     if isinstance(checks, list):
-        return {
-            str(item.get("check_name") or next(iter(item))) for item in checks if isinstance(item, Mapping) and item
-        }
+        return {_listed(item) for item in checks if isinstance(item, Mapping) and item}
     return set()
+
+
+def _listed(check: Mapping[str, Any]) -> str:
+    """Return the name of a check in a list, which stands among its options."""
+    options = check.get("options")
+    named = options.get("check_name") if isinstance(options, Mapping) else None
+    return str(named or check.get("check_name") or next(iter(check)))
 
 
 def _lost_checks(where: str, named: set[str], loaded: Any) -> Iterator[str]:
