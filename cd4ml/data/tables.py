@@ -32,6 +32,7 @@ MOST_BYTES: Final = 64 * 1024**3
 MOST_EXPANSION: Final = 1_000
 _MOST_EXPANSION_GZIP: Final = 100
 _ALWAYS_READ: Final = 500_000_000
+_ALWAYS_READ_GZIP: Final = 100_000_000
 _LONGEST_LINE: Final = 10_000_000
 _BLOCK: Final = 1 << 20
 
@@ -148,9 +149,11 @@ def check_footers(path: Path, files: Sequence[Path]) -> None:
     _refuse_expansion(path, on_disk, total)
 
 
-def _refuse_expansion(path: Path, on_disk: int, size: int, most: int = MOST_EXPANSION) -> None:
+def _refuse_expansion(
+    path: Path, on_disk: int, size: int, most: int = MOST_EXPANSION, always: int = _ALWAYS_READ
+) -> None:
     """Refuse a table that is far larger than its files."""
-    if size > min(MOST_BYTES, max(_ALWAYS_READ, most * on_disk)):
+    if size > min(MOST_BYTES, max(always, most * on_disk)):
         raise OptionsError(f"{path}: expands from {on_disk} to {size} bytes or more; refused as hostile")
 
 
@@ -214,7 +217,7 @@ def check_bytes(path: Path) -> None:
             size += len(block)
             if b"\x00" in block:
                 raise OptionsError(f"{path}: holds NUL characters: no UTF-8 text")
-            _refuse_expansion(path, path.stat().st_size, size, _MOST_EXPANSION_GZIP)
+            _refuse_expansion(path, path.stat().st_size, size, _MOST_EXPANSION_GZIP, _ALWAYS_READ_GZIP)
 
 
 def csv_lines(path: Path) -> Iterator[str]:
