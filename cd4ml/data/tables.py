@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from cd4ml.data.digests import file_sha256, folder_sha256
+from cd4ml.data.expansion import hidden_bytes
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import InputDigest
 
@@ -132,7 +133,9 @@ def check_footers(path: Path, files: Sequence[Path]) -> None:
     """Refuse what the footers already give away: too many columns, too much data, files with different columns."""
     import pyarrow.parquet as pq
 
-    total, on_disk = 0, 0
+    on_disk = sum(file.stat().st_size for file in files)
+    most = _most_bytes(on_disk, MOST_EXPANSION, _ALWAYS_READ)
+    total = 0
     first = pq.read_schema(files[0])
     for file in files:
         schema, metadata = pq.read_schema(file), pq.read_metadata(file)
@@ -145,7 +148,8 @@ def check_footers(path: Path, files: Sequence[Path]) -> None:
             raise OptionsError(f"{file}: other columns or types than {files[0].name}: {names}")
         encoded = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
         total += max(encoded, metadata.num_rows * metadata.num_columns * 8)
-        on_disk += file.stat().st_size
+        if total <= most:
+            total += hidden_bytes(file, metadata, enough=most - total, ignorable=most // len(files))
     _refuse_expansion(path, on_disk, total)
 
 
@@ -153,8 +157,13 @@ def _refuse_expansion(
     path: Path, on_disk: int, size: int, most: int = MOST_EXPANSION, always: int = _ALWAYS_READ
 ) -> None:
     """Refuse a table that is far larger than its files."""
-    if size > min(MOST_BYTES, max(always, most * on_disk)):
+    if size > _most_bytes(on_disk, most, always):
         raise OptionsError(f"{path}: expands from {on_disk} to {size} bytes or more; refused as hostile")
+
+
+def _most_bytes(on_disk: int, most: int, always: int) -> int:
+    """Return how large a table of some size on disk may become."""
+    return min(MOST_BYTES, max(always, most * on_disk))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

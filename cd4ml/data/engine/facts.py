@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.expansion import dictionaries
 from cd4ml.data.sources import Source
 from cd4ml.errors import OptionsError
 
@@ -113,7 +114,8 @@ def _verify(source: Source, facts: Mapping[str, Facts]) -> None:
     if not names:
         return
     for file in {source.files[0], source.files[-1]}:
-        with pq.ParquetFile(file) as stored:
+        texts = dictionaries(pq.read_metadata(file)).intersection(names)
+        with pq.ParquetFile(file, read_dictionary=sorted(texts)) as stored:
             positions = _leaves(stored.metadata)
             present = [name for name in names if name in positions]
             for group, name in product(_spread(stored.metadata.num_row_groups), present):
@@ -149,6 +151,9 @@ def add_dictionaries(source: Source, facts: Mapping[str, Facts], columns: Sequen
     for name in columns:
         values: set[str] | None = set()
         for file in source.files:
+            if name not in dictionaries(pq.read_metadata(file)):
+                values = None
+                break
             with pq.ParquetFile(file, read_dictionary=[name]) as stored:
                 for group in range(stored.metadata.num_row_groups):
                     values = _joined(values, stored, group, name)
