@@ -98,7 +98,14 @@ class Manifest:
     def with_canary(self, new: Image, weight: int) -> str:
         """Return the text with the image as canary of this weight in percent."""
         self._check_repository(new)
-        if self.places.canary is None or not self.places.weights:
+        first = str(self._at(*self.places.stable)).strip() in ("", "null", "None")
+        if first and weight < 100:
+            raise OptionsError(
+                f"this {self.places.kind} has no stable image: `{shown(self.places.stable[1])}` is empty, and nothing "
+                f"would answer what the canary does not get",
+                advice="Set canary-weight: 100 for the first deployment.",
+            )
+        if first or self.places.canary is None or not self.places.weights:
             if weight == 100:
                 return apply(self.text, [self._image_edit(self.places.stable, new)])
             raise OptionsError(
@@ -178,7 +185,8 @@ def _places(data: list[Any]) -> Places:
     if deployments:
         return _plain_manifest(data, deployments)
     raise OptionsError(
-        "the manifest is neither a Helm values file (image.digest), nor a kustomization (images), nor a Deployment"
+        "the manifest is neither a Helm values file (image.digest), nor a kustomization (images), nor a Deployment",
+        advice="docs/stages/deploy-model.md shows what to start from.",
     )
 
 

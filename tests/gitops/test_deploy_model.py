@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT, Run, clean_environment
 from tests.gitops.conftest import IMAGE, REQUIRED, GitOps, git
-from tests.gitops.test_manifest import HELM
+from tests.gitops.test_manifest import HELM, A
 
 Deploy = Callable[..., Run]
 
@@ -53,6 +53,19 @@ def test_again__no_commit(deploy: Deploy, gitops: GitOps, evidence: Callable[...
     run = deploy()
 
     assert (run.code, gitops.head(), run.report["outputs"]["commit"]) == (0, head, "")
+
+
+def test_first_deployment__stable(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
+    """Into a manifest without an image the first one goes as the stable one, once; as a canary it is refused."""
+    evidence()
+    start = gitops.commit("Empty", {"credit/values.yaml": HELM.replace(f"digest: {A}", 'digest: ""')})
+
+    assert (deploy().code, gitops.head()) == (2, start)
+    first, again = deploy("--canary-weight", "100"), deploy("--canary-weight", "100")
+
+    assert (first.code, again.code, again.report["outputs"]["commit"]) == (0, 0, "")
+    assert gitops.read() == HELM.replace(A, f'"{IMAGE[-71:]}"')
+    assert "all of the traffic" in first.report["summary"]
 
 
 @pytest.mark.parametrize("stage", REQUIRED)

@@ -186,3 +186,16 @@ def test_image__refuses(reference: str) -> None:
     """Tags, short digests, options and line breaks are no images."""
     with pytest.raises(OptionsError):
         image(reference)
+
+
+@pytest.mark.parametrize(
+    "text", [HELM.replace(A, '""'), KUSTOMIZATION.replace(A, '""', 1)], ids=["helm", "kustomization"]
+)
+def test_first_deployment__stable_or_refused(text: str) -> None:
+    """With no stable image a canary would leave most requests unanswered: the first image gets all of the traffic."""
+    with pytest.raises(OptionsError, match=r"no stable image: `.*digest` is empty") as refused:
+        Manifest(text).with_canary(NEW, 10)
+    state = Manifest(Manifest(text).with_canary(NEW, 100)).state
+
+    assert "canary-weight: 100" in refused.value.advice
+    assert state.stable == NEW.digest and state.weight == 0
