@@ -23,7 +23,7 @@ def read(output: Output, project: Project) -> Result:
     if not looked_at or not understood or output.code not in (0, 1, 123) or (output.code != 0) != bool(findings):
         return crashed("black", output, project)
     return verdict(
-        "black", findings, clean="Every file is formatted.", found=f"{len(findings)} files are not formatted."
+        "black", findings, clean="Every file is formatted.", found=f"Files that are not formatted: {len(findings)}."
     )
 
 

@@ -28,7 +28,7 @@ def read(output: Output, project: Project) -> Result:
     if not int(processed[1]):
         message = "flake8 looked at no file: its configuration excludes them all, or none is a .py file."
         return nothing("flake8", "no-files", message, "Mend its configuration, or take flake8 out of tools.")
-    return verdict("flake8", findings, clean="No findings.", found=f"flake8 has {len(findings)} findings.")
+    return verdict("flake8", findings, clean="No findings.", found=f"Findings of flake8: {len(findings)}.")
 
 
 def _findings(text: str) -> Iterator[Check]:

@@ -38,7 +38,7 @@ def read(output: Output, project: Project) -> Result:
     stopped_by_syntax = output.code == 2 and bool(findings) and all(item.reason == "syntax" for item in findings)
     if output.code not in (0, 1) and not stopped_by_syntax or (output.code != 0) != bool(findings):
         return crashed("mypy", output, project)
-    return verdict("mypy", findings, clean="No type errors.", found=f"mypy has {len(findings)} errors.")
+    return verdict("mypy", findings, clean="No type errors.", found=f"Errors that mypy found: {len(findings)}.")
 
 
 def _findings(text: str, project: Project) -> Iterator[Check]:

@@ -51,7 +51,7 @@ def run(options: Options, context: Context) -> Report:
     tools = tuple(dict.fromkeys(options.tools))
     _check_options(options, TOOLS)
     python = examine(tools, find_python(options.python, context.environ), context)
-    context.progress(f"Running {', '.join(tools)} side by side")
+    context.progress(f"Running {', '.join(tools)}{' side by side' if len(tools) > 1 else ''}")
     with tempfile.TemporaryDirectory(prefix="cd4ml-", ignore_cleanup_errors=True) as scratch:
         project = Project(
             paths=tuple(dict.fromkeys(options.paths)),
@@ -87,6 +87,9 @@ def _check_options(options: Options, known: Any) -> None:
     if options.minimum_coverage is not None:
         if not 0 <= options.minimum_coverage <= 100:
             problems.append("minimum-coverage must lie between 0 and 100")
+        elif 0 < options.minimum_coverage <= 1:
+            meant = f"{100 * options.minimum_coverage:g}"
+            problems.append(f"minimum-coverage is in percent, got {options.minimum_coverage:g} (did you mean {meant}?)")
         if "pytest" not in options.tools:
             problems.append("minimum-coverage needs pytest among the tools")
     if not problems and not any(_python_files(path) for path in options.paths):

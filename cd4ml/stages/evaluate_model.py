@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +165,7 @@ def _check_options(options: Options, known: Mapping[str, Metric]) -> list[Metric
         elif options.task not in known[name].tasks:
             problems.append(f"`{name}` is not defined for a {options.task} task")
         else:
-            problems += _wrong_way(known[name], options)
+            problems += [*_wrong_way(known[name], options), *_out_of_range(known[name], options)]
     for name, limit in {**options.maximum_regression, **options.maximum_gap}.items():
         if limit < 0:
             problems.append(f"the tolerance of {name} must not be negative, got {limit:g}")
@@ -253,6 +254,23 @@ def _wrong_way(metric: Metric, options: Options) -> list[str]:
     if not better and name in options.minimum and name not in options.maximum:
         return [f"minimum: {name} is better when smaller; set maximum (or both, for a range)"]
     return []
+
+
+def _out_of_range(metric: Metric, options: Options) -> Iterable[str]:
+    """Yield limits that no value can break or that none can meet: shares written in percent, most often."""
+    low, high, name = metric.lowest, metric.highest, metric.name
+    ends = {"at least": low, "at most": high}
+    bounds = " and ".join(f"{word} {end:g}" for word, end in ends.items() if math.isfinite(end))
+    for which, limits in (("minimum", options.minimum), ("maximum", options.maximum)):
+        if name in limits and not low <= limits[name] <= high:
+            yield f"{which}: {name} is {bounds}, got {limits[name]:g}"
+    for which, losses in (
+        ("maximum-regression", options.maximum_regression),
+        ("no-worse-than", options.no_worse_than),
+        ("maximum-gap", options.maximum_gap),
+    ):
+        if name in losses and losses[name] >= high - low:
+            yield f"{which}: {name} is {bounds}: no model can lose {losses[name]:g}, so nothing would be decided"
 
 
 def _production(predictions: Predictions, reader: Reader, options: Options) -> Sample | None:

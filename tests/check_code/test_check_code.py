@@ -129,7 +129,7 @@ def test_coverage__below_minimum_blocks(check: Check, project: Path) -> None:
 
     (project / "tests" / "test_module.py").write_text("def test_x() -> None: ...\n")
     (project / "pyproject.toml").write_text('[tool.coverage.run]\nsource = ["nowhere"]\n')
-    run = check("--tools", "pytest", "--minimum-coverage", "1")
+    run = check("--tools", "pytest", "--minimum-coverage", "2")
     assert run.code != 0 and found(run, "coverage")["status"] in ("error", "failed")
 
 
@@ -172,6 +172,15 @@ def test_endless_test__error(check: Check, project: Path) -> None:
 def test_bad_options__refused(cd4ml: Callable[..., Run], project: Path, arguments: tuple[str, ...]) -> None:
     """Unknown tools, missing paths, paths without Python and impossible limits end in exit code 2."""
     assert cd4ml("check-code", "--python", sys.executable, *arguments).code == 2
+
+
+@pytest.mark.parametrize("fraction", ["0.8", "1"])
+def test_coverage_as_a_fraction__refused(check: Check, fraction: str) -> None:
+    """0.8 is 0.8 percent, which any test reaches: 80 is meant."""
+    run = check("--minimum-coverage", fraction)
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert f"did you mean {100 * float(fraction):g}?" in run.report["checks"][0]["message"]
 
 
 def test_no_interpreter__unavailable(cd4ml: Callable[..., Run], project: Path) -> None:

@@ -308,8 +308,10 @@ def test_report__every_check_says_how_sure(evaluate: Evaluate, tmp_path: Path) -
     pair(3_000, seed=5).drop(columns=["production_y_pred", "production_y_score"]).to_parquet(tmp_path / "train.parquet")
     names = [name for name, metric in METRICS.items() if "binary" in metric.tasks]
     better = ",".join(f"{name}=0" for name in names if METRICS[name].greater_is_better)
-    worse = ",".join(f"{name}=9" for name in names if not METRICS[name].greater_is_better)
-    allowed = ",".join(f"{name}=1" for name in names)
+    worse = ",".join(
+        f"{name}={min(9, METRICS[name].highest):g}" for name in names if not METRICS[name].greater_is_better
+    )
+    allowed = ",".join(f"{name}=0.9" for name in names)
     gaps = ("--maximum-gap", allowed, "--train-predictions", "train.parquet")
     run = evaluate(pair(1_000, seed=4), "--minimum", better, "--maximum", worse, "--maximum-regression", allowed, *gaps)
 
@@ -339,7 +341,7 @@ def test_report__detectable_loss(evaluate: Evaluate) -> None:
 
 def test_report__curves_are_bounded(evaluate: Evaluate) -> None:
     """Curves of 20,000 rows are at most 200 points each, rise as they must, and keep their ends."""
-    run = evaluate(pair(20_000), "--minimum", "roc-auc=0.5", "--maximum-regression", "roc-auc=1")
+    run = evaluate(pair(20_000), "--minimum", "roc-auc=0.5", "--maximum-regression", "roc-auc=0.9")
 
     for model in ("candidate", "production"):
         curves = run.report["details"]["curves"][model]
@@ -375,7 +377,7 @@ def test_gap__interval(evaluate: Evaluate, tmp_path: Path) -> None:
     train = pair(2_000, seed=5).assign(y_pred=lambda frame: frame["y_true"]).drop(columns="production_y_pred")
     train.drop(columns="production_y_score").to_parquet(tmp_path / "train.parquet")
     arguments = ("--maximum-gap", "accuracy=0.5,brier=0.5", "--train-predictions", "train.parquet")
-    run = evaluate(pair(1_000, seed=4), *arguments, "--maximum-regression", "accuracy=1,brier=1")
+    run = evaluate(pair(1_000, seed=4), *arguments, "--maximum-regression", "accuracy=0.9,brier=0.9")
 
     found = by_id(run, "gap:accuracy")
     assert found["interval"]["method"] == "Newcombe"

@@ -124,7 +124,7 @@ def test_loss_grows__failed(evaluate: Evaluate) -> None:
 def test_gap_alone__regression_still_checked(evaluate: Evaluate, tmp_path: Path) -> None:
     """A metric that only a gap names may not regress either."""
     GOOD.assign(y_pred=GOOD["y_true"]).to_parquet(tmp_path / "train.parquet")
-    run = evaluate(WORSE, "--maximum-gap", "accuracy=1", "--train-predictions", "train.parquet")
+    run = evaluate(WORSE, "--maximum-gap", "accuracy=0.9", "--train-predictions", "train.parquet")
 
     assert (run.code, by_id(run, "regression:accuracy")["status"]) == (1, "failed")
 
@@ -263,6 +263,46 @@ def test_one_row__not_passed(evaluate: Evaluate) -> None:
     assert (run.code, run.report["status"]) == (2, "error")
 
 
+# --- limits out of range
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--minimum", "accuracy=80"), "minimum: accuracy is at least 0 and at most 1, got 80"),
+        (("--minimum", "accuracy=0.5", "--maximum-regression", "accuracy=1"), "no model can lose 1"),
+        (("--no-worse-than", "accuracy=2"), "no model can lose 2"),
+        (("--minimum", "accuracy=0.5", "--maximum-gap", "accuracy=5"), "no model can lose 5"),
+        (("--maximum", "brier=15"), "maximum: brier is at least 0 and at most 1, got 15"),
+        (("--task", "regression", "--maximum", "rmse=-1"), "rmse is at least 0, got -1"),
+        (("--task", "regression", "--minimum", "r2=70"), "r2 is at most 1, got 70"),
+    ],
+)
+def test_limit_out_of_range__refused(evaluate: Evaluate, arguments: tuple[str, ...], problem: str) -> None:
+    """A limit in percent is refused: as a loss no model could break it, and as a minimum none could meet it."""
+    run = evaluate(GOOD, *arguments)
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert problem in run.report["checks"][0]["message"]
+
+
+def test_own_metric__any_limit(evaluate: Evaluate, tmp_path: Path) -> None:
+    """A metric of the user's own and an error in the target's units have no upper end."""
+    (tmp_path / "mine.py").write_text("def profit(y_true, y_pred):\n    return 250.0 + y_pred[0]\n")
+    arguments = (
+        "--custom-metrics",
+        "profit=mine:profit",
+        "--minimum",
+        "profit=200",
+        "--maximum-regression",
+        "profit=50",
+    )
+    numbers = pd.DataFrame({"y_true": range(40), "y_pred": range(1, 41), "production_y_pred": range(2, 42)})
+
+    assert evaluate(GOOD, *arguments).code == 0
+    assert evaluate(numbers, "--task", "regression", "--maximum", "rmse=30", "--maximum-regression", "rmse=5").code == 0
+
+
 # --- undefined metrics are errors
 
 
@@ -278,7 +318,7 @@ UNDEFINED: dict[str, tuple[pd.DataFrame, str, str]] = {
         "--maximum",
         "log-loss=9",
     ),
-    "negative-scores": ((lambda frame: frame.assign(y_score=frame["y_score"] - 1))(scored()), "--maximum", "brier=9"),
+    "negative-scores": ((lambda frame: frame.assign(y_score=frame["y_score"] - 1))(scored()), "--maximum", "brier=1"),
 }
 
 
