@@ -25,6 +25,7 @@ DOWNLOAD_SECONDS: Final = 1800.0
 _WORKER: Final = Path(__file__).with_name("worker.py")
 _URI: Final = re.compile(r"models:/(?P<name>[^/@:\\%\x00-\x1f]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[A-Za-z0-9._-]+))")
 _LOCAL: Final = re.compile(r"sqlite:///|file:(//(localhost)?(?=/))?")
+_HOST_AND_PORT: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+(/.*)?")
 # Within MLflow a request fails after these; the deadlines above hold whatever it does.
 _LIMITS: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -77,7 +78,10 @@ def fetch(
         return _fetch_registered(_reference(uri), uri, directory, tracking_uri, environ)
     folder = Path(uri)
     if not (folder / "MLmodel").is_file():
-        raise UnavailableError(f"{uri}: no such folder with an MLflow model (a file MLmodel).")
+        raise UnavailableError(
+            f"{uri}: no such folder with an MLflow model (a file MLmodel).",
+            advice="A registered model is written models:/<name>@<alias> or models:/<name>/<version>.",
+        )
     return folder, ModelIdentity(uri=uri, sha256=folder_sha256(folder))
 
 
@@ -190,7 +194,11 @@ def _check_local(registry: str) -> None:
     path, remote = _LOCAL.sub("", registry).partition("?")[0], "://" in registry and not _LOCAL.match(registry)
     # `databricks` and `uc` name servers, not folders.
     if not remote and not registry.startswith(("databricks", "uc:")) and not Path(path).exists():
-        raise UnavailableError(f"The registry's store {path} does not exist.", advice="Check MLFLOW_TRACKING_URI.")
+        meant = f" For a server write http://{path}." if _HOST_AND_PORT.fullmatch(registry) else ""
+        raise UnavailableError(
+            f"The registry's store {path} does not exist.",
+            advice=f"Check tracking-uri or MLFLOW_TRACKING_URI.{meant}",
+        )
 
 
 def _lines(stream: IO[str]) -> queue.Queue[str | None]:
@@ -234,9 +242,11 @@ def _refuse(answer: Mapping[str, str], registry: str) -> None:
     """Raise what the worker reports."""
     message = redacted(answer["message"])[:500]
     if answer["error"] == "missing":
-        raise MissingModelError(f"The registry has no such model: {message}.")
+        there = f" {answer['known']}." if answer.get("known") else ""
+        raise MissingModelError(f"The registry at {redacted(registry)}: {message.rstrip('.')}.{there}")
     raise UnavailableError(
-        f"The registry at {redacted(registry)} cannot be used: {message}", advice="Check its address and credentials."
+        f"The registry at {redacted(registry)} cannot be used: {message}",
+        advice="Check its address (tracking-uri or MLFLOW_TRACKING_URI), its credentials, and that it runs.",
     )
 
 

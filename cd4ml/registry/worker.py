@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 _CONNECT_SECONDS: Final = 4
 _DOWNLOAD_REQUEST_SECONDS: Final = 120
 _DOWNLOAD_RETRIES: Final = 3
+_MOST_NAMED: Final = 10
 # MLflow answers a look-up of an alias that nobody set with INVALID_PARAMETER_VALUE and this text.
 _NO_ALIAS: Final = re.compile(r"Registered model alias .* not found", re.IGNORECASE | re.DOTALL)
 
@@ -48,6 +49,8 @@ def main() -> int:
         except MlflowException as error:
             missing = operation["operation"] != "download" and _is_missing(error)
             answer = {"error": "missing" if missing else "unavailable", "message": str(error)}
+            if missing:
+                answer["known"] = _known(client, operation["name"])
         except OSError as error:
             answer = {"error": "unavailable", "message": str(error)}
         print(json.dumps(answer), flush=True, file=answers)
@@ -80,6 +83,18 @@ def _is_missing(error: Any) -> bool:
     if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
         return True
     return error.error_code == "INVALID_PARAMETER_VALUE" and bool(_NO_ALIAS.search(str(error)))
+
+
+def _known(client: Any, name: str) -> str:
+    """Return, in words, the aliases that a model has; "" if that cannot be told."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        aliases = sorted(client.get_registered_model(name).aliases.items())
+    except (MlflowException, OSError):
+        return ""  # no such model, or none that we may read: this is a hint and no more
+    shown = ", ".join(f"{alias} (version {version})" for alias, version in aliases[:_MOST_NAMED])
+    return f"{name} has the aliases {shown}" if shown else f"{name} has no aliases"
 
 
 def _version(client: Any, operation: dict[str, str]) -> dict[str, Any]:

@@ -77,6 +77,8 @@ def run(options: Options, context: Context) -> Report:
     with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
         candidate, production = _models(options, Path(folder), context)
         checks = [_different(candidate, production, options)] if production else [_bootstrap(options)]
+        if checks[0].status is not Status.PASSED:  # minutes of scoring would change nothing
+            return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, locks={})
         scored = _Scoring(options=options, context=context)
         # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
         theirs = scored.predictions(test, "production", production) if production else None
@@ -87,18 +89,7 @@ def run(options: Options, context: Context) -> Report:
         if train is not None:
             _write(options, train, trained, None, models=(candidate, None), data=inputs[1])
     checks += scored.checks
-    done = not scored.failed
-    return Report(
-        stage=STAGE,
-        checks=checks,
-        summary=_summary(checks, len(test), production is not None),
-        metrics={"rows": len(test)},
-        details={"locks": scored.locks},
-        inputs=inputs,
-        candidate=candidate.identity,
-        production=production.identity if production else None,
-        outputs={"predictions": options.predictions if done else "", "model-sha256": candidate.identity.sha256},
-    )
+    return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, locks=scored.locks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +98,31 @@ class _Fetched:
 
     folder: Path
     identity: ModelIdentity
+
+
+def _report(
+    options: Options,
+    checks: list[Check],
+    rows: int,
+    *,
+    models: tuple[_Fetched, _Fetched | None],
+    inputs: list[InputDigest],
+    locks: dict[str, str],
+) -> Report:
+    """Return what was done; a table that was not written is no output."""
+    candidate, production = models
+    done = all(check.status is Status.PASSED for check in checks)
+    return Report(
+        stage=STAGE,
+        checks=checks,
+        summary=_summary(checks, rows, production is not None),
+        metrics={"rows": rows},
+        details={"locks": locks},
+        inputs=inputs,
+        candidate=candidate.identity,
+        production=production.identity if production else None,
+        outputs={"predictions": options.predictions if done else "", "model-sha256": candidate.identity.sha256},
+    )
 
 
 def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched, _Fetched | None]:
@@ -232,7 +248,10 @@ class _Scoring:
             )
         except ScoringError as error:
             message = f"The {_called(name)} could not score the {len(rows)} {what}: {error}."
-            advice = "Score the rows by hand in an environment made from the model's requirements.txt."
+            advice = (
+                "See whether the rows hold every column of the model's signature, in its types; if so, score them by "
+                "hand in an environment made from the model's requirements.txt."
+            )
             check = Check(**shared, status=Status.ERROR, reason="not-scored", message=message, advice=advice)
             self.checks.append(check)
             return None

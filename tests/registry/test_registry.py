@@ -119,6 +119,19 @@ def test_missing_is_told_apart(registry: str, tmp_path: Path) -> None:
         set_alias("credit", "champion", "99", tracking_uri=registry, environ=os.environ)
 
 
+def test_missing_alias__the_others_are_named(registry: str, tmp_path: Path) -> None:
+    """A misspelt alias is answered with the aliases that there are."""
+    with pytest.raises(MissingModelError, match=r"nobody not found\. credit has the aliases champion \(version 1\)"):
+        fetch("models:/credit@nobody", tmp_path / "x", tracking_uri=registry, environ=os.environ)
+
+
+@pytest.mark.parametrize("uri", ["127.0.0.1:5000", "mlflow.example:5000/prefix"])
+def test_address_without_scheme__said(uri: str) -> None:
+    """A server's address that lacks its scheme is no file: the advice writes it out."""
+    with pytest.raises(UnavailableError, match=f"For a server write http://{uri}"):
+        alias_version("credit", "champion", tracking_uri=uri, environ={})
+
+
 @pytest.mark.parametrize(
     "uri",
     [
