@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from cd4ml.errors import OptionsError
-from cd4ml.options import Kind, Layer, Option
+from cd4ml.options import Kind, Layer, Option, nearest
 
 # An action's inputs arrive as CD4ML_INPUT_<NAME>; the caller's own environment may set CD4ML_<NAME>.
 INPUT_PREFIX: Final = "CD4ML_INPUT_"
@@ -58,7 +58,12 @@ def _option_help(option: Option) -> str:
 
 def _from_arguments(name: str, options: Sequence[Option], arguments: Sequence[str], description: str) -> Layer:
     """Return the command line's values; repeated lists are joined as the platform writes them."""
-    parsed = vars(parser(name, options, description).parse_args(arguments))
+    found, unknown = parser(name, options, description).parse_known_args(arguments)
+    if unknown:
+        word = unknown[0].partition("=")[0]
+        known = nearest(word, [f"--{option.name}" for option in options])
+        raise OptionsError(f"unknown option `{word}`{known}", advice=f"See cd4ml {name} --help.")
+    parsed = vars(found)
     joined = {key: "\n".join(value) if isinstance(value, list) else value for key, value in parsed.items()}
     return Layer(origin="command line", values=joined)
 

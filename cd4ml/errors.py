@@ -46,7 +46,8 @@ class Cd4mlError(Exception):
         self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.message} {self.advice}".strip()
+        ended = self.message if self.message.endswith((".", "?", "!")) else f"{self.message}."
+        return f"{ended} {self.advice}" if self.advice else self.message
 
 
 class OptionsError(Cd4mlError):

@@ -202,8 +202,8 @@ def _first(declared_option: Option, layers: Iterable[Layer]) -> Any:
             raise ValueError(f"{layer.origin}: {declared_option.name}: {error}") from error
     if declared_option.required:
         raise ValueError(
-            f"{declared_option.name} is required: {declared_option.help} "
-            f"Set it in cd4ml.yaml, as an action input or by --{declared_option.name}."
+            f"{declared_option.name} is required ({declared_option.help.rstrip('.')}): "
+            f"set it in cd4ml.yaml, as an action input or by --{declared_option.name}"
         )
     return declared_option.default
 

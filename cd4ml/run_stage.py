@@ -53,13 +53,23 @@ def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
         report = stage.run(options, run_context)
     except Cd4mlError as error:
         return state.finish(error_report(name, error), error.exit_code, show_json=state.json)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "cd4ml":
+            return state.defect(error)
+        return state.finish(error_report(name, _missing_library(name, error)), EXIT_UNAVAILABLE, show_json=state.json)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a report and exit code 70
-        print(safe_traceback(error), file=door.stderr)
-        defect = Cd4mlError(
-            f"Internal error: {type(error).__name__}: {error}", advice="This is a defect in cd4ml: please report it."
-        )
-        return state.finish(error_report(name, defect), EXIT_INTERNAL, show_json=state.json)
+        return state.defect(error)
     return state.finish(report, exit_code(report, run_options.on_inconclusive), show_json=run_options.json)
+
+
+def _missing_library(name: str, error: ModuleNotFoundError) -> UnavailableError:
+    """Return the error of a stage whose libraries are not installed: the core alone runs no stage."""
+    locks = " and ".join(f"requirements/{lock}.txt" for lock in STAGES[name].requirements)
+    installed = f"Install {locks} of cd4ml's repository, or" if locks else "In cd4ml's repository"
+    return UnavailableError(
+        f"The library {error.name}, which {name} needs, is not installed beside cd4ml.",
+        advice=f"{installed} run `make setup` there and use its .venv/bin/cd4ml.",
+    )
 
 
 def safe_traceback(error: BaseException) -> str:
@@ -134,6 +144,14 @@ class _State:
         print(f"  report: {safe(str(self.path))} ({duration(time.time() - self.started)})", file=self.door.stderr)
         return Ended(status=report.status, code=code.code)
 
+    def defect(self, error: Exception) -> Ended:
+        """Report a defect of cd4ml itself."""
+        print(safe_traceback(error), file=self.door.stderr)
+        told = Cd4mlError(
+            f"Internal error: {type(error).__name__}: {error}", advice="This is a defect in cd4ml: please report it."
+        )
+        return self.finish(error_report(self.name, told), EXIT_INTERNAL, show_json=self.json)
+
     def _platform_texts(self, report: Report) -> None:
         """Write step summary and annotations, if this run has a platform."""
         from cd4ml.github import runtime
@@ -201,7 +219,11 @@ def _prepare(
     layers.append(_from_config(name, where.config, explicit=_explicit(layers, "config")))
     run_options = resolve(RunOptions, layers)
     state.report_path = Path(run_options.report) if run_options.report else None
-    options = resolve(stage.Options, layers)
+    try:
+        options = resolve(stage.Options, layers)
+    except OptionsError as error:
+        absent = "" if Path(where.config).exists() else f"There is no {where.config} in the working directory."
+        raise OptionsError(error.problems, advice=absent) from error
     state.options = options
     context = Context(
         directory=Path.cwd(),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from cd4ml.data.missing import missing_file
 from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 
@@ -75,7 +76,7 @@ def _only_out(pointer: Path) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     if not pointer.is_file():
-        raise UnavailableError(f"{pointer}: no such file.")
+        raise missing_file(pointer)
     try:
         written = YAML(typ="safe", pure=True).load(pointer.read_text(encoding="utf-8"))
         (out,) = written["outs"]

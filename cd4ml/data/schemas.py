@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from cd4ml.data.engine.rules import Part, Rules, from_pandera, from_yaml
 from cd4ml.data.engine.types import DTYPES
+from cd4ml.data.missing import missing_file
 from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import nearest
@@ -114,7 +115,7 @@ def _read_yaml(path: Path) -> tuple[str, Mapping[str, Any]]:
     from ruamel.yaml.error import YAMLError
 
     if not path.is_file():
-        raise UnavailableError(f"{path}: no such file.")
+        raise missing_file(path)
     try:
         text = path.read_text(encoding="utf-8")
         written = YAML(typ="safe", pure=True).load(text)

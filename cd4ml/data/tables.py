@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from cd4ml.data.digests import file_sha256, folder_sha256
 from cd4ml.data.expansion import hidden_bytes
+from cd4ml.data.missing import missing_file
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import InputDigest
 
@@ -58,7 +59,7 @@ def read_table(path: Path) -> pd.DataFrame:
 def readable(path: Path) -> None:
     """Refuse what is not there or is no file; reading from a pipe would wait for ever."""
     if not path.exists():
-        raise UnavailableError(f"{path}: no such file.")
+        raise missing_file(path)
     if not (path.is_dir() or path.is_file()):
         raise OptionsError(f"{path}: not a regular file")
 

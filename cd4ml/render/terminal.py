@@ -43,26 +43,29 @@ def terminal(report: Report) -> str:
     passed = [check for check in report.checks if check.status is Status.PASSED]
     shown = [*blocking[:_MOST_BLOCKING], *passed[:_MOST_PASSED]]
     for check in shown:
-        lines.extend(_lines(check))
+        lines.extend(_lines(check, report.summary))
     hidden = len(report.checks) - len(shown)
     if hidden:
         lines.append(f"  … and {plural(hidden, 'more check')} in the report")
     return "\n".join(lines) + "\n"
 
 
-def _lines(check: Check) -> list[str]:
-    """Return a check's line, and its advice if it did not pass."""
+def _lines(check: Check, summary: str) -> list[str]:
+    """Return a check's line, and, if it did not pass, what the summary has not said already and its advice."""
     where = ""
     if check.location:
         line = f":{check.location.line}" if check.location.line else ""
         where = f"{check.location.path}{line}: "
-    limit = f" (limit {number(check.limit)})" if check.limit is not None else ""
+    compared = {"limit": check.limit, "baseline": check.baseline}
+    named = ", ".join(f"{name} {number(value)}" for name, value in compared.items() if value is not None)
+    limit = f" ({named})" if named else ""
     value = f" = {number(check.value)}" if check.value is not None else ""
     size = f", n = {number(check.n)}" if check.n is not None else ""
     head = f"{check.id}{value}{limit}{size}"
     lines = [f"  {_MARK[check.status]:<8} {safe(head)}"]
     if check.status is not Status.PASSED:
-        lines.append(f"           {safe(where + check.message)}")
+        if where or check.message != summary:
+            lines.append(f"           {safe(where + check.message)}")
         if check.advice:
             lines.append(f"           -> {safe(check.advice)}")
     return lines

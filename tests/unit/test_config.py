@@ -39,12 +39,21 @@ def test_read__unknown_keys_all_at_once(tmp_path: Path) -> None:
     assert "cd4ml.yaml:3" in second and "`minimum-ratio`" in second
 
 
+def test_read__no_file(tmp_path: Path) -> None:
+    """A file that is not there is named once, with what to do."""
+    with pytest.raises(OptionsError) as caught:
+        read_config(str(tmp_path / "nowhere.yaml"))
+
+    assert caught.value.message == f"{tmp_path}/nowhere.yaml: no such file"
+    assert "README" in caught.value.advice
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("a: &x 1\nb: *x\n", "aliases"),
         ("- a\n- b\n", "expected a mapping"),
-        ("a: [\n", "no valid YAML"),
+        ("a: [\n", r"cd4ml\.yaml:\d: no valid YAML: while parsing a flow"),
         ("audit-fairness: 3\n", "must be a mapping"),
         ("check-code:\n  minimum-coverage:\n", ":2: `minimum-coverage` in `check-code` has no value"),
         ("audit-fairness: {}\naudit-fairness: {}\n", "no valid YAML"),

@@ -63,6 +63,21 @@ def test_markdown__inert(text: str) -> None:
     assert not re.search(r"[@#<>\[\]`|*_]", inert(text).replace("&#", ""))
 
 
+def test_terminal__says_a_thing_once() -> None:
+    """What the summary has said is not repeated under the check; its advice is there."""
+    check = Check(id="bad-input", status=Status.ERROR, message="no such file", advice="Write it.")
+    told = terminal(Report(stage="validate-data", checks=(check,), summary="no such file"))
+
+    assert told.count("no such file") == 1 and "-> Write it." in told
+
+
+def test_terminal__shows_what_was_compared() -> None:
+    """A comparison shows the baseline: its limit is that of the difference, and alone would look like a failure."""
+    check = Check(id="regression:f1", status=Status.PASSED, message="", value=0.47, limit=0.01, baseline=0.44)
+
+    assert "regression:f1 = 0.4700 (limit 0.0100, baseline 0.4400)" in terminal(Report(stage="x", checks=(check,)))
+
+
 def test_markdown__stays_under_the_limit() -> None:
     """Ten thousand failed checks fit the step summary, and the ones that do not are counted."""
     text = markdown(report("x" * 400, count=10_000))
