@@ -21,10 +21,11 @@ pytestmark = pytest.mark.timeout(900)
 # These share one run of act, so one worker must have them all.
 one_run = pytest.mark.xdist_group("act-actions")
 DELIVERY: Final = {"build-image", "deploy-model"}
-VALUES: Final = """\
+STABLE: Final = "sha256:" + "a" * 64
+VALUES: Final = f"""\
 image:
   repository: localhost:1/credit
-  digest: ""
+  digest: {STABLE}
 canary:
   enabled: false
   image:
@@ -46,7 +47,7 @@ def consumer(folder: Path, workflow: str, *, broken: str | None = None, **values
 
 
 def gitops(folder: Path, *, values: str = VALUES) -> Path:
-    """Make a bare GitOps repository with a manifest; the usual one has no image yet."""
+    """Make a bare GitOps repository with a manifest; the usual one has a stable image."""
     (folder / "work").mkdir(parents=True)
     (folder / "work" / "values.yaml").write_text(values)
     commit(folder / "work")
@@ -192,9 +193,12 @@ def test_pipeline__nothing_decided(suite: Path, tmp_path: Path, event: str, stag
 
 def test_promote__and_back(suite: Path, tmp_path: Path) -> None:
     """The workflow makes the approved canary the stable image, refuses another, and takes the promotion back."""
-    stable, canary = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-    values = VALUES.replace('digest: ""', f"digest: {stable}", 1).replace('digest: ""', f"digest: {canary}", 1)
-    values = values.replace("enabled: false", "enabled: true").replace("weight: 0", "weight: 10")
+    canary = "sha256:" + "b" * 64
+    values = (
+        VALUES.replace('digest: ""', f"digest: {canary}")
+        .replace("enabled: false", "enabled: true")
+        .replace("weight: 0", "weight: 10")
+    )
     repository = gitops(tmp_path / "gitops", values=values)
 
     def promote(name: str, image: str, rollback: str) -> tuple[int, str]:
@@ -207,12 +211,12 @@ def test_promote__and_back(suite: Path, tmp_path: Path) -> None:
         code = run_act(suite, folder, "model.yml", scratch=tmp_path / name / "act", event="workflow_dispatch").code
         return code, git(repository, "show", "main:values.yaml").split("canary:")[0]
 
-    code, manifest = promote("other", stable, "false")
-    assert code != 0 and stable in manifest
+    code, manifest = promote("other", STABLE, "false")
+    assert code != 0 and STABLE in manifest
     code, manifest = promote("approved", canary, "false")
     assert code == 0 and canary in manifest
     code, manifest = promote("back", "", "true")
-    assert code == 0 and stable in manifest
+    assert code == 0 and STABLE in manifest
 
 
 def test_pipeline__predictions_travel(suite: Path, tmp_path: Path) -> None:
