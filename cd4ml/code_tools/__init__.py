@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from cd4ml.code_tools import black, flake8, mypy, pytest
-from cd4ml.code_tools.tool import Project, Result, Tool
+from cd4ml.code_tools.tool import ProbedTool, Project, Result, Tool
 
-__all__ = ["TOOLS", "Project", "Result", "Tool"]
+__all__ = ["PROBED_TOOLS", "TOOLS", "Project", "Result", "Tool"]
 
 TOOLS: Final[dict[str, Tool]] = {"black": black, "flake8": flake8, "mypy": mypy, "pytest": pytest}
+PROBED_TOOLS: Final[dict[str, ProbedTool]] = {"flake8": flake8, "mypy": mypy}

@@ -5,17 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
 
-_BENCHMARK = re.compile(r"^[\d.]+ +(seconds elapsed|total .* processed|.* processed per second)\n", re.M)
+_BENCHMARK: Final = re.compile(r"^[\d.]+ +(seconds elapsed|total .* processed|.* processed per second)\n", re.M)
+
+
+_COMMAND: Final = ("flake8", "--benchmark", "--format=%(path)s\t%(row)d\t%(col)d\t%(code)s\t%(text)s")
 
 
 def arguments(project: Project) -> list[str]:
     """Return the command line: one finding a line, fields separated by tabs; the benchmark counts the files."""
-    template = "%(path)s\t%(row)d\t%(col)d\t%(code)s\t%(text)s"
-    return ["flake8", "--benchmark", f"--format={template}", *project.paths]
+    return [*_COMMAND, *project.paths]
+
+
+def probe_arguments(project: Project) -> list[str]:
+    """Return the command line that looks at the mistakes."""
+    return [*_COMMAND, str(project.probe)]
+
+
+def seen(output: Output, project: Project) -> int | None:
+    """Return whether (1 or 0) a mistake was found."""
+    return int(any(_findings(output.stdout))) if output.code in (0, 1) else None
 
 
 def read(output: Output, project: Project) -> Result:
@@ -25,10 +38,12 @@ def read(output: Output, project: Project) -> Result:
     if output.code not in (0, 1) or not processed or (output.code == 1 and not findings):
         said = _BENCHMARK.sub("", output.stdout)
         return crashed("flake8", replace(output, stdout=said), project)
-    if not int(processed[1]):
+    files = int(processed[1])
+    if not files:
         message = "flake8 looked at no file: its configuration excludes them all, or none is a .py file."
         return nothing("flake8", "no-files", message, "Mend its configuration, or take flake8 out of tools.")
-    return verdict("flake8", findings, clean="No findings.", found=f"Findings of flake8: {len(findings)}.")
+    found = f"Findings of flake8: {len(findings)}."
+    return verdict("flake8", findings, clean="No findings.", found=found, files=files)
 
 
 def _findings(text: str) -> Iterator[Check]:

@@ -18,9 +18,31 @@ _FIRST_WITH_JSON = (1, 11)
 
 def arguments(project: Project) -> list[str]:
     """Return the command line; the cache stays out of the caller's tree."""
+    return [*_command(project, "mypy"), *project.paths]
+
+
+def probe_arguments(project: Project) -> list[str]:
+    """Return the command line that reads the mistakes in the place of every file: options may differ by module."""
+    shadows = project.scratch / "mypy-shadows"
+    lines = [line for file in project.files() for line in ("--shadow-file", str(file), str(project.probe))]
+    shadows.write_text("\n".join(lines), encoding="utf-8")
+    return [*_command(project, "mypy-probe"), f"@{shadows}", *project.paths]
+
+
+def seen(output: Output, project: Project) -> int | None:
+    """Return the number of files in whose place a mistake was found."""
+    try:
+        found = {check.location.path for check in _findings(output.stdout, project) if check.location}
+    except (ValueError, KeyError, TypeError):
+        return None
+    return len(found) if output.code in (0, 1) else None
+
+
+def _command(project: Project, cache: str) -> list[str]:
+    """Return the command line without paths."""
     quiet = ["--no-error-summary", "--no-pretty", "--no-color-output", "--show-column-numbers"]
     form = ["--output", "json"] if _writes_json(project.versions.get("mypy")) else ["--show-error-codes"]
-    return ["mypy", *quiet, *form, "--cache-dir", str(project.scratch / "mypy"), *project.paths]
+    return ["mypy", *quiet, *form, "--cache-dir", str(project.scratch / cache)]
 
 
 def _writes_json(version: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -20,14 +20,20 @@ class Project:
     Attributes:
         paths: files and folders to check, relative to the working directory.
         scratch: a folder to write to.
+        probe: a file with mistakes (see `probe`).
         versions: versions of the caller's own tools by module; what is absent is cd4ml's copy.
         coverage_configured: whether the caller's coverage configuration says what to measure.
     """
 
     paths: Sequence[str]
     scratch: Path
+    probe: Path
     versions: Mapping[str, str] = field(default_factory=dict)
     coverage_configured: bool = False
+
+    def files(self) -> list[Path]:
+        """Return the Python files under the paths, outside hidden folders."""
+        return sorted({file for path in self.paths for file in python_files(Path(path))})
 
     def plain(self, text: str) -> str:
         """Return a text of a tool without what differs between two runs: places, addresses and times."""
@@ -69,6 +75,41 @@ class Tool(Protocol):
         """Read what the tool left behind."""
 
 
+class ProbedTool(Tool, Protocol):
+    """A module whose tool can be configured to find nothing at all."""
+
+    def probe_arguments(self, project: Project) -> list[str]:
+        """Return the command line that looks at the mistakes, under the project's configuration."""
+
+    def seen(self, output: Output, project: Project) -> int | None:
+        """Return in how many files mistakes were found, None if the output makes no sense."""
+
+
+def probed(name: str, result: Result, seen: int | None, output: Output, project: Project) -> Result:
+    """Return the result of a tool, in the light of what it found among the mistakes."""
+    if result.checks[0].status is not Status.PASSED:
+        return result
+    if seen is None:
+        return crashed(name, output, project)
+    if not seen:
+        message = (
+            f"{name} would pass any code: as it is configured here it finds no mistake in code that is full of them."
+        )
+        advice = f"Let the configuration of {name} find mistakes again, or take {name} out of tools."
+        return nothing(name, "finds-nothing", message, advice)
+    own = result.checks[0]
+    return replace(result, checks=(replace(own, n=seen) if own.n is None else own, *result.checks[1:]))
+
+
+def python_files(path: Path) -> Iterator[Path]:
+    """Yield the Python files at or under a path, outside hidden folders below it."""
+    found = [path] if path.is_file() else path.rglob("*.py*")
+    for file in found:
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.suffix in (".py", ".pyi") and not hidden:
+            yield file
+
+
 def crashed(name: str, output: Output, project: Project) -> Result:
     """Return the result of a tool that could not do its work: an error, never a pass."""
     check = Check(
@@ -87,8 +128,8 @@ def nothing(name: str, reason: str, message: str, advice: str) -> Result:
     return Result(checks=(check,))
 
 
-def verdict(name: str, findings: Sequence[Check], *, clean: str, found: str) -> Result:
-    """Return a tool's findings, led by one check for the tool itself."""
+def verdict(name: str, findings: Sequence[Check], *, clean: str, found: str, files: int | None = None) -> Result:
+    """Return a tool's findings, led by one check for the tool itself; `files` is how many it looked at."""
     own = Check(
         id=name,
         status=Status.FAILED if findings else Status.PASSED,
@@ -96,6 +137,7 @@ def verdict(name: str, findings: Sequence[Check], *, clean: str, found: str) -> 
         metric="findings",
         value=len(findings),
         limit=0,
+        n=files,
         message=found if findings else clean,
     )
     return Result(checks=(own, *findings), metrics={"findings": len(findings)})

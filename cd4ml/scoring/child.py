@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
 from types import ModuleType
-
-import pandas as pd
 
 
 def main(loader: str, folder: str, rows: str, predictions: str, positive_label: str, memory: str) -> int:
     """Load, predict, write; say in one line on standard error what went wrong."""
     _limit(int(memory))
+    _keep_compiled()
+    import pandas as pd
+
     model = _import(loader)
     try:
         y_pred, y_score = model.load(folder, positive_label=positive_label or None).predict(pd.read_parquet(rows))
@@ -36,6 +39,20 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def _keep_compiled() -> None:
+    """Keep compiled code of the environment, which the next run shares, and of nothing else.
+
+    A model that brings its own code must not find it compiled into its folder, whose digest would change.
+    """
+    write = SourceFileLoader.set_data
+
+    def set_data(self: SourceFileLoader, path: str, data: bytes, *, _mode: int = 0o666) -> None:
+        if Path(path).is_relative_to(sys.prefix):
+            write(self, path, data, _mode=_mode)
+
+    SourceFileLoader.set_data = set_data  # type: ignore[assignment, method-assign]
 
 
 def _import(path: str) -> ModuleType:

@@ -67,8 +67,7 @@ def score(
         _write(rows, given)
         memory = int((limits.memory or 0) * 1024**3)
         arguments = [_LOADER, model.resolve(), given, made, positive_label or "", memory]
-        # -B: a model that brings its own code must not find it compiled into its folder, whose digest would change.
-        _run([str(interpreter), "-I", "-B", str(_CHILD), *map(str, arguments)], folder, limits.seconds, context.environ)
+        _run([str(interpreter), "-I", str(_CHILD), *map(str, arguments)], folder, limits.seconds, context.environ)
         return _read(made, len(rows)), lock
 
 

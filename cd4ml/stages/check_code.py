@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STAGE: Final = "check-code"
 OUTPUTS: Final[dict[str, str]] = {}
 MOST_FINDINGS: Final = 1000
+_PROBE: Final = "probe-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +45,10 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: unknown tools, or paths without Python files.
         UnavailableError: no interpreter, or a tool can neither be found nor installed.
     """
-    from cd4ml.code_tools import TOOLS
+    from cd4ml.code_tools import PROBED_TOOLS, TOOLS
     from cd4ml.code_tools.interpreter import examine, find_python
-    from cd4ml.code_tools.tool import Project, bounded
+    from cd4ml.code_tools.probe import write
+    from cd4ml.code_tools.tool import Project, bounded, probed
 
     tools = tuple(dict.fromkeys(options.tools))
     _check_options(options, TOOLS)
@@ -56,12 +58,19 @@ def run(options: Options, context: Context) -> Report:
         project = Project(
             paths=tuple(dict.fromkeys(options.paths)),
             scratch=Path(scratch),
+            probe=write(Path(scratch)),
             versions=python.versions,
             coverage_configured="pytest" in tools and python.configures_coverage(context.environ),
         )
-        commands = {tool: [*python.command(tool, project.scratch), *TOOLS[tool].arguments(project)] for tool in tools}
+        start = {tool: python.command(tool, project.scratch) for tool in tools}
+        commands = {tool: [*start[tool], *TOOLS[tool].arguments(project)] for tool in tools}
+        probes = {tool: module for tool, module in PROBED_TOOLS.items() if tool in tools}
+        commands |= {_PROBE + tool: [*start[tool], *probes[tool].probe_arguments(project)] for tool in probes}
         outputs = _side_by_side(commands, project, options, context)
-        results = {tool: TOOLS[tool].read(output, project) for tool, output in outputs.items()}
+        results = {tool: TOOLS[tool].read(outputs[tool], project) for tool in tools}
+        for tool, module in probes.items():
+            output = outputs[_PROBE + tool]
+            results[tool] = probed(tool, results[tool], module.seen(output, project), output, project)
     coverage = list(_coverage(results, options))
     shown = bounded(results, MOST_FINDINGS - len(coverage))
     return Report(
@@ -74,6 +83,8 @@ def run(options: Options, context: Context) -> Report:
 
 def _check_options(options: Options, known: Any) -> None:
     """Refuse what would check nothing."""
+    from cd4ml.code_tools.tool import python_files
+
     if options.timeout <= 0:
         raise OptionsError("timeout must be positive")
     problems = [f"tools: `{name}` is no tool{nearest(name, known)}" for name in options.tools if name not in known]
@@ -92,18 +103,10 @@ def _check_options(options: Options, known: Any) -> None:
             problems.append(f"minimum-coverage is in percent, got {options.minimum_coverage:g} (did you mean {meant}?)")
         if "pytest" not in options.tools:
             problems.append("minimum-coverage needs pytest among the tools")
-    if not problems and not any(_python_files(path) for path in options.paths):
+    if not problems and not any(any(python_files(Path(path))) for path in options.paths):
         problems.append(f"paths: no Python file in {', '.join(options.paths)}")
     if problems:
         raise OptionsError(problems)
-
-
-def _python_files(path: str) -> bool:
-    """Whether a path is or holds a Python file outside hidden folders."""
-    if Path(path).is_file():
-        return path.endswith((".py", ".pyi"))
-    found = (file.relative_to(path).parts for file in Path(path).rglob("*.py*") if file.suffix in (".py", ".pyi"))
-    return any(not any(part.startswith(".") for part in parts) for parts in found)
 
 
 def _side_by_side(

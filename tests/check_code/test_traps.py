@@ -62,6 +62,38 @@ def test_configuration_that_leaves_nothing_to_check__error(check: Check, tool: s
     assert (run.code, first(run, tool)["status"]) == (2, "error")
 
 
+@pytest.mark.parametrize(
+    ("tool", "files"),
+    [
+        ("flake8", {".flake8": "[flake8]\nignore = F,E,W,C\n"}),
+        ("flake8", {".flake8": "[flake8]\nselect = X\n"}),
+        ("flake8", {".flake8": "[flake8]\nper-file-ignores = *:F,E,W,C\n"}),
+        ("mypy", {"pyproject.toml": "[tool.mypy]\nignore_errors = true\n"}),
+        ("mypy", {"mypy.ini": "[mypy]\n[mypy-package.*,tests.*,test_module]\nignore_errors = true\n"}),
+    ],
+)
+def test_configuration_that_lets_nothing_be_found__error(check: Check, tool: str, files: dict[str, str]) -> None:
+    """A tool that is configured to be content with any code is an error: it says that it looked, and saw nothing."""
+    run = check(tool, files)
+
+    assert (run.code, first(run, tool)["reason"]) == (2, "finds-nothing")
+    assert f"{tool} would pass any code" in run.report["summary"]
+
+
+@pytest.mark.parametrize(
+    "ini",
+    [
+        "[mypy]\nignore_errors = true\n[mypy-package.*]\nignore_errors = false\n",
+        "[mypy]\nexplicit_package_bases = true\n[mypy-tests.*]\nignore_errors = true\n",
+    ],
+)
+def test_types_that_are_checked_in_part__say_in_how_many_files(check: Check, ini: str) -> None:
+    """Modules may be left out by configuration; the report says how many files mypy finds mistakes in."""
+    run = check("mypy", {"mypy.ini": ini})
+
+    assert (run.code, first(run, "mypy")["n"]) == (0, 2)
+
+
 FAILING = "def test_a() -> None:\n    assert 1 == 2\n\n\ndef test_b() -> None:\n    assert 1 == 3\n"
 EXITS = "import pytest\n\n\ndef test_a() -> None:\n    pytest.exit('enough', returncode=0)\n"
 
@@ -290,7 +322,7 @@ def test_broken_interpreter__unavailable(cd4ml: Callable[..., Run], tmp_path: Pa
 
 def project(tmp_path: Path, **versions: str) -> Project:
     """Return a project whose own tools have these versions."""
-    return Project(paths=("x",), scratch=tmp_path, versions=versions)
+    return Project(paths=("x",), scratch=tmp_path, probe=tmp_path / "probe.py", versions=versions)
 
 
 def test_older_mypy__is_read_as_text(tmp_path: Path) -> None:
