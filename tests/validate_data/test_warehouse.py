@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
+import sys
 from pathlib import Path
 
 import duckdb
@@ -13,6 +16,9 @@ import pytest
 
 from tests.conftest import Run, need_program, run_cd4ml
 
+# The size that the promise is about takes minutes: CD4ML_ROWS=1000000.
+ROWS = int(os.environ.get("CD4ML_ROWS", "20000"))
+ODD = ["a'b", "a\\b", "%", '"', "é", "e\u0301", "é\n", "١é", "𝒳é", "\u1e4d0é", "a_é", "", "a b"]
 SCHEMA = """\
 columns:
   key: {dtype: int64, unique: true, checks: {greater_than_or_equal_to: 0}}
@@ -22,6 +28,13 @@ columns:
   city: {dtype: str, nullable: true, checks: {isin: [Oslo, Bergen, 'Å'], str_length: {min_value: 2, max_value: 6}}}
   code: {dtype: str, checks: {str_matches: '^[A-Z]{2}-\\d+$', str_startswith: A}}
   paid: {dtype: bool, checks: {isin: [true]}}
+  word:
+    dtype: str
+    checks:
+      str_contains: '^\\w+$'
+      notin: ["a'b", 'a\\b', '%', '"']
+      str_endswith: é
+      str_length: {min_value: 1, max_value: 3}
   at: {dtype: 'datetime64[ns]'}
 unique: [city, count]
 strict: true
@@ -34,7 +47,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a table in which every rule is broken somewhere, and its schema."""
     folder = tmp_path_factory.mktemp("faulty")
     rng = np.random.default_rng(11)
-    n = 20_000
+    n = ROWS
     key = rng.permutation(n)
     key[:7] = key[7:14]
     amount = rng.uniform(0, 100, n)
@@ -52,6 +65,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "city": pa.array(rng.choice(["Oslo", "Bergen", "Å", "Trondheim"], n), mask=gaps),
             "code": rng.choice(["AB-12", "AB-x", "BC-3", "ab-1"], n),
             "paid": rng.random(n) < 0.9,
+            "word": rng.choice(ODD, n),
             "at": np.datetime64("2026-01-01", "us") + np.arange(n).astype("timedelta64[s]"),
             "other": np.ones(n),
         }
@@ -99,6 +113,30 @@ def test_spark__counts_the_same(faulty: Path, local: dict[str, tuple[str, object
     assert counts(run_cd4ml(faulty, *command, env=settings)) == local
 
 
+CLASSES = [r"\d", r"\w", r"\s", r"[^\w]"]
+
+
+@pytest.mark.parametrize("engine", ["ibis://duckdb/:memory:", "spark"])
+def test_classes_of_characters__are_pythons_everywhere(engine: str, tmp_path: Path) -> None:
+    """As many characters of Unicode as Python has outside of a class, every engine has, of whatever year it is."""
+    characters = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
+    names = {f"c{number}": pattern for number, pattern in enumerate(CLASSES)}
+    column = pa.array(characters)
+    pq.write_table(pa.table(dict.fromkeys(names, column)), tmp_path / "t.parquet", use_dictionary=False)
+    lines = [f"  {name}: {{dtype: str, checks: {{str_matches: '{pattern}'}}}}" for name, pattern in names.items()]
+    (tmp_path / "schema.yaml").write_text("\n".join(["columns:", *lines, ""]))
+    if engine == "spark":
+        need_program("java")
+    settings = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(tmp_path), "PATH": os.environ["PATH"]}
+    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml", "--engine", engine]
+
+    found = counts(run_cd4ml(tmp_path, *command, env=settings))
+
+    for name, pattern in names.items():
+        outside = sum(not re.match(pattern, character) for character in characters)
+        assert (pattern, found[f"str_matches:{name}"][1]) == (pattern, outside)
+
+
 @pytest.mark.parametrize(
     ("data", "engine", "schema", "code", "words"),
     [
@@ -131,3 +169,20 @@ def test_what_an_engine_cannot_do__is_refused(
     run = run_cd4ml(tmp_path, "validate-data", "--data", data, "--schema", "schema.yaml", "--engine", engine)
 
     assert run.code == code and words in run.report["summary"]
+
+
+def test_patterns__are_refused_where_nobody_has_seen_what_they_mean(tmp_path: Path) -> None:
+    """SQLite would read the pattern by rules of its own; the other checks are computed there."""
+    with sqlite3.connect(tmp_path / "w.db") as connection:
+        connection.execute("create table loans (code text)")
+        connection.executemany("insert into loans values (?)", [("A1",), ("B2",), ("B2",)])
+    connection.close()
+    (tmp_path / "pattern.yaml").write_text("columns:\n  code: {dtype: str, checks: {str_matches: '[A-Z]1'}}\n")
+    (tmp_path / "set.yaml").write_text("columns:\n  code: {dtype: str, checks: {isin: [A1]}}\n")
+    command = ["validate-data", "--data", "loans", "--engine", f"ibis://sqlite/{tmp_path / 'w.db'}"]
+
+    refused = run_cd4ml(tmp_path, *command, "--schema", "pattern.yaml")
+    counted = counts(run_cd4ml(tmp_path, *command, "--schema", "set.yaml"))
+
+    assert refused.code == 2 and "the pattern of str_matches of column code on sqlite" in refused.report["summary"]
+    assert counted["isin:code"] == ("failed", 2)

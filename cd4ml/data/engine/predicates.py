@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime
 import math
-import re
 import struct
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.engine.patterns import translated
 from cd4ml.data.engine.rules import Test
 
 if TYPE_CHECKING:
@@ -184,51 +184,3 @@ _HOLDS: Final[Mapping[str, Callable[[Any, Mapping[str, Any], Any], Any]]] = {
     "str_endswith": lambda value, settings, _: value.str.ends_with(settings["string"]),
     "str_length": _length,
 }
-
-# Parts of patterns that mean the same to pandas and to every engine. Classes such as \d are spelt out as Python takes
-# them, over all of Unicode; to some engines they are ASCII only.
-_SPELT_OUT: Final = {
-    r"\d": r"\p{Nd}",
-    r"\w": r"\p{L}\p{N}_",
-    r"\s": r"\t-\r\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}",
-}
-_ATOM: Final = re.compile(
-    r"(?P<cls>\\[dws])|(?P<escaped>\\[][.^$*+?(){}|/\\-])|(?P<set>\[\^?(?:\\[dws\]\[\\.^$*+?(){}|/-]|[^][\\&~])+\])"
-    r"|(?P<plain>[^][\\(){}*+?|^$])|(?P<group>\((?:\?:)?|\)|\|)|(?P<times>(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??)"
-    r"|(?P<anchor>\^|\$)"
-)
-
-
-def translated(pattern: str) -> str | None:
-    """Return a pattern that Polars reads as pandas reads the given one, None if there may be a difference."""
-    result, position, before = [], 0, ""
-    while position < len(pattern):
-        atom = _ATOM.match(pattern, position)
-        if not atom or not _usual(atom, before, last=atom.end() == len(pattern)):
-            return None
-        text = atom[0]
-        if atom.lastgroup == "cls":
-            text = f"[{_SPELT_OUT[text]}]"
-        elif text == "$":
-            text = r"\n?\z"  # to Python, the end of a text is also before a last line feed
-        elif text == ".":
-            text = r"[^\n]"
-        elif atom.lastgroup == "set":
-            for written, meant in _SPELT_OUT.items():
-                text = text.replace(written, meant)
-        result.append(text)
-        before, position = str(atom.lastgroup) if atom[0] not in ("(", "(?:", "|") else "open", atom.end()
-    try:
-        re.compile(pattern)
-    except re.error:
-        return None
-    return "".join(result)
-
-
-def _usual(atom: re.Match[str], before: str, *, last: bool) -> bool:
-    """Whether an atom stands where it has its plain meaning: anchors at the ends, one repetition after something."""
-    if atom.lastgroup == "anchor":
-        return not before if atom[0] == "^" else last
-    if atom.lastgroup == "times":
-        return before not in ("", "times", "open", "anchor")
-    return True

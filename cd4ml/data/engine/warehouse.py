@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.engine.audit import Audit, shape
-from cd4ml.data.engine.predicates import Family, as_stored, family, translated, understood
+from cd4ml.data.engine.patterns import translated
+from cd4ml.data.engine.predicates import Family, as_stored, family, understood
 from cd4ml.data.engine.rules import Part, Rules, Test
 from cd4ml.data.engine.types import DTYPES, meets, pandas_name
 from cd4ml.data.findings import Finding
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 SPARK: Final = "spark"
 PREFIX: Final = "ibis://"
 _ROWS: Final = "rows"
+_SPARK: Final = "pyspark"
+# Where every character of Unicode was seen to be in the classes that Python has it in.
+_PATTERNS: Final = ("duckdb", _SPARK)
 
 
 def open_table(engine: str, name: str) -> Any:
@@ -93,16 +97,16 @@ def audit_table(table: Any, rules: Rules, targets: Sequence[tuple[str, Part]]) -
 
     Raises:
         OptionsError: a rule cannot be evaluated there.
+        UnavailableError: the engine gave up.
     """
     stored = columns_of(table)
-    _refuse(rules, targets, stored)
+    _refuse(rules, targets, stored, _backend(table))
     wanted = {_ROWS: table.count()}
     for name, part in targets:
         for key, expression in _counts(table, name, part, stored[name]):
             wanted[f"{name}\n{key}"] = expression
     labels = {f"c{position}": key for position, key in enumerate(wanted)}
-    query = table.aggregate(**dict(zip(labels, wanted.values(), strict=True)))
-    row = query.to_pyarrow().to_pylist()[0]
+    row = _only_row(table.aggregate(**dict(zip(labels, wanted.values(), strict=True))))
     counts = {key: int(row[label] or 0) for label, key in labels.items()}
     result = Audit()
     for name, part in targets:
@@ -115,8 +119,28 @@ def audit_table(table: Any, rules: Rules, targets: Sequence[tuple[str, Part]]) -
     return result, counts[_ROWS]
 
 
-def _refuse(rules: Rules, targets: Sequence[tuple[str, Part]], stored: Mapping[str, pl.DataType]) -> None:
-    """Refuse rules that only pandera could evaluate."""
+def _backend(expression: Any) -> str:
+    """Return Ibis's name of the engine that an expression is for."""
+    return str(expression.get_backend().name)
+
+
+def _only_row(query: Any) -> dict[str, Any]:
+    """Return the row that an aggregate is.
+
+    Raises:
+        UnavailableError: the engine gave up.
+    """
+    try:
+        with user_code():  # every backend has exceptions of its own
+            row: dict[str, Any] = query.to_pyarrow().to_pylist()[0]
+    except UserCodeError as error:
+        said = error.raised.text or error.raised.where
+        raise UnavailableError(f"{_backend(query)} did not count the rows: {said}") from error
+    return row
+
+
+def _refuse(rules: Rules, targets: Sequence[tuple[str, Part]], stored: Mapping[str, pl.DataType], backend: str) -> None:
+    """Refuse rules that only pandera could evaluate, and patterns where nobody has seen what they mean."""
     problems = [f"the check {test.name} of the whole table" for test in rules.tests]
     problems += ["rules about the index"] if rules.index else []
     for name, part in targets:
@@ -128,6 +152,9 @@ def _refuse(rules: Rules, targets: Sequence[tuple[str, Part]], stored: Mapping[s
             problems.append(f"coercion of column {name} from {actual} to {part.dtype}")
         else:
             problems += [f"the check {test.name} of column {name}" for test in part.tests if not understood(test, of)]
+            if backend not in _PATTERNS:
+                patterns = [test.name for test in part.tests if "pattern" in test.settings]
+                problems += [f"the pattern of {test} of column {name} on {backend}" for test in patterns]
     if problems:
         advice = "Use the local engine, or a built-in check."
         raise OptionsError([f"engine: it cannot evaluate {problem}" for problem in problems], advice=advice)
@@ -183,7 +210,7 @@ def _unique(table: Any, columns: Sequence[str], keep: str, label: str, result: A
     """Count rows whose values occur more than once."""
     groups = table.group_by(list(columns)).aggregate(n=table.count())
     repeated = groups.filter(groups.n > 1)
-    row = repeated.aggregate(rows=repeated.n.sum(), groups=repeated.count()).to_pyarrow().to_pylist()[0]
+    row = _only_row(repeated.aggregate(rows=repeated.n.sum(), groups=repeated.count()))
     rows, distinct = int(row["rows"] or 0), int(row["groups"] or 0)
     result.proofs.setdefault(label, {})["unique"] = "engine"
     _add(result, "unique", label, rows if keep == "all" else rows - distinct)
@@ -201,10 +228,9 @@ def _holds(test: Test, column: Any, stored: pl.DataType, of: Family) -> Any:
             members = list(settings.get("allowed_values", settings.get("forbidden_values")))
             among = _among(column, members, stored)
             return among if test.kind == "isin" else ~among
-        case "str_matches":
-            return column.re_search(f"^(?:{translated(settings['pattern'])})")
-        case "str_contains":
-            return column.re_search(translated(settings["pattern"]))
+        case "str_matches" | "str_contains":
+            pattern = translated(settings["pattern"], java=_backend(column) == _SPARK)
+            return column.re_search(f"^(?:{pattern})" if test.kind == "str_matches" else pattern)
         case "str_length":
             return _length(column.length(), settings)
     return _SIMPLE[str(test.kind)](column, next(iter(settings.values())))
