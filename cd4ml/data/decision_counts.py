@@ -14,9 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.groups import as_groups, bin_names, bin_positions
-from cd4ml.data.predictions import Predictions, described, no_column, read_predictions, standard_names
-from cd4ml.data.tables import PARQUET, check_footers, first_line, parquet_files, readable
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.data.predictions import (
+    Predictions,
+    described,
+    no_column,
+    read_predictions,
+    repeated_numbers,
+    standard_names,
+)
+from cd4ml.data.tables import PARQUET, parquet_dataset, parquet_errors, readable
+from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
 
 if TYPE_CHECKING:
@@ -115,26 +122,14 @@ def _cut_already(wanted: Wanted, schema: pa.Schema) -> set[str]:
 
 def _count_parquet(path: Path, wanted: Wanted) -> Predictions:
     """Count the rows of a Parquet file or folder, batch by batch."""
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
-    files = parquet_files(path) if path.is_dir() else [path]
-    try:
-        check_footers(path, files)
-        layout = {"partitioning": ds.partitioning(flavor="hive"), "partition_base_dir": str(path)}
-        dataset = ds.dataset([str(file) for file in files], format="parquet", **(layout if path.is_dir() else {}))
+    with parquet_errors(path):
+        dataset = parquet_dataset(path)
         own = standard_names(dataset.schema.names, path, wanted.columns)
         stored = {own.get(name, name): name for name in dataset.schema.names}
         _check_columns(list(stored), wanted, path)
         columns = {name: stored[read] for name, read in _read_columns(list(stored), wanted).items()}
         counts = _sum_up(_count_batches(_batches(dataset, columns), wanted, path))
         problems = [*_lacking(counts, path), *_repeated_ids(dataset, stored, path)]
-    except pa.ArrowException as error:
-        raise OptionsError(f"{path}: no readable Parquet: {first_line(error)}") from error
-    except OSError as error:
-        if error.errno is None:  # Arrow's word for pages that do not decode
-            raise OptionsError(f"{path}: no readable Parquet: {first_line(error)}") from error
-        raise UnavailableError(f"{path}: cannot be read: {first_line(error)}.") from error
     if problems:
         raise OptionsError(sorted(problems))
     frame = counts.to_pandas()
@@ -372,27 +367,19 @@ def _lacking(counts: pa.Table, path: Path) -> list[str]:
 
 def _repeated_ids(dataset: Any, stored: Mapping[str, str], path: Path) -> list[str]:
     """Return what is wrong with the row ids; they are read alone, and forgotten."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     if "row_id" not in stored:
         return []
     column = dataset.to_table(columns=[stored["row_id"]]).column(0)
     if column.null_count:
         return [f"{path}: column `row_id` has {column.null_count} rows without a value"]
-    repeated = len(column) - _distinct(column)
+    if pa.types.is_integer(column.type):
+        repeated = repeated_numbers(column.to_numpy())
+    else:
+        repeated = len(column) - pc.count_distinct(column).as_py()
     return [f"{path}: {repeated} row ids occur more than once"] if repeated else []
-
-
-def _distinct(column: Any) -> int:
-    """Return the number of different values; whole numbers are sorted, which takes no hash table of all rows."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not pa.types.is_integer(column.type):
-        return int(pc.count_distinct(column).as_py())
-    ids = column.to_numpy()
-    if not (ids[1:] > ids[:-1]).all():
-        ids = np.sort(ids)
-    return 1 + int(np.count_nonzero(ids[1:] != ids[:-1]))
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -19,6 +19,8 @@ from cd4ml.options import nearest
 from cd4ml.report import InputDigest, ModelIdentity
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 COLUMNS: Final = ("row_id", "y_true", "y_pred", "y_score", "production_y_pred", "production_y_score", "sample_weight")
@@ -44,19 +46,23 @@ class Predictions:
     test_data: InputDigest | None = None
 
 
-def read_predictions(path: Path, *, columns: Mapping[str, str] | None = None) -> Predictions:
+def read_predictions(
+    path: Path, *, columns: Mapping[str, str] | None = None, others: Collection[str] | None = None
+) -> Predictions:
     """Read a predictions table.
 
     Args:
         columns: the table's own name by standard name, where they differ (`{"y_pred": "decision"}`).
+        others: which columns beside the standard ones are needed; all of them if None.
 
     Raises:
         UnavailableError: the file is missing.
-        OptionsError: required columns are missing or have nulls, row ids repeat, weights are not positive, or the
-            table is empty; all problems at once.
+        OptionsError: columns that are needed are missing, required ones have nulls, row ids repeat, weights are not
+            positive, or the table is empty; all problems at once.
     """
-    frame = read_table(path)
-    frame = frame.rename(columns=standard_names(list(map(str, frame.columns)), path, columns or {}))
+    own = columns or {}
+    frame = read_table(path, None if others is None else lambda found: _needed(found, path, own, others))
+    frame = frame.rename(columns=standard_names(list(map(str, frame.columns)), path, own))
     problems = _problems(frame, path)
     if problems:
         raise OptionsError(problems)
@@ -77,6 +83,16 @@ def described(frame: pd.DataFrame, path: Path, rows: int) -> Predictions:
         digest=digest(path, "predictions", rows),
         test_data=_stored(InputDigest, metadata.get("test_data"), path),
     )
+
+
+def _needed(found: Sequence[str], path: Path, columns: Mapping[str, str], others: Collection[str]) -> list[str]:
+    """Return the standard columns of a table, by its own names, and the others that are needed."""
+    standard = standard_names(found, path, columns)
+    known = [standard.get(name, name) for name in found]
+    missing = [f"{path} has no column `{name}`{nearest(name, known)}" for name in others if name not in known]
+    if missing:
+        raise OptionsError(missing, advice="score-model carries columns listed in its `keep` option into the table.")
+    return [name for name, called in zip(found, known, strict=True) if called in COLUMNS or called in others]
 
 
 def standard_names(found: Sequence[str], path: Path, columns: Mapping[str, str]) -> dict[str, str]:
@@ -115,13 +131,28 @@ def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
             problems.append(f"{path}: column `{name}` has {nulls} rows without a value")
         elif pd.api.types.is_float_dtype(frame[name]) and not np.isfinite(frame[name]).all():
             problems.append(f"{path}: column `{name}` has infinite values")
-    if "row_id" in frame.columns and frame["row_id"].duplicated().any():
-        problems.append(f"{path}: {int(frame['row_id'].duplicated().sum())} row ids occur more than once")
+    repeated = _repeated(frame["row_id"]) if "row_id" in frame.columns else 0
+    if repeated:
+        problems.append(f"{path}: {repeated} row ids occur more than once")
     if "sample_weight" in frame.columns and not problems:
         weight = pd.to_numeric(frame["sample_weight"], errors="coerce")
         if weight.isna().any() or not (weight > 0).all():
             problems.append(f"{path}: every sample_weight must be a positive number")
     return sorted(problems)
+
+
+def _repeated(ids: pd.Series[Any]) -> int:
+    """Return how many row ids occurred before."""
+    return repeated_numbers(ids.to_numpy()) if ids.dtype.kind in "iu" else int(ids.duplicated().sum())
+
+
+def repeated_numbers(ids: npt.NDArray[np.integer[Any]]) -> int:
+    """Return how many whole numbers occurred before; they are sorted, which takes no hash table of all rows."""
+    import numpy as np
+
+    if not (ids[1:] > ids[:-1]).all():
+        ids = np.sort(ids)
+    return int(np.count_nonzero(ids[1:] == ids[:-1]))
 
 
 def no_column(name: str, found: Sequence[str], path: Path) -> str:

@@ -12,9 +12,10 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from cd4ml.data.digests import file_sha256, folder_sha256
 from cd4ml.data.expansion import hidden_bytes
@@ -24,7 +25,9 @@ from cd4ml.report import InputDigest
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow.dataset as ds
 
+Choose = Callable[[Sequence[str]], Sequence[str]]
 CSV: Final = (".csv", ".csv.gz")
 PARQUET: Final = (".parquet", ".pq")
 DELTA_LOG: Final = "_delta_log"
@@ -39,8 +42,12 @@ _LONGEST_LINE: Final = 10_000_000
 _BLOCK: Final = 1 << 20
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, choose: Choose | None = None) -> pd.DataFrame:
     """Return the table in a CSV or Parquet file, or in a folder of Parquet files.
+
+    Args:
+        choose: picks the columns that are needed from the names found; None for all. Of a Parquet table the others
+            are not read, and texts become categories: ten million rows of a few values take bytes, not texts.
 
     Raises:
         UnavailableError: the file is missing or cannot be opened.
@@ -48,9 +55,10 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     readable(path)
     if path.is_dir() or path.name.endswith(PARQUET):
-        return _read_parquet(path)
+        return _read_parquet(path) if choose is None else _read_columns(path, choose)
     if path.name.endswith(CSV):
-        return _read_csv(path)
+        frame = _read_csv(path)
+        return frame if choose is None else frame[list(choose(list(map(str, frame.columns))))]
     raise OptionsError(
         f"{path}: unknown kind of table", advice="Tables are .csv, .csv.gz, .parquet or a folder of Parquet."
     )
@@ -82,32 +90,60 @@ def refuse_duplicates(path: Path, columns: Sequence[str]) -> None:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     """Read a Parquet file or folder, its footers first."""
-    import pyarrow as pa
-    import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
-    try:
+    with parquet_errors(path):
         if path.is_dir():
-            files = parquet_files(path)
-            check_footers(path, files)
-            layout = ds.partitioning(flavor="hive")
-            names = [str(file) for file in files]
-            dataset = ds.dataset(names, format="parquet", partitioning=layout, partition_base_dir=str(path))
-            table = dataset.to_table()
+            table = parquet_dataset(path).to_table()
         else:
             check_footers(path, [path])
             with pq.ParquetFile(path) as stored_file:
                 table = stored_file.read()
         frame: pd.DataFrame = table.to_pandas()
+    # What pandas stored as an index is a column like any other; row numbers are never values of the data.
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(named).reset_index(drop=True) if named else frame.reset_index(drop=True)
+
+
+def _read_columns(path: Path, choose: Choose) -> pd.DataFrame:
+    """Read the columns that are needed, one after the other: the table is never in memory twice."""
+    import pandas as pd
+    import pyarrow as pa
+
+    columns: dict[str, pd.Series[Any]] = {}
+    with parquet_errors(path):
+        dataset = parquet_dataset(path)
+        for name in choose(dataset.schema.names):
+            read = dataset.to_table(columns=[name]).column(0)
+            columns[name] = read.to_pandas(strings_to_categorical=True)
+            del read
+            pa.default_memory_pool().release_unused()  # Arrow keeps what is freed until it is told
+    return pd.DataFrame(columns, copy=False)
+
+
+def parquet_dataset(path: Path) -> ds.Dataset:
+    """Open a Parquet file, or a folder of such files, its footers first."""
+    import pyarrow.dataset as ds
+
+    files = parquet_files(path) if path.is_dir() else [path]
+    check_footers(path, files)
+    layout = {"partitioning": ds.partitioning(flavor="hive"), "partition_base_dir": str(path)}
+    return ds.dataset([str(file) for file in files], format="parquet", **(layout if path.is_dir() else {}))
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """Say of what Arrow cannot read whether the table is at fault, or the way to it."""
+    import pyarrow as pa
+
+    try:
+        yield
     except pa.ArrowException as error:
         raise OptionsError(f"{path}: no readable Parquet: {first_line(error)}") from error
     except OSError as error:
         if error.errno is None:  # Arrow's word for pages that do not decode
             raise OptionsError(f"{path}: no readable Parquet: {first_line(error)}") from error
         raise UnavailableError(f"{path}: cannot be read: {first_line(error)}.") from error
-    # What pandas stored as an index is a column like any other; row numbers are never values of the data.
-    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
-    return frame.reset_index(named).reset_index(drop=True) if named else frame.reset_index(drop=True)
 
 
 def parquet_files(folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 # Counts without weights: half the size of sums of weights.
 Summed = npt.NDArray[np.int32] | Floats
 _BINS: Final = 4_096
+_PART: Final = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,9 @@ def roc_auc(sample: Sample) -> Estimate:
 def _middle(values: Summed) -> Floats:
     """Return the sum below each score, with half of that at it."""
     result = np.cumsum(values, dtype=float)
-    result -= values / 2
+    # In parts: the halves of all scores at once would be the largest array of the whole evaluation.
+    for start in range(0, len(values), _PART):
+        result[start : start + _PART] -= values[start : start + _PART] / 2
     return result
 
 

@@ -95,12 +95,14 @@ class Reader:
 
     def _labels(self, values: pd.Series[Any], name: str) -> Column:
         """Return class labels; numbers with decimals are no labels."""
+        import numpy as np
         import pandas as pd
 
         from cd4ml.data.groups import as_labels
 
         codes, found = pd.factorize(values)
-        distinct = pd.Series(found)
+        # Categories are looked at as what they stand for.
+        distinct = pd.Series(np.asarray(found) if isinstance(found.dtype, pd.CategoricalDtype) else found)
         if pd.api.types.is_float_dtype(distinct) and not (distinct == distinct.round()).all():
             raise OptionsError(
                 f"{self.source}: {name} holds scores, not classes",

@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.options import nearest, number
+from cd4ml.options import number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,16 +59,13 @@ def slices(frame: pd.DataFrame, declared: Sequence[str], bins: Mapping[str, str]
     """Cut the rows into the declared slices.
 
     Args:
-        declared: column names; `a & b` stands for every combination that occurs.
+        declared: names of the frame's columns; `a & b` stands for every combination that occurs.
         bins: edges by column: `25:40:62` cuts numbers into `<25`, `25 to <40`, `40 to <62` and `>=62`.
 
     Raises:
-        OptionsError: a column is missing, a quantity has no bins, or there are more slices than can be judged.
+        OptionsError: a quantity has no bins, or there are more slices than can be judged.
     """
     names = list(dict.fromkeys(name for one in declared for name in columns_of(one)))
-    missing = [f"slices: no column `{n}`{nearest(n, map(str, frame.columns))}" for n in names if n not in frame.columns]
-    if missing:
-        raise OptionsError(missing)
     coded = {name: _coded(frame[name], name, bins.get(name)) for name in names}
     found = [part for one in dict.fromkeys(declared) for part in _cut(columns_of(one), coded)]
     if len(found) > MOST_SLICES:
@@ -87,7 +84,7 @@ def _coded(values: pd.Series[Any], name: str, edges: str | None) -> _Coded:
     if edges is not None:
         return _binned(values, name, edges)
     codes, found = pd.factorize(values)
-    distinct = pd.Series(found)
+    distinct = pd.Series(np.asarray(found) if isinstance(found.dtype, pd.CategoricalDtype) else found)
     if pd.api.types.is_numeric_dtype(distinct) and len(distinct) > MOST_NUMBERS:
         raise OptionsError(
             f"slices: `{name}` has {len(distinct)} different numbers: a quantity, not groups",

@@ -99,14 +99,13 @@ def run(options: Options, context: Context) -> Report:
     from cd4ml.metrics.evaluation import evaluate
 
     metrics = _check_options(options, _known(options, context))
-    predictions = read_predictions(Path(options.predictions), columns=options.columns)
+    predictions = read_predictions(Path(options.predictions), columns=options.columns, others=_cut_by(options))
     _release_memory()
     n, limits = len(predictions.frame), _limits(options, [metric.name for metric in metrics])
     context.progress(f"Evaluating {n:,} predictions: {', '.join(limits.rules)}")
     reader = _reader(options.predictions, options)
     candidate, production = reader.sample(predictions.frame), _production(predictions, reader, options)
     cut = _cut(predictions, options)
-    # The samples hold all that is needed of the rows from here on.
     predictions = _without_rows(predictions)
     _release_memory()
     whole = evaluate(metrics, candidate, production, task=options.task, seed=options.seed)
@@ -211,11 +210,18 @@ def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
         yield f"primary-metric {primary} is compared by its point value; set decision, or name it in no-worse-than"
 
 
+def _cut_by(options: Options) -> list[str]:
+    """Return the columns that slices are declared by."""
+    from cd4ml.metrics.slices import columns_of
+
+    return list(dict.fromkeys(name for declared in options.slices for name in columns_of(declared)))
+
+
 def _slice_problems(options: Options) -> Iterable[str]:
     """Yield what keeps slices from being cut as declared."""
-    from cd4ml.metrics.slices import columns_of, parsed_edges
+    from cd4ml.metrics.slices import parsed_edges
 
-    columns = {name for declared in options.slices for name in columns_of(declared)}
+    columns = _cut_by(options)
     for name, edges in options.slice_bins.items():
         if name not in columns:
             yield f"slice-bins: `{name}` is no column of slices{nearest(name, columns)}"
@@ -335,8 +341,8 @@ def _compared(candidate: Sample, production: Sample | None, options: Options) ->
 
 
 def _without_rows(predictions: Predictions) -> Predictions:
-    """Return what the table says on its models alone: of ten million rows it is half of the memory."""
-    return replace(predictions, frame=predictions.frame.head(0).copy())
+    """Return what the table says on its models alone: the samples hold all that is needed of the rows."""
+    return replace(predictions, frame=predictions.frame.iloc[:0, :0])
 
 
 def _release_memory() -> None:
@@ -418,7 +424,7 @@ def _trained(tested: Predictions, options: Options) -> Predictions:
 
     path = options.train_predictions
     assert path is not None
-    trained = read_predictions(Path(path), columns=_own(options))
+    trained = read_predictions(Path(path), columns=_own(options), others=())
     if trained.digest.sha256 == tested.digest.sha256:
         raise OptionsError(f"{path} is the same table as {options.predictions}: no gap can show")
     if trained.test_data and tested.test_data and trained.test_data.sha256 == tested.test_data.sha256:

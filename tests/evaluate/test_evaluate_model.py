@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cd4ml.data.predictions import write_predictions
+from cd4ml.data.predictions import read_predictions, write_predictions
 from cd4ml.report import InputDigest, ModelIdentity
 from tests.conftest import Run
 from tests.evaluate.conftest import Evaluate, table
@@ -546,6 +546,51 @@ def test_csv(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
     run = cd4ml("evaluate-model", "--predictions", "p.csv", "--minimum", "accuracy=0.9")
 
     assert (run.code, run.report["metrics"]["candidate"]["accuracy"]) == (0, 0.9)
+
+
+STORED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "texts": lambda frame: frame.astype({"y_true": str, "y_pred": str, "production_y_pred": str, "age": str}),
+    "categories": lambda frame: frame.astype("category"),
+    "nullable": lambda frame: frame.convert_dtypes(),
+    "decimals": lambda frame: frame.astype({"y_true": float, "y_pred": float, "age": float}),
+}
+
+
+@pytest.mark.parametrize("stored", STORED.values(), ids=STORED)
+def test_how_values_are_stored__same_report(evaluate: Evaluate, stored: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Texts, categories, nullable numbers and decimals stand for the same classes and the same slices."""
+    frame = GOOD.assign(region=["north", "south"] * 50, age=[20, 30, 40, 50] * 25)
+    arguments = ("--minimum", "accuracy=0.5,f1-macro=0.5", "--slices", "region & age", "--slice-bins", "age=25:45")
+    numbers = [evaluate(table, *arguments).report["metrics"] for table in (frame, stored(frame))]
+
+    assert numbers[0] == numbers[1]
+    assert {tuple(part["slice"].values()) for part in numbers[0]["slices"]} == {
+        ("north", "<25"),
+        ("south", "25 to <45"),
+        ("north", "25 to <45"),
+        ("south", ">=45"),
+    }
+
+
+@pytest.mark.parametrize("ids", [[7, 7], [9, 3, 9], ["a", "b", "a"]])
+def test_repeated_row_ids__refused(evaluate: Evaluate, ids: list[Any]) -> None:
+    """Rows that occur twice are refused, whatever their ids are and in whatever order; rising and other ids pass."""
+    rest = [f"r{index}" if isinstance(ids[0], str) else 1_000 - index for index in range(len(GOOD) - len(ids))]
+    run = evaluate(GOOD.assign(row_id=[*ids, *rest]), "--minimum", "accuracy=0.5")
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert "1 row ids occur more than once" in run.report["summary"]
+    for fine in (range(100), range(100, 0, -1)):
+        assert evaluate(GOOD.assign(row_id=fine), "--minimum", "accuracy=0.5").code == 0
+
+
+def test_columns_that_nothing_needs__not_read(tmp_path: Path) -> None:
+    """Of a table only the columns that are judged are read, by its own names or by the standard ones."""
+    frame = GOOD.assign(note="x", region="north").rename(columns={"y_pred": "decision"})
+    frame.to_parquet(tmp_path / "p.parquet", index=False)
+    found = read_predictions(tmp_path / "p.parquet", columns={"y_pred": "decision"}, others=("region",))
+
+    assert list(found.frame.columns) == ["y_true", "y_pred", "production_y_pred", "region"]
 
 
 def test_row_order_does_not_matter(evaluate: Evaluate) -> None:
