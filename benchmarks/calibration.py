@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -33,6 +34,7 @@ from cd4ml.checks.comparison import Decision, Rule, Support, check  # noqa: E402
 from cd4ml.metrics.comparison import compare, measure  # noqa: E402
 from cd4ml.metrics.evaluation import CLASS_FLOOR  # noqa: E402
 from cd4ml.metrics.performance import METRICS, Metric, Sample, UndefinedMetricError  # noqa: E402
+from cd4ml.metrics.slice_search import search, searchable  # noqa: E402
 from cd4ml.report import Status  # noqa: E402
 
 # 99 % binomial band of 1,000 runs at 5 %; of 6.5 % the promise is a ceiling.
@@ -41,6 +43,8 @@ CEILING: Final = 0.065
 # Rows from which a population value is computed: its error is far below that of any sample here.
 POPULATION: Final = 4_000_000
 POPULATIONS: Final = 8
+# The default of slice-search-minimum-rows.
+SEARCHED_ROWS: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +192,7 @@ def rate(
 
 SCORED: Final = ("roc-auc", "pr-auc", "log-loss", "brier", "calibration-error")
 DECIDED: Final = ("accuracy", "balanced-accuracy", "precision", "recall", "f1", "f1-macro", "f1-weighted")
+SEARCH: Final = "slice-search"
 NUMERIC: Final = ("rmse", "mae", "r2", "mape", "quantile-loss")
 
 
@@ -201,18 +206,53 @@ def worlds(name: str) -> tuple[Sequence[World | Errors], Sequence[World | Errors
     return (World(name="equal"), *ties, *rare), (World(name="loss", loss=0.1),)
 
 
+def searched_slices(rows: Sequence[int], searches: int) -> Iterator[Rate]:
+    """Measure how often the search for bad slices finds one where none is worse."""
+    for n in rows:
+        if n < 2 * SEARCHED_ROWS:
+            continue
+        for name in ("wrong decisions", "rare wrong decisions", "weighted decisions", "heavy-tailed errors"):
+            found = sum(_any_slice(name, n, np.random.default_rng([n, seed])) for seed in range(searches))
+            what = "slice search: finds a slice where none is worse"
+            yield Rate(
+                metric="slice-search", world=name, n=n, what=what, rate=found / searches, low=0.0, high=BAND[1]
+            )
+
+
+def _any_slice(name: str, n: int, generator: np.random.Generator) -> bool:
+    """Whether the search finds a slice among rows that are all alike."""
+    frame = pd.DataFrame(
+        {
+            **{f"text{parts}": generator.integers(0, parts, n).astype(str) for parts in (2, 3, 10)},
+            **{f"number{index}": generator.normal(size=n) for index in range(3)},
+        }
+    )
+    truth = generator.integers(0, 2, n)
+    wrong = generator.random(n) < (0.01 if name.startswith("rare") else 0.1)
+    numeric = name.startswith("heavy")
+    prediction = truth + generator.standard_t(5, n) if numeric else np.where(wrong, 1 - truth, truth)
+    weight = generator.gamma(4.0, 0.25, n) if name.startswith("weighted") else None
+    sample = Sample(y_true=truth, y_pred=prediction, weight=weight)
+    columns = searchable(frame, list(frame.columns), {}, strict=True)
+    return bool(search(columns, sample, None, numeric=numeric, depth=2, minimum_rows=SEARCHED_ROWS).found)
+
+
 Measure = Callable[[Metric, World | Errors, int, int, int], Iterator[Rate]]
 
 
 def simulate(names: Sequence[str], rows: Sequence[int], pairs: int) -> Iterator[Rate]:
     """Yield every rate."""
     for name in names:
+        if name == SEARCH:
+            continue
         equal, worse = worlds(name)
         for n in rows:
             for world in equal:
                 yield from again(equal_models, METRICS[name], world, n, pairs)
             for world in () if name == "calibration-error" else worse:
                 yield from again(true_loss, METRICS[name], world, n, pairs)
+    if SEARCH in names:
+        yield from searched_slices(rows, pairs)
     if max(rows) >= 20_000 and "roc-auc" in names:
         yield from known_worse(max(rows), pairs)
 
@@ -243,7 +283,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=1_000)
     parser.add_argument("--rows", type=int, nargs="+", default=[200, 1_000, 20_000])
-    parser.add_argument("--only", nargs="+", default=[*SCORED, *DECIDED, *NUMERIC])
+    parser.add_argument("--only", nargs="+", default=[*SCORED, *DECIDED, *NUMERIC, SEARCH])
     parser.add_argument("--audits", type=int, default=1_000)
     arguments = parser.parse_args()
     if arguments.only == ["fairness"]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS: Final = ("row_id", "y_true", "y_pred", "y_score", "production_y_pred", "production_y_score", "sample_weight")
+# Stands for all columns where names of columns are asked for.
+EVERY: Final = "*"
 _METADATA: Final = "cd4ml."
 Origin = TypeVar("Origin", ModelIdentity, InputDigest)
 
@@ -53,7 +55,7 @@ def read_predictions(
 
     Args:
         columns: the table's own name by standard name, where they differ (`{"y_pred": "decision"}`).
-        others: which columns beside the standard ones are needed; all of them if None.
+        others: which columns beside the standard ones are needed, `*` for all; None reads the table as it is stored.
 
     Raises:
         UnavailableError: the file is missing.
@@ -89,10 +91,11 @@ def _needed(found: Sequence[str], path: Path, columns: Mapping[str, str], others
     """Return the standard columns of a table, by its own names, and the others that are needed."""
     standard = standard_names(found, path, columns)
     known = [standard.get(name, name) for name in found]
-    missing = [f"{path} has no column `{name}`{nearest(name, known)}" for name in others if name not in known]
+    missing = [f"{path} has no column `{n}`{nearest(n, known)}" for n in others if n not in (*known, EVERY)]
     if missing:
         raise OptionsError(missing, advice="score-model carries columns listed in its `keep` option into the table.")
-    return [name for name, called in zip(found, known, strict=True) if called in COLUMNS or called in others]
+    wanted = {*COLUMNS, *(known if EVERY in others else others)}
+    return [name for name, called in zip(found, known, strict=True) if called in wanted]
 
 
 def standard_names(found: Sequence[str], path: Path, columns: Mapping[str, str]) -> dict[str, str]:

@@ -66,18 +66,22 @@ def slices(frame: pd.DataFrame, declared: Sequence[str], bins: Mapping[str, str]
         OptionsError: a quantity has no bins, or there are more slices than can be judged.
     """
     names = list(dict.fromkeys(name for one in declared for name in columns_of(one)))
-    coded = {name: _coded(frame[name], name, bins.get(name)) for name in names}
-    found = [part for one in dict.fromkeys(declared) for part in _cut(columns_of(one), coded)]
+    parts = {name: coded(frame[name], name, bins.get(name)) for name in names}
+    found = [part for one in dict.fromkeys(declared) for part in _cut(columns_of(one), parts)]
     if len(found) > MOST_SLICES:
         raise OptionsError(f"{len(found)} slices; at most {MOST_SLICES} are judged", advice="Declare fewer, or bins.")
     return found
 
 
-_Coded = tuple["npt.NDArray[np.int32]", list[str]]
+Coded = tuple["npt.NDArray[np.int32]", list[str]]
 
 
-def _coded(values: pd.Series[Any], name: str, edges: str | None) -> _Coded:
-    """Return each row's index into the names of the column's parts."""
+def coded(values: pd.Series[Any], name: str, edges: str | None) -> Coded:
+    """Return each row's index into the names of the column's parts, and these; missing values are the last part.
+
+    Raises:
+        OptionsError: a quantity has no edges, or there are too many values, or edges for what is no number.
+    """
     import numpy as np
     import pandas as pd
 
@@ -102,7 +106,7 @@ def _text(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
-def _binned(values: pd.Series[Any], name: str, edges: str) -> _Coded:
+def _binned(values: pd.Series[Any], name: str, edges: str) -> Coded:
     """Return the bin of each number, lower edge included."""
     import numpy as np
     import pandas as pd
@@ -117,6 +121,21 @@ def _binned(values: pd.Series[Any], name: str, edges: str) -> _Coded:
     codes = np.searchsorted(cuts, numbers, side="right").astype(np.int32)
     codes[np.isnan(numbers)] = len(names) - 1
     return codes, names
+
+
+def text_edges(values: pd.Series[Any], count: int) -> str | None:
+    """Return edges that cut numbers into `count` bins of about equal size, None if they are few values, or no numbers.
+
+    Edges have six digits, as people read them: equal edges are one, so that there may be fewer bins.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MOST_NUMBERS:
+        return None
+    known = values.dropna().to_numpy(dtype=float)
+    cuts = np.quantile(known[np.isfinite(known)], np.arange(1, count) / count)
+    return ":".join(dict.fromkeys(f"{cut:.6g}" for cut in cuts))
 
 
 def parsed_edges(name: str, edges: str) -> list[float]:
@@ -134,7 +153,7 @@ def parsed_edges(name: str, edges: str) -> list[float]:
     return cuts
 
 
-def _cut(columns: Sequence[str], coded: Mapping[str, _Coded]) -> Iterator[Slice]:
+def _cut(columns: Sequence[str], coded: Mapping[str, Coded]) -> Iterator[Slice]:
     """Yield the combinations of the columns' values that occur, largest first."""
     import numpy as np
 
@@ -152,7 +171,7 @@ def _cut(columns: Sequence[str], coded: Mapping[str, _Coded]) -> Iterator[Slice]
             yield Slice(values=_values(code, columns, coded), n=int(counts[code]), codes=flat, code=code)
 
 
-def _values(flat: int, columns: Sequence[str], coded: Mapping[str, _Coded]) -> dict[str, str]:
+def _values(flat: int, columns: Sequence[str], coded: Mapping[str, Coded]) -> dict[str, str]:
     """Return the values that a combined code stands for."""
     values: dict[str, str] = {}
     for name in reversed(columns):

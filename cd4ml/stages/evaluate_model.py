@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml import options as declaration
-from cd4ml.checks.comparison import Decision, Rule
+from cd4ml.checks.comparison import Decision
 from cd4ml.errors import OptionsError
-from cd4ml.metrics.performance import METRICS, Metric, Sample, Task
+from cd4ml.metrics.performance import Metric, Sample, Task
 from cd4ml.metrics.samples import PRODUCTION, Reader
-from cd4ml.options import nearest, option
+from cd4ml.options import option
 from cd4ml.report import Check, Report, Status
 from cd4ml.stages.context import Context
+from cd4ml.stages.evaluate_limits import checked_metrics, known_metrics, limits_of, slice_columns
+from cd4ml.stages.evaluate_numbers import details_of, metrics_of
 
 if TYPE_CHECKING:
-    from cd4ml.checks.evaluation import Limits
     from cd4ml.data.predictions import Predictions
     from cd4ml.metrics.evaluation import Evaluation
+    from cd4ml.metrics.slice_search import Columns, Search
     from cd4ml.metrics.slices import Slice
 
 STAGE: Final = "evaluate-model"
@@ -66,6 +67,17 @@ class Options(declaration.Options):
     slice_bins: Mapping[str, str] = option(
         "Where numeric slice columns are cut, lower edges included.", example="age=25:40:62"
     )
+    slice_search: tuple[str, ...] = option(
+        "Columns whose values and combinations are searched for slices that the candidate gets wrong more often than "
+        "the other rows; `*` stands for all that are no standard ones.",
+        example="region, age",
+    )
+    slice_search_depth: int = option("How many columns a searched slice may combine, at most 3.", default=2)
+    slice_search_minimum_rows: int = option("Rows below which a slice is not searched.", default=100)
+    maximum_slice_gap: float | None = option(
+        "How much greater the error rate (of numbers: the mean absolute error) of a searched slice may be than that of "
+        "the other rows; without it the search is reported and decides nothing."
+    )
     custom_metrics: Mapping[str, str] = option(
         "Metrics of your own by name, better when greater: functions of y_true, y_pred, y_score, sample_weight.",
         example="profit=my_metrics:profit",
@@ -95,21 +107,23 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: the table cannot be read.
     """
     from cd4ml.checks import evaluation as checked
+    from cd4ml.checks.slice_search import of_search
     from cd4ml.data.predictions import read_predictions
     from cd4ml.metrics.evaluation import evaluate
 
-    metrics = _check_options(options, _known(options, context))
-    predictions = read_predictions(Path(options.predictions), columns=options.columns, others=_cut_by(options))
+    metrics = checked_metrics(options, known_metrics(options, context))
+    predictions = read_predictions(Path(options.predictions), columns=options.columns, others=slice_columns(options))
     _release_memory()
-    n, limits = len(predictions.frame), _limits(options, [metric.name for metric in metrics])
+    n, limits = len(predictions.frame), limits_of(options, [metric.name for metric in metrics])
     context.progress(f"Evaluating {n:,} predictions: {', '.join(limits.rules)}")
     reader = _reader(options.predictions, options)
     candidate, production = reader.sample(predictions.frame), _production(predictions, reader, options)
-    cut = _cut(predictions, options)
+    cut, searched = _cut(predictions, options), _searchable(predictions, options)
     predictions = _without_rows(predictions)
     _release_memory()
     whole = evaluate(metrics, candidate, production, task=options.task, seed=options.seed)
     parts = _slices(metrics, cut, candidate, production, options)
+    search = _search(searched, candidate, production, options) if searched else None
     checks = [
         *_enough_rows(n, "test", options),
         *_direction({"candidate": candidate, "production": production}, metrics, options),
@@ -117,13 +131,14 @@ def run(options: Options, context: Context) -> Report:
         *checked.of_all_rows(whole, limits),
         *_against_training(candidate, predictions, metrics, options),
         *checked.of_slices(parts, limits),
+        *(of_search(search, options.maximum_slice_gap) if search else ()),
     ]
     return Report(
         stage=STAGE,
         checks=checks,
         summary=_summary(checks, n),
-        metrics=_metrics(whole, parts, production is not None),
-        details=_details(candidate, production, options),
+        metrics=metrics_of(whole, parts, search, production is not None),
+        details=details_of(candidate, production, options),
         inputs=_digests(predictions, options),
         candidate=predictions.candidate,
         production=predictions.production,
@@ -131,152 +146,9 @@ def run(options: Options, context: Context) -> Report:
     )
 
 
-def _known(options: Options, context: Context) -> dict[str, Metric]:
-    """Return every metric that limits can name: the built-in ones and the user's own."""
-    own = {**options.custom_metrics, **options.custom_losses}
-    twice = sorted({*own} & {*METRICS} | {*options.custom_metrics} & {*options.custom_losses})
-    if twice:
-        raise OptionsError(f"there is already a metric of this name: {', '.join(twice)}")
-    if not own:
-        return dict(METRICS)
-    from cd4ml.metrics.own import load_metrics
-
-    gains = load_metrics(options.custom_metrics, context.directory, greater_is_better=True)
-    losses = load_metrics(options.custom_losses, context.directory, greater_is_better=False)
-    return {**METRICS, **gains, **losses}
-
-
-def _named(options: Options) -> list[str]:
-    """Return the metrics that options name, in that order."""
-    limits = (options.minimum, options.maximum, options.maximum_regression, options.no_worse_than)
-    primary = [options.primary_metric] if options.primary_metric else []
-    names = [name for limit in limits for name in limit]
-    return list(dict.fromkeys([*names, *options.not_significantly_worse, *primary, *options.maximum_gap]))
-
-
-def _check_options(options: Options, known: Mapping[str, Metric]) -> list[Metric]:
-    """Return the metrics that limits name; refuse limits that decide nothing."""
-    names = _named(options)
-    problems = [] if names else ["no limit is set: name at least one, e.g. minimum: accuracy=0.9"]
-    for name in names:
-        if name not in known:
-            problems.append(f"`{name}` is no metric{nearest(name, known)}; there are {', '.join(known)}")
-        elif options.task not in known[name].tasks:
-            problems.append(f"`{name}` is not defined for a {options.task} task")
-        else:
-            problems += [*_wrong_way(known[name], options), *_out_of_range(known[name], options)]
-    for name, limit in {**options.maximum_regression, **options.maximum_gap}.items():
-        if limit < 0:
-            problems.append(f"the tolerance of {name} must not be negative, got {limit:g}")
-    if options.maximum_gap and not options.train_predictions:
-        problems.append("maximum-gap needs train-predictions")
-    if options.train_predictions and not options.maximum_gap:
-        problems.append("train-predictions is set, but no maximum-gap: nothing would be decided on it")
-    if options.minimum_rows < 1:
-        problems.append("minimum-rows must be at least 1")
-    if not 0 < options.quantile < 1:
-        problems.append("quantile must lie between 0 and 1")
-    problems += [*_decision_problems(options, names), *_slice_problems(options)]
-    if problems:
-        raise OptionsError(problems)
-    return [known[name] for name in names]
-
-
-def _rule(name: str, options: Options) -> Rule:
-    """Return how a metric is compared with production."""
-    if name in options.no_worse_than:
-        return Rule(decision=Decision.NO_WORSE_THAN, tolerance=options.no_worse_than[name])
-    if name in options.not_significantly_worse:
-        return Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)
-    return Rule(decision=options.decision, tolerance=options.maximum_regression.get(name, 0.0))
-
-
-def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
-    """Yield what keeps comparisons from being decided as declared."""
-    for name in names:
-        rule, twice = _rule(name, options), name in options.no_worse_than and name in options.not_significantly_worse
-        if twice:
-            yield f"`{name}` stands in both no-worse-than and not-significantly-worse"
-        elif rule.decision is Decision.NO_WORSE_THAN and rule.tolerance <= 0:
-            yield f"no-worse-than needs a loss above 0 that {name} may have: no-worse-than: {name}=0.01"
-        elif rule.decision is Decision.NO_WORSE_THAN and name == "calibration-error":
-            yield "calibration-error is too great by chance alone: no-worse-than cannot hold it; take brier or log-loss"
-        elif name in options.maximum_regression and rule.decision is Decision.NOT_SIGNIFICANTLY_WORSE:
-            yield f"maximum-regression of {name} is not used by not-significantly-worse; take no-worse-than, or drop it"
-        elif name in options.maximum_regression and name in options.no_worse_than:
-            yield f"`{name}` stands in both maximum-regression and no-worse-than: which loss is allowed?"
-    primary = options.primary_metric
-    if primary and not _rule(primary, options).tests:
-        yield f"primary-metric {primary} is compared by its point value; set decision, or name it in no-worse-than"
-
-
-def _cut_by(options: Options) -> list[str]:
-    """Return the columns that slices are declared by."""
-    from cd4ml.metrics.slices import columns_of
-
-    return list(dict.fromkeys(name for declared in options.slices for name in columns_of(declared)))
-
-
-def _slice_problems(options: Options) -> Iterable[str]:
-    """Yield what keeps slices from being cut as declared."""
-    from cd4ml.metrics.slices import parsed_edges
-
-    columns = _cut_by(options)
-    for name, edges in options.slice_bins.items():
-        if name not in columns:
-            yield f"slice-bins: `{name}` is no column of slices{nearest(name, columns)}"
-            continue
-        try:
-            parsed_edges(name, edges)
-        except OptionsError as error:
-            yield error.message
-
-
-def _limits(options: Options, names: Sequence[str]) -> Limits:
-    """Return what metrics are held to."""
-    from cd4ml.checks.evaluation import Limits
-    from cd4ml.metrics.evaluation import CLASS_FLOOR
-
-    return Limits(
-        minimum=options.minimum,
-        maximum=options.maximum,
-        rules={name: _rule(name, options) for name in names},
-        primary=options.primary_metric,
-        minimum_rows=options.minimum_rows,
-        class_floor=CLASS_FLOOR,
-    )
-
-
 def _reader(source: str, options: Options) -> Reader:
     """Return how a table's columns are read."""
     return Reader(source=source, task=options.task, positive_label=options.positive_label, quantile=options.quantile)
-
-
-def _wrong_way(metric: Metric, options: Options) -> list[str]:
-    """Refuse a limit that only good models fail; with a limit on the other side as well it is a range, and meant."""
-    better, name = metric.greater_is_better, metric.name
-    if better and name in options.maximum and name not in options.minimum:
-        return [f"maximum: {name} is better when greater; set minimum (or both, for a range)"]
-    if not better and name in options.minimum and name not in options.maximum:
-        return [f"minimum: {name} is better when smaller; set maximum (or both, for a range)"]
-    return []
-
-
-def _out_of_range(metric: Metric, options: Options) -> Iterable[str]:
-    """Yield limits that no value can break or that none can meet: shares written in percent, most often."""
-    low, high, name = metric.lowest, metric.highest, metric.name
-    ends = {"at least": low, "at most": high}
-    bounds = " and ".join(f"{word} {end:g}" for word, end in ends.items() if math.isfinite(end))
-    for which, limits in (("minimum", options.minimum), ("maximum", options.maximum)):
-        if name in limits and not low <= limits[name] <= high:
-            yield f"{which}: {name} is {bounds}, got {limits[name]:g}"
-    for which, losses in (
-        ("maximum-regression", options.maximum_regression),
-        ("no-worse-than", options.no_worse_than),
-        ("maximum-gap", options.maximum_gap),
-    ):
-        if name in losses and losses[name] >= high - low:
-            yield f"{which}: {name} is {bounds}: no model can lose {losses[name]:g}, so nothing would be decided"
 
 
 def _production(predictions: Predictions, reader: Reader, options: Options) -> Sample | None:
@@ -361,6 +233,33 @@ def _cut(predictions: Predictions, options: Options) -> list[Slice]:
     return slices(predictions.frame, options.slices, options.slice_bins)
 
 
+def _searchable(predictions: Predictions, options: Options) -> Columns | None:
+    """Return the columns that are searched for bad slices, None if none is asked for."""
+    if not options.slice_search:
+        return None
+    from cd4ml.data.predictions import COLUMNS
+    from cd4ml.metrics.slice_search import searchable
+
+    found = [name for name in map(str, predictions.frame.columns) if name not in COLUMNS]
+    everything = "*" in options.slice_search
+    names = found if everything else list(dict.fromkeys(options.slice_search))
+    return searchable(predictions.frame, names, options.slice_bins, strict=not everything)
+
+
+def _search(columns: Columns, candidate: Sample, production: Sample | None, options: Options) -> Search:
+    """Search for bad slices."""
+    from cd4ml.metrics.slice_search import search
+
+    return search(
+        columns,
+        candidate,
+        production,
+        numeric=options.task is Task.REGRESSION,
+        depth=options.slice_search_depth,
+        minimum_rows=options.slice_search_minimum_rows,
+    )
+
+
 def _slices(
     metrics: Sequence[Metric],
     cut: Sequence[Slice],
@@ -437,73 +336,6 @@ def _trained(tested: Predictions, options: Options) -> Predictions:
 def _own(options: Options) -> dict[str, str]:
     """Return the candidate's columns: a table of training rows has none of production."""
     return {name: own for name, own in options.columns.items() if not name.startswith(PRODUCTION)}
-
-
-def _details(candidate: Sample, production: Sample | None, options: Options) -> dict[str, Any]:
-    """Return the confusion matrix, how often each class occurs, and the curves of the scores."""
-    from cd4ml.metrics.labels import confusion_matrix
-
-    if options.task is Task.REGRESSION:
-        return {}
-    positive = {"positive_label": options.positive_label or "1"} if options.task is Task.BINARY else {}
-    found = {
-        **positive,
-        "class_counts": _class_counts(candidate),
-        "confusion_matrix": confusion_matrix(candidate, options.task),
-    }
-    curves = {
-        model: _curves(sample)
-        for model, sample in (("candidate", candidate), ("production", production))
-        if options.task is Task.BINARY and sample is not None and sample.y_score is not None
-    }
-    return {**found, "curves": curves} if curves else found
-
-
-def _class_counts(sample: Sample) -> dict[str, int]:
-    """Return the rows of each class that occurs among the true values."""
-    import numpy as np
-
-    found, counts = np.unique(sample.y_true, return_counts=True)
-    names = found.tolist() if sample.labels is None else [sample.labels[index] for index in found.tolist()]
-    return {str(name): count for name, count in zip(names, counts.tolist(), strict=True)}
-
-
-def _curves(sample: Sample) -> dict[str, Any] | None:
-    """Return the curves of the scores, None where there is one class only."""
-    from cd4ml.metrics.curves import curves
-
-    return curves(sample) if (sample.y_true != sample.y_true[0]).any() else None
-
-
-def _metrics(whole: Evaluation, parts: Sequence[Evaluation], compared: bool) -> dict[str, Any]:
-    """Return the numbers of the report."""
-    found: dict[str, Any] = {"rows": whole.n, **_values(whole, compared)}
-    if parts:
-        found["slices"] = [{"slice": dict(part.slice), "rows": part.n, **_values(part, compared)} for part in parts]
-    return found
-
-
-def _values(evaluation: Evaluation, compared: bool) -> dict[str, Any]:
-    """Return every metric of both models with its interval, None where it is undefined, and the comparisons."""
-    results = evaluation.results
-    found: dict[str, Any] = {
-        "candidate": {name: result.candidate.value for name, result in results.items()},
-        "production": {n: r.production.value for n, r in results.items() if r.production} if compared else None,
-        "intervals": {name: result.candidate.interval for name, result in results.items()},
-    }
-    if compared:
-        found["comparisons"] = {
-            name: {
-                "difference": result.comparison.difference,
-                "standard_error": result.comparison.standard_error,
-                "interval": result.comparison.interval,
-                "p_worse": result.comparison.p_worse,
-                "detectable_loss": result.comparison.detectable,
-            }
-            for name, result in results.items()
-            if result.comparison
-        }
-    return found
 
 
 def _digests(predictions: Predictions, options: Options) -> list[Any]:
