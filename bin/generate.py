@@ -264,7 +264,14 @@ def report_schema() -> str:
         "stage": {"enum": list(STAGES)},
         "status": status,
         "summary": text,
-        "source": {"type": "object", "required": ["git_sha"], "properties": {"git_sha": optional_text}},
+        "source": {
+            "type": "object",
+            "required": ["git_sha"],
+            "properties": {
+                "git_sha": optional_text,
+                "modified": {"type": ["array", "null"], "items": {"type": "string"}},
+            },
+        },
         "candidate": model,
         "production": model,
         "inputs": {"type": "array", "items": digest},

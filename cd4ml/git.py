@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 # A checked-out tree is data: neither its hooks nor its file-system monitor may run on our behalf.
 SAFE: Final = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-
+# In a hook, git says by these which repository it means.
+_PLACES: Final = frozenset(
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"}
+    | {"GIT_NAMESPACE", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_EXTERNAL_DIFF", "GIT_CEILING_DIRECTORIES"}
+)
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def head(directory: Path) -> str | None:
-    """Return the commit of the repository around a folder; None without a repository, a commit or git."""
-    return _ask(directory, "rev-parse", "--verify", "--quiet", "HEAD") or None
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """The repository around a folder, whichever one the variables of a hook may speak of."""
 
+    directory: Path
+    environ: Mapping[str, str] = field(repr=False)
 
-def committed_at(directory: Path, commit: str) -> int | None:
-    """Return when a commit was made, in seconds since 1970; None if the repository does not know it."""
-    answer = _ask(directory, "show", "--no-patch", "--format=%ct", commit) if _SHA.fullmatch(commit) else None
-    return int(answer) if answer and answer.isdigit() else None
+    def head(self) -> str | None:
+        """Return the commit that is checked out; None without a repository, a commit or git."""
+        return self._ask("rev-parse", "--verify", "--quiet", "HEAD") or None
 
+    def modified(self) -> list[str] | None:
+        """Return the tracked files that differ from the commit that is checked out, None if git does not say."""
+        arguments = ("--name-only", "-z", "--no-ext-diff", "--no-textconv", "--ignore-submodules=untracked", "HEAD")
+        answer = self._ask("diff", *arguments)
+        return None if answer is None else sorted(filter(None, answer.split("\0")))
 
-def is_ancestor(directory: Path, older: str, newer: str) -> bool:
-    """Whether the first commit is part of the second one's history, as far as the repository knows it."""
-    if not (_SHA.fullmatch(older) and _SHA.fullmatch(newer)):
-        return False
-    return _ask(directory, "merge-base", "--is-ancestor", older, newer) is not None
+    def committed_at(self, commit: str) -> int | None:
+        """Return when a commit was made, in seconds since 1970; None if the repository does not know it."""
+        answer = self._ask("show", "--no-patch", "--format=%ct", commit) if _SHA.fullmatch(commit) else None
+        return int(answer) if answer and answer.isdigit() else None
 
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether the first commit is part of the second one's history, as far as the repository knows it."""
+        if not (_SHA.fullmatch(older) and _SHA.fullmatch(newer)):
+            return False
+        return self._ask("merge-base", "--is-ancestor", older, newer) is not None
 
-def _ask(directory: Path, *arguments: str) -> str | None:
-    """Return git's answer; None if it has none, or there is no git."""
-    try:
-        result = subprocess.run(["git", *SAFE, *arguments], cwd=directory, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return result.stdout.strip() if result.returncode == 0 else None
+    def _ask(self, *arguments: str) -> str | None:
+        """Return git's answer; None if it has none, or there is no git."""
+        environ = {key: value for key, value in self.environ.items() if key not in _PLACES}
+        environ.setdefault("PATH", os.defpath)
+        command = ["git", *SAFE, *arguments]
+        try:
+            result = subprocess.run(
+                command, cwd=self.directory, env=environ, capture_output=True, text=True, errors="replace", check=False
+            )
+        except OSError:
+            return None
+        return result.stdout.strip() if result.returncode == 0 else None

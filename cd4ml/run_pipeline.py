@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import cd4ml
 from cd4ml.arguments import INPUT_PREFIX
@@ -16,7 +16,8 @@ from cd4ml.config import Config
 from cd4ml.door import Door
 from cd4ml.errors import FAILED, INCONCLUSIVE, INTERNAL, PASSED, UNAVAILABLE, USAGE, Cd4mlError, OptionsError
 from cd4ml.options import OnInconclusive, Options, declared, nearest, option, resolve
-from cd4ml.render.numbers import duration
+from cd4ml.render import overview
+from cd4ml.render.overview import NOT_RUN
 from cd4ml.render.terminal import safe
 from cd4ml.report import Status, v1, worst
 from cd4ml.run_stage import change_directory, read_config, run_stage, write_atomically
@@ -27,7 +28,6 @@ ACTS: Final = ("build-image", "deploy-model")
 NEEDS_SCORES: Final = ("evaluate-model", "audit-fairness")
 # Of several exit codes, the one that tells most: a defect, then what could not be decided, then what failed.
 _WORST_FIRST: Final = (INTERNAL.code, USAGE.code, UNAVAILABLE.code, FAILED.code, INCONCLUSIVE.code, PASSED.code)
-NOT_RUN: Final = "not-run"
 DESCRIPTIONS: Final = {
     "run": "Run every stage that cd4ml.yaml configures, in order.",
     "plan": "Name the stages that cd4ml.yaml configures.",
@@ -191,7 +191,7 @@ def _finish(outcomes: Sequence[_Outcome], options: PipelineOptions, door: Door) 
     _write_outputs(door, status, str(path), _stage_outputs(ran))
     if options.json:
         print(v1.text(published), file=door.stdout)
-    print(_table(outcomes), file=door.stderr if options.json else door.stdout)
+    _overview(outcomes, status, door, to=door.stderr if options.json else door.stdout)
     return min((outcome.exit_code or 0 for outcome in ran), key=_WORST_FIRST.index)
 
 
@@ -204,6 +204,22 @@ def _stage_outputs(ran: Sequence[_Outcome]) -> dict[str, str]:
     return outputs
 
 
+def _overview(outcomes: Sequence[_Outcome], status: Status, door: Door, *, to: TextIO) -> None:
+    """Print the verdicts of all stages, and put them above what the stages wrote into the step's summary."""
+    rows = [overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=_said(o.report)) for o in outcomes]
+    print(overview.text(rows), file=to)
+    summary = door.file("GITHUB_STEP_SUMMARY")
+    if summary:
+        from cd4ml.github.runtime import prepend_summary
+
+        prepend_summary(summary, overview.markdown(rows, status))
+
+
+def _said(report: str | None) -> str:
+    """Return the summary of a stage's report."""
+    return str(json.loads(Path(report).read_text(encoding="utf-8"))["summary"]) if report else ""
+
+
 def _write_outputs(door: Door, status: Status, report: str, outputs: Mapping[str, str]) -> None:
     """Set the step's outputs, if there is a step."""
     file = door.file("GITHUB_OUTPUT")
@@ -212,11 +228,3 @@ def _write_outputs(door: Door, status: Status, report: str, outputs: Mapping[str
 
         passed = "true" if status is Status.PASSED else "false"
         write_outputs(file, {"status": str(status), "passed": passed, "report": report, **outputs})
-
-
-def _table(outcomes: Sequence[_Outcome]) -> str:
-    """Return verdicts and times of all stages."""
-    width = max(len(outcome.stage) for outcome in outcomes)
-    times = {outcome.stage: duration(outcome.seconds) if outcome.seconds else "" for outcome in outcomes}
-    lines = [f"  {o.stage:<{width}}  {o.status:<12}  {times[o.stage]}".rstrip() for o in outcomes]
-    return "\n".join(["", "stages:", *lines])

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from cd4ml import config as configuration
-from cd4ml import git
 from cd4ml.arguments import layers as argument_layers
 from cd4ml.door import Door
 from cd4ml.errors import FAILED as EXIT_FAILED
@@ -21,6 +20,7 @@ from cd4ml.errors import INTERNAL as EXIT_INTERNAL
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import UNAVAILABLE as EXIT_UNAVAILABLE
 from cd4ml.errors import USAGE as EXIT_USAGE
+from cd4ml.git import Checkout
 from cd4ml.options import Layer, OnInconclusive, RunOptions, as_values, declared, resolve
 from cd4ml.options import Options as StageOptions
 from cd4ml.render.markdown import LARGEST, markdown
@@ -108,10 +108,12 @@ class _State:
     def save(self, report: Report) -> dict[str, Any]:
         """Write the JSON report in one move, so that no reader sees half of it."""
         finished = time.time()
+        checkout = Checkout(directory=Path.cwd(), environ=self.door.environ)
         published = v1.document(
             report,
             options=as_values(self.options) if self.options else {},
-            git_sha=git.head(Path.cwd()),
+            git_sha=checkout.head(),
+            modified=checkout.modified(),
             run={
                 "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
                 "seconds": round(finished - self.started, 3),

@@ -203,6 +203,7 @@ def of_scan(
     open_findings = [item for item in blocking if not any(entry.covers(item.id, item.package) for entry in current)]
     return [
         _saw(scan, image_id),
+        _maintained(scan),
         _fresh(scan, today, maximum_age_days),
         _vulnerabilities(open_findings, len(blocking) - len(open_findings), severities),
         *_expired(ignores, today),
@@ -226,6 +227,18 @@ def _saw(scan: Scan, image_id: str) -> Check:
         return Check(id="scan-covers-image", status=Status.PASSED, message=message, n=len(scan.packages))
     return Check(
         id="scan-covers-image", status=Status.ERROR, message=message, reason="unavailable", advice="Scan again."
+    )
+
+
+def _maintained(scan: Scan) -> Check:
+    """Decide whether anybody still reports vulnerabilities of the distribution: of an abandoned one, none are known."""
+    ended = f"{scan.distribution} gets no more fixes: new vulnerabilities of its packages are not reported any more."
+    return check(
+        "distribution-maintained",
+        not scan.end_of_life,
+        ended if scan.end_of_life else f"{scan.distribution} still gets fixes.",
+        reason="end-of-life",
+        advice="Set base-image to one on a distribution that is maintained.",
     )
 
 

@@ -17,6 +17,7 @@ from cd4ml.report import Check, Status, worst
 # Stages whose report is about a model's files; the others are about the commit.
 ABOUT_THE_MODEL: Final = frozenset({"score-model", "evaluate-model", "audit-fairness", "build-image"})
 REQUIRED: Final = ("check-code", "validate-data", "evaluate-model", "audit-fairness", "build-image")
+_SHOWN: Final = 5
 _LARGEST: Final = 64_000_000
 
 
@@ -87,7 +88,7 @@ def _problem(stage: str, report: Mapping[str, Any], about: Subject) -> str | Non
     """Return why the report is no evidence, None if it is."""
     if report.get("schema_version") != "1" or report.get("stage") != stage:
         return f"the file is not a report of {stage} in version 1"
-    return _status_problem(report) or _commit_problem(report, about) or _model_problem(stage, report, about)
+    return _status_problem(report) or _commit_problem(stage, report, about) or _model_problem(stage, report, about)
 
 
 def _status_problem(report: Mapping[str, Any]) -> str | None:
@@ -106,12 +107,19 @@ def _status_problem(report: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _commit_problem(report: Mapping[str, Any], about: Subject) -> str | None:
+def _commit_problem(stage: str, report: Mapping[str, Any], about: Subject) -> str | None:
     """Return why the report is not about this commit."""
     commit = _text(report.get("source"), "git_sha")
     if about.commit is None or commit is None:
         return "the commit that it is about is unknown"
-    return None if commit == about.commit else f"it is about commit {commit[:12]}, not {about.commit[:12]}"
+    if commit != about.commit:
+        return f"it is about commit {commit[:12]}, not {about.commit[:12]}"
+    modified = report["source"].get("modified", [])
+    if stage in ABOUT_THE_MODEL or modified == []:
+        return None
+    if not isinstance(modified, list):
+        return "it is not known whether the files that it is about were those of the commit"
+    return f"it is about files that were changed and not committed: {', '.join(map(str, modified[:_SHOWN]))}"
 
 
 def _model_problem(stage: str, report: Mapping[str, Any], about: Subject) -> str | None:

@@ -49,6 +49,12 @@ def append_summary(file: Path, text: str) -> None:
         stream.write(text)
 
 
+def prepend_summary(file: Path, text: str) -> None:
+    """Put Markdown above what this step has written to its summary."""
+    written = file.read_text(encoding="utf-8") if file.exists() else ""
+    file.write_text(text + written, encoding="utf-8")
+
+
 def commands(
     checks: Sequence[Check], *, prefix: str = "", title: str, written: Counter[str] | None = None
 ) -> list[str]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from cd4ml import git
+from cd4ml.git import Checkout
 from cd4ml.gitops.manifest import Image, State
 from cd4ml.gitops.repository import Commit
 from cd4ml.report import Check, Status
@@ -21,18 +20,18 @@ class Order:
     """What a run wants to deploy: the image, its weight as a canary, and the commit that it was made from.
 
     Attributes:
-        directory: checkout of the source, which may or may not know the commits that others deployed.
+        checkout: the source's, which may or may not know the commits that others deployed.
     """
 
     image: Image
     weight: int
     source: str
-    directory: Path
+    checkout: Checkout
 
     @property
     def trailers(self) -> dict[str, str]:
         """What the deploying commit says about this order, for later runs."""
-        made = git.committed_at(self.directory, self.source)
+        made = self.checkout.committed_at(self.source)
         when = {"Cd4ml-Source-Time": str(made)} if made is not None else {}
         return {
             "Cd4ml-Image": str(self.image),
@@ -79,11 +78,11 @@ def _overtaken(order: Order, state: State, history: Sequence[Commit]) -> Check |
 
 def _newer(order: Order, last: Commit, source: str) -> bool:
     """Whether a deployed commit is newer than ours: by ancestry if the checkout knows both, else by their times."""
-    if git.is_ancestor(order.directory, order.source, source):
+    if order.checkout.is_ancestor(order.source, source):
         return True
-    if git.is_ancestor(order.directory, source, order.source):
+    if order.checkout.is_ancestor(source, order.source):
         return False
-    ours, theirs = git.committed_at(order.directory, order.source), last.trailer("Cd4ml-Source-Time")
+    ours, theirs = order.checkout.committed_at(order.source), last.trailer("Cd4ml-Source-Time")
     return ours is not None and theirs is not None and theirs.isdigit() and int(theirs) > ours
 
 

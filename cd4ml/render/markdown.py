@@ -11,7 +11,7 @@ from cd4ml.report import Check, Report, Status
 
 # The platform drops a summary over 1 MiB whole.
 LARGEST: Final = 900 * 1024
-_MARK: Final = {
+MARK: Final = {
     Status.PASSED: "✅",
     Status.FAILED: "❌",
     Status.INCONCLUSIVE: "⚠️",
@@ -39,7 +39,7 @@ def inert(text: str, *, most: int = 500) -> str:
 
 def markdown(report: Report, *, largest: int = LARGEST) -> str:
     """Return the report as Markdown of at most `largest` bytes; what does not fit is counted."""
-    head = f"### {_MARK[report.status]} {report.stage} {_SENTENCE[report.status]}\n\n"
+    head = f"### {MARK[report.status]} {report.stage} {_SENTENCE[report.status]}\n\n"
     if report.summary:
         head += f"{inert(report.summary, most=2000)}\n\n"
     blocking = [check for check in report.checks if check.status is not Status.PASSED]
@@ -79,7 +79,7 @@ def _row(check: Check) -> str:
     if check.advice and check.status is not Status.PASSED:
         meaning += f" <b>{inert(check.advice)}</b>"
     cells = [
-        _MARK[check.status],
+        MARK[check.status],
         inert(check.id),
         inert(number(check.value)),
         inert(number(check.limit)),

@@ -17,16 +17,23 @@ import cd4ml
 from cd4ml.report.model import Check, Report
 
 SCHEMA_VERSION: Final = "1"
+MOST_MODIFIED: Final = 20
 
 
 def document(
-    report: Report, *, options: Mapping[str, Any], git_sha: str | None, run: Mapping[str, Any]
+    report: Report,
+    *,
+    options: Mapping[str, Any],
+    git_sha: str | None,
+    modified: Sequence[str] | None = None,
+    run: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the JSON document.
 
     Args:
         options: the stage's options by their outside names; secrets are never options.
         git_sha: commit of the working directory, None outside a repository.
+        modified: tracked files that differ from that commit (the first 20 are named), None if that is unknown.
         run: what differs between two runs on the same inputs (times, place, door): the only such block.
     """
     return {
@@ -35,7 +42,7 @@ def document(
         "stage": report.stage,
         "status": str(report.status),
         "summary": report.summary,
-        "source": {"git_sha": git_sha},
+        "source": {"git_sha": git_sha, "modified": None if modified is None else list(modified[:MOST_MODIFIED])},
         "candidate": plain(report.candidate),
         "production": plain(report.production),
         "inputs": plain(report.inputs),

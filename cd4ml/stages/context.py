@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cd4ml.git import Checkout
 from cd4ml.report import Report
 
 
@@ -32,3 +33,8 @@ class Context:
     reports: Path = Path("reports")
     cache: Path = Path(".cache")
     save: Callable[[Report], object] = field(default=lambda report: None, repr=False)
+
+    @property
+    def checkout(self) -> Checkout:
+        """The repository around the working directory."""
+        return Checkout(directory=self.directory, environ=self.environ)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cd4ml import git
 from cd4ml import options as declaration
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.verify import REQUIRED
@@ -63,7 +62,7 @@ def run(options: Options, context: Context) -> Report:
     from cd4ml.evidence.verify import verify_all
 
     _check_options(options)
-    commit = git.head(context.directory)
+    commit = context.checkout.head()
     checks, about = verify_all(Path(options.reports), options.required_stages, commit)
     checks.append(_image_check(options, about))
     report = Report(
@@ -132,7 +131,7 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report) 
     from cd4ml.gitops.repository import clone, land
 
     wanted = image(options.image or about.image or "")
-    order = Order(image=wanted, weight=options.canary_weight, source=about.commit or "", directory=context.directory)
+    order = Order(image=wanted, weight=options.canary_weight, source=about.commit or "", checkout=context.checkout)
     path = manifest_path(options.manifest)
     plan = [f"Set the canary of {path} to {wanted} with {order.weight} % of the traffic.", "Commit and push."]
     try:

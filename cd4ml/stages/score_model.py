@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -138,15 +139,17 @@ def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched,
         path, identity = fetch(uri, folder / name, tracking_uri=options.tracking_uri, environ=context.environ)
         return _Fetched(folder=path, identity=identity)
 
-    candidate = get(options.candidate, "candidate")
     if options.production is None:
-        return candidate, None
-    try:
-        return candidate, get(options.production, "production")
-    except MissingModelError as error:
-        if options.bootstrap:
-            return candidate, None
-        raise MissingModelError(error.message, advice="For a first release set bootstrap: true.") from error
+        return get(options.candidate, "candidate"), None
+    with ThreadPoolExecutor(max_workers=1) as side_by_side:
+        other = side_by_side.submit(get, options.production, "production")
+        candidate = get(options.candidate, "candidate")
+        try:
+            return candidate, other.result()
+        except MissingModelError as error:
+            if options.bootstrap:
+                return candidate, None
+            raise MissingModelError(error.message, advice="For a first release set bootstrap: true.") from error
 
 
 def _table(path: str, options: Options) -> pd.DataFrame:

@@ -99,6 +99,27 @@ def test_bad_evidence__blocks(
     assert gitops.head() == head
 
 
+@pytest.mark.parametrize("stage", REQUIRED)
+@pytest.mark.parametrize(
+    ("modified", "words"), [(["src/a.py"], "not committed: src/a.py"), (None, "not known whether")]
+)
+def test_changed_files__are_no_evidence_for_the_commit(
+    deploy: Deploy, evidence: Callable[..., None], tmp_path: Path, stage: str, modified: Any, words: str
+) -> None:
+    """A report on code or data that differed from its commit blocks; a model is known by its own digest."""
+    evidence()
+    path = tmp_path / "reports" / f"{stage}.json"
+    report = json.loads(path.read_text())
+    report["source"]["modified"] = modified
+    path.write_text(json.dumps(report))
+
+    run = deploy("--canary-weight", "100")
+
+    about_the_commit = stage in ("check-code", "validate-data")
+    assert run.code == (1 if about_the_commit else 0)
+    assert (words in run.report["summary"]) == about_the_commit
+
+
 @pytest.mark.parametrize("stage", REQUIRED[2:])
 def test_other_model__blocks(deploy: Deploy, evidence: Callable[..., None], stage: str) -> None:
     """A report about another model's digest, or about none, blocks."""

@@ -54,6 +54,13 @@ def verdict(
     return {check.id: check.status for check in checks}
 
 
+def test_distribution_without_fixes__blocks() -> None:
+    """Of a distribution that is not maintained no new vulnerability is reported: finding none means nothing."""
+    blocked = verdict(dataclasses.replace(CLEAN, end_of_life=True))
+
+    assert {name for name, status in blocked.items() if status is not Status.PASSED} == {"distribution-maintained"}
+
+
 def test_a_clean_scan_passes() -> None:
     """No finding, the right image and a fresh database pass."""
     assert set(verdict(CLEAN).values()) == {Status.PASSED}

@@ -79,6 +79,29 @@ def test_gate_fails__others_run_and_nothing_acts(cd4ml: Cli, consumer: Callable[
     assert pipeline(folder)["status"] == "failed"
 
 
+def test_summary__begins_with_all_verdicts(
+    cd4ml: Cli, consumer: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One table says what became of each stage and why, above what the stages say themselves."""
+    consumer(broken="audit-fairness", more=ACTS)
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+
+    cd4ml("run")
+    table, _, rest = summary.read_text().partition("\n\n### ")
+
+    assert table.startswith("## ❌ cd4ml: failed\n")
+    rows = {row.split(" | ")[1]: row.split(" | ")[2:] for row in table.splitlines() if row.startswith("| ")}
+    assert [rows[name][0] for name in ("check-code", "validate-data", "audit-fairness", "build-image")] == [
+        "skipped",
+        "passed",
+        "failed",
+        "not-run",
+    ]
+    assert "ratio" in rows["audit-fairness"][2] and "did not pass" in rows["build-image"][2]
+    assert rest.startswith("✅ validate-data passed")
+
+
 def test_scores_missing__not_judged(cd4ml: Cli, consumer: Callable[..., Path]) -> None:
     """Where score-model does not pass, old predictions are never judged in its place."""
     folder = consumer(
