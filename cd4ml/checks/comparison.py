@@ -35,16 +35,28 @@ class Rule:
     """How one metric is decided.
 
     Attributes:
-        tolerance: loss that is allowed (`point`, `no-worse-than`).
+        tolerance: loss that is allowed (`point`, `no-worse-than`), in the metric's units.
+        share: loss that is allowed (`point`) as a share of production's value, in place of the tolerance.
     """
 
     decision: Decision
     tolerance: float = 0.0
+    share: float | None = None
 
     @property
     def tests(self) -> bool:
         """Whether the rule rests on a test or an interval."""
         return self.decision is not Decision.POINT
+
+    def against(self, production: float) -> Rule:
+        """Return the rule with its tolerance in the metric's units, given production's value."""
+        return self if self.share is None else replace(self, tolerance=self.share * abs(production))
+
+    @property
+    def allowed(self) -> str:
+        """What loss is allowed, in words."""
+        of = "" if self.share is None else f", {self.share * 100:g} % of production's value,"
+        return f"a loss of {self.tolerance:g}{of} is allowed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +117,7 @@ def check(
         tests: size of that family.
         slice: values by column, if the rows are a slice.
     """
+    rule = rule.against(comparison.production)
     p = comparison.p_worse if p_value is None else p_value
     lacking = support.lacking(rule) or _unsure(rule, comparison)
     if lacking and not shown_worse(rule, comparison, p):
@@ -116,7 +129,9 @@ def check(
     else:
         found = _not_significantly_worse(rule, comparison, p, tests)
     seen = comparison.detectable
-    sight = "" if seen is None else f" These rows would show a loss of {seen:.2g} in 4 of 5 cases."
+    sight = " What loss this test set could have seen cannot be said."
+    if seen is not None:
+        sight = f" This test set could have seen a loss of {seen:.2g} (in 4 of 5 cases)."
     return replace(found, message=found.message + sight, slice=slice or None)
 
 
@@ -137,7 +152,11 @@ def _check(
     tested = rule.decision is Decision.NOT_SIGNIFICANTLY_WORSE
     name = comparison.metric.name
     found = threshold.changed(
-        name, comparison.candidate, comparison.production, greater_is_better=comparison.metric.greater_is_better
+        name,
+        comparison.candidate,
+        comparison.production,
+        rule.tolerance,
+        greater_is_better=comparison.metric.greater_is_better,
     )
     return Check(
         id=f"regression:{name}",
@@ -168,15 +187,14 @@ _FIND_ROWS: Final = "Find the rows that the candidate gets wrong and production 
 def _point(rule: Rule, comparison: Comparison) -> Check:
     """Take the difference at its face."""
     passed = threshold.at_most(-comparison.gain, rule.tolerance, comparison.candidate, comparison.production)
-    allowed = f"a loss of {rule.tolerance:g} is allowed"
     if passed:
-        return _check(rule, comparison, Status.PASSED, allowed)
-    return _check(rule, comparison, Status.FAILED, allowed, "regression", _FIND_ROWS)
+        return _check(rule, comparison, Status.PASSED, rule.allowed)
+    return _check(rule, comparison, Status.FAILED, rule.allowed, "regression", _FIND_ROWS)
 
 
 def _no_worse_than(rule: Rule, comparison: Comparison, p: float) -> Check:
     """Pass what is shown to lose less than the margin."""
-    margin = f"a loss of {rule.tolerance:g} is allowed"
+    margin = rule.allowed
     largest = max(0.0, -comparison.least_gain)
     if comparison.least_gain > -rule.tolerance:
         message = f"{margin}, and with 95 % confidence the true loss is at most {largest:.2g}"

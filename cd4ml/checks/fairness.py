@@ -16,7 +16,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.metrics.fairness import Group
-from cd4ml.report import Check, Status
+from cd4ml.report import Check, Status, fixed
 
 if TYPE_CHECKING:
     from cd4ml.metrics.disparity import Disparity
@@ -230,16 +230,18 @@ def _message(feature: str, one: Disparity, limits: Limits, production: Fraction 
     parts = [
         f"{feature}={group.name}: selected {_percent(group.selection_rate)} of {group.n}, against "
         f"{_percent(reference.selection_rate)} of {reference.n} for {reference.name}; "
-        f"the ratio is {_decimals(one.ratio)}."
+        f"the ratio is {_decimals(one.ratio, limits)}."
     ]
     if one.is_reference:
         parts.append("The other groups are compared with this one.")
     elif one.interval is not None:
         low, high = one.interval.lower, one.interval.upper
-        parts.append(f"The true ratio lies between {low:.3f} and {high:.3f} (95 % confidence, {one.interval.method}).")
+        parts.append(
+            f"The true ratio lies between {fixed(low)} and {fixed(high)} (95 % confidence, {one.interval.method})."
+        )
         parts.append(_evidence(one, limits))
     if production is not None and not one.is_reference:
-        parts.append(f"Production's ratio is {_decimals(production)}.")
+        parts.append(f"Production's ratio is {_decimals(production, limits)}.")
     if reason == "group-too-small":
         small = _smaller(one)
         parts.append(f"{small.name} has {small.n} rows, too few to decide.")
@@ -316,9 +318,9 @@ def _percent(rate: Fraction) -> str:
     return f"{float(rate):.1%}"
 
 
-def _decimals(ratio: Fraction) -> str:
-    """Return a ratio for people, never rounded up to a limit that it does not reach."""
-    return f"{int(ratio * 1000) / 1000:.3f}"
+def _decimals(ratio: Fraction, limits: Limits) -> str:
+    """Return a ratio for people, never rounded to a limit that it does not reach."""
+    return fixed(float(ratio), limits.minimum_ratio, 1 / limits.minimum_ratio if limits.minimum_ratio else 1.0)
 
 
 def describe(one: Disparity, limits: Limits) -> dict[str, Any]:

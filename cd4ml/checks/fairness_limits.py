@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.checks.fairness import LEVEL, Limits, decide, exactly
 from cd4ml.metrics.fairness import FairnessMetrics, Group
-from cd4ml.report import Check, Interval, Status
+from cd4ml.report import Check, Interval, Status, fixed
 
 if TYPE_CHECKING:
     from cd4ml.metrics.group_calibration import Calibration
@@ -67,8 +67,8 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
         reason=reason or None,
         value=known[widest],
         interval=interval,
-        message=f"The {name} between the groups of {feature} is {known[widest]:.4f}; at most {limit:g} is allowed."
-        f"{between(interval, '.4f')}",
+        message=f"The {name} between the groups of {feature} is {fixed(known[widest], limit)}; at most {limit:g} is "
+        f"allowed.{between(interval, '.4f')}",
         advice=_difference_advice(reason, smallest, limits),
     )
 
@@ -114,6 +114,8 @@ def change_check(feature: str, change: Change, limits: Limits, p_value: float, t
     beyond = change.drop > exactly(limit)
     status, reason = _of_change(change, limits, beyond, p_value)
     family = f", Holm's correction for {tests} tests" if tests > 1 else ""
+    pair = (float(change.candidate), float(change.production))
+    candidate, production = fixed(*pair), fixed(*pair[::-1])
     shown = f" Evidence that it is more than allowed: {'shown' if p_value < LEVEL else 'not shown'}" + (
         f" (p = {p_value:.2g}{family})." if beyond else "."
     )
@@ -128,9 +130,9 @@ def change_check(feature: str, change: Change, limits: Limits, p_value: float, t
         baseline=float(change.production),
         slice={feature: change.group},
         n=change.n,
-        message=f"{feature}={change.group}: the ratio is {_three(change.candidate)}, production's on the same rows is "
-        f"{_three(change.production)}: {_direction(change.drop)}; a drop of {limit:g} is allowed."
-        f"{between(change.interval, '.3f')}{shown}",
+        message=f"{feature}={change.group}: the ratio is {candidate}, production's on the same rows is "
+        f"{production}: {_direction(change.drop, limit)}; a drop of {limit:g} is allowed."
+        f"{between(change.interval, '.4f')}{shown}",
         advice=_change_advice(reason),
     )
 
@@ -149,16 +151,11 @@ def _of_change(change: Change, limits: Limits, beyond: bool, p_value: float) -> 
     )
 
 
-def _direction(drop: Fraction) -> str:
+def _direction(drop: Fraction, limit: float) -> str:
     """Say how the candidate's ratio stands to production's."""
     if drop == 0:
         return "the same"
-    return f"{abs(float(drop)):.3f} {'lower' if drop > 0 else 'higher'}"
-
-
-def _three(ratio: Fraction) -> str:
-    """Return a ratio for people, cut after three decimals."""
-    return f"{int(ratio * 1000) / 1000:.3f}"
+    return f"{fixed(abs(float(drop)), 0.0, limit)} {'lower' if drop > 0 else 'higher'}"
 
 
 def _change_advice(reason: str) -> str | None:
@@ -201,9 +198,9 @@ def calibration_check(feature: str, found: Calibration, limits: Limits) -> Check
         limit=limit,
         slice={feature: found.group},
         n=found.n,
-        message=f"{feature}={found.group}: the mean score is {found.score:.4f} and {found.positives:.4f} of the labels "
-        f"are positive, {abs(found.gap):.4f} {words if found.gap else 'apart'}; {limit:g} is allowed."
-        f"{between(found.interval, '.4f')}",
+        message=f"{feature}={found.group}: the mean score is {fixed(found.score)} and {fixed(found.positives)} of the "
+        f"labels are positive, {fixed(abs(found.gap), 0.0, limit)} {words if found.gap else 'apart'}; {limit:g} is "
+        f"allowed.{between(found.interval, '.4f')}",
         advice=_calibration_advice(found, limits, reason),
     )
 

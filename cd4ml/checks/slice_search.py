@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks import threshold
-from cd4ml.report import Check, Status
+from cd4ml.report import Check, Status, fixed
 
 if TYPE_CHECKING:
     from cd4ml.metrics.slice_search import Found, Search
@@ -78,8 +78,9 @@ def _verdict(search: Search, limit: float | None, beyond: int) -> str:
 
 def _numbers(one: Found) -> str:
     """Return a slice's loss beside that of the other rows, and production's."""
-    other = "" if one.production is None else f"; production has {one.production:.4f} there"
-    return f"{one.value:.4f} on {one.n:,} rows against {one.elsewhere:.4f} on the others{other}"
+    other = "" if one.production is None else f"; production has {fixed(one.production)} there"
+    ours, others = fixed(one.value, one.elsewhere), fixed(one.elsewhere, one.value)
+    return f"{ours} on {one.n:,} rows against {others} on the others{other}"
 
 
 def _worse(one: Found, search: Search, limit: float) -> Check:
@@ -96,7 +97,7 @@ def _worse(one: Found, search: Search, limit: float) -> Check:
         slice=one.slice,
         n=one.n,
         message=(
-            f"{name_of(one)}: the {_called(search)} is {_numbers(one)}: {one.difference:.4f} more, "
+            f"{name_of(one)}: the {_called(search)} is {_numbers(one)}: {fixed(one.difference, limit)} more, "
             f"and {limit:g} is allowed ({surely})."
         ),
         advice=_ADVICE,

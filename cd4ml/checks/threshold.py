@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cd4ml.report import Check, Interval, Status
+from cd4ml.report import Check, Interval, Status, fixed
 
 # Differences below this share of the compared values come from binary fractions, not from models: one row of a
 # billion makes a larger one.
@@ -49,7 +49,7 @@ def _limit(
     metric: str, value: float, limit: float, n: int, interval: Interval | None, *, name: str, passed: bool, word: str
 ) -> Check:
     """Return the check of a value against a fixed limit."""
-    found = f"{metric} is {value:.4f}{between(interval)} on {n:,} rows"
+    found = f"{metric} is {fixed(value, limit)}{between(interval)} on {n:,} rows"
     return Check(
         id=f"{name}:{metric}",
         status=Status.PASSED if passed else Status.FAILED,
@@ -72,34 +72,19 @@ def between(interval: Interval | None) -> str:
     return f" ({interval.lower:.4f} to {interval.upper:.4f} with {confidence}, {interval.method})"
 
 
-def regression(
-    metric: str, candidate: float, production: float, tolerance: float, n: int, *, greater_is_better: bool
-) -> Check:
-    """Check that the candidate is not worse than production by more than the tolerance, on the same rows."""
-    loss = production - candidate if greater_is_better else candidate - production
-    passed = at_most(loss, tolerance, candidate, production)
-    found = changed(metric, candidate, production, greater_is_better=greater_is_better)
-    return Check(
-        id=f"regression:{metric}",
-        status=Status.PASSED if passed else Status.FAILED,
-        reason=None if passed else "regression",
-        metric=metric,
-        value=candidate,
-        baseline=production,
-        limit=tolerance,
-        n=n,
-        message=f"{found}, on the same {n:,} rows; a loss of {tolerance:g} is allowed.",
-        advice=None if passed else "Find the rows that the candidate gets wrong and production does not.",
-    )
+def changed(metric: str, candidate: float, production: float, *beside: float, greater_is_better: bool) -> str:
+    """Say how the candidate's value stands to production's.
 
-
-def changed(metric: str, candidate: float, production: float, *, greater_is_better: bool) -> str:
-    """Say how the candidate's value stands to production's."""
+    Args:
+        beside: what the difference is compared with, from which it must look different.
+    """
     loss = production - candidate if greater_is_better else candidate - production
     if loss == 0:
-        return f"{metric} is {candidate:.4f}, the same as production's"
-    word = "better" if loss < 0 else "worse"
-    return f"{metric} is {candidate:.4f}, {abs(loss):.4f} {word} than production's {production:.4f}"
+        return f"{metric} is {fixed(candidate)}, the same as production's"
+    word, shown = "better" if loss < 0 else "worse", fixed(candidate, production)
+    return (
+        f"{metric} is {shown}, {fixed(abs(loss), 0.0, *beside)} {word} than production's {fixed(production, candidate)}"
+    )
 
 
 def gap(
@@ -119,7 +104,7 @@ def gap(
     """
     difference = train - test if greater_is_better else test - train
     passed = at_most(difference, limit, train, test)
-    found = f"{metric} is {train:.4f} on the training rows and {test:.4f} on the test rows"
+    found = f"{metric} is {fixed(train, test)} on the training rows and {fixed(test, train)} on the test rows"
     return Check(
         id=f"gap:{metric}",
         status=Status.PASSED if passed else Status.FAILED,
@@ -130,7 +115,7 @@ def gap(
         limit=limit,
         baseline=train,
         n=n,
-        message=f"{found}: a gap of {difference:.4f}{between(interval)}; {limit:g} is allowed.",
+        message=f"{found}: a gap of {fixed(difference, limit)}{between(interval)}; {limit:g} is allowed.",
         advice=(
             None if passed else "The model has learnt its training rows by heart: regularise it or give it more data."
         ),

@@ -104,11 +104,20 @@ class Reader:
         # Categories are looked at as what they stand for.
         distinct = pd.Series(np.asarray(found) if isinstance(found.dtype, pd.CategoricalDtype) else found)
         if pd.api.types.is_float_dtype(distinct) and not (distinct == distinct.round()).all():
-            raise OptionsError(
-                f"{self.source}: {name} holds scores, not classes",
-                advice="Apply the model's cut-off first, so that y_pred holds the decision.",
-            )
+            raise self._no_classes(name)
         return Column(codes=codes, labels=as_labels(distinct))
+
+    def _no_classes(self, name: str) -> OptionsError:
+        """Say that a column holds numbers with decimals: true values are a quantity, predictions may be scores."""
+        if name == "y_true":
+            return OptionsError(
+                f"{self.source}: y_true holds numbers with decimals, which are no classes of a {self.task} task",
+                advice="Set task: regression if the model predicts a number.",
+            )
+        return OptionsError(
+            f"{self.source}: {name} holds scores, not classes",
+            advice="Apply the model's cut-off first, so that y_pred holds the decision; or set task: regression.",
+        )
 
     def _binary(self, y_true: Column, y_pred: Column, prefix: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return 1 for the positive class and 0 for the other."""
@@ -119,7 +128,7 @@ class Reader:
             shown = ", ".join(labels[:5])
             raise OptionsError(
                 f"{self.source}: y_true and {prefix}y_pred hold {len(labels)} labels ({shown}), a binary task has two",
-                advice="Write the labels the same way in both, or set task: multiclass.",
+                advice="Write the labels the same way in both, or set task: multiclass (regression, of quantities).",
             )
         true, predicted = as_binary(y_true.labels, y_pred.labels, self.positive_label)
         return _taken(y_true, true), _taken(y_pred, predicted)

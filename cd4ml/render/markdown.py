@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from cd4ml.render.numbers import number, plural
+from cd4ml.render.numbers import interval, number, plural
 from cd4ml.render.terminal import safe
 from cd4ml.report import Check, Report, Status
 
@@ -25,6 +25,12 @@ _SENTENCE: Final = {
     Status.ERROR: "error: no verdict could be reached, so nothing passes",
     Status.SKIPPED: "skipped: this stage is not configured",
 }
+_MOST_ADVICE: Final = 3
+_FOOT: Final = (
+    "\n<sub>An interval says where the true value lies, as far as these rows can tell: other test rows would give "
+    "another value inside it. In a comparison it is that of the difference to production; n is the number of rows."
+    "</sub>\n"
+)
 # Everything that Markdown, its GitHub dialect or an HTML renderer could take for markup, a mention or a link.
 _MARKUP: Final = str.maketrans({character: f"&#{ord(character)};" for character in "\\`*_{}[]()#+-.!|~@:/<>&\"'"})
 
@@ -44,20 +50,31 @@ def markdown(report: Report, *, largest: int = LARGEST) -> str:
         head += f"{inert(report.summary, most=2000)}\n\n"
     blocking = [check for check in report.checks if check.status is not Status.PASSED]
     passed = [check for check in report.checks if check.status is Status.PASSED]
+    head += _what_to_do(blocking, len(report.checks))
     budget = largest - len(head.encode()) - 1024
     first = _table(blocking, budget)
     budget -= len(first.encode())
     rest = _table(passed, budget)
     if rest:
         rest = f"<details><summary>{plural(len(passed), 'check')} passed</summary>\n\n{rest}\n</details>\n"
-    return head + first + rest + "\n"
+    foot = _FOOT if any(check.interval for check in report.checks) else ""
+    return head + first + rest + foot + "\n"
+
+
+def _what_to_do(blocking: Sequence[Check], total: int) -> str:
+    """Say in words how many checks do not pass, and what to do about the first of them; nothing where all pass."""
+    if not blocking or total == 1:
+        return ""
+    advice = list(dict.fromkeys(check.advice for check in blocking if check.advice))[:_MOST_ADVICE]
+    said = [f"- **What happened:** {len(blocking):,} of {plural(total, 'check')} did not pass."]
+    return "\n".join([*said, *(f"- **What to do:** {inert(text)}" for text in advice)]) + "\n\n"
 
 
 def _table(checks: Sequence[Check], budget: int) -> str:
     """Return a table of the checks that fit the budget of bytes."""
     if not checks:
         return ""
-    lines = ["| | Check | Value | Limit | Production | n | What it means |", "|-|-|-:|-:|-:|-:|-|"]
+    lines = ["| | Check | Value | Interval | Limit | Production | n | What it means |", "|-|-|-:|-:|-:|-:|-:|-|"]
     used = 200
     for index, check in enumerate(checks):
         line = _row(check)
@@ -81,9 +98,10 @@ def _row(check: Check) -> str:
     cells = [
         MARK[check.status],
         inert(check.id),
-        inert(number(check.value)),
-        inert(number(check.limit)),
-        inert(number(check.baseline)),
+        inert(number(check.value, check.limit, check.baseline)),
+        inert(interval(check.interval)),
+        inert(number(check.limit, check.value)),
+        inert(number(check.baseline, check.value)),
         number(check.n),
         where + meaning,
     ]

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from cd4ml.report import Interval, fixed
 
-def number(value: Any) -> str:
-    """Return the value as people read it: four decimals for fractions, thousands separated for counts."""
+
+def number(value: Any, *beside: Any) -> str:
+    """Return the value as people read it: four decimals for fractions, thousands separated for counts.
+
+    Args:
+        beside: values that it is compared with: it gets the decimals that tell it from them.
+    """
     if value is None:
         return ""
     if isinstance(value, bool) or isinstance(value, str):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if abs(value) >= 1000 or 0 < abs(value) < 0.001 else f"{value:.4f}"
+    others = [other for other in beside if isinstance(other, int | float) and not isinstance(other, bool)]
+    shown = f"{value:.4g}" if abs(value) >= 1000 or 0 < abs(value) < 0.001 else f"{value:.4f}"
+    alike = any(other != value and number(other) == shown for other in others)
+    return fixed(value, *others) if alike else shown
+
+
+def interval(found: Interval | None) -> str:
+    """Return an interval as people read it, empty if there is none."""
+    if found is None:
+        return ""
+    return f"{number(found.lower, found.upper)} to {number(found.upper, found.lower)}"
 
 
 def duration(seconds: float) -> str:

@@ -57,9 +57,9 @@ def _lines(check: Check, summary: str) -> list[str]:
         line = f":{check.location.line}" if check.location.line else ""
         where = f"{check.location.path}{line}: "
     compared = {"limit": check.limit, "baseline": check.baseline}
-    named = ", ".join(f"{name} {number(value)}" for name, value in compared.items() if value is not None)
+    named = ", ".join(f"{name} {number(value, check.value)}" for name, value in compared.items() if value is not None)
     limit = f" ({named})" if named else ""
-    value = f" = {number(check.value)}" if check.value is not None else ""
+    value = f" = {number(check.value, check.limit, check.baseline)}" if check.value is not None else ""
     size = f", n = {number(check.n)}" if check.n is not None else ""
     head = f"{check.id}{value}{limit}{size}"
     lines = [f"  {_MARK[check.status]:<8} {safe(head)}"]

@@ -1,5 +1,6 @@
 """What a stage found: frozen values, no formatting, no input or output."""
 
+from cd4ml.report.digits import fixed
 from cd4ml.report.model import (
     Check,
     InputDigest,
@@ -21,5 +22,6 @@ __all__ = [
     "Report",
     "Status",
     "error_report",
+    "fixed",
     "worst",
 ]

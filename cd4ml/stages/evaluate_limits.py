@@ -38,7 +38,8 @@ def known_metrics(options: Options, context: Context) -> dict[str, Metric]:
 
 def _named(options: Options) -> list[str]:
     """Return the metrics that options name, in that order."""
-    limits = (options.minimum, options.maximum, options.maximum_regression, options.no_worse_than)
+    losses = (options.maximum_regression, options.maximum_relative_regression, options.no_worse_than)
+    limits = (options.minimum, options.maximum, *losses)
     primary = [options.primary_metric] if options.primary_metric else []
     names = [name for limit in limits for name in limit]
     return list(dict.fromkeys([*names, *options.not_significantly_worse, *primary, *options.maximum_gap]))
@@ -52,10 +53,12 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
         if name not in known:
             problems.append(f"`{name}` is no metric{nearest(name, known)}; there are {', '.join(known)}")
         elif options.task not in known[name].tasks:
-            problems.append(f"`{name}` is not defined for a {options.task} task")
+            others = " or ".join(sorted(known[name].tasks))
+            problems.append(f"`{name}` is not defined for a {options.task} task; set task: {others} for it")
         else:
             problems += [*_wrong_way(known[name], options), *_out_of_range(known[name], options)]
-    for name, limit in {**options.maximum_regression, **options.maximum_gap}.items():
+    losses = (options.maximum_regression, options.maximum_relative_regression, options.maximum_gap)
+    for name, limit in (item for loss in losses for item in loss.items()):
         if limit < 0:
             problems.append(f"the tolerance of {name} must not be negative, got {limit:g}")
     if options.maximum_gap and not options.train_predictions:
@@ -78,11 +81,13 @@ def _rule(name: str, options: Options) -> Rule:
         return Rule(decision=Decision.NO_WORSE_THAN, tolerance=options.no_worse_than[name])
     if name in options.not_significantly_worse:
         return Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)
-    return Rule(decision=options.decision, tolerance=options.maximum_regression.get(name, 0.0))
+    share = options.maximum_relative_regression.get(name)
+    return Rule(decision=options.decision, tolerance=options.maximum_regression.get(name, 0.0), share=share)
 
 
 def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
     """Yield what keeps comparisons from being decided as declared."""
+    yield from _relative_problems(options)
     for name in names:
         rule, twice = _rule(name, options), name in options.no_worse_than and name in options.not_significantly_worse
         if twice:
@@ -98,6 +103,18 @@ def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
     primary = options.primary_metric
     if primary and not _rule(primary, options).tests:
         yield f"primary-metric {primary} is compared by its point value; set decision, or name it in no-worse-than"
+
+
+def _relative_problems(options: Options) -> Iterable[str]:
+    """Yield what keeps relative losses from being decided on."""
+    for name, share in options.maximum_relative_regression.items():
+        which = f"maximum-relative-regression of {name}"
+        if share >= 1:
+            yield f"{which} is a share of production's value: 0.02 is 2 %, got {share:g}"
+        if name in options.maximum_regression:
+            yield f"`{name}` stands in both maximum-regression and maximum-relative-regression: which loss is allowed?"
+        if _rule(name, options).tests:
+            yield f"{which} is held by the point value alone, and its decision is another; give the loss in its units"
 
 
 def slice_columns(options: Options) -> list[str]:

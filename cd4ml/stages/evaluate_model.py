@@ -45,6 +45,10 @@ class Options(declaration.Options):
         "How much worse than production a metric may be; without it, every metric that some limit names may lose 0.",
         example="roc-auc=0.01",
     )
+    maximum_relative_regression: Mapping[str, float] = option(
+        "How much worse than production a metric may be, as a share of production's value: 0.02 is 2 %.",
+        example="rmse=0.02",
+    )
     decision: Decision = option(
         "How metrics are compared with production: `point` takes the difference at its face, `no-worse-than` passes "
         "what is shown to lose less than maximum-regression, `not-significantly-worse` blocks what is shown worse.",
@@ -136,7 +140,7 @@ def run(options: Options, context: Context) -> Report:
     return Report(
         stage=STAGE,
         checks=checks,
-        summary=_summary(checks, n),
+        summary=_summary(checks, n, production is not None),
         metrics=metrics_of(whole, parts, search, production is not None),
         details=details_of(candidate, production, options),
         inputs=_digests(predictions, options),
@@ -348,9 +352,10 @@ def _digests(predictions: Predictions, options: Options) -> list[Any]:
     return digests
 
 
-def _summary(checks: Sequence[Check], n: int) -> str:
+def _summary(checks: Sequence[Check], n: int, compared: bool) -> str:
     """Say in one or two sentences what was found."""
     blocking = [check for check in checks if check.status is not Status.PASSED]
     if not blocking:
-        return f"Every metric meets its limits on {n} rows."
+        than = " and loses no more against production than is allowed" if compared else ""
+        return f"The candidate meets every limit on {n:,} test rows{than}."
     return blocking[0].message if len(blocking) == 1 else f"{blocking[0].message} And {len(blocking) - 1} more."

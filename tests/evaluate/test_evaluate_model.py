@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from cd4ml.data.predictions import read_predictions, write_predictions
+from cd4ml.metrics.performance import METRICS, Task
 from cd4ml.report import InputDigest, ModelIdentity
 from tests.conftest import Run
 from tests.evaluate.conftest import Evaluate, table
@@ -442,6 +443,15 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "not-a-number": (("--minimum", "accuracy=nan"), "finite"),
     "twice": (("--minimum", "accuracy=0.9", "--minimum", "accuracy=0.1"), "more than once"),
     "no-rows-needed": (("--minimum", "accuracy=0.9", "--minimum-rows", "0"), "at least 1"),
+    "relative-percent": (("--maximum-relative-regression", "accuracy=2"), "0.02 is 2 %"),
+    "relative-and-absolute": (
+        ("--maximum-relative-regression", "accuracy=0.1", "--maximum-regression", "accuracy=0.1"),
+        "which loss is allowed",
+    ),
+    "relative-and-tested": (
+        ("--maximum-relative-regression", "accuracy=0.1", "--not-significantly-worse", "accuracy"),
+        "point value alone",
+    ),
     "unknown-column": (("--minimum", "accuracy=0.9", "--columns", "y_pred=decision"), "no column `decision`"),
     "unknown-standard": (("--minimum", "accuracy=0.9", "--columns", "y_predicted=y_pred"), "no standard column"),
 }
@@ -602,3 +612,56 @@ def test_row_order_does_not_matter(evaluate: Evaluate) -> None:
 
     assert first.report["status"] == second.report["status"]
     assert first.report["metrics"]["candidate"] == pytest.approx(second.report["metrics"]["candidate"])
+
+
+# --- what a check shows
+
+
+def test_every_check__carries_its_evidence(evaluate: Evaluate, tmp_path: Path) -> None:
+    """Each check on a metric has value, limit and n; where there are rows enough, interval and method; a comparison has
+    its baseline, and says how small a loss this test set could have seen."""
+    frame = scored(2_000, quality=1.1).assign(region=["north", "south"] * 1_000)
+    frame.drop(columns=["production_y_pred", "production_y_score"]).iloc[::-1].to_parquet(tmp_path / "train.parquet")
+    metrics = [name for name, metric in METRICS.items() if Task.BINARY in metric.tasks]
+    better = [name for name in metrics if METRICS[name].greater_is_better]
+    arguments = (
+        *("--minimum", ",".join(f"{name}=0.1" for name in better)),
+        *("--maximum", ",".join(f"{name}=0.9" for name in metrics if name not in better)),
+        *("--maximum-gap", "accuracy=0.9,brier=0.9", "--train-predictions", "train.parquet"),
+        *("--slices", "region", "--slice-search", "region", "--maximum-slice-gap", "0.9"),
+        *("--maximum-relative-regression", "accuracy=0.5", "--not-significantly-worse", "roc-auc,f1"),
+        *("--no-worse-than", "brier=0.2"),
+    )
+    checks = evaluate(frame, *arguments).report["checks"]
+
+    judged = [check for check in checks if "metric" in check]
+    assert {check["metric"] for check in judged} >= {*metrics, "rows", "error-rate"}
+    for check in judged:
+        assert {"value", "limit", "n", "message"} <= set(check), check["id"]
+        if not check["id"].startswith(("minimum-rows", "slice-search")):
+            assert check["interval"]["method"] and check["interval"]["lower"] <= check["interval"]["upper"], check["id"]
+        if check["id"].startswith("regression:"):
+            assert "baseline" in check and "could have seen a loss of" in check["message"], check["id"]
+
+
+def test_relative_regression(evaluate: Evaluate) -> None:
+    """A loss is allowed as a share of production's value: 0.75 is 6.25 % worse than 0.80."""
+    limits = ("--minimum", "accuracy=0.7", "--maximum-relative-regression")
+    passed, blocked = evaluate(WORSE, *limits, "accuracy=0.0625"), evaluate(WORSE, *limits, "accuracy=0.0624")
+
+    assert (passed.code, blocked.code) == (0, 1)
+    check = by_id(blocked, "regression:accuracy")
+    assert (check["reason"], check["baseline"]) == ("regression", 0.8) and check["limit"] == pytest.approx(0.04992)
+    assert "6.24 % of production's value" in check["message"]
+
+
+def test_quantities_without_a_task__told_of_regression(evaluate: Evaluate) -> None:
+    """A table of a regression model, given to the default task, is answered with the task that it needs."""
+    y_true = np.linspace(1, 10, 50)
+    run = evaluate(pd.DataFrame({"y_true": y_true, "y_pred": y_true + 0.1}), "--minimum", "r2=0.5", "--bootstrap")
+    table = pd.DataFrame({"y_true": y_true, "y_pred": y_true + 0.1, "production_y_pred": y_true})
+    other = evaluate(table, "--minimum", "accuracy=0.5")
+
+    assert (run.code, other.code) == (2, 2)
+    assert "task: regression" in other.report["checks"][0]["advice"]
+    assert "set task: regression" in run.report["checks"][0]["message"]

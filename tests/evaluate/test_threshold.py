@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cd4ml.checks import threshold
-from cd4ml.report import Check, Status
+from cd4ml.checks.comparison import Decision, Rule, Support
+from cd4ml.checks.comparison import check as decide
+from cd4ml.metrics.comparison import Comparison
+from cd4ml.metrics.performance import ALL_TASKS, Metric
+from cd4ml.render.numbers import number
+from cd4ml.report import Check, Interval, Status
 
 
 def passed(check: Check) -> bool:
@@ -20,6 +25,30 @@ def passed(check: Check) -> bool:
         return True
     assert check.status is Status.FAILED and check.reason and check.advice
     return False
+
+
+def regression(
+    candidate: float,
+    production: float,
+    tolerance: float = 0.0,
+    *,
+    share: float | None = None,
+    greater_is_better: bool = True,
+) -> Check:
+    """Decide on a difference by its face."""
+    metric = Metric(name="x", tasks=ALL_TASKS, greater_is_better=greater_is_better, lowest=-math.inf, highest=math.inf)
+    compared = Comparison(
+        metric=metric,
+        candidate=candidate,
+        production=production,
+        difference=candidate - production,
+        standard_error=1.0,
+        interval=Interval(lower=-1.0, upper=1.0, confidence=0.9, method="none"),
+        p_worse=0.5,
+        n=100,
+    )
+    support = Support(n=100, smaller_class=None, minimum_rows=30, class_floor=50)
+    return decide(Rule(decision=Decision.POINT, tolerance=tolerance, share=share), compared, support)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +89,43 @@ def test_minimum_and_maximum(value: float, limit: float, reached: bool) -> None:
 )
 def test_regression(candidate: float, production: float, tolerance: float, allowed: bool) -> None:
     """A loss up to the tolerance is allowed, in the direction of the metric; a gain always."""
-    greater = threshold.regression("x", candidate, production, tolerance, 100, greater_is_better=True)
-    smaller = threshold.regression("x", -candidate, -production, tolerance, 100, greater_is_better=False)
+    greater = regression(candidate, production, tolerance)
+    smaller = regression(-candidate, -production, tolerance, greater_is_better=False)
 
     assert passed(greater) is passed(smaller) is allowed
+
+
+@pytest.mark.parametrize(
+    ("candidate", "production", "share", "allowed"),
+    [
+        (0.882, 0.9, 0.02, True),
+        (0.8819, 0.9, 0.02, False),
+        (-0.102, -0.1, 0.02, True),
+        (-0.1021, -0.1, 0.02, False),
+        (0.0, 0.0, 0.5, True),
+        (-0.001, 0.0, 0.5, False),
+    ],
+)
+def test_relative_regression(candidate: float, production: float, share: float, allowed: bool) -> None:
+    """A loss up to a share of production's value is allowed, in the direction of the metric and whatever its sign."""
+    greater = regression(candidate, production, share=share)
+    smaller = regression(-candidate, -production, share=share, greater_is_better=False)
+
+    assert passed(greater) is passed(smaller) is allowed
+    assert f"{share * 100:g} % of production's value, is allowed" in greater.message
+    assert greater.limit == pytest.approx(share * abs(production))
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "shown"),
+    [(0.79999, 0.8, "0.79999"), (0.7477, 0.75, "0.7477"), (0.8, 0.8, "0.8000"), (0.1 + 0.2, 0.3, "0.3000")],
+)
+def test_value_and_limit__never_look_equal(value: float, limit: float, shown: str) -> None:
+    """A value that misses its limit by little is written with the decimals that show it."""
+    check = threshold.minimum("accuracy", value, limit, 100)
+
+    assert f"accuracy is {shown} on" in check.message
+    assert number(value, limit) == shown and (number(limit, value) == shown) is (check.status is Status.PASSED)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +146,8 @@ NUMBERS = st.floats(min_value=-1e6, max_value=1e6)
 @given(NUMBERS, NUMBERS, st.floats(min_value=0, max_value=1), st.floats(min_value=0, max_value=1e3))
 def test_worse_never_helps(candidate: float, production: float, tolerance: float, worse: float) -> None:
     """A worse candidate never turns a block into a pass."""
-    first = threshold.regression("x", candidate, production, tolerance, 9, greater_is_better=True)
-    second = threshold.regression("x", candidate - worse, production, tolerance, 9, greater_is_better=True)
+    first = regression(candidate, production, tolerance)
+    second = regression(candidate - worse, production, tolerance)
 
     assert passed(first) or not passed(second) or math.isclose(candidate - production, -tolerance, rel_tol=1e-9)
 
@@ -96,7 +158,7 @@ def test_not_a_number__never_passes(value: float) -> None:
     makers: list[Callable[[], Check]] = [
         lambda: threshold.minimum("x", value, 0.0, 9),
         lambda: threshold.maximum("x", -value, 0.0, 9),
-        lambda: threshold.regression("x", value, 0.0, 1.0, 9, greater_is_better=True),
+        lambda: regression(value, 0.0, 1.0),
     ]
     for make in makers:
         try:

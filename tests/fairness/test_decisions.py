@@ -403,4 +403,4 @@ def test_process__exit_code_and_words(tmp_path: Path) -> None:
     run = run_cd4ml(tmp_path, "audit-fairness", "--predictions", "table.csv", "--sensitive-features", "sex")
 
     assert run.code == 1
-    assert "sex=f: selected 39.0% of 100, against 50.0% of 100 for m; the ratio is 0.780." in run.stdout + run.stderr
+    assert "sex=f: selected 39.0% of 100, against 50.0% of 100 for m; the ratio is 0.7800." in run.stdout + run.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from markdown_it import MarkdownIt
 from cd4ml.github.runtime import commands, write_outputs
 from cd4ml.render.markdown import LARGEST, inert, markdown
 from cd4ml.render.terminal import safe, terminal
-from cd4ml.report import Check, Location, Report, Status
+from cd4ml.report import Check, Interval, Location, Report, Status
 
 HOSTILE = [
     "x\n::set-output name=passed::true",
@@ -61,6 +62,21 @@ def test_markdown__inert(text: str) -> None:
 
     assert shape(markdown(report(text))) == shape(markdown(report("x")))
     assert not re.search(r"[@#<>\[\]`|*_]", inert(text).replace("&#", ""))
+
+
+def test_markdown__says_how_sure_and_what_to_do() -> None:
+    """Value, interval and limit stand beside each other, and words say what happened and what to do about it."""
+    found = Interval(lower=0.78, upper=0.7999996, confidence=0.95, method="Wilson")
+    bad = Check(
+        id="minimum", status=Status.FAILED, message="m", value=0.79999, limit=0.8, interval=found, n=9, advice="Improve"
+    )
+    text = html.unescape(
+        markdown(Report(stage="x", checks=(bad, Check(id="fine", status=Status.PASSED, message="")), summary="s"))
+    )
+
+    assert "| minimum | 0.79999 | 0.7800 to 0.8000 | 0.8000 |  | 9 |" in text
+    assert "**What happened:** 1 of 2 checks did not pass." in text and "**What to do:** Improve" in text
+    assert "other test rows would give another value inside it" in text
 
 
 def test_terminal__says_a_thing_once() -> None:
