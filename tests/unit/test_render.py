@@ -74,7 +74,7 @@ def test_markdown__says_how_sure_and_what_to_do() -> None:
         markdown(Report(stage="x", checks=(bad, Check(id="fine", status=Status.PASSED, message="")), summary="s"))
     )
 
-    assert "| minimum | 0.79999 | 0.7800 to 0.8000 | 0.8000 |  | 9 |" in text
+    assert "| minimum | 0.79999 | 0.7800 to 0.8000 | 0.80000 |  | 9 |" in text
     assert "**What happened:** 1 of 2 checks did not pass." in text and "**What to do:** Improve" in text
     assert "other test rows would give another value inside it" in text
 
