@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measure import CACHE, ROOT, compare, environment, run, table  # noqa: E402
+from benchmarks.measure import CACHE, ROOT, compare, environment, run, stage, table  # noqa: E402
 
 RIVALS: Final = ROOT / "benchmarks" / "rivals"
 LIMIT, OURS = "DuckDB scan of both", "cd4ml, two tables"
@@ -52,7 +52,7 @@ def write_table(path: Path, rows: int, seed: int) -> None:
 
 def ours(folder: Path, *arguments: str | Path) -> list[str | Path]:
     """Return our command."""
-    command: list[str | Path] = [sys.executable, "-m", "cd4ml", "detect-drift", *arguments]
+    command: list[str | Path] = [stage("detect-drift", "detect-drift"), "-m", "cd4ml", "detect-drift", *arguments]
     return [*command, "--config", folder / "none.yaml", "--report", folder / "report.json"]
 
 

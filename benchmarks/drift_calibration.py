@@ -24,7 +24,8 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cd4ml.checks.drift import MODERATE, SIGNIFICANT, Limits, drift_checks  # noqa: E402
-from cd4ml.data.cells import CELLS, CategoryCells, Cells, Grid, NumberCells  # noqa: E402
+from cd4ml.data.cells import CategoryCells, Cells, NumberCells  # noqa: E402
+from cd4ml.data.grids import CELLS, Grid  # noqa: E402
 from cd4ml.metrics.feature_drift import feature_drift  # noqa: E402
 from cd4ml.report import Check, Status  # noqa: E402
 

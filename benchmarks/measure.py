@@ -34,16 +34,25 @@ def environment(name: str, requirements: Sequence[str]) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         uv = str(ROOT / ".venv" / "bin" / "uv")
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *requirements], check=True)
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+        subprocess.run([*install, *requirements], check=True)
         (folder / "complete").touch()
     return python
 
 
+def stage(name: str, *requirements: str) -> Path:
+    """Return the Python of a stage in the environment that users have: the stage's own, from its lock files."""
+    locked = [f"--requirements={ROOT / 'requirements' / lock}.txt" for lock in ("core", *requirements)]
+    return environment(name, locked)
+
+
 def run(command: Sequence[str | Path], expected: Sequence[int] = (0,)) -> Run:
     """Run a command to its end; an exit code that is not expected ends the benchmark."""
+    # Without compiled modules every run would compile them again, which takes longer than a million rows.
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
     with (CACHE / "output").open("wb") as output:
-        process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, env=variables)
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     code = process.returncode = os.waitstatus_to_exitcode(status)

@@ -20,7 +20,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.datasets import write_schema  # noqa: E402
-from benchmarks.measure import CACHE, ROOT, compare, environment, run, table  # noqa: E402
+from benchmarks.measure import CACHE, ROOT, compare, environment, run, stage, table  # noqa: E402
 
 RIVALS: Final = ROOT / "benchmarks" / "rivals"
 LIMIT, OURS = "DuckDB scan", "cd4ml"
@@ -34,10 +34,9 @@ def make(data: Path, rows: int, kind: str) -> None:
 
 
 def ours(data: Path, schema: Path) -> list[str | Path]:
-    """Return our command, in the environment that users have: the stage's own, from its lock files."""
+    """Return our command."""
     report = CACHE / "validate-data.json"
-    locked = [f"--requirements={ROOT / 'requirements' / name}.txt" for name in ("core", "validate-data")]
-    python = environment("validate-data", locked)
+    python = stage("validate-data", "validate-data")
     command: list[str | Path] = [python, "-m", "cd4ml", "validate-data", "--data", data, "--schema", schema]
     return [*command, "--config", schema.parent / "none.yaml", "--report", report]
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cd4ml.data.cells import CategoryCells, Cells, Family, Grid, NumberCells, Spacing, count_and_fit, family
+from cd4ml.data.cells import CategoryCells, Cells, NumberCells, count_and_fit
+from cd4ml.data.columns import Family, family
+from cd4ml.data.grids import Grid, Spacing
 from cd4ml.data.sources import Source
 from cd4ml.errors import OptionsError, UnavailableError
 

@@ -219,7 +219,7 @@ def _profile_of_model(options: Options, context: Context) -> tuple[Profile, None
 
 def _features(options: Options, source: Source) -> tuple[list[str], list[str]]:
     """Return which columns are compared as numbers and which as categories."""
-    from cd4ml.data.cells import Family, family
+    from cd4ml.data.columns import Family, family
 
     _known(options, source)
     aside = {*_NO_FEATURES, *options.exclude, options.label, options.time_column}
@@ -272,7 +272,8 @@ def _compared(options: Options, reference: Profile) -> list[str]:
 
 def _count(current: Source, reference: Profile, options: Options) -> dict[str, Cells]:
     """Count the current values in the cells of the reference."""
-    from cd4ml.data.cells import CategoryCells, Family, count, family
+    from cd4ml.data.cells import CategoryCells, count
+    from cd4ml.data.columns import Family, family
 
     names = _compared(options, reference)
     problems = []
@@ -407,7 +408,7 @@ def _unusable(name: str, reference: Cells, current: Cells) -> Check | None:
 def _performance(options: Options, source: Source, current: Source, features: Sequence[str]) -> list[Check]:
     """Compare the performance on labelled rows, window by window, and say where a drop comes from."""
     from cd4ml.checks import concept as checks
-    from cd4ml.data.cells import Family, family
+    from cd4ml.data.columns import Family, family
     from cd4ml.data.labelled import inputs, read_labelled
     from cd4ml.metrics.concept import increase, origin
 
