@@ -52,7 +52,9 @@ def run(command: Sequence[str | Path], expected: Sequence[int] = (0,)) -> Run:
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
     with (CACHE / "output").open("wb") as output:
-        process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, env=variables)
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, env=variables
+        )
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     code = process.returncode = os.waitstatus_to_exitcode(status)

@@ -23,15 +23,22 @@ from cd4ml.report import Check, Status
 
 _LONGEST_DEMAND: Final = 200
 _LONGEST_VALUE: Final = 100
+_MOST_NAMES: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One thing that a schema demands: `name` of one `column` ("" for the whole table)."""
+    """One thing that a schema demands: `name` of one `column` ("" for the whole table).
+
+    Attributes:
+        held: the sentence where it holds.
+        broken: how the sentence begins where it is broken; in how many rows, or by what, follows.
+    """
 
     name: str
     column: str
-    demand: str
+    held: str
+    broken: str
 
     @property
     def id(self) -> str:
@@ -46,39 +53,58 @@ def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
     demanded = schema.rules
     for part in demanded.columns:
         if part.required and id(part) not in there:
-            yield Rule(name="present", column=part.name, demand="the column must be there")
+            yield _present(part.name, columns, regex=part.regex)
     for name, part in targets:
         if part.required:
-            yield Rule(name="present", column=name, demand="the column must be there")
+            yield _present(name, columns)
         yield from _part_rules(name, part)
     for index in demanded.index:
         yield from _part_rules(INDEX, index)
     for test in demanded.tests:
-        yield Rule(name=test.name, column="", demand=_demand(test))
+        yield _test_rule("", "the table", test)
     if demanded.unique:
-        yield Rule(name="unique", column=", ".join(demanded.unique), demand="no row may occur twice")
+        together = ", ".join(demanded.unique)
+        named = " and ".join(f"`{name}`" for name in demanded.unique)
+        held, broken = f"No row repeats another one in {named}.", f"Rows repeat others in {named}:"
+        yield Rule(name="unique", column=together, held=held, broken=broken)
     if demanded.strict:
-        yield Rule(name="strict", column="", demand="no other columns may be there")
+        held, broken = "The table has no other columns than the schema.", "The schema does not name these columns:"
+        yield Rule(name="strict", column="", held=held, broken=broken)
     if demanded.ordered:
-        yield Rule(name="ordered", column="", demand="the columns must stand in the schema's order")
+        held, broken = "The columns stand in the schema's order.", "These columns are not in the schema's order:"
+        yield Rule(name="ordered", column="", held=held, broken=broken)
+
+
+def _present(name: str, columns: Sequence[str], *, regex: bool = False) -> Rule:
+    """Return that a column must be there."""
+    broken = f"Column `{name}` is missing{nearest(name, columns)}; the schema requires it"
+    if regex:
+        broken = f"No column matches `{name}`; the schema requires one"
+    return Rule(name="present", column=name, held=f"Column `{name}` is there.", broken=broken)
 
 
 def _part_rules(name: str, part: Part) -> Iterator[Rule]:
     """Yield what the schema demands of the values of a column or of the index."""
+    subject = "the index" if name == INDEX else f"column `{name}`"
+    start = f"{subject[0].upper()}{subject[1:]}"
     if part.dtype is not None:
-        yield Rule(name="dtype", column=name, demand=f"values must be of type {part.dtype}")
+        held, broken = f"{start} is of type {part.dtype}.", f"{start} is not of type {part.dtype}"
+        yield Rule(name="dtype", column=name, held=held, broken=broken)
     if not part.nullable:
-        yield Rule(name="not-nullable", column=name, demand="every row must have a value")
+        held, broken = f"{start} has a value in every row.", f"{start} has no value"
+        yield Rule(name="not-nullable", column=name, held=held, broken=broken)
     if part.unique:
-        yield Rule(name="unique", column=name, demand="no value may occur twice")
+        held, broken = f"{start} repeats no value.", f"{start} repeats values"
+        yield Rule(name="unique", column=name, held=held, broken=broken)
     for test in part.tests:
-        yield Rule(name=test.name, column=name, demand=_demand(test))
+        yield _test_rule(name, subject, test)
 
 
-def _demand(test: Test) -> str:
-    """Return a check as people write it."""
-    text = f"must meet {test.words}"
-    return text if len(text) <= _LONGEST_DEMAND else f"{text[:_LONGEST_DEMAND]}…"
+def _test_rule(column: str, subject: str, test: Test) -> Rule:
+    """Return a check of a column, of the index or of the table."""
+    words = test.words if len(test.words) <= _LONGEST_DEMAND else f"{test.words[:_LONGEST_DEMAND]}…"
+    start = f"{subject[0].upper()}{subject[1:]}"
+    return Rule(name=test.name, column=column, held=f"{start} meets {words}.", broken=f"{start} breaks {words}")
 
 
 def checks(
@@ -99,7 +125,9 @@ def checks(
             finding = Finding(failing=rows)
         result.append(_check(rule, finding, rows=rows, values=values))
     for (name, column), finding in unclaimed.items():
-        result.append(_check(Rule(name=name, column=column, demand="the schema must hold"), finding, rows, values))
+        subject = f"Column `{column}`" if column else "The table"
+        other = Rule(name=name, column=column, held="", broken=f"{subject} breaks the schema's rule {name}")
+        result.append(_check(other, finding, rows, values))
     return result
 
 
@@ -128,7 +156,7 @@ def _within(check: Check, share: float) -> Check:
         return check
     allowed = floor(Fraction(Decimal(repr(share))) * check.n)
     passed = isinstance(check.value, int) and check.value <= allowed
-    words = f"{check.message} At most {allowed} rows ({share:.4g} of {check.n}) may."
+    words = f"{check.message} The budget is {allowed} rows ({share:.4g} of {check.n})."
     status = Status.PASSED if passed else Status.FAILED
     return replace(
         check,
@@ -150,15 +178,14 @@ def _warned(check: Check) -> Check:
 def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Check:
     """Return the check of one rule."""
     shared: dict[str, Any] = {"id": rule.id, "metric": "failing-rows", "limit": 0, "n": rows}
-    subject = f"{rule.column}: " if rule.column else ""
     if finding is None:
-        return Check(**shared, status=Status.PASSED, value=0, message=f"{subject}{rule.demand}: so it is.")
+        return Check(**shared, status=Status.PASSED, value=0, message=rule.held)
     if finding.crash:
         return Check(
             **shared,
             status=Status.ERROR,
             reason="check-crashed",
-            message=f"{subject}the check {rule.name} could not be evaluated: {said(finding.crash, values)}.",
+            message=f"The check {rule.id} could not be evaluated: {said(finding.crash, values)}.",
             advice="Mend the check: what it cannot look at, it cannot pass.",
         )
     return Check(
@@ -166,7 +193,7 @@ def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Chec
         status=Status.FAILED,
         reason=f"schema-{rule.name.partition('#')[0].replace('_', '-')}",
         value=finding.failing,
-        message=f"{subject}{rule.demand}{_extent(finding, rows, values)}.",
+        message=f"{rule.broken}{_extent(rule, finding, rows, values)}.",
         advice="Mend the data, or change the schema in a reviewed change.",
     )
 
@@ -178,15 +205,19 @@ def said(raised: Raised, values: bool) -> str:
     return f"{raised.where} (include-values shows what it says)" if raised.text else raised.where
 
 
-def _extent(finding: Finding, rows: int, values: bool) -> str:
-    """Return how far a rule is broken, and a few examples."""
+def _extent(rule: Rule, finding: Finding, rows: int, values: bool) -> str:
+    """Return by what, or in how many rows, a rule is broken, with a few examples."""
     if finding.columns:
-        return f"; found {', '.join(finding.columns[:5])}"
-    if not finding.samples:
-        return f"; {finding.failing} of {rows} rows do not" if finding.by_row else "; it is not so"
+        few = ", ".join(finding.columns[:_MOST_NAMES])
+        more = f" and {len(finding.columns) - _MOST_NAMES} more" if len(finding.columns) > _MOST_NAMES else ""
+        return f"; it is {few}" if rule.name == "dtype" else f" {few}{more}"
+    if not (finding.samples or finding.by_row):
+        return ""
     shown = finding.samples[:3]
-    examples = [f"row {row}: {shortened(value)}" if values else f"row {row}" for row, value in shown]
-    return f"; {finding.failing} of {rows} rows do not, e.g. {', '.join(examples)}"
+    telling = values and rule.name != "not-nullable"
+    examples = [f"row {row}: {shortened(value)}" if telling else f"row {row}" for row, value in shown]
+    extent = f"{finding.failing} of {rows} rows{', e.g. ' if examples else ''}{', '.join(examples)}"
+    return f" {extent}" if rule.broken.endswith(":") else f" in {extent}"
 
 
 def shortened(value: Any) -> str:

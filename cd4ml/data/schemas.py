@@ -220,12 +220,26 @@ def _from_module(source: str, directory: Path) -> Any:
                 found = model.to_schema()
     except UserCodeError as error:
         if isinstance(error.__cause__, ModuleNotFoundError):
-            raise UnavailableError(f"schema {source}: {error.raised.text}.") from error
+            raise _missing_module(source, module_name, error) from error
         said = f"{error.raised.where}: {error.raised.text}"
         raise OptionsError(f"schema {source} cannot be loaded: {said}") from error
     if isinstance(found, pa.DataFrameSchema):
         return found
     raise OptionsError(f"schema {source} is {_kind(found)}, not a pandera.pandas DataFrameSchema or DataFrameModel")
+
+
+def _missing_module(source: str, module: str, error: UserCodeError) -> UnavailableError:
+    """Return the error for a schema's module that is not there, or that imports one that is not."""
+    missing = str(getattr(error.__cause__, "name", None) or "")
+    if module == missing or module.startswith(f"{missing}."):
+        message = f"schema {source}: there is no module `{missing}` in the working directory."
+        return UnavailableError(message, advice="Write the schema as module:object, the module's path with dots.")
+    where = error.raised.where.partition(" in ")[2]
+    return UnavailableError(
+        f"schema {source}: {where or module} imports `{missing}`, which is not installed where cd4ml runs.",
+        advice="A schema may import pandera, pandas, NumPy and modules of the project that need no more than these: "
+        f"move what needs `{missing}` to a module that the schema does not import.",
+    )
 
 
 def _kind(found: Any) -> str:

@@ -204,7 +204,7 @@ nothing = 3
     [
         ("Good", 0, "hold"),
         ("Crashing", 2, "RuntimeError in schemas_crashing.py:10"),
-        ("Warning", 1, "20 of 20 rows do not"),
+        ("Warning", 1, "breaks greater_than_or_equal_to(100) in 20 of 20 rows"),
         ("Dropping", 2, "drops the rows that should fail"),
         ("Row", 1, "poor"),
         ("nothing", 2, "not a pandera.pandas DataFrameSchema"),

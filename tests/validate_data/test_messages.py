@@ -1,0 +1,92 @@
+"""What the checks of validate-data say: sentences of a person who looked at the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Run
+
+Command = Callable[..., Run]
+
+SCHEMA = """\
+columns:
+  id: {dtype: int64, unique: true}
+  age: {dtype: int64, checks: {in_range: {min_value: 0, max_value: 90, include_min: true, include_max: true}}}
+  income: {dtype: float64}
+  city: {dtype: str, nullable: true}
+  postcode: {dtype: str}
+  'note_.*': {regex: true}
+unique: [city, income]
+strict: true
+ordered: true
+"""
+
+
+def test_failed_checks__say_what_is_wrong(cd4ml: Command, tmp_path: Path) -> None:
+    """Each sentence names the column, what it breaks, and where; none needs the check's id to be understood."""
+    frame = pd.DataFrame(
+        {
+            "age": [30, 120, 40],
+            "id": [1, 1, 2],
+            "income": [1.5, 1.5, None],
+            "city": ["Oslo", "Oslo", None],
+            "post_code": 1,
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
+    (tmp_path / "schema.yaml").write_text(SCHEMA)
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml", "--include-values", "true")
+
+    said = {check["id"]: check["message"] for check in run.report["checks"] if check["status"] == "failed"}
+    assert said == {
+        "present:postcode": "Column `postcode` is missing (did you mean `post_code`?); the schema requires it.",
+        "present:note_.*": "No column matches `note_.*`; the schema requires one.",
+        "unique:id": "Column `id` repeats values in 2 of 3 rows, e.g. row 0: 1, row 1: 1.",
+        "in_range:age": "Column `age` breaks in_range(0, 90) in 1 of 3 rows, e.g. row 1: 120.",
+        "not-nullable:income": "Column `income` has no value in 1 of 3 rows, e.g. row 2.",
+        "unique:city, income": "Rows repeat others in `city` and `income`: 2 of 3 rows, e.g. row 0: ('Oslo', 1.5), "
+        "row 1: ('Oslo', 1.5).",
+        "strict": "The schema does not name these columns: post_code.",
+        "ordered": "These columns are not in the schema's order: age, id.",
+    }
+
+
+def test_passed_checks__say_what_holds(cd4ml: Command, tmp_path: Path) -> None:
+    """What holds is said as plainly as what does not; a wrong type is named, and a budget with its rows."""
+    pd.DataFrame({"age": [30, 120, 40], "rank": [1.5, 2.5, 3.5]}).to_parquet(tmp_path / "t.parquet", index=False)
+    (tmp_path / "schema.yaml").write_text(
+        "columns:\n  age: {dtype: int64, checks: {less_than: 90}}\n  rank: {dtype: int64}\n"
+    )
+    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml", "--budget", "less_than:age=0.5"]
+
+    said = {check["id"]: check["message"] for check in cd4ml(*command).report["checks"]}
+
+    assert said["present:age"] == "Column `age` is there." and said["dtype:age"] == "Column `age` is of type int64."
+    assert said["not-nullable:age"] == "Column `age` has a value in every row."
+    assert said["dtype:rank"] == "Column `rank` is not of type int64; it is float64."
+    assert said["less_than:age"] == (
+        "Column `age` breaks less_than(90) in 1 of 3 rows, e.g. row 1. The budget is 1 rows (0.5 of 3)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "advice"),
+    [
+        ("baselines.loans:Schema", "there is no module `baselines` in the working directory", "module:object"),
+        ("importing:Schema", "importing.py:2 imports `lightgbm_of_nobody`, which is not installed", "move what needs"),
+    ],
+)
+def test_module_that_is_missing__is_named(cd4ml: Command, tmp_path: Path, source: str, words: str, advice: str) -> None:
+    """Whether the schema's own module is missing or one that it imports: which, where, and what to do."""
+    (tmp_path / "importing.py").write_text("import pandera.pandas as pa\nimport lightgbm_of_nobody\n")
+    pd.DataFrame({"age": [30, 40]}).to_parquet(tmp_path / "t.parquet", index=False)
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", source)
+
+    assert run.code == 3 and words in run.report["summary"]
+    assert advice in str(run.report)
