@@ -32,7 +32,7 @@ def as_binary(
     Raises:
         OptionsError: they hold scores, or labels for which nobody said which one is favourable.
     """
-    labels = {_label(value) for value in {*y_true.unique().tolist(), *y_pred.unique().tolist()}}
+    labels = {label_text(value) for value in {*y_true.unique().tolist(), *y_pred.unique().tolist()}}
     if positive_label is None:
         if not labels <= {"0", "1"}:
             raise OptionsError(
@@ -45,7 +45,7 @@ def as_binary(
             f"y_true or y_pred holds numbers such as {scores[0]}: these look like scores, not decisions",
             advice="Apply the model's cut-off first, so that y_pred holds the decision.",
         )
-    positive = _label(positive_label)
+    positive = label_text(positive_label)
     if positive not in labels:
         raise OptionsError(f"positive-label {positive_label!r} does not occur; the labels are {_some(labels)}")
     return (as_labels(y_true) == positive).astype(int), (as_labels(y_pred) == positive).astype(int)
@@ -53,10 +53,10 @@ def as_binary(
 
 def as_labels(values: pd.Series[Any]) -> pd.Series[str]:
     """Return class labels as people write them, so that 1 of one column is the 1.0 of another."""
-    return values.map({value: _label(value) for value in values.unique().tolist()})
+    return values.map({value: label_text(value) for value in values.unique().tolist()})
 
 
-def _label(value: object) -> str:
+def label_text(value: object) -> str:
     """Return a label as people write it: 1, 1.0 and True are the same label."""
     if isinstance(value, bool) or type(value).__name__ == "bool_":
         return str(int(bool(value)))
@@ -108,7 +108,7 @@ def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series
             f"sensitive feature `{name}` has {distinct} different values; at most {MOST_GROUPS} groups can be compared",
             advice="Is it an identifier? Else put the values into fewer categories.",
         )
-    return values.map(lambda value: MISSING if pd.isna(value) else _label(value)).astype(str)
+    return values.map(lambda value: MISSING if pd.isna(value) else label_text(value)).astype(str)
 
 
 def _all_numbers(values: pd.Series[Any]) -> bool:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS: Final = ("row_id", "y_true", "y_pred", "y_score", "production_y_pred", "production_y_score", "sample_weight")
+# With a class after it: the score of that class, one column for each of several.
+CLASS_SCORE: Final = "y_score_"
 # Stands for all columns where names of columns are asked for.
 EVERY: Final = "*"
 _METADATA: Final = "cd4ml."
@@ -95,7 +97,12 @@ def _needed(found: Sequence[str], path: Path, columns: Mapping[str, str], others
     if missing:
         raise OptionsError(missing, advice="score-model carries columns listed in its `keep` option into the table.")
     wanted = {*COLUMNS, *(known if EVERY in others else others)}
-    return [name for name, called in zip(found, known, strict=True) if called in wanted]
+    return [name for name, called in zip(found, known, strict=True) if called in wanted or is_score(called)]
+
+
+def is_score(name: str) -> bool:
+    """Whether a column holds the score of one of several classes, by the candidate or by production."""
+    return name.startswith((CLASS_SCORE, f"production_{CLASS_SCORE}"))
 
 
 def standard_names(found: Sequence[str], path: Path, columns: Mapping[str, str]) -> dict[str, str]:
@@ -128,7 +135,7 @@ def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
     for name in ("y_true", "y_pred"):
         if name not in frame.columns:
             problems.append(no_column(name, list(map(str, frame.columns)), path))
-    for name in set(COLUMNS) & set(frame.columns):
+    for name in [name for name in map(str, frame.columns) if name in COLUMNS or is_score(name)]:
         nulls = int(frame[name].isna().sum())
         if nulls:
             problems.append(f"{path}: column `{name}` has {nulls} rows without a value")

@@ -26,7 +26,11 @@ CONFIDENCE: Final = 0.95
 PAIRED_CONFIDENCE: Final = 2 * ONE_SIDED - 1
 # More rows than this are no advice.
 MOST_ROWS: Final = 1_000_000_000
-_METHODS: Final = {"roc-auc": "DeLong"}
+_METHODS: Final = {
+    "roc-auc": "DeLong",
+    "roc-auc-macro": "DeLong, each class against the rest",
+    "roc-auc-weighted": "DeLong, each class against the rest",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cd4ml.metrics import calibration, labels, losses, ranking
+from cd4ml.metrics import calibration, class_scores, labels, losses, ranking
 from cd4ml.metrics.performance import Metric, Sample, UndefinedMetricError
 from cd4ml.metrics.ranking import Estimate
 
@@ -24,7 +24,8 @@ def estimate(metric: Metric, sample: Sample) -> Estimate:
     """
     if metric.needs_score:
         _check_scores(metric.name, sample)
-    found = _estimate(metric, sample)
+    several = sample.labels is not None and metric.name in class_scores.NAMES
+    found = class_scores.compute(metric.name, sample) if several else _estimate(metric, sample)
     if not math.isfinite(found.value):
         raise UndefinedMetricError(_why_not(metric.name))
     return found
@@ -63,9 +64,11 @@ def check_classes(sample: Sample) -> None:
 
 def _check_scores(name: str, sample: Sample) -> None:
     """Refuse what scores cannot be computed from."""
+    check_classes(sample)
+    if sample.labels is not None:
+        return
     if sample.y_score is None:
         raise UndefinedMetricError("the predictions table has no scores")
-    check_classes(sample)
     score = np.asarray(sample.y_score, dtype=float)
     if name in ("log-loss", "brier", "calibration-error") and not (score.min() >= 0 and score.max() <= 1):
         raise UndefinedMetricError("some scores lie outside 0 to 1: these are no probabilities")

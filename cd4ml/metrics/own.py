@@ -26,7 +26,8 @@ def load_metrics(sources: Mapping[str, str], directory: Path, *, greater_is_bett
 
     Args:
         sources: `module:function` by the metric's name. A function takes any of y_true, y_pred, y_score and
-            sample_weight by name, arrays of shape (n,) that it may not write to, and returns a number.
+            sample_weight by name, arrays of shape (n,) that it may not write to, and returns a number. Of several
+            classes y_score has shape (n, K), in the order of their names.
         directory: where modules are found.
 
     Raises:
@@ -86,7 +87,7 @@ def _guarded(name: str, function: Callable[..., Any], taken: tuple[str, ...]) ->
 
     def compute(sample: Sample) -> float:
         arguments = {argument: value for argument, value in _arrays(sample).items() if argument in taken}
-        if "y_score" in taken and sample.y_score is None:
+        if "y_score" in taken and arguments["y_score"] is None:
             raise UndefinedMetricError("the predictions table has no scores")
         try:
             with user_code():
@@ -109,7 +110,7 @@ def _arrays(sample: Sample) -> dict[str, Any]:
     values = {
         "y_true": _wide(sample.y_true) if labels is None else labels[sample.y_true.astype(int)],
         "y_pred": _wide(sample.y_pred) if labels is None else labels[sample.y_pred.astype(int)],
-        "y_score": sample.y_score,
+        "y_score": sample.y_score if sample.scores is None else sample.scores,
         "sample_weight": sample.weight,
     }
     shown = {name: None if value is None else value.view() for name, value in values.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,7 +36,7 @@ class UndefinedMetricError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What a metric is computed from; all arrays have shape (n,).
+    """What a metric is computed from; all arrays but the classes' scores have shape (n,).
 
     Attributes:
         y_true: for binary tasks 1 (positive) and 0, otherwise labels or numbers.
@@ -45,6 +45,7 @@ class Sample:
         weight: positive weights, None for equal ones.
         labels: the classes, if `y_true` and `y_pred` are indices into them.
         quantile: which quantile of the target `y_pred` predicts, for quantile-loss.
+        scores: shape (n, K), the score of each of the K labels; None if the table has not all of them.
     """
 
     y_true: Vector
@@ -53,6 +54,7 @@ class Sample:
     weight: Vector | None = None
     labels: tuple[str, ...] | None = None
     quantile: float = 0.5
+    scores: npt.NDArray[np.float64] | None = None
 
     def rows(self, chosen: npt.NDArray[Any]) -> Sample:
         """Return the sample of some rows, by a mask or by indices."""
@@ -63,6 +65,7 @@ class Sample:
             weight=None if self.weight is None else self.weight[chosen],
             labels=self.labels,
             quantile=self.quantile,
+            scores=None if self.scores is None else self.scores[chosen],
         )
 
 
@@ -72,7 +75,7 @@ class Metric:
 
     Attributes:
         greater_is_better: the direction in which a change is an improvement.
-        needs_score: computed from `y_score`.
+        needs_score: computed from `y_score`, of several classes from `scores`.
         lowest, highest: the ends of its range.
         function: a user's own metric, of the rows.
     """
@@ -89,6 +92,7 @@ class Metric:
 ALL_TASKS: Final = frozenset(Task)
 _CLASSES: Final = frozenset({Task.BINARY, Task.MULTICLASS})
 _BINARY: Final = frozenset({Task.BINARY})
+_MULTICLASS: Final = frozenset({Task.MULTICLASS})
 _REGRESSION: Final = frozenset({Task.REGRESSION})
 
 
@@ -99,7 +103,7 @@ def _share(name: str, tasks: frozenset[Task], *, needs_score: bool = False) -> M
 
 def _loss(name: str, tasks: frozenset[Task], *, highest: float = math.inf) -> Metric:
     """Return a metric that is better when smaller."""
-    needs_score = tasks is _BINARY
+    needs_score = tasks is _CLASSES
     return Metric(name=name, tasks=tasks, greater_is_better=False, needs_score=needs_score, highest=highest)
 
 
@@ -113,9 +117,11 @@ METRICS: Final[Mapping[str, Metric]] = {
         *(_share(f"{kind}-weighted", _CLASSES) for kind in ("precision", "recall", "f1")),
         _share("roc-auc", _BINARY, needs_score=True),
         _share("pr-auc", _BINARY, needs_score=True),
-        _loss("log-loss", _BINARY),
-        _loss("brier", _BINARY, highest=1.0),
-        _loss("calibration-error", _BINARY, highest=1.0),
+        _share("roc-auc-macro", _MULTICLASS, needs_score=True),
+        _share("roc-auc-weighted", _MULTICLASS, needs_score=True),
+        _loss("log-loss", _CLASSES),
+        _loss("brier", _CLASSES, highest=1.0),
+        _loss("calibration-error", _CLASSES, highest=1.0),
         _loss("rmse", _REGRESSION),
         _loss("mae", _REGRESSION),
         Metric(name="r2", tasks=_REGRESSION, greater_is_better=True, lowest=-math.inf),
@@ -123,3 +129,8 @@ METRICS: Final[Mapping[str, Metric]] = {
         _loss("quantile-loss", _REGRESSION),
     )
 }
+
+
+def of_task(metric: Metric, task: Task) -> Metric:
+    """Return a metric with its range for a task: the Brier score of several classes is a sum, from 0 to 2."""
+    return replace(metric, highest=2.0) if metric.name == "brier" and task is Task.MULTICLASS else metric

@@ -5,9 +5,12 @@ Labels are looked at once for each different value, not for each row: ten millio
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.groups import label_text
+from cd4ml.data.predictions import CLASS_SCORE
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import Sample, Task
 
@@ -53,8 +56,10 @@ class Reader:
         import pandas as pd
 
         score, weight = f"{prefix}y_score", "sample_weight"
-        if score in frame.columns and not pd.api.types.is_numeric_dtype(frame[score]):
-            raise OptionsError(f"{self.source}: {score} must be numbers")
+        several = class_columns(list(map(str, frame.columns)), prefix) if self.task is Task.MULTICLASS else {}
+        for name in (score, *several.values()):
+            if name in frame.columns and not pd.api.types.is_numeric_dtype(frame[name]):
+                raise OptionsError(f"{self.source}: {name} must be numbers")
         y_true, y_pred, labels = self._decisions(frame, prefix)
         return Sample(
             y_true=y_true,
@@ -63,6 +68,7 @@ class Reader:
             weight=frame[weight].to_numpy() if weight in frame.columns else None,
             labels=labels,
             quantile=self.quantile,
+            scores=_scores(frame, several, labels),
         )
 
     def _decisions(
@@ -80,7 +86,8 @@ class Reader:
         for other in ("y_pred", f"{PRODUCTION}y_pred"):
             if other in frame.columns and other not in columns:
                 columns[other] = self._labels(frame[other], other)
-        labels = tuple(sorted({label for column in columns.values() for label in column.labels.tolist()}))
+        found = {label for column in columns.values() for label in column.labels.tolist()}
+        labels = tuple(sorted(found | {label for p in ("", PRODUCTION) for label in class_columns(frame.columns, p)}))
         number = {label: index for index, label in enumerate(labels)}
         true, predicted = (_taken(columns[name], columns[name].labels.map(number)) for name in names)
         return true, predicted, labels
@@ -132,6 +139,23 @@ class Reader:
             )
         true, predicted = as_binary(y_true.labels, y_pred.labels, self.positive_label)
         return _taken(y_true, true), _taken(y_pred, predicted)
+
+
+def class_columns(names: Iterable[str], prefix: str) -> dict[str, str]:
+    """Return the column that holds the score of each class, by the class: `y_score_<class>`."""
+    start = f"{prefix}{CLASS_SCORE}"
+    return {label_text(name.removeprefix(start)): name for name in names if name.startswith(start)}
+
+
+def _scores(
+    frame: pd.DataFrame, columns: Mapping[str, str], labels: tuple[str, ...] | None
+) -> npt.NDArray[np.float64] | None:
+    """Return the scores of all classes, None if one has none."""
+    import numpy as np
+
+    if labels is None or not columns or not set(labels) <= set(columns):
+        return None
+    return np.column_stack([frame[columns[label]].to_numpy(dtype=float) for label in labels])
 
 
 def _taken(column: Column, numbers: pd.Series[int]) -> npt.NDArray[Any]:

@@ -21,11 +21,14 @@ def main(loader: str, folder: str, rows: str, predictions: str, positive_label: 
 
     model = _import(loader)
     try:
-        y_pred, y_score = model.load(folder, positive_label=positive_label or None).predict(pd.read_parquet(rows))
+        loaded, table = model.load(folder, positive_label=positive_label or None), pd.read_parquet(rows)
+        y_pred, y_score = loaded.predict(table)
+        scores = loaded.class_scores(table)
     except (model.ModelError, model.RowsError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     columns = {"y_pred": y_pred} if y_score is None else {"y_pred": y_pred, "y_score": y_score}
+    columns |= {} if scores is None else dict(scores.items())
     pd.DataFrame(columns).to_parquet(predictions, index=False)
     return 0
 

@@ -20,6 +20,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from cd4ml.data.predictions import CLASS_SCORE
 from cd4ml.data.tables import read_table
 from cd4ml.errors import OptionsError
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
@@ -50,7 +51,7 @@ class Limits:
 def score(
     model: Path, rows: pd.DataFrame, *, positive_label: str | None, limits: Limits, context: Context
 ) -> tuple[pd.DataFrame, str]:
-    """Return `y_pred` (and `y_score`, if the model gives scores) for the rows, and the lock of the environment used.
+    """Return `y_pred` (and scores, if the model gives any) for the rows, and the lock of the environment used.
 
     Args:
         rows: shape (n, k), the model's input columns among others.
@@ -95,7 +96,8 @@ def _read(path: Path, n: int) -> pd.DataFrame:
         predictions = read_table(path)
     except OptionsError as error:
         raise ScoringError(f"its predictions cannot be read: {error}") from error
-    if list(predictions.columns) not in (["y_pred"], ["y_pred", "y_score"]):
+    names = [name for name in map(str, predictions.columns) if not name.startswith(CLASS_SCORE)]
+    if names not in (["y_pred"], ["y_pred", "y_score"]):
         raise ScoringError("its predictions have other columns than y_pred and y_score")
     if len(predictions) != n:
         raise ScoringError(f"{len(predictions)} predictions for {n} rows")
@@ -106,8 +108,8 @@ def _read(path: Path, n: int) -> pd.DataFrame:
         numeric = pd.api.types.is_numeric_dtype(values)
         if numeric and not np.isfinite(values.to_numpy(dtype=float)).all():
             raise ScoringError(f"{name} is infinite for some of {n} rows")
-        if name == "y_score" and not numeric:
-            raise ScoringError("y_score is no number")
+        if name != "y_pred" and not numeric:
+            raise ScoringError(f"{name} is no number")
     return predictions
 
 

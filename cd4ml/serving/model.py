@@ -16,6 +16,8 @@ import pandas as pd
 
 _INTEGERS: Final[dict[str, Any]] = {"integer": "int32", "long": "int64"}
 _FLOATS: Final[dict[str, Any]] = {"float": "float32", "double": "float64"}
+# More classes than this are names; a column for each would be larger than the rows.
+_MOST_CLASSES: Final = 100
 _TYPES: Final = (*_INTEGERS, *_FLOATS, "boolean", "string", "datetime")
 
 
@@ -76,10 +78,27 @@ class Model:
         rows = self.prepare(frame)
         answer = self._predict(rows)
         y_pred, y_score = _columns_of(answer, len(rows))
-        if self._probabilities is not None:
+        if self._probabilities is not None and self.positive_label is not None:
             position = list(self.classes).index(self.positive_label)
             y_score = _series(pd.DataFrame(self._probabilities(rows)).iloc[:, position], len(rows))
         return y_pred, y_score
+
+    def class_scores(self, frame: pd.DataFrame) -> pd.DataFrame | None:
+        """Return the probability of each of several classes; None where `y_score` says all, or nothing can be said.
+
+        Returns:
+            Shape (n, K), columns `y_score_<class>`.
+
+        Raises:
+            RowsError, ModelError: as for `predict`.
+        """
+        if self._probabilities is None or self.positive_label is not None or len(self.classes) > _MOST_CLASSES:
+            return None
+        found = pd.DataFrame(self._probabilities(self.prepare(frame)))
+        names = [f"y_score_{_label_text(label)}" for label in self.classes]
+        if found.shape != (len(frame), len(names)):
+            raise ModelError(f"the model gave probabilities of shape {found.shape} for {len(names)} classes")
+        return found.set_axis(names, axis=1)
 
     def prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the model's columns of the frame, in its order and of its types.
@@ -142,7 +161,7 @@ def load(folder: Path | str, *, positive_label: str | None = None) -> Model:
         classes=classes,
         positive_label=label,
         _predict=ask_mlflow if native is None else native.predict,
-        _probabilities=None if label is None or native is None else native.predict_proba,
+        _probabilities=native.predict_proba if classes else None,
     )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks.comparison import Decision, Rule
-from cd4ml.data.predictions import COLUMNS, EVERY
+from cd4ml.data.predictions import COLUMNS, EVERY, is_score
 from cd4ml.errors import OptionsError
-from cd4ml.metrics.performance import METRICS, Metric, Task
+from cd4ml.metrics.performance import METRICS, Metric, Task, of_task
 from cd4ml.options import nearest
 from cd4ml.stages.context import Context
 
@@ -56,7 +56,8 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
             others = " or ".join(sorted(known[name].tasks))
             problems.append(f"`{name}` is not defined for a {options.task} task; set task: {others} for it")
         else:
-            problems += [*_wrong_way(known[name], options), *_out_of_range(known[name], options)]
+            metric = of_task(known[name], options.task)
+            problems += [*_wrong_way(metric, options), *_out_of_range(metric, options)]
     losses = (options.maximum_regression, options.maximum_relative_regression, options.maximum_gap)
     for name, limit in (item for loss in losses for item in loss.items()):
         if limit < 0:
@@ -72,7 +73,7 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
     problems += [*_decision_problems(options, names), *_slice_problems(options)]
     if problems:
         raise OptionsError(problems)
-    return [known[name] for name in names]
+    return [of_task(known[name], options.task) for name in names]
 
 
 def _rule(name: str, options: Options) -> Rule:
@@ -152,7 +153,7 @@ def _search_problems(options: Options) -> Iterable[str]:
         yield f"slice-search-depth must be 1, 2 or 3, got {options.slice_search_depth}"
     if options.slice_search_minimum_rows < MINIMUM_SEARCHED:
         yield f"slice-search-minimum-rows must be at least {MINIMUM_SEARCHED}"
-    taken = [name for name in options.slice_search if name in COLUMNS]
+    taken = [name for name in options.slice_search if name in COLUMNS or is_score(name)]
     if taken:
         yield f"slice-search: {', '.join(taken)} cannot be searched: standard columns of the predictions"
 

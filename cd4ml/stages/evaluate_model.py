@@ -191,19 +191,29 @@ def _enough_rows(n: int, which: str, options: Options) -> Iterable[Check]:
 
 def _direction(samples: Mapping[str, Sample | None], metrics: Sequence[Metric], options: Options) -> Iterable[Check]:
     """Check that scores rise with decisions, where a limit is about scores."""
+    from cd4ml.metrics.class_scores import scores_of_others
     from cd4ml.metrics.ranking import scores_reversed
 
-    if options.task is not Task.BINARY or not any(metric.needs_score for metric in metrics):
+    if options.task is Task.REGRESSION or not any(metric.needs_score for metric in metrics):
         return
+    binary = options.task is Task.BINARY
     for model, sample in samples.items():
-        if sample is not None and scores_reversed(sample):
+        if sample is not None and (scores_reversed if binary else scores_of_others)(sample):
             yield Check(
                 id=f"score-direction:{model}",
                 status=Status.ERROR,
-                reason="scores-reversed",
+                reason="scores-reversed" if binary else "scores-of-other-classes",
                 n=len(sample.y_true),
-                message=f"The {model}'s scores are higher where it decides against the positive class.",
-                advice="Set the same positive-label here and in score-model: the score is that class's probability.",
+                message=(
+                    f"The {model}'s scores are higher where it decides against the positive class."
+                    if binary
+                    else f"The {model} decides for another class than that with the greatest score on most rows."
+                ),
+                advice=(
+                    "Set the same positive-label here and in score-model: the score is that class's probability."
+                    if binary
+                    else "Is each column y_score_<class> named after its own class, and of the same model as y_pred?"
+                ),
             )
 
 
@@ -241,10 +251,10 @@ def _searchable(predictions: Predictions, options: Options) -> Columns | None:
     """Return the columns that are searched for bad slices, None if none is asked for."""
     if not options.slice_search:
         return None
-    from cd4ml.data.predictions import COLUMNS
+    from cd4ml.data.predictions import COLUMNS, is_score
     from cd4ml.metrics.slice_search import searchable
 
-    found = [name for name in map(str, predictions.frame.columns) if name not in COLUMNS]
+    found = [name for name in map(str, predictions.frame.columns) if name not in COLUMNS and not is_score(name)]
     everything = "*" in options.slice_search
     names = found if everything else list(dict.fromkeys(options.slice_search))
     return searchable(predictions.frame, names, options.slice_bins, strict=not everything)
@@ -287,6 +297,8 @@ def _identical(candidate: Sample, production: Sample, options: Options) -> Check
     same = bool((candidate.y_pred == production.y_pred).all())
     if same and candidate.y_score is not None and production.y_score is not None:
         same = bool((candidate.y_score == production.y_score).all())
+    if same and candidate.scores is not None and production.scores is not None:
+        same = bool((candidate.scores == production.scores).all())
     n = len(candidate.y_true)
     if not same:
         message = "Candidate and production predict differently."

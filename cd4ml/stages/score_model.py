@@ -196,10 +196,12 @@ def _remove_outputs(options: Options) -> None:
 
 def _check_keep(options: Options) -> None:
     """Refuse to carry a column along under a name that the predictions table uses itself."""
-    from cd4ml.data.predictions import COLUMNS
+    from cd4ml.data.predictions import COLUMNS, is_score
 
     taken = sorted({options.target, *COLUMNS} - {"sample_weight"})
-    problems = [f"keep: `{name}` is written by score-model itself" for name in options.keep if name in taken]
+    problems = [
+        f"keep: `{name}` is written by score-model itself" for name in options.keep if name in taken or is_score(name)
+    ]
     problems += [f"keep: `{name}` is named more than once" for name, n in Counter(options.keep).items() if n > 1]
     if problems:
         raise OptionsError(problems)

@@ -62,6 +62,26 @@ def _check_identities(run: Run, table: Predictions, saved: Path, folder: Path) -
     assert set(run.report["details"]["locks"]) == {"candidate", "production"}
 
 
+def test_several_classes__a_score_each(score: Score, test_data: pd.DataFrame, tmp_path: Path) -> None:
+    """A classifier of three classes gives each of them a score, under its name; a chosen label gives one score."""
+    frame = models.people()
+    frame["approve"] = frame["approve"].map({0: "no", 1: "yes"}).where(frame["age"] < 60, "ask first")
+    model = models.classifier(frame)
+    models.save(model, tmp_path / "three", frame[FEATURES])
+    run = score(tmp_path / "three", "--bootstrap", production=None)
+
+    table = read_predictions(tmp_path / "predictions.parquet").frame
+    expected = model.predict_proba(test_data[FEATURES])
+    assert run.code == 0
+    assert list(table.columns)[3:] == ["y_score_ask first", "y_score_no", "y_score_yes"]
+    assert table.iloc[:, 3:].to_numpy() == pytest.approx(expected)
+
+    one = score(tmp_path / "three", "--bootstrap", "--positive-label", "yes", production=None)
+    table = read_predictions(tmp_path / "predictions.parquet").frame
+    assert one.code == 0 and list(table.columns)[3:] == ["y_score"]
+    assert table["y_score"].tolist() == pytest.approx(expected[:, 2])
+
+
 def test_training_rows__own_table(score: Score, saved: Path, tmp_path: Path) -> None:
     """Training rows are scored by the candidate alone, into a table of their own."""
     models.people(60, seed=3).to_csv(tmp_path / "train.csv", index=False)
