@@ -1,0 +1,167 @@
+"""The commands and the configuration that the documentation shows work as they stand, in such a repository."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests import models
+from tests.actions.act import commit, git
+from tests.conftest import ROOT, Run, run_cd4ml
+from tests.gitops.conftest import HELM
+from tests.registries import new_store, register
+
+pytestmark = pytest.mark.timeout(600)
+# build-image is run with a container engine in tests/image, request-retraining with a platform in tests/retraining.
+PAGES: Final = (
+    "validate-data",
+    "check-code",
+    "score-model",
+    "evaluate-model",
+    "audit-fairness",
+    "detect-drift",
+    "deploy-model",
+    "promote-model",
+)
+FEATURES: Final = ["age", "income", "city"]
+CODE: Final = (
+    '"""Credit."""\n\n\ndef ratio(debt: float, income: float) -> float:\n'
+    '    """Divide."""\n    return debt / income\n'
+)
+TEST: Final = (
+    '"""Tests of credit."""\n\nfrom credit import ratio\n\n\n'
+    'def test_ratio() -> None:\n    """A half is a half."""\n    assert ratio(1.0, 2.0) == 0.5\n'
+)
+SETTINGS: Final = {
+    ".flake8": "[flake8]\nmax-line-length = 120\n",
+    "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["src"]\n[tool.mypy]\nmypy_path = "src"\n',
+    ".gitignore": "reports/\n*.parquet\nmodels/\nmodel/\n*.db\nmlruns/\n",
+}
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository as the README describes it, beside a GitOps repository and with a registry."""
+    folder = tmp_path_factory.mktemp("documented") / "credit"
+    write_code(folder)
+    train, test = customers(1200, seed=1), customers(800, seed=2)
+    (folder / "data").mkdir()
+    train.to_parquet(folder / "data" / "train.parquet", index=False)
+    test.to_parquet(folder / "data" / "test.parquet", index=False)
+    customers(900, seed=3).to_parquet(folder / "today.parquet", index=False)
+    shutil.copy(folder / "data" / "train.parquet", folder / "train.parquet")
+    (folder / "schema.yaml").write_text("to be inferred\n")
+    (folder / "cd4ml.yaml").write_text(readme_configuration())
+    commit(folder)
+    register_models(folder, train)
+    (folder.parent / "gitops" / "credit").mkdir(parents=True)
+    (folder.parent / "gitops" / "credit" / "values.yaml").write_text(HELM)
+    commit(folder.parent / "gitops")
+    git(folder.parent, "clone", "--quiet", "--bare", "gitops", "gitops.git")
+    return folder
+
+
+def write_code(folder: Path) -> None:
+    """Write a package, its tests and its tools' settings."""
+    files = {"src/credit/__init__.py": CODE, "tests/test_credit.py": TEST, **SETTINGS}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def customers(rows: int, *, seed: int) -> pd.DataFrame:
+    """Return customers; whether they are approved depends neither on sex nor on race."""
+    rng = np.random.default_rng(seed)
+    frame = models.people(rows, seed=seed).rename(columns={"approve": "approved"}).dropna(ignore_index=True)
+    frame["sex"] = rng.choice(["female", "male"], len(frame))
+    frame["race"] = rng.choice(["black", "white"], len(frame))
+    return frame
+
+
+def register_models(folder: Path, train: pd.DataFrame) -> None:
+    """Register seven versions: the sixth in production, with the profile of its training data, the seventh new."""
+    named = train.rename(columns={"approved": "approve"})
+    for name, rows in (("champion", 150), ("challenger", len(train))):
+        models.save(models.classifier(named.head(rows)), folder / "models" / name, train[FEATURES])
+    (profile,) = [line for line in commands("detect-drift") if "--save-profile" in line]
+    assert run(folder, profile).code == 0
+    shutil.copy(folder / "model" / "reference-profile.json", folder / "models" / "champion")
+    versions = [folder / "models" / "champion"] * 6 + [folder / "models" / "challenger"]
+    register(new_store(folder), "credit", versions, aliases={"champion": "6", "challenger": "7"})
+
+
+def readme_configuration() -> str:
+    """Return the `cd4ml.yaml` that the README begins with."""
+    return re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0]
+
+
+def commands(page: str) -> list[str]:
+    """Return the commands of a stage's page."""
+    text = (ROOT / "docs" / "stages" / f"{page}.md").read_text()
+    blocks = re.findall(r"```console\n(.*?)```", text, re.S)
+    return [line for block in blocks for line in re.findall(r"^\$ cd4ml (.*)$", block, re.M)]
+
+
+def run(folder: Path, line: str) -> Run:
+    """Run a command as a shell would, comment and all."""
+    stage, *arguments = shlex.split(line, comments=True)
+    return run_cd4ml(folder, stage, *arguments, env={"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
+
+
+def lines() -> Iterator[Any]:
+    """Yield each command in an order in which they can follow one another."""
+    for page in PAGES:
+        for line in sorted(commands(page), key=lambda text: not text.startswith("schema infer")):
+            yield pytest.param(page, line, id=line.partition("#")[0].strip())
+
+
+def test_readme__configuration_passes(repository: Path) -> None:
+    """The README's configuration, with a schema inferred as it says, takes a good model through every gate."""
+    (infer,) = re.findall(r"`cd4ml (schema infer [^`]*)`", (ROOT / "README.md").read_text())
+    (repository / "schema.yaml").unlink()
+    assert run(repository, infer).code == 0
+    git(repository, "commit", "--all", "--quiet", "--message", "Schema")
+
+    result = run(repository, "run")
+
+    assert result.code == 0, result.stdout + result.stderr
+    stages = json.loads((repository / "reports" / "pipeline.json").read_text())["stages"]
+    gates = ["check-code", "validate-data", "score-model", "evaluate-model", "audit-fairness"]
+    assert [stage["stage"] for stage in stages if stage["status"] == "passed"] == gates
+
+
+@pytest.mark.parametrize(("page", "line"), list(lines()))
+def test_pages__commands_pass(repository: Path, page: str, line: str) -> None:
+    """Every command that a stage's page shows ends with 0, after those that it builds on."""
+    if line.startswith("schema infer"):
+        (repository / "schema.yaml").unlink(missing_ok=True)
+    if page == "deploy-model":
+        write_evidence(repository)
+
+    result = run(repository, line)
+
+    assert result.code == 0, result.stdout + result.stderr
+
+
+def write_evidence(folder: Path) -> None:
+    """Write the report of build-image that a build of the scored candidate would leave; the others are there."""
+    scored = json.loads((folder / "reports" / "score-model.json").read_text())
+    report = {
+        "schema_version": "1",
+        "stage": "build-image",
+        "status": "passed",
+        "checks": [{"id": "pushed", "status": "passed", "message": "The image was pushed."}],
+        "source": scored["source"],
+        "candidate": scored["candidate"],
+        "outputs": {"image": "ghcr.io/owner/credit@sha256:" + "b" * 64},
+    }
+    (folder / "reports" / "build-image.json").write_text(json.dumps(report))
