@@ -17,7 +17,7 @@ import pytest
 from tests import models
 from tests.actions.act import commit, git
 from tests.conftest import ROOT, Run, run_cd4ml
-from tests.gitops.conftest import HELM
+from tests.gitops.test_manifest import HELM
 from tests.registries import new_store, register
 
 pytestmark = pytest.mark.timeout(600)
@@ -101,7 +101,7 @@ def register_models(folder: Path, train: pd.DataFrame) -> None:
 
 def readme_configuration() -> str:
     """Return the `cd4ml.yaml` that the README begins with."""
-    return re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0]
+    return str(re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0])
 
 
 def commands(page: str) -> list[str]:
