@@ -9,7 +9,11 @@ if backend == "pandas":
     import pandas as pd
     import pandera.pandas as pa
 
-    pa.DataFrameSchema.from_yaml(text).validate(pd.read_parquet(table), lazy=True)
+    frame = pd.read_csv(table) if table.endswith(".csv") else pd.read_parquet(table)
+    try:
+        pa.DataFrameSchema.from_yaml(text).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        sys.exit(str(errors)[:1000])
 else:
     import polars as pl
     import pandera.polars as pa

@@ -24,6 +24,7 @@ from cd4ml.report import Check, Status
 _LONGEST_DEMAND: Final = 200
 _LONGEST_VALUE: Final = 100
 _MOST_NAMES: Final = 5
+_MOST_MISSPELT: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +52,14 @@ def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
     targets = schema.targets(columns)
     there = {id(part) for _, part in targets}
     demanded = schema.rules
-    for part in demanded.columns:
-        if part.required and id(part) not in there:
-            yield _present(part.name, columns, regex=part.regex)
+    missing = [part for part in demanded.columns if part.required and id(part) not in there]
+    # With more of them missing it is another table, and looking for each name among all takes minutes.
+    alike = columns if len(missing) <= _MOST_MISSPELT else ()
+    for part in missing:
+        yield _present(part.name, alike, regex=part.regex)
     for name, part in targets:
         if part.required:
-            yield _present(name, columns)
+            yield _present(name, ())
         yield from _part_rules(name, part)
     for index in demanded.index:
         yield from _part_rules(INDEX, index)

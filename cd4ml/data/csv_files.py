@@ -49,6 +49,7 @@ MISSING: Final = (
 _TRUE: Final = ("True", "TRUE", "true")
 _FALSE: Final = ("False", "FALSE", "false")
 _BLOCK: Final = 8 << 20
+_HEAD: Final = 1_000
 
 
 def typed_csv(path: Path) -> tuple[pl.LazyFrame, int, Any]:
@@ -63,10 +64,13 @@ def typed_csv(path: Path) -> tuple[pl.LazyFrame, int, Any]:
 
     header = _header(path)
     keep = Folder()
-    texts = keep.path / "texts.arrow"
+    texts, typed = keep.path / "texts.arrow", keep.path / "typed.arrow"
     rows = _to_arrow(path, header, texts)
     frame = pl.scan_ipc(texts, glob=False)
-    return frame.select(_typed(frame, header)), rows, keep
+    # Every later pass would turn the texts into numbers again.
+    frame.select(_typed(frame, header)).sink_ipc(typed)
+    texts.unlink()
+    return pl.scan_ipc(typed, glob=False), rows, keep
 
 
 def _header(path: Path) -> list[str]:
@@ -141,29 +145,42 @@ def _typed(frame: pl.LazyFrame, header: Sequence[str]) -> list[pl.Expr]:
 
 
 def _fits(frame: pl.LazyFrame, columns: Mapping[str, pl.Expr]) -> dict[str, pl.DataType]:
-    """Return the first type that every value of a column fits."""
+    """Return the first type that every value of a column fits; what its first rows do not fit is not tried on all."""
     import polars as pl
 
-    if not columns:
-        return {}
-    counts = []
-    for position, text in enumerate(columns.values()):
-        counts += [
-            text.count().alias(f"{position}:filled"),
-            text.cast(pl.Int64, strict=False).count().alias(f"{position}:Int64"),
-            text.cast(pl.UInt64, strict=False).count().alias(f"{position}:UInt64"),
-            # pandas has its own list of words for not-a-number; any other spelling is a text.
-            text.cast(pl.Float64, strict=False).is_not_nan().sum().alias(f"{position}:Float64"),
-            text.is_in([*_TRUE, *_FALSE]).sum().alias(f"{position}:Boolean"),
-        ]
-    found = frame.select(counts).collect(engine="streaming").row(0, named=True)
-    candidates = (pl.Int64(), pl.UInt64(), pl.Float64(), pl.Boolean())
-    result: dict[str, pl.DataType] = {}
-    for position, name in enumerate(columns):
-        filled = found[f"{position}:filled"]
-        fitting = [kind for kind in candidates if found[f"{position}:{kind}"] == filled]
-        result[name] = pl.Float64() if filled == 0 else fitting[0] if fitting else pl.String()
+    head = frame.head(_HEAD).collect().lazy()
+    kinds = (pl.Int64(), pl.UInt64(), pl.Float64(), pl.Boolean())
+    tried = [_share(head, {name: (text, kind) for name, text in columns.items()}) for kind in kinds]
+    open_kinds = {
+        name: [kind for kind, found in zip(kinds, tried, strict=True) if found[name][0] == found[name][1]]
+        for name in columns
+    }
+    result: dict[str, pl.DataType] = {name: pl.String() for name in columns}
+    while undecided := {name: (columns[name], left[0]) for name, left in open_kinds.items() if left}:
+        for name, (filled, fitting) in _share(frame, undecided).items():
+            kind = open_kinds[name].pop(0)
+            if filled == fitting:
+                result[name] = kind if filled else pl.Float64()
+                open_kinds[name] = []
     return result
+
+
+def _share(frame: pl.LazyFrame, columns: Mapping[str, tuple[pl.Expr, pl.DataType]]) -> dict[str, tuple[int, int]]:
+    """Return how many values a column has, and how many of them fit a type."""
+    import polars as pl
+
+    counts: list[pl.Expr] = []
+    for text, kind in columns.values():
+        if kind == pl.Boolean:
+            fitting = text.is_in([*_TRUE, *_FALSE]).sum()
+        elif kind == pl.Float64:
+            # pandas has its own list of words for not-a-number; any other spelling is a text.
+            fitting = text.cast(kind, strict=False).is_not_nan().sum()
+        else:
+            fitting = text.cast(kind, strict=False).count()
+        counts += [text.count().alias(f"{len(counts)}"), fitting.alias(f"{len(counts) + 1}")]
+    found = frame.select(counts).collect(engine="streaming").row(0) if counts else ()
+    return {name: (found[2 * position], found[2 * position + 1]) for position, name in enumerate(columns)}
 
 
 def _cast(text: pl.Expr, kind: pl.DataType) -> pl.Expr:

@@ -57,13 +57,14 @@ class Schema:
 
     def targets(self, columns: Sequence[str]) -> list[tuple[str, Part]]:
         """Return which part is about which of a table's columns; one pattern may be about several or none."""
-        return [
-            (actual, part)
-            for part in self.rules.columns
-            for actual in columns
-            # As pandera looks for columns: a pattern must match from the start, not to the end.
-            if (re.match(part.name, actual) if part.regex else part.name == actual)
-        ]
+        there = set(columns)
+        found: list[tuple[str, Part]] = []
+        for part in self.rules.columns:
+            if part.regex:  # as pandera looks for columns: a pattern must match from the start, not to the end
+                found += [(actual, part) for actual in columns if re.match(part.name, actual)]
+            elif part.name in there:
+                found.append((part.name, part))
+        return found
 
     def coercions(self, names: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
         """Return the pandera type that each of some columns is coerced to, None if it is not."""

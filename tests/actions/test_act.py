@@ -68,7 +68,7 @@ def without_run(report: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def actions(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ActRun, Path]:
-    """Run the workflow that uses every action, with its two jobs; return the run and the consumer's folder."""
+    """Run the workflow that uses every action, with its jobs; return the run and the consumer's folder."""
     scratch = tmp_path_factory.mktemp("actions")
     repository = gitops(scratch / "gitops")
     folder = consumer(scratch / "credit", "actions.yml", GITOPS=str(repository))
@@ -116,6 +116,27 @@ def test_actions__must_fail(actions: tuple[ActRun, Path]) -> None:
     assert {name: step["outputs"]["status"] for name, step in said.items()} == expected
     assert {step["outcome"] for step in said.values()} == {"failure"}
     assert {step["outputs"]["passed"] for step in said.values()} == {"false"}
+
+
+@one_run
+def test_severities__through_the_action(actions: tuple[ActRun, Path]) -> None:
+    """One bad row blocks, or warns, or stays within its budget of one row in 50; not within one in 100."""
+    run, _ = actions
+    said = {name: step["outputs"]["status"] for name, step in steps(run, "severities").items()}
+    warned, within = (
+        {check["id"]: check for check in json.loads((run.artifacts / f"{name}.json").read_text())["checks"]}
+        for name in ("warned", "within-budget")
+    )
+
+    assert said == {
+        "blocked": "failed",
+        "warned": "passed",
+        "within-budget": "passed",
+        "over-budget": "failed",
+        "misspelt": "error",
+    }
+    assert warned["greater_than_or_equal_to:amount"]["reason"] == "warning"
+    assert within["greater_than_or_equal_to:amount"]["limit"] == within["greater_than_or_equal_to:amount"]["value"] == 1
 
 
 @one_run

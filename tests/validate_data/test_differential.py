@@ -29,6 +29,8 @@ from cd4ml.data.validation import Rest, partial, validate
 
 # More of them than a commit waits for: CD4ML_CASES=5000.
 CASES = int(os.environ.get("CD4ML_CASES", "250"))
+# A run that is cut short looks like a case that fails once and never again.
+pytestmark = pytest.mark.timeout(600 + CASES)
 KINDS: dict[str, tuple[arrow.DataType, st.SearchStrategy[Any], list[str]]] = {
     "int64": (arrow.int64(), st.integers(-5, 5) | st.sampled_from([2**40, -(2**40)]), ["int64", "Int64", "float64"]),
     "int8": (arrow.int8(), st.integers(-5, 5), ["int8", "int64", "Int8"]),
