@@ -1,6 +1,7 @@
 # Two commands: `make demo` shows the whole pipeline on real data, `make test` proves it.
 SHELL := /bin/bash
 python := .venv/bin/python
+checked := cd4ml tests bin bin/demo bin/container-lab examples
 
 .PHONY: help setup tools demo test lint generate lock clean
 
@@ -25,9 +26,10 @@ test: tools lint
 	@$(python) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGUMENTS)
 
 lint: setup
-	@$(python) -m black --quiet --check cd4ml tests bin examples
-	@$(python) -m flake8 cd4ml tests bin examples
+	@$(python) -m black --quiet --check $(checked)
+	@$(python) -m flake8 $(checked)
 	@$(python) -m mypy
+	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab
 
 generate: setup
 	@$(python) bin/generate.py
