@@ -119,6 +119,7 @@ class _State:
                 "seconds": round(finished - self.started, 3),
                 "directory": str(Path.cwd()),
                 "platform": _platform(self.door.environ),
+                **({"measured": report.measured} if report.measured else {}),
             },
         )
         write_atomically(self.path, v1.text(published) + "\n")

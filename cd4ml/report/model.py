@@ -112,6 +112,7 @@ class Report:
         metrics: numbers by name; may be nested. Not-a-number and infinity become null in the JSON.
         details: further structured results of the stage (image digest, commit, confusion matrix, samples of rows).
         outputs: short strings that later jobs need; the stage declares their names in OUTPUTS.
+        measured: what took how long, by name: it differs between two runs on the same inputs.
         plan: what a stage that changes the world set out to do, in order, written before it acts.
     """
 
@@ -124,6 +125,7 @@ class Report:
     inputs: Sequence[InputDigest] = ()
     candidate: ModelIdentity | None = None
     production: ModelIdentity | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
     plan: Sequence[str] = ()
     seed: int | None = None
     # Set by skipped() alone: a report without checks is otherwise an error.

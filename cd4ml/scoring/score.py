@@ -8,12 +8,14 @@ system allows that), and use the network.
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
@@ -48,13 +50,35 @@ class Limits:
     memory: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What a model made of the rows.
+
+    Attributes:
+        predictions: `y_pred` and, if the model gives any, scores.
+        lock: of the environment used.
+        seconds: of repeated predictions of all rows, measured by the model's own process; empty if none was asked for.
+    """
+
+    predictions: pd.DataFrame
+    lock: str
+    seconds: Sequence[float]
+
+
 def score(
-    model: Path, rows: pd.DataFrame, *, positive_label: str | None, limits: Limits, context: Context
-) -> tuple[pd.DataFrame, str]:
-    """Return `y_pred` (and scores, if the model gives any) for the rows, and the lock of the environment used.
+    model: Path,
+    rows: pd.DataFrame,
+    *,
+    positive_label: str | None,
+    limits: Limits,
+    context: Context,
+    repeat: bool = False,
+) -> Scored:
+    """Score the rows with a model in its own environment.
 
     Args:
         rows: shape (n, k), the model's input columns among others.
+        repeat: whether to predict again and again, to see how long it takes.
 
     Raises:
         ScoringError: the model crashed, took too long, or left rows without a prediction.
@@ -67,9 +91,10 @@ def score(
         given, made = Path(folder) / "rows.parquet", Path(folder) / "predictions.parquet"
         _write(rows, given)
         memory = int((limits.memory or 0) * 1024**3)
-        arguments = [_LOADER, model.resolve(), given, made, positive_label or "", memory]
+        times = Path(folder) / "seconds.json"
+        arguments = [_LOADER, model.resolve(), given, made, positive_label or "", memory, times if repeat else ""]
         _run([str(interpreter), "-I", str(_CHILD), *map(str, arguments)], folder, limits.seconds, context.environ)
-        return _read(made, len(rows)), lock
+        return Scored(predictions=_read(made, len(rows)), lock=lock, seconds=_seconds(times) if repeat else ())
 
 
 def _write(rows: pd.DataFrame, path: Path) -> None:
@@ -111,6 +136,19 @@ def _read(path: Path, n: int) -> pd.DataFrame:
         if name != "y_pred" and not numeric:
             raise ScoringError(f"{name} is no number")
     return predictions
+
+
+def _seconds(path: Path) -> list[float]:
+    """Return the seconds that the child wrote, which may be anything."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _LAST_BYTES:
+        raise ScoringError("the model's process ended without saying how long it took")
+    try:
+        found = [float(seconds) for seconds in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise ScoringError("what the model's process says on how long it took cannot be read") from error
+    if not found or not all(0 < seconds < math.inf for seconds in found):
+        raise ScoringError("what the model's process says on how long it took is no time")
+    return found
 
 
 def _run(command: list[str], folder: str, seconds: float, environ: Mapping[str, str]) -> None:

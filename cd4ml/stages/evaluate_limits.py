@@ -12,6 +12,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import METRICS, Metric, Task, of_task
 from cd4ml.options import nearest
 from cd4ml.stages.context import Context
+from cd4ml.stages.evaluate_costs import cost_problems
 
 if TYPE_CHECKING:
     from cd4ml.checks.evaluation import Limits
@@ -70,7 +71,7 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
         problems.append("minimum-rows must be at least 1")
     if not 0 < options.quantile < 1:
         problems.append("quantile must lie between 0 and 1")
-    problems += [*_decision_problems(options, names), *_slice_problems(options)]
+    problems += [*_decision_problems(options, names), *_slice_problems(options), *cost_problems(options)]
     if problems:
         raise OptionsError(problems)
     return [of_task(known[name], options.task) for name in names]

@@ -15,6 +15,7 @@ from cd4ml.metrics.samples import PRODUCTION, Reader
 from cd4ml.options import option
 from cd4ml.report import Check, Report, Status
 from cd4ml.stages.context import Context
+from cd4ml.stages.evaluate_costs import cost_checks
 from cd4ml.stages.evaluate_limits import checked_metrics, known_metrics, limits_of, slice_columns
 from cd4ml.stages.evaluate_numbers import details_of, metrics_of
 
@@ -95,6 +96,13 @@ class Options(declaration.Options):
         "How much better a metric may be on the training rows than on the test rows.", example="accuracy=0.05"
     )
     train_predictions: str | None = option("Predictions table of the training rows, for maximum-gap.")
+    maximum_latency_ratio: float | None = option(
+        "How many times as long as production a prediction may take; needs score-model's report with measure-latency."
+    )
+    maximum_size_ratio: float | None = option("How many times as large as production's the model's files may be.")
+    scoring_report: str = option(
+        "Report of score-model on these predictions, for the two limits on costs.", default="reports/score-model.json"
+    )
     bootstrap: bool = option("Allow that the table has no production predictions; the report says so.", default=False)
     allow_identical: bool = option("Allow that candidate and production predict the same on every row.", default=False)
     minimum_rows: int = option("Test rows below which nothing can be decided.", default=30)
@@ -135,6 +143,7 @@ def run(options: Options, context: Context) -> Report:
         *checked.of_all_rows(whole, limits),
         *_against_training(candidate, predictions, metrics, options),
         *checked.of_slices(parts, limits),
+        *(cost_checks(options, predictions) if production is not None else ()),
         *(of_search(search, options.maximum_slice_gap) if search else ()),
     ]
     return Report(

@@ -55,6 +55,10 @@ class Options(declaration.Options):
     train_predictions: str = option(
         "Where the predictions on the training rows are written.", default="train-predictions.parquet"
     )
+    measure_latency: bool = option(
+        "Predict the test rows five times more with each model, and report how long it takes (for evaluate-model).",
+        default=False,
+    )
     positive_label: str | None = option("Class whose probability is the score (default: the greater of two).")
     bootstrap: bool = option("Allow that there is no production model yet; the report says so.", default=False)
     allow_same_model: bool = option("Allow candidate and production to be the same files.", default=False)
@@ -77,10 +81,10 @@ def run(options: Options, context: Context) -> Report:
     inputs = _digests(options, len(test), len(train) if train is not None else 0)
     with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
         candidate, production = _models(options, Path(folder), context)
+        scored = _Scoring(options=options, context=context)
         checks = [_different(candidate, production, options)] if production else [_bootstrap(options)]
         if checks[0].status is not Status.PASSED:  # minutes of scoring would change nothing
-            return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, locks={})
-        scored = _Scoring(options=options, context=context)
+            return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
         # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
         theirs = scored.predictions(test, "production", production) if production else None
         ours = scored.predictions(test, "candidate", candidate)
@@ -90,15 +94,16 @@ def run(options: Options, context: Context) -> Report:
         if train is not None:
             _write(options, train, trained, None, models=(candidate, None), data=inputs[1])
     checks += scored.checks
-    return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, locks=scored.locks)
+    return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Fetched:
-    """A model whose files are here."""
+    """A model whose files are here: `size` is their bytes."""
 
     folder: Path
     identity: ModelIdentity
+    size: int
 
 
 def _report(
@@ -108,17 +113,19 @@ def _report(
     *,
     models: tuple[_Fetched, _Fetched | None],
     inputs: list[InputDigest],
-    locks: dict[str, str],
+    scored: _Scoring,
 ) -> Report:
     """Return what was done; a table that was not written is no output."""
     candidate, production = models
+    others = {"production": production.size} if production else {}
     done = all(check.status is Status.PASSED for check in checks)
     return Report(
         stage=STAGE,
         checks=checks,
         summary=_summary(checks, rows, production is not None),
-        metrics={"rows": rows},
-        details={"locks": locks},
+        metrics={"rows": rows, "size_bytes": {"candidate": candidate.size, **others}},
+        details={"locks": scored.locks},
+        measured=scored.measured,
         inputs=inputs,
         candidate=candidate.identity,
         production=production.identity if production else None,
@@ -137,7 +144,8 @@ def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched,
     def get(uri: str, name: str) -> _Fetched:
         context.progress(f"Fetching the {_called(name)} {uri}")
         path, identity = fetch(uri, folder / name, tracking_uri=options.tracking_uri, environ=context.environ)
-        return _Fetched(folder=path, identity=identity)
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return _Fetched(folder=path, identity=identity, size=size)
 
     if options.production is None:
         return get(options.candidate, "candidate"), None
@@ -229,6 +237,7 @@ class _Scoring:
         self.context = context
         self.checks: list[Check] = []
         self.locks: dict[str, str] = {}
+        self.measured: dict[str, Any] = {}
 
     @property
     def failed(self) -> bool:
@@ -246,10 +255,16 @@ class _Scoring:
         self.context.progress(f"Scoring {len(rows)} {what} with the {_called(name)} in its own environment")
         features = rows.drop(columns=list({options.target, *options.exclude}))
         limits = Limits(seconds=options.timeout, memory=options.memory_limit)
+        timed = options.measure_latency and what == "test rows"
         shared: dict[str, Any] = {"id": f"{name}-scored:{what.replace(' ', '-')}", "n": len(rows)}
         try:
-            made, lock = score(
-                model.folder, features, positive_label=options.positive_label, limits=limits, context=self.context
+            scored = score(
+                model.folder,
+                features,
+                positive_label=options.positive_label,
+                limits=limits,
+                context=self.context,
+                repeat=timed,
             )
         except ScoringError as error:
             message = f"The {_called(name)} could not score the {len(rows)} {what}: {error}."
@@ -267,10 +282,12 @@ class _Scoring:
                 Check(**shared, status=Status.ERROR, reason="model-changed", message=message, advice=advice)
             )
             return None
-        self.locks[name] = hashlib.sha256(lock.encode()).hexdigest()
+        self.locks[name] = hashlib.sha256(scored.lock.encode()).hexdigest()
+        if timed:
+            self.measured[name] = {"rows": len(rows), "repeated_seconds": list(scored.seconds)}
         message = f"The {_called(name)} scored {len(rows)} {what} in its own environment."
         self.checks.append(Check(**shared, status=Status.PASSED, message=message))
-        return made
+        return scored.predictions
 
 
 def _called(name: str) -> str:

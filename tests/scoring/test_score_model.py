@@ -62,6 +62,29 @@ def _check_identities(run: Run, table: Predictions, saved: Path, folder: Path) -
     assert set(run.report["details"]["locks"]) == {"candidate", "production"}
 
 
+def test_costs__measured_and_judged(
+    score: Score, cd4ml: Callable[..., Run], saved: Path, coded: Coded, tmp_path: Path
+) -> None:
+    """How long the test rows take is measured where asked, and evaluate-model blocks a candidate that is slower."""
+    slow = coded("time.sleep(0.5)\nreturn [0, 1] * 50")
+    run = score(slow, "--measure-latency")
+    limits = ("--minimum", "accuracy=0", "--maximum-regression", "accuracy=0.9")
+    judged = cd4ml(
+        *("evaluate-model", "--predictions", "predictions.parquet", *limits),
+        *("--maximum-latency-ratio", "3", "--maximum-size-ratio", "50"),
+    )
+
+    measured = run.report["run"]["measured"]
+    assert run.code == 0 and set(measured) == {"candidate", "production"}
+    assert len(measured["candidate"]["repeated_seconds"]) == 5 and min(measured["candidate"]["repeated_seconds"]) > 0.5
+    assert run.report["metrics"]["size_bytes"]["candidate"] == sum(
+        path.stat().st_size for path in slow.rglob("*") if path.is_file()
+    )
+    found = by_id(judged, "maximum:latency-ratio")
+    assert (judged.code, found["status"], found["reason"]) == (1, "failed", "above-maximum")
+    assert by_id(judged, "maximum:size-ratio")["status"] == "passed"
+
+
 def test_several_classes__a_score_each(score: Score, test_data: pd.DataFrame, tmp_path: Path) -> None:
     """A classifier of three classes gives each of them a score, under its name; a chosen label gives one score."""
     frame = models.people()
