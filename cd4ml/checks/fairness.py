@@ -192,6 +192,9 @@ def _is_shown_fair(one: Disparity, limits: Limits) -> bool:
 def _verdict(one: Disparity, limits: Limits) -> tuple[Status, str]:
     """Return status and reason."""
     below, above = _is_below(one, limits), _is_above(one, limits)
+    if above and one.group.n < limits.minimum_group_size and not _is_shown_below(one, limits):
+        # A handful of rows that fare better than the reference is no case against the model, and none for it.
+        return Status.INCONCLUSIVE, "group-too-small"
     return decide(
         limits.decision,
         beyond="below-minimum-ratio" if below else "above-maximum-ratio" if above else "",

@@ -71,7 +71,7 @@ def audit(parts: Sequence[Part], limits: Limits, rule: Reference) -> list[tuple[
 def _find(part: Part, limits: Limits, rule: Reference) -> Found:
     """Compare the groups of one part."""
     metrics = fairness_metrics(part.counts, part.features)
-    reference = choose(metrics.groups, rule, part.reference)
+    reference = choose(metrics.groups, rule, part.reference, minimum_size=limits.minimum_group_size)
     calibrated = "score" in part.counts.columns
     result = Found(
         part=part,
@@ -95,7 +95,7 @@ def _with_production(found: Found, limits: Limits, rule: Reference) -> Found:
         return found
     own = part.counts.drop(columns="y_pred").rename(columns={"production_y_pred": "y_pred"})
     production = fairness_metrics(own, part.features)
-    reference = choose(production.groups, rule, part.reference)
+    reference = choose(production.groups, rule, part.reference, minimum_size=limits.minimum_group_size)
     assert reference is not None
     others = disparities(production.groups, reference, limits.minimum_ratio)
     changes = ratio_changes(part.counts, group_names(part.counts, part.features), found.found, others)

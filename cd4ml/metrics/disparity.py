@@ -62,13 +62,21 @@ class Disparity:
         return self.group is self.reference
 
 
-def choose(groups: Sequence[Group], rule: Reference, named: str | None = None) -> Group | None:
-    """Return the reference group; None if the one that is named does not occur."""
+def choose(
+    groups: Sequence[Group], rule: Reference, named: str | None = None, *, minimum_size: int = 1
+) -> Group | None:
+    """Return the reference group; None if the one that is named does not occur.
+
+    Args:
+        minimum_size: rows that a group needs to be the best one, if any group has so many: three rows that are all
+            selected are no measure of the others.
+    """
     if named is not None:
         return next((group for group in groups if group.name == named), None)
     if rule is Reference.LARGEST:
         return max(groups, key=lambda group: (group.n, group.selection_rate))
-    return max(groups, key=lambda group: (group.selection_rate, group.n))
+    large = [group for group in groups if group.n >= minimum_size]
+    return max(large or groups, key=lambda group: (group.selection_rate, group.n))
 
 
 def disparities(groups: Sequence[Group], reference: Group, minimum: float) -> list[Disparity]:

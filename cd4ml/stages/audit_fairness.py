@@ -83,7 +83,8 @@ class Options(declaration.Options):
         default=Decision.POINT,
     )
     reference: Reference = option(
-        "The group that the others are compared with: the one with the `best` selection rate, or the `largest`.",
+        "The group that the others are compared with: that of the `best` selection rate among groups of the minimum "
+        "size, or the `largest`.",
         default=Reference.BEST,
     )
     reference_groups: Mapping[str, str] = option(
@@ -203,15 +204,20 @@ def _check_options(options: Options) -> None:
         problems.append(f"minimum-group-size must be at least 1, got {options.minimum_group_size}")
     features = options.sensitive_features
     problems += [f"sensitive-features: {name} is named twice" for name in set(features) if features.count(name) > 1]
+    known = f"which names {', '.join(features)}"
     for option_name, named in (("bins", options.bins), ("reference-groups", options.reference_groups)):
-        problems += [f"{option_name}: {name} is not among sensitive-features" for name in named if name not in features]
+        problems += [
+            f"{option_name}: `{name}` is not audited: add it to sensitive-features, {known}, or leave it out"
+            for name in named
+            if name not in features
+        ]
     problems += [*_of_other_task(options), *_useless_limits(options)]
     for item in options.exclude_groups:
         feature, separator, group = item.partition("=")
         if not separator or not group:
             problems.append(f"exclude-groups: expected feature=group, got {item!r}")
         elif feature not in features:
-            problems.append(f"exclude-groups: {feature} is not among sensitive-features")
+            problems.append(f"exclude-groups: `{feature}` is not among sensitive-features, {known}")
     if problems:
         raise OptionsError(problems)
 

@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from tests.conftest import Run
-
-Audit = Callable[..., Run]
+from tests.fairness.conftest import Audit, by_id
 
 
 def group(name: object, selected: int, total: int, column: str = "sex") -> pd.DataFrame:
     """Return `total` rows of a group, `selected` of them with the positive decision; every fourth label is negative."""
     labels = [int(position % 4 != 0) for position in range(total)]
     return pd.DataFrame({"y_true": labels, "y_pred": [1] * selected + [0] * (total - selected), column: [name] * total})
-
-
-@pytest.fixture
-def audit(cd4ml: Callable[..., Run], tmp_path: Path) -> Audit:
-    """Write a predictions table and audit it by sex."""
-
-    def run(*groups: pd.DataFrame, arguments: tuple[str, ...] = ()) -> Run:
-        pd.concat(groups).to_parquet(tmp_path / "predictions.parquet", index=False)
-        return cd4ml(
-            "audit-fairness", "--predictions", "predictions.parquet", "--sensitive-features", "sex", *arguments
-        )
-
-    return run
-
-
-def by_id(run: Run, check_id: str) -> dict[str, Any]:
-    """Return a check of the report."""
-    return next(check for check in run.report["checks"] if check["id"] == check_id)
 
 
 def test_equal_rates__passed(audit: Audit) -> None:
@@ -137,9 +116,18 @@ def test_small_group_far_below__failed(audit: Audit) -> None:
     assert audit(group("diverse", 1, 10), group("male", 50, 100)).code == 1
 
 
-def test_small_best_group__inconclusive_for_all(audit: Audit) -> None:
-    """Where the highest rate comes from a handful of rows, no group can be judged against it."""
+def test_small_best_group__inconclusive(audit: Audit) -> None:
+    """Where the highest rate comes from a handful of rows, the others are compared with the best large one."""
     run = audit(group("diverse", 5, 9), group("male", 50, 100), group("female", 50, 100))
+
+    assert (run.code, run.report["status"]) == (4, "inconclusive")
+    assert by_id(run, "disparate-impact:sex=diverse")["reason"] == "group-too-small"
+    assert by_id(run, "disparate-impact:sex=male")["status"] == "passed"
+
+
+def test_small_groups_alone__inconclusive_for_all(audit: Audit) -> None:
+    """Where every group is too small the best of them is the reference, and none passes."""
+    run = audit(group("diverse", 5, 9), group("male", 10, 20))
 
     assert {check["status"] for check in run.report["checks"]} == {"inconclusive"}
 

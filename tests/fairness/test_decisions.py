@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import Run, run_cd4ml
-
-Audit = Callable[..., Run]
+from tests.fairness.conftest import Audit, by_id
 
 
 def people(name: object, selected: int, total: int, **columns: Any) -> pd.DataFrame:
@@ -21,25 +20,6 @@ def people(name: object, selected: int, total: int, **columns: Any) -> pd.DataFr
     return pd.DataFrame({"y_true": [0, 1] * (total // 2) + [0] * (total % 2), "y_pred": decisions, "sex": name}).assign(
         **columns
     )
-
-
-@pytest.fixture
-def audit(cd4ml: Callable[..., Run], tmp_path: Path) -> Audit:
-    """Write a predictions table and audit it by sex."""
-
-    def run(*groups: pd.DataFrame, arguments: tuple[str, ...] = ()) -> Run:
-        pd.concat(groups).to_parquet(tmp_path / "predictions.parquet", index=False)
-        return cd4ml(
-            "audit-fairness", "--predictions", "predictions.parquet", "--sensitive-features", "sex", *arguments
-        )
-
-    return run
-
-
-def by_id(run: Run, check_id: str) -> dict[str, Any]:
-    """Return a check of the report."""
-    found: dict[str, Any] = next(check for check in run.report["checks"] if check["id"] == check_id)
-    return found
 
 
 # Selected of how many, in the group and in the reference: by `point`, `strict`, `evidence`.
@@ -71,6 +51,25 @@ def test_decision(audit: Audit, mode: str, case: tuple[Any, ...]) -> None:
         assert check["interval"]["lower"] <= check["value"] <= check["interval"]["upper"]
     if check.get("reason") == "not-shown":
         assert "rows of female" in check["advice"] or "no number of rows" in check["advice"]
+
+
+def test_three_rows__no_measure_of_the_others(audit: Audit) -> None:
+    """A group of three rows that are all selected is no reference: it is too small, and the others pass beside it."""
+    run = audit(people("female", 48, 100), people("male", 50, 100), people("other", 3, 3))
+
+    assert (run.code, by_id(run, "disparate-impact:sex=female")["status"]) == (4, "passed")
+    assert by_id(run, "disparate-impact:sex=male")["value"] == 1.0
+    small = by_id(run, "disparate-impact:sex=other")
+    assert (small["status"], small["reason"], small["value"]) == ("inconclusive", "group-too-small", 2.0)
+    assert "other has 3 rows, too few to decide" in small["message"]
+
+
+def test_bins_of_what_is_not_audited__said(audit: Audit) -> None:
+    """Edges for a feature that is not audited are answered with what is missing."""
+    run = audit(people("f", 50, 100, age=30), people("m", 50, 100, age=40), arguments=("--bins", "age=35"))
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert "`age` is not audited: add it to sensitive-features, which names sex" in run.report["summary"]
 
 
 def test_evidence__words(audit: Audit) -> None:
