@@ -6,6 +6,7 @@ import datetime
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -151,8 +152,10 @@ def run(options: Options, context: Context) -> Report:
         image = _build(state, reference, model, scratch, engine, context)
         if image is None:
             return state.report("The image could not be built; nothing was pushed.")
-        _simulate(state, reference, image, model, engine, context)
-        _scan(state, reference, image, scratch, engine, trivy, ignores, context)
+        with ThreadPoolExecutor(max_workers=1) as side_by_side:
+            scanned = side_by_side.submit(_scan, options, reference, scratch, engine, trivy, context)
+            _simulate(state, image, model, engine, context)
+            _judge(state, image, scanned.result(), ignores)
         return _push(state, reference, image, engine, context)
 
 
@@ -345,7 +348,7 @@ def _existing(path: str | None, name: str) -> Path | None:
     return Path(path).resolve()
 
 
-def _simulate(state: _Run, reference: Reference, image: Image, model: Path, engine: Engine, context: Context) -> None:
+def _simulate(state: _Run, image: Image, model: Path, engine: Engine, context: Context) -> None:
     """Start the image, look at it and compare its predictions."""
     from cd4ml.checks import image as checks
     from cd4ml.image import simulate
@@ -402,35 +405,31 @@ def _scored(state: _Run) -> Any:
     return lambda columns: simulate.scored_rows(frame, predictions.frame, columns)
 
 
-def _scan(
-    state: _Run,
-    reference: Reference,
-    image: Image,
-    scratch: Path,
-    engine: Engine,
-    trivy: str,
-    ignores: Sequence[Ignore],
-    context: Context,
-) -> None:
+def _scan(options: Options, reference: Reference, scratch: Path, engine: Engine, trivy: str, context: Context) -> Scan:
     """Scan the image as it would be pushed."""
-    from cd4ml.checks import image as checks
     from cd4ml.image import scan
 
-    options = state.options
     context.progress("scanning the image with Trivy")
     archive = scratch / "image.tar"
     engine.archive(str(reference), archive)
     cache = Path(options.trivy_cache) if options.trivy_cache else None
     found = scan.scan(archive, scratch, trivy=trivy, cache=cache, offline=options.scan_offline, environ=context.environ)
     archive.unlink()
-    today = datetime.datetime.now(datetime.UTC).date()
+    return found
+
+
+def _judge(state: _Run, image: Image, found: Scan, ignores: Sequence[Ignore]) -> None:
+    """Decide on the scan."""
+    from cd4ml.checks import image as checks
+    from cd4ml.image import scan
+
     state.checks += checks.of_scan(
         found,
-        severities=scan.severities(options.severity),
+        severities=scan.severities(state.options.severity),
         ignores=ignores,
-        ignore_unfixed=options.ignore_unfixed,
-        today=today,
-        maximum_age_days=options.maximum_database_age,
+        ignore_unfixed=state.options.ignore_unfixed,
+        today=datetime.datetime.now(datetime.UTC).date(),
+        maximum_age_days=state.options.maximum_database_age,
         image_id=image.id,
     )
     state.details["scan"] = _scan_details(found, ignores)
