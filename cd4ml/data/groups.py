@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING: Final = "(missing)"
+# Between the labels of a set.
+SEPARATOR: Final = ";"
 # More distinct numbers than this are a quantity, not groups.
 MOST_NUMERIC_GROUPS: Final = 20
 MOST_GROUPS: Final = 99
@@ -66,6 +68,11 @@ def label_text(value: object) -> str:
     except ValueError:
         return text
     return str(int(as_number)) if math.isfinite(as_number) and as_number.is_integer() else text
+
+
+def labels_of(text: str) -> list[str]:
+    """Return the labels of a set of labels, ascending and once each; none for an empty text or a separator alone."""
+    return sorted({part.strip() for part in text.split(SEPARATOR)} - {""})
 
 
 def _is_fraction(label: str) -> bool:

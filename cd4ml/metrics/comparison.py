@@ -66,7 +66,7 @@ class Measured:
     @cached_property
     def _spread(self) -> tuple[float, Interval]:
         """Return standard error and interval by the method for the kind of metric."""
-        if is_of_labels(self.metric):
+        if is_of_labels(self.metric, self.sample):
             return _of_labels(self.metric, self.sample, self.value, self.seed)
         if self.metric.function is None:
             return _of_influence(self.metric, self.sample, self.estimate)
@@ -222,7 +222,7 @@ def compare(candidate: Measured, production: Measured) -> Comparison:
         A comparison that is not `certain` where the rows tell nothing on how sure the difference is.
     """
     metric = candidate.metric
-    if is_of_labels(metric):
+    if is_of_labels(metric, candidate.sample):
         error, interval, p_worse = _compare_labels(candidate, production)
     elif metric.function is not None:
         error, interval, p_worse = _compare_rows(candidate, production)

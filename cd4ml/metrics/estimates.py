@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cd4ml.metrics import calibration, class_scores, labels, losses, ranking
+from cd4ml.metrics import calibration, class_scores, labels, losses, multilabel, ranking
 from cd4ml.metrics.performance import Metric, Sample, UndefinedMetricError
 from cd4ml.metrics.ranking import Estimate
 
@@ -31,15 +31,23 @@ def estimate(metric: Metric, sample: Sample) -> Estimate:
     return found
 
 
-def is_of_labels(metric: Metric) -> bool:
+def is_of_labels(metric: Metric, sample: Sample) -> bool:
     """Whether the metric is one of decisions, which counts alone determine."""
-    return metric.function is None and metric.name in labels.NAMES
+    return metric.function is None and metric.name in labels.NAMES and not _is_of_sets(metric, sample)
+
+
+def _is_of_sets(metric: Metric, sample: Sample) -> bool:
+    """Whether the metric looks into sets of labels."""
+    return sample.sets and metric.name in multilabel.NAMES
 
 
 def _estimate(metric: Metric, sample: Sample) -> Estimate:
     """Dispatch on the kind of metric."""
     if metric.function is not None:
         return Estimate(value=float(metric.function(sample)))
+    if _is_of_sets(metric, sample):
+        check_classes(sample)
+        return multilabel.compute(metric.name, sample)
     if metric.name in labels.NAMES:
         check_classes(sample)
         counted = labels.cells(sample)

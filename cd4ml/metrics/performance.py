@@ -1,4 +1,4 @@
-"""Performance metrics by name, for binary and multiclass classification and for regression.
+"""Performance metrics by name, for classification (one of two or several classes, or any of several) and regression.
 
 This module says which metrics there are, which direction is better and what each needs. The numbers come from `labels`
 (metrics of decisions), `ranking`, `losses` and `calibration`; `estimates` picks the one that computes a metric.
@@ -24,6 +24,7 @@ class Task(StrEnum):
 
     BINARY = "binary"
     MULTICLASS = "multiclass"
+    MULTILABEL = "multilabel"
     REGRESSION = "regression"
 
 
@@ -43,7 +44,8 @@ class Sample:
         y_pred: decisions of the same kind.
         y_score: probability of the positive class, None if the table has none.
         weight: positive weights, None for equal ones.
-        labels: the classes, if `y_true` and `y_pred` are indices into them.
+        labels: the classes, if `y_true` and `y_pred` are indices into them; of a multilabel task the different sets.
+        sets: whether the labels are sets of labels.
         quantile: which quantile of the target `y_pred` predicts, for quantile-loss.
         scores: shape (n, K), the score of each of the K labels; None if the table has not all of them.
     """
@@ -55,6 +57,7 @@ class Sample:
     labels: tuple[str, ...] | None = None
     quantile: float = 0.5
     scores: npt.NDArray[np.float64] | None = None
+    sets: bool = False
 
     def rows(self, chosen: npt.NDArray[Any]) -> Sample:
         """Return the sample of some rows, by a mask or by indices."""
@@ -66,6 +69,7 @@ class Sample:
             labels=self.labels,
             quantile=self.quantile,
             scores=None if self.scores is None else self.scores[chosen],
+            sets=self.sets,
         )
 
 
@@ -93,6 +97,7 @@ ALL_TASKS: Final = frozenset(Task)
 _CLASSES: Final = frozenset({Task.BINARY, Task.MULTICLASS})
 _BINARY: Final = frozenset({Task.BINARY})
 _MULTICLASS: Final = frozenset({Task.MULTICLASS})
+_MULTILABEL: Final = frozenset({Task.MULTILABEL})
 _REGRESSION: Final = frozenset({Task.REGRESSION})
 
 
@@ -110,10 +115,13 @@ def _loss(name: str, tasks: frozenset[Task], *, highest: float = math.inf) -> Me
 METRICS: Final[Mapping[str, Metric]] = {
     metric.name: metric
     for metric in (
-        _share("accuracy", _CLASSES),
+        _share("accuracy", _CLASSES | _MULTILABEL),
         _share("balanced-accuracy", _CLASSES),
         *(_share(kind, _BINARY) for kind in ("precision", "recall", "f1")),
-        *(_share(f"{kind}-macro", _CLASSES) for kind in ("precision", "recall", "f1")),
+        *(_share(f"{kind}-macro", _CLASSES) for kind in ("precision", "recall")),
+        _share("f1-macro", _CLASSES | _MULTILABEL),
+        _share("f1-micro", _MULTILABEL),
+        _loss("hamming-loss", _MULTILABEL, highest=1.0),
         *(_share(f"{kind}-weighted", _CLASSES) for kind in ("precision", "recall", "f1")),
         _share("roc-auc", _BINARY, needs_score=True),
         _share("pr-auc", _BINARY, needs_score=True),

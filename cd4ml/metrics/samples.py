@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.data.groups import label_text
+from cd4ml.data.groups import SEPARATOR, label_text, labels_of
 from cd4ml.data.predictions import CLASS_SCORE
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import Sample, Task
@@ -69,6 +69,7 @@ class Reader:
             labels=labels,
             quantile=self.quantile,
             scores=_scores(frame, several, labels),
+            sets=self.task is Task.MULTILABEL,
         )
 
     def _decisions(
@@ -87,7 +88,9 @@ class Reader:
             if other in frame.columns and other not in columns:
                 columns[other] = self._labels(frame[other], other)
         found = {label for column in columns.values() for label in column.labels.tolist()}
-        labels = tuple(sorted(found | {label for p in ("", PRODUCTION) for label in class_columns(frame.columns, p)}))
+        if self.task is Task.MULTICLASS:
+            found |= {label for model in ("", PRODUCTION) for label in class_columns(map(str, frame.columns), model)}
+        labels = tuple(sorted(found))
         number = {label: index for index, label in enumerate(labels)}
         true, predicted = (_taken(columns[name], columns[name].labels.map(number)) for name in names)
         return true, predicted, labels
@@ -112,7 +115,10 @@ class Reader:
         distinct = pd.Series(np.asarray(found) if isinstance(found.dtype, pd.CategoricalDtype) else found)
         if pd.api.types.is_float_dtype(distinct) and not (distinct == distinct.round()).all():
             raise self._no_classes(name)
-        return Column(codes=codes, labels=as_labels(distinct))
+        found_labels = as_labels(distinct)
+        if self.task is Task.MULTILABEL:
+            found_labels = found_labels.map(lambda text: SEPARATOR.join(labels_of(str(text))))
+        return Column(codes=codes, labels=found_labels)
 
     def _no_classes(self, name: str) -> OptionsError:
         """Say that a column holds numbers with decimals: true values are a quantity, predictions may be scores."""

@@ -82,6 +82,8 @@ def details_of(candidate: Sample, production: Sample | None, options: Options) -
 
     if options.task is Task.REGRESSION:
         return {}
+    if options.task is Task.MULTILABEL:
+        return {"label_counts": _label_counts(candidate)}
     positive = {"positive_label": options.positive_label or "1"} if options.task is Task.BINARY else {}
     found = {
         **positive,
@@ -103,6 +105,18 @@ def _class_counts(sample: Sample) -> dict[str, int]:
     found, counts = np.unique(sample.y_true, return_counts=True)
     names = found.tolist() if sample.labels is None else [sample.labels[index] for index in found.tolist()]
     return {str(name): count for name, count in zip(names, counts.tolist(), strict=True)}
+
+
+def _label_counts(sample: Sample) -> dict[str, int]:
+    """Return the rows that have each label."""
+    import numpy as np
+
+    from cd4ml.metrics.multilabel import members
+
+    assert sample.labels is not None
+    labels, member = members(sample.labels)
+    rows = np.bincount(sample.y_true.astype(np.intp), minlength=len(sample.labels))
+    return dict(zip(labels, (rows @ member).tolist(), strict=True))
 
 
 def _curves(sample: Sample) -> dict[str, Any] | None:

@@ -206,6 +206,12 @@ def test_direction(metric: str) -> None:
     if Task.REGRESSION in METRICS[metric].tasks:
         y_true = np.array([1.0, 2.0, 3.0, 4.0])
         perfect, poor = (Sample(y_true=y_true, y_pred=y_true + error) for error in (0.0, 1.0))
+    elif Task.MULTILABEL in METRICS[metric].tasks:
+        true = np.array([0, 1, 2, 3])
+        perfect, poor = (
+            Sample(y_true=true, y_pred=predicted, labels=("", "a", "a;b", "b"), sets=True)
+            for predicted in (true, true[[0, 2, 1, 3]])
+        )
     elif Task.BINARY not in METRICS[metric].tasks:
         true, scores = np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]])
         perfect, poor = (
