@@ -338,7 +338,9 @@ def _report(
     compared.sort(key=lambda feature: severity(feature, limits), reverse=True)
     checks += drift_checks(compared, limits)
     if source is not None and options.label:
-        checks += _performance(options, source, current, list(counted))
+        from cd4ml.stages.drift_performance import performance
+
+        checks += performance(options, source, current, list(counted), numeric=options.task is Task.REGRESSION)
     reasons = {check.reason for check in checks}
     concept = "concept-drift" in reasons
     retrain = bool(reasons & {MODERATE, SIGNIFICANT, "unseen-categories", "covariate-shift", "no-overlap"})
@@ -403,75 +405,6 @@ def _unusable(name: str, reference: Cells, current: Cells) -> Check | None:
         if not cells.n:
             return unusable(name, sample, cells.missing, cells.infinite)
     return None
-
-
-def _performance(options: Options, source: Source, current: Source, features: Sequence[str]) -> list[Check]:
-    """Compare the performance on labelled rows, window by window, and say where a drop comes from."""
-    from cd4ml.checks import concept as checks
-    from cd4ml.data.columns import Family, family
-    from cd4ml.data.labelled import inputs, read_labelled
-    from cd4ml.metrics.concept import increase, origin
-
-    numeric = options.task is Task.REGRESSION
-    columns = [name for name in features if name not in (options.prediction, "y_pred", "y_score")]
-    shared: dict[str, Any] = {"label": options.label, "prediction": options.prediction, "features": columns}
-    before = read_labelled(source, time=None, numeric=numeric, **shared)
-    after = read_labelled(current, time=options.time_column, numeric=numeric, **shared)
-    if min(len(before.losses), len(after.losses)) < options.minimum_rows:
-        return [_too_few_labels(len(before.losses), len(after.losses), options)]
-    windows = _windows(len(after.losses), options.windows if options.time_column else 1, options.minimum_rows)
-    limits = checks.ConceptLimits(
-        maximum_increase=options.maximum_performance_drop * (float(before.losses.mean()) if numeric else 1.0),
-        minimum_rows=options.minimum_rows,
-        alpha=options.alpha,
-        loss="mean-absolute-error" if numeric else "error-rate",
-    )
-    named = [(_window_name(number, part, after.times), part) for number, part in enumerate(windows, start=1)]
-    names = [f"window-{number}" for number in range(1, len(windows) + 1)] if after.times else ["labelled-rows"]
-    found = [
-        replace(check, id=f"performance:{name}")
-        for check, name in zip(
-            checks.window_checks([(name, increase(before.losses, after.losses[part])) for name, part in named], limits),
-            names,
-            strict=True,
-        )
-    ]
-    worse = checks.alarming(found)
-    if not worse or not columns:
-        return [*found, checks.no_drop(len(after.losses))] if not worse else found
-    rows = [row for position in worse for row in range(*windows[position].indices(len(after.losses)))]
-    categorical = [
-        name
-        for name in columns
-        if name in options.categorical or family(source.schema[name]) in (Family.TEXT, Family.BOOLEAN)
-    ]
-    pair = inputs(before.frame, after.frame[rows], categorical)
-    return [*found, checks.origin_check(origin(before.losses, after.losses[rows], *pair))]
-
-
-def _too_few_labels(reference: int, current: int, options: Options) -> Check:
-    """Return the check for labels that have not arrived yet."""
-    return Check(
-        id="performance",
-        status=Status.INCONCLUSIVE,
-        reason="too-few-labels",
-        n=current,
-        message=f"{current} current rows and {reference} reference rows have a label in `{options.label}`: too few.",
-        advice=f"Wait until {options.minimum_rows} labels have arrived, or take `label` off.",
-    )
-
-
-def _windows(rows: int, wanted: int, least: int) -> list[slice]:
-    """Return windows of equally many rows, fewer than wanted where they would be too small."""
-    number = max(1, min(wanted, rows // least))
-    return [slice(rows * index // number, rows * (index + 1) // number) for index in range(number)]
-
-
-def _window_name(number: int, part: slice, times: Sequence[str] | None) -> str:
-    """Return the name of a window of time."""
-    if times is None:
-        return "all labelled rows"
-    return f"window {number} ({times[part.start]} to {times[part.stop - 1]})"
 
 
 def _metrics(feature: FeatureDrift, limits: Limits) -> dict[str, Any]:

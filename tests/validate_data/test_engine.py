@@ -296,3 +296,42 @@ def test_file_that_shrinks_while_it_is_read__refused(tmp_path: Path) -> None:
 
     with pytest.raises(OptionsError, match="rows|no readable"):
         audited(source, load_schema(str(tmp_path / "schema.yaml"), tmp_path), metadata=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "proof"),
+    [("isin: [Oslo, Bergen]", "dictionary"), ("str_length: {min_value: 4, max_value: 6}", "dictionary")],
+)
+def test_categories__are_decided_without_pandera(
+    cd4ml: Callable[..., Run], tmp_path: Path, settings: str, proof: str
+) -> None:
+    """Checks of categories are proven on their few texts, and the rows that break them are counted."""
+    cities = pa.array(["Oslo", "Bergen", None, "Oslo"]).dictionary_encode()
+    pq.write_table(pa.table({"city": cities}), tmp_path / "t.parquet")
+    (tmp_path / "schema.yaml").write_text(
+        f"columns:\n  city: {{dtype: category, nullable: true, checks: {{{settings}}}}}\n"
+    )
+    (tmp_path / "bad.yaml").write_text("columns:\n  city: {dtype: str, nullable: true, checks: {notin: [Oslo]}}\n")
+
+    good = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
+    bad = cd4ml("validate-data", "--data", "t.parquet", "--schema", "bad.yaml")
+
+    decided = good.report["details"]["t.parquet"]["decided_by"]["city"]
+    assert good.code == 0 and decided[settings.partition(":")[0]] == proof and "pandera" not in decided.values()
+    found = {check["id"]: check for check in bad.report["checks"]}
+    assert found["notin:city"]["value"] == 2
+    assert found["dtype:city"]["message"] == "Column `city` is not of type string[pyarrow]; it is category."
+
+
+def test_listed_categories__are_another_type_than_any(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Categories that a schema lists are compared by pandera, which knows their order; a plain type would pass them."""
+    pq.write_table(pa.table({"city": pa.array(["Oslo", "Bergen"]).dictionary_encode()}), tmp_path / "t.parquet")
+    (tmp_path / "listed.py").write_text(
+        "import pandas as pd\nimport pandera.pandas as pa\n"
+        "Schema = pa.DataFrameSchema({'city': pa.Column(pd.CategoricalDtype(['Oslo']))})\n"
+    )
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "listed:Schema")
+
+    assert run.code == 1
+    assert {check["id"] for check in run.report["checks"] if check["status"] == "failed"} == {"dtype:city"}

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cd4ml.data.engine.facts import Facts, add_dictionaries, from_footers
-from cd4ml.data.engine.predicates import Family, broken, by_bounds, family, proven, understood
+from cd4ml.data.engine.predicates import Family, broken, by_bounds, family, is_category, of_categories
+from cd4ml.data.engine.predicates import proven, understood
 from cd4ml.data.engine.rules import Part, Rules, Test
 from cd4ml.data.engine.types import DTYPES, meets, pandas_name
 from cd4ml.data.engine.unique import duplicates
@@ -40,11 +41,20 @@ class Target:
         """The column, as the schema coerces it."""
         import polars as pl
 
-        return pl.col(self.name).cast(pl.Float64) if self.widened else pl.col(self.name)
+        if self.widened or is_category(self.stored):
+            return pl.col(self.name).cast(self.type)
+        return pl.col(self.name)
 
     @property
     def type(self) -> pl.DataType:
-        """The type of the values that checks see."""
+        """The type of the values that checks see; categories are texts to them."""
+        import polars as pl
+
+        return pl.String() if is_category(self.stored) else self.coerced
+
+    @property
+    def coerced(self) -> pl.DataType:
+        """The type of the column, as the schema coerces it."""
         import polars as pl
 
         return pl.Float64() if self.widened else self.stored
@@ -111,7 +121,8 @@ def _target(name: str, part: Part, source: Source) -> Target:
     widened = bool(twice_coerced and part.dtype == "float64" and stored.is_integer())
     unchanged = not twice_coerced or part.dtype == actual or widened
     time_of_unit = of is Family.TIME and twice_coerced  # coercion changes the unit, and may overflow
-    whole = of is None or not known_type or not unchanged or time_of_unit
+    odd = is_category(stored) and (part.unique or not all(map(of_categories, part.tests)))
+    whole = of is None or not known_type or not unchanged or time_of_unit or odd
     return Target(name=name, part=part, stored=stored, family=of, widened=widened and not whole, whole=whole)
 
 
@@ -186,7 +197,7 @@ def _without_gaps(targets: Sequence[Target], facts: dict[str, Facts], result: Au
     kept = []
     for target in targets:
         part = target.part
-        actual = pandas_name(target.type, facts[target.name].nulls or 0)
+        actual = pandas_name(target.coerced, facts[target.name].nulls or 0)
         if part.coerce and part.dtype is not None and part.dtype != actual:
             result.whole.append(target.name)
         else:
@@ -232,7 +243,7 @@ def _judge(
     if target.widened:
         result.changed[name] = counts[name, "changed"]
     if part.dtype is not None:
-        actual = str(pandas_name(target.type, facts.nulls or 0))
+        actual = str(pandas_name(target.coerced, facts.nulls or 0))
         proofs["dtype"] = origin["nulls"]
         if not meets(part.dtype, actual):
             result.findings["dtype", name] = Finding(failing=1, columns=[actual])

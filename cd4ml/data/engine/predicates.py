@@ -34,13 +34,20 @@ def family(stored: pl.DataType) -> Family | None:
 
     if stored.is_float() or (stored.is_integer() and stored not in (pl.UInt64, pl.Int128, pl.UInt128)):
         return Family.NUMBER
-    if stored == pl.String:
+    if stored == pl.String or is_category(stored):
         return Family.TEXT
     if stored == pl.Boolean:
         return Family.BOOLEAN
     if isinstance(stored, pl.Datetime) and stored.time_zone is None:
         return Family.TIME
     return None
+
+
+def is_category(stored: pl.DataType) -> bool:
+    """Whether a stored type is one of categories, each text written once."""
+    import polars as pl
+
+    return isinstance(stored, pl.Categorical | pl.Enum)
 
 
 _ORDER: Final = frozenset("greater_than greater_than_or_equal_to less_than less_than_or_equal_to in_range".split())
@@ -58,6 +65,11 @@ def understood(test: Test, of: Family) -> bool:
     if of is Family.BOOLEAN and test.kind in _ORDER:
         return False
     return all(isinstance(value, of.value) and (of is Family.BOOLEAN) == isinstance(value, bool) for value in values)
+
+
+def of_categories(test: Test) -> bool:
+    """Whether a check of texts means the same for categories; pandas compares these by rules of their own."""
+    return test.kind is not None and (test.kind in ("isin", "notin") or test.kind.startswith("str_"))
 
 
 def _compared(test: Test) -> list[Any]:

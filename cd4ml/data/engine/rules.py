@@ -125,7 +125,7 @@ def from_pandera(schema: Any) -> Rules:
     indexes = getattr(schema.index, "indexes", None) or [schema.index]
     parts = [replace(_part(column), required=column.required) for column in schema.columns.values()]
     if schema.dtype is not None:  # the table's type takes the place of every column's own
-        parts = [replace(part, dtype=str(Engine.dtype(schema.dtype))) for part in parts]
+        parts = [replace(part, dtype=_type_name(Engine.dtype(schema.dtype))) for part in parts]
     if schema.coerce:
         parts = [replace(part, coerce=True) for part in parts]
     return Rules(
@@ -139,12 +139,18 @@ def from_pandera(schema: Any) -> Rules:
     )
 
 
+def _type_name(dtype: Any) -> str:
+    """Return pandera's name of a type; categories that are listed, or have an order, are another type than any."""
+    listed, ordered = getattr(dtype, "categories", None), getattr(dtype, "ordered", False)
+    return str(dtype) if listed is None and not ordered else f"{dtype} of {listed}, ordered={ordered}"
+
+
 def _part(part: Any) -> Part:
     """Return what is demanded of a pandera Column or Index."""
     return Part(
         name=str(part.name),
         regex=bool(getattr(part, "regex", False)),
-        dtype=None if part.dtype is None else str(part.dtype),
+        dtype=None if part.dtype is None else _type_name(part.dtype),
         coerce=bool(part.coerce),
         nullable=bool(part.nullable),
         unique=bool(part.unique),

@@ -28,6 +28,7 @@ DTYPES: Final[Mapping[str, str]] = {
     "float": "float64",
     **{name: name for name in ("float32", "float64", "Float32", "Float64", "bool")},
     **{name: _TEXT for name in ("str", "string", _TEXT)},
+    "category": "category",
     **{name: _TIME for name in ("datetime64", "datetime64[s]", "datetime64[ms]", "datetime64[us]", _TIME)},
 }
 
@@ -45,6 +46,8 @@ def pandas_name(stored: pl.DataType, nulls: int) -> str | None:
         return name
     if stored == pl.String:
         return _TEXT
+    if isinstance(stored, pl.Categorical | pl.Enum):
+        return "category"
     if isinstance(stored, pl.Datetime) and stored.time_zone is None:
         return _TIME
     return None

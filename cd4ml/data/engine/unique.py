@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.engine.predicates import is_category
 from cd4ml.data.engine.rules import Keep
 from cd4ml.data.sources import Source
 
@@ -95,6 +96,10 @@ def _key(source: Source, columns: Sequence[str]) -> pl.Expr:
 
 def _comparable(value: pl.Expr, stored: pl.DataType) -> pl.Expr:
     """Return values as pandas compares them: not-a-number is a missing value, and minus zero is zero."""
+    import polars as pl
+
+    if is_category(stored):
+        return value.cast(pl.String)
     return (value + 0.0).fill_nan(None) if stored.is_float() else value
 
 
