@@ -201,7 +201,12 @@ def _no_worse_than(rule: Rule, comparison: Comparison, p: float) -> Check:
         return _check(rule, comparison, Status.PASSED, message)
     if shown_worse(rule, comparison, p):
         return _check(
-            rule, comparison, Status.FAILED, f"{margin}, and worse it is (p = {p:.2g})", "regression", _FIND_ROWS
+            rule,
+            comparison,
+            Status.FAILED,
+            f"{margin}, and chance does not explain that it is worse (p = {p:.2g})",
+            "regression",
+            _FIND_ROWS,
         )
     message = f"{margin}, but the true loss may be {largest:.2g}: too few rows to tell"
     return _check(rule, comparison, Status.INCONCLUSIVE, message, "too-few-rows", _more(comparison, rule.tolerance))
@@ -219,7 +224,7 @@ def _not_significantly_worse(rule: Rule, comparison: Comparison, p: float, tests
     """Block what is shown to be worse."""
     family = f" after Holm's correction for {tests} tests" if tests > 1 else ""
     if p < LEVEL:
-        message = f"significantly worse (p = {p:.2g}{family})"
+        message = f"significantly worse: chance does not explain the loss (p = {p:.2g}{family})"
         return _check(rule, comparison, Status.FAILED, message, "significantly-worse", _FIND_ROWS)
     return _check(rule, comparison, Status.PASSED, f"not significantly worse (p = {p:.2g}{family})")
 

@@ -49,7 +49,8 @@ def _searched(search: Search, limit: float | None, beyond: int) -> Check:
             message=f"None of {search.too_small:,} slices has {rows} inside and outside: nothing was searched.",
             advice=f"Add rows (there are {search.n:,}), or set slice-search-minimum-rows to less.",
         )
-    what = f"{search.tested:,} slices of {columns} columns with {rows} were searched for a greater {_called(search)}"
+    of = "1 column" if columns == 1 else f"{columns} columns"
+    what = f"{search.tested:,} slices of {of} with {rows} were searched for a greater {_called(search)}"
     small = f" ({search.too_small:,} smaller ones were not)" if search.too_small else ""
     return Check(
         id="slice-search",

@@ -23,6 +23,7 @@ from cd4ml.metrics.multiplicity import benjamini_hochberg
 from cd4ml.metrics.performance import Sample
 from cd4ml.metrics.ranking import weights
 from cd4ml.metrics.slices import coded, text_edges
+from cd4ml.options import nearest
 from cd4ml.report import Interval
 
 if TYPE_CHECKING:
@@ -113,13 +114,16 @@ def searchable(frame: pd.DataFrame, names: Sequence[str], bins: Mapping[str, str
         strict: whether a column that cannot be searched is an error, and not just skipped.
 
     Raises:
-        OptionsError: no column can be searched, or one of `strict` ones.
+        OptionsError: no column can be searched, or one of `strict` ones; edges of a column that there is not.
     """
+    unknown = [f"slice-bins: no column `{name}`{nearest(name, names)}" for name in bins if name not in frame.columns]
+    if unknown:
+        raise OptionsError(unknown)
     codes: dict[str, npt.NDArray[np.int16]] = {}
     parts: dict[str, Sequence[str]] = {}
     skipped: dict[str, str] = {}
     for name in names:
-        problem = _unsearchable(frame[name])
+        problem = "" if name in bins else _unsearchable(frame[name])
         if not problem:
             try:
                 edges = bins.get(name) or text_edges(frame[name], BINS)

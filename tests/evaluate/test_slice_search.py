@@ -125,6 +125,23 @@ def test_declared_bins__used(evaluate: Evaluate) -> None:
     assert worst(run)["slice"] == {"region": "north", "age": ">=67"}
 
 
+def test_columns_of_any_kind__searched_or_named(evaluate: Evaluate) -> None:
+    """Numbers written as texts are cut where edges say so; lists and records are left out by name."""
+    frame = planted(2_000)
+    odd = frame.assign(
+        age=frame["age"].round(3).astype(str),
+        tags=pd.Series([["a", "b"] for _ in range(2_000)], dtype=object),
+        record=pd.Series([{"a": 1} for _ in range(2_000)], dtype=object),
+        at=pd.date_range("2026-01-01", periods=2_000, freq="h", tz="UTC"),
+    )
+    run = evaluate(odd, *SEARCH, "--slice-bins", "age=30:67")
+
+    said = run.report["metrics"]["slice_search"]
+    assert run.code == 0
+    assert said["columns"]["age"] == ["<30", "30 to <67", ">=67", "(missing)"]
+    assert said["skipped"].keys() == {"tags", "record", "at"}
+
+
 def test_too_few_rows__inconclusive(evaluate: Evaluate) -> None:
     """A search that could test nothing is no pass."""
     run = evaluate(judged(people(150), 0.1), *SEARCH)
@@ -142,6 +159,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "limit in percent": (("--slice-search", "*", "--maximum-slice-gap", "10"), "below 1"),
     "depth": (("--slice-search", "*", "--slice-search-depth", "4"), "1, 2 or 3"),
     "rows": (("--slice-search", "*", "--slice-search-minimum-rows", "1"), "at least 10"),
+    "edges of nothing": (("--slice-search", "*", "--slice-bins", "agee=30"), "did you mean `age`"),
     "edges of texts": (("--slice-search", "*", "--slice-bins", "region=1:2"), "no numbers"),
 }
 
