@@ -195,31 +195,37 @@ def _of_other_task(options: Options) -> Iterable[str]:
 
 def _check_options(options: Options) -> None:
     """Refuse limits that decide nothing."""
-    problems = []
-    if not 0 < options.minimum_ratio <= 1:
-        problems.append(f"minimum-ratio must be above 0 and at most 1, got {options.minimum_ratio:g}")
-    if not 0 <= options.maximum_excluded < 1:
-        problems.append(f"maximum-excluded must be at least 0 and below 1, got {options.maximum_excluded:g}")
-    if options.minimum_group_size < 1:
-        problems.append(f"minimum-group-size must be at least 1, got {options.minimum_group_size}")
+    ranges = (
+        ("minimum-ratio", options.minimum_ratio, 0 < options.minimum_ratio <= 1, "above 0 and at most 1"),
+        ("maximum-excluded", options.maximum_excluded, 0 <= options.maximum_excluded < 1, "at least 0 and below 1"),
+        ("minimum-group-size", options.minimum_group_size, options.minimum_group_size >= 1, "at least 1"),
+    )
+    problems = [f"{name} must be {words}, got {value:g}" for name, value, kept, words in ranges if not kept]
     features = options.sensitive_features
     problems += [f"sensitive-features: {name} is named twice" for name in set(features) if features.count(name) > 1]
-    known = f"which names {', '.join(features)}"
-    for option_name, named in (("bins", options.bins), ("reference-groups", options.reference_groups)):
-        problems += [
-            f"{option_name}: `{name}` is not audited: add it to sensitive-features, {known}, or leave it out"
-            for name in named
-            if name not in features
-        ]
-    problems += [*_of_other_task(options), *_useless_limits(options)]
-    for item in options.exclude_groups:
-        feature, separator, group = item.partition("=")
-        if not separator or not group:
-            problems.append(f"exclude-groups: expected feature=group, got {item!r}")
-        elif feature not in features:
-            problems.append(f"exclude-groups: `{feature}` is not among sensitive-features, {known}")
+    problems += [*_not_audited(options), *_of_other_task(options), *_useless_limits(options)]
     if problems:
         raise OptionsError(problems)
+
+
+def _not_audited(options: Options) -> Iterable[str]:
+    """Yield what options say about features that are not audited."""
+    excluded = []
+    for item in options.exclude_groups:
+        feature, separator, group = item.partition("=")
+        if separator and group:
+            excluded.append(feature)
+        else:
+            yield f"exclude-groups: expected feature=group, got {item!r}"
+    named = {"bins": options.bins, "reference-groups": options.reference_groups, "exclude-groups": excluded}
+    known = ", ".join(options.sensitive_features)
+    for option_name, names in named.items():
+        for name in names:
+            if name not in options.sensitive_features:
+                yield (
+                    f"{option_name}: `{name}` is not audited: add it to sensitive-features, which names {known}, "
+                    "or leave it out"
+                )
 
 
 def _useless_limits(options: Options) -> Iterable[str]:
