@@ -65,7 +65,9 @@ def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
         yield from _part_rules(INDEX, index)
     for test in demanded.tests:
         yield _test_rule("", "the table", test)
-    if demanded.unique:
+    # What a column demands of itself, and the table of that column alone, is one rule with one verdict.
+    said = len(demanded.unique) == 1 and any(part.unique for name, part in targets if name == demanded.unique[0])
+    if demanded.unique and not said:
         together = ", ".join(demanded.unique)
         named = " and ".join(f"`{name}`" for name in demanded.unique)
         held, broken = f"No row repeats another one in {named}.", f"Rows repeat others in {named}:"

@@ -90,3 +90,14 @@ def test_module_that_is_missing__is_named(cd4ml: Command, tmp_path: Path, source
 
     assert run.code == 3 and words in run.report["summary"]
     assert advice in str(run.report)
+
+
+def test_one_demand_of_column_and_table__is_one_check(cd4ml: Command, tmp_path: Path) -> None:
+    """A key that both the column and the table demand is listed once, and not a second time as if it held."""
+    pd.DataFrame({"id": [1, 1, 2]}).to_parquet(tmp_path / "t.parquet", index=False)
+    (tmp_path / "schema.yaml").write_text("columns:\n  id: {dtype: int64, unique: true}\nunique: [id]\n")
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
+
+    found = [check["status"] for check in run.report["checks"] if check["id"] == "unique:id"]
+    assert found == ["failed"]
