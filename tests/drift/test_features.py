@@ -345,3 +345,18 @@ def test_identifier__refused(drift: Drift) -> None:
     run = drift(pd.DataFrame({"id": names}), pd.DataFrame({"id": names[::-1]}))
 
     assert run.code == 2 and "exclude" in str(run.report["checks"])
+
+
+def test_predictions_table__production_and_bookkeeping_are_no_features(drift: Drift) -> None:
+    """Of a predictions table the candidate's decisions and scores are compared, not ids, weights or production's."""
+    rng = np.random.default_rng(0)
+    scores: dict[str, Any] = {
+        f"{model}y_score_{name}": rng.random(2_000) for model in ("", "production_") for name in ("a", "b")
+    }
+    decided: dict[str, Any] = {"y_true": "a", "y_pred": rng.choice(["a", "b"], 2_000), "production_y_pred": "a"}
+    table = customers().assign(row_id=np.arange(2_000), sample_weight=1.0, **decided, **scores)
+
+    run = drift(table, table.assign(row_id=table["row_id"] + 10_000, y_true="b", income=table["income"][::-1].array))
+
+    compared = {name.partition(":")[2] for name in by_id(run) if name.startswith("drift:")}
+    assert compared == {"age", "income", "city", "member", "y_pred", "y_score_a", "y_score_b"}
