@@ -48,7 +48,7 @@ def missing(what: str) -> None:
 
 
 # Folders whose tests share something that is slow to start; one worker runs them, so that it is started once.
-TOGETHER = ("documented", "image", "actions", "registry", "scoring", "serving")
+TOGETHER = ("image", "actions", "registry", "scoring", "serving")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
