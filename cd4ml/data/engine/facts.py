@@ -148,31 +148,27 @@ def add_dictionaries(source: Source, facts: Mapping[str, Facts], columns: Sequen
     """Add the values of columns of texts that are stored by dictionary, where there are few of them."""
     import pyarrow.parquet as pq
 
-    for name in columns:
-        values: set[str] | None = set()
-        for file in source.files:
-            if name not in dictionaries(pq.read_metadata(file)):
-                values = None
-                break
-            with pq.ParquetFile(file, read_dictionary=[name]) as stored:
-                for group in range(stored.metadata.num_row_groups):
-                    values = _joined(values, stored, group, name)
-                    if values is None:
-                        break
-            if values is None:
-                break
-        if values is not None:
-            facts[name].values = frozenset(values)
-            facts[name].origin["values"] = "dictionary"
+    few: dict[str, set[str]] = {name: set() for name in columns}
+    for file in source.files:
+        metadata = pq.read_metadata(file)
+        short, positions = dictionaries(metadata), _leaves(metadata)
+        few = {name: values for name, values in few.items() if name in short and name in positions}
+        with pq.ParquetFile(file, metadata=metadata, read_dictionary=list(few)) as stored:
+            for name in list(few):
+                groups = range(metadata.num_row_groups)
+                if not all(_joined(few[name], stored, group, name, positions[name]) for group in groups):
+                    del few[name]
+    for name, values in few.items():
+        facts[name].values = frozenset(values)
+        facts[name].origin["values"] = "dictionary"
 
 
-def _joined(values: set[str] | None, stored: Any, group: int, name: str) -> set[str] | None:
-    """Add a row group's dictionary; None if there is none, or too large a one."""
-    position = _leaves(stored.metadata).get(name)
-    if values is None or position is None or not stored.metadata.row_group(group).column(position).has_dictionary_page:
-        return None
+def _joined(values: set[str], stored: Any, group: int, name: str, position: int) -> bool:
+    """Add a row group's dictionary; False if there is none, or too large a one."""
+    if not stored.metadata.row_group(group).column(position).has_dictionary_page:
+        return False
     for chunk in stored.read_row_group(group, columns=[name]).column(name).chunks:
         if len(chunk.dictionary) > MOST_VALUES:
-            return None
+            return False
         values.update(value for value in chunk.dictionary.to_pylist() if value is not None)
-    return values if len(values) <= MOST_VALUES else None
+    return len(values) <= MOST_VALUES
