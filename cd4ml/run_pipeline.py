@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TextIO, TypeVar
+from typing import Final, TextIO, TypeVar
 
 import cd4ml
 from cd4ml.arguments import INPUT_PREFIX
@@ -55,15 +55,17 @@ class PipelineOptions(PlanOptions):
     json: bool = option("Print the pipeline's JSON on standard output.", default=False)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    """What became of one stage."""
+    """What became of one stage; of one that did not run there is no more than its status."""
 
     stage: str
     status: str
-    exit_code: int | None
-    report: str | None
-    seconds: float
+    exit_code: int | None = None
+    report: str | None = None
+    seconds: float = 0.0
+    summary: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_pipeline(arguments: Sequence[str], door: Door) -> int:
@@ -141,9 +143,9 @@ def _run(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> li
     outcomes: list[_Outcome] = []
     for name, runs in wanted.items():
         if not runs:
-            outcomes.append(_Outcome(stage=name, status=Status.SKIPPED, exit_code=None, report=None, seconds=0.0))
+            outcomes.append(_Outcome(stage=name, status=Status.SKIPPED))
         elif _blocked(name, outcomes):
-            outcomes.append(_Outcome(stage=name, status=NOT_RUN, exit_code=None, report=None, seconds=0.0))
+            outcomes.append(_Outcome(stage=name, status=NOT_RUN))
         else:
             outcomes.append(_one(name, options, inner))
     return outcomes
@@ -170,7 +172,15 @@ def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:
     started = time.time()
     result = run_stage(name, arguments, door)
     seconds = round(time.time() - started, 3)
-    return _Outcome(stage=name, status=result.status, exit_code=result.code, report=report, seconds=seconds)
+    return _Outcome(
+        stage=name,
+        status=result.status,
+        exit_code=result.code,
+        report=report,
+        seconds=seconds,
+        summary=result.summary,
+        outputs=result.outputs,
+    )
 
 
 def _finish(outcomes: Sequence[_Outcome], options: PipelineOptions, door: Door) -> int:
@@ -197,27 +207,18 @@ def _finish(outcomes: Sequence[_Outcome], options: PipelineOptions, door: Door) 
 
 def _stage_outputs(ran: Sequence[_Outcome]) -> dict[str, str]:
     """Return the outputs of the stages, such as the image; a stage that did not pass has none."""
-    outputs: dict[str, Any] = {}
-    for outcome in ran:
-        if outcome.report and outcome.status == Status.PASSED:
-            outputs |= json.loads(Path(outcome.report).read_text(encoding="utf-8"))["outputs"]
-    return outputs
+    return {name: text for one in ran if one.status == Status.PASSED for name, text in one.outputs.items()}
 
 
 def _overview(outcomes: Sequence[_Outcome], status: Status, door: Door, *, to: TextIO) -> None:
     """Print the verdicts of all stages, and put them above what the stages wrote into the step's summary."""
-    rows = [overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=_said(o.report)) for o in outcomes]
+    rows = [overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=o.summary) for o in outcomes]
     print(overview.text(rows), file=to)
     summary = door.file("GITHUB_STEP_SUMMARY")
     if summary:
         from cd4ml.github.runtime import prepend_summary
 
         prepend_summary(summary, overview.markdown(rows, status))
-
-
-def _said(report: str | None) -> str:
-    """Return the summary of a stage's report."""
-    return str(json.loads(Path(report).read_text(encoding="utf-8"))["summary"]) if report else ""
 
 
 def _write_outputs(door: Door, status: Status, report: str, outputs: Mapping[str, str]) -> None:

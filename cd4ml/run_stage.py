@@ -36,6 +36,8 @@ class Ended:
 
     status: Status
     code: int
+    summary: str
+    outputs: Mapping[str, str]
 
 
 def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
@@ -145,7 +147,7 @@ class _State:
         else:
             print(terminal(report), file=self.door.stdout, end="")
         print(f"  report: {safe(str(self.path))} ({duration(time.time() - self.started)})", file=self.door.stderr)
-        return Ended(status=report.status, code=code.code)
+        return Ended(status=report.status, code=code.code, summary=report.summary, outputs=report.outputs)
 
     def defect(self, error: Exception) -> Ended:
         """Report a defect of cd4ml itself."""
