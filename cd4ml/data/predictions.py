@@ -96,8 +96,13 @@ def _needed(found: Sequence[str], path: Path, columns: Mapping[str, str], others
     missing = [f"{path} has no column `{n}`{nearest(n, known)}" for n in others if n not in (*known, EVERY)]
     if missing:
         raise OptionsError(missing, advice="score-model carries columns listed in its `keep` option into the table.")
-    wanted = {*COLUMNS, *(known if EVERY in others else others)}
-    return [name for name, called in zip(found, known, strict=True) if called in wanted or is_score(called)]
+    wanted = set(known if EVERY in others else others)
+    return [name for name, called in zip(found, known, strict=True) if called in wanted or is_standard(called)]
+
+
+def is_standard(name: str) -> bool:
+    """Whether a column is one of the table's own, and no slice or sensitive feature."""
+    return name in COLUMNS or is_score(name)
 
 
 def is_score(name: str) -> bool:
@@ -135,7 +140,7 @@ def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
     for name in ("y_true", "y_pred"):
         if name not in frame.columns:
             problems.append(no_column(name, list(map(str, frame.columns)), path))
-    for name in [name for name in map(str, frame.columns) if name in COLUMNS or is_score(name)]:
+    for name in [name for name in map(str, frame.columns) if is_standard(name)]:
         nulls = int(frame[name].isna().sum())
         if nulls:
             problems.append(f"{path}: column `{name}` has {nulls} rows without a value")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.data.groups import SEPARATOR, label_text, labels_of
+from cd4ml.data.groups import SEPARATOR, distinct_values, label_text, labels_of
 from cd4ml.data.predictions import CLASS_SCORE
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import Sample, Task
@@ -105,14 +105,11 @@ class Reader:
 
     def _labels(self, values: pd.Series[Any], name: str) -> Column:
         """Return class labels; numbers with decimals are no labels."""
-        import numpy as np
         import pandas as pd
 
         from cd4ml.data.groups import as_labels
 
-        codes, found = pd.factorize(values)
-        # Categories are looked at as what they stand for.
-        distinct = pd.Series(np.asarray(found) if isinstance(found.dtype, pd.CategoricalDtype) else found)
+        codes, distinct = distinct_values(values)
         if pd.api.types.is_float_dtype(distinct) and not (distinct == distinct.round()).all():
             raise self._no_classes(name)
         found_labels = as_labels(distinct)

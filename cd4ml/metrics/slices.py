@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.groups import distinct_values
 from cd4ml.errors import OptionsError
 from cd4ml.options import number
 
@@ -87,8 +88,7 @@ def coded(values: pd.Series[Any], name: str, edges: str | None) -> Coded:
 
     if edges is not None:
         return _binned(values, name, edges)
-    codes, found = pd.factorize(values)
-    distinct = pd.Series(np.asarray(found) if isinstance(found.dtype, pd.CategoricalDtype) else found)
+    codes, distinct = distinct_values(values)
     if pd.api.types.is_numeric_dtype(distinct) and len(distinct) > MOST_NUMBERS:
         raise OptionsError(
             f"slices: `{name}` has {len(distinct)} different numbers: a quantity, not groups",

@@ -220,11 +220,11 @@ def _profile_of_model(options: Options, context: Context) -> tuple[Profile, None
 def _features(options: Options, source: Source) -> tuple[list[str], list[str]]:
     """Return which columns are compared as numbers and which as categories."""
     from cd4ml.data.columns import Family, family
-    from cd4ml.data.predictions import CLASS_SCORE
+    from cd4ml.metrics.samples import PRODUCTION, class_columns
 
     _known(options, source)
     aside = {*_NO_FEATURES, *options.exclude, options.label, options.time_column}
-    aside |= {name for name in source.schema if name.startswith(f"production_{CLASS_SCORE}")}
+    aside |= set(class_columns(source.schema, PRODUCTION).values())
     names = list(options.features) or [name for name in source.schema if name not in aside]
     families = {name: family(source.schema[name]) for name in names}
     if not options.features:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks.comparison import Decision, Rule
-from cd4ml.data.predictions import COLUMNS, EVERY, is_score
+from cd4ml.data.predictions import EVERY, is_standard
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import METRICS, Metric, Task, of_task
 from cd4ml.options import nearest
@@ -154,7 +154,7 @@ def _search_problems(options: Options) -> Iterable[str]:
         yield f"slice-search-depth must be 1, 2 or 3, got {options.slice_search_depth}"
     if options.slice_search_minimum_rows < MINIMUM_SEARCHED:
         yield f"slice-search-minimum-rows must be at least {MINIMUM_SEARCHED}"
-    taken = [name for name in options.slice_search if name in COLUMNS or is_score(name)]
+    taken = [name for name in options.slice_search if is_standard(name)]
     if taken:
         yield f"slice-search: {', '.join(taken)} cannot be searched: standard columns of the predictions"
 

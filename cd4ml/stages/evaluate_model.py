@@ -260,11 +260,11 @@ def _searchable(predictions: Predictions, options: Options) -> Columns | None:
     """Return the columns that are searched for bad slices, None if none is asked for."""
     if not options.slice_search:
         return None
-    from cd4ml.data.predictions import COLUMNS, is_score
+    from cd4ml.data.predictions import EVERY, is_standard
     from cd4ml.metrics.slice_search import searchable
 
-    found = [name for name in map(str, predictions.frame.columns) if name not in COLUMNS and not is_score(name)]
-    everything = "*" in options.slice_search
+    found = [name for name in map(str, predictions.frame.columns) if not is_standard(name)]
+    everything = EVERY in options.slice_search
     names = found if everything else list(dict.fromkeys(options.slice_search))
     return searchable(predictions.frame, names, options.slice_bins, strict=not everything)
 
