@@ -23,7 +23,7 @@ demo: setup
 	@$(python) bin/demo
 
 test: tools lint
-	@$(python) -m pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGUMENTS)
+	@$(python) -m pytest --numprocesses 2 $(PYTEST_ARGUMENTS)
 
 lint: setup
 	@$(python) -m black --quiet --check $(checked)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,15 +49,22 @@ def missing(what: str) -> None:
 
 
 # Folders whose tests share something that is slow to start; one worker runs them, so that it is started once.
-TOGETHER = ("image", "actions", "registry", "scoring", "serving")
+TOGETHER = frozenset({"actions", "image", "registry", "scoring", "serving"})
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of such a folder on one worker."""
-    for item in items:
-        folder = item.path.parent.name
-        if folder in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(folder))
+class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Hand out tests one by one, but those of a folder in TOGETHER as one piece of work."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the folder's name or, for a test that shares nothing slow, the test's own id."""
+        folder = Path(nodeid.partition("::")[0]).parent.name
+        return folder if folder in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
+    """Take the scheduler above for `--numprocesses`."""
+    return FolderScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,8 @@ class Buildah:
 
     def build(self, build: Build) -> None:
         """See Engine."""
-        flags = ["--format", "docker", "--layers", *plain_http(build.base), *common_build_flags(build)]
+        # Without --force-rm, a build that fails leaves its containers, and their mounts, on the machine.
+        flags = ["--format", "docker", "--layers", "--force-rm", *plain_http(build.base), *common_build_flags(build)]
         run_build([self.program, "build", *flags, str(build.context)], self.environ)
 
     def once(self, image: str, argv: Sequence[str]) -> str:

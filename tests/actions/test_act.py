@@ -18,8 +18,6 @@ from tests.models import classifier, people, save
 from tests.retraining.platform import GitHub, serve
 
 pytestmark = pytest.mark.timeout(900)
-# These share one run of act, so one worker must have them all.
-one_run = pytest.mark.xdist_group("act-actions")
 DELIVERY: Final = {"build-image", "deploy-model"}
 STABLE: Final = "sha256:" + "a" * 64
 VALUES: Final = f"""\
@@ -75,7 +73,6 @@ def actions(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ActR
     return run_act(suite, folder, "model.yml", scratch=scratch / "act"), folder
 
 
-@one_run
 def test_actions__pass(actions: tuple[ActRun, Path]) -> None:
     """Every action on good inputs succeeds and says `passed=true`, `status=passed` and where its report is."""
     run, _ = actions
@@ -95,7 +92,6 @@ def test_actions__pass(actions: tuple[ActRun, Path]) -> None:
     assert said["promote-model"]["outputs"]["image"] == "localhost:1/credit@sha256:" + "b" * 64
 
 
-@one_run
 def test_actions__must_fail(actions: tuple[ActRun, Path]) -> None:
     """Every action on a bad input fails its step and says `passed=false`; what could not look says `error`."""
     run, _ = actions
@@ -118,7 +114,6 @@ def test_actions__must_fail(actions: tuple[ActRun, Path]) -> None:
     assert {step["outputs"]["passed"] for step in said.values()} == {"false"}
 
 
-@one_run
 def test_severities__through_the_action(actions: tuple[ActRun, Path]) -> None:
     """One bad row blocks, or warns, or stays within its budget of one row in 50; not within one in 100."""
     run, _ = actions
@@ -139,7 +134,6 @@ def test_severities__through_the_action(actions: tuple[ActRun, Path]) -> None:
     assert within["greater_than_or_equal_to:amount"]["limit"] == within["greater_than_or_equal_to:amount"]["value"] == 1
 
 
-@one_run
 def test_actions__caller_unchanged(actions: tuple[ActRun, Path]) -> None:
     """The steps after the actions have the environment, the Python and the folder of the steps before."""
     run, _ = actions
@@ -147,7 +141,6 @@ def test_actions__caller_unchanged(actions: tuple[ActRun, Path]) -> None:
     assert (run.artifacts / "before").read_text() == (run.artifacts / "after").read_text()
 
 
-@one_run
 @pytest.mark.parametrize("stage", GATES)
 def test_doors__same_report(actions: tuple[ActRun, Path], stage: str) -> None:
     """A stage through the command line gives the report of the action, but for the run block."""
@@ -161,7 +154,6 @@ def test_doors__same_report(actions: tuple[ActRun, Path], stage: str) -> None:
     assert through_action["run"] != through_cli["run"]
 
 
-@one_run
 @pytest.mark.parametrize("stage", ["validate-data", "evaluate-model", "audit-fairness"])
 def test_root_action__same_report(actions: tuple[ActRun, Path], stage: str) -> None:
     """The root action gives the report of the single action, but for the run block."""

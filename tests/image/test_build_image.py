@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -231,19 +231,43 @@ def test_an_old_database_is_never_a_clean_scan(build: Build, lab: Lab, project: 
     assert lab.digest(name) is None
 
 
-def test_buildah_gives_the_same_verdict(lab: Lab, project: Project, tmp_path: Path) -> None:
-    """buildah, without a daemon, builds, calls, scans and pushes an image by the registry's digest."""
+@pytest.fixture
+def buildah(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment in which buildah keeps its images below the test's own folder."""
     need_program("buildah")
     storage = tmp_path / "storage.conf"
     places = f'graphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n'
     storage.write_text(f'[storage]\ndriver = "overlay"\n{places}')
-    env = {"CONTAINERS_STORAGE_CONF": str(storage), "BUILDAH_ISOLATION": "chroot"}
+    yield {"CONTAINERS_STORAGE_CONF": str(storage), "BUILDAH_ISOLATION": "chroot"}
+    # The storage is a mount point for as long as nobody says otherwise, and a mount point cannot be removed.
+    subprocess.run(["umount", "--recursive", "--lazy", f"{tmp_path}/graph/overlay"], check=False, capture_output=True)
+
+
+def containers_left(env: Mapping[str, str]) -> str:
+    """Return the containers that buildah still has."""
+    listing = ["buildah", "containers", "--quiet"]
+    return subprocess.run(listing, env={**os.environ, **env}, capture_output=True, text=True, check=True).stdout
+
+
+def test_buildah_gives_the_same_verdict(lab: Lab, project: Project, buildah: dict[str, str]) -> None:
+    """buildah, without a daemon, builds, calls, scans and pushes an image by the registry's digest."""
     name = f"{lab.registry}/loans:buildah"
-    run = project.build(*lab.arguments(), "--image", name, "--push", "--engine", "buildah", env=env)
+    run = project.build(*lab.arguments(), "--image", name, "--push", "--engine", "buildah", env=buildah)
     assert run.code == 0, run.stdout + run.stderr
     assert run.report["outputs"]["digest"] == lab.digest(name)
     assert run.report["details"]["engine"] == "buildah"
-    left = subprocess.run(
-        ["buildah", "containers", "--quiet"], env={**os.environ, **env}, capture_output=True, text=True, check=True
-    )
-    assert left.stdout == ""
+    assert containers_left(buildah) == ""
+
+
+def test_a_build_that_fails_leaves_no_container(
+    lab: Lab, project: Project, buildah: dict[str, str], tmp_path: Path
+) -> None:
+    """A build that can trust nobody for its packages fails the check, and buildah keeps nothing of the attempt."""
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_text("none\n")
+    name = f"{lab.registry}/loans:unbuildable"
+    distrustful = (*lab.arguments(), "--extra-ca", str(authorities))
+    run = project.build(*distrustful, "--image", name, "--push", "--engine", "buildah", env=buildah)
+    assert run.code == 1 and statuses(run)["image-builds"] == "failed", run.stdout
+    assert lab.digest(name) is None
+    assert containers_left(buildah) == ""
