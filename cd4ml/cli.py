@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import cd4ml
-from cd4ml.door import Door
+from cd4ml.door import Door, Lasting
 from cd4ml.errors import EXIT_CODES, Cd4mlError
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import USAGE as EXIT_USAGE
@@ -33,8 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Polars decodes row groups ahead of need, many at once; two are as quick and take half the memory.
     os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
-    door = Door(environ=dict(os.environ), stdout=sys.stdout, stderr=sys.stderr)
-    if arguments in (["--version"], ["-V"]):
+    door = Door(environ=dict(os.environ), stdout=Lasting(sys.stdout), stderr=Lasting(sys.stderr))
+    try:
+        return _run(arguments, door)
+    finally:
+        door.stdout.flush()
+        door.stderr.flush()
+
+
+def _run(arguments: Sequence[str], door: Door) -> int:
+    """Run a command and return its exit code."""
+    if list(arguments) in (["--version"], ["-V"]):
         print(f"cd4ml {cd4ml.__version__}", file=door.stdout)
         return EXIT_PASSED.code
     if not arguments or arguments[0] in ("-h", "--help", "help"):

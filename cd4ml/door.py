@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from cd4ml.render.terminal import safe
+
+
+class Stream(Protocol):
+    """Where text goes."""
+
+    def write(self, text: str, /) -> int:
+        """Take a text."""
+
+    def flush(self) -> None:
+        """Hand on what was taken."""
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """A stream whose reader may go, as `| head` does: what is decided and done must not depend on who listens."""
+
+    stream: TextIO
+
+    def write(self, text: str, /) -> int:
+        """Take a text; it is lost if nobody reads any more."""
+        try:
+            return self.stream.write(text)
+        except BrokenPipeError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was taken."""
+        try:
+            self.stream.flush()
+        except BrokenPipeError:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Let everything else go nowhere, what the interpreter still holds too."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +59,8 @@ class Door:
     """
 
     environ: Mapping[str, str]
-    stdout: TextIO
-    stderr: TextIO
+    stdout: Stream
+    stderr: Stream
     annotations: Counter[str] = field(default_factory=Counter)
 
     def file(self, name: str) -> Path | None:

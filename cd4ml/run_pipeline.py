@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TextIO, TypeVar
+from typing import Final, TypeVar
 
 import cd4ml
 from cd4ml.arguments import INPUT_PREFIX
 from cd4ml.arguments import layers as argument_layers
 from cd4ml.config import Config
-from cd4ml.door import Door
+from cd4ml.door import Door, Stream
 from cd4ml.errors import FAILED, INCONCLUSIVE, INTERNAL, PASSED, UNAVAILABLE, USAGE, Cd4mlError, OptionsError
 from cd4ml.options import OnInconclusive, Options, declared, nearest, option, resolve
 from cd4ml.render import overview
@@ -210,7 +210,7 @@ def _stage_outputs(ran: Sequence[_Outcome]) -> dict[str, str]:
     return {name: text for one in ran if one.status == Status.PASSED for name, text in one.outputs.items()}
 
 
-def _overview(outcomes: Sequence[_Outcome], status: Status, door: Door, *, to: TextIO) -> None:
+def _overview(outcomes: Sequence[_Outcome], status: Status, door: Door, *, to: Stream) -> None:
     """Print the verdicts of all stages, and put them above what the stages wrote into the step's summary."""
     rows = [overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=o.summary) for o in outcomes]
     print(overview.text(rows), file=to)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -80,3 +81,33 @@ def test_library_not_installed__unavailable(tmp_path: Path, stage: str) -> None:
     assert result.returncode == 3, result.stderr
     assert f"which {stage} needs, is not installed" in result.stdout
     assert f"requirements/{stage}.txt" in result.stdout and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["validate-data", "--help"], 0),
+        (["validate-data", "--data", "rows.csv", "--schema", "schema.yaml", "--json"], 0),
+        (["validate-data", "--data", "rows.csv", "--schema", "schema.yaml", "--json", "--minimum-rows", "1001"], 1),
+    ],
+)
+def test_reader_gone__the_verdict_stays(tmp_path: Path, arguments: list[str], code: int) -> None:
+    """Whoever reads the output may leave, as `head` does; exit code and report are what they would have been."""
+    names = [f"column{number}" for number in range(100)]  # the report is larger than a pipe takes before it is read
+    rows = "\n".join(",".join([str(row)] * len(names)) for row in range(1000))
+    (tmp_path / "rows.csv").write_text(f"{','.join(names)}\n{rows}\n")
+    columns = "\n".join(f"  {name}: {{dtype: int64, checks: {{greater_than_or_equal_to: 0}}}}" for name in names)
+    (tmp_path / "schema.yaml").write_text(f"schema_type: dataframe\ncolumns:\n{columns}\n")
+    command = [sys.executable, "-m", "cd4ml", *arguments]
+    environ = clean_environment(PYTHONPATH=str(ROOT))
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == code, said
+    assert "Traceback" not in said and "BrokenPipe" not in said
+    if "--json" in arguments:
+        assert json.loads((tmp_path / "reports" / "validate-data.json").read_text())["status"] != "error"
