@@ -94,10 +94,8 @@ def _texts(metadata: Any) -> Iterator[_Chunk]:
 
 def _bounded(stored: Any, chunk: _Chunk) -> _Chunk:
     """Return a part with the bound that its dictionary gives: every value as long as the longest."""
-    import pyarrow.compute as pc
-
     first = next(_decoded(stored, chunk, 1), [])
-    longest = [pc.max(pc.binary_length(_dictionary(leaf))).as_py() or 0 for leaf in first]
+    longest = [_longest(_dictionary(leaf)) for leaf in first]
     # Values after the dictionary's end are stored one by one, so the footer counts them.
     return chunk._replace(most=chunk.values * max(longest, default=chunk.stored))
 
@@ -132,6 +130,16 @@ def _dictionary(array: pa.Array) -> pa.Array:
     import pyarrow as pa
 
     return array.dictionary if pa.types.is_dictionary(array.type) else array
+
+
+def _longest(array: pa.Array) -> int:
+    """Return the bytes of the longest text in an array."""
+    import polars as pl
+
+    texts = pl.Series(values=array)
+    lengths = texts.str.len_bytes() if texts.dtype == pl.String else texts.bin.size()
+    longest = lengths.max()
+    return longest if isinstance(longest, int) else 0
 
 
 def _size(array: pa.Array) -> int:

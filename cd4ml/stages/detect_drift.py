@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -127,14 +128,16 @@ def run(options: Options, context: Context) -> Report:
     _check_options(options)
     current = open_data(options.current) if options.current else None
     context.progress(f"Counting the values of {options.reference}")
-    reference, source, model = _reference(options, context)
+    with ThreadPoolExecutor(max_workers=1) as side_by_side:
+        hashed = side_by_side.submit(current.digest, "current") if current else None
+        reference, source, model = _reference(options, context)
     if options.save_profile:
         from cd4ml.data import profile
 
         profile.write(Path(options.save_profile), reference)
-    if current is None:
+    if current is None or hashed is None:
         return _saved(reference, options)
-    digest = current.digest("current")
+    digest = hashed.result()
     if digest.sha256 == reference.data_sha256:
         raise OptionsError(f"{options.current} is the reference itself: comparing data with themselves shows nothing.")
     context.progress(f"Counting the values of {options.current}")
