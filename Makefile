@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows the whole pipeline on real data, `make test` proves it.
 SHELL := /bin/bash
 python := .venv/bin/python
-checked := cd4ml tests bin bin/demo bin/container-lab examples
+checked := cd4ml tests bin bin/demo bin/container-lab benchmarks examples
 
 .PHONY: help setup tools demo test lint generate lock clean
 

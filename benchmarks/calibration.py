@@ -214,9 +214,7 @@ def searched_slices(rows: Sequence[int], searches: int) -> Iterator[Rate]:
         for name in ("wrong decisions", "rare wrong decisions", "weighted decisions", "heavy-tailed errors"):
             found = sum(_any_slice(name, n, np.random.default_rng([n, seed])) for seed in range(searches))
             what = "slice search: finds a slice where none is worse"
-            yield Rate(
-                metric="slice-search", world=name, n=n, what=what, rate=found / searches, low=0.0, high=BAND[1]
-            )
+            yield Rate(metric="slice-search", world=name, n=n, what=what, rate=found / searches, low=0.0, high=BAND[1])
 
 
 def _any_slice(name: str, n: int, generator: np.random.Generator) -> bool:

@@ -216,7 +216,7 @@ def report_schema() -> str:
         "type": "object",
         "required": ["lower", "upper", "confidence", "method"],
         "properties": {name: {"type": ["number", "null"]} for name in ("lower", "upper", "confidence")}
-        | {"method": text},
+        | {"method": text, "of": {"enum": ["value", "difference"]}},
     }
     check = {
         "type": "object",

@@ -241,11 +241,11 @@ def compare(candidate: Measured, production: Measured) -> Comparison:
 
 
 def _possible(interval: Interval, metric: Metric) -> Interval:
-    """Return the interval inside what differences of the metric there can be; all of that if it says nothing."""
+    """Return the interval of a difference inside what there can be; all of that if it says nothing."""
     largest = metric.highest - metric.lowest
     lower = max(interval.lower, -largest) if interval.lower == interval.lower else -largest
     upper = min(interval.upper, largest) if interval.upper == interval.upper else largest
-    return replace(interval, lower=lower, upper=upper)
+    return replace(interval, lower=lower, upper=upper, of="difference")
 
 
 _Compared = tuple[float, Interval, float]

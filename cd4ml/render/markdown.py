@@ -99,7 +99,7 @@ def _row(check: Check) -> str:
         MARK[check.status],
         inert(check.id),
         inert(number(check.value, check.limit, check.baseline)),
-        inert(interval(check.interval, check.value, check.baseline)),
+        inert(interval(check.interval)),
         inert(number(check.limit, check.value)),
         inert(number(check.baseline, check.value)),
         number(check.n),

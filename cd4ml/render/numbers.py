@@ -25,14 +25,12 @@ def number(value: Any, *beside: Any) -> str:
     return fixed(value, *others) if alike else shown
 
 
-def interval(found: Interval | None, value: Any, baseline: Any) -> str:
-    """Return an interval as people read it, empty if there is none; said if it is that of value minus baseline."""
+def interval(found: Interval | None) -> str:
+    """Return an interval as people read it, empty if there is none."""
     if found is None:
         return ""
     shown = f"{number(found.lower, found.upper)} to {number(found.upper, found.lower)}"
-    numbers = all(isinstance(one, int | float) for one in (value, baseline))
-    differs = numbers and not found.lower <= value <= found.upper and found.lower <= value - baseline <= found.upper
-    return f"difference {shown}" if differs else shown
+    return f"difference {shown}" if found.of == "difference" else shown
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from cd4ml.errors import Cd4mlError
 
@@ -42,12 +42,17 @@ class Location:
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A confidence interval, in the units of the metric."""
+    """A confidence interval, in the units of the metric.
+
+    Attributes:
+        of: what lies in it: the check's value, or the difference between its value and its baseline.
+    """
 
     lower: float
     upper: float
     confidence: float
     method: str
+    of: Literal["value", "difference"] = "value"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -320,7 +320,8 @@ def test_report__every_check_says_how_sure(evaluate: Evaluate, tmp_path: Path) -
         if "metric" not in found or found["metric"] == "rows":
             continue
         interval, kind = found["interval"], found["id"].split(":")[0]
-        value = found["value"] - found["baseline"] if kind == "regression" else found["value"]
+        assert interval["of"] == ("difference" if kind == "regression" else "value"), found["id"]
+        value = found["value"] - found["baseline"] if interval["of"] == "difference" else found["value"]
         assert interval["lower"] <= value <= interval["upper"], found["id"]
         assert interval["lower"] < interval["upper"] and interval["method"]
         assert kind == "gap" or found["n"] == 1_000

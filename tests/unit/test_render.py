@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,11 @@ def test_markdown__says_how_sure_and_what_to_do() -> None:
         markdown(Report(stage="x", checks=(bad, Check(id="fine", status=Status.PASSED, message="")), summary="s"))
     )
 
-    change = Interval(lower=-0.03, upper=-0.01, confidence=0.9, method="Tango")
+    change = Interval(lower=-0.03, upper=-0.01, confidence=0.9, method="Tango", of="difference")
     worse = Check(id="regression", status=Status.FAILED, message="", value=0.76, baseline=0.78, interval=change)
     assert "| difference -0.0300 to -0.0100 |" in html.unescape(markdown(Report(stage="x", checks=(worse,))))
+    own = replace(worse, interval=replace(change, of="value"))  # what it is of is said, never guessed from the numbers
+    assert "| -0.0300 to -0.0100 |" in html.unescape(markdown(Report(stage="x", checks=(own,))))
     assert "| minimum | 0.79999 | 0.7800 to 0.8000 | 0.80000 |  | 9 |" in text
     assert "**What happened:** 1 of 2 checks did not pass." in text and "**What to do:** Improve" in text
     assert "other test rows would give another value inside it" in text
