@@ -8,6 +8,7 @@ cd4ml schema infer [options]  a schema proposed from training data
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -31,9 +32,13 @@ COMMANDS: Final = {"run": run_pipeline, "plan": run_plan, "schema": run_schema}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # Polars decodes row groups ahead of need, many at once; two are as quick and take half the memory.
-    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
     door = Door(environ=dict(os.environ), stdout=Lasting(sys.stdout), stderr=Lasting(sys.stderr))
+    # For this process alone, not for the programs it starts. Polars decodes row groups ahead of need, many at once; two
+    # are as quick and take half the memory. No matrix here is large: threads for it cost a tenth of a second to start.
+    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Importing libraries makes objects that stay: looking through them again and again for garbage is in vain.
+    gc.set_threshold(100_000, 10, 10)
     try:
         return _run(arguments, door)
     finally:

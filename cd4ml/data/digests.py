@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
 
 # MLflow writes this file into a downloaded copy to say by which name it was found: no part of the model. A file of the
 # name that holds anything else may be what the model loads, so it counts.
 _NOTE: Final = "registered_model_meta"
 _NOTE_TEXT: Final = re.compile(rb"model_name: ['\"]?[\w .\n-]{1,300}['\"]?\nmodel_version: ['\"]?\d{1,20}['\"]?\n")
+
+
+# Between two blocks a thread waits for the interpreter, which others may be using: few and large ones wait seldom.
+_BLOCK: Final = 4 << 20
 
 
 def file_sha256(path: Path) -> str:
@@ -25,9 +31,13 @@ def file_sha256(path: Path) -> str:
     Raises:
         UnavailableError: it cannot be read.
     """
+    found = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        block = memoryview(bytearray(min(_BLOCK, path.stat().st_size + 1)))
+        with path.open("rb", buffering=0) as stream:
+            while size := stream.readinto(block):
+                found.update(block[:size])
+            return found.hexdigest()
     except OSError as error:
         raise UnavailableError(f"{path}: {error.strerror}.") from error
 
@@ -63,3 +73,24 @@ def folder_sha256(folder: Path) -> str:
     """Return the hexadecimal SHA-256 of a folder's manifest."""
     lines = "".join(f"{digest}  {path}\n" for path, digest in manifest(folder).items())
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file or a folder."""
+    return folder_sha256(path) if path.is_dir() else file_sha256(path)
+
+
+def hashing(path: Path) -> Future[str]:
+    """Begin to compute the SHA-256 of a file or a folder beside other work; who does not ask need not wait for it."""
+    found: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(sha256(path))
+        except (Cd4mlError, OSError) as error:
+            found.set_exception(error)
+        finally:
+            found.cancel()  # after a defect nobody waits for ever; what is known stays known
+
+    threading.Thread(target=run, daemon=True).start()
+    return found

@@ -11,7 +11,6 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -47,15 +46,12 @@ class Profile:
 
 def build(source: Source, numbers: Sequence[str], categories: Sequence[str], *, every: int = 1) -> Profile:
     """Count the columns of the reference in one pass; of a sample (`every` above 1) no profile is to be saved."""
-    with ThreadPoolExecutor(max_workers=1) as side_by_side:
-        digest = side_by_side.submit(source.digest, "reference")
-        features = count_and_fit(source, numbers, categories, every=every)
     return Profile(
         rows=source.rows,
         families={name: family(source.schema[name]) for name in (*numbers, *categories)},
-        features=features,
+        features=count_and_fit(source, numbers, categories, every=every),
         schema_sha256=schema_sha256(source),
-        data_sha256=digest.result().sha256,
+        data_sha256=source.digest("reference").sha256,
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from cd4ml.data.digests import file_sha256
+from cd4ml.data.digests import file_sha256, hashing, sha256
 from cd4ml.data.locations import Folder, fetch, pointed_at, public
-from cd4ml.data.tables import CSV, DELTA_LOG, MOST_COLUMNS, PARQUET, check_footers, digest, parquet_files
+from cd4ml.data.tables import CSV, DELTA_LOG, MOST_COLUMNS, PARQUET, check_footers, parquet_files
 from cd4ml.data.tables import first_line, readable, refuse_duplicates
 from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
@@ -46,6 +47,7 @@ class Source:
     name: str = ""  # what the report calls it, if that is not the path
     _frame: pl.LazyFrame = field(repr=False)
     _keep: Any = field(default=None, repr=False)  # temporary files live as long as the source
+    _sha256: Future[str] | None = field(default=None, repr=False)
 
     def lazy(self) -> pl.LazyFrame:
         """Return all rows and columns; collect it with engine="streaming"."""
@@ -70,14 +72,17 @@ class Source:
         """Return the digest of the table's files, for the report."""
         if self.kind == "delta":  # a folder holds files of other versions as well
             lines = "".join(f"{file_sha256(file)}  {file.name}\n" for file in self.files)
-            sha256 = hashlib.sha256(lines.encode()).hexdigest()
-            return InputDigest(name=name, path=self.name, sha256=sha256, rows=self.rows)
-        found = digest(self.path, name, self.rows)
-        return replace(found, path=self.name) if self.name else found
+            known = hashlib.sha256(lines.encode()).hexdigest()
+        else:
+            known = self._sha256.result() if self._sha256 else sha256(self.path)
+        return InputDigest(name=name, path=self.name or self.path.as_posix(), sha256=known, rows=self.rows)
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, *, hashed: bool = False) -> Source:
     """Open a table.
+
+    Args:
+        hashed: whether its digest will be asked for: it is computed from now on, beside everything else.
 
     Raises:
         UnavailableError: the file is missing or cannot be opened.
@@ -86,6 +91,9 @@ def open_source(path: Path) -> Source:
     readable(path)
     if (path / DELTA_LOG).is_dir():
         return _open_delta(path, None)
+    if hashed:
+        found = hashing(path)
+        return replace(open_source(path), _sha256=found)
     if path.is_dir() or path.name.endswith(PARQUET):
         return _open_parquet(path)
     if path.name.endswith(CSV):
@@ -110,12 +118,13 @@ def open_source(path: Path) -> Source:
     )
 
 
-def open_data(written: str) -> Source:
+def open_data(written: str, *, hashed: bool = False) -> Source:
     """Open what a user names: a file or folder, a Delta table's version, a DVC pointer, or an address.
 
     Args:
         written: a path; `folder@3` for version 3 of a Delta table; a `.dvc` file, whose hash its data must have; or an
             address such as `s3://bucket/table.parquet`, which is fetched whole.
+        hashed: see `open_source`.
 
     Raises:
         UnavailableError: it is not there, or is not what the pointer is about.
@@ -124,14 +133,14 @@ def open_data(written: str) -> Source:
     if "://" in written:
         folder = Folder()
         path = fetch(written, folder.path)
-        source = open_source(path)
+        source = open_source(path, hashed=hashed)
         return replace(source, name=public(written), _keep=(folder, source._keep))
     if written.endswith(".dvc"):
-        return open_source(pointed_at(Path(written)))
+        return open_source(pointed_at(Path(written)), hashed=hashed)
     folder_name, _, version = written.rpartition("@")
     if version.isdigit() and (Path(folder_name) / DELTA_LOG).is_dir():
         return _open_delta(Path(folder_name), int(version))
-    return open_source(Path(written))
+    return open_source(Path(written), hashed=hashed)
 
 
 class refused:  # noqa: N801  (a context manager, used like a function)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from cd4ml.data.digests import file_sha256, folder_sha256
+from cd4ml.data.digests import sha256
 from cd4ml.data.expansion import hidden_bytes
 from cd4ml.data.missing import missing_file
 from cd4ml.errors import OptionsError, UnavailableError
@@ -74,8 +74,7 @@ def readable(path: Path) -> None:
 
 def digest(path: Path, name: str, rows: int | None = None) -> InputDigest:
     """Return the digest of a table's files, for the report."""
-    sha256 = folder_sha256(path) if path.is_dir() else file_sha256(path)
-    return InputDigest(name=name, path=path.as_posix(), sha256=sha256, rows=rows)
+    return InputDigest(name=name, path=path.as_posix(), sha256=sha256(path), rows=rows)
 
 
 def refuse_duplicates(path: Path, columns: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -126,18 +125,16 @@ def run(options: Options, context: Context) -> Report:
     from cd4ml.data.sources import open_data
 
     _check_options(options)
-    current = open_data(options.current) if options.current else None
+    current = open_data(options.current, hashed=True) if options.current else None
     context.progress(f"Counting the values of {options.reference}")
-    with ThreadPoolExecutor(max_workers=1) as side_by_side:
-        hashed = side_by_side.submit(current.digest, "current") if current else None
-        reference, source, model = _reference(options, context)
+    reference, source, model = _reference(options, context)
     if options.save_profile:
         from cd4ml.data import profile
 
         profile.write(Path(options.save_profile), reference)
-    if current is None or hashed is None:
+    if current is None:
         return _saved(reference, options)
-    digest = hashed.result()
+    digest = current.digest("current")
     if digest.sha256 == reference.data_sha256:
         raise OptionsError(f"{options.current} is the reference itself: comparing data with themselves shows nothing.")
     context.progress(f"Counting the values of {options.current}")
@@ -197,7 +194,7 @@ def _reference(options: Options, context: Context) -> tuple[Profile, Source | No
         return _profile_of_model(options, context)
     if _is_profile(options.reference):
         return profile.read(Path(options.reference)), None, None
-    source = open_data(options.reference)
+    source = open_data(options.reference, hashed=True)
     if not source.rows:
         raise OptionsError(f"{options.reference} holds no rows")
     numbers, categories = _features(options, source)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,13 +99,11 @@ def run(options: Options, context: Context) -> Report:
         served = path == options.serving
         demanded = _for_serving(schema, options.training_only) if served else schema
         if options.engine == LOCAL:
-            source = open_data(path)
-            with ThreadPoolExecutor(max_workers=1) as side_by_side:
-                digest = side_by_side.submit(source.digest, "serving" if served else "data")
-                found, details[path] = _table(source, demanded, options)
-                found += [] if served else _over_time(source, options, before)
+            source = open_data(path, hashed=True)
+            found, details[path] = _table(source, demanded, options)
+            found += [] if served else _over_time(source, options, before)
             rows[path] = source.rows
-            inputs.append(digest.result())
+            inputs.append(source.digest("serving" if served else "data"))
         else:
             found, rows[path], proofs = _warehouse_table(path, demanded, options)
             found += [] if served else _row_change(path, rows[path], options, before)
