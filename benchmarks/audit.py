@@ -12,12 +12,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from measure import CACHE, ROOT, Run, compare
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measure import CACHE, ROOT, Run, compare  # noqa: E402
 
 DRAWS: Final = 1_000
 RIVALS: Final = ("fairlearn", "scikit-learn")
@@ -32,7 +35,8 @@ def write_predictions(path: Path, rows: int) -> None:
     for start in range(0, rows, _CHUNK):
         n = min(_CHUNK, rows - start)
         y_true = (generator.random(n) < 0.3).astype(np.int8)
-        shared, columns = generator.normal(size=n), {}
+        shared = generator.normal(size=n)
+        columns: dict[str, Any] = {}
         for model in ("", "production_"):
             raw = 1.2 * y_true + 0.95 * shared + 0.31 * generator.normal(size=n)
             columns |= {f"{model}y_pred": (raw > 0.8).astype(np.int8), f"{model}y_score": 1 / (1 + np.exp(0.8 - raw))}
@@ -49,15 +53,16 @@ def write_predictions(path: Path, rows: int) -> None:
 
 def ours(table: Path) -> dict[str, list[str | Path]]:
     """Return the commands of the two stages."""
-    program, report = [sys.executable, "-m", "cd4ml"], CACHE / "report.json"
+    program: list[str | Path] = [sys.executable, "-m", "cd4ml"]
+    predictions: list[str | Path] = ["--predictions", table, "--report", CACHE / "report.json"]
     return {
         "evaluate-model": [
-            *(*program, "evaluate-model", "--predictions", table, "--report", report),
+            *(*program, "evaluate-model", *predictions),
             *("--minimum", "accuracy=0.5,f1=0.3,roc-auc=0.5", "--maximum", "log-loss=2,brier=0.5"),
             *("--decision", "not-significantly-worse"),
         ],
         "audit-fairness": [
-            *(*program, "audit-fairness", "--predictions", table, "--report", report),
+            *(*program, "audit-fairness", *predictions),
             *("--sensitive-features", "sex,race", "--intersections", "gate", "--decision", "strict"),
             *("--maximum-equalized-odds-difference", "0.1", "--maximum-precision-difference", "0.1"),
             *("--maximum-calibration-gap", "0.5", "--maximum-ratio-drop", "0.1"),

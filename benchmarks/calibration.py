@@ -28,8 +28,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import fairness  # noqa: E402
-
+from benchmarks import fairness  # noqa: E402
 from cd4ml.checks.comparison import Decision, Rule, Support, check  # noqa: E402
 from cd4ml.metrics.comparison import compare, measure  # noqa: E402
 from cd4ml.metrics.evaluation import CLASS_FLOOR  # noqa: E402

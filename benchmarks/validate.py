@@ -105,7 +105,7 @@ def shapes(folder: Path, rounds: int) -> None:
         else:
             write_schema(schema, hard=False, failing=code == 1, csv=kind == "csv")
         found = compare({LIMIT: [sys.executable, RIVALS / "scan_duckdb.py", data]}, rounds)
-        judges = {
+        judges: dict[str, Sequence[str | Path]] = {
             OURS: ours(data, schema),
             "pandera, pandas": [pandera, RIVALS / "validate_pandera.py", "pandas", data, schema],
         }
