@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml import options as declaration
 from cd4ml.errors import OptionsError
-from cd4ml.options import nearest, option
+from cd4ml.options import nearest
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
+from cd4ml.stages.drift_options import OnModerate, Options, Task, check_options, is_model, is_profile
 
 if TYPE_CHECKING:
     from cd4ml.checks.drift import Limits
@@ -34,87 +33,6 @@ PROFILE: Final = "reference-profile.json"
 _NO_FEATURES: Final = ("row_id", "y_true", "production_y_pred", "production_y_score", "sample_weight")
 
 
-class OnModerate(StrEnum):
-    """What moderate drift does."""
-
-    WARN = "warn"
-    FAIL = "fail"
-
-
-class Correction(StrEnum):
-    """How the tests of all features are taken together."""
-
-    HOLM = "holm"
-    BENJAMINI_HOCHBERG = "benjamini-hochberg"
-
-
-class Task(StrEnum):
-    """What the predictions are."""
-
-    CLASSIFICATION = "classification"
-    REGRESSION = "regression"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
-    """Options of detect-drift."""
-
-    reference: str = option(
-        "What to compare with: a table (Parquet, CSV or Arrow), a profile (.json) that save-profile wrote, or the "
-        "model that holds one as reference-profile.json: models:/NAME@ALIAS, models:/NAME/VERSION or its folder.",
-        required=True,
-        example="models:/credit@champion",
-    )
-    current: str | None = option(
-        "The table to look at. Without one, save-profile makes the profile and nothing is compared.",
-        example="data/today.parquet",
-    )
-    features: tuple[str, ...] = option(
-        "Columns to compare, predictions among them (default: every column that can be compared).",
-        example="age, income, y_score",
-    )
-    exclude: tuple[str, ...] = option("Columns to leave out, such as identifiers.", example="customer_id")
-    categorical: tuple[str, ...] = option(
-        "Columns of numbers that are categories; texts and booleans always are.", example="postcode"
-    )
-    moderate: float = option("PSI from which drift is moderate.", default=0.10)
-    significant: float = option("PSI above which drift is significant and blocks.", default=0.25)
-    moderate_distance: float = option("Kolmogorov-Smirnov distance from which drift is moderate.", default=0.08)
-    significant_distance: float = option("Kolmogorov-Smirnov distance from which drift is significant.", default=0.20)
-    on_moderate: OnModerate = option(
-        "What moderate drift does: `warn` passes and asks for retraining, `fail` blocks.", default=OnModerate.WARN
-    )
-    bins: int = option("Quantile bins of the reference for the PSI of numbers.", default=10)
-    maximum_missing_change: float = option(
-        "Largest allowed change in the share of rows without a usable value.", default=0.05
-    )
-    maximum_unseen: float = option(
-        "Largest allowed share of rows in categories that the reference does not have.", default=0.01
-    )
-    minimum_rows: int = option("Usable values of a feature below which nothing is decided.", default=100)
-    alpha: float = option("Chance of any false alarm, over all features.", default=0.05)
-    correction: Correction = option("How the tests of all features are taken together.", default=Correction.HOLM)
-    save_profile: str | None = option(
-        "Where to write the profile of the reference, to compare with later.", example="model/reference-profile.json"
-    )
-    label: str | None = option(
-        "Column of delayed labels; where it is set, performance on the labelled rows is compared.", example="y_true"
-    )
-    prediction: str = option("Column of predictions that labels are compared with.", default="y_pred")
-    task: Task = option("What the predictions are, for comparing them with labels.", default=Task.CLASSIFICATION)
-    time_column: str | None = option("Column that orders the current rows, to look at windows of time.", example="at")
-    windows: int = option("Windows of time, of equally many labelled rows.", default=4)
-    maximum_performance_drop: float = option(
-        "Largest allowed increase of the error rate; for regression, of the mean absolute error as a share of it.",
-        default=0.05,
-    )
-    sample_every: int = option(
-        "Look at every n-th row only: faster, less sure, and the report says so first.", default=1
-    )
-    tracking_uri: str | None = option("The MLflow registry (default: MLFLOW_TRACKING_URI).")
-    include_values: bool = option("Name new categories in the report; they are values of the data.", default=False)
-
-
 def run(options: Options, context: Context) -> Report:
     """Compare every feature, and performance where labels exist.
 
@@ -124,7 +42,7 @@ def run(options: Options, context: Context) -> Report:
     """
     from cd4ml.data.sources import open_data
 
-    _check_options(options)
+    check_options(options)
     current = open_data(options.current, hashed=True) if options.current else None
     context.progress(f"Counting the values of {options.reference}")
     reference, source, model = _reference(options, context)
@@ -142,57 +60,14 @@ def run(options: Options, context: Context) -> Report:
     return replace(_report(options, reference, counted, current, source, digest), production=model)
 
 
-def _check_options(options: Options) -> None:
-    """Refuse limits that decide nothing, and options that contradict each other."""
-    problems = []
-    for name in ("moderate", "moderate_distance", "alpha", "maximum_missing_change", "maximum_unseen"):
-        if not 0 <= getattr(options, name) < 1:
-            problems.append(f"{name.replace('_', '-')} must be at least 0 and below 1, got {getattr(options, name):g}")
-    if options.alpha == 0:
-        problems.append("alpha must be above 0, got 0")
-    for low, high in (("moderate", "significant"), ("moderate_distance", "significant_distance")):
-        if getattr(options, high) < getattr(options, low):
-            problems.append(f"{high.replace('_', '-')} must not be below {low.replace('_', '-')}")
-    problems += [
-        f"{name.replace('_', '-')} must be at least {least}, got {getattr(options, name)}"
-        for name, least in (("bins", 2), ("minimum_rows", 2), ("windows", 1), ("sample_every", 1))
-        if getattr(options, name) < least
-    ]
-    if not options.maximum_performance_drop >= 0:
-        problems.append(f"maximum-performance-drop must be at least 0, got {options.maximum_performance_drop:g}")
-    problems += [f"{name} is both in features and in exclude" for name in options.features if name in options.exclude]
-    if options.save_profile and options.sample_every > 1:
-        problems.append("save-profile needs all rows of the reference: leave sample-every out")
-    if options.save_profile and _is_profile(options.reference):
-        problems.append("save-profile needs a table as reference, not a profile")
-    if options.save_profile and not options.save_profile.endswith(".json"):
-        problems.append("save-profile must end in .json: by that a profile is known")
-    if not options.current and not options.save_profile:
-        problems.append("current is required: The table to look at. (Or set save-profile.)")
-    if options.label and (_is_profile(options.reference) or not options.current):
-        problems.append("label needs the rows of the reference: set reference to a table, not to a profile")
-    if problems:
-        raise OptionsError(problems)
-
-
-def _is_profile(reference: str) -> bool:
-    """Whether the reference is a profile, by itself or in a model, and no table."""
-    return reference.endswith(".json") or _is_model(reference)
-
-
-def _is_model(reference: str) -> bool:
-    """Whether the reference is a registered model or a model's folder."""
-    return reference.startswith("models:") or (Path(reference) / "MLmodel").is_file()
-
-
 def _reference(options: Options, context: Context) -> tuple[Profile, Source | None, ModelIdentity | None]:
     """Return the profile of the reference, read or made, the table it was made from, and the model that holds it."""
     from cd4ml.data import profile
     from cd4ml.data.sources import open_data
 
-    if _is_model(options.reference):
+    if is_model(options.reference):
         return _profile_of_model(options, context)
-    if _is_profile(options.reference):
+    if is_profile(options.reference):
         return profile.read(Path(options.reference)), None, None
     source = open_data(options.reference, hashed=True)
     if not source.rows:

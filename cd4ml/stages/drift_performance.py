@@ -10,7 +10,7 @@ from cd4ml.report import Check, Status
 
 if TYPE_CHECKING:
     from cd4ml.data.sources import Source
-    from cd4ml.stages.detect_drift import Options
+    from cd4ml.stages.drift_options import Options
 
 
 def performance(

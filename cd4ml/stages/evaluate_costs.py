@@ -12,7 +12,7 @@ from cd4ml.report import Check, Status
 
 if TYPE_CHECKING:
     from cd4ml.data.predictions import Predictions
-    from cd4ml.stages.evaluate_model import Options
+    from cd4ml.stages.evaluate_options import Options
 
 
 def cost_problems(options: Options) -> Iterable[str]:

@@ -16,7 +16,7 @@ from cd4ml.stages.evaluate_costs import cost_problems
 
 if TYPE_CHECKING:
     from cd4ml.checks.evaluation import Limits
-    from cd4ml.stages.evaluate_model import Options
+    from cd4ml.stages.evaluate_options import Options
 
 # Below, neither Welch's test nor any finding tells much.
 MINIMUM_SEARCHED: Final = 10

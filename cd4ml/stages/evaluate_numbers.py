@@ -10,7 +10,7 @@ from cd4ml.metrics.performance import Sample, Task
 if TYPE_CHECKING:
     from cd4ml.metrics.evaluation import Evaluation
     from cd4ml.metrics.slice_search import Search
-    from cd4ml.stages.evaluate_model import Options
+    from cd4ml.stages.evaluate_options import Options
 
 # Slices that the search found are shown up to this number; all are counted.
 _MOST_SHOWN: Final = 50

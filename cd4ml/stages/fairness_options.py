@@ -1,0 +1,190 @@
+"""What audit-fairness can be told, and what of it would decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cd4ml import options as declaration
+from cd4ml.checks.fairness import Decision
+from cd4ml.errors import OptionsError
+from cd4ml.metrics.fairness import Reference
+from cd4ml.options import option
+
+# Differences that a limit may be set on: the names of their checks.
+BINARY_LIMITS: Final = (
+    "demographic-parity-difference",
+    "equalized-odds-difference",
+    "equal-opportunity-difference",
+    "false-positive-rate-difference",
+    "false-negative-rate-difference",
+    "precision-difference",
+)
+REGRESSION_LIMITS: Final = ("mean-error-difference", "absolute-error-difference")
+
+
+class Task(StrEnum):
+    """What the model predicts."""
+
+    BINARY = "binary"
+    REGRESSION = "regression"
+
+
+class Intersections(StrEnum):
+    """What is done with combinations of sensitive features."""
+
+    OFF = "off"
+    REPORT = "report"
+    GATE = "gate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(declaration.Options):
+    """Options of audit-fairness."""
+
+    predictions: str = option(
+        "Predictions table (Parquet or CSV) with y_true, y_pred and the sensitive features.",
+        required=True,
+        example="predictions.parquet",
+    )
+    sensitive_features: tuple[str, ...] = option(
+        "Columns of the predictions table to audit, one by one.", required=True, example="sex, race"
+    )
+    positive_label: str | None = option(
+        "The favourable decision. Not needed where decisions are 0 and 1 (1 is favourable).", example="approved"
+    )
+    task: Task = option(
+        "What the model predicts: a decision (`binary`), or a quantity whose errors are compared (`regression`).",
+        default=Task.BINARY,
+    )
+    minimum_ratio: float = option(
+        "Lowest allowed ratio of a group's selection rate to the reference group's (disparate impact).", default=0.8
+    )
+    decision: Decision = option(
+        "What decides: `point` takes a value at its face, `strict` passes only what is shown to keep to its limit, "
+        "`evidence` fails only what is shown to break it.",
+        default=Decision.POINT,
+    )
+    reference: Reference = option(
+        "The group that the others are compared with: that of the `best` selection rate among groups of the minimum "
+        "size, or the `largest`.",
+        default=Reference.BEST,
+    )
+    reference_groups: Mapping[str, str] = option(
+        "Groups named in advance that the others are compared with, by feature.", example="sex=male"
+    )
+    bins: Mapping[str, str] = option(
+        "Edges that cut a numeric feature into groups; each edge starts a group.", example="age=25:40:62"
+    )
+    intersections: Intersections = option(
+        "Combinations of two sensitive features: `off`, `report` or `gate`.", default=Intersections.REPORT
+    )
+    minimum_group_size: int = option("Rows below which a group's ratio cannot pass, only block.", default=30)
+    exclude_groups: tuple[str, ...] = option(
+        "Groups left out of the comparison, as feature=group; each is named in the report with its size.",
+        example="sex=(missing)",
+    )
+    maximum_excluded: float = option("Largest share of rows that exclude-groups may leave out.", default=0.05)
+    maximum_demographic_parity_difference: float | None = option(
+        "Largest allowed difference between the groups' selection rates; unset, it is reported only."
+    )
+    maximum_equalized_odds_difference: float | None = option(
+        "Largest allowed difference between the groups' true or false positive rates; unset, it is reported only."
+    )
+    maximum_equal_opportunity_difference: float | None = option(
+        "Largest allowed difference between the groups' true positive rates."
+    )
+    maximum_false_positive_rate_difference: float | None = option(
+        "Largest allowed difference between the groups' false positive rates."
+    )
+    maximum_false_negative_rate_difference: float | None = option(
+        "Largest allowed difference between the groups' false negative rates."
+    )
+    maximum_precision_difference: float | None = option("Largest allowed difference between the groups' precisions.")
+    maximum_calibration_gap: float | None = option(
+        "How far a group's mean y_score may lie from its share of positive labels."
+    )
+    maximum_ratio_drop: float | None = option(
+        "How far a group's ratio may fall below production's on the same rows; needs production_y_pred."
+    )
+    maximum_mean_error_difference: float | None = option(
+        "Regression: how far the groups' mean errors (predicted minus true) may lie apart, in the target's units."
+    )
+    maximum_absolute_error_difference: float | None = option(
+        "Regression: how far the groups' mean absolute errors may lie apart, in the target's units."
+    )
+    columns: Mapping[str, str] = option(
+        "Names of the table's columns where they differ from the standard ones.", example="y_pred=decision"
+    )
+
+
+def differences(options: Options) -> dict[str, float]:
+    """Return the limits of differences that are set, by the name of their check."""
+    names = REGRESSION_LIMITS if options.task is Task.REGRESSION else BINARY_LIMITS
+    limits = {name: getattr(options, f"maximum_{name.replace('-', '_')}") for name in names}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _of_other_task(options: Options) -> Iterable[str]:
+    """Yield what options say about the other task."""
+    regression = options.task is Task.REGRESSION
+    others = [*BINARY_LIMITS, "calibration-gap", "ratio-drop"] if regression else REGRESSION_LIMITS
+    for name in others:
+        if getattr(options, f"maximum_{name.replace('-', '_')}") is not None:
+            yield f"maximum-{name} is set, but task is {options.task}: nothing would be decided on it"
+    if regression and not differences(options):
+        yield "task: regression needs a limit: maximum-mean-error-difference or maximum-absolute-error-difference"
+    if regression and (options.reference_groups or options.positive_label):
+        yield "reference-groups and positive-label are for decisions; task is regression"
+
+
+def check_options(options: Options) -> None:
+    """Refuse limits that decide nothing."""
+    ranges = (
+        ("minimum-ratio", options.minimum_ratio, 0 < options.minimum_ratio <= 1, "above 0 and at most 1"),
+        ("maximum-excluded", options.maximum_excluded, 0 <= options.maximum_excluded < 1, "at least 0 and below 1"),
+        ("minimum-group-size", options.minimum_group_size, options.minimum_group_size >= 1, "at least 1"),
+    )
+    problems = [f"{name} must be {words}, got {value:g}" for name, value, kept, words in ranges if not kept]
+    features = options.sensitive_features
+    problems += [f"sensitive-features: {name} is named twice" for name in set(features) if features.count(name) > 1]
+    problems += [*_not_audited(options), *_of_other_task(options), *_useless_limits(options)]
+    if problems:
+        raise OptionsError(problems)
+
+
+def _not_audited(options: Options) -> Iterable[str]:
+    """Yield what options say about features that are not audited."""
+    excluded = []
+    for item in options.exclude_groups:
+        feature, separator, group = item.partition("=")
+        if separator and group:
+            excluded.append(feature)
+        else:
+            yield f"exclude-groups: expected feature=group, got {item!r}"
+    named = {"bins": options.bins, "reference-groups": options.reference_groups, "exclude-groups": excluded}
+    known = ", ".join(options.sensitive_features)
+    for option_name, names in named.items():
+        for name in names:
+            if name not in options.sensitive_features:
+                yield (
+                    f"{option_name}: `{name}` is not audited: add it to sensitive-features, which names {known}, "
+                    "or leave it out"
+                )
+
+
+def _useless_limits(options: Options) -> Iterable[str]:
+    """Yield limits that no value can break, or none can keep."""
+    shares = [*BINARY_LIMITS, "calibration-gap", "ratio-drop"]
+    for name in (*shares, *REGRESSION_LIMITS):
+        limit = getattr(options, f"maximum_{name.replace('-', '_')}")
+        if limit is not None and limit < 0:
+            yield f"maximum-{name} must not be negative, got {limit:g}"
+        elif limit is not None and limit >= 1 and name in shares:
+            yield f"maximum-{name} must be below 1, got {limit:g}: nothing is ever above it"
+    for item in options.exclude_groups:
+        feature, _, group = item.partition("=")
+        if options.reference_groups.get(feature) == group:
+            yield f"reference-groups: {item} is excluded by exclude-groups"
