@@ -7,28 +7,44 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from cd4ml.code_tools.probe import PROBE
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
 
 _BENCHMARK: Final = re.compile(r"^[\d.]+ +(seconds elapsed|total .* processed|.* processed per second)\n", re.M)
-
-
-_COMMAND: Final = ("flake8", "--benchmark", "--format=%(path)s\t%(row)d\t%(col)d\t%(code)s\t%(text)s")
+_OPTIONS: Final = ("--benchmark", "--format=%(path)s\t%(row)d\t%(col)d\t%(code)s\t%(text)s")
+# flake8 has no option for it: it reads the mistakes in the place of every file, below the comments by which a file
+# says `flake8: noqa` of itself as a whole.
+_PROBE_CODE: Final = """\
+import sys
+from flake8.main.cli import main
+from flake8.processor import FileProcessor
+with open({probe!r}, encoding="utf-8") as stream:
+    mistakes = stream.readlines()
+read = FileProcessor.read_lines_from_filename
+def lines(self):
+    return [line for line in read(self) if line.lstrip().startswith("#") and "flake8" in line.lower()] + mistakes
+FileProcessor.read_lines_from_filename = lines
+if __name__ == "__main__":
+    sys.exit(main())
+"""
 
 
 def arguments(project: Project) -> list[str]:
     """Return the command line: one finding a line, fields separated by tabs; the benchmark counts the files."""
-    return [*_COMMAND, *project.paths]
+    return ["flake8", *_OPTIONS, *project.paths]
 
 
 def probe_arguments(project: Project) -> list[str]:
-    """Return the command line that looks at the mistakes."""
-    return [*_COMMAND, str(project.probe)]
+    """Return the command line that reads the mistakes in the place of every file, all of them in one process."""
+    (project.scratch / f"{PROBE}.py").write_text(_PROBE_CODE.format(probe=str(project.probe)), encoding="utf-8")
+    return [PROBE, *_OPTIONS, "--jobs=1", *project.paths]
 
 
 def seen(output: Output, project: Project) -> int | None:
-    """Return whether (1 or 0) a mistake was found."""
-    return int(any(_findings(output.stdout))) if output.code in (0, 1) else None
+    """Return the number of files in whose place a mistake was found."""
+    found = {check.location.path for check in _findings(output.stdout) if check.location}
+    return len(found) if output.code in (0, 1) else None
 
 
 def read(output: Output, project: Project) -> Result:

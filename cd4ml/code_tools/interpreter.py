@@ -31,22 +31,24 @@ _WITHHELD: Final = (
 )
 _LONGEST_ANSWER: Final = 120
 _WITHHELD_PREFIXES: Final = ("CD4ML_", "ACTIONS_", "INPUT_")
-# Arguments: where own copies go (first, last or none), their folder, the folder of the counter, the tool, and the
+# Arguments: where own copies go (first, last or none), their folder, the folder of what cd4ml adds, the tool, and the
 # tool's arguments. The project's folder is not searched for the tool itself: a black.py in it would stand in for black,
 # and say that all is well.
 _START: Final = """\
 import importlib, os, runpy, sys
-where, copies, counter, tool = sys.argv[1:5]
+where, copies, added, tool = sys.argv[1:5]
 here = os.path.realpath(os.getcwd())
 theirs = list(sys.path)
 sys.path[:] = [folder for folder in theirs if folder and os.path.realpath(folder) != here]
 if where != "none":
     sys.path.insert(0 if where == "first" else len(sys.path), copies)
+if tool == "cd4ml_probing":
+    sys.path.append(added)
 importlib.import_module(tool)
 if tool == "pytest":
     importlib.import_module("coverage")
     sys.path.insert(0, os.getcwd())
-    sys.path.append(counter)
+    sys.path.append(added)
 elif any(folder and os.path.realpath(folder) == here for folder in theirs):
     sys.path.append(here)  # plugins of the project are found by PYTHONPATH, after everything else
 sys.argv = sys.argv[4:]
@@ -91,7 +93,7 @@ class Interpreter:
         """Return how a tool is started.
 
         Args:
-            scratch: folder that holds what cd4ml itself adds to pytest.
+            scratch: folder that holds what cd4ml itself adds to a tool.
 
         Own copies come first for tools that read code, so that they get the versions that they were locked with, and
         last for pytest, which imports code: there the caller's packages win, and what the caller lacks stays lacking.

@@ -97,8 +97,7 @@ def probed(name: str, result: Result, seen: int | None, output: Output, project:
         )
         advice = f"Let the configuration of {name} find mistakes again, or take {name} out of tools."
         return nothing(name, "finds-nothing", message, advice)
-    own = result.checks[0]
-    return replace(result, checks=(replace(own, n=seen) if own.n is None else own, *result.checks[1:]))
+    return replace(result, checks=(replace(result.checks[0], n=seen), *result.checks[1:]))
 
 
 def python_files(path: Path) -> Iterator[Path]:

@@ -23,6 +23,7 @@ TEST = (
     '"""Tests."""\n\nfrom package.module import double\n\n\n'
     'def test_double() -> None:\n    """Doubles."""\n    assert double(2) == 4\n'
 )
+FILES = {"package/__init__.py": "", "package/module.py": GOOD, "tests/test_module.py": TEST}
 INI = '[tool.pytest.ini_options]\npythonpath = ["."]\n'
 Check = Callable[..., Run]
 
@@ -32,8 +33,7 @@ def check(cd4ml: Callable[..., Run], tmp_path: Path) -> Check:
     """Write a project with some files of its own and check it with some tools."""
 
     def run(tools: str, files: dict[str, str], *arguments: str, paths: str = "package,tests") -> Run:
-        start = {"package/__init__.py": "", "package/module.py": GOOD, "tests/test_module.py": TEST}
-        for name, text in {**start, "pyproject.toml": INI, **files}.items():
+        for name, text in {**FILES, "pyproject.toml": INI, **files}.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
         return cd4ml("check-code", "--paths", paths, "--tools", tools, "--python", sys.executable, *arguments)
@@ -68,6 +68,8 @@ def test_configuration_that_leaves_nothing_to_check__error(check: Check, tool: s
         ("flake8", {".flake8": "[flake8]\nignore = F,E,W,C\n"}),
         ("flake8", {".flake8": "[flake8]\nselect = X\n"}),
         ("flake8", {".flake8": "[flake8]\nper-file-ignores = *:F,E,W,C\n"}),
+        ("flake8", {".flake8": "[flake8]\nper-file-ignores =\n  package/*:F,E,W,C\n  tests/test_module.py:F,E,W,C\n"}),
+        ("flake8", {name: f"# flake8: noqa\n{text}" for name, text in FILES.items()}),
         ("mypy", {"pyproject.toml": "[tool.mypy]\nignore_errors = true\n"}),
         ("mypy", {"mypy.ini": "[mypy]\n[mypy-package.*,tests.*,test_module]\nignore_errors = true\n"}),
     ],
@@ -92,6 +94,33 @@ def test_types_that_are_checked_in_part__say_in_how_many_files(check: Check, ini
     run = check("mypy", {"mypy.ini": ini})
 
     assert (run.code, first(run, "mypy")["n"]) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {".flake8": "[flake8]\nper-file-ignores = package/*:F,E,W,C\n"},
+        {"tests/test_module.py": f"{TEST}# flake8: noqa\n", "package/__init__.py": "# Flake8:NOQA\n"},
+    ],
+)
+def test_files_that_flake8_passes_over__say_in_how_many_it_looked(check: Check, files: dict[str, str]) -> None:
+    """Files may be left out by name or by a comment; the report says how many files flake8 finds mistakes in."""
+    run = check("flake8", files)
+
+    assert (run.code, first(run, "flake8")["n"]) == (0, 1)
+
+
+def test_plugins_of_the_project__see_the_mistakes_too(check: Check) -> None:
+    """A project that leaves everything to a plugin of its own is not content with any code: the plugin has a say."""
+    plugin = (
+        "import ast\n\n\nclass Plugin:\n    def __init__(self, tree):\n        self.tree = tree\n\n    def run(self):\n"
+        "        found = [node for node in ast.walk(self.tree) if isinstance(node, ast.Import)]\n"
+        "        yield from ((node.lineno, 0, 'XYZ1 import', None) for node in found)\n"
+    )
+    config = "[flake8]\nselect = XYZ\n[flake8:local-plugins]\nextension =\n  XYZ = plugin:Plugin\npaths = .\n"
+    run = check("flake8", {"plugin.py": plugin, ".flake8": config})
+
+    assert (run.code, first(run, "flake8")["n"]) == (0, 3), run.report["summary"]
 
 
 FAILING = "def test_a() -> None:\n    assert 1 == 2\n\n\ndef test_b() -> None:\n    assert 1 == 3\n"
