@@ -1,8 +1,8 @@
 """Score rows with a model. Runs in the model's environment, without the rest of cd4ml.
 
-Arguments: the file that loads models (cd4ml/serving/model.py), the model's folder, the rows (Parquet), where the
-predictions go (Parquet), the positive label ("" for the model's own), the most bytes of memory (0 for no limit), and
-where the seconds of repeated predictions go (JSON; "" for no repeats).
+Arguments: the file that loads models (cd4ml/serving/model.py), the model's folder, the positive label ("" for the
+model's own), the most bytes of memory (0 for no limit), where the seconds of repeated predictions of the first rows go
+(JSON; "" for no repeats), and then for each table the rows (Parquet) and where their predictions go (Parquet).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REPEATS = 5
 _SECONDS = 30.0
 
 
-def main(loader: str, folder: str, rows: str, predictions: str, positive_label: str, memory: str, times: str) -> int:
+def main(loader: str, folder: str, positive_label: str, memory: str, times: str, *tables: str) -> int:
     """Load, predict, write; say in one line on standard error what went wrong."""
     _limit(int(memory))
     _keep_compiled()
@@ -28,18 +28,25 @@ def main(loader: str, folder: str, rows: str, predictions: str, positive_label: 
 
     model = _import(loader)
     try:
-        loaded, table = model.load(folder, positive_label=positive_label or None), pd.read_parquet(rows)
-        y_pred, y_score = loaded.predict(table)
-        scores = loaded.class_scores(table)
+        loaded = model.load(folder, positive_label=positive_label or None)
+        for rows, predictions in zip(tables[::2], tables[1::2], strict=True):
+            _predict(loaded, pd.read_parquet(rows)).to_parquet(predictions, index=False)
     except (model.ModelError, model.RowsError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    columns = {"y_pred": y_pred} if y_score is None else {"y_pred": y_pred, "y_score": y_score}
-    columns |= {} if scores is None else dict(scores.items())
-    pd.DataFrame(columns).to_parquet(predictions, index=False)
     if times:
-        Path(times).write_text(json.dumps(_repeated(loaded, table)))
+        Path(times).write_text(json.dumps(_repeated(loaded, pd.read_parquet(tables[0]))))
     return 0
+
+
+def _predict(loaded: Any, table: Any) -> Any:
+    """Return the predictions of the rows, and the scores where the model gives any."""
+    import pandas as pd
+
+    y_pred, y_score = loaded.predict(table)
+    scores = loaded.class_scores(table)
+    columns = {"y_pred": y_pred} if y_score is None else {"y_pred": y_pred, "y_score": y_score}
+    return pd.DataFrame(columns | ({} if scores is None else dict(scores.items())))
 
 
 def _repeated(loaded: Any, table: Any) -> list[float]:

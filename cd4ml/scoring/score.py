@@ -44,7 +44,7 @@ class ScoringError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a child process may take: seconds, and GiB of address space (None: no limit)."""
+    """What a child process may take: seconds for each table, and GiB of address space (None: no limit)."""
 
     seconds: float
     memory: float | None = None
@@ -52,49 +52,79 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """What a model made of the rows.
+    """What a model made of its tables.
 
     Attributes:
-        predictions: `y_pred` and, if the model gives any, scores.
+        predictions: for each table `y_pred` and, if the model gives any, scores; or why there are none.
         lock: of the environment used.
-        seconds: of repeated predictions of all rows, measured by the model's own process; empty if none was asked for.
+        seconds: of repeated predictions of the first table, measured by the model's own process; empty if none was
+            asked for.
     """
 
-    predictions: pd.DataFrame
+    predictions: Sequence[pd.DataFrame | ScoringError]
     lock: str
     seconds: Sequence[float]
 
 
 def score(
     model: Path,
-    rows: pd.DataFrame,
+    tables: Sequence[pd.DataFrame],
     *,
     positive_label: str | None,
     limits: Limits,
     context: Context,
     repeat: bool = False,
 ) -> Scored:
-    """Score the rows with a model in its own environment.
+    """Score tables with a model in its own environment; it is loaded once.
 
     Args:
-        rows: shape (n, k), the model's input columns among others.
-        repeat: whether to predict again and again, to see how long it takes.
+        tables: each of shape (n, k), the model's input columns among others.
+        repeat: whether to predict the first again and again, to see how long it takes.
 
     Raises:
-        ScoringError: the model crashed, took too long, or left rows without a prediction.
-        OptionsError, UnavailableError: its environment cannot be made.
+        OptionsError, UnavailableError: the model's environment cannot be made.
     """
     version = python_version(model)
     lock = lock_requirements(model, extra=("pandas", "pyarrow"), python_version=version, context=context)
     interpreter = model_environment(lock, python_version=version, context=context)
-    with tempfile.TemporaryDirectory(prefix="cd4ml-score-", ignore_cleanup_errors=True) as folder:
-        given, made = Path(folder) / "rows.parquet", Path(folder) / "predictions.parquet"
-        _write(rows, given)
+    with tempfile.TemporaryDirectory(prefix="cd4ml-score-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        given = [folder / f"rows-{position}.parquet" for position in range(len(tables))]
+        made = [folder / f"predictions-{position}.parquet" for position in range(len(tables))]
+        for rows, path in zip(tables, given, strict=True):
+            _write(rows, path)
         memory = int((limits.memory or 0) * 1024**3)
-        times = Path(folder) / "seconds.json"
-        arguments = [_LOADER, model.resolve(), given, made, positive_label or "", memory, times if repeat else ""]
-        _run([str(interpreter), "-I", str(_CHILD), *map(str, arguments)], folder, limits.seconds, context.environ)
-        return Scored(predictions=_read(made, len(rows)), lock=lock, seconds=_seconds(times) if repeat else ())
+        times = folder / "seconds.json" if repeat else None
+        arguments = [_LOADER, model.resolve(), positive_label or "", memory, times or ""]
+        arguments += [path for pair in zip(given, made, strict=True) for path in pair]
+        command = [str(interpreter), "-I", str(_CHILD), *map(str, arguments)]
+        ended = _run(command, name, limits.seconds * len(tables), context.environ)
+        sizes = [len(rows) for rows in tables]
+        predictions = _results(made, sizes, ended)
+        seconds: list[float] = []
+        if times and not any(isinstance(found, ScoringError) for found in predictions):
+            try:
+                seconds = _seconds(times)
+            except ScoringError as error:
+                predictions[0] = error
+    return Scored(predictions=predictions, lock=lock, seconds=seconds)
+
+
+def _results(
+    made: Sequence[Path], sizes: Sequence[int], ended: ScoringError | None
+) -> list[pd.DataFrame | ScoringError]:
+    """Return the predictions of each table; the one at which the process ended early, if it did, has none."""
+    last = next((position for position, path in enumerate(made) if not path.is_file()), len(made) - 1)
+    found: list[pd.DataFrame | ScoringError] = []
+    for position, (path, n) in enumerate(zip(made, sizes, strict=True)):
+        if ended and position >= last:
+            found.append(ended if position == last else ScoringError("its process ended before it came to them"))
+            continue
+        try:
+            found.append(_read(path, n))
+        except ScoringError as error:
+            found.append(error)
+    return found
 
 
 def _write(rows: pd.DataFrame, path: Path) -> None:
@@ -151,8 +181,8 @@ def _seconds(path: Path) -> list[float]:
     return found
 
 
-def _run(command: list[str], folder: str, seconds: float, environ: Mapping[str, str]) -> None:
-    """Run the child to its end, and end what it leaves behind in its process group."""
+def _run(command: list[str], folder: str, seconds: float, environ: Mapping[str, str]) -> ScoringError | None:
+    """Run the child to its end, and end what it leaves behind in its process group; return why it failed, if it did."""
     clean = {name: environ[name] for name in _KEPT if name in environ}
     clean |= {"HOME": folder, "TMPDIR": folder, "PYTHONUTF8": "1", "PYTHONWARNINGS": "ignore"}
     clean |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
@@ -169,13 +199,12 @@ def _run(command: list[str], folder: str, seconds: float, environ: Mapping[str, 
     try:
         code = process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise ScoringError(f"the model did not finish within {seconds:.0f} seconds") from None
+        return ScoringError(f"the model did not finish within {seconds:.0f} seconds")
     finally:
         with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    if code != 0:
-        raise ScoringError(f"the model's process ended with code {code}: {words.text()}")
+    return ScoringError(f"the model's process ended with code {code}: {words.text()}") if code else None
 
 
 class _LastWords:

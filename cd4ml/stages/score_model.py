@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cd4ml import options as declaration
 from cd4ml.errors import OptionsError
@@ -20,11 +20,15 @@ from cd4ml.stages.context import Context
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cd4ml.scoring.score import ScoringError
+
 STAGE: Final = "score-model"
 OUTPUTS: Final[dict[str, str]] = {
     "predictions": "Path of the predictions table.",
     "model-sha256": "Digest of the candidate's files.",
 }
+TEST: Final = "test rows"
+TRAINING: Final = "training rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +90,13 @@ def run(options: Options, context: Context) -> Report:
         if checks[0].status is not Status.PASSED:  # minutes of scoring would change nothing
             return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
         # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
-        theirs = scored.predictions(test, "production", production) if production else None
-        ours = scored.predictions(test, "candidate", candidate)
-        trained = scored.predictions(train, "candidate", candidate, what="training rows") if train is not None else None
+        theirs = scored.predictions("production", production, {TEST: test})[0] if production else None
+        tables = {TEST: test} if train is None else {TEST: test, TRAINING: train}
+        ours, *trained = scored.predictions("candidate", candidate, tables)
     if not scored.failed:
         _write(options, test, ours, theirs, models=(candidate, production), data=inputs[0])
         if train is not None:
-            _write(options, train, trained, None, models=(candidate, None), data=inputs[1])
+            _write(options, train, trained[0], None, models=(candidate, None), data=inputs[1])
     checks += scored.checks
     return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
 
@@ -229,7 +233,7 @@ def _digests(options: Options, rows: int, train_rows: int) -> list[InputDigest]:
 
 
 class _Scoring:
-    """Scoring tables one after the other, collecting checks."""
+    """Scoring with one model after the other, collecting checks."""
 
     def __init__(self, *, options: Options, context: Context) -> None:
         """Start with nothing scored."""
@@ -244,50 +248,55 @@ class _Scoring:
         """Whether some table could not be scored."""
         return any(check.status is not Status.PASSED for check in self.checks)
 
-    def predictions(
-        self, rows: pd.DataFrame, name: str, model: _Fetched, *, what: str = "test rows"
-    ) -> pd.DataFrame | None:
-        """Return the predictions of a model; None, and a check that says why, if it could not score the rows."""
+    def predictions(self, name: str, model: _Fetched, tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame | None]:
+        """Return the predictions of a model for each table; None, and a check that says why, if there are none.
+
+        Args:
+            tables: rows by what they are called; the first are predicted repeatedly if latency is measured.
+        """
         from cd4ml.data.digests import folder_sha256
-        from cd4ml.scoring.score import Limits, ScoringError, score
+        from cd4ml.scoring.score import Limits, score
 
         options = self.options
-        self.context.progress(f"Scoring {len(rows)} {what} with the {_called(name)} in its own environment")
-        features = rows.drop(columns=list({options.target, *options.exclude}))
-        limits = Limits(seconds=options.timeout, memory=options.memory_limit)
-        timed = options.measure_latency and what == "test rows"
-        shared: dict[str, Any] = {"id": f"{name}-scored:{what.replace(' ', '-')}", "n": len(rows)}
-        try:
-            scored = score(
-                model.folder,
-                features,
-                positive_label=options.positive_label,
-                limits=limits,
-                context=self.context,
-                repeat=timed,
-            )
-        except ScoringError as error:
-            message = f"The {_called(name)} could not score the {len(rows)} {what}: {error}."
-            advice = (
-                "See whether the rows hold every column of the model's signature, in its types; if so, score them by "
-                "hand in an environment made from the model's requirements.txt."
-            )
-            check = Check(**shared, status=Status.ERROR, reason="not-scored", message=message, advice=advice)
-            self.checks.append(check)
-            return None
-        if folder_sha256(model.folder) != model.identity.sha256:
-            message = f"The files of the {_called(name)} changed while it scored the {len(rows)} {what}."
-            advice = "A model must not write into its own folder."
-            self.checks.append(
-                Check(**shared, status=Status.ERROR, reason="model-changed", message=message, advice=advice)
-            )
-            return None
+        sizes = {what: len(rows) for what, rows in tables.items()}
+        rows_of = " and ".join(f"{n} {what}" for what, n in sizes.items())
+        self.context.progress(f"Scoring {rows_of} with the {_called(name)} in its own environment")
+        scored = score(
+            model.folder,
+            [rows.drop(columns=list({options.target, *options.exclude})) for rows in tables.values()],
+            positive_label=options.positive_label,
+            limits=Limits(seconds=options.timeout, memory=options.memory_limit),
+            context=self.context,
+            repeat=options.measure_latency,
+        )
+        changed = folder_sha256(model.folder) != model.identity.sha256
         self.locks[name] = hashlib.sha256(scored.lock.encode()).hexdigest()
-        if timed:
-            self.measured[name] = {"rows": len(rows), "repeated_seconds": list(scored.seconds)}
-        message = f"The {_called(name)} scored {len(rows)} {what} in its own environment."
-        self.checks.append(Check(**shared, status=Status.PASSED, message=message))
-        return scored.predictions
+        if scored.seconds:
+            self.measured[name] = {"rows": next(iter(sizes.values())), "repeated_seconds": list(scored.seconds)}
+        found: list[pd.DataFrame | None] = []
+        for (what, n), predictions in zip(sizes.items(), scored.predictions, strict=True):
+            check = _scored(name, what, n, predictions, changed)
+            self.checks.append(check)
+            found.append(None if check.status is not Status.PASSED else cast("pd.DataFrame", predictions))
+        return found
+
+
+def _scored(name: str, what: str, n: int, predictions: pd.DataFrame | ScoringError, changed: bool) -> Check:
+    """Return the check that a table was scored."""
+    shared: dict[str, Any] = {"id": f"{name}-scored:{what.replace(' ', '-')}", "n": n}
+    if isinstance(predictions, Exception):
+        message = f"The {_called(name)} could not score the {n} {what}: {predictions}."
+        advice = (
+            "See whether the rows hold every column of the model's signature, in its types; if so, score them by "
+            "hand in an environment made from the model's requirements.txt."
+        )
+        return Check(**shared, status=Status.ERROR, reason="not-scored", message=message, advice=advice)
+    if changed:
+        message = f"The files of the {_called(name)} changed while it scored the {n} {what}."
+        advice = "A model must not write into its own folder."
+        return Check(**shared, status=Status.ERROR, reason="model-changed", message=message, advice=advice)
+    message = f"The {_called(name)} scored {n} {what} in its own environment."
+    return Check(**shared, status=Status.PASSED, message=message)
 
 
 def _called(name: str) -> str:

@@ -262,6 +262,59 @@ def test_candidate_cannot_score__error(
     assert not (tmp_path / "predictions.parquet").exists()
 
 
+ONLY_TEST = "if len(rows) == 60:\n    {failure}\nreturn pd.Series([1] * len(rows))"
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        ("raise RuntimeError('not these')", "not these"),
+        ("sys.exit(3)", "code 3"),
+        ("os._exit(0)", "without predictions"),
+    ],
+    ids=["crash", "exit", "quiet-exit"],
+)
+def test_training_rows_cannot_be_scored__error(
+    score: Score, coded: Coded, tmp_path: Path, failure: str, words: str
+) -> None:
+    """A model that gives up at its training rows has scored the test rows, but no table is left to judge by."""
+    models.people(60, seed=3).to_csv(tmp_path / "train.csv", index=False)
+    candidate = coded(ONLY_TEST.format(failure=failure))
+    run = score(candidate, "--train-data", "train.csv", "--bootstrap", production=None)
+
+    assert (run.code, by_id(run, "candidate-scored:test-rows")["status"]) == (2, "passed")
+    assert words in by_id(run, "candidate-scored:training-rows")["message"]
+    assert not list(tmp_path.glob("*predictions.parquet"))
+
+
+def test_test_rows_cannot_be_scored__training_rows_are_not_reached(score: Score, coded: Coded, tmp_path: Path) -> None:
+    """What comes after the rows at which a model gave up is an error of its own, not a pass."""
+    models.people(60, seed=3).to_csv(tmp_path / "train.csv", index=False)
+    candidate = coded("if len(rows) == 100:\n    raise RuntimeError('no')\nreturn pd.Series([1] * len(rows))")
+    run = score(candidate, "--train-data", "train.csv", "--bootstrap", production=None)
+
+    assert run.code == 2 and "RuntimeError" in by_id(run, "candidate-scored:test-rows")["message"]
+    assert "before it came to them" in by_id(run, "candidate-scored:training-rows")["message"]
+
+
+def test_process_fails_after_its_last_rows__error(score: Score, coded: Coded, tmp_path: Path) -> None:
+    """Predictions of a process that ended with an error are not taken, even if all are there."""
+    body = "import atexit\natexit.register(lambda: os._exit(7))\nreturn pd.Series([1] * len(rows))"
+    run = score(coded(body), "--bootstrap", production=None)
+
+    assert run.code == 2 and "code 7" in by_id(run, "candidate-scored:test-rows")["message"]
+    assert not (tmp_path / "predictions.parquet").exists()
+
+
+def test_model__loaded_once_for_all_its_rows(score: Score, hostile: Callable[[str], Path], tmp_path: Path) -> None:
+    """Test and training rows are scored by one process: what loading costs is paid once."""
+    models.people(60, seed=3).to_csv(tmp_path / "train.csv", index=False)
+    mark = tmp_path / "loads"
+    score(hostile(f"open({str(mark)!r}, 'a').write('x')"), "--train-data", "train.csv", "--bootstrap", production=None)
+
+    assert mark.read_text() == "x"
+
+
 def test_candidate_hangs__error_in_time(score: Score, coded: Coded, tmp_path: Path) -> None:
     """A model that does not finish is ended, and the processes that it started with it."""
     pid = tmp_path / "pid"
