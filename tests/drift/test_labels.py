@@ -10,7 +10,10 @@ import pytest
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
-from cd4ml.metrics.concept import _logistic, importance_weights, increase, origin
+from cd4ml.checks.concept import ConceptLimits, window_checks
+from cd4ml.metrics.concept import Increase, _logistic, importance_weights, increase, origin
+from cd4ml.metrics.intervals import Bounds
+from cd4ml.report import Status
 from tests.drift.conftest import Drift, by_id
 
 LABELS = ("--label", "y_true", "--features", "x, kind")
@@ -135,6 +138,26 @@ def test_labels_of_another_type__same_verdict(drift: Drift) -> None:
     assert drift(scored().astype(as_float), scored(seed=2).astype(as_float), *LABELS).report["checks"] == plain
     texts = [scored(seed=seed).astype({"y_true": str}) for seed in (1, 2)]
     assert drift(texts[0], texts[1], *LABELS).report["checks"] == plain
+
+
+@pytest.mark.parametrize(
+    ("current", "p_value", "failed"),
+    [(0.20, 0.001, True), (0.20, 0.05, True), (0.20, 0.06, False), (0.15, 0.001, False), (0.11, 0.001, False)],
+)
+def test_window__decided_by_size_and_certainty(current: float, p_value: float, failed: bool) -> None:
+    """A window fails if the loss grew by more than is allowed and chance does not explain it, not by one alone."""
+    found = Increase(
+        reference=0.10,
+        current=current,
+        n_reference=1_000,
+        n_current=1_000,
+        bounds=Bounds(lower=0.0, upper=0.2),
+        method="normal",
+        p_value=p_value,
+    )
+    check = window_checks([("all", found)], ConceptLimits(maximum_increase=0.05))[0]
+
+    assert (check.status is Status.FAILED, check.reason == "performance-dropped") == (failed, failed)
 
 
 # --- the numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from tests.conftest import Run, run_cd4ml
 from tests.fairness.conftest import Audit, by_id
@@ -51,6 +53,30 @@ def test_decision(audit: Audit, mode: str, case: tuple[Any, ...]) -> None:
         assert check["interval"]["lower"] <= check["value"] <= check["interval"]["upper"]
     if check.get("reason") == "not-shown":
         assert "rows of female" in check["advice"] or "no number of rows" in check["advice"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason", "female", "level"),
+    [("strict", None, (44, 100), 0.025), ("evidence", "below-minimum-ratio", (37, 100), 0.05 / 6)],
+)
+def test_rows_that_would_settle_it__do(
+    audit: Audit, mode: str, reason: str | None, female: tuple[int, int], level: float
+) -> None:
+    """The advice names the rows with which 4 of 5 such data decide; at the very rates that were seen, fewer do."""
+    wanted = stats.norm.isf(level)
+    share = (wanted / (wanted + stats.norm.ppf(0.8))) ** 2
+    groups = {"female": female, "other": (45, 100), "male": (50, 100)}
+
+    def check(times: float) -> dict[str, Any]:
+        tables = [people(group, round(k * times), round(n * times)) for group, (k, n) in groups.items()]
+        return by_id(audit(*tables, arguments=("--decision", mode)), "disparate-impact:sex=female")
+
+    unsure = check(1)
+    named = re.match(r"About ([\d,]+) rows of female \(there are 100\)", unsure["advice"])
+    assert unsure["reason"] == "not-shown" and named
+    needed = int(named[1].replace(",", "")) / 100
+    assert check(needed * share * 1.04).get("reason") == reason
+    assert check(needed * share * 0.96)["reason"] == "not-shown"
 
 
 def test_three_rows__no_measure_of_the_others(audit: Audit) -> None:
