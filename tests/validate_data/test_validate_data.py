@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cd4ml.checks.table import fresh
+from cd4ml.report import Status
 from tests.conftest import Run
 
 SCHEMA = """\
@@ -315,3 +318,22 @@ def test_several_tables__each_is_checked(validate: Validate, tmp_path: Path) -> 
     assert run.code == 1
     assert check(run, "isin:city@second.parquet")["status"] == "failed"
     assert check(run, "isin:city@data.parquet")["status"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("age", "reason", "words"),
+    [
+        (0.0, None, "0.0 hours ago"),
+        (24.0, None, "24.0 hours ago"),
+        (24.01, "stale", "24.0 hours ago"),
+        (-0.5, "in-the-future", "0.5 hours in the future"),
+        (None, "no-time", "there is no time in it"),
+    ],
+)
+def test_latest_time__neither_old_nor_to_come(age: float | None, reason: str | None, words: str) -> None:
+    """Data are fresh up to the limit itself; times to come, and a column without any time, are not fresh."""
+    now = datetime(2026, 3, 1, 12)
+    check = fresh("at", None if age is None else now - timedelta(hours=age), now, 24.0, 10)
+
+    assert (check.status is Status.PASSED, check.reason) == (reason is None, reason)
+    assert words in check.message
