@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from cd4ml.checks.drift import Limits, band
+from cd4ml.metrics.drift import Distance, Test
+from cd4ml.metrics.feature_drift import FeatureDrift
 from tests.conftest import Run
 from tests.drift.conftest import Drift, by_id, customers
 
@@ -360,3 +363,35 @@ def test_predictions_table__production_and_bookkeeping_are_no_features(drift: Dr
 
     compared = {name.partition(":")[2] for name in by_id(run) if name.startswith("drift:")}
     assert compared == {"age", "income", "city", "member", "y_pred", "y_score_a", "y_score_b"}
+
+
+@pytest.mark.parametrize(
+    ("psi", "distance", "expected"),
+    [
+        (0.0999, 0.0799, None),
+        (0.10, 0.0, "moderate-drift"),
+        (0.0, 0.08, "moderate-drift"),
+        (0.25, 0.1999, "moderate-drift"),
+        (0.2501, 0.0, "significant-drift"),
+        (0.0, 0.20, "significant-drift"),
+    ],
+)
+def test_band__at_its_edges(psi: float, distance: float, expected: str | None) -> None:
+    """The index is stable below 0.10 and significant above 0.25; the distance speaks from 0.08 and from 0.20 on."""
+    nothing = Test(name="none", statistic=0.0, p_value=1.0)
+    feature = FeatureDrift(
+        name="x",
+        kind="numeric",
+        n_reference=1_000,
+        n_current=1_000,
+        psi=psi,
+        bias=0.0,
+        bins=10,
+        test=nothing,
+        missing_reference=0.0,
+        missing_current=0.0,
+        missing_test=nothing,
+        ks=Distance(statistic=distance, error=0.0),
+    )
+
+    assert band(feature, Limits()) == expected

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
-from cd4ml.checks.concept import ConceptLimits, window_checks
-from cd4ml.metrics.concept import Increase, _logistic, importance_weights, increase, origin
+from cd4ml.checks.concept import ConceptLimits, origin_check, window_checks
+from cd4ml.metrics.concept import Increase, Origin, _logistic, importance_weights, increase, origin
 from cd4ml.metrics.intervals import Bounds
 from cd4ml.report import Status
 from tests.drift.conftest import Drift, by_id
@@ -158,6 +158,31 @@ def test_window__decided_by_size_and_certainty(current: float, p_value: float, f
     check = window_checks([("all", found)], ConceptLimits(maximum_increase=0.05))[0]
 
     assert (check.status is Status.FAILED, check.reason == "performance-dropped") == (failed, failed)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "relation", "sure", "reason"),
+    [
+        (0.01, 0.05, "both", "concept-drift"),
+        (0.03, 0.03, "both", "concept-drift"),
+        (0.05, 0.01, "both", "covariate-shift"),
+        (0.05, 0.01, "relation", "undecided"),
+        (0.01, 0.05, "inputs", "undecided"),
+        (0.05, 0.01, "neither", "undecided"),
+    ],
+)
+def test_origin__named_by_the_larger_part_if_it_is_sure(inputs: float, relation: float, sure: str, reason: str) -> None:
+    """The larger part of an increase names it, if its interval lies above 0; else nothing is said of the cause."""
+    certain, unsure = Bounds(lower=0.005, upper=0.1), Bounds(lower=-0.005, upper=0.1)
+    found = Origin(
+        from_inputs=inputs,
+        inputs_bounds=certain if sure in ("both", "inputs") else unsure,
+        from_relation=relation,
+        relation_bounds=certain if sure in ("both", "relation") else unsure,
+        effective_rows=1_000,
+    )
+
+    assert origin_check(found).reason == reason
 
 
 # --- the numbers

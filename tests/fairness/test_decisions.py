@@ -107,6 +107,22 @@ def test_evidence__words(audit: Audit) -> None:
     message = by_id(run, "disparate-impact:sex=female")["message"]
     assert "not shown" in message and "chance alone could explain it" in message and "95 % confidence" in message
 
+    for times, words in ((1, "not shown"), (100, "shown")):
+        run = audit(people("female", 47 * times, 100 * times), people("male", 50 * times, 100 * times))
+        message = by_id(run, "disparate-impact:sex=female")["message"]
+        assert f"Evidence that it keeps to 0.8: {words}." in message
+
+
+def test_advice__counts_the_decisions_that_are_missing(audit: Audit) -> None:
+    """The advice names how many more positive decisions would do, and in which group, the one that gets fewer."""
+    two = (people("female", 38, 100), people("male", 50, 100))
+    below = by_id(audit(*two), "disparate-impact:sex=female")
+    fixed = ("--reference-groups", "sex=female")
+    above = by_id(audit(*two, arguments=fixed), "disparate-impact:sex=male")
+
+    assert "2 more positive decisions in this group would reach 0.8" in below["advice"]
+    assert "2 more positive decisions in female would reach 0.8" in above["advice"]
+
 
 def test_evidence__tests_of_many_groups_share_their_level(audit: Audit) -> None:
     """What shows with two groups does not show as one of the 90 comparisons of ten groups (Holm)."""

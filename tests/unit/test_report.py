@@ -7,7 +7,9 @@ import math
 
 import pytest
 
+from cd4ml.options import OnInconclusive
 from cd4ml.report import Check, Report, Status, v1, worst
+from cd4ml.run_stage import exit_code
 
 
 def check(status: Status = Status.PASSED, **values: object) -> Check:
@@ -72,3 +74,24 @@ def test_text__no_workflow_commands() -> None:
 def test_skipped__is_not_passed() -> None:
     """A stage that is not configured says so, in its own word."""
     assert Report.skipped("audit-fairness").status is Status.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("checks", "mode", "code"),
+    [
+        ([("passed", None)], "fail", 0),
+        ([("passed", None), ("failed", "below-minimum")], "fail", 1),
+        ([("error", "bad-input"), ("failed", "below-minimum")], "fail", 2),
+        ([("error", "bad-input"), ("error", "unavailable")], "fail", 2),
+        ([("error", "unavailable"), ("failed", "below-minimum")], "fail", 3),
+        ([("inconclusive", "too-few-rows"), ("passed", None)], "fail", 4),
+        ([("inconclusive", "too-few-rows"), ("passed", None)], "warn", 0),
+        ([("inconclusive", "too-few-rows"), ("failed", "below-minimum")], "warn", 1),
+        ([], "warn", 2),
+    ],
+)
+def test_exit_code(checks: list[tuple[str, str | None]], mode: str, code: int) -> None:
+    """The exit code says whose turn it is: 3 only where nothing but what could not be reached stood in the way."""
+    made = [check(Status(status), id=f"check-{n}", reason=reason) for n, (status, reason) in enumerate(checks)]
+
+    assert exit_code(Report(stage="x", checks=made), OnInconclusive(mode)).code == code
