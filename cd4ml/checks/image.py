@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -212,22 +213,35 @@ def of_scan(
 
 def _saw(scan: Scan, image_id: str) -> Check:
     """Decide whether the scan is about this image."""
-    unseen = [name for name in _MUST_SEE if name not in scan.packages]
-    other = scan.image_id != image_id
-    # Trivy passes over the packages of a system that it does not recognise, in silence.
-    nameless = scan.distribution.startswith(("unknown", "none"))
-    message = f"Trivy {scan.trivy_version} saw {len(scan.packages)} packages on {scan.distribution}."
-    if nameless:
-        message = "Trivy does not recognise the image's distribution: it did not look at the system's packages."
-    if unseen:
-        message = f"Trivy did not see {', '.join(unseen)}, which the image holds: it did not look at all of it."
-    if other:
-        message = f"Trivy scanned {scan.image_id or 'something without an id'}, which is not the image that was built."
-    if not (unseen or other or nameless):
+    problem, advice = _blind_spot(scan, image_id) or (None, None)
+    if problem is None:
+        message = f"Trivy {scan.trivy_version} saw {len(scan.packages)} packages on {scan.distribution}."
         return Check(id="scan-covers-image", status=Status.PASSED, message=message, n=len(scan.packages))
-    return Check(
-        id="scan-covers-image", status=Status.ERROR, message=message, reason="unavailable", advice="Scan again."
-    )
+    return Check(id="scan-covers-image", status=Status.ERROR, message=problem, reason="unavailable", advice=advice)
+
+
+def _blind_spot(scan: Scan, image_id: str) -> tuple[str, str] | None:
+    """Return what Trivy did not look at, and what to do; None if it looked at all of the image."""
+    if scan.image_id != image_id:
+        found = scan.image_id or "something without an id"
+        return f"Trivy scanned {found}, which is not the image that was built.", "Scan again."
+    unseen = ", ".join(name for name in _MUST_SEE if name not in scan.packages)
+    if unseen:
+        return f"Trivy did not see {unseen}, which the image holds: it did not look at all of it.", "Scan again."
+    # Trivy says nothing of these three: it passes over the packages of a system that it does not recognise, knows no
+    # vulnerability of a release without a number ("trixie/sid"), and takes a package list that is gone for an empty one.
+    if scan.distribution.startswith(("unknown", "none")) or not re.search(r"\d", scan.distribution):
+        return (
+            f"Trivy does not recognise the image's distribution ({scan.distribution}): it did not look at the system's "
+            "packages.",
+            "Set base-image to one on a released distribution that Trivy knows.",
+        )
+    if not scan.system_packages:
+        return (
+            f"Trivy saw no package of {scan.distribution} itself: their list is not in the image.",
+            "Set base-image to one that keeps its package manager's database (Debian: /var/lib/dpkg).",
+        )
+    return None
 
 
 def _maintained(scan: Scan) -> Check:

@@ -58,6 +58,7 @@ class Scan:
     Attributes:
         image_id: configuration digest of the image that was scanned.
         packages: names of the packages that Trivy saw, Python's and the system's, in PEP 503's spelling.
+        system_packages: how many of them are the system's.
         database_updated_at: when the vulnerability database was made.
         end_of_life: whether the base's distribution gets no more fixes.
     """
@@ -65,6 +66,7 @@ class Scan:
     findings: Sequence[Finding]
     image_id: str
     packages: Sequence[str]
+    system_packages: int
     distribution: str
     end_of_life: bool
     database_updated_at: datetime.datetime
@@ -147,11 +149,13 @@ def _scan(document: Mapping[str, Any], findings: Sequence[Finding], version: str
     """Put together what the scan says."""
     metadata = document.get("Metadata") or {}
     system = metadata.get("OS") or {}
-    seen = [package.get("Name", "") for part in document.get("Results") or [] for package in part.get("Packages") or []]
+    parts = document.get("Results") or []
+    seen = [package.get("Name", "") for part in parts for package in part.get("Packages") or []]
     return Scan(
         findings=findings,
         image_id=str(metadata.get("ImageID") or ""),
         packages=sorted({normal(name) for name in seen}),
+        system_packages=sum(len(part.get("Packages") or []) for part in parts if part.get("Class") == "os-pkgs"),
         distribution=f"{system.get('Family', 'unknown')} {system.get('Name', '')}".strip(),
         end_of_life=bool(system.get("EOSL")),
         database_updated_at=updated,

@@ -31,6 +31,7 @@ CLEAN = Scan(
     findings=(),
     image_id="sha256:1",
     packages=("fastapi", "mlflow-skinny", "uvicorn"),
+    system_packages=1,
     distribution="debian 12",
     end_of_life=False,
     database_updated_at=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
@@ -75,6 +76,8 @@ def test_a_clean_scan_passes() -> None:
         ({"packages": ("fastapi", "uvicorn")}, "scan-covers-image", Status.ERROR),
         ({"image_id": "sha256:2"}, "scan-covers-image", Status.ERROR),
         ({"distribution": "unknown"}, "scan-covers-image", Status.ERROR),
+        ({"distribution": "debian trixie/sid"}, "scan-covers-image", Status.ERROR),
+        ({"system_packages": 0}, "scan-covers-image", Status.ERROR),
         (
             {"database_updated_at": datetime.datetime(2027, 11, 1, tzinfo=datetime.UTC)},
             "scan-database",
@@ -270,3 +273,46 @@ def test_the_projects_own_trivy_settings_hide_nothing(
 
     assert [(item.id, item.severity) for item in found.findings] == [("CVE-2024-56326", "HIGH")]
     assert found.distribution == "debian 12.5"
+
+
+@pytest.mark.parametrize(
+    ("release", "more", "status"),
+    [
+        (
+            "12.5",
+            {"var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.3-1\n\n"},
+            "passed",
+        ),
+        ("12.5", {}, "error"),
+        (
+            "trixie/sid",
+            {"var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.3-1\n\n"},
+            "error",
+        ),
+    ],
+    ids=["list", "no-list", "unreleased"],
+)
+def test_the_real_trivy_on_a_system_that_it_cannot_judge(
+    release: str, more: dict[str, str], status: str, tmp_path: Path
+) -> None:
+    """A base whose list of packages was removed, or whose release has no number, is not one without vulnerabilities."""
+    subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(tmp_path / "cache")], check=True)
+    site = "opt/venv/lib/python3.11/site-packages"
+    ours = {
+        f"{site}/{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        for name in CLEAN.packages
+    }
+    system = {"etc/os-release": 'ID=debian\nVERSION_ID="12"\n', "etc/debian_version": f"{release}\n"}
+    _archive(tmp_path / "image.tar", {**system, **more, **ours})
+
+    found = scan(
+        tmp_path / "image.tar",
+        tmp_path,
+        trivy=need_program("trivy"),
+        cache=tmp_path / "cache",
+        offline=True,
+        environ=dict(os.environ),
+    )
+
+    assert found.findings == []
+    assert verdict(found, image_id=found.image_id)["scan-covers-image"] == status
