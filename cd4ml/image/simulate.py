@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -235,10 +236,15 @@ def _differences(scored: Scored, served: Sequence[Mapping[str, Any]]) -> list[Di
 
 
 def same(scored: Any, served: Any) -> bool:
-    """Whether two predictions are equal: numbers up to rounding (and 1 is 1.0), anything else exactly as text."""
+    """Whether two predictions are equal: fractions up to rounding (1 is 1.0), whole numbers and texts exactly."""
     if served is None:
         return False
+    if isinstance(served, str) and isinstance(scored, str):
+        return served == scored
     try:
-        return math.isclose(float(scored), float(served), rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
-    except (TypeError, ValueError):
+        if isinstance(served, float):
+            return math.isclose(float(scored), served, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+        # Whole numbers are labels: with a tolerance, 1000001 and 1000002 would be one class.
+        return Decimal(scored) == Decimal(served)
+    except (TypeError, ValueError, ArithmeticError):
         return str(scored) == str(served)

@@ -104,10 +104,17 @@ def test_a_gateway_that_takes_anything_blocks() -> None:
         ("yes", None, False),
         (float("nan"), 0.5, False),
         (0.0, 1e-3, False),
+        (True, 1, True),
+        (1, "01", True),
+        (2.0, 2, True),
+        (1_000_001, 1_000_002, False),
+        ("1000001", "1000002", False),
+        (2**53, 2**53 + 1, False),
+        ("01234", "1234", False),
     ],
 )
 def test_what_counts_as_the_same(scored: Any, served: Any, equal: bool) -> None:
-    """Numbers are equal up to rounding, texts exactly; nothing equals a missing answer or not-a-number."""
+    """Fractions are equal up to rounding, labels exactly; nothing equals a missing answer or not-a-number."""
     assert same(scored, served) is equal
 
 
