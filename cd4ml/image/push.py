@@ -14,8 +14,15 @@ def push(engine: Engine, image: Reference, built_id: str) -> str:
         built_id: configuration digest of the image that was checked.
 
     Raises:
-        UnavailableError: the registry does not take it, does not serve it, or serves something else.
+        UnavailableError: the name means another image by now, the registry does not take it, does not serve it, or
+            serves something else.
     """
+    named = engine.image(str(image))
+    if named is None or named.id != built_id:
+        raise UnavailableError(
+            f"{image} is no longer the image that was built and checked ({built_id}): nothing was pushed.",
+            advice="Another process gave this name to its own image; give each build a tag of its own, or none.",
+        )
     digest = engine.push(image)
     by_digest = parse(image.by_digest(digest), "image")
     engine.pull(by_digest)

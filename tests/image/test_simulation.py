@@ -142,19 +142,23 @@ def test_tables_that_do_not_belong_together_are_refused(test: Any, predictions: 
 
 
 class _Registry:
-    """An engine whose registry serves some image under every digest."""
+    """An engine that has some image under every tag, and whose registry serves some image under every digest."""
 
-    def __init__(self, served: str | None) -> None:
+    def __init__(self, served: str | None, tagged: str | None = "sha256:built") -> None:
         self.served = served
+        self.tagged = tagged
+        self.pushed = False
 
     def push(self, image: Reference) -> str:
+        self.pushed = True
         return "sha256:" + "d" * 64
 
     def pull(self, reference: Reference) -> None:
         assert reference.digest == "sha256:" + "d" * 64
 
     def image(self, reference: str) -> Image | None:
-        return Image(id=self.served, user="", labels={}) if self.served else None
+        found = self.served if "@" in reference else self.tagged
+        return Image(id=found, user="", labels={}) if found else None
 
 
 @pytest.mark.parametrize("served", ["sha256:other", None])
@@ -163,3 +167,12 @@ def test_a_registry_that_serves_something_else_is_caught(served: str | None) -> 
     with pytest.raises(UnavailableError, match="is not the image"):
         push(_Registry(served), parse("a/b:c", "image"), "sha256:built")  # type: ignore[arg-type]
     assert push(_Registry("sha256:built"), parse("a/b:c", "image"), "sha256:built")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tagged", ["sha256:other", None])
+def test_a_name_that_means_another_image_by_now_is_not_pushed(tagged: str | None) -> None:
+    """What another process built under the same name meanwhile was not checked here, and does not reach the registry."""
+    engine = _Registry("sha256:built", tagged)
+    with pytest.raises(UnavailableError, match="nothing was pushed"):
+        push(engine, parse("a/b:c", "image"), "sha256:built")  # type: ignore[arg-type]
+    assert not engine.pushed
