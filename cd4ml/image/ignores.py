@@ -78,6 +78,10 @@ def _entry(raw: Any, where: str, problems: list[str]) -> Ignore | None:
         return None
     found = [f"{where}: unknown key `{key}`{nearest(str(key), _KEYS)}" for key in raw if key not in _KEYS]
     found += [f"{where}: no `{key}`" for key in _REQUIRED if not str(raw.get(key) or "").strip()]
+    if "package" in raw and not str(raw["package"] or "").strip():
+        found.append(
+            f"{where}: `package` is empty, and the entry would be about every package: name one, or leave it out"
+        )
     identity, expires = str(raw.get("id") or ""), _day(raw.get("expires"))
     if identity and not _ID.fullmatch(identity):
         found.append(f"{where}: {identity[:80]!r} is no identifier of a vulnerability")

@@ -50,6 +50,8 @@ def test_an_empty_list_accepts_nothing(tmp_path: Path) -> None:
         ("ignore: [{reason: x, expires: 2030-01-31}]", "no `id`"),
         ("ignore: [{id: '*', reason: x, expires: 2030-01-31}]", "no identifier"),
         ("ignore: [{id: CVE-2024-1, reason: x, expiry: 2030-01-31}]", "did you mean `expires`"),
+        ("ignore: [{id: CVE-2024-1, package: , reason: x, expires: 2030-01-31}]", "`package` is empty"),
+        ("ignore: [{id: CVE-2024-1, package: ' ', reason: x, expires: 2030-01-31}]", "`package` is empty"),
         ("ignore: [", "no valid YAML"),
     ],
 )
