@@ -95,7 +95,10 @@ class Clone:
         """
         found = self._log(manifest)
         if not any(wanted(commit) for commit in found) and self._shallow():
+            base = self._base
             self._fetch("--unshallow")
+            # What was read so far is of this commit: if others have pushed since, the race is lost, and not forgotten.
+            self._base = base
             found = self._log(manifest)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import threading
@@ -60,6 +61,8 @@ def serve(root: Path) -> Iterator[Server]:
 
         def _serve(self) -> None:
             body = self._body()
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
             state.requests.append(self.path)
             state.credentials.add(self.headers.get("Authorization", ""))
             if state.redirect:

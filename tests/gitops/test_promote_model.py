@@ -11,6 +11,7 @@ import pytest
 from cd4ml.gitops.manifest import Manifest, State, image
 from tests.conftest import Run
 from tests.gitops.conftest import MODEL, GitOps, git
+from tests.gitops.http import serve
 from tests.gitops.test_manifest import HELM, A
 
 NEW = image("ghcr.io/owner/credit@sha256:" + "b" * 64)
@@ -270,4 +271,27 @@ def test_changed_meanwhile__refused(promote: Callable[..., Run], gitops: GitOps,
     run = promote(model=False)
 
     assert (run.code, gitops.head()) == (2, faster)
+    assert "changed by somebody else" in run.report["summary"]
+
+
+def test_changed_while_the_history_is_fetched__refused(promote: Callable[..., Run], gitops: GitOps) -> None:
+    """If the canary is taken back by hand while older commits are fetched, it is not promoted all the same."""
+    start_canary(gitops, "c" * 64)
+    for number in range(50):
+        git(gitops.work, "commit", "--quiet", "--allow-empty", "--message", f"Noise {number}")
+    git(gitops.work, "push", "--quiet", "origin", "HEAD:main")
+    git(gitops.bare, "config", "http.receivepack", "true")
+    taken_back = Manifest(gitops.read()).without_canary()
+    asked: list[str] = []
+
+    def answer(path: str) -> None:
+        asked.extend([path] if "info/refs" in path and "upload" in path else [])
+        if len(asked) == 2 and gitops.read() != taken_back:
+            gitops.commit("Take back by hand", {"credit/values.yaml": taken_back})
+
+    with serve(gitops.bare.parent) as server:
+        server.answer = answer
+        run = promote("--repository", server.url, model=False)
+
+    assert (run.code, gitops.read()) == (2, taken_back)
     assert "changed by somebody else" in run.report["summary"]
