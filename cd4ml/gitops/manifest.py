@@ -90,7 +90,7 @@ class Manifest:
     def state(self) -> State:
         """The digests and the weight that the manifest holds."""
         canary = self._digest(self.places.canary) if self.places.canary else None
-        enabled = self.places.enabled is None or str(self._at(*self.places.enabled)).lower() == "true"
+        enabled = self.places.enabled is None or self._switch(*self.places.enabled)
         weights = [self._percent(document, path) for document, path, is_canary in self.places.weights if is_canary]
         weight = weights[0] if weights and canary and enabled else 0
         return State(stable=self._digest(self.places.stable), canary=canary if enabled else None, weight=weight)
@@ -130,10 +130,18 @@ class Manifest:
         """Return the text at a place, None if nothing stands there."""
         return _follow(self._data[document], path)
 
+    def _switch(self, document: int, path: Path) -> bool:
+        """Return whether the canary is on; Helm takes `yes` and `on` for true, YAML 1.2 does not."""
+        text = str(self._at(document, path))
+        if text not in ("true", "True", "TRUE", "false", "False", "FALSE"):
+            raise OptionsError(f"`{shown(path)}` must be true or false, found {text!r}")
+        return text.lower() == "true"
+
     def _percent(self, document: int, path: Path) -> int:
         """Return the weight at a place."""
         text = str(self._at(document, path))
-        if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > 100:
+        # With a leading zero Helm reads it in base 8.
+        if not re.fullmatch(r"0|[1-9][0-9]{0,2}", text) or int(text) > 100:
             raise OptionsError(f"`{shown(path)}` must be a whole number from 0 to 100, found {text!r}")
         return int(text)
 

@@ -109,12 +109,21 @@ def test_route__refused_if_unclear(before: str, after: str, problem: str) -> Non
         Manifest(PLAIN.replace(before, after))
 
 
-@pytest.mark.parametrize("weight", ["abc", "-1", "101", "1.5", '""', "1e1", "null"])
+@pytest.mark.parametrize("weight", ["abc", "-1", "101", "1.5", '""', "1e1", "null", "050", "00"])
 def test_weight__refused_unless_a_percentage(weight: str) -> None:
     """What stands in the place of the weight must be a whole number from 0 to 100."""
     manifest = Manifest(HELM.replace('digest: ""', f"digest: {B}").replace("weight: 0", f"weight: {weight}"))
 
     with pytest.raises(OptionsError, match="whole number from 0 to 100"):
+        manifest.state
+
+
+@pytest.mark.parametrize("word", ["yes", "on", "y", "1", "null", "tRue"])
+def test_switch__refused_unless_true_or_false(word: str) -> None:
+    """A canary that Helm would run and that would count as switched off here is no canary to promote or take back."""
+    manifest = Manifest(HELM.replace('digest: ""', f"digest: {B}").replace("enabled: false", f"enabled: {word}"))
+
+    with pytest.raises(OptionsError, match="must be true or false"):
         manifest.state
 
 
