@@ -126,7 +126,10 @@ class Clone:
         Raises:
             UnavailableError: the push was refused for good.
         """
-        result = self._try("push", "--porcelain", "--", self._address, f"{commit}:refs/heads/{self._branch}")
+        name = f"refs/heads/{self._branch}"
+        # Only onto the very commit that was read: a plain push would bring a branch back that was deleted meanwhile.
+        lease = f"--force-with-lease={name}:{self._base}"
+        result = self._try("push", "--porcelain", lease, "--", self._address, f"{commit}:{name}")
         if result.done:
             self._base = commit
             return None
