@@ -232,18 +232,45 @@ def test_the_positive_label_chooses_the_score(loan_model: Path, tmp_path: Path) 
     assert y_score is not None and flipped == pytest.approx(1 - y_score[0])
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "['yes', None]",
+        "pandas.Series([1, None], dtype='Int64')",
+        "pandas.DataFrame({'y_pred': ['yes', 'no'], 'y_score': [0.9, None]}, dtype=object)",
+        "[1.0, float('inf')]",
+    ],
+    ids=["label", "number", "score", "infinite"],
+)
+def test_a_row_without_a_prediction_is_refused(answer: str, tmp_path: Path) -> None:
+    """Where the model has no label or no score for a row, the answer is 422 and not a prediction of null."""
+    with running(
+        _model(tmp_path, f"import pandas\n        return ({answer})[: len(model_input)]"), tmp_path
+    ) as gateway:
+        gateway.until(200)
+        assert gateway.predict([{"x": 1.0}]).status_code == 200
+        error = gateway.predict([{"x": 1.0}, {"x": 2.0}])
+    assert (error.status_code, error.json()["error"]["code"]) == (422, "no-prediction")
+    assert error.json()["error"]["problems"][0]["path"] == "rows[1]"
+
+
 def _slow_model(folder: Path, seconds: float) -> Path:
     """Return a model that sleeps, and holds no lock while it does."""
+    sleep = f"time.sleep({seconds} if model_input['x'].iloc[0] else 0)"
+    return _model(folder, f"import time\n        {sleep}\n        return [0.0] * len(model_input)")
+
+
+def _model(folder: Path, body: str) -> Path:
+    """Return a model of the column `x` that predicts by these lines of Python."""
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    code = folder / "slow.py"
+    code = folder / "own.py"
     code.write_text(
-        "import time\nfrom mlflow.pyfunc import PythonModel\nfrom mlflow.models import set_model\n"
-        "class Slow(PythonModel):\n    def predict(self, context, model_input, params=None):\n"
-        f"        time.sleep({seconds} if model_input['x'].iloc[0] else 0)\n        return [0.0] * len(model_input)\n"
-        "set_model(Slow())\n"
+        "from mlflow.pyfunc import PythonModel\nfrom mlflow.models import set_model\n"
+        "class Own(PythonModel):\n    def predict(self, context, model_input, params=None):\n"
+        f"        {body}\nset_model(Own())\n"
     )
     signature = ModelSignature(inputs=Schema([ColSpec("double", "x")]))
     with warnings.catch_warnings():
