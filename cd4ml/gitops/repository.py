@@ -126,12 +126,14 @@ class Clone:
         Raises:
             UnavailableError: the push was refused for good.
         """
-        name = f"refs/heads/{self._branch}"
-        # Only onto the very commit that was read: a plain push would bring a branch back that was deleted meanwhile.
-        lease = f"--force-with-lease={name}:{self._base}"
-        result = self._try("push", "--porcelain", lease, "--", self._address, f"{commit}:{name}")
+        result = self._try("push", "--porcelain", "--", self._address, f"{commit}:refs/heads/{self._branch}")
         if result.done:
             self._base = commit
+            if re.search(r"^\*\t", result.output.decode("utf-8", "replace"), re.M):  # so git marks a new branch
+                raise UnavailableError(
+                    f"The branch {self._branch} was deleted meanwhile, and the push of {commit[:12]} made it anew.",
+                    advice="Delete it once more, or keep it if it is wanted; then run again.",
+                )
             return None
         words = without_secrets(result.complaint, self._environ)
         # What a hook says may read like anything; git's own verdict is the line that starts with `!`.
