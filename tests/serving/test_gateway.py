@@ -235,7 +235,7 @@ def test_the_positive_label_chooses_the_score(loan_model: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     "answer",
     [
-        "['yes', None]",
+        "pandas.Series([True, None], dtype=object)",
         "pandas.Series([1, None], dtype='Int64')",
         "pandas.DataFrame({'y_pred': ['yes', 'no'], 'y_score': [0.9, None]}, dtype=object)",
         "[1.0, float('inf')]",
@@ -262,9 +262,11 @@ def _slow_model(folder: Path, seconds: float) -> Path:
 
 def _model(folder: Path, body: str) -> Path:
     """Return a model of the column `x` that predicts by these lines of Python."""
-    import mlflow.pyfunc
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, Schema
 
     code = folder / "own.py"
     code.write_text(
