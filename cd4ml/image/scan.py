@@ -74,16 +74,19 @@ class Scan:
 
 
 def severities(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the severities that block, in Trivy's spelling.
+    """Return the severities that block, in Trivy's spelling: the named ones, and what is worse than one of them.
 
     Raises:
-        OptionsError: there is none, or one that Trivy does not know.
+        OptionsError: there is none, or one that Trivy does not know, or only UNKNOWN, which has no rank.
     """
     upper = tuple(dict.fromkeys(name.upper() for name in names))
     unknown = [name for name in upper if name not in SEVERITIES]
     if unknown or not upper:
         raise OptionsError(f"severity: expected some of {', '.join(SEVERITIES)}; got {', '.join(unknown) or 'none'}")
-    return upper
+    if upper == ("UNKNOWN",):
+        raise OptionsError("severity: UNKNOWN alone lets CRITICAL pass", advice="Name CRITICAL or a milder one as well.")
+    mildest = max(SEVERITIES.index(name) for name in upper if name != "UNKNOWN")
+    return (*upper, *(name for name in SEVERITIES[:mildest] if name not in upper))
 
 
 def find_trivy(named: str | None, environ: Mapping[str, str]) -> str:

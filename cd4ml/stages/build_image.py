@@ -80,7 +80,7 @@ class Options(declaration.Options):
     base_image: str = option("Base of the image; it brings Python.", default="python:3.11-slim")
     system_packages: tuple[str, ...] = option("Debian packages that the model's libraries need.", example="libgomp1")
     engine: EngineName = option("What builds; `auto` takes the first that answers.", default=EngineName.AUTO)
-    severity: tuple[str, ...] = option("Severities that block.", default=("CRITICAL", "HIGH"))
+    severity: tuple[str, ...] = option("Severities that block; worse ones block with them.", default=("CRITICAL", "HIGH"))
     ignore_file: str | None = option(
         "YAML file of accepted vulnerabilities, each with id, reason and expires.", example="accepted.yaml"
     )
@@ -200,9 +200,11 @@ def _tagged(reference: Reference, candidate: ModelIdentity) -> Reference:
 
 def _plan(options: Options, reference: Reference, engine: str) -> list[str]:
     """Return what the stage is about to do."""
+    from cd4ml.image import scan
+
     steps = [f"render a Dockerfile on {options.base_image}", f"build {reference} with {engine}"]
     steps.append("start it and compare its predictions" if options.simulate else "start it")
-    steps.append(f"scan it with Trivy; {', '.join(options.severity)} block")
+    steps.append(f"scan it with Trivy; {', '.join(scan.severities(options.severity))} block")
     steps.append(f"push {reference} if every check passed" if options.push else "push nothing (push is false)")
     return steps
 

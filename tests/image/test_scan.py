@@ -126,9 +126,10 @@ def test_acceptance_ends(package: str | None, day: datetime.date, status: Status
 
 
 def test_severities_are_trivys() -> None:
-    """Severities are read in any case; unknown ones and none at all are refused."""
+    """Severities are read in any case, worse ones than the named block too; unknown ones and none are refused."""
     assert severities(["high", "CRITICAL", "HIGH"]) == ("HIGH", "CRITICAL")
-    for bad in (["SEVERE"], []):
+    assert severities(["MEDIUM", "UNKNOWN"]) == ("MEDIUM", "UNKNOWN", "CRITICAL", "HIGH")
+    for bad in (["SEVERE"], [], ["UNKNOWN"]):
         with pytest.raises(OptionsError):
             severities(bad)
 
