@@ -61,7 +61,12 @@ class Service:
 
 
 def write_context(folder: Path, *, dockerfile: str, requirements: str, model: Path, service: Service) -> None:
-    """Write the build context: Dockerfile, locked requirements, the gateway's code and the model."""
+    """Write the build context: Dockerfile, locked requirements, the gateway's code and the model.
+
+    Raises:
+        OptionsError: the model holds a file that would be lost with the image's layers.
+    """
+    _refuse_whiteouts(model)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
     app = folder / "app"
@@ -73,6 +78,19 @@ def write_context(folder: Path, *, dockerfile: str, requirements: str, model: Pa
     (app / "service.json").write_text(json.dumps(service.__dict__, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copytree(model, folder / "model", copy_function=shutil.copyfile)
     _open_for_reading(folder)
+
+
+def _refuse_whiteouts(model: Path) -> None:
+    """Refuse names that mean a deletion in an image's layer: the image would differ wherever it is pulled.
+
+    https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
+    """
+    odd = sorted(path.relative_to(model).as_posix() for path in model.rglob(".wh.*"))
+    if odd:
+        raise OptionsError(
+            f"model: a file whose name begins with `.wh.` deletes others when the image is unpacked: {odd[0]!r}",
+            advice="Rename it and save the model again.",
+        )
 
 
 def _open_for_reading(folder: Path) -> None:

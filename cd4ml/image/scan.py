@@ -84,7 +84,9 @@ def severities(names: Sequence[str]) -> tuple[str, ...]:
     if unknown or not upper:
         raise OptionsError(f"severity: expected some of {', '.join(SEVERITIES)}; got {', '.join(unknown) or 'none'}")
     if upper == ("UNKNOWN",):
-        raise OptionsError("severity: UNKNOWN alone lets CRITICAL pass", advice="Name CRITICAL or a milder one as well.")
+        raise OptionsError(
+            "severity: UNKNOWN alone lets CRITICAL pass", advice="Name CRITICAL or a milder one as well."
+        )
     mildest = max(SEVERITIES.index(name) for name in upper if name != "UNKNOWN")
     return (*upper, *(name for name in SEVERITIES[:mildest] if name not in upper))
 

@@ -121,3 +121,18 @@ def test_the_context_holds_a_gateway_that_runs_alone(tmp_path: Path) -> None:
     assert done.stdout.startswith(str(app)) and not done.stdout.startswith(str(ROOT / "cd4ml"))
     assert (context / "model" / "MLmodel").stat().st_mode & 0o777 == 0o644
     assert not (app / "cd4ml" / "stages").exists()
+
+
+@pytest.mark.parametrize("name", [".wh.MLmodel", "code/.wh..wh..opq", ".wh.data/weights.bin"])
+def test_a_name_that_deletes_files_in_a_layer_is_refused(tmp_path: Path, name: str) -> None:
+    """A file that is there when the image is called and gone where it is pulled never gets into one."""
+    model, context = tmp_path / "model", tmp_path / "context"
+    (model / name).parent.mkdir(parents=True)
+    context.mkdir()
+    (model / "MLmodel").write_text("x")
+    (model / name).write_text("x")
+    service = dockerfile.Service(name="loans", version=None, sha256="0" * 64, positive_label=None)
+
+    with pytest.raises(OptionsError, match=r"begins with `\.wh\.`"):
+        dockerfile.write_context(context, dockerfile="FROM a\n", requirements="", model=model, service=service)
+    assert not (context / "model").exists()
