@@ -136,7 +136,9 @@ def _predict(state: State, table: pd.DataFrame) -> list[dict[str, Any]]:
     missing = y_pred.isna() if y_score is None else y_pred.isna() | y_score.isna()
     for index, pair in enumerate(pairs):
         if missing[index] or any(isinstance(value, float) and not math.isfinite(value) for value in pair.values()):
-            problem = rows.Problem(path=f"rows[{index}]", problem="the model gives no label, or no finite number, for it")
+            problem = rows.Problem(
+                path=f"rows[{index}]", problem="the model gives no label, or no finite number, for it"
+            )
             raise BadRequest(422, "no-prediction", "The model has no prediction for a row.", [problem])
     return pairs
 

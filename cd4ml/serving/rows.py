@@ -65,9 +65,12 @@ def frame(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> pd.Da
 def _document(body: bytes) -> Any:
     """Return the JSON document, with neither NaN nor Infinity nor a key given twice."""
     try:
-        return json.loads(
+        document = json.loads(
             body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_repetition
         )
+        if b"\\u" in body:  # half of a surrogate pair may be escaped, and is no text that a model could encode
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
+        return document
     except BadRequest:
         raise
     except (ValueError, RecursionError):

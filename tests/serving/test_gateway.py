@@ -52,6 +52,8 @@ def test_every_answer_names_the_model(gateway: Gateway) -> None:
         (b"\xff\xfe", "not-json"),
         (b"[" * 100_000, "not-json"),
         (b'{"rows": [{"age": ' + b"9" * 5000 + b"}]}", "not-json"),
+        (b'{"rows": [{"age": 40, "income": 3.5, "city": "\\ud800"}]}', "not-json"),
+        (b'{"rows": [{"age": 40, "income": 3.5, "city": "Oslo", "\\udfff": 1}]}', "not-json"),
         (b"null", "no-rows"),
         (b"[]", "no-rows"),
         (b'{"rows": []}', "no-rows"),
@@ -99,6 +101,14 @@ def test_a_value_that_does_not_fit_is_refused_with_its_place(
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["problems"][0]["path"]) == (422, "rows-do-not-fit", path)
     assert "secret-column" not in answer.text
+
+
+def test_escaped_characters_are_read(gateway: Gateway) -> None:
+    """A text that is written in escapes is the text itself."""
+    body = json.dumps({"rows": [{**GOOD, "city": "Troms\u00f8"}]}, ensure_ascii=True)
+    assert "\\u00f8" in body
+    answer = gateway.client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
 
 
 def test_a_missing_column_is_refused(gateway: Gateway) -> None:
