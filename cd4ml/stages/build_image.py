@@ -80,7 +80,9 @@ class Options(declaration.Options):
     base_image: str = option("Base of the image; it brings Python.", default="python:3.11-slim")
     system_packages: tuple[str, ...] = option("Debian packages that the model's libraries need.", example="libgomp1")
     engine: EngineName = option("What builds; `auto` takes the first that answers.", default=EngineName.AUTO)
-    severity: tuple[str, ...] = option("Severities that block; worse ones block with them.", default=("CRITICAL", "HIGH"))
+    severity: tuple[str, ...] = option(
+        "Severities that block; worse ones block with them.", default=("CRITICAL", "HIGH")
+    )
     ignore_file: str | None = option(
         "YAML file of accepted vulnerabilities, each with id, reason and expires.", example="accepted.yaml"
     )

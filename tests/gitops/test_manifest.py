@@ -82,6 +82,19 @@ def test_route__stable_gets_the_rest() -> None:
     assert "{name: credit-stable, weight: 90}" in text and "{name: credit-canary, weight: 10}" in text
 
 
+def test_route__a_canary_in_any_rule_runs() -> None:
+    """A canary that somebody took out of the first rule alone still runs, and can be promoted or taken back."""
+    rule = (
+        ROUTE.split("rules:\n")[1]
+        .replace("weight: 100", "weight: 50")
+        .replace("canary, weight: 0", "canary, weight: 50")
+    )
+    manifest = Manifest(PLAIN + rule)
+
+    assert manifest.state.weight == 50
+    assert Manifest(manifest.without_canary()).state.weight == 0
+
+
 def test_route__other_rules_are_left_alone() -> None:
     """Rules without a canary backend belong to others: their weights stay."""
     others = "    - backendRefs:\n        - {name: docs, weight: 7}\n"
