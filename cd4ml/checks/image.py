@@ -228,8 +228,8 @@ def _blind_spot(scan: Scan, image_id: str) -> tuple[str, str] | None:
     unseen = ", ".join(name for name in _MUST_SEE if name not in scan.packages)
     if unseen:
         return f"Trivy did not see {unseen}, which the image holds: it did not look at all of it.", "Scan again."
-    # Trivy says nothing of these three: it passes over the packages of a system that it does not recognise, knows no
-    # vulnerability of a release without a number ("trixie/sid"), and takes a package list that is gone for an empty one.
+    # Trivy does not mention these: it passes over the packages of a system that it does not recognise, knows nothing of
+    # a release without a number ("trixie/sid"), and takes a list of packages that is gone for an empty one.
     if scan.distribution.startswith(("unknown", "none")) or not re.search(r"\d", scan.distribution):
         return (
             f"Trivy does not recognise the image's distribution ({scan.distribution}): it did not look at the system's "

@@ -171,7 +171,7 @@ def test_a_registry_that_serves_something_else_is_caught(served: str | None) -> 
 
 @pytest.mark.parametrize("tagged", ["sha256:other", None])
 def test_a_name_that_means_another_image_by_now_is_not_pushed(tagged: str | None) -> None:
-    """What another process built under the same name meanwhile was not checked here, and does not reach the registry."""
+    """What another process built under the same name meanwhile was not checked here, and is not pushed."""
     engine = _Registry("sha256:built", tagged)
     with pytest.raises(UnavailableError, match="nothing was pushed"):
         push(engine, parse("a/b:c", "image"), "sha256:built")  # type: ignore[arg-type]
