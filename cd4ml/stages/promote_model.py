@@ -107,6 +107,8 @@ def _check_options(options: Options) -> None:
     from cd4ml.stages import STAGES
 
     problems = [f"required-stages: `{name}` is no stage" for name in options.required_stages if name not in STAGES]
+    if options.reports and "build-image" not in options.required_stages:
+        problems.append("required-stages must hold build-image: its report says which image the others are about")
     if options.rollback and options.version is not None:
         problems.append("a roll-back goes to the version that its promotion replaced: leave version unset")
     if not options.rollback and (options.version is None) != (options.model is None):

@@ -219,6 +219,21 @@ def test_reports__verified_once_more(
     assert promote("--reports", "reports", model=False).code == 0
 
 
+@pytest.mark.parametrize("stages", ["evaluate-model", ","])
+def test_reports__build_image_cannot_be_left_out(
+    promote: Callable[..., Run], gitops: GitOps, evidence: Callable[..., None], tmp_path: Path, stages: str
+) -> None:
+    """The report that says which image the others are about is never taken without looking at it."""
+    evidence("build-image", status="failed")
+    start_canary(gitops, MODEL, git(tmp_path, "rev-parse", "HEAD").strip())
+    head = gitops.head()
+
+    run = promote("--reports", "reports", "--required-stages", stages, model=False)
+
+    assert (run.code, gitops.head()) == (2, head)
+    assert "must hold build-image" in run.report["summary"]
+
+
 def test_reports_of_another_commit__block(
     promote: Callable[..., Run], gitops: GitOps, evidence: Callable[..., None]
 ) -> None:
