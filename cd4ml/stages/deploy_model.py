@@ -178,7 +178,9 @@ def _told(text: str, digest: str, path: str) -> str:
     from cd4ml.gitops.manifest import Manifest
 
     state = Manifest(text).state
-    share = "all of the traffic" if state.stable == digest else f"{state.weight} % of the traffic as canary"
+    share = f"{state.weight} % of the traffic as canary"
+    if state.stable == digest:
+        share = f"{100 - state.weight} % of the traffic, beside a canary" if state.weight else "all of the traffic"
     return f"{path} gives {digest[:19]} {share}"
 
 

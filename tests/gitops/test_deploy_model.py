@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cd4ml.gitops.manifest import Manifest, image
 from tests.conftest import ROOT, Run, clean_environment
 from tests.gitops.conftest import IMAGE, REQUIRED, GitOps, git
 from tests.gitops.test_manifest import HELM, A
@@ -66,6 +67,19 @@ def test_first_deployment__stable(deploy: Deploy, gitops: GitOps, evidence: Call
     assert (first.code, again.code, again.report["outputs"]["commit"]) == (0, 0, "")
     assert gitops.read() == HELM.replace(A, f'"{IMAGE[-71:]}"')
     assert "all of the traffic" in first.report["summary"]
+
+
+def test_stable_beside_a_canary__not_called_all(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
+    """An image that is stable while another runs as canary is not said to get all of the traffic."""
+    evidence()
+    stable = Manifest(HELM).promoted(image(IMAGE))
+    other = image(IMAGE.replace("b" * 64, "e" * 64))
+    gitops.commit("Canary", {"credit/values.yaml": Manifest(stable).with_canary(other, 40)})
+
+    run = deploy()
+
+    assert (run.code, run.report["outputs"]["commit"]) == (0, "")
+    assert "60 % of the traffic, beside a canary" in run.report["summary"]
 
 
 @pytest.mark.parametrize("stage", REQUIRED)
