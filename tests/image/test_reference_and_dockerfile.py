@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,12 @@ def test_a_name_that_deletes_files_in_a_layer_is_refused(tmp_path: Path, name: s
     with pytest.raises(OptionsError, match=r"begins with `\.wh\.`"):
         dockerfile.write_context(context, dockerfile="FROM a\n", requirements="", model=model, service=service)
     assert not (context / "model").exists()
+
+
+def test_the_base_does_not_say_where_the_gateway_listens_or_what_it_serves() -> None:
+    """Whatever the gateway reads from the environment is set by the Dockerfile, so that a base cannot decide it."""
+    read = re.findall(r'environ\.get\("([A-Z_]+)"', (ROOT / "cd4ml" / "serving" / "__main__.py").read_text())
+    final = dockerfile.render("python:3.11-slim").rpartition("\nFROM ")[2]
+
+    assert len(read) == 4
+    assert [name for name in read if not re.search(rf"^(ENV|   ) {name}=", final, re.M)] == []
