@@ -27,7 +27,7 @@ MOST_CATEGORIES: Final = 10_000
 # A grid whose fullest cell holds more than this is made again from the values.
 _FULLEST: Final = 0.01
 # Rows that are worked on at once: few enough for the processor's cache.
-_BLOCK: Final = 1 << 15
+_BLOCK: Final = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ def _reference(options: Options, context: Context) -> tuple[Profile, Source | No
         return _profile_of_model(options, context)
     if is_profile(options.reference):
         return profile.read(Path(options.reference)), None, None
-    source = open_data(options.reference, hashed=True)
+    source = open_data(options.reference)
     if not source.rows:
         raise OptionsError(f"{options.reference} holds no rows")
     numbers, categories = _features(options, source)
