@@ -137,11 +137,12 @@ def _match(answers: Answers, minimum_rows: int) -> Check:
         )
     first = answers.differences[0] if answers.differences else None
     what = "labels and scores" if answers.scores_compared else "predictions"
-    message = f"{n} rows: {what} equal the scored ones."
+    sampled = f" ({n} of {answers.of}, evenly spread)" if answers.of > n else ""
+    message = f"{n} rows: {what} equal the scored ones{sampled}."
     if first is not None:
         rows = len({item.row for item in answers.differences})
         message = (
-            f"{rows} of {n} rows are predicted otherwise than they were scored; the first, row {first.row}: "
+            f"{rows} of {n} rows{sampled} are predicted otherwise than they were scored; the first, row {first.row}: "
             f"{first.column} is {first.served[:50]}, scored {first.scored[:50]}."
         )
     return check(

@@ -45,7 +45,7 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A row that the image predicts otherwise than it was scored."""
+    """A row of the paired tables, from 0 on, that the image predicts otherwise than it was scored."""
 
     row: int
     column: str
@@ -58,12 +58,14 @@ class Answers:
     """What came of sending rows.
 
     Attributes:
+        of: rows of the test data, of which those that were compared are every n-th; 0 if none was.
         refusal: how the gateway refused rows of the test data, None if it answered them all.
         bad_row_refused: whether a row with an unknown column was answered with 422.
     """
 
     compared: int
     scores_compared: bool
+    of: int = 0
     differences: Sequence[Difference] = ()
     refusal: str | None = None
     bad_row_refused: bool = False
@@ -105,11 +107,17 @@ def simulate(
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """Rows as the gateway takes them, and what score-model made of each: same length, same order."""
+    """Rows as the gateway takes them, and what score-model made of each: same length, same order.
+
+    Attributes:
+        of: rows that there are; those here are every `step`-th of them.
+    """
 
     rows: Sequence[Mapping[str, Any]]
     y_pred: Sequence[Any]
     y_score: Sequence[Any] | None
+    of: int
+    step: int = 1
 
 
 def scored_rows(test: pd.DataFrame, predictions: pd.DataFrame, columns: Sequence[str]) -> Scored:
@@ -131,14 +139,14 @@ def scored_rows(test: pd.DataFrame, predictions: pd.DataFrame, columns: Sequence
             f"test-data has {len(test)} rows and predictions {len(predictions)}: they cannot be paired",
             advice="Use the test data that score-model scored, or give both tables a column row_id.",
         )
-    step = max(1, math.ceil(len(test) / _MOST_ROWS))
+    of, step = len(test), max(1, math.ceil(len(test) / _MOST_ROWS))
     test, predictions = test.iloc[::step], predictions.iloc[::step]
     rows = [
         {name: _json_value(value) for name, value in zip(columns, values, strict=True)}
         for values in test[list(columns)].astype(object).itertuples(index=False, name=None)
     ]
     score = predictions["y_score"].tolist() if "y_score" in predictions.columns else None
-    return Scored(rows=rows, y_pred=predictions["y_pred"].tolist(), y_score=score)
+    return Scored(rows=rows, y_pred=predictions["y_pred"].tolist(), y_score=score, of=of, step=step)
 
 
 def _by_row_id(test: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -216,6 +224,7 @@ def _ask(engine: Engine, container: Container, scored: Scored) -> Answers:
     return Answers(
         compared=len(served),
         scores_compared=scored.y_score is not None,
+        of=scored.of,
         differences=_differences(scored, served),
         bad_row_refused=answer["bad_row_status"] == 422,
     )
@@ -230,8 +239,8 @@ def _differences(scored: Scored, served: Sequence[Mapping[str, Any]]) -> list[Di
             pairs.append(("y_score", scored.y_score[index]))
         for column, expected in pairs:
             if not same(expected, answer[column]):
-                difference = Difference(row=index, column=column, scored=str(expected), served=str(answer[column]))
-                found.append(difference)
+                row, texts = index * scored.step, (str(expected), str(answer[column]))
+                found.append(Difference(row=row, column=column, scored=texts[0], served=texts[1]))
     return found
 
 

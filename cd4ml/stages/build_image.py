@@ -384,6 +384,7 @@ def _simulation_details(found: Simulation) -> dict[str, Any]:
         "python": found.look.python,
         "columns": list(found.look.columns),
         "rows": answers.compared if answers else 0,
+        "test_rows": answers.of if answers else 0,
         "scores_compared": answers.scores_compared if answers else False,
         "differences": [asdict(item) for item in answers.differences[:20]] if answers else [],
     }

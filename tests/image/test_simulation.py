@@ -13,7 +13,7 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.facts import Image
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference, parse
-from cd4ml.image.simulate import Answers, Difference, Look, same, scored_rows
+from cd4ml.image.simulate import Answers, Difference, Look, _differences, same, scored_rows
 from cd4ml.report import Status
 
 GOOD = Look(
@@ -124,6 +124,25 @@ def test_rows_are_paired_by_id() -> None:
     predictions = pd.DataFrame({"row_id": [3, 1], "y_pred": [30, 10]})
     found = scored_rows(test, predictions, ["x"])
     assert list(found.rows) == [{"x": None}, {"x": 10.0}] and list(found.y_pred) == [30, 10]
+
+
+def test_a_part_of_the_rows_is_never_taken_for_all() -> None:
+    """Of many rows an even part is sent; the message says so, and differences are numbered as in the test data."""
+    test = pd.DataFrame({"x": range(2_500)})
+    scored = scored_rows(test, pd.DataFrame({"y_pred": range(2_500)}), ["x"])
+    assert (len(scored.rows), scored.of, scored.step) == (834, 2_500, 3)
+    assert [row["x"] for row in scored.rows] == list(scored.y_pred) == list(range(0, 2_500, 3))
+
+    served = [{"y_pred": label, "y_score": None} for label in scored.y_pred]
+    served[2]["y_pred"] = 7
+    (difference,) = _differences(scored, served)
+    assert (difference.row, difference.scored, difference.served) == (6, "6", "7")
+
+    for differences in ((), (difference,)):
+        answers = Answers(compared=834, of=2_500, scores_compared=False, differences=differences, bad_row_refused=True)
+        assert "834 of 2500, evenly spread" in of_answers(answers, minimum_rows=20)[0].message
+    whole = Answers(compared=60, of=60, scores_compared=False, bad_row_refused=True)
+    assert "evenly" not in of_answers(whole, minimum_rows=20)[0].message
 
 
 @pytest.mark.parametrize(
