@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         door.stderr.flush()
 
 
-def _run(arguments: Sequence[str], door: Door) -> int:
+def _run(arguments: list[str], door: Door) -> int:
     """Run a command and return its exit code."""
-    if list(arguments) in (["--version"], ["-V"]):
+    if arguments in (["--version"], ["-V"]):
         print(f"cd4ml {cd4ml.__version__}", file=door.stdout)
         return EXIT_PASSED.code
     if not arguments or arguments[0] in ("-h", "--help", "help"):

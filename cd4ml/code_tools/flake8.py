@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from cd4ml.code_tools.probe import PROBE
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
 
 _BENCHMARK: Final = re.compile(r"^[\d.]+ +(seconds elapsed|total .* processed|.* processed per second)\n", re.M)
 _OPTIONS: Final = ("--benchmark", "--format=%(path)s\t%(row)d\t%(col)d\t%(code)s\t%(text)s")
-# flake8 has no option for it: it reads the mistakes in the place of every file, below the comments by which a file
-# says `flake8: noqa` of itself as a whole.
-_PROBE_CODE: Final = """\
+# Started in flake8's place, which has no option for it: it reads the mistakes in the place of every file, below the
+# comments by which a file says `flake8: noqa` of itself as a whole.
+_PROBING: Final = "cd4ml_probing"
+_PROBING_CODE: Final = """\
 import sys
 from flake8.main.cli import main
 from flake8.processor import FileProcessor
@@ -37,8 +37,8 @@ def arguments(project: Project) -> list[str]:
 
 def probe_arguments(project: Project) -> list[str]:
     """Return the command line that reads the mistakes in the place of every file, all of them in one process."""
-    (project.scratch / f"{PROBE}.py").write_text(_PROBE_CODE.format(probe=str(project.probe)), encoding="utf-8")
-    return [PROBE, *_OPTIONS, "--jobs=1", *project.paths]
+    (project.scratch / f"{_PROBING}.py").write_text(_PROBING_CODE.format(probe=str(project.probe)), encoding="utf-8")
+    return [_PROBING, *_OPTIONS, "--jobs=1", *project.paths]
 
 
 def seen(output: Output, project: Project) -> int | None:

@@ -42,7 +42,7 @@ theirs = list(sys.path)
 sys.path[:] = [folder for folder in theirs if folder and os.path.realpath(folder) != here]
 if where != "none":
     sys.path.insert(0 if where == "first" else len(sys.path), copies)
-if tool == "cd4ml_probing":
+if tool.startswith("cd4ml_"):
     sys.path.append(added)
 importlib.import_module(tool)
 if tool == "pytest":

@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-# A module in the folder of the mistakes by which a tool is shown them, where it has no option for that.
-PROBE: Final = "cd4ml_probing"
 MISTAKES: Final = """\
 import os
 def probe(value: int, items = [] ) -> str:

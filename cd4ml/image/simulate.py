@@ -239,8 +239,8 @@ def _differences(scored: Scored, served: Sequence[Mapping[str, Any]]) -> list[Di
             pairs.append(("y_score", scored.y_score[index]))
         for column, expected in pairs:
             if not same(expected, answer[column]):
-                row, texts = index * scored.step, (str(expected), str(answer[column]))
-                found.append(Difference(row=row, column=column, scored=texts[0], served=texts[1]))
+                row, given = index * scored.step, str(answer[column])
+                found.append(Difference(row=row, column=column, scored=str(expected), served=given))
     return found
 
 

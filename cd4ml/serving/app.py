@@ -133,9 +133,9 @@ def _predict(state: State, table: pd.DataFrame) -> list[dict[str, Any]]:
         raise BadRequest(422, "refused-by-model", "The model cannot handle these values.") from None
     scores = [None] * len(y_pred) if y_score is None else y_score.tolist()
     pairs = [{"y_pred": label, "y_score": score} for label, score in zip(y_pred.tolist(), scores, strict=True)]
-    missing = y_pred.isna() if y_score is None else y_pred.isna() | y_score.isna()
-    for index, pair in enumerate(pairs):
-        if missing[index] or any(isinstance(value, float) and not math.isfinite(value) for value in pair.values()):
+    missing = (y_pred.isna() if y_score is None else y_pred.isna() | y_score.isna()).tolist()
+    for index, (pair, gap) in enumerate(zip(pairs, missing, strict=True)):
+        if gap or any(isinstance(value, float) and not math.isfinite(value) for value in pair.values()):
             problem = rows.Problem(
                 path=f"rows[{index}]", problem="the model gives no label, or no finite number, for it"
             )

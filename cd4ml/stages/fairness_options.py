@@ -123,8 +123,14 @@ class Options(declaration.Options):
 def differences(options: Options) -> dict[str, float]:
     """Return the limits of differences that are set, by the name of their check."""
     names = REGRESSION_LIMITS if options.task is Task.REGRESSION else BINARY_LIMITS
-    limits = {name: getattr(options, f"maximum_{name.replace('-', '_')}") for name in names}
+    limits = {name: _maximum(options, name) for name in names}
     return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _maximum(options: Options, name: str) -> float | None:
+    """Return the limit that is set on a difference, a gap or a drop; None if there is none."""
+    limit: float | None = getattr(options, f"maximum_{name.replace('-', '_')}")
+    return limit
 
 
 def _of_other_task(options: Options) -> Iterable[str]:
@@ -132,7 +138,7 @@ def _of_other_task(options: Options) -> Iterable[str]:
     regression = options.task is Task.REGRESSION
     others = [*BINARY_LIMITS, "calibration-gap", "ratio-drop"] if regression else REGRESSION_LIMITS
     for name in others:
-        if getattr(options, f"maximum_{name.replace('-', '_')}") is not None:
+        if _maximum(options, name) is not None:
             yield f"maximum-{name} is set, but task is {options.task}: nothing would be decided on it"
     if regression and not differences(options):
         yield "task: regression needs a limit: maximum-mean-error-difference or maximum-absolute-error-difference"
@@ -179,7 +185,7 @@ def _useless_limits(options: Options) -> Iterable[str]:
     """Yield limits that no value can break, or none can keep."""
     shares = [*BINARY_LIMITS, "calibration-gap", "ratio-drop"]
     for name in (*shares, *REGRESSION_LIMITS):
-        limit = getattr(options, f"maximum_{name.replace('-', '_')}")
+        limit = _maximum(options, name)
         if limit is not None and limit < 0:
             yield f"maximum-{name} must not be negative, got {limit:g}"
         elif limit is not None and limit >= 1 and name in shares:
