@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import os
 import shutil
@@ -148,7 +149,13 @@ def test_an_interrupted_run_leaves_no_container(lab: Lab, project: Project, tmp_
     env = {**clean_environment(), **lab.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "scratch")}
     (tmp_path / "scratch").mkdir()
     process = subprocess.Popen(
-        [*command, "--image", name, "--push"], cwd=copied.folder, env=env, stderr=subprocess.PIPE, text=True
+        [*command, "--image", name, "--push"],
+        cwd=copied.folder,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that were started in the background ignore the signal, and hand that on.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     for line in process.stderr:
