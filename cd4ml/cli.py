@@ -16,10 +16,11 @@ from typing import Final
 
 import cd4ml
 from cd4ml.door import Door, Lasting
-from cd4ml.errors import EXIT_CODES, Cd4mlError
+from cd4ml.errors import EXIT_CODES, Cd4mlError, Interrupted
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.options import nearest
+from cd4ml.process import interruptible
 from cd4ml.render.terminal import safe
 from cd4ml.run_pipeline import DESCRIPTIONS, run_pipeline, run_plan
 from cd4ml.run_schema import SUMMARY, run_schema
@@ -40,7 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Importing libraries makes objects that stay: looking through them again and again for garbage is in vain.
     gc.set_threshold(100_000, 10, 10)
     try:
-        return _run(arguments, door)
+        with interruptible():
+            return _run(arguments, door)
+    except Interrupted as error:
+        print(f"cd4ml: ended by {error.name}", file=door.stderr)
+        return error.code
     finally:
         door.stdout.flush()
         door.stderr.flush()

@@ -11,8 +11,10 @@ from typing import Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.options import redacted
+from cd4ml.process import completed
 from cd4ml.stages.context import Context
 
+_MOST_SECONDS: Final = 3600.0
 _CALLERS_PYTHON: Final = frozenset(
     {
         "VIRTUAL_ENV",
@@ -33,20 +35,19 @@ def uv(arguments: Sequence[str], context: Context, *, given: str | None = None) 
         UnavailableError: it failed; the message holds its last words.
     """
     context.cache.mkdir(parents=True, exist_ok=True)
-    result = subprocess.run(
-        [program(), *arguments],
-        input=given,
-        cwd=context.cache,
-        env=without_python(context.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [program(), *arguments]
+    environ = without_python(context.environ)
+    try:
+        result = completed(
+            command, environ=environ, folder=context.cache, stdin=(given or "").encode(), seconds=_MOST_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(f"uv {' '.join(arguments[:2])} did not end within {_MOST_SECONDS:g} s") from error
     if result.returncode != 0:
         # An index may be named with its password.
-        words = redacted(" ".join(result.stderr.split()))[-600:]
+        words = redacted(" ".join(result.stderr.decode("utf-8", "replace").split()))[-600:]
         raise UnavailableError(f"uv {' '.join(arguments[:2])} failed: {words}")
-    return result.stdout
+    return result.stdout.decode("utf-8", "replace")
 
 
 def program() -> str:

@@ -6,6 +6,7 @@ are generated from it. A message says what is wrong, where, and what to do next.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -48,6 +49,20 @@ class Cd4mlError(Exception):
     def __str__(self) -> str:
         ended = self.message if self.message.endswith((".", "?", "!")) else f"{self.message}."
         return f"{ended} {self.advice}" if self.advice else self.message
+
+
+class Interrupted(BaseException):
+    """The run was told to end, by Ctrl-C, a runner or a time limit: on its way out it cleans up and does nothing else.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.name = signal.Signals(number).name
+        # As a shell tells it of a program that ended by a signal.
+        self.code = 128 + number
 
 
 class OptionsError(Cd4mlError):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cd4ml.process import completed
+
 # A checked-out tree is data: neither its hooks nor its file-system monitor may run on our behalf.
 SAFE: Final = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 # In a hook, git says by these which repository it means.
@@ -17,6 +19,7 @@ _PLACES: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"}
     | {"GIT_NAMESPACE", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_EXTERNAL_DIFF", "GIT_CEILING_DIRECTORIES"}
 )
+_SECONDS: Final = 120.0
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -54,9 +57,7 @@ class Checkout:
         environ.setdefault("PATH", os.defpath)
         command = ["git", *SAFE, *arguments]
         try:
-            result = subprocess.run(
-                command, cwd=self.directory, env=environ, capture_output=True, text=True, errors="replace", check=False
-            )
-        except OSError:
+            result = completed(command, environ=environ, folder=self.directory, seconds=_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):
             return None
-        return result.stdout.strip() if result.returncode == 0 else None
+        return result.stdout.decode("utf-8", "replace").strip() if result.returncode == 0 else None

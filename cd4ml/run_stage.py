@@ -15,7 +15,7 @@ from cd4ml import config as configuration
 from cd4ml.arguments import layers as argument_layers
 from cd4ml.door import Door
 from cd4ml.errors import FAILED as EXIT_FAILED
-from cd4ml.errors import INCONCLUSIVE, Cd4mlError, ExitCode, OptionsError, UnavailableError
+from cd4ml.errors import INCONCLUSIVE, Cd4mlError, ExitCode, Interrupted, OptionsError, UnavailableError
 from cd4ml.errors import INTERNAL as EXIT_INTERNAL
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import UNAVAILABLE as EXIT_UNAVAILABLE
@@ -23,6 +23,7 @@ from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.git import Checkout
 from cd4ml.options import Layer, OnInconclusive, RunOptions, as_values, declared, resolve
 from cd4ml.options import Options as StageOptions
+from cd4ml.process import contained
 from cd4ml.render.markdown import LARGEST, markdown
 from cd4ml.render.numbers import duration
 from cd4ml.render.terminal import safe, terminal
@@ -52,7 +53,12 @@ def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
         # Outputs again, now with the real report path; the report itself says `error` until the stage is done.
         state.write_outputs(Status.ERROR, {})
         state.save(error_report(name, Cd4mlError("The run did not finish.")))
-        report = stage.run(options, run_context)
+        with contained():
+            report = stage.run(options, run_context)
+    except Interrupted as error:
+        told = UnavailableError(f"The run was ended by {error.name} before a verdict.", advice="Run it again.")
+        state.finish(error_report(name, told), EXIT_UNAVAILABLE, show_json=state.json)
+        raise
     except Cd4mlError as error:
         return state.finish(error_report(name, error), error.exit_code, show_json=state.json)
     except ModuleNotFoundError as error:

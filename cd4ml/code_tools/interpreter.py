@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from cd4ml.environments import lock_file, only_one, uv
 from cd4ml.errors import UnavailableError
+from cd4ml.process import completed
 from cd4ml.stages.context import Context
 
 # A test must be able neither to set this step's outputs nor to take the job's credentials.
@@ -147,19 +148,11 @@ def examine(tools: Sequence[str], python: str, context: Context) -> Interpreter:
 def _answer(command: Sequence[str], environ: Mapping[str, str], *, folder: str | None) -> Any:
     """Run a question in the interpreter and return its answer, the last line that it prints."""
     try:
-        result = subprocess.run(
-            list(command),
-            cwd=folder,
-            env={**environment(environ), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LONGEST_ANSWER,
-            check=False,
-        )
+        asked = {**environment(environ), "PYTHONDONTWRITEBYTECODE": "1"}
+        result = completed(command, environ=asked, folder=folder, seconds=_LONGEST_ANSWER)
         if result.returncode == 0:
             return json.loads(result.stdout.strip().splitlines()[-1])
-        reason = " ".join(result.stderr.split())[-300:]
+        reason = " ".join(result.stderr.decode("utf-8", "replace").split())[-300:]
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
         reason = f"{type(error).__name__}: {error}"
     raise UnavailableError(f"The interpreter {command[0]} does not answer: {reason}")

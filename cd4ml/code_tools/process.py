@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -12,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.code_tools.tool import Output
+from cd4ml.process import end, start
 
 MOST_OUTPUT: Final = 50_000_000  # bytes; more is not read, and what is not read cannot pass
 
@@ -36,21 +34,14 @@ class Running:
             with self._lock:
                 if self._ended:
                     return Output(code=-1, stdout="", stderr="interrupted")
-                process = subprocess.Popen(
-                    list(command),
-                    env=dict(environ),
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    start_new_session=True,
-                )
+                process = start(command, environ=environ, stdout=out, stderr=err)
                 self._processes.append(process)
             try:
                 code = process.wait(timeout=seconds)
             except subprocess.TimeoutExpired:
                 return Output(code=-1, stdout="", stderr=f"no end after {seconds:.0f} seconds")
             finally:
-                _end(process)
+                end(process)
         if max(stdout.stat().st_size, stderr.stat().st_size) > MOST_OUTPUT:
             return Output(code=-1, stdout="", stderr=f"it wrote more than {MOST_OUTPUT} bytes")
         return Output(code=code, stdout=_text(stdout), stderr=_text(stderr))
@@ -61,14 +52,7 @@ class Running:
             self._ended = True
             for process in self._processes:
                 if process.poll() is None:
-                    _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it left behind in its group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+                    end(process)
 
 
 def _text(path: Path) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.git import SAFE
+from cd4ml.process import completed
 
 SECONDS: Final = 120.0
 # A server that sends next to nothing counts as gone; nothing goes on in the background; nobody is asked.
@@ -48,24 +46,16 @@ def git(
         UnavailableError: git is missing, or does not end in time; what it started is ended with it.
     """
     try:
-        process = subprocess.Popen(
+        ended = completed(
             ["git", *_CONFIG, "--literal-pathspecs", *arguments],
-            cwd=directory,
-            env=dict(environ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # no terminal to ask on, and a group that can be ended as a whole
+            environ=environ,
+            folder=directory,
+            stdin=stdin,
+            seconds=seconds,
         )
     except FileNotFoundError:
         raise UnavailableError("git was not found on this machine.", advice="Install git.") from None
-    try:
-        output, complaint = process.communicate(stdin, timeout=seconds)
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"git {arguments[0]} did not end within {seconds:g} seconds.") from None
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    return Outcome(done=process.returncode == 0, output=output, complaint=complaint.decode("utf-8", "replace"))
+    complaint = ended.stderr.decode("utf-8", "replace")
+    return Outcome(done=ended.returncode == 0, output=ended.stdout, complaint=complaint)

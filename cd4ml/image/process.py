@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import UnavailableError
+from cd4ml.process import completed
 
 _TAIL: Final = 1500
 
@@ -32,21 +33,14 @@ def run(
         UnavailableError: it cannot be started or does not end in time.
     """
     try:
-        return subprocess.run(
-            list(argv),
-            env=dict(environ),
-            cwd=folder,
-            input=stdin or "",
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
+        ended = completed(argv, environ=environ, folder=folder, stdin=(stdin or "").encode(), seconds=seconds)
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(f"{argv[0]} {argv[1]} did not end within {seconds:g} s.") from error
     except OSError as error:
         raise UnavailableError(f"{argv[0]} cannot be started: {error.strerror}.") from error
+    return subprocess.CompletedProcess(
+        ended.args, ended.returncode, ended.stdout.decode("utf-8", "replace"), ended.stderr.decode("utf-8", "replace")
+    )
 
 
 def require(

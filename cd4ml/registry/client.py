@@ -17,6 +17,7 @@ from typing import IO, Any, Final
 from cd4ml.data.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import redacted
+from cd4ml.process import end, start
 from cd4ml.report import ModelIdentity
 
 START_SECONDS: Final = 60.0  # importing MLflow on a cold machine
@@ -167,24 +168,16 @@ def _ask(
     if not registry:
         raise OptionsError("no registry is named", advice="Set tracking-uri or MLFLOW_TRACKING_URI.")
     _check_local(registry)
-    process = subprocess.Popen(
-        [sys.executable, "-I", str(_WORKER)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**environ, **_LIMITS},
-    )
+    process = start([sys.executable, "-I", str(_WORKER)], environ={**environ, **_LIMITS}, stdin=subprocess.PIPE)
     assert process.stdin and process.stdout and process.stderr
     try:
         with suppress(BrokenPipeError):  # a worker that could not start says why on standard error
-            process.stdin.write(json.dumps({"tracking_uri": registry, "operations": list(operations)}))
+            process.stdin.write(json.dumps({"tracking_uri": registry, "operations": list(operations)}).encode())
             process.stdin.close()
         lines, errors = _lines(process.stdout), _lines(process.stderr)
         return [_answer(lines, errors, registry, limit) for limit in (START_SECONDS, *seconds)][1:]
     finally:
-        process.kill()
-        process.wait()
+        end(process)
         for stream in (process.stdout, process.stderr):
             stream.close()
 
@@ -201,14 +194,14 @@ def _check_local(registry: str) -> None:
         )
 
 
-def _lines(stream: IO[str]) -> queue.Queue[str | None]:
+def _lines(stream: IO[bytes]) -> queue.Queue[str | None]:
     """Return a queue that a thread fills with the stream's lines; None is its end."""
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
         try:
             for line in stream:
-                lines.put(line)
+                lines.put(line.decode("utf-8", "replace"))
         except ValueError:
             pass  # closed while reading, because the deadline has passed
         lines.put(None)

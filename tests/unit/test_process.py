@@ -1,0 +1,184 @@
+"""Processes that a run starts end with it, however they try to stay and however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cd4ml.errors import Interrupted
+from cd4ml.process import completed, contained, end, interruptible, start
+from tests.conftest import ROOT, clean_environment
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers and death signals are Linux's")
+ENVIRON = dict(os.environ)
+# Leaves its parent, its session and its group, and writes its number where the test looks.
+DAEMON = textwrap.dedent("""
+    import os, pathlib, sys, time
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            path = pathlib.Path(sys.argv[1])
+            path.with_suffix(".new").write_text(str(os.getpid()))
+            path.with_suffix(".new").rename(path)
+            time.sleep(120)
+        os._exit(0)
+    while not pathlib.Path(sys.argv[1]).exists():
+        time.sleep(0.01)
+""")
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, within two seconds."""
+    for _ in range(200):
+        stat = Path(f"/proc/{pid}/stat")
+        try:
+            if stat.read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Path]:
+    """Return where a daemon writes its number; it is ended after the test whatever happens."""
+    path = tmp_path / "pid"
+    yield path
+    if path.exists() and not gone(int(path.read_text())):
+        os.kill(int(path.read_text()), signal.SIGKILL)
+
+
+def test_contained__daemon_ends(daemon: Path) -> None:
+    """A process that forked twice and left session and group ends with the block that started it."""
+    with contained():
+        completed([sys.executable, "-c", DAEMON, str(daemon)], environ=ENVIRON, seconds=30)
+        pid = int(daemon.read_text())
+        os.kill(pid, 0)
+
+    assert gone(pid)
+
+
+def test_contained__daemon_ends_when_the_block_raises(daemon: Path) -> None:
+    """An error on the way changes nothing about what is ended."""
+    with pytest.raises(KeyError), contained():
+        completed([sys.executable, "-c", DAEMON, str(daemon)], environ=ENVIRON, seconds=30)
+        raise KeyError
+
+    assert gone(int(daemon.read_text()))
+
+
+def test_contained__what_ran_before_is_left_alone() -> None:
+    """A process that was started before the block goes on."""
+    before = start([sys.executable, "-c", "import time; time.sleep(60)"], environ=ENVIRON)
+    try:
+        with contained():
+            completed([sys.executable, "-c", ""], environ=ENVIRON, seconds=30)
+
+        assert before.poll() is None
+    finally:
+        end(before)
+        before.communicate()
+
+
+def test_completed__too_slow__its_children_end_too(tmp_path: Path) -> None:
+    """What a program started in its group ends with it at the time limit."""
+    child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        completed([sys.executable, "-c", parent], environ=ENVIRON, seconds=2)
+
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_killed_parent__takes_the_child_along() -> None:
+    """A process that is killed outright cannot clean up; what it started ends all the same."""
+    program = textwrap.dedent("""
+        import os, sys, time
+        from cd4ml.process import start
+        child = start([sys.executable, "-c", "import time; time.sleep(60)"], environ=dict(os.environ))
+        print(child.pid, flush=True)
+        time.sleep(60)
+    """)
+    environ = clean_environment(PYTHONPATH=str(ROOT))
+    parent = subprocess.Popen([sys.executable, "-c", program], env=environ, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    pid = int(parent.stdout.readline())
+
+    parent.kill()
+    parent.communicate()
+
+    assert gone(pid)
+
+
+def test_interruptible__only_the_first_signal_counts() -> None:
+    """A second signal does not cut the cleaning up short."""
+    with pytest.raises(Interrupted) as caught, interruptible():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+            cleaned = True
+
+    assert cleaned
+    assert (caught.value.name, caught.value.code) == ("SIGTERM", 143)
+
+
+def test_interruptible__ignored_signal_stays_ignored() -> None:
+    """`nohup` starts a program with SIGHUP ignored: hanging up must not end it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.05)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_signal__report_says_error_and_nothing_runs_on(tmp_path: Path, number: signal.Signals) -> None:
+    """However a run is told to end: the tools end, the report and the outputs say error, the code names the signal."""
+    (tmp_path / "test_x.py").write_text(
+        "import os, pathlib, time\n\n\ndef test_x():\n"
+        "    pathlib.Path('new').write_text(str(os.getpid()))\n    os.rename('new', 'pid')\n    time.sleep(300)\n"
+    )
+    outputs = tmp_path / "outputs"
+    environ = clean_environment(PYTHONPATH=str(ROOT), GITHUB_OUTPUT=str(outputs))
+    start_it = (
+        "import runpy, signal\nfor number in (signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_DFL)\n"
+        "runpy.run_module('cd4ml', run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-c", start_it, "check-code", "--paths", ".", "--tools", "pytest"]
+    process = subprocess.Popen(
+        [*command, "--python", sys.executable],
+        cwd=tmp_path,
+        env=environ,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    while not (tmp_path / "pid").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + number
+    assert b"Traceback" not in said
+    assert gone(int((tmp_path / "pid").read_text()))
+    report = json.loads((tmp_path / "reports" / "check-code.json").read_text())
+    assert report["status"] == "error"
+    assert number.name in report["summary"]
+    assert outputs.read_text().count("passed<<") == outputs.read_text().count("\nfalse\n")
