@@ -6,7 +6,7 @@ that reaches its band. Either alone misleads: a million rows make everything sig
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,16 @@ from cd4ml.report import Check, Status
 
 CORRECTIONS: Final = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 _NAMES: Final = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
-MODERATE, SIGNIFICANT = "moderate-drift", "significant-drift"
+MODERATE, SIGNIFICANT, MISSING, UNSEEN = (
+    "moderate-drift",
+    "significant-drift",
+    "missing-rate-changed",
+    "unseen-categories",
+)
+# From this share of different values on, in both samples, a column of categories names rows.
+_IDENTIFIER: Final = 0.9
+# With more of the rows in categories that are taken together, too little was compared to call it no drift.
+_MOST_POOLED: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +56,72 @@ class Limits:
     show_values: bool = False
 
 
-def drift_checks(features: Sequence[FeatureDrift], limits: Limits) -> list[Check]:
-    """Decide on every feature: its distribution, its missing values and, for categories, those that are new."""
-    tests = [test for feature in features for test in (feature.test, feature.missing_test)]
-    adjusted = CORRECTIONS[limits.correction]([test.p_value for test in tests])
+def drift_checks(features: Sequence[FeatureDrift], limits: Limits, *, named: Collection[str] = ()) -> list[Check]:
+    """Decide on every feature: its distribution, its missing values and, for categories, those that are new.
+
+    Args:
+        named: features that the user wants compared, identifiers or not.
+    """
+    tests = {
+        (feature.name, kind): test.p_value
+        for feature in features
+        for kind, test in (
+            ("values", feature.test),
+            ("missing", feature.missing_test),
+            ("unseen", feature.unseen_test),
+        )
+        if test is not None
+    }
+    adjusted = dict(zip(tests, CORRECTIONS[limits.correction](list(tests.values())), strict=True))
+    aside = identifiers(features, limits, named)
     checks = []
-    for index, feature in enumerate(features):
-        p_value, p_missing = adjusted[2 * index], adjusted[2 * index + 1]
-        checks.append(_distribution(feature, p_value, limits))
-        checks.append(_missing_rate(feature, p_missing, limits))
-        if feature.kind == "categorical":
-            checks.append(_unseen(feature, p_value, limits))
+    for feature in features:
+        name = feature.name
+        if name not in aside:
+            checks.append(_distribution(feature, adjusted[name, "values"], limits))
+        checks.append(_missing_rate(feature, adjusted[name, "missing"], limits))
+        if feature.unseen_test is not None and not is_identifier(feature, limits):
+            checks.append(_unseen(feature, adjusted[name, "unseen"], limits))
     return checks
+
+
+def identifiers(features: Sequence[FeatureDrift], limits: Limits, named: Collection[str] = ()) -> list[str]:
+    """Return the identifiers whose values are not compared and stop nobody.
+
+    One that was named, and all of them where there is nothing else to compare, get a check that decides nothing.
+    """
+    found = [feature.name for feature in features if is_identifier(feature, limits) and feature.name not in named]
+    return found if len(found) < len(features) else []
+
+
+def is_identifier(feature: FeatureDrift, limits: Limits) -> bool:
+    """Whether nearly all values of a column of categories are different ones, in both samples."""
+    if feature.distinct_reference is None or feature.distinct_current is None:
+        return False
+    enough = min(feature.n_reference, feature.n_current) >= limits.minimum_rows
+    return (
+        enough
+        and feature.distinct_reference >= _IDENTIFIER * feature.n_reference
+        and feature.distinct_current >= _IDENTIFIER * feature.n_current
+    )
+
+
+def is_compared(feature: FeatureDrift, limits: Limits) -> bool:
+    """Whether the values are compared: not those of an identifier, nor categories that are nearly all too rare."""
+    return not is_identifier(feature, limits) and feature.pooled <= _MOST_POOLED
+
+
+def worst_feature(features: Sequence[FeatureDrift], checks: Sequence[Check], limits: Limits) -> str:
+    """Return the feature that drifted most by the verdict of its checks, empty if none drifted."""
+    reasons = {MODERATE, SIGNIFICANT, MISSING, UNSEEN}
+    flagged: dict[str, bool] = {}
+    for check in checks:
+        if check.reason in reasons:
+            name = check.id.partition(":")[2]
+            flagged[name] = flagged.get(name, False) or check.status is Status.FAILED
+    drifted = [feature for feature in features if feature.name in flagged]
+    most = max(drifted, key=lambda one: (flagged[one.name], severity(one, limits)), default=None)
+    return most.name if most else ""
 
 
 def band(feature: FeatureDrift, limits: Limits) -> str | None:
@@ -97,6 +160,17 @@ def _distribution(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
             message=f"{feature.name} has {few} usable values in one of the samples, too few to decide.",
             advice=f"At least {limits.minimum_rows} are needed in the reference and in the current data.",
         )
+    if is_identifier(feature, limits):
+        return Check(
+            **{**shared, "value": None},
+            status=Status.INCONCLUSIVE,
+            reason="identifier",
+            message=f"{feature.name} was not compared: it is an identifier, with {feature.distinct_reference:,} "
+            f"different values in {feature.n_reference:,} rows of the reference.",
+            advice="Name columns of categories or numbers in `features`, or leave it out by `exclude`.",
+        )
+    if feature.pooled > _MOST_POOLED and not (found and real):
+        return _too_rare(feature, shared)
     if found is None or not real:
         words = "no drift" if found is None else "a difference of a size that chance explains"
         return Check(**shared, status=Status.PASSED, message=f"{text} That is {words}.")
@@ -108,6 +182,18 @@ def _distribution(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
         message = f"{text} Significant drift."
         advice = "Look for a change in how the feature is made first; if the change is real, retrain on recent data."
     return Check(**shared, status=status, reason=found, message=message, advice=advice)
+
+
+def _too_rare(feature: FeatureDrift, shared: Mapping[str, Any]) -> Check:
+    """Return the check for categories that were taken together and so never compared."""
+    return Check(
+        **{**shared, "value": None},
+        status=Status.INCONCLUSIVE,
+        reason="categories-too-rare",
+        message=f"{feature.name}: {feature.pooled:.0%} of the rows are in categories of too few rows to compare "
+        f"one by one ({feature.distinct_reference:,} categories in {feature.n_reference:,} rows of the reference).",
+        advice="Put the values into fewer categories or use more rows; leave out by `exclude` what is no feature.",
+    )
 
 
 def _effect(feature: FeatureDrift) -> str:
@@ -133,7 +219,7 @@ def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
     return Check(
         id=f"missing-rate:{feature.name}",
         status=Status.FAILED if failed else Status.PASSED,
-        reason="missing-rate-changed" if failed else None,
+        reason=MISSING if failed else None,
         metric="missing-rate-change",
         value=change,
         limit=limits.maximum_missing_change,
@@ -145,20 +231,28 @@ def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
 
 
 def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
-    """Decide on the rows in categories that the reference does not have."""
-    failed = feature.unseen > limits.maximum_unseen and p_value <= limits.alpha
+    """Decide on the rows in categories that the reference does not have, by a test of their own."""
+    beyond, real = feature.unseen > limits.maximum_unseen, p_value <= limits.alpha
+    failed = beyond and real
     number = len(feature.unseen_categories)
     named = f" ({', '.join(map(repr, feature.unseen_categories[:5]))})" if number and limits.show_values else ""
+    chance = ""
+    if beyond:
+        words = "does not explain that" if real else "explains that"
+        chance = (
+            f" Chance alone would give about {feature.unseen_expected:.2%}, and {words} "
+            f"(p = {p_value:.2g} after {_NAMES[limits.correction]})."
+        )
     return Check(
         id=f"unseen-categories:{feature.name}",
         status=Status.FAILED if failed else Status.PASSED,
-        reason="unseen-categories" if failed else None,
+        reason=UNSEEN if failed else None,
         metric="unseen-share",
         value=feature.unseen,
         limit=limits.maximum_unseen,
         n=feature.n_current,
         message=f"{feature.unseen:.2%} of the rows have one of {number} categories{named} of {feature.name} that the "
-        "reference does not have.",
+        f"reference does not have.{chance}",
         advice="The model never saw them: map them, or retrain with them." if failed else None,
     )
 

@@ -150,10 +150,21 @@ def g_test(reference: npt.ArrayLike, current: npt.ArrayLike) -> Test:
 def pooled(reference: npt.ArrayLike, current: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return both samples, shape (2, cells), with all cells of a small expected count made into one."""
     table = np.vstack(_pair(reference, current)).astype(np.float64)
-    rare = _expected(table).min(axis=0) < _SMALLEST_EXPECTED
+    rare = _rare(table)
     together = table[:, rare].sum(axis=1, keepdims=True)
     kept = table[:, ~rare]
     return np.hstack([kept, together]) if together.any() else kept
+
+
+def pooled_share(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
+    """Return the share of the rows of both samples that `pooled` takes together, in [0, 1]."""
+    table = np.vstack(_pair(reference, current)).astype(np.float64)
+    return float(table[:, _rare(table)].sum() / table.sum())
+
+
+def _rare(table: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return which cells have a small expected count in one of the samples, shape (cells,)."""
+    return np.asarray(_expected(table).min(axis=0) < _SMALLEST_EXPECTED)
 
 
 def proportions(first: tuple[int, int], second: tuple[int, int]) -> Test:

@@ -17,11 +17,13 @@ from cd4ml.metrics.drift import (
     ks,
     ks_test,
     pooled,
+    pooled_share,
     proportions,
     psi,
     psi_bias,
     quantile_bins,
 )
+from cd4ml.metrics.unseen import expected_unseen, unseen_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,11 @@ class FeatureDrift:
         kind: `numeric` or `categorical`.
         n_reference, n_current: rows with a usable value.
         psi: population stability index as it is usually computed; `bias` is what it shows on average without drift.
-        ks: numeric features; g, jensen_shannon and unseen (share of current rows in new categories): categorical.
+        ks: numeric features; g, jensen_shannon and all that follows: categorical.
+        unseen: share of current rows in categories that the reference does not hold, with a test of its own;
+            `unseen_expected` is the share that chance explains.
+        distinct_reference, distinct_current: different categories of each sample.
+        pooled: share of the rows of both samples whose categories are too rare to be compared one by one.
         missing_reference, missing_current: shares of rows without a usable value, of `rows_…`.
     """
 
@@ -51,7 +57,12 @@ class FeatureDrift:
     g: Test | None = None
     jensen_shannon: float | None = None
     unseen: float = 0.0
+    unseen_expected: float = 0.0
+    unseen_test: Test | None = None
     unseen_categories: tuple[str, ...] = ()
+    distinct_reference: int | None = None
+    distinct_current: int | None = None
+    pooled: float = 0.0
 
     @property
     def corrected_psi(self) -> float:
@@ -113,7 +124,12 @@ def _categories(name: str, reference: CategoryCells, current: CategoryCells) -> 
         g=g_test(p, q),
         jensen_shannon=jensen_shannon(p, q),
         unseen=sum(current.counts[label] for label in unseen) / current.n,
+        unseen_expected=expected_unseen(p),
+        unseen_test=unseen_test(p, q),
         unseen_categories=tuple(unseen),
+        distinct_reference=int(np.count_nonzero(p)),
+        distinct_current=int(np.count_nonzero(q)),
+        pooled=pooled_share(p, q),
         **_missing(reference, current),
     )
 

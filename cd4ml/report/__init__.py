@@ -10,6 +10,7 @@ from cd4ml.report.model import (
     Report,
     Status,
     error_report,
+    headline,
     worst,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "Status",
     "error_report",
     "fixed",
+    "headline",
     "worst",
 ]

@@ -88,6 +88,15 @@ class Check:
             raise ValueError(f"check {self.id} cannot pass with the value {self.value}")
 
 
+def headline(checks: Sequence[Check]) -> str:
+    """Return what blocks in a sentence or two: the worst check first, since it decides; empty if nothing blocks."""
+    blocking = [check for check in checks if check.status is not Status.PASSED]
+    if not blocking:
+        return ""
+    first = max(blocking, key=lambda check: _SEVERITY.index(check.status))
+    return first.message if len(blocking) == 1 else f"{first.message} And {len(blocking) - 1} more."
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputDigest:
     """An input of the verdict: `sha256` covers the whole content (or the sorted manifest of a folder)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml.checks.fairness import Decision
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.fairness import Reference
-from cd4ml.report import Check, Report, Status
+from cd4ml.report import Check, Report, Status, headline
 from cd4ml.stages.context import Context
 from cd4ml.stages.fairness_options import Intersections, Options, Task, check_options, differences
 
@@ -244,7 +244,7 @@ def _summary(checks: Sequence[Check], options: Options) -> str:
     """Say in one or two sentences what was found."""
     blocking = [check for check in checks if check.status is not Status.PASSED]
     if blocking:
-        return blocking[0].message if len(blocking) == 1 else f"{blocking[0].message} And {len(blocking) - 1} more."
+        return headline(checks)
     features = ", ".join(options.sensitive_features)
     if options.task is Task.REGRESSION:
         return f"The errors of all groups of {features} lie within their limits."

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
 from cd4ml.stages.drift_options import OnModerate, Options, Task, check_options, is_model, is_profile
+from cd4ml.stages.drift_report import drift_word, nothing_usable, numbers_of, sampled, summary_of, with_reason
 
 if TYPE_CHECKING:
     from cd4ml.checks.drift import Limits
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 STAGE: Final = "detect-drift"
 OUTPUTS: Final[dict[str, str]] = {
-    "drift": "`true` if anything drifted, moderately or significantly, else `false`.",
+    "drift": "`true` if anything drifted, moderately or significantly, `unknown` if nothing is known to have drifted "
+    "and a check reached no verdict, else `false`.",
     "retrain": "`true` if what was found calls for retraining, else `false`.",
-    "worst-feature": "The feature that drifted most, empty if none was compared.",
+    "worst-feature": "The feature that drifted most by the verdict of its checks, empty if none drifted.",
 }
 # Where a model keeps the profile of the data that it was trained on.
 PROFILE: Final = "reference-profile.json"
@@ -200,47 +201,51 @@ def _report(
     digest: InputDigest,
 ) -> Report:
     """Decide on what was counted."""
-    from cd4ml.checks.drift import MODERATE, SIGNIFICANT, drift_checks, severity
+    from cd4ml.checks.drift import MODERATE, SIGNIFICANT, UNSEEN, drift_checks, identifiers, severity, worst_feature
     from cd4ml.metrics.feature_drift import feature_drift
 
     limits = _limits(options)
     compared: list[FeatureDrift] = []
-    checks: list[Check] = _sampled(options, source is None)
+    checks: list[Check] = sampled(options, source is None)
     for name, cells in counted.items():
-        unusable = _unusable(name, reference.features[name], cells)
+        unusable = nothing_usable(name, reference.features[name], cells)
         if unusable:
             checks.append(unusable)
         else:
             compared.append(feature_drift(name, reference.features[name], cells, bins=options.bins))
     compared.sort(key=lambda feature: severity(feature, limits), reverse=True)
-    checks += drift_checks(compared, limits)
+    checks += drift_checks(compared, limits, named=options.features)
+    aside = identifiers(compared, limits, options.features)
     if source is not None and options.label:
         from cd4ml.stages.drift_performance import performance
 
         checks += performance(options, source, current, list(counted), numeric=options.task is Task.REGRESSION)
     reasons = {check.reason for check in checks}
     concept = "concept-drift" in reasons
-    retrain = bool(reasons & {MODERATE, SIGNIFICANT, "unseen-categories", "covariate-shift", "no-overlap"})
+    retrain = bool(reasons & {MODERATE, SIGNIFICANT, UNSEEN, "covariate-shift", "no-overlap"})
     drifted = bool(reasons & {MODERATE, SIGNIFICANT}) or any(check.status is Status.FAILED for check in checks)
     seen = dict.fromkeys([*(source.schema if source else ()), *current.schema])
-    left_out = [name for name in seen if name not in counted]
+    left_out = [name for name in seen if name not in counted or name in aside]
     return Report(
         stage=STAGE,
         checks=checks,
-        summary=_summary(checks, compared, left_out, options),
+        summary=summary_of(
+            checks, len(compared) - len(aside), [with_reason(name, aside) for name in left_out], options
+        ),
         metrics={
             "rows": {"reference": reference.rows, "current": current.rows},
-            "features": {feature.name: _metrics(feature, limits) for feature in compared},
+            "features": {feature.name: numbers_of(feature, limits) for feature in compared},
         },
         details={
             "not_compared": left_out,
+            "identifiers": aside,
             "reference_schema_sha256": reference.schema_sha256,
             "correction": str(options.correction),
         },
         outputs={
-            "drift": str(drifted).lower(),
+            "drift": drift_word(drifted, checks),
             "retrain": str(retrain and not concept).lower(),
-            "worst-feature": compared[0].name if compared else "",
+            "worst-feature": worst_feature(compared, checks, limits),
         },
         inputs=(_reference_digest(reference, options), digest),
     )
@@ -263,47 +268,3 @@ def _limits(options: Options) -> Limits:
         fail_on_moderate=options.on_moderate is OnModerate.FAIL,
         show_values=options.include_values,
     )
-
-
-def _sampled(options: Options, profile: bool) -> list[Check]:
-    """Return the check that says, before all others, that not every row was looked at."""
-    if options.sample_every == 1:
-        return []
-    tables = "the current table" if profile else "both tables"
-    message = f"A sample: of {tables} one row in {options.sample_every} was looked at, as asked for."
-    return [Check(id="sampled", status=Status.PASSED, reason="sampled", message=message)]
-
-
-def _unusable(name: str, reference: Cells, current: Cells) -> Check | None:
-    """Return the check for a feature without a usable value in one of the samples."""
-    from cd4ml.checks.drift import unusable
-
-    for sample, cells in (("reference", reference), ("current", current)):
-        if not cells.n:
-            return unusable(name, sample, cells.missing, cells.infinite)
-    return None
-
-
-def _metrics(feature: FeatureDrift, limits: Limits) -> dict[str, Any]:
-    """Return a feature's numbers for the report."""
-    from cd4ml.checks.drift import band
-
-    numbers = asdict(feature)
-    del numbers["name"], numbers["unseen_categories"]
-    return {**numbers, "corrected_psi": feature.corrected_psi, "band": band(feature, limits) or "stable"}
-
-
-def _summary(checks: Sequence[Check], compared: Sequence[FeatureDrift], left_out: list[str], options: Options) -> str:
-    """Say in a few sentences what was found; first of all, that it was a sample."""
-    first = f"{checks[0].message} " if options.sample_every > 1 else ""
-    blocking = [check for check in checks if check.status is not Status.PASSED]
-    moderate = [check for check in checks if check.reason == "moderate-drift" and check.status is Status.PASSED]
-    if blocking:
-        more = f" And {len(blocking) - 1} more." if len(blocking) > 1 else ""
-        text = f"{blocking[0].message}{more}"
-    elif moderate:
-        text = f"{moderate[0].message}" + (f" And {len(moderate) - 1} more." if len(moderate) > 1 else "")
-    else:
-        text = f"None of {len(compared)} features drifted."
-    aside = f" Not compared: {', '.join(left_out[:10])}{' …' if len(left_out) > 10 else ''}." if left_out else ""
-    return f"{first}{text}{aside}"

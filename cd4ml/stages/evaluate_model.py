@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import Metric, Sample, Task
 from cd4ml.metrics.samples import PRODUCTION, Reader
-from cd4ml.report import Check, Report, Status
+from cd4ml.report import Check, Report, Status, headline
 from cd4ml.stages.context import Context
 from cd4ml.stages.evaluate_costs import cost_checks
 from cd4ml.stages.evaluate_limits import checked_metrics, known_metrics, limits_of, slice_columns
@@ -291,8 +291,5 @@ def _digests(predictions: Predictions, options: Options) -> list[Any]:
 
 def _summary(checks: Sequence[Check], n: int, compared: bool) -> str:
     """Say in one or two sentences what was found."""
-    blocking = [check for check in checks if check.status is not Status.PASSED]
-    if not blocking:
-        than = " and loses no more against production than is allowed" if compared else ""
-        return f"The candidate meets every limit on {n:,} test rows{than}."
-    return blocking[0].message if len(blocking) == 1 else f"{blocking[0].message} And {len(blocking) - 1} more."
+    than = " and loses no more against production than is allowed" if compared else ""
+    return headline(checks) or f"The candidate meets every limit on {n:,} test rows{than}."
