@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data import by_name
 from cd4ml.data.engine.types import pandas_name
 from cd4ml.data.engine.unique import duplicates
 from cd4ml.data.sources import Source, refused
@@ -100,7 +101,7 @@ def _look(source: Source, most_categories: int) -> dict[str, Seen]:
     seen = {name: Seen(stored=stored) for name, stored in source.schema.items()}
     for batch in source.lazy().collect_batches(maintain_order=True, engine="streaming"):
         for name, found in seen.items():
-            _add(found, batch.get_column(name), most_categories)
+            _add(found, by_name.values(batch, name), most_categories)
     return seen
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.by_name import column, columns, leaves
+from cd4ml.data.by_name import values as values_of
 from cd4ml.data.sources import Source, refused
 
 if TYPE_CHECKING:
@@ -59,9 +61,9 @@ def parts(source: Source, names: Sequence[str], *, step: int = 1) -> Iterator[tu
         return
     inside = source.kind == "parquet" and set(names) <= set(pq.read_schema(source.files[0]).names)
     if not inside:
-        for frame in source.lazy().select(names).collect_batches(chunk_size=1 << 17, maintain_order=True):
+        for frame in source.lazy().select(columns(names)).collect_batches(chunk_size=1 << 17, maintain_order=True):
             for name in names:
-                yield name, frame[name].to_arrow()
+                yield name, values_of(frame, name).to_arrow()
         return
     passed = 0
     for path in source.files:
@@ -78,9 +80,9 @@ def _parts(file: Any, group: int, name: str) -> Iterator[pa.Array]:
     """Yield a column of a row group, in parts if it is large."""
     if file.metadata.row_group(group).num_rows > _LARGEST_GROUP:
         for batch in file.iter_batches(batch_size=1 << 20, row_groups=[group], columns=[name], use_threads=False):
-            yield batch.column(0)
+            yield batch.column(name)
         return
-    yield from file.read_row_group(group, columns=[name], use_threads=False).column(0).chunks
+    yield from file.read_row_group(group, columns=[name], use_threads=False).column(name).chunks
 
 
 def bounds(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] | None]:
@@ -89,13 +91,13 @@ def bounds(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] | 
     unknown = [name for name in names if name not in found]
     if unknown:
         finite = {name: _finite(name, source.schema[name]) for name in unknown}
-        wanted = [
+        expressions = [
             expression
             for index, name in enumerate(unknown)
             for expression in (finite[name].min().alias(f"low{index}"), finite[name].max().alias(f"high{index}"))
         ]
         with refused(source.path):
-            row = source.lazy().select(wanted).collect(engine="streaming").row(0, named=True)
+            row = source.lazy().select(expressions).collect(engine="streaming").row(0, named=True)
         for index, name in enumerate(unknown):
             low, high = row[f"low{index}"], row[f"high{index}"]
             found[name] = None if low is None or high is None else (low, high)
@@ -106,16 +108,16 @@ def _finite(name: str, dtype: pl.DataType) -> pl.Expr:
     """Return the finite values of a column, as `as_numpy` has them."""
     import polars as pl
 
-    column = pl.col(name)
+    values = column(name)
     if dtype.is_float():
-        return column.filter(column.is_finite())
+        return values.filter(values.is_finite())
     if dtype == pl.Duration:
-        return column.dt.total_microseconds()
+        return values.dt.total_microseconds()
     if dtype == pl.Time:
-        return column.to_physical() // 1000
+        return values.to_physical() // 1000
     if dtype.is_temporal():
-        return column.dt.epoch("us")
-    return column if dtype.is_integer() else column.cast(pl.Float64)
+        return values.dt.epoch("us")
+    return values if dtype.is_integer() else values.cast(pl.Float64)
 
 
 def _footers(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] | None]:
@@ -128,10 +130,12 @@ def _footers(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] 
     silent: set[str] = set()
     for path in source.files:
         metadata = pq.read_metadata(path)
+        positions = leaves(metadata)
         for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
-            for column in (group.column(index) for index in range(group.num_columns)):
-                name, statistics = column.path_in_schema, column.statistics
-                if name not in lows or (statistics and statistics.null_count == column.num_values == group.num_rows):
+            for name in (name for name in plain if name in positions):
+                chunk = group.column(positions[name])
+                statistics = chunk.statistics
+                if statistics and statistics.null_count == chunk.num_values == group.num_rows:
                     continue
                 if statistics is None or not statistics.has_min_max:
                     silent.add(name)

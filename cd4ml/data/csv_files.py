@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.by_name import column
 from cd4ml.data.locations import Folder
 from cd4ml.data.tables import (
     MOST_COLUMNS,
@@ -135,10 +136,10 @@ def _typed(frame: pl.LazyFrame, header: Sequence[str]) -> list[pl.Expr]:
     """Return each column in its type, which one pass over all values decides; odd columns take a second one."""
     import polars as pl
 
-    plain = _fits(frame, {name: pl.col(name) for name in header})
-    trimmed = {name: pl.col(name).str.strip_chars(" \t") for name in header if plain[name] == pl.String}
+    plain = _fits(frame, {name: column(name) for name in header})
+    trimmed = {name: column(name).str.strip_chars(" \t") for name in header if plain[name] == pl.String}
     fits = _fits(frame, trimmed)
-    columns = {name: pl.col(name) for name in header} | {
+    columns = {name: column(name) for name in header} | {
         name: trimmed[name] for name in fits if fits[name] != pl.String
     }
     return [_cast(columns[name], fits.get(name, plain[name])).alias(name) for name in header]
@@ -169,7 +170,7 @@ def _share(frame: pl.LazyFrame, columns: Mapping[str, tuple[pl.Expr, pl.DataType
     """Return how many values a column has, and how many of them fit a type."""
     import polars as pl
 
-    counts: list[pl.Expr] = []
+    expressions: list[pl.Expr] = []
     for text, kind in columns.values():
         if kind == pl.Boolean:
             fitting = text.is_in([*_TRUE, *_FALSE]).sum()
@@ -178,8 +179,8 @@ def _share(frame: pl.LazyFrame, columns: Mapping[str, tuple[pl.Expr, pl.DataType
             fitting = text.cast(kind, strict=False).is_not_nan().sum()
         else:
             fitting = text.cast(kind, strict=False).count()
-        counts += [text.count().alias(f"{len(counts)}"), fitting.alias(f"{len(counts) + 1}")]
-    found = frame.select(counts).collect(engine="streaming").row(0) if counts else ()
+        expressions += [text.count().alias(f"{len(expressions)}"), fitting.alias(f"{len(expressions) + 1}")]
+    found = frame.select(expressions).collect(engine="streaming").row(0) if expressions else ()
     return {name: (found[2 * position], found[2 * position + 1]) for position, name in enumerate(columns)}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.by_name import column, columns, values
 from cd4ml.data.sources import Source, refused
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
@@ -52,49 +53,55 @@ def read_labelled(
     ]
     if problems:
         raise OptionsError(problems)
-    columns = list(dict.fromkeys([*wanted, *features]))
     with refused(source.path):
-        frame = source.lazy().select(columns).filter(pl.col(label).is_not_null()).collect(engine="streaming")
+        frame = (
+            source.lazy()
+            .select(columns(dict.fromkeys([*wanted, *features])))
+            .filter(column(label).is_not_null())
+            .collect(engine="streaming")
+        )
     if source.schema[label].is_float():
-        frame = frame.filter(pl.col(label).is_not_nan())
+        frame = frame.filter(column(label).is_not_nan())
     for name in wanted[1:]:
-        gaps = frame[name].null_count() + int(frame[name].is_nan().sum() if frame[name].dtype.is_float() else 0)
+        found = values(frame, name)
+        gaps = found.null_count() + int(found.is_nan().sum() if found.dtype.is_float() else 0)
         if gaps:
             raise OptionsError(f"{source.path}: {gaps} rows have a label, but no `{name}`")
     if time:
-        frame = frame.sort(time)
+        frame = frame.sort(column(time))
     losses = _absolute_errors(frame, label, prediction, source) if numeric else _errors(frame, label, prediction)
-    times = frame[time].cast(pl.String).to_list() if time else None
-    return Labelled(frame=frame.select(features), losses=losses, times=times)
+    times = values(frame, time).cast(pl.String).to_list() if time else None
+    return Labelled(frame=frame.select(columns(features)), losses=losses, times=times)
 
 
 def _errors(frame: pl.DataFrame, label: str, prediction: str) -> npt.NDArray[np.float64]:
     """Return 1 for each wrong decision; 1 of one column is the 1.0 of another."""
     import numpy as np
 
-    texts = [_texts(frame[name]) for name in (label, prediction)]
+    texts = [_texts(values(frame, name)) for name in (label, prediction)]
     wrong: npt.NDArray[np.float64] = (texts[0] != texts[1]).to_numpy().astype(np.float64)
     return wrong
 
 
-def _texts(values: pl.Series) -> pl.Series:
+def _texts(series: pl.Series) -> pl.Series:
     """Return categories as people write them, the empty text where there is none."""
     import polars as pl
 
     from cd4ml.data.cells import as_label
 
-    distinct = values.unique()
+    distinct = series.unique()
     labels = ["" if value is None else as_label(value) for value in distinct.to_list()]
-    return values.replace_strict(distinct, pl.Series(labels, dtype=pl.String), return_dtype=pl.String).alias("text")
+    return series.replace_strict(distinct, pl.Series(labels, dtype=pl.String), return_dtype=pl.String).alias("text")
 
 
 def _absolute_errors(frame: pl.DataFrame, label: str, prediction: str, source: Source) -> npt.NDArray[np.float64]:
     """Return the absolute error of each row."""
     import numpy as np
 
-    if not (frame[label].dtype.is_numeric() and frame[prediction].dtype.is_numeric()):
+    pair = [values(frame, name) for name in (label, prediction)]
+    if not all(column.dtype.is_numeric() for column in pair):
         raise OptionsError(f"{source.path}: `{label}` and `{prediction}` must be numbers where task is regression")
-    truth, guess = (frame[name].to_numpy().astype(np.float64) for name in (label, prediction))
+    truth, guess = (column.to_numpy().astype(np.float64) for column in pair)
     errors: npt.NDArray[np.float64] = np.abs(truth - guess)
     if not np.isfinite(errors).all():
         raise OptionsError(f"{source.path}: `{label}` or `{prediction}` holds values that are no finite numbers")
@@ -113,7 +120,7 @@ def inputs(
 
     columns: list[tuple[Any, Any]] = []
     for name in reference.columns:
-        pair = (reference[name], current[name])
+        pair = (values(reference, name), values(current, name))
         columns += _categories(*pair) if name in categorical else _numbers(*pair)
     first, second = (np.column_stack([pair[side] for pair in columns]).astype(np.float64) for side in (0, 1))
     return first, second

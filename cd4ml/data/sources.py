@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from cd4ml.data import by_name
 from cd4ml.data.digests import file_sha256, hashing, sha256
 from cd4ml.data.locations import Folder, fetch, pointed_at, public
 from cd4ml.data.tables import CSV, DELTA_LOG, MOST_COLUMNS, PARQUET, check_footers, parquet_files
@@ -60,7 +61,7 @@ class Source:
         if not columns:
             return pd.DataFrame(index=pd.RangeIndex(self.rows))
         if self.kind in ("csv", "delta"):
-            texts = self._frame.select(columns).collect(engine="streaming").to_pandas()
+            texts = self._frame.select(by_name.columns(columns)).collect(engine="streaming").to_pandas()
             gaps = [name for name in columns if texts[name].dtype == object]  # booleans; pandas reads gaps as NaN
             return texts.assign(**{name: texts[name].where(texts[name].notna(), float("nan")) for name in gaps})
         with refused(self.path):
@@ -177,7 +178,7 @@ def _open_parquet(path: Path) -> Source:
         schema = frame.collect_schema()
         row_numbers = [name for name in _row_numbers(files[0]) if name in schema]
         if row_numbers:
-            frame = frame.drop(row_numbers)
+            frame = by_name.without(frame, row_numbers)
             schema = frame.collect_schema()
     return Source(path=path, files=files, kind="parquet", rows=rows, schema=schema, _frame=frame)
 
@@ -234,7 +235,7 @@ def _open_arrow(path: Path) -> Source:
             rows = sum(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
         frame = pl.scan_ipc(path, glob=False)
         row_numbers = [name for name in names if name.startswith("__index_level_")]
-        frame = frame.drop(row_numbers)
+        frame = by_name.without(frame, row_numbers)
         return Source(path=path, files=(path,), kind="arrow", rows=rows, schema=frame.collect_schema(), _frame=frame)
 
 

@@ -216,13 +216,14 @@ def _over_time(source: Source, options: Options, before: Mapping[str, int]) -> I
     import polars as pl
 
     from cd4ml.checks.table import fresh
+    from cd4ml.data.by_name import column
 
     now = datetime.now(UTC).replace(tzinfo=None)
     for name, hours in options.freshness.items():
         kind = source.schema.get(name)
         if not isinstance(kind, pl.Datetime):
             raise OptionsError(f"freshness: {source.path} has no column of times `{name}`")
-        moment = pl.col(name) if kind.time_zone is None else pl.col(name).dt.convert_time_zone("UTC")
+        moment = column(name) if kind.time_zone is None else column(name).dt.convert_time_zone("UTC")
         youngest = source.lazy().select(moment.dt.replace_time_zone(None).max()).collect(engine="streaming").item()
         yield fresh(name, youngest, now, hours, source.rows)
     yield from _row_change(str(source.path), source.rows, options, before)

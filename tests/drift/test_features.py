@@ -395,3 +395,21 @@ def test_band__at_its_edges(psi: float, distance: float, expected: str | None) -
     )
 
     assert band(feature, Limits()) == expected
+
+
+@pytest.mark.parametrize("name", ["^income$", "*", "^.*$", "income.eur"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_feature_named_like_a_pattern__is_compared_itself(
+    cd4ml: Callable[..., Run], tmp_path: Path, name: str, kind: str
+) -> None:
+    """What drifts is the column of this name, not one that the name matches or begins with."""
+    before = customers()[["income"]].assign(**{name: np.linspace(0, 1, 2_000)})
+    now = customers(seed=2)[["income"]].assign(**{name: np.linspace(5, 6, 2_000)})
+    for table, file in ((before, f"before.{kind}"), (now, f"now.{kind}")):
+        columns = table[[name, "income"]]
+        columns.to_csv(tmp_path / file, index=False) if kind == "csv" else columns.to_parquet(tmp_path / file)
+
+    run = cd4ml("detect-drift", "--reference", f"before.{kind}", "--current", f"now.{kind}")
+
+    drifted = [key for key, check in by_id(run).items() if key.startswith("drift:") and check["status"] != "passed"]
+    assert drifted == [f"drift:{name}"]

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cd4ml.data.by_name import column, columns
+from cd4ml.data.by_name import values as values_of
 from cd4ml.data.engine.facts import Facts, add_dictionaries, from_footers
 from cd4ml.data.engine.predicates import Family, broken, by_bounds, family, is_category, of_categories
 from cd4ml.data.engine.predicates import proven, understood
@@ -39,11 +41,9 @@ class Target:
     @property
     def value(self) -> pl.Expr:
         """The column, as the schema coerces it."""
-        import polars as pl
-
         if self.widened or is_category(self.stored):
-            return pl.col(self.name).cast(self.type)
-        return pl.col(self.name)
+            return column(self.name).cast(self.type)
+        return column(self.name)
 
     @property
     def type(self) -> pl.DataType:
@@ -187,9 +187,7 @@ def _unknown(target: Target, known: Mapping[str, Facts]) -> Iterator[tuple[str, 
 
 def _changed(target: Target) -> pl.Expr:
     """Return how many values are others once they have been coerced."""
-    import polars as pl
-
-    return target.value.cast(target.stored, strict=False).ne_missing(pl.col(target.name)).sum()
+    return target.value.cast(target.stored, strict=False).ne_missing(column(target.name)).sum()
 
 
 def _without_gaps(targets: Sequence[Target], facts: dict[str, Facts], result: Audit) -> list[Target]:
@@ -303,15 +301,15 @@ def _counted(source: Source, masks: Sequence[tuple[Target, str, Any]]) -> list[t
     counts = [0] * len(masks)
     samples: list[list[tuple[int, Any]]] = [[] for _ in masks]
     start = 0
-    for batch in source.lazy().select(names).collect_batches(maintain_order=True, engine="streaming"):
+    for batch in source.lazy().select(columns(names)).collect_batches(maintain_order=True, engine="streaming"):
         marked = batch.select(expressions)
         for position, (target, _, _) in enumerate(masks):
-            column = marked.to_series(position)
-            counts[position] += int(column.sum())
+            hits = marked.to_series(position)
+            counts[position] += int(hits.sum())
             lacking = MOST_SAMPLES - len(samples[position])
             if lacking and counts[position]:
-                rows = column.arg_true().head(lacking)
-                values = batch.get_column(target.name).gather(rows).to_list()
+                rows = hits.arg_true().head(lacking)
+                values = values_of(batch, target.name).gather(rows).to_list()
                 samples[position] += [(start + row, value) for row, value in zip(rows, values, strict=True)]
         start += len(batch)
     if start != source.rows:

@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.by_name import leaves
 from cd4ml.data.expansion import dictionaries
 from cd4ml.data.sources import Source
 from cd4ml.errors import OptionsError
@@ -60,7 +61,7 @@ def from_footers(source: Source, columns: Iterable[str]) -> dict[str, Facts]:
     unbounded: set[str] = set()
     for file in source.files:
         metadata = pq.read_metadata(file)
-        positions = _leaves(metadata)
+        positions = leaves(metadata)
         for group in range(metadata.num_row_groups):
             for name in wanted:
                 position = positions.get(name)
@@ -71,12 +72,6 @@ def from_footers(source: Source, columns: Iterable[str]) -> dict[str, Facts]:
             facts[name].lower = facts[name].upper = None
     _verify(source, facts)
     return facts
-
-
-def _leaves(metadata: Any) -> dict[str, int]:
-    """Return the position of every column that is not nested."""
-    paths = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
-    return {path: index for index, path in enumerate(paths)}
 
 
 def _has_exact_bounds(stored: pl.DataType) -> bool:
@@ -116,7 +111,7 @@ def _verify(source: Source, facts: Mapping[str, Facts]) -> None:
     for file in {source.files[0], source.files[-1]}:
         texts = dictionaries(pq.read_metadata(file)).intersection(names)
         with pq.ParquetFile(file, read_dictionary=sorted(texts)) as stored:
-            positions = _leaves(stored.metadata)
+            positions = leaves(stored.metadata)
             present = [name for name in names if name in positions]
             for group, name in product(_spread(stored.metadata.num_row_groups), present):
                 said = stored.metadata.row_group(group).column(positions[name]).statistics
@@ -151,7 +146,7 @@ def add_dictionaries(source: Source, facts: Mapping[str, Facts], columns: Sequen
     few: dict[str, set[str]] = {name: set() for name in columns}
     for file in source.files:
         metadata = pq.read_metadata(file)
-        short, positions = dictionaries(metadata), _leaves(metadata)
+        short, positions = dictionaries(metadata), leaves(metadata)
         few = {name: values for name, values in few.items() if name in short and name in positions}
         with pq.ParquetFile(file, metadata=metadata, read_dictionary=list(few)) as stored:
             for name in list(few):

@@ -6,10 +6,12 @@ hashes. Equal hashes only say where to look: what is counted are equal values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data import by_name
+from cd4ml.data.by_name import column
 from cd4ml.data.engine.predicates import is_category
 from cd4ml.data.engine.rules import Keep
 from cd4ml.data.sources import Source
@@ -54,9 +56,9 @@ def duplicates(
     return _counted(source, columns, repeated, keep, most_samples)
 
 
-def _batches(source: Source, column: str) -> Iterator[npt.NDArray[Any]]:
+def _batches(source: Source, name: str) -> Iterator[npt.NDArray[Any]]:
     """Yield the values of a column of whole numbers without gaps, in order."""
-    for batch in source.lazy().select(column).collect_batches(maintain_order=True, engine="streaming"):
+    for batch in source.lazy().select(column(name)).collect_batches(maintain_order=True, engine="streaming"):
         yield batch.to_series().to_numpy()
 
 
@@ -86,12 +88,17 @@ def _ticked(source: Source, column: str, bounds: tuple[int, int]) -> bool:
     return bool(np.count_nonzero(seen) < rows)
 
 
-def _key(source: Source, columns: Sequence[str]) -> pl.Expr:
+def _values(source: Source, columns: Sequence[str]) -> dict[str, pl.Expr]:
+    """Return the values of some columns, under names that no column of the table can be taken for."""
+    return {f"value{position}": _comparable(column(name), source.schema[name]) for position, name in enumerate(columns)}
+
+
+def _key(values: Mapping[str, pl.Expr]) -> pl.Expr:
     """Return 64 bits for each row, the same for equal values."""
     import polars as pl
 
-    values = [_comparable(pl.col(name), source.schema[name]) for name in columns]
-    return (values[0] if len(values) == 1 else pl.struct(values)).hash(seed=0).alias(_KEY)
+    only, *others = values.values()
+    return (pl.struct(list(values.values())) if others else only).hash(seed=0).alias(_KEY)
 
 
 def _comparable(value: pl.Expr, stored: pl.DataType) -> pl.Expr:
@@ -109,7 +116,7 @@ def _repeated(source: Source, columns: Sequence[str]) -> npt.NDArray[np.uint64]:
 
     keys = np.empty(source.rows, dtype=np.uint64)
     filled = 0
-    frame = source.lazy().select(_key(source, columns))
+    frame = source.lazy().select(_key(_values(source, columns)))
     for batch in frame.collect_batches(maintain_order=False, engine="streaming"):
         part = batch.to_series().to_numpy()
         keys[filled : filled + len(part)] = part
@@ -125,14 +132,13 @@ def _counted(
     """Count rows with equal values among those with repeated keys, and find the first few."""
     import polars as pl
 
-    suspects = source.lazy().with_row_index(_ROW).with_columns(_key(source, columns))
+    values = _values(source, columns)
+    suspects = source.lazy().select(_key(values), **values).with_row_index(_ROW)
     # With almost every row under suspicion a look-up costs more than it saves.
     if len(repeated) < source.rows // 4:
         suspects = suspects.filter(pl.col(_KEY).is_in(pl.Series(repeated).implode()))
-    values = [_comparable(pl.col(name), source.schema[name]).alias(f"value:{name}") for name in columns]
     groups = (
-        suspects.select(_ROW, *values)
-        .group_by([f"value:{name}" for name in columns])
+        suspects.group_by(by_name.columns(values))
         .agg(
             pl.len().alias("n"),
             pl.col(_ROW).min().alias("first"),
@@ -155,15 +161,14 @@ def _samples(
     """Return the first few repeating rows of the groups that begin first."""
     import polars as pl
 
-    values = [_comparable(pl.col(name), source.schema[name]).alias(f"value:{name}") for name in columns]
-    named = [f"value:{name}" for name in columns]
+    values = _values(source, columns)
     rows = (
         source.lazy()
+        .select(**values)
         .with_row_index(_ROW)
-        .select(_ROW, *values)
-        .join(groups.lazy(), on=named, how="inner", nulls_equal=True)
+        .join(groups.lazy(), on=by_name.columns(values), how="inner", nulls_equal=True)
     )
     if keep != "all":
         rows = rows.filter(pl.col(_ROW) != pl.col("first" if keep == "exclude_first" else "last"))
-    few = rows.bottom_k(most, by=_ROW).sort(_ROW).select(_ROW, *named).collect(engine="streaming")
+    few = rows.bottom_k(most, by=_ROW).sort(_ROW).select(_ROW, *by_name.columns(values)).collect(engine="streaming")
     return [(int(row), value[0] if len(columns) == 1 else tuple(value)) for row, *value in few.iter_rows()]

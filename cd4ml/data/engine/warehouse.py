@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SPARK: Final = "spark"
 PREFIX: Final = "ibis://"
-_ROWS: Final = "rows"
+_ROWS: Final = ("", "rows")
 _SPARK: Final = "pyspark"
 # Where every character of Unicode was seen to be in the classes that Python has it in.
 _PATTERNS: Final = ("duckdb", _SPARK)
@@ -46,6 +46,8 @@ def open_table(engine: str, name: str) -> Any:
     backend, separator, rest = engine.removeprefix(PREFIX).partition("/")
     if engine != SPARK and not (engine.startswith(PREFIX) and separator and backend):
         raise OptionsError(f"engine: expected local, spark or ibis://<backend>/<address>, got {engine!r}")
+    if Path(name).exists():
+        _refuse_pattern(name)
     try:
         with user_code():  # every backend has exceptions of its own
             connection = _spark() if engine == SPARK else _connect(f"{backend}://{rest}")
@@ -61,6 +63,12 @@ def open_table(engine: str, name: str) -> Any:
             ) from error
         advice = "See whether the engine runs and the table is there."
         raise UnavailableError(f"{name}: {backend} does not give this table: {said}", advice=advice) from error
+
+
+def _refuse_pattern(name: str) -> None:
+    """Refuse a file whose name an engine would take for a pattern, and so for other files."""
+    if set(name) & set("*?[]{}"):
+        raise OptionsError(f"{name}: an engine takes `*?[]{{}}` in the name of a file for a pattern; rename the file")
 
 
 def _spark() -> Any:
@@ -101,10 +109,10 @@ def audit_table(table: Any, rules: Rules, targets: Sequence[tuple[str, Part]]) -
     """
     stored = columns_of(table)
     _refuse(rules, targets, stored, _backend(table))
-    wanted = {_ROWS: table.count()}
+    wanted: dict[tuple[str, str], Any] = {_ROWS: table.count()}
     for name, part in targets:
         for key, expression in _counts(table, name, part, stored[name]):
-            wanted[f"{name}\n{key}"] = expression
+            wanted[name, key] = expression
     labels = {f"c{position}": key for position, key in enumerate(wanted)}
     row = _only_row(table.aggregate(**dict(zip(labels, wanted.values(), strict=True))))
     counts = {key: int(row[label] or 0) for label, key in labels.items()}
@@ -179,9 +187,9 @@ def _counts(table: Any, name: str, part: Part, stored: pl.DataType) -> Iterator[
             yield test.name, broken.sum()
 
 
-def _judge(name: str, part: Part, stored: pl.DataType, counts: Mapping[str, int], result: Audit) -> None:
+def _judge(name: str, part: Part, stored: pl.DataType, counts: Mapping[tuple[str, str], int], result: Audit) -> None:
     """Decide the rules of a column but uniqueness."""
-    nulls, nans = counts[f"{name}\nnulls"], counts.get(f"{name}\nnans", 0)
+    nulls, nans = counts[name, "nulls"], counts.get((name, "nans"), 0)
     decided = result.proofs.setdefault(name, {})
     if part.dtype is not None:
         decided["dtype"] = "engine"
@@ -194,10 +202,10 @@ def _judge(name: str, part: Part, stored: pl.DataType, counts: Mapping[str, int]
         decided["not-nullable"] = "engine"
         _add(result, "not-nullable", name, nulls + nans)
     if stored.is_float():
-        result.infinite[name] = counts[f"{name}\ninfinite"]
+        result.infinite[name] = counts[name, "infinite"]
     for test in part.tests:
         decided[test.name] = "engine"
-        _add(result, test.name, name, counts[f"{name}\n{test.name}"])
+        _add(result, test.name, name, counts[name, test.name])
 
 
 def _add(result: Audit, rule: str, column: str, count: int) -> None:
@@ -208,9 +216,11 @@ def _add(result: Audit, rule: str, column: str, count: int) -> None:
 
 def _unique(table: Any, columns: Sequence[str], keep: str, label: str, result: Audit) -> None:
     """Count rows whose values occur more than once."""
-    groups = table.group_by(list(columns)).aggregate(n=table.count())
-    repeated = groups.filter(groups.n > 1)
-    row = _only_row(repeated.aggregate(rows=repeated.n.sum(), groups=repeated.count()))
+    values = {f"value{position}": table[name] for position, name in enumerate(columns)}  # a column may be called n
+    renamed = table.select(**values)
+    groups = renamed.group_by(list(values)).aggregate(n=renamed.count())
+    repeated = groups.filter(groups["n"] > 1)
+    row = _only_row(repeated.aggregate(rows=repeated["n"].sum(), groups=repeated.count()))
     rows, distinct = int(row["rows"] or 0), int(row["groups"] or 0)
     result.proofs.setdefault(label, {})["unique"] = "engine"
     _add(result, "unique", label, rows if keep == "all" else rows - distinct)
