@@ -40,6 +40,9 @@ _JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXTS: {
         "oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": ["string", "number"]}}]
     },
+    Kind.LIMIT: {
+        "oneOf": [{"type": ["number", "string"]}, {"type": "object", "additionalProperties": {"type": "number"}}]
+    },
 }
 
 
@@ -108,6 +111,7 @@ _KINDS: Final = {
     Kind.LIST: "list",
     Kind.NUMBERS: "name=number, …",
     Kind.TEXTS: "name=text, …",
+    Kind.LIMIT: "number, or name=number, …",
 }
 
 

@@ -12,6 +12,13 @@ from cd4ml.options import Kind, Layer, Option, nearest
 # An action's inputs arrive as CD4ML_INPUT_<NAME>; the caller's own environment may set CD4ML_<NAME>.
 INPUT_PREFIX: Final = "CD4ML_INPUT_"
 ENVIRONMENT_PREFIX: Final = "CD4ML_"
+# Options that may be given several times -> what an item of them is called.
+_REPEATED: Final = {
+    Kind.LIST: "ITEM",
+    Kind.NUMBERS: "NAME=VALUE",
+    Kind.TEXTS: "NAME=VALUE",
+    Kind.LIMIT: "NUMBER|NAME=NUMBER",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,8 +38,8 @@ def parser(name: str, options: Sequence[Option], description: str) -> argparse.A
             arguments |= {"nargs": "?", "const": "true", "metavar": "true|false"}
         elif option.kind is Kind.CHOICE:
             arguments |= {"metavar": "|".join(option.choices)}
-        elif option.kind in (Kind.LIST, Kind.NUMBERS, Kind.TEXTS):
-            metavar = "ITEM" if option.kind is Kind.LIST else "NAME=VALUE"
+        elif option.kind in _REPEATED:
+            metavar = _REPEATED[option.kind]
             arguments |= {"action": "append", "metavar": metavar}
         else:
             arguments |= {"metavar": option.kind.name}

@@ -36,6 +36,37 @@ class Kind(Enum):
     LIST = "list"
     NUMBERS = "numbers"
     TEXTS = "texts"
+    LIMIT = "limit"
+
+
+# Stands for all names without a limit of their own.
+OTHERS: Final = "*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A limit, and those of single names (features, for example) that have one of their own.
+
+    Attributes:
+        others: of all names that are not in `own`; None sets none.
+    """
+
+    others: float | None
+    own: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def of(self, name: str) -> float | None:
+        """Return the limit of a name."""
+        return self.own.get(name, self.others)
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Every limit that is set, by name; that of all others under `*`."""
+        return {**({} if self.others is None else {OTHERS: self.others}), **self.own}
+
+    def __str__(self) -> str:
+        """Return the limits as people write them."""
+        others = [] if self.others is None else [f"{self.others:g}"]
+        return ", ".join([*others, *(f"{name}={value:g}" for name, value in self.own.items())])
 
 
 OptionsT = TypeVar("OptionsT", bound="Options")
@@ -144,7 +175,7 @@ def _kind(hint: Any, where: str) -> tuple[Kind, tuple[str, ...]]:
             return _kind(members[0], where)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return Kind.CHOICE, tuple(hint)
-    simple = {bool: Kind.BOOLEAN, int: Kind.INTEGER, float: Kind.NUMBER, str: Kind.TEXT}
+    simple = {bool: Kind.BOOLEAN, int: Kind.INTEGER, float: Kind.NUMBER, str: Kind.TEXT, Limit: Kind.LIMIT}
     if hint in simple:
         return simple[hint], ()
     compound = {
@@ -222,6 +253,7 @@ def parse(declared_option: Option, raw: Any) -> Any:
         Kind.LIST: _list,
         Kind.NUMBERS: lambda value: {key: number(item) for key, item in _pairs(value)},
         Kind.TEXTS: lambda value: {key: _text(item) for key, item in _pairs(value)},
+        Kind.LIMIT: lambda value: _limit(value, declared_option.default),
     }
     if declared_option.kind is Kind.CHOICE:
         return _choice(declared_option, raw)
@@ -306,6 +338,18 @@ def _pairs(raw: Any) -> list[tuple[str, Any]]:
     return pairs
 
 
+def _limit(raw: Any, default: Limit | None) -> Limit:
+    """Read a limit: a number for all, `name=number` pairs, or both; without a number the others keep their default."""
+    if isinstance(raw, Mapping):
+        pairs = _pairs(raw)
+    else:
+        items = raw if isinstance(raw, list) else [raw] if not isinstance(raw, str) else list(_list(raw))
+        pairs = _pairs([item if "=" in str(item) else f"{OTHERS}={item}" for item in items])
+    own = {name: number(value) for name, value in pairs}
+    others = own.pop(OTHERS, default.others if default else None)
+    return Limit(others=others, own=own)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean …?)` for the closest known word, or nothing."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
@@ -326,6 +370,8 @@ def as_values(options: Options) -> dict[str, Any]:
             value = list(value)
         elif isinstance(value, Mapping):
             value = dict(value)
+        elif isinstance(value, Limit):
+            value = dict(value.values) if value.own else value.others
         elif isinstance(value, str):
             value = redacted(str(value))
         values[field.name.replace("_", "-")] = value

@@ -31,6 +31,7 @@ class Part:
         features: columns of the counts.
         counts: of the groups that are compared, not empty; columns as `fairness_metrics` wants them, and
             `production_y_pred` and the sums of scores where there are any.
+        limits: what it is held to.
         gates: whether it decides; else it is reported alone.
         reference: the group named in advance, None to choose by rule.
     """
@@ -38,6 +39,7 @@ class Part:
     name: str
     features: Sequence[str]
     counts: pd.DataFrame
+    limits: Limits
     gates: bool = True
     reference: str | None = None
 
@@ -60,16 +62,17 @@ class Found:
         return not self.found
 
 
-def audit(parts: Sequence[Part], limits: Limits, rule: Reference) -> list[tuple[Found, list[Check]]]:
+def audit(parts: Sequence[Part], rule: Reference) -> list[tuple[Found, list[Check]]]:
     """Return what was found for each part, and the checks of those that decide."""
-    found = [_find(part, limits, rule) for part in parts]
+    found = [_find(part, rule) for part in parts]
     found = [*_adjust([one for one in found if one.part.gates]), *_each(one for one in found if not one.part.gates)]
-    drops = _drops([one for one in found if one.part.gates], limits)
-    return [(one, _checks(one, limits, drops) if one.part.gates else []) for one in found]
+    drops = _drops([one for one in found if one.part.gates])
+    return [(one, _checks(one, drops) if one.part.gates else []) for one in found]
 
 
-def _find(part: Part, limits: Limits, rule: Reference) -> Found:
+def _find(part: Part, rule: Reference) -> Found:
     """Compare the groups of one part."""
+    limits = part.limits
     metrics = fairness_metrics(part.counts, part.features)
     reference = choose(metrics.groups, rule, part.reference, minimum_size=limits.minimum_group_size)
     calibrated = "score" in part.counts.columns
@@ -85,12 +88,12 @@ def _find(part: Part, limits: Limits, rule: Reference) -> Found:
     found = disparities(metrics.groups, reference, limits.minimum_ratio)
     of_all_pairs = part.reference is None and rule is Reference.BEST
     family = ratio_tests(metrics.groups, reference, limits.minimum_ratio, of_all_pairs=of_all_pairs)
-    return _with_production(replace(result, found=found, tests=family), limits, rule)
+    return _with_production(replace(result, found=found, tests=family), rule)
 
 
-def _with_production(found: Found, limits: Limits, rule: Reference) -> Found:
+def _with_production(found: Found, rule: Reference) -> Found:
     """Compare the candidate's ratios with production's on the same rows."""
-    part = found.part
+    part, limits = found.part, found.part.limits
     if "production_y_pred" not in part.counts.columns:
         return found
     own = part.counts.drop(columns="y_pred").rename(columns={"production_y_pred": "y_pred"})
@@ -114,20 +117,20 @@ def _each(found: Iterable[Found]) -> list[Found]:
     return [corrected for one in found for corrected in _adjust([one])]
 
 
-def _drops(found: Sequence[Found], limits: Limits) -> Mapping[tuple[str, str], float]:
+def _drops(found: Sequence[Found]) -> Mapping[tuple[str, str], float]:
     """Return the p-value of each group's drop against production, all of them corrected together."""
-    limit = limits.maximum_ratio_drop
-    if limit is None:
-        return {}
     tested = {
-        (one.part.name, group): change.shown_above(limit) for one in found for group, change in one.changes.items()
+        (one.part.name, group): change.shown_above(limit)
+        for one in found
+        if (limit := one.part.limits.maximum_ratio_drop) is not None
+        for group, change in one.changes.items()
     }
     return dict(zip(tested, holm(list(tested.values())), strict=True))
 
 
-def _checks(one: Found, limits: Limits, drops: Mapping[tuple[str, str], float]) -> list[Check]:
+def _checks(one: Found, drops: Mapping[tuple[str, str], float]) -> list[Check]:
     """Decide on one part."""
-    name, groups, limits = one.part.name, one.metrics.groups, _own(one, limits)
+    name, groups, limits = one.part.name, one.metrics.groups, _own(one)
     if one.without_reference:
         return [no_such_reference(name, one.part.reference or "", groups)]
     production = {group: change.production for group, change in one.changes.items()}
@@ -159,15 +162,19 @@ def _change_checks(
     ]
 
 
-def _own(one: Found, limits: Limits) -> Limits:
+def _own(one: Found) -> Limits:
     """Return the limits of a part: a reference that is named in advance may not be selected too rarely either."""
+    limits = one.part.limits
     return replace(limits, fixed_reference=True) if one.part.reference is not None else limits
 
 
-def describe_part(one: Found, limits: Limits) -> dict[str, Any]:
+def describe_part(one: Found) -> dict[str, Any]:
     """Return a part's numbers for the report."""
     metrics = one.metrics
+    limits = _own(one)
     numbers: dict[str, Any] = {
+        "decides": one.part.gates,
+        "minimum_ratio": limits.minimum_ratio,
         "demographic_parity_ratio": metrics.demographic_parity_ratio,
         "demographic_parity_difference": metrics.demographic_parity_difference,
         "equalized_odds_difference": metrics.equalized_odds_difference,
@@ -178,7 +185,7 @@ def describe_part(one: Found, limits: Limits) -> dict[str, Any]:
         },
         "by_group": metrics.by_group,
         "reference": one.found[0].reference.name if one.found else None,
-        "ratios": {found.group.name: describe(found, _own(one, limits)) for found in one.found},
+        "ratios": {found.group.name: describe(found, limits) for found in one.found},
     }
     return {**numbers, **_against_production(one), **_calibrations(one)}
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.checks.fairness import Decision
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.fairness import Reference
-from cd4ml.report import Check, Report, Status, headline
+from cd4ml.report import Check, Report, Status
 from cd4ml.stages.context import Context
-from cd4ml.stages.fairness_options import Intersections, Options, Task, check_options, differences
+from cd4ml.stages.fairness_options import Intersections, Options, Task, check_options, differences, minimum_ratio
+from cd4ml.stages.fairness_report import Audit, lowest_deciding, lowest_reported, summary_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 STAGE: Final = "audit-fairness"
 OUTPUTS: Final[dict[str, str]] = {
-    "disparate-impact-ratio": "The lowest disparate impact ratio of any sensitive feature."
+    "disparate-impact-ratio": "The lowest disparate impact ratio that decides, of any group; a group that is selected "
+    "more often than the reference counts with the inverse.",
+    "reported-ratio": "The lowest ratio of any combination of features that is reported and decides nothing; empty if "
+    "every combination decides, or none is looked at.",
 }
 
 
@@ -48,18 +51,21 @@ def run(options: Options, context: Context) -> Report:
     else:
         audits = _of_decisions(_binary(counts, options), options)
     checks = [*(check for audit in audits for check in audit.checks), *_excluded_checks(counts, options)]
-    ratios = [audit.metrics.get("demographic_parity_ratio") for audit in audits]
-    lowest = min((ratio for ratio in ratios if ratio is not None), default=None)
+    deciding, reported = lowest_deciding(checks), lowest_reported(audits)
     return Report(
         stage=STAGE,
         checks=checks,
-        summary=_summary(checks, options),
+        summary=summary_of(checks, reported, options),
         metrics={
             "rows": rows,
-            "disparate_impact_ratio": lowest,
+            "disparate_impact_ratio": deciding,
+            "reported_only": None if reported is None else asdict(reported),
             "features": {audit.name: audit.metrics for audit in audits if audit.metrics},
         },
-        outputs={"disparate-impact-ratio": "" if lowest is None else repr(lowest)},
+        outputs={
+            "disparate-impact-ratio": "" if deciding is None else repr(deciding),
+            "reported-ratio": "" if reported is None else repr(reported.ratio),
+        },
         inputs=(predictions.digest,),
         candidate=predictions.candidate,
         production=predictions.production,
@@ -92,21 +98,12 @@ def _binary(counts: pd.DataFrame, options: Options) -> pd.DataFrame:
     return result
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Audit:
-    """What was found for one sensitive feature or combination."""
-
-    name: str
-    checks: Sequence[Check]
-    metrics: Mapping[str, Any]
-
-
-def _limits(options: Options) -> Limits:
-    """Return what the user allows."""
+def _limits(options: Options, features: Sequence[str]) -> Limits:
+    """Return what the user allows of a feature, or of a combination of several."""
     from cd4ml.checks.fairness import Limits
 
     return Limits(
-        minimum_ratio=options.minimum_ratio,
+        minimum_ratio=minimum_ratio(options, features),
         minimum_group_size=options.minimum_group_size,
         decision=options.decision,
         fixed_reference=options.reference is Reference.LARGEST,
@@ -130,6 +127,7 @@ def _parts(counts: pd.DataFrame, options: Options) -> list[Part]:
             name=" & ".join(features),
             features=[f"feature:{name}" for name in features],
             counts=_kept(counts, features, options),
+            limits=_limits(options, features),
             gates=alone or options.intersections is Intersections.GATE,
             reference=options.reference_groups.get(features[0]) if alone else None,
         )
@@ -149,24 +147,22 @@ def _kept(counts: pd.DataFrame, features: Sequence[str], options: Options) -> pd
     return kept
 
 
-def _of_decisions(counts: pd.DataFrame, options: Options) -> list[_Audit]:
+def _of_decisions(counts: pd.DataFrame, options: Options) -> list[Audit]:
     """Audit decisions."""
     from cd4ml.checks.fairness_audit import audit, describe_part
 
-    limits = _limits(options)
     comparable, audits = _comparable(_parts(counts, options))
-    for found, checks in audit(comparable, limits, options.reference):
-        audits.append(_Audit(name=found.part.name, checks=checks, metrics=describe_part(found, limits)))
+    for found, checks in audit(comparable, options.reference):
+        audits.append(Audit(name=found.part.name, checks=checks, metrics=describe_part(found), of=found.found))
     return audits
 
 
-def _of_errors(counts: pd.DataFrame, options: Options) -> list[_Audit]:
+def _of_errors(counts: pd.DataFrame, options: Options) -> list[Audit]:
     """Audit the errors of a regression."""
     from cd4ml.checks.fairness_errors import Errors, describe_errors, error_checks
     from cd4ml.metrics.fairness import group_names
     from cd4ml.metrics.group_errors import group_errors
 
-    limits = _limits(options)
     comparable, audits = _comparable(_parts(counts, options))
     for part in comparable:
         names = group_names(part.counts, part.features)
@@ -175,12 +171,12 @@ def _of_errors(counts: pd.DataFrame, options: Options) -> list[_Audit]:
             candidate=group_errors(part.counts, names),
             production=group_errors(part.counts, names, "production_") if both else None,
         )
-        checks = error_checks(part.name, found, limits) if part.gates else []
-        audits.append(_Audit(name=part.name, checks=checks, metrics=describe_errors(found)))
+        checks = error_checks(part.name, found, part.limits) if part.gates else []
+        audits.append(Audit(name=part.name, checks=checks, metrics=describe_errors(found)))
     return audits
 
 
-def _comparable(parts: Sequence[Part]) -> tuple[list[Part], list[_Audit]]:
+def _comparable(parts: Sequence[Part]) -> tuple[list[Part], list[Audit]]:
     """Return the parts with few enough groups to compare, and for the others the check that says so."""
     from cd4ml.data.groups import MOST_GROUPS
     from cd4ml.metrics.fairness import group_names
@@ -192,7 +188,7 @@ def _comparable(parts: Sequence[Part]) -> tuple[list[Part], list[_Audit]]:
             comparable.append(part)
         else:
             checks = [_too_many(part.name, groups, int(part.counts["n"].sum()))] if part.gates else []
-            audits.append(_Audit(name=part.name, checks=checks, metrics={"groups": groups, "compared": False}))
+            audits.append(Audit(name=part.name, checks=checks, metrics={"groups": groups, "compared": False}))
     return comparable, audits
 
 
@@ -238,17 +234,3 @@ def _excluded(feature: str, group: str, n: int, total: int, options: Options) ->
         )
     message = f"{feature}={group} ({n} rows, {share:.1%}) is excluded from the audit by the configuration."
     return Check(**shared, status=Status.PASSED, message=message)
-
-
-def _summary(checks: Sequence[Check], options: Options) -> str:
-    """Say in one or two sentences what was found."""
-    blocking = [check for check in checks if check.status is not Status.PASSED]
-    if blocking:
-        return headline(checks)
-    features = ", ".join(options.sensitive_features)
-    if options.task is Task.REGRESSION:
-        return f"The errors of all groups of {features} lie within their limits."
-    against = "highest rate" if options.reference is Reference.BEST else "largest group's rate"
-    against = "reference group's rate" if options.reference_groups else against
-    shown = "is shown to be selected" if options.decision is Decision.STRICT else "is selected"
-    return f"Every group of {features} {shown} at {options.minimum_ratio:g} or more of the {against}."

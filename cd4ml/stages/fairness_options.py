@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -11,7 +11,7 @@ from cd4ml import options as declaration
 from cd4ml.checks.fairness import Decision
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.fairness import Reference
-from cd4ml.options import option
+from cd4ml.options import OTHERS, Limit, nearest, option
 
 # Differences that a limit may be set on: the names of their checks.
 BINARY_LIMITS: Final = (
@@ -59,8 +59,11 @@ class Options(declaration.Options):
         "What the model predicts: a decision (`binary`), or a quantity whose errors are compared (`regression`).",
         default=Task.BINARY,
     )
-    minimum_ratio: float = option(
-        "Lowest allowed ratio of a group's selection rate to the reference group's (disparate impact).", default=0.8
+    minimum_ratio: Limit = option(
+        "Lowest allowed ratio of a group's selection rate to the reference group's (disparate impact): a number for "
+        "all features, and `feature=number` for single ones. In YAML `*` stands for the others, which else keep 0.8.",
+        default=Limit(others=0.8),
+        example="0.8, age=0.6",
     )
     decision: Decision = option(
         "What decides: `point` takes a value at its face, `strict` passes only what is shown to keep to its limit, "
@@ -149,16 +152,41 @@ def _of_other_task(options: Options) -> Iterable[str]:
 def check_options(options: Options) -> None:
     """Refuse limits that decide nothing."""
     ranges = (
-        ("minimum-ratio", options.minimum_ratio, 0 < options.minimum_ratio <= 1, "above 0 and at most 1"),
+        *((f"minimum-ratio{of}", ratio, 0 < ratio <= 1, "above 0 and at most 1") for of, ratio in _ratios(options)),
         ("maximum-excluded", options.maximum_excluded, 0 <= options.maximum_excluded < 1, "at least 0 and below 1"),
         ("minimum-group-size", options.minimum_group_size, options.minimum_group_size >= 1, "at least 1"),
     )
     problems = [f"{name} must be {words}, got {value:g}" for name, value, kept, words in ranges if not kept]
     features = options.sensitive_features
     problems += [f"sensitive-features: {name} is named twice" for name in set(features) if features.count(name) > 1]
-    problems += [*_not_audited(options), *_of_other_task(options), *_useless_limits(options)]
+    problems += [*_unknown_ratios(options), *_not_audited(options), *_of_other_task(options), *_useless_limits(options)]
     if problems:
         raise OptionsError(problems)
+
+
+def _ratios(options: Options) -> Iterable[tuple[str, float]]:
+    """Yield each minimum ratio, with the words that say of which feature it is."""
+    for name, ratio in options.minimum_ratio.values.items():
+        yield "" if name == OTHERS else f" of {name}", ratio
+
+
+def minimum_ratio(options: Options, features: Sequence[str]) -> float:
+    """Return the minimum ratio of a feature, or of a combination: that of its mildest feature."""
+    ratios = [options.minimum_ratio.of(name) for name in features]
+    return min(ratio for ratio in ratios if ratio is not None)
+
+
+def _unknown_ratios(options: Options) -> Iterable[str]:
+    """Yield minimum ratios that are of no audited feature."""
+    known = options.sensitive_features
+    for name in options.minimum_ratio.own:
+        if name not in known:
+            yield (
+                f"minimum-ratio: `{name}` is not audited{nearest(name, known)}; sensitive-features names "
+                f"{', '.join(known)}"
+            )
+    if options.minimum_ratio.own and options.task is Task.REGRESSION:
+        yield "minimum-ratio is for decisions; task is regression"
 
 
 def _not_audited(options: Options) -> Iterable[str]:

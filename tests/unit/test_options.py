@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cd4ml.errors import OptionsError
-from cd4ml.options import Kind, Layer, Options, as_values, declared, option, resolve
+from cd4ml.options import Kind, Layer, Limit, Options, as_values, declared, option, resolve
 
 
 class Colour(StrEnum):
@@ -32,6 +32,8 @@ class Sample(Options):
     columns: tuple[str, ...] = option("Columns.")
     minimum: Mapping[str, float] = option("Limits.")
     names: Mapping[str, str] = option("Names.")
+    least: Limit = option("Least.", default=Limit(others=0.8))
+    most: Limit | None = option("Most.")
 
 
 def resolved(**values: Any) -> Sample:
@@ -125,6 +127,8 @@ def test_declared__kinds() -> None:
         "columns": Kind.LIST,
         "minimum": Kind.NUMBERS,
         "names": Kind.TEXTS,
+        "least": Kind.LIMIT,
+        "most": Kind.LIMIT,
     }
 
 
@@ -134,3 +138,43 @@ def test_as_values__plain() -> None:
 
     assert values["columns"] == ["a", "b"]
     assert values["colour"] == "blue" and type(values["colour"]) is str
+
+
+@pytest.mark.parametrize(
+    ("raw", "others", "own"),
+    [
+        (0.7, 0.7, {}),
+        ("0.7", 0.7, {}),
+        ({"age": 0.6}, 0.8, {"age": 0.6}),
+        ("age=0.6", 0.8, {"age": 0.6}),
+        ({"*": 0.9, "age": 0.6, "sex": 0.7}, 0.9, {"age": 0.6, "sex": 0.7}),
+        ("0.9, age=0.6", 0.9, {"age": 0.6}),
+        ("age=0.6\n0.9", 0.9, {"age": 0.6}),
+        (["0.9", "age=0.6"], 0.9, {"age": 0.6}),
+        ("*=0.9,age=0.6", 0.9, {"age": 0.6}),
+    ],
+)
+def test_resolve__limit(raw: Any, others: float, own: dict[str, float]) -> None:
+    """A limit is a number for all, pairs for single names, or both; without a number the others keep the default."""
+    found = resolved(least=raw).least
+
+    assert (found.others, dict(found.own)) == (others, own)
+    assert (found.of("age"), found.of("height")) == (own.get("age", others), others)
+
+
+@pytest.mark.parametrize("raw", ["many", "age=many", {"age": "many"}, "0.8, 0.9", "age=1,age=2", "age=", True, "nan"])
+def test_resolve__no_limit(raw: Any) -> None:
+    """What is no number, two numbers for the same names and not-a-number are refused."""
+    with pytest.raises(OptionsError, match="least"):
+        resolved(least=raw)
+
+
+def test_as_values__limit() -> None:
+    """A report holds a plain number where there is one limit, and every limit by name where there are several."""
+    assert as_values(resolved(least="0.7"))["least"] == 0.7
+    assert as_values(resolved(least="0.7,age=0.6", most="age=1")) | {"data": "x"} == {
+        **as_values(resolved()),
+        "least": {"*": 0.7, "age": 0.6},
+        "most": {"age": 1.0},
+    }
+    assert as_values(resolved())["most"] is None

@@ -1,0 +1,110 @@
+"""What audit-fairness' report says beside its checks: the least ratios, and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cd4ml.checks.fairness import Decision
+from cd4ml.metrics.fairness import Reference
+from cd4ml.options import OTHERS
+from cd4ml.report import Check, fixed, headline
+from cd4ml.stages.fairness_options import Options, Task
+
+if TYPE_CHECKING:
+    from cd4ml.metrics.disparity import Disparity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What was found for one sensitive feature or combination.
+
+    Attributes:
+        checks: empty where it decides nothing.
+        of: the groups' comparisons with the reference, of decisions.
+    """
+
+    name: str
+    checks: Sequence[Check]
+    metrics: Mapping[str, Any]
+    of: Sequence[Disparity] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """The group with the least ratio among those that decide nothing."""
+
+    feature: str
+    group: str
+    n: int
+    ratio: float
+    minimum: float
+
+
+def lowest_deciding(checks: Sequence[Check]) -> float | None:
+    """Return the least ratio that a check decides on; of a group above the reference the inverse, as its limit is."""
+    ratios = [
+        check.value
+        for check in checks
+        if check.metric == "disparate-impact-ratio" and isinstance(check.value, float) and check.value >= 0
+    ]
+    return min((1 / ratio if ratio > 1 else ratio for ratio in ratios), default=None)
+
+
+def lowest_reported(audits: Sequence[Audit]) -> Reported | None:
+    """Return the group with the least ratio of all combinations that decide nothing, None if there is none."""
+    found = [
+        Reported(
+            feature=audit.name,
+            group=one.group.name,
+            n=one.group.n,
+            ratio=float(one.ratio),
+            minimum=audit.metrics["minimum_ratio"],
+        )
+        for audit in audits
+        if not audit.checks
+        for one in audit.of
+        if one.ratio is not None
+    ]
+    return min(found, key=lambda one: one.ratio, default=None)
+
+
+def summary_of(checks: Sequence[Check], reported: Reported | None, options: Options) -> str:
+    """Say in a few sentences what decides, and what is only reported where it lies below the limits."""
+    return f"{headline(checks) or _passed(options)}{_aside(reported)}"
+
+
+def _passed(options: Options) -> str:
+    """Say that nothing blocks."""
+    features = ", ".join(options.sensitive_features)
+    if options.task is Task.REGRESSION:
+        return f"The errors of all groups of {features} lie within their limits."
+    against = "highest rate" if options.reference is Reference.BEST else "largest group's rate"
+    against = "reference group's rate" if options.reference_groups else against
+    shown = "is shown to be selected" if options.decision is Decision.STRICT else "is selected"
+    return f"Every group of {_with_limits(options)} {shown} at {_ratios(options)} of the {against}."
+
+
+def _with_limits(options: Options) -> str:
+    """Return the features, each with its own limit where it has one."""
+    own = options.minimum_ratio.own
+    return ", ".join(f"{name} ({own[name]:g})" if name in own else name for name in options.sensitive_features)
+
+
+def _ratios(options: Options) -> str:
+    """Return the limit of the features that have none of their own."""
+    others = options.minimum_ratio.values[OTHERS]
+    if not options.minimum_ratio.own:
+        return f"{others:g} or more"
+    return f"{others:g}, or the limit in brackets, or more"
+
+
+def _aside(reported: Reported | None) -> str:
+    """Say what lies below the limit and decides nothing; empty if there is nothing."""
+    if reported is None or reported.ratio >= reported.minimum:
+        return ""
+    return (
+        f" Reported only, it decides nothing: {reported.feature}={reported.group} ({reported.n} rows) has the ratio "
+        f"{fixed(reported.ratio, reported.minimum)}; `intersections: gate` makes combinations decide."
+    )

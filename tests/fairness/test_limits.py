@@ -1,0 +1,96 @@
+"""audit-fairness: limits of single features, and that every published number is the verdict's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.fairness.conftest import Audit, by_id
+from tests.fairness.test_audit_fairness import group
+
+
+def people(young: int, old: int, women: int = 50, men: int = 50) -> pd.DataFrame:
+    """Return people by age and by sex; numbers are the selected ones of a hundred."""
+    by_age = pd.concat([group("young", young, 100, "age"), group("old", old, 100, "age")]).assign(sex="(x)")
+    by_sex = pd.concat([group("f", women, 100), group("m", men, 100)])
+    return pd.concat([by_age.assign(sex=["f", "m"] * 100), by_sex.assign(age=["young", "old"] * 100)])
+
+
+AGE = ("--sensitive-features", "age")
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [("0.5", 0), ("age=0.5", 0), ("age=0.9", 1), ("0.5,age=0.9", 1), ("0.9,age=0.5", 0), ("sex=0.5", 1)],
+)
+def test_minimum_ratio_of_a_feature(audit: Audit, limit: str, code: int) -> None:
+    """A feature with a limit of its own is held to it, the others to the number without a name, or to 0.8."""
+    table = pd.concat([group("f", 50, 100).assign(age="old"), group("m", 50, 100).assign(age="old")])
+    table = pd.concat([table, table.assign(age="young", y_pred=[1] * 30 + [0] * 70 + [1] * 30 + [0] * 70)])
+    run = audit(table, arguments=(*AGE, "--minimum-ratio", limit))
+
+    found = by_id(run, "disparate-impact:age=young")
+    own = dict(pair.split("=") for pair in limit.split(",") if "=" in pair).get("age")
+    others = next((part for part in limit.split(",") if "=" not in part), "0.8")
+    assert (run.code, found["value"], found["limit"]) == (code, 0.6, float(own or others))
+    assert run.report["metrics"]["features"]["age"]["minimum_ratio"] == float(own or others)
+    assert run.report["outputs"]["disparate-impact-ratio"] == "0.6"
+
+
+def test_minimum_ratio_of_a_feature__in_the_configuration_and_in_the_summary(audit: Audit, tmp_path: Path) -> None:
+    """The configuration takes a mapping, the report holds it, and the summary says which limit holds for what."""
+    (tmp_path / "cd4ml.yaml").write_text("audit-fairness: {minimum-ratio: {age: 0.6, '*': 0.7}}\n")
+    run = audit(people(45, 60), arguments=AGE)
+
+    assert (run.code, run.report["options"]["minimum-ratio"]) == (0, {"age": 0.6, "*": 0.7})
+    assert "Every group of sex, age (0.6) is selected at 0.7, or the limit in brackets" in run.report["summary"]
+
+
+def test_minimum_ratio_of_an_unknown_feature__refused(audit: Audit) -> None:
+    """A limit of a feature that is not audited is refused, with the nearest name; so is one that decides nothing."""
+    run = audit(people(50, 50), arguments=(*AGE, "--minimum-ratio", "ages=0.6"))
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert "`ages` is not audited (did you mean `age`?)" in run.report["summary"]
+
+    assert audit(people(50, 50), arguments=("--minimum-ratio", "sex=1.5")).code == 2
+
+
+def test_intersection__held_to_the_mildest_limit_of_its_features(audit: Audit) -> None:
+    """A combination that decides is held to the mildest limit of the features in it."""
+    arguments = (*AGE, "--intersections", "gate", "--minimum-ratio", "sex=0.7,age=0.6")
+    run = audit(people(50, 50), arguments=arguments)
+
+    assert by_id(run, "disparate-impact:sex & age=f & old")["limit"] == 0.6
+
+
+def crossed() -> pd.DataFrame:
+    """Return groups that are equal by sex and by age, but not by both together: 20 of 50 against 40 of 50."""
+    parts = [(20, "f", "old"), (40, "f", "young"), (40, "m", "old"), (20, "m", "young")]
+    return pd.concat([group(sex, selected, 50).assign(age=age) for selected, sex, age in parts])
+
+
+def test_reported_only__said_apart_from_the_verdict(audit: Audit) -> None:
+    """A combination that decides nothing has its own output, number and sentence, and is no part of the verdict's."""
+    run = audit(crossed(), arguments=AGE)
+
+    assert run.code == 0
+    assert run.report["outputs"] == {"disparate-impact-ratio": "1.0", "reported-ratio": "0.5"}
+    assert run.report["metrics"]["disparate_impact_ratio"] == 1.0
+    assert run.report["metrics"]["reported_only"]["ratio"] == 0.5
+    assert (
+        "Reported only, it decides nothing: sex & age=f & old (50 rows) has the ratio 0.5000" in run.report["summary"]
+    )
+
+    gated = audit(crossed(), arguments=(*AGE, "--intersections", "gate"))
+    assert (gated.code, gated.report["outputs"]) == (1, {"disparate-impact-ratio": "0.5", "reported-ratio": ""})
+    assert "Reported only" not in gated.report["summary"]
+
+
+def test_ratio_above_a_fixed_reference__output_is_the_verdicts(audit: Audit) -> None:
+    """Of a group that is selected too often against a named reference the output says how far: 1 / 1.5."""
+    run = audit(group("f", 60, 100), group("m", 40, 100), arguments=("--reference-groups", "sex=m"))
+
+    assert (run.code, by_id(run, "disparate-impact:sex=f")["status"]) == (1, "failed")
+    assert float(run.report["outputs"]["disparate-impact-ratio"]) == pytest.approx(2 / 3)
