@@ -26,6 +26,7 @@ from cd4ml.run_pipeline import DESCRIPTIONS, run_pipeline, run_plan
 from cd4ml.run_schema import SUMMARY, run_schema
 from cd4ml.run_stage import run_stage
 from cd4ml.stages import STAGES
+from cd4ml.wording import Redactor
 
 COMMANDS: Final = {"run": run_pipeline, "plan": run_plan, "schema": run_schema}
 
@@ -33,7 +34,13 @@ COMMANDS: Final = {"run": run_pipeline, "plan": run_plan, "schema": run_schema}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    door = Door(environ=dict(os.environ), stdout=Lasting(sys.stdout), stderr=Lasting(sys.stderr))
+    redactor = Redactor.of(os.environ)
+    door = Door(
+        environ=dict(os.environ),
+        stdout=Lasting(sys.stdout, redactor),
+        stderr=Lasting(sys.stderr, redactor),
+        redactor=redactor,
+    )
     # For this process alone, not for the programs it starts. Polars decodes row groups ahead of need, many at once; two
     # are as quick and take half the memory. No matrix here is large: threads for it cost a tenth of a second to start.
     os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
@@ -67,7 +74,7 @@ def _run(arguments: list[str], door: Door) -> int:
     try:
         return COMMANDS[name](rest, door) if name in COMMANDS else run_stage(name, rest, door).code
     except Cd4mlError as error:  # not even the report could be written
-        print(f"cd4ml {name}: {safe(str(error))}", file=door.stderr)
+        print(f"cd4ml {name}: {safe(door.redactor.text(str(error)))}", file=door.stderr)
         return error.exit_code.code
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from cd4ml.errors import UnavailableError
 from cd4ml.render.terminal import safe
+from cd4ml.wording import Redactor
 
 
 class Stream(Protocol):
@@ -24,17 +26,24 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Lasting:
-    """A stream whose reader may go, as `| head` does: what is decided and done must not depend on who listens."""
+    """A stream whose reader may go, as `| head` does: what is decided and done must not depend on who listens.
+
+    Attributes:
+        redactor: what every text goes through.
+    """
 
     stream: TextIO
+    redactor: Redactor = Redactor()
 
     def write(self, text: str, /) -> int:
-        """Take a text; it is lost if nobody reads any more."""
+        """Take a text, without its secrets; it is lost if nobody reads any more."""
         try:
-            return self.stream.write(text)
+            return self.stream.write(self.redactor.text(text))
         except BrokenPipeError:
             self._drop()
             return len(text)
+        except OSError as error:
+            raise self._full(error) from error
 
     def flush(self) -> None:
         """Hand on what was taken."""
@@ -42,6 +51,13 @@ class Lasting:
             self.stream.flush()
         except BrokenPipeError:
             self._drop()
+        except OSError as error:
+            raise self._full(error) from error
+
+    def _full(self, error: OSError) -> UnavailableError:
+        """Return the error of a stream that takes no more; who reads it would see half of a result."""
+        self._drop()
+        return UnavailableError(f"The output cannot be written: {error.strerror}.", advice="Free the disk.")
 
     def _drop(self) -> None:
         """Let everything else go nowhere, what the interpreter still holds too."""
@@ -55,12 +71,14 @@ class Door:
     """Where a run's results go: the streams and the platform's files.
 
     Attributes:
+        redactor: what everything that is published goes through.
         annotations: how many of each type were written; the platform's limit is one for all stages of a step.
     """
 
     environ: Mapping[str, str]
     stdout: Stream
     stderr: Stream
+    redactor: Redactor = Redactor()
     annotations: Counter[str] = field(default_factory=Counter)
 
     def file(self, name: str) -> Path | None:
@@ -70,4 +88,4 @@ class Door:
 
     def progress(self, message: str) -> None:
         """Show one line of progress, on standard error so that `--json` stays clean."""
-        print(safe(message), file=self.stderr, flush=True)
+        print(safe(self.redactor.text(message)), file=self.stderr, flush=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import UnavailableError
-from cd4ml.options import redacted
 from cd4ml.process import completed
 from cd4ml.stages.context import Context
+from cd4ml.wording import redacted
 
 _MOST_SECONDS: Final = 3600.0
 _CALLERS_PYTHON: Final = frozenset(

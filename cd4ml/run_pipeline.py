@@ -14,14 +14,25 @@ from cd4ml.arguments import INPUT_PREFIX
 from cd4ml.arguments import layers as argument_layers
 from cd4ml.config import Config
 from cd4ml.door import Door, Stream
-from cd4ml.errors import FAILED, INCONCLUSIVE, INTERNAL, PASSED, UNAVAILABLE, USAGE, Cd4mlError, OptionsError
+from cd4ml.errors import (
+    FAILED,
+    INCONCLUSIVE,
+    INTERNAL,
+    PASSED,
+    UNAVAILABLE,
+    USAGE,
+    Cd4mlError,
+    OptionsError,
+    UnavailableError,
+)
 from cd4ml.options import OnInconclusive, Options, declared, nearest, option, resolve
 from cd4ml.render import overview
 from cd4ml.render.overview import NOT_RUN
 from cd4ml.render.terminal import safe
 from cd4ml.report import Status, v1, worst
-from cd4ml.run_stage import change_directory, read_config, run_stage, write_atomically
+from cd4ml.run_stage import change_directory, read_config, run_stage, word
 from cd4ml.stages import PIPELINE, load
+from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
 
 # A stage that builds or deploys needs every stage before it; a judge of predictions needs the predictions.
 ACTS: Final = ("build-image", "deploy-model")
@@ -63,6 +74,7 @@ class _Outcome:
     status: str
     exit_code: int | None = None
     report: str | None = None
+    warned: bool = False
     seconds: float = 0.0
     summary: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -74,9 +86,10 @@ def run_pipeline(arguments: Sequence[str], door: Door) -> int:
     All gates run even after one has failed, so that one run tells everything; building and deploying need every
     stage before them to have passed.
     """
-    _write_outputs(door, Status.ERROR, "", {})
     try:
         options, wanted = _read(PipelineOptions, "run", arguments, door)
+        _forget(wanted, options, door)
+        _write_outputs(door, Status.ERROR, "", {})
     except Cd4mlError as error:
         return _refused("run", error, door)
     outcomes = _run(wanted, options, door)
@@ -111,7 +124,7 @@ def _read(
 
 def _refused(command: str, error: Cd4mlError, door: Door) -> int:
     """Say why nothing was run, as an annotation where there are any."""
-    told = safe(str(error))
+    told = safe(door.redactor.text(str(error)))
     print(f"cd4ml {command}: {told}", file=door.stderr)
     if door.environ.get("GITHUB_ACTIONS") == "true":
         from cd4ml.github.runtime import error_command
@@ -170,16 +183,17 @@ def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:
     if "reports" in {declared_option.name for declared_option in declared(load(name).Options)}:
         arguments += ["--reports", options.reports]
     started = time.time()
-    result = run_stage(name, arguments, door)
+    ended = run_stage(name, arguments, door)
     seconds = round(time.time() - started, 3)
     return _Outcome(
         stage=name,
-        status=result.status,
-        exit_code=result.code,
+        status=ended.status,
+        exit_code=ended.code,
         report=report,
+        warned=ended.warned,
         seconds=seconds,
-        summary=result.summary,
-        outputs=result.outputs,
+        summary=ended.summary,
+        outputs=ended.outputs,
     )
 
 
@@ -196,13 +210,32 @@ def _finish(outcomes: Sequence[_Outcome], options: PipelineOptions, door: Door) 
         ],
         "run": {"seconds": {outcome.stage: outcome.seconds for outcome in ran}},
     }
-    path = Path.cwd() / options.reports / "pipeline.json"
+    path = _pipeline_report(options)
     write_atomically(path, v1.text(published) + "\n")
-    _write_outputs(door, status, str(path), _stage_outputs(ran))
     if options.json:
         print(v1.text(published), file=door.stdout)
-    _overview(outcomes, status, door, to=door.stderr if options.json else door.stdout)
-    return min((outcome.exit_code or 0 for outcome in ran), key=_WORST_FIRST.index)
+    code = min((outcome.exit_code or 0 for outcome in ran), key=_WORST_FIRST.index)
+    warned = code == PASSED.code and status is not Status.PASSED
+    try:
+        _overview(outcomes, status, door, warned=warned, to=door.stderr if options.json else door.stdout)
+        door.stdout.flush()
+        _write_outputs(door, status, str(path), _stage_outputs(ran), warned=warned)
+    except UnavailableError:
+        path.unlink(missing_ok=True)
+        raise
+    return code
+
+
+def _pipeline_report(options: PipelineOptions) -> Path:
+    """Return the absolute path of the pipeline's own report."""
+    return Path.cwd() / options.reports / "pipeline.json"
+
+
+def _forget(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> None:
+    """Remove the reports of an earlier run: one of a stage that does not come to run must not pass for one of this."""
+    for name in ("pipeline", *(name for name, runs in wanted.items() if runs)):
+        path = str(Path(options.reports) / f"{name}.json")
+        remove(result("reports", path, door.environ, endings=(".json",), ours=is_report))
 
 
 def _stage_outputs(ran: Sequence[_Outcome]) -> dict[str, str]:
@@ -210,22 +243,29 @@ def _stage_outputs(ran: Sequence[_Outcome]) -> dict[str, str]:
     return {name: text for one in ran if one.status == Status.PASSED for name, text in one.outputs.items()}
 
 
-def _overview(outcomes: Sequence[_Outcome], status: Status, door: Door, *, to: Stream) -> None:
+def _overview(outcomes: Sequence[_Outcome], status: Status, door: Door, *, warned: bool, to: Stream) -> None:
     """Print the verdicts of all stages, and put them above what the stages wrote into the step's summary."""
-    rows = [overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=o.summary) for o in outcomes]
+    rows = [
+        overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=o.summary, warned=o.warned)
+        for o in outcomes
+    ]
     print(overview.text(rows), file=to)
     summary = door.file("GITHUB_STEP_SUMMARY")
     if summary:
         from cd4ml.github.runtime import prepend_summary
 
-        prepend_summary(summary, overview.markdown(rows, status))
+        with unwritable(summary):
+            prepend_summary(summary, overview.markdown(rows, status, warned=warned))
 
 
-def _write_outputs(door: Door, status: Status, report: str, outputs: Mapping[str, str]) -> None:
+def _write_outputs(
+    door: Door, status: Status, report: str, outputs: Mapping[str, str], *, warned: bool = False
+) -> None:
     """Set the step's outputs, if there is a step."""
     file = door.file("GITHUB_OUTPUT")
     if file:
         from cd4ml.github.runtime import write_outputs
 
-        passed = "true" if status is Status.PASSED else "false"
-        write_outputs(file, {"status": str(status), "passed": passed, "report": report, **outputs})
+        verdict = {"status": str(status), "passed": word(status is Status.PASSED), "warned": word(warned)}
+        with unwritable(file):
+            write_outputs(file, {**verdict, "report": report, **outputs})

@@ -12,7 +12,8 @@ from cd4ml.door import Door
 from cd4ml.errors import PASSED, OptionsError
 from cd4ml.options import Options, declared, option, resolve
 from cd4ml.render.terminal import safe
-from cd4ml.run_stage import change_directory, write_atomically
+from cd4ml.run_stage import change_directory
+from cd4ml.writing import write_atomically
 
 SUMMARY: Final = "`schema infer` proposes a schema for validate-data from training data."
 
@@ -55,7 +56,7 @@ def run_schema(arguments: Sequence[str], door: Door) -> int:
     write_atomically(target, proposal.text)
     said = [f"{options.output}: a proposal from {proposal.rows} rows and {len(source.schema)} columns. Review it."]
     said += [f"validate-data will block: {fault}." for fault in proposal.faults]
-    print("\n".join(safe(line) for line in said), file=door.stdout)
+    print("\n".join(safe(door.redactor.text(line)) for line in said), file=door.stdout)
     return PASSED.code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import UNAVAILABLE as EXIT_UNAVAILABLE
 from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.git import Checkout
-from cd4ml.options import Layer, OnInconclusive, RunOptions, as_values, declared, resolve
+from cd4ml.options import Layer, OnFailed, OnInconclusive, RunOptions, as_values, declared, resolve
 from cd4ml.options import Options as StageOptions
 from cd4ml.process import contained
 from cd4ml.render.markdown import LARGEST, markdown
@@ -29,14 +28,20 @@ from cd4ml.render.numbers import duration
 from cd4ml.render.terminal import safe, terminal
 from cd4ml.report import Report, Status, error_report, v1
 from cd4ml.stages import STAGES, Context, Stage, load
+from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a run of a stage ended."""
+    """How a run of a stage ended.
+
+    Attributes:
+        warned: whether a verdict that is not `passed` was let through, because the options say that it only warns.
+    """
 
     status: Status
     code: int
+    warned: bool
     summary: str
     outputs: Mapping[str, str]
 
@@ -45,13 +50,9 @@ def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
     """Run one stage from its arguments, whatever happens, and say how it ended."""
     started = time.time()
     state = _State(name=name, door=door, started=started)
-    # Until a verdict is reached the outputs say `error`: a run that is killed must not look like one that passed.
-    state.write_outputs(Status.ERROR, {})
     try:
         stage = load(name)
         run_options, options, run_context = _prepare(name, stage, arguments, state)
-        # Outputs again, now with the real report path; the report itself says `error` until the stage is done.
-        state.write_outputs(Status.ERROR, {})
         state.save(error_report(name, Cd4mlError("The run did not finish.")))
         with contained():
             report = stage.run(options, run_context)
@@ -67,7 +68,7 @@ def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
         return state.finish(error_report(name, _missing_library(name, error)), EXIT_UNAVAILABLE, show_json=state.json)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a report and exit code 70
         return state.defect(error)
-    return state.finish(report, exit_code(report, run_options.on_inconclusive), show_json=run_options.json)
+    return state.finish(report, exit_code(report, run_options), show_json=run_options.json)
 
 
 def _missing_library(name: str, error: ModuleNotFoundError) -> UnavailableError:
@@ -85,19 +86,25 @@ def safe_traceback(error: BaseException) -> str:
     return "\n".join(safe(line) for line in "".join(traceback.format_exception(error)).splitlines())
 
 
-def exit_code(report: Report, on_inconclusive: OnInconclusive) -> ExitCode:
+def exit_code(report: Report, options: RunOptions) -> ExitCode:
     """Return the exit code of a verdict."""
     if report.status is Status.ERROR:
         reasons = {check.reason for check in report.checks if check.status is Status.ERROR}
         return EXIT_UNAVAILABLE if reasons == {UnavailableError.reason} else EXIT_USAGE
     if report.status is Status.INCONCLUSIVE:
-        return INCONCLUSIVE if on_inconclusive is OnInconclusive.FAIL else EXIT_PASSED
-    return EXIT_FAILED if report.status is Status.FAILED else EXIT_PASSED
+        return INCONCLUSIVE if options.on_inconclusive is OnInconclusive.FAIL else EXIT_PASSED
+    if report.status is Status.FAILED:
+        return EXIT_FAILED if options.on_failed is OnFailed.FAIL else EXIT_PASSED
+    return EXIT_PASSED
 
 
 @dataclass(kw_only=True)
 class _State:
-    """What is known of a run so far: enough to write its report whatever happens next."""
+    """What is known of a run so far: enough to write its report whatever happens next.
+
+    Attributes:
+        nowhere: whether even the default place of the report is none that may be written.
+    """
 
     name: str
     door: Door
@@ -106,12 +113,28 @@ class _State:
     options: StageOptions | None = None
     root: Path | None = None
     json: bool = False
+    nowhere: bool = False
 
     @property
     def path(self) -> Path:
         """Absolute path of the report."""
         path = self.report_path or Path("reports") / f"{self.name}.json"
         return Path.cwd() / path
+
+    def place(self, report: str | None) -> None:
+        """Take the place of the report; one of an earlier run that is there goes first.
+
+        Raises:
+            OptionsError: the report may not be there. What is known so far goes to the default place, if it may.
+        """
+        self.report_path = None
+        named = report or f"reports/{self.name}.json"
+        self.nowhere = not report
+        self.report_path = result("report", named, self.door.environ, endings=(".json",), ours=is_report)
+        self.nowhere = False
+        remove(self.path)
+        # Until a verdict is reached the outputs say `error`: a run that is killed must not look like one that passed.
+        self.write_outputs(Status.ERROR, {})
 
     def save(self, report: Report) -> dict[str, Any]:
         """Write the JSON report in one move, so that no reader sees half of it."""
@@ -130,30 +153,40 @@ class _State:
                 **({"measured": report.measured} if report.measured else {}),
             },
         )
-        write_atomically(self.path, v1.text(published) + "\n")
+        published = self.door.redactor.everywhere(published)
+        if not self.nowhere:
+            write_atomically(self.path, v1.text(published) + "\n")
         return published
 
-    def write_outputs(self, status: Status, outputs: Mapping[str, str]) -> None:
+    def write_outputs(self, status: Status, outputs: Mapping[str, str], *, warned: bool = False) -> None:
         """Set the step's outputs, if there is a step."""
         file = self.door.file("GITHUB_OUTPUT")
         if file:
             from cd4ml.github.runtime import write_outputs
 
-            passed = "true" if status is Status.PASSED else "false"
-            write_outputs(file, {"status": str(status), "passed": passed, "report": str(self.path), **outputs})
+            verdict = {"status": str(status), "passed": word(status is Status.PASSED), "warned": word(warned)}
+            with unwritable(file):
+                write_outputs(file, {**verdict, "report": str(self.path), **outputs})
 
     def finish(self, report: Report, code: ExitCode, *, show_json: bool) -> Ended:
-        """Write report, outputs, summary and annotations, and print the result."""
+        """Write report, summary and annotations, print the result, and set the outputs last.
+
+        Raises:
+            UnavailableError: one of them cannot be written; the report, which nobody could then trust, is removed.
+        """
+        report = self.door.redactor.everywhere(report)
+        warned = code is EXIT_PASSED and report.status in (Status.FAILED, Status.INCONCLUSIVE)
         published = self.save(report)
-        self.write_outputs(report.status, report.outputs)
-        self._platform_texts(report)
-        if show_json:
-            print(v1.text(published), file=self.door.stdout)
-            print(terminal(report), file=self.door.stderr, end="")
-        else:
-            print(terminal(report), file=self.door.stdout, end="")
-        print(f"  report: {safe(str(self.path))} ({duration(time.time() - self.started)})", file=self.door.stderr)
-        return Ended(status=report.status, code=code.code, summary=report.summary, outputs=report.outputs)
+        try:
+            self._platform_texts(report, warned=warned)
+            self._print(report, published, show_json=show_json, warned=warned)
+            self.write_outputs(report.status, report.outputs, warned=warned)
+        except UnavailableError:
+            self.path.unlink(missing_ok=True)
+            raise
+        return Ended(
+            status=report.status, code=code.code, warned=warned, summary=report.summary, outputs=report.outputs
+        )
 
     def defect(self, error: Exception) -> Ended:
         """Report a defect of cd4ml itself."""
@@ -163,19 +196,35 @@ class _State:
         )
         return self.finish(error_report(self.name, told), EXIT_INTERNAL, show_json=self.json)
 
-    def _platform_texts(self, report: Report) -> None:
+    def _print(self, report: Report, published: Mapping[str, Any], *, show_json: bool, warned: bool) -> None:
+        """Print the result: the JSON alone on standard output where it is asked for."""
+        if show_json:
+            print(v1.text(published), file=self.door.stdout)
+        shown = terminal(report, warned=warned)
+        print(shown, file=self.door.stderr if show_json else self.door.stdout, end="")
+        print(f"  report: {safe(str(self.path))} ({duration(time.time() - self.started)})", file=self.door.stderr)
+        self.door.stdout.flush()
+
+    def _platform_texts(self, report: Report, *, warned: bool) -> None:
         """Write step summary and annotations, if this run has a platform."""
         from cd4ml.github import runtime
 
         summary = self.door.file("GITHUB_STEP_SUMMARY")
         if summary:
-            runtime.append_summary(summary, markdown(report, largest=runtime.summary_room(summary, LARGEST)))
+            with unwritable(summary):
+                room = runtime.summary_room(summary, LARGEST)
+                runtime.append_summary(summary, markdown(report, largest=room, warned=warned))
         if self.door.environ.get("GITHUB_ACTIONS") == "true":
             prefix = _prefix(self.root or Path.cwd(), Path.cwd())
             title, written = f"cd4ml {self.name}", self.door.annotations
-            for line in runtime.commands(report.checks, prefix=prefix, title=title, written=written):
+            for line in runtime.commands(report.checks, prefix=prefix, title=title, written=written, warned=warned):
                 # Standard error is read for commands as well, and leaves `--json` alone.
                 print(line, file=self.door.stderr)
+
+
+def word(truth: bool) -> str:
+    """Return the platform's word for a truth value."""
+    return "true" if truth else "false"
 
 
 def _prefix(root: Path, directory: Path) -> str:
@@ -200,20 +249,6 @@ def _platform(environ: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix("GITHUB_").lower(): environ[name] for name in names if environ.get(name)}
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that it is either the old one or the whole new one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-        ) as stream:
-            stream.write(text)
-        os.chmod(stream.name, 0o644)
-        os.replace(stream.name, path)
-    except OSError as error:
-        raise UnavailableError(f"The report cannot be written to {path}: {error.strerror}.") from error
-
-
 def _prepare(
     name: str, stage: Stage, arguments: Sequence[str], state: _State
 ) -> tuple[RunOptions, StageOptions, Context]:
@@ -226,10 +261,11 @@ def _prepare(
     state.json = where.json
     state.root = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
     change_directory(where.working_directory)
-    state.report_path = Path(where.report) if where.report else None
+    state.place(where.report)
     layers.append(_from_config(name, where.config, explicit=_explicit(layers, "config")))
     run_options = resolve(RunOptions, layers)
-    state.report_path = Path(run_options.report) if run_options.report else None
+    if run_options.report != where.report:
+        state.place(run_options.report)
     try:
         options = resolve(stage.Options, layers)
     except OptionsError as error:

@@ -56,7 +56,12 @@ def prepend_summary(file: Path, text: str) -> None:
 
 
 def commands(
-    checks: Sequence[Check], *, prefix: str = "", title: str, written: Counter[str] | None = None
+    checks: Sequence[Check],
+    *,
+    prefix: str = "",
+    title: str,
+    written: Counter[str] | None = None,
+    warned: bool = False,
 ) -> list[str]:
     """Return workflow commands that point at what did not pass, at most ten of a type.
 
@@ -64,12 +69,13 @@ def commands(
         prefix: the working directory relative to the repository's root, "" or ending in a slash.
         title: shown in bold; a constant.
         written: how many of each type this step has already; these are added to it.
+        warned: whether what failed only warns.
     """
     levels = {Status.FAILED: "error", Status.ERROR: "error", Status.INCONCLUSIVE: "warning"}
     lines: list[str] = []
     counts: Counter[str] = Counter() if written is None else written
     for check in checks:
-        level = levels.get(check.status)
+        level = "warning" if warned and check.status is Status.FAILED else levels.get(check.status)
         if level is None or counts[level] >= MOST_ANNOTATIONS:
             continue
         counts[level] += 1

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cd4ml.errors import OptionsError
-from cd4ml.options import redacted
+from cd4ml.wording import redacted
 
 _SCHEMES: Final = re.compile(r"(https|ssh|file)://[^\s\x00-\x1f]+|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s\x00-\x1f]+")
 _LOOPBACK: Final = re.compile(r"http://([^/@\s]+@)?(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/\S*")

@@ -21,7 +21,7 @@ from typing import Final
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.gitops.address import branch_name, environment, repository_address, without_secrets
 from cd4ml.gitops.process import Outcome, git
-from cd4ml.options import redacted
+from cd4ml.wording import redacted
 
 DEADLINE: Final = 120.0  # seconds for all attempts together
 _LONGEST_PAUSE: Final = 4.0

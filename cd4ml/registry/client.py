@@ -16,9 +16,9 @@ from typing import IO, Any, Final
 
 from cd4ml.data.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.options import redacted
 from cd4ml.process import end, start
 from cd4ml.report import ModelIdentity
+from cd4ml.wording import redacted
 
 START_SECONDS: Final = 60.0  # importing MLflow on a cold machine
 LOOKUP_SECONDS: Final = 10.0

@@ -43,9 +43,15 @@ def inert(text: str, *, most: int = 500) -> str:
     return shown.translate(_MARKUP)
 
 
-def markdown(report: Report, *, largest: int = LARGEST) -> str:
-    """Return the report as Markdown of at most `largest` bytes; what does not fit is counted."""
-    head = f"### {MARK[report.status]} {report.stage} {_SENTENCE[report.status]}\n\n"
+def markdown(report: Report, *, largest: int = LARGEST, warned: bool = False) -> str:
+    """Return the report as Markdown of at most `largest` bytes; what does not fit is counted.
+
+    Args:
+        warned: whether a verdict other than `passed` is let through.
+    """
+    sentence = f"{report.status}, and only warns: this change is not blocked" if warned else _SENTENCE[report.status]
+    mark = MARK[Status.INCONCLUSIVE if warned else report.status]
+    head = f"### {mark} {report.stage} {sentence}\n\n"
     if report.summary:
         head += f"{inert(report.summary, most=2000)}\n\n"
     blocking = [check for check in report.checks if check.status is not Status.PASSED]

@@ -34,9 +34,13 @@ def safe(text: str) -> str:
     return shown
 
 
-def terminal(report: Report) -> str:
-    """Return the verdict, then what did not pass, then what did; one line a check."""
-    lines = [f"{report.stage}: {str(report.status).upper()}"]
+def terminal(report: Report, *, warned: bool = False) -> str:
+    """Return the verdict, then what did not pass, then what did; one line a check.
+
+    Args:
+        warned: whether a verdict other than `passed` is let through.
+    """
+    lines = [f"{report.stage}: {str(report.status).upper()}{' (a warning: it does not block)' if warned else ''}"]
     if report.summary:
         lines.append(f"  {safe(report.summary)}")
     blocking = [check for check in report.checks if check.status is not Status.PASSED]

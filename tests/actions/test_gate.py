@@ -31,17 +31,17 @@ def workflow() -> Any:
     return YAML(typ="safe").load((ROOT / ".github" / "workflows" / "pipeline.yml").read_text())
 
 
-def gate(
-    folder: Path, jobs: Mapping[str, tuple[str, str, str]] | None = None, *, plan: str = "success"
-) -> tuple[int, str]:
+def gate(folder: Path, jobs: Mapping[str, tuple[str, ...]] | None = None, *, plan: str = "success") -> tuple[int, str]:
     """Run the gate's step; return its exit code and its output `passed`.
 
     Args:
-        jobs: by stage, whether it had to run, the job's result, and the stage's verdict; others passed.
+        jobs: by stage, whether it had to run, the job's result, the stage's verdict, and whether that only warns (by
+            default not); others passed.
     """
     (step,) = workflow()["jobs"]["gate"]["steps"]
     given = {stage: (jobs or {}).get(stage, PASSED) for stage in STAGES}
-    lines = "".join(f"{stage} {' '.join(values)}\n" for stage, values in given.items())
+    told = {stage: values if len(values) > 3 else (*values, "false") for stage, values in given.items()}
+    lines = "".join(f"{stage} {' '.join(values[:3])} warned:{values[3]}\n" for stage, values in told.items())
     output = folder / "output"
     output.write_text("")
     result = subprocess.run(
@@ -89,6 +89,30 @@ def test_anything_else__red(tmp_path: Path, stage: str, job: tuple[str, str, str
     assert gate(tmp_path, {stage: job}) == (1, "false")
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_warning__does_not_block_and_does_not_pass(tmp_path: Path, stage: str) -> None:
+    """A stage that only warns leaves the gate open, but nothing that asks for `passed` goes on."""
+    assert gate(tmp_path, {stage: ("true", "success", "false", "true")}) == (0, "false")
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        ("true", "failure", "false", "true"),
+        ("true", "success", "true", "true"),
+        ("true", "success", "", "true"),
+        ("true", "success", "false", "***"),
+        ("true", "success", "false", ""),
+        ("true", "skipped", "", "true"),
+        ("false", "skipped", "true", "true"),
+    ],
+    ids=lambda job: "-".join(job),
+)
+def test_warning__that_is_not_whole__red(tmp_path: Path, job: tuple[str, ...]) -> None:
+    """A warning beside another verdict, of a job that failed, or masked is red."""
+    assert gate(tmp_path, {"audit-fairness": job}) == (1, "false")
+
+
 @pytest.mark.parametrize("plan", ["failure", "skipped", "cancelled", ""])
 def test_no_plan__red(tmp_path: Path, plan: str) -> None:
     """Where it is not known which stages had to run the gate is red."""
@@ -110,7 +134,9 @@ def test_gate__needs_every_job() -> None:
     assert jobs["gate"]["if"] == "${{ always() }}"
     assert [line.split()[0] for line in step["env"]["JOBS"].splitlines()] == list(STAGES)
     for stage in STAGES:
-        assert f"needs.{stage}.result" in step["env"]["JOBS"] and f"needs.{stage}.outputs.passed" in step["env"]["JOBS"]
+        for asked in ("result", "outputs.passed", "outputs.warned"):
+            assert f"needs.{stage}.{asked} " in step["env"]["JOBS"]
+        assert jobs[stage]["outputs"]["warned"] == "${{ steps.stage.outputs.warned }}"
 
 
 @pytest.mark.parametrize("stage", ["build-image", "deploy-model"])

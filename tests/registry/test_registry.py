@@ -19,8 +19,8 @@ import pytest
 
 from cd4ml.data.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.options import redacted
 from cd4ml.registry import MissingModelError, alias_version, fetch, set_alias, version_exists
+from cd4ml.wording import redacted
 from tests import models, registries
 from tests.conftest import ROOT
 

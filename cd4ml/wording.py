@@ -1,0 +1,80 @@
+"""Texts that leave the process: without what was meant for the process alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+# An address that was taken for a path has lost a slash; what MLflow writes with one slash is a name, and no address.
+_ADDRESS: Final = re.compile(r"(?P<scheme>(?!models:|runs:)\b[A-Za-z][A-Za-z0-9+.-]+:/{1,2})(?P<rest>[^\s'\"<>]+)")
+# user:password@ up to the last @ of the word, since a password may hold any character; host:port/ is none.
+_USER_AND_PASSWORD: Final = re.compile(r"[^/?#@:]*:(?!\d+(?:[/?#]|$))\S*@")
+_USER: Final = re.compile(r"[^/?#]*@")
+_QUERY: Final = re.compile(r"\?.+")
+# Variables that hold a secret itself, and not where one is kept.
+_SECRET: Final = re.compile(r"(TOKEN|PASSWORD|PASSWD|SECRET|SECRET_KEY|ACCESS_KEY|API_KEY|CONNECTION_STRING)$")
+_SHORTEST_SECRET: Final = 8
+T = TypeVar("T")
+
+
+def redacted(text: str) -> str:
+    """Return the text without the users, passwords and queries (which may be signed) of addresses."""
+    return _ADDRESS.sub(_redacted_address, text) if ":/" in text else text
+
+
+def _redacted_address(found: re.Match[str]) -> str:
+    """Return one address as anybody may see it."""
+    rest = found["rest"]
+    credentials = _USER_AND_PASSWORD.match(rest) or _USER.match(rest)
+    if credentials:
+        rest = f"***@{rest[credentials.end() :]}"
+    return found["scheme"] + _QUERY.sub("?***", rest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redactor:
+    """Takes out of everything that a run publishes what nobody else may read.
+
+    Attributes:
+        secrets: values of the caller's secret variables, the longest first.
+    """
+
+    secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Redactor:
+        """Return the redactor for a caller's environment."""
+        values = {
+            value for name, value in environ.items() if _SECRET.search(name) and len(value.strip()) >= _SHORTEST_SECRET
+        }
+        written = {form for value in values for form in (value, value.strip(), quote(value, safe=""))}
+        return cls(secrets=tuple(sorted(written, key=len, reverse=True)))
+
+    def text(self, text: str) -> str:
+        """Return the text without secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return redacted(text)
+
+    def everywhere(self, value: T) -> T:
+        """Return a value (a report, a document) with every text in it redacted, however deep."""
+        return self._everywhere(value)  # type: ignore[no-any-return]
+
+    def _everywhere(self, value: Any) -> Any:
+        if isinstance(value, Enum):
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self._everywhere(key): self._everywhere(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._everywhere(item) for item in value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = (field.name for field in dataclasses.fields(value) if field.init)
+            return dataclasses.replace(value, **{name: self._everywhere(getattr(value, name)) for name in fields})
+        return value

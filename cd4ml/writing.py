@@ -1,0 +1,129 @@
+"""Writing results: whole files, inside the workspace, and never over what is not a result."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.git import Checkout
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that it is either the old one or the whole new one.
+
+    Raises:
+        UnavailableError: it cannot be written; nothing half-written stays.
+    """
+    scratch: Path | None = None
+    with unwritable(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                "w", encoding="utf-8", dir=path.parent, prefix=".cd4ml-", delete=False
+            ) as stream:
+                scratch = Path(stream.name)
+                stream.write(text)
+            os.chmod(scratch, 0o644)
+            os.replace(scratch, path)
+        except BaseException:
+            if scratch:
+                with suppress(OSError):
+                    scratch.unlink()
+            raise
+
+
+@contextmanager
+def unwritable(path: Path | str) -> Iterator[None]:
+    """Say in one sentence that a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"{path} cannot be written: {error.strerror}.", advice="Free the disk, or give a place that can be written."
+        ) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a result of an earlier run, if there is one: it must not pass for one of this run.
+
+    Raises:
+        UnavailableError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return
+    except OSError as error:
+        raise UnavailableError(
+            f"{path}, which is of an earlier run, cannot be removed: {error.strerror}.",
+            advice="Remove it, or give a place that can be written.",
+        ) from error
+
+
+def roots(environ: Mapping[str, str], working_directory: Path) -> tuple[Path, ...]:
+    """Return the folders that results may be written to.
+
+    On a runner, the workspace and the runner's temporary folder; elsewhere the repository around the working directory.
+    """
+    if environ.get("GITHUB_WORKSPACE"):
+        named = [environ["GITHUB_WORKSPACE"], environ.get("RUNNER_TEMP", "")]
+        return (working_directory, *(Path(folder) for folder in named if folder))
+    top = Checkout(directory=working_directory, environ=environ).top()
+    return (working_directory, *([top] if top else []))
+
+
+def result(
+    name: str,
+    path: str,
+    environ: Mapping[str, str],
+    *,
+    endings: Sequence[str],
+    ours: Callable[[Path], bool],
+) -> Path:
+    """Return where a result goes.
+
+    On a runner the files of a pull request say where, and may not say anywhere. Elsewhere an absolute path is the
+    user's own choice.
+
+    Args:
+        name: the option that names the path.
+        ours: whether a file that is there is a result of an earlier run, which may be replaced.
+
+    Raises:
+        OptionsError: the path is of another kind of file, leaves the workspace, or is of a file that is no result.
+    """
+    target = Path(path)
+    if not path.endswith(tuple(endings)):
+        raise OptionsError(f"{name}: expected a file that ends in {' or '.join(endings)}, got {path!r}")
+    if not target.is_absolute() or environ.get("GITHUB_WORKSPACE"):
+        resolved = (Path.cwd() / target).resolve()
+        if not any(resolved.is_relative_to(root.resolve()) for root in roots(environ, Path.cwd())):
+            raise OptionsError(f"{name}: {path} is outside the workspace", advice="Results are written inside it.")
+    if os.path.lexists(target):
+        _refuse_other(name, target, ours)
+    return target
+
+
+def _refuse_other(name: str, target: Path, ours: Callable[[Path], bool]) -> None:
+    """Refuse to replace what is no result."""
+    if not target.is_file():
+        raise OptionsError(f"{name}: {target} is no regular file")
+    if target.stat().st_size and not ours(target):
+        raise OptionsError(
+            f"{name}: {target} is there and is no result of cd4ml: it would be lost",
+            advice="Name another file, or move that one away.",
+        )
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a report of an earlier run."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "schema_version" in document and "status" in document
