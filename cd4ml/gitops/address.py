@@ -20,8 +20,10 @@ _LOOPBACK: Final = re.compile(r"http://([^/@\s]+@)?(127\.0\.0\.1|localhost|\[::1
 _BRANCH: Final = re.compile(r"(?!-)(?!.*(\.\.|@\{|//|\.lock(/|$)))[A-Za-z0-9][A-Za-z0-9._/+-]*(?<![/.])")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # The token stays in the environment; git asks this once a server demands a login.
-_HELPER: Final = '!f() { test "$1" != get || printf "username=x-access-token\\npassword=%s\\n" "$CD4ML_GIT_TOKEN"; }; f'
+_HELPER: Final = '!f() {{ test "$1" != get || printf "{user}password=%s\\n" "$CD4ML_GIT_TOKEN"; }}; f'
 _KEPT: Final = frozenset({"GIT_SSL_CAINFO", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL"})
+# Who commits, as CI systems name their bot. Not the dates: the order of deployments is told by the machine's clock.
+_IDENTITY: Final = frozenset(f"GIT_{role}_{what}" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL"))
 
 
 def repository_address(repository: str) -> str:
@@ -71,6 +73,7 @@ def environment(address: str, environ: Mapping[str, str]) -> dict[str, str]:
     loopback = ":http" if _LOOPBACK.fullmatch(address) else ""
     ours = {
         **{key: value for key, value in environ.items() if not key.startswith("GIT_") or key in _KEPT},
+        **{key: environ[key] for key in _IDENTITY if environ.get(key, "").strip()},
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": f"https:ssh:file{loopback}",
         "LC_ALL": "C",
@@ -81,7 +84,9 @@ def environment(address: str, environ: Mapping[str, str]) -> dict[str, str]:
         host = parts.netloc.rpartition("@")[2]
         # Not a header: git would send that on to whatever host it is redirected to. The first entry keeps the
         # machine's own helpers from storing the token.
-        helpers = (("credential.helper", ""), (f"credential.{parts.scheme}://{host}.helper", _HELPER))
+        # A user in the address is the one to log in as: access tokens of other servers demand a name of their own.
+        helper = _HELPER.format(user="" if parts.username else "username=x-access-token\\n")
+        helpers = (("credential.helper", ""), (f"credential.{parts.scheme}://{host}.helper", helper))
         ours["GIT_CONFIG_COUNT"] = str(len(helpers))
         for number, (key, value) in enumerate(helpers):
             ours |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.gitops.edit import Edit, Path, apply, documents, mapping, shown, value
+from cd4ml.image.reference import parse, repository_of
 
 ANNOTATION: Final = "cd4ml.io/canary-weight"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -57,6 +58,7 @@ class Places:
     Attributes:
         whole_reference: whether an image's place holds `repository@digest` rather than the digest alone.
         repository: the repository that the manifest names, None if places hold whole references.
+        tag: the tag that counts as long as no digest is set, None if there is none.
     """
 
     kind: str
@@ -66,6 +68,7 @@ class Places:
     weights: tuple[tuple[int, Path, bool], ...]
     whole_reference: bool
     repository: str | None
+    tag: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +99,19 @@ class Manifest:
         weight = max(weights) if weights and canary and enabled else 0
         return State(stable=self._digest(self.places.stable), canary=canary if enabled else None, weight=weight)
 
+    @property
+    def stable(self) -> str | None:
+        """The stable image as the manifest names it now: by digest, or by a tag; None if there is none."""
+        text = str(self._at(*self.places.stable)).strip()
+        if self.places.whole_reference:
+            return text or None
+        if _DIGEST.fullmatch(text):
+            return f"{self.places.repository}@{text}"
+        return f"{self.places.repository}:{self.places.tag}" if self.places.tag else None
+
     def with_canary(self, new: Image, weight: int) -> str:
         """Return the text with the image as canary of this weight in percent."""
-        self._check_repository(new)
+        self._check_repository(new.repository)
         first = str(self._at(*self.places.stable)).strip() in ("", "null", "None")
         if first and weight < 100:
             raise OptionsError(
@@ -117,8 +130,28 @@ class Manifest:
 
     def promoted(self, new: Image) -> str:
         """Return the text with the image as the stable one and no canary."""
-        self._check_repository(new)
+        self._check_repository(new.repository)
         edits = [self._image_edit(self.places.stable, new)]
+        if self.places.weights:
+            edits += self._weight_edits(0, enabled=False)
+        return apply(self.text, edits)
+
+    def restored(self, reference: str) -> str:
+        """Return the text with an earlier stable image in its place, by digest or by tag, and no canary.
+
+        Raises:
+            OptionsError: it was named by a tag that the manifest does not hold any more.
+        """
+        earlier = parse(reference, "the earlier image")
+        self._check_repository(earlier.name)
+        if not self.places.whole_reference and earlier.digest is None and earlier.tag != self.places.tag:
+            raise OptionsError(
+                f"{reference} ran before, but the tag in the {self.places.kind} is now {self.places.tag!r}",
+                advice="Set the tag by hand, and empty the digest.",
+            )
+        document, path = self.places.stable
+        written = reference if self.places.whole_reference else earlier.digest or ""
+        edits = [Edit(document=document, path=path, value=written)]
         if self.places.weights:
             edits += self._weight_edits(0, enabled=False)
         return apply(self.text, edits)
@@ -165,12 +198,14 @@ class Manifest:
             edits.append(Edit(document=self.places.enabled[0], path=self.places.enabled[1], value=enabled))
         return edits
 
-    def _check_repository(self, new: Image) -> None:
+    def _check_repository(self, repository: str) -> None:
         """Refuse an image of another repository than the manifest names."""
-        if self.places.repository is not None and self.places.repository != new.repository:
+        named = self.places.repository
+        if named is not None and repository_of(named) != repository_of(repository):
             raise OptionsError(
-                f"the manifest serves {self.places.repository!r}, the image is of {new.repository!r}",
-                advice="Check manifest and image: they are of different models.",
+                f"the manifest serves {named!r}, the image is of {repository!r}",
+                advice="They may be of different models. If one mirrors the other, set image to the mirror's name and "
+                "the same digest.",
             )
 
 
@@ -214,7 +249,13 @@ def _helm_values(data: Mapping[str, Any]) -> Places:
         weights=((0, ("canary", "weight"), True),) if complete else (),
         whole_reference=False,
         repository=repository,
+        tag=_tag(mapping(data, "image").get("tag")),
     )
+
+
+def _tag(text: Any) -> str | None:
+    """Return the tag that stands in a manifest, None where nothing does."""
+    return None if text in (None, "", "null", "~") else str(text)
 
 
 def _kustomization(data: Mapping[str, Any]) -> Places:
@@ -234,6 +275,7 @@ def _kustomization(data: Mapping[str, Any]) -> Places:
         weights=((0, ("commonAnnotations", ANNOTATION), True),) if weighted else (),
         whole_reference=False,
         repository=str(stable.get("newName") or stable.get("name")),
+        tag=_tag(stable.get("newTag")),
     )
 
 

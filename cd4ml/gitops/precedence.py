@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cd4ml.git import Checkout
 from cd4ml.gitops.manifest import Image, State
 from cd4ml.gitops.repository import Commit
+from cd4ml.image.reference import same_image
 from cd4ml.report import Check, Status
 
 
@@ -51,7 +52,7 @@ def carried_out(order: Order, state: State, history: Sequence[Commit]) -> bool:
     if state.stable == order.image.digest:
         return True
     last = next((commit for commit in history if deploys(commit)), None)
-    same = last is not None and last.trailer("Cd4ml-Image") == str(order.image)
+    same = last is not None and same_image(last.trailer("Cd4ml-Image"), str(order.image))
     repeated = same and last is not None and last.trailer("Cd4ml-Canary-Weight") == str(order.weight)
     return state.canary == order.image.digest and state.weight > 0 and (repeated or state.weight == order.weight)
 
@@ -88,7 +89,8 @@ def _newer(order: Order, last: Commit, source: str) -> bool:
 
 def _withdrawn(order: Order, state: State, history: Sequence[Commit]) -> Check | None:
     """Return a failed check if this image was deployed before and is there no longer."""
-    before = next((commit for commit in history if commit.trailer("Cd4ml-Image") == str(order.image)), None)
+    ours = (commit for commit in history if same_image(commit.trailer("Cd4ml-Image"), str(order.image)))
+    before = next(ours, None)
     if before is None or state.stable == order.image.digest:
         return None
     if state.canary == order.image.digest and state.weight > 0:

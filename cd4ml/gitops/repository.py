@@ -20,6 +20,7 @@ from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.gitops.address import branch_name, environment, repository_address, without_secrets
+from cd4ml.gitops.files import Entry, regular_file
 from cd4ml.gitops.process import Outcome, git
 from cd4ml.wording import redacted
 
@@ -27,7 +28,6 @@ DEADLINE: Final = 120.0  # seconds for all attempts together
 _LONGEST_PAUSE: Final = 4.0
 _DEPTH: Final = 50
 _HISTORY: Final = 500
-_LARGEST: Final = 1_000_000
 _FETCHES: Final = 4
 _BASE: Final = "refs/cd4ml/base"
 # How git marks a lost race in `push --porcelain`: its own refusal, or the server's lock on the branch.
@@ -74,7 +74,7 @@ class Clone:
         self._branch = branch
         self._environ = environ
         self._base = ""
-        self._entries: dict[tuple[str, str], tuple[str, str]] = {}
+        self._entries: dict[tuple[str, str], Entry] = {}
 
     def read(self, manifest: str) -> str:
         """Return the text of a file, byte for byte as it is committed.
@@ -82,7 +82,7 @@ class Clone:
         Raises:
             OptionsError: it is missing, no regular file, too large, or no UTF-8.
         """
-        content = self._run("cat-file", "blob", self._entry(manifest)[1]).output
+        content = self._run("cat-file", "blob", self._entry(manifest).sha).output
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -104,7 +104,7 @@ class Clone:
 
     def commit(self, manifest: str, text: str, message: str) -> str:
         """Make a commit on top of the branch that sets one file, and return it."""
-        mode, _ = self._entry(manifest)
+        mode = self._entry(manifest).mode
         blob = self._text("hash-object", "-w", "--stdin", stdin=text.encode("utf-8"))
         self._run("read-tree", self._base)
         self._run("update-index", "--cacheinfo", f"{mode},{blob},{manifest}")
@@ -177,18 +177,12 @@ class Clone:
         self._base = self._text("rev-parse", "--verify", "FETCH_HEAD^{commit}")
         self._run("update-ref", _BASE, self._base)
 
-    def _entry(self, manifest: str) -> tuple[str, str]:
+    def _entry(self, manifest: str) -> Entry:
         """Return mode and object of a file."""
-        if (self._base, manifest) in self._entries:
-            return self._entries[self._base, manifest]
-        found = self._run("ls-tree", "-z", "--long", self._base, "--", manifest).output.decode("utf-8", "replace")
-        mode, kind, sha, size = found.partition("\t")[0].split() if found else ("", "", "", "0")
-        if kind != "blob" or mode not in ("100644", "100755"):
-            raise OptionsError(f"manifest {manifest}: no such file on branch {self._branch}")
-        if int(size) > _LARGEST:
-            raise OptionsError(f"manifest {manifest}: {size} bytes are too many for a manifest")
-        self._entries[self._base, manifest] = mode, sha
-        return mode, sha
+        key = (self._base, manifest)
+        if key not in self._entries:
+            self._entries[key] = regular_file(self._run, self._base, manifest, self._branch)
+        return self._entries[key]
 
     def _log(self, manifest: str) -> list[Commit]:
         """Return the commits that touched a file, as far as the clone reaches."""
@@ -239,7 +233,7 @@ def land(
     repository: Clone,
     manifest: str,
     change: Callable[[str], str],
-    message: str,
+    message: str | Callable[[str, str], str],
     *,
     progress: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,
@@ -248,7 +242,7 @@ def land(
 
     Args:
         change: text now -> text wanted; called anew on every attempt, and may raise to give up.
-        message: of the commit.
+        message: of the commit, or what makes it of the text before and after the change.
 
     Returns:
         The commit that landed, None if the manifest already says what is wanted.
@@ -263,7 +257,8 @@ def land(
         after = change(before)
         if after == before:
             return None
-        tried.append(repository.commit(manifest, after, message))
+        said = message if isinstance(message, str) else message(before, after)
+        tried.append(repository.commit(manifest, after, said))
         refusal = repository.push(tried[-1])
         if refusal is None:
             return tried[-1]

@@ -18,6 +18,7 @@ _REFERENCE: Final = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[a-f0-9]{64}))?"
 )
 _LONGEST_NAME: Final = 255
+_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _LOOPBACK: Final = re.compile(r"(?:127(?:\.\d+){3}|localhost|\[::1\])(?::\d+)?/")
 
 
@@ -59,3 +60,24 @@ def parse(text: str, option: str) -> Reference:
             advice="Write it as host/path/name:tag, in lower case, for example ghcr.io/owner/model:candidate.",
         )
     return Reference(name=match["name"], tag=match["tag"], digest=match["digest"])
+
+
+def repository_of(name: str) -> str:
+    """Return the one spelling of a repository's name: Docker Hub is the host where none stands, and has several names.
+
+    https://github.com/distribution/reference, normalize.go.
+    """
+    host, separator, path = name.partition("/")
+    if not separator or not (host == "localhost" or "." in host or ":" in host):
+        host, path = "docker.io", name
+    if host not in _HUB:
+        return name
+    return f"docker.io/{path if '/' in path else f'library/{path}'}"
+
+
+def same_image(one: str | None, other: str | None) -> bool:
+    """Whether two references mean the same image: its digest is its identity, by whichever mirror's name it goes."""
+    if not one or not other:
+        return False
+    digests = [reference.rpartition("@")[2] for reference in (one, other) if "@" in reference]
+    return digests[0] == digests[1] if len(digests) == 2 else one == other

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -139,7 +140,8 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report) 
             change = _change(order, options, path, repository)
             change(repository.read(path))  # whatever stands against it is known before anything is announced
             context.save(replace(report, plan=plan, checks=()))
-            commit = land(repository, path, change, _message(order, about), progress=context.progress)
+            said = partial(_message, order, about)
+            commit = land(repository, path, change, said, progress=context.progress)
             told = _told(repository.read(path), wanted.digest, path)
     except _Overruled as overruled:
         checks = [*report.checks, overruled.check]
@@ -184,11 +186,12 @@ def _told(text: str, digest: str, path: str) -> str:
     return f"{path} gives {digest[:19]} {share}"
 
 
-def _message(order: Order, about: Subject) -> str:
+def _message(order: Order, about: Subject, before: str, after: str) -> str:
     """Return the commit's message; scripts and later runs read its trailers."""
-    trailers = {**order.trailers, "Cd4ml-Model": f"sha256:{about.model}"}
-    lines = "\n".join(f"{name}: {value}" for name, value in trailers.items())
-    return f"Start canary {order.image.digest[7:19]} at {order.weight} %\n\n{lines}\n"
+    from cd4ml.gitops.trailers import message, replaced
+
+    trailers = {**order.trailers, "Cd4ml-Model": f"sha256:{about.model}", **replaced(before, after)}
+    return message(f"Start canary {order.image.digest[7:19]} at {order.weight} %", trailers)
 
 
 def _refusal(checks: Sequence[Check]) -> str:

@@ -153,6 +153,8 @@ def _promotion(
 ) -> tuple[_Decision, list[Check], ModelIdentity | None]:
     """Decide on making the canary the stable image."""
     from cd4ml.gitops.manifest import Image
+    from cd4ml.gitops.trailers import IMAGE, PROMOTED, message, replaced
+    from cd4ml.image.reference import same_image
     from cd4ml.registry import alias_version
 
     state, name = manifest.state, manifest.places.repository or ""
@@ -160,8 +162,8 @@ def _promotion(
     if digest is None:
         raise OptionsError("the manifest has neither a canary nor a stable image", advice="Run deploy-model first.")
     image = Image(repository=name, digest=digest)
-    history = repository.history(path, lambda commit: commit.trailer("Cd4ml-Image") == str(image))
-    deployed = next((commit for commit in history if commit.trailer("Cd4ml-Image") == str(image)), None)
+    history = repository.history(path, lambda commit: same_image(commit.trailer(IMAGE), str(image)))
+    deployed = next((commit for commit in history if same_image(commit.trailer(IMAGE), str(image))), None)
     identity, checks = None, [_approved(str(image), options)]
     if options.model and options.version:
         identity, check = _same_model(str(image), deployed, options, context)
@@ -171,20 +173,20 @@ def _promotion(
     was = options.model and alias_version(
         options.model, options.alias, tracking_uri=options.tracking_uri, environ=context.environ
     )
+    text = manifest.promoted(image) if state.weight else manifest.text
     trailers = {
-        "Cd4ml-Promoted": str(image),
+        PROMOTED: str(image),
         "Cd4ml-Version": options.version or "",
         "Cd4ml-Previous-Version": was or "",
+        **replaced(manifest.text, text),
     }
-    if state.stable and state.stable != digest:
-        trailers["Cd4ml-Previous-Image"] = f"{name}@{state.stable}"
     plan = [f"Make {image} the stable image with all traffic."]
     if options.model:
         plan.append(f"Point {options.alias} of {options.model} at version {options.version} (now {was or 'unset'}).")
     decision = _Decision(
         plan=plan,
-        text=manifest.promoted(image) if state.weight else manifest.text,
-        message=_message(f"Promote {digest[7:19]}", trailers),
+        text=text,
+        message=message(f"Promote {digest[7:19]}", trailers),
         image=str(image),
         version=options.version,
     )
@@ -193,9 +195,11 @@ def _promotion(
 
 def _approved(image: str, options: Options) -> Check:
     """Check that the image in the manifest is the one that was approved, if one was named."""
+    from cd4ml.image.reference import same_image
+
     if options.image is None:
         return _sound(f"No image is named: {image}, which the manifest holds, is taken.")
-    if options.image == image:
+    if same_image(options.image, image):
         return Check(id="same-image", status=Status.PASSED, message=f"The manifest holds {image}, as approved.")
     return Check(
         id="same-image",
@@ -210,11 +214,13 @@ def _evidence(folder: str, image: str, deployed: Commit | None, options: Options
     """Check the reports once more: about the commit and the model that the deployment names, and about this image."""
     from cd4ml.evidence.verify import verify_all
 
+    from cd4ml.image.reference import same_image
+
     checks, about = verify_all(
         Path(folder), options.required_stages, deployed.trailer("Cd4ml-Source") if deployed else None
     )
     named = deployed.trailer("Cd4ml-Model") if deployed else None
-    if about.image == image and about.model is not None and named == f"sha256:{about.model}":
+    if same_image(about.image, image) and about.model is not None and named == f"sha256:{about.model}":
         message = f"The reports are about {image} and its model."
         return [*checks, Check(id="evidence-image", status=Status.PASSED, message=message)]
     failed = Check(
@@ -250,23 +256,29 @@ def _same_model(image: str, deployed: Commit | None, options: Options, context: 
 
 
 def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options) -> _Decision:
-    """Decide on taking back the canary, or a promotion."""
-    state, name = manifest.state, manifest.places.repository or ""
-    stable = f"{name}@{state.stable}" if state.stable else ""
+    """Decide on taking back the canary, or what made the stable image stable."""
+    from cd4ml.gitops.trailers import IMAGE, PROMOTED, ROLLED_BACK, message
+    from cd4ml.image.reference import same_image
+
+    state, name, stable = manifest.state, manifest.places.repository or "", manifest.stable or ""
     canary = f"{name}@{state.canary}" if state.canary and state.weight else ""
-    if canary and options.image in (None, canary):
+    if canary and (options.image is None or same_image(options.image, canary)):
         return _Decision(
             plan=[f"Switch the canary {canary} off."],
             text=manifest.without_canary(),
-            message=_message(f"Take back canary {canary[-64:][:12]}", {"Cd4ml-Rolled-Back": canary}),
+            message=message(f"Take back canary {canary[-64:][:12]}", {ROLLED_BACK: canary}),
             image=stable,
             version=None,
         )
-    history = repository.history(path, lambda commit: commit.trailer("Cd4ml-Promoted") == stable)
-    moves = (commit for commit in history if commit.trailer("Cd4ml-Promoted") or commit.trailer("Cd4ml-Rolled-Back"))
-    done = next(moves, None)
-    taken_back = done.trailer("Cd4ml-Rolled-Back") if done else None
-    if done and taken_back and taken_back != stable and options.image in (None, taken_back):
+
+    def made_stable(commit: Commit) -> bool:
+        return any(same_image(commit.trailer(name), stable) for name in (PROMOTED, IMAGE))
+
+    history = repository.history(path, made_stable)
+    done = next((commit for commit in history if commit.trailer(ROLLED_BACK) or made_stable(commit)), None)
+    taken_back = done.trailer(ROLLED_BACK) if done else None
+    named = options.image is None or same_image(options.image, taken_back)
+    if done and taken_back and not same_image(taken_back, stable) and named:
         return _Decision(
             plan=["Nothing: the last change was this roll-back. Name the image to take another one back."],
             text=manifest.text,
@@ -274,35 +286,28 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
             image=stable,
             version=done.trailer("Cd4ml-Version") if options.model else None,
         )
-    if options.image not in (None, stable):
+    if options.image is not None and not same_image(options.image, stable):
         raise OptionsError(f"{options.image} is neither canary nor stable, and was not taken back last")
-    return _undone(manifest, stable, history, options)
+    return _undone(manifest, stable, next(filter(made_stable, history), None), options)
 
 
-def _undone(manifest: Manifest, stable: str, history: list[Commit], options: Options) -> _Decision:
-    """Decide on undoing the promotion of the stable image."""
-    from cd4ml.gitops.manifest import image
+def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Options) -> _Decision:
+    """Decide on undoing the change that made the stable image stable."""
+    from cd4ml.gitops.trailers import PREVIOUS_IMAGE, ROLLED_BACK, message, replaced
 
-    last = next((commit for commit in history if commit.trailer("Cd4ml-Promoted") == stable), None)
-    previous = last.trailer("Cd4ml-Previous-Image") if last else None
+    previous = last.trailer(PREVIOUS_IMAGE) if last else None
     if last is None or previous is None:
-        raise OptionsError(
-            "no earlier image is known", advice="The manifest's history holds no promotion of the stable image."
-        )
+        found = f"{last.sha[:12]}, which deployed {stable}, replaced none" if last else f"no commit promoted {stable}"
+        raise OptionsError(f"no earlier image is known: {found}", advice="Set the image by hand in the manifest.")
     version = (last.trailer("Cd4ml-Previous-Version") or None) if options.model else None
     plan = [f"Make {previous} the stable image again."]
     if options.model:
         back = f"Point {options.alias} of {options.model} back at version {version}."
         plan.append(back if version else f"Leave {options.alias} of {options.model}: it was unset before.")
-    return _Decision(
-        plan=plan,
-        text=manifest.promoted(image(previous)),
-        message=_message(
-            f"Roll back to {previous[-64:][:12]}", {"Cd4ml-Rolled-Back": stable, "Cd4ml-Version": version or ""}
-        ),
-        image=previous,
-        version=version,
-    )
+    text = manifest.restored(previous)
+    trailers = {ROLLED_BACK: stable, "Cd4ml-Version": version or "", **replaced(manifest.text, text)}
+    title = f"Roll back to {previous[-64:][:12] if '@' in previous else previous}"
+    return _Decision(plan=plan, text=text, message=message(title, trailers), image=previous, version=version)
 
 
 def _move_alias(decision: _Decision, options: Options, context: Context) -> None:
@@ -314,9 +319,3 @@ def _move_alias(decision: _Decision, options: Options, context: Context) -> None
     name, alias, uri = options.model, options.alias, options.tracking_uri
     if alias_version(name, alias, tracking_uri=uri, environ=context.environ) != decision.version:
         set_alias(name, alias, decision.version, tracking_uri=uri, environ=context.environ)
-
-
-def _message(title: str, trailers: dict[str, str]) -> str:
-    """Return a commit message; later runs read its trailers."""
-    lines = "\n".join(f"{key}: {value}" for key, value in trailers.items() if value)
-    return f"{title}\n\n{lines}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import os
 import subprocess
@@ -21,7 +22,7 @@ class Server:
     Attributes:
         answer: called with the request's path; a status to answer with instead of git, None to let git answer.
         redirect: another server's address to send everybody to, if any.
-        demands_login: whether requests without credentials are refused.
+        demands_login: whether requests without a password are refused.
         lose: the same, asked after git has done its work: its answer is then lost.
     """
 
@@ -71,7 +72,7 @@ def serve(root: Path) -> Iterator[Server]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            if state.demands_login and not self.headers.get("Authorization"):
+            if state.demands_login and not _password(self.headers.get("Authorization", "")):
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", 'Basic realm="git"')
                 self.send_header("Content-Length", "0")
@@ -117,6 +118,11 @@ def serve(root: Path) -> Iterator[Server]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _password(authorization: str) -> str:
+    """Return the password of a basic login, which is empty at first where an address names the user alone."""
+    return base64.b64decode(authorization.partition(" ")[2]).decode().partition(":")[2]
 
 
 def _backend(state: Server, method: str, path: str, kind: str, body: bytes) -> bytes:

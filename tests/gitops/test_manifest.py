@@ -189,6 +189,19 @@ def test_other_repository__refused() -> None:
         Manifest(HELM).with_canary(image(f"ghcr.io/owner/fraud@{B}"), 10)
 
 
+@pytest.mark.parametrize("text", [HELM, KUSTOMIZATION, PLAIN], ids=["helm", "kustomization", "plain"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("team/scores", "docker.io/team/scores"), ("docker.io/scores", "index.docker.io/library/scores")],
+)
+def test_docker_hub__one_repository(text: str, ours: str, theirs: str) -> None:
+    """A manifest and an image that spell a repository of Docker Hub differently are of one model."""
+    manifest = Manifest(text.replace("ghcr.io/owner/credit", ours))
+
+    assert Manifest(manifest.with_canary(image(f"{theirs}@{B}"), 10)).state.canary == B
+    assert Manifest(manifest.promoted(image(f"{theirs}@{B}"))).state.stable == B
+
+
 @pytest.mark.parametrize(
     "reference",
     [

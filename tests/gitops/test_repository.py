@@ -84,6 +84,40 @@ def test_read__regular_files_only(gitops: GitOps, name: str) -> None:
         opened.read(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "problem", "advice"),
+    [
+        ("eu/values.yaml", "eu/values.yaml is a symbolic link to ../credit/values.yaml", "credit/values.yaml."),
+        ("eu/deep/values.yaml", "eu/deep is a symbolic link to ../credit", "itself: credit/values.yaml."),
+        ("eu/out.yaml", "eu/out.yaml is a symbolic link to ../../../etc/hostname", "out of the repository"),
+        ("eu/root.yaml", "eu/root.yaml is a symbolic link to /etc/hostname", "out of the repository"),
+        ("vendored/values.yaml", "vendored is a submodule", "submodule's own"),
+        ("credit", "credit is a folder", "Name a file in it"),
+        ("credit/values.yaml/x", "credit/values.yaml is a file, not a folder", ""),
+        ("credit/value.yaml", "no such file", "Check manifest"),
+    ],
+)
+def test_read__says_what_stands_in_the_way(gitops: GitOps, name: str, problem: str, advice: str) -> None:
+    """Links, submodules and folders are refused by what they are, with the file to name instead."""
+    (gitops.work / "eu").mkdir()
+    for link, target in (
+        ("values.yaml", "../credit/values.yaml"),
+        ("deep", "../credit"),
+        ("out.yaml", "../../../etc/hostname"),
+        ("root.yaml", "/etc/hostname"),
+    ):
+        (gitops.work / "eu" / link).symlink_to(target)
+    git(gitops.work, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},vendored")
+    git(gitops.work, "add", "eu")
+    git(gitops.work, "commit", "--quiet", "--message", "Links")
+    git(gitops.work, "push", "--quiet", "origin", "HEAD:main")
+
+    with pytest.raises(OptionsError) as refused, clone(str(gitops.bare), "main", os.environ) as opened:
+        opened.read(name)
+
+    assert problem in refused.value.message and advice in refused.value.advice
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"x: " + b"y" * 1_000_001])
 def test_read__refuses_what_is_no_text_of_that_size(gitops: GitOps, content: bytes) -> None:
     """A file that is no UTF-8, or far too large, is refused."""
@@ -278,6 +312,49 @@ def test_token__for_this_host_alone(gitops: GitOps, server: Server, tmp_path: Pa
             pass
         assert elsewhere.credentials == {""}
     assert not (tmp_path / "stored").exists()
+
+
+@pytest.mark.parametrize(
+    ("user", "login"),
+    [("", "x-access-token"), ("x-token-auth@", "x-token-auth"), ("gitlab+deploy-token-7@", "gitlab+deploy-token-7")],
+)
+def test_user_in_the_address__logs_in(gitops: GitOps, server: Server, user: str, login: str) -> None:
+    """The user that the address names is the one that the token belongs to; without one it is GitHub's."""
+    server.demands_login = True
+
+    assert change(server.url.replace("http://", f"http://{user}"), 5, CD4ML_GIT_TOKEN="CANARY") == gitops.head()
+    assert "Basic " + base64.b64encode(f"{login}:CANARY".encode()).decode() in server.credentials
+
+
+@pytest.mark.parametrize(
+    ("variables", "author", "committer"),
+    [
+        ({}, "cd4ml <cd4ml@users.noreply.github.com>", "cd4ml <cd4ml@users.noreply.github.com>"),
+        (
+            {"GIT_AUTHOR_NAME": "Release Bot", "GIT_AUTHOR_EMAIL": "bot@corp.example"},
+            "Release Bot <bot@corp.example>",
+            "cd4ml <cd4ml@users.noreply.github.com>",
+        ),
+        (
+            {"GIT_COMMITTER_NAME": "Signer", "GIT_COMMITTER_EMAIL": "signer@corp.example", "GIT_AUTHOR_NAME": " "},
+            "cd4ml <cd4ml@users.noreply.github.com>",
+            "Signer <signer@corp.example>",
+        ),
+    ],
+)
+def test_identity__from_the_environment(gitops: GitOps, variables: dict[str, str], author: str, committer: str) -> None:
+    """Author and committer are whom the environment names, each by itself; what is unset or blank is the suite."""
+    change(str(gitops.bare), 5, GIT_CONFIG_GLOBAL=os.devnull, **variables)
+
+    assert git(gitops.bare, "log", "-1", "--format=%an <%ae>|%cn <%ce>", "main").strip() == f"{author}|{committer}"
+
+
+def test_identity__never_the_dates_or_places(gitops: GitOps, tmp_path: Path) -> None:
+    """Other variables of git, such as dates or another repository, do not reach the commit."""
+    change(str(gitops.bare), 5, GIT_COMMITTER_DATE="2001-01-01T00:00:00Z", GIT_DIR=str(tmp_path), GIT_NAMESPACE="x")
+
+    assert int(git(gitops.bare, "log", "-1", "--format=%ct", "main")) > time.time() - 600
+    assert not list(tmp_path.glob("objects"))
 
 
 def test_hanging_server__ends_with_everything_it_started() -> None:

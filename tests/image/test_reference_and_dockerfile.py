@@ -11,7 +11,7 @@ import pytest
 
 from cd4ml.errors import OptionsError
 from cd4ml.image import dockerfile
-from cd4ml.image.reference import parse
+from cd4ml.image.reference import parse, repository_of, same_image
 from tests.conftest import ROOT
 
 
@@ -35,6 +35,33 @@ def test_names_are_read(text: str, name: str, tag: str | None, loopback: bool) -
 def test_a_digest_is_part_of_a_name() -> None:
     """A name by digest keeps it."""
     assert parse(f"python@sha256:{'a' * 64}", "base-image").digest == f"sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("team/scores", "docker.io/team/scores", True),
+        ("index.docker.io/team/scores", "registry-1.docker.io/team/scores", True),
+        ("postgres", "docker.io/library/postgres", True),
+        ("library/postgres", "index.docker.io/postgres", True),
+        ("ghcr.io/team/scores", "team/scores", False),
+        ("localhost/team/scores", "team/scores", False),
+        ("registry:5000/scores", "docker.io/registry/scores", False),
+        ("team/scores", "team/score", False),
+    ],
+)
+def test_repository__one_by_all_its_spellings(one: str, other: str, same: bool) -> None:
+    """Docker Hub's repositories are the same with and without its hosts; those of other registries are not."""
+    assert (repository_of(one) == repository_of(other)) is same
+
+
+def test_image__one_by_its_digest() -> None:
+    """Two references mean one image if their digests are one; a tag is the same only letter by letter."""
+    one, other = (f"ghcr.io/a/b@sha256:{letter * 64}" for letter in "ab")
+
+    assert same_image(one, one.replace("ghcr.io/a", "mirror.example:5000")) and not same_image(one, other)
+    assert same_image("a/b:v1", "a/b:v1") and not same_image("a/b:v1", "a/b:v2") and not same_image("a/b:v1", one)
+    assert not same_image(None, None) and not same_image("", "")
 
 
 BAD_NAMES = [

@@ -1,0 +1,26 @@
+"""What the suite's commits say about themselves, for later runs: lines of the form `Cd4ml-Image: …` in the message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from cd4ml.gitops.manifest import Manifest
+from cd4ml.image.reference import same_image
+
+IMAGE: Final = "Cd4ml-Image"
+PROMOTED: Final = "Cd4ml-Promoted"
+ROLLED_BACK: Final = "Cd4ml-Rolled-Back"
+PREVIOUS_IMAGE: Final = "Cd4ml-Previous-Image"
+
+
+def message(title: str, trailers: Mapping[str, str]) -> str:
+    """Return a commit's message; a trailer without a value is left out."""
+    lines = (f"{name}: {' '.join(value.split())}" for name, value in trailers.items() if value)
+    return f"{title}\n\n" + "\n".join(lines) + "\n"
+
+
+def replaced(before: str, after: str) -> dict[str, str]:
+    """Return the trailer that names the stable image that a change of the manifest replaces, if it replaces one."""
+    earlier, later = Manifest(before).stable, Manifest(after).stable
+    return {PREVIOUS_IMAGE: earlier} if earlier and not same_image(earlier, later) else {}
