@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import floor
 from typing import Any, Final
 
-from cd4ml.data.engine.rules import Part, Test
+from cd4ml.data.engine.rules import IndexRules, Part, Test
 from cd4ml.data.findings import INDEX, Finding
 from cd4ml.data.schemas import Schema
 from cd4ml.data.user_code import Raised
@@ -61,17 +61,19 @@ def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
         if part.required:
             yield _present(name, ())
         yield from _part_rules(name, part)
-    for index in demanded.index:
-        yield from _part_rules(INDEX, index)
+    if demanded.index:
+        yield from _index_rules(demanded.index)
     for test in demanded.tests:
         yield _test_rule("", "the table", test)
     # What a column demands of itself, and the table of that column alone, is one rule with one verdict.
     said = len(demanded.unique) == 1 and any(part.unique for name, part in targets if name == demanded.unique[0])
-    if demanded.unique and not said:
-        together = ", ".join(demanded.unique)
-        named = " and ".join(f"`{name}`" for name in demanded.unique)
+    for name in demanded.unfounded(columns):
+        yield _present(name, columns)
+    together = demanded.together(columns)
+    if together and not said:
+        named = " and ".join(f"`{name}`" for name in together)
         held, broken = f"No row repeats another one in {named}.", f"Rows repeat others in {named}:"
-        yield Rule(name="unique", column=together, held=held, broken=broken)
+        yield Rule(name="unique", column=", ".join(demanded.unique), held=held, broken=broken)
     if demanded.strict:
         held, broken = "The table has no other columns than the schema.", "The schema does not name these columns:"
         yield Rule(name="strict", column="", held=held, broken=broken)
@@ -88,9 +90,22 @@ def _present(name: str, columns: Sequence[str], *, regex: bool = False) -> Rule:
     return Rule(name="present", column=name, held=f"Column `{name}` is there.", broken=broken)
 
 
-def _part_rules(name: str, part: Part) -> Iterator[Rule]:
-    """Yield what the schema demands of the values of a column or of the index."""
-    subject = "the index" if name == INDEX else f"column `{name}`"
+def _index_rules(index: IndexRules) -> Iterator[Rule]:
+    """Yield what the schema demands of the index."""
+    for level, name in zip(index.levels, index.names, strict=True):
+        subject = "the index" if name is None else f"the index `{name}`"
+        subject = (
+            f"level {level.name.removeprefix('(index ').removesuffix(')')} of the index" if index.several else subject
+        )
+        yield from _part_rules(level.name, level, subject)
+    if index.unique:
+        held, broken = "No row repeats the index of another one.", "Rows repeat the index of others:"
+        yield Rule(name="unique", column=INDEX, held=held, broken=broken)
+
+
+def _part_rules(name: str, part: Part, subject: str = "") -> Iterator[Rule]:
+    """Yield what the schema demands of the values of a column or of a level of the index."""
+    subject = subject or f"column `{name}`"
     start = f"{subject[0].upper()}{subject[1:]}"
     if part.dtype is not None:
         held, broken = f"{start} is of type {part.dtype}.", f"{start} is not of type {part.dtype}"

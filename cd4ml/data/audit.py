@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.engine.audit import Audit, audit
+from cd4ml.data.index_rules import hold_index, without_index
 from cd4ml.data.sources import Source, refused
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cd4ml.data.schemas import Schema
 
 _PANDERA: Final = "pandera"
@@ -17,14 +20,18 @@ def audited(source: Source, schema: Schema, *, metadata: bool = True) -> Audit:
     """Return everything that breaks a schema, and how each of its rules was decided.
 
     Raises:
-        OptionsError: the file cannot be read, or its metadata contradict its rows.
+        OptionsError: the file cannot be read, its metadata contradict its rows, or it does not hold the index that the
+            schema has rules about.
         UserCodeError: pandera came to no end, because of the schema's own code or a type that it cannot handle.
     """
-    targets = schema.targets(source.schema.names())
+    source = without_index(source, schema.rules.index)
+    columns = source.schema.names()
     with refused(source.path):
-        result = audit(source, schema.rules, targets, metadata=metadata)
-    if result.whole or result.left or schema.rules.index:
+        result = audit(source, schema.rules, schema.targets(columns), metadata=metadata)
+    result.columns = columns
+    if result.whole or result.left:
         _leave_to_pandera(source, schema, result)
+    hold_index(source, schema, result)
     return result
 
 
@@ -34,9 +41,10 @@ def _leave_to_pandera(source: Source, schema: Schema, result: Audit) -> None:
 
     columns = source.schema.names()
     rest = Rest(whole=result.whole, left=result.left, together=result.together)
-    frame = source.pandas(rest.columns(columns))
+    index, hidden = _index(source, schema)
+    frame = source.pandas([name for name in rest.columns(columns, schema) if name not in hidden])
     part, names = partial(schema, rest, columns)
-    result.findings = {**validate(frame, part, names), **result.findings}
+    result.findings = {**validate(frame, part, names, index), **result.findings}
     coercions = schema.coercions(result.whole, columns)
     result.infinite |= infinite(frame, coercions)
     result.changed |= lossy(frame, coercions)
@@ -48,3 +56,24 @@ def _leave_to_pandera(source: Source, schema: Schema, result: Audit) -> None:
         decided |= dict.fromkeys(tests, _PANDERA)
         if name in result.whole:
             decided |= {"dtype": _PANDERA, "not-nullable": _PANDERA}
+
+
+def _index(source: Source, schema: Schema) -> tuple[pd.Index[Any] | None, set[str]]:
+    """Return the index that the caller's own checks see beside row numbers, and the columns that hold it.
+
+    A level that the schema names as a column is a column to them.
+    """
+    import pandas as pd
+
+    levels = source.written.levels if source.written else ()
+    targets = schema.targets(source.schema.names())
+    own = schema.rules.tests or any(test.kind is None for _, part in targets for test in part.tests)
+    named = [position for position, level in enumerate(levels) if level.column in {name for name, _ in targets}]
+    if not own or len(named) == len(levels):
+        return None, set()
+    index: Any = source.index()
+    index = index.droplevel(named) if named else index
+    if isinstance(index, pd.RangeIndex) and index.name is None and (index.start, index.step) == (0, 1):
+        return None, set()
+    others = [str(level.column) for position, level in enumerate(levels) if position not in named]
+    return index, {name for name in others if name in source.schema}

@@ -55,6 +55,10 @@ class Schema:
         """Return the pandera Column of a part."""
         return next(column for name, column in self.pandera.columns.items() if str(name) == part.name)
 
+    def checks_of(self, name: str, columns: Sequence[str]) -> list[Any]:
+        """Return pandera's checks of one of a table's columns."""
+        return [check for target, part in self.targets(columns) if target == name for check in self.column(part).checks]
+
     def targets(self, columns: Sequence[str]) -> list[tuple[str, Part]]:
         """Return which part is about which of a table's columns; one pattern may be about several or none."""
         there = set(columns)
@@ -178,9 +182,16 @@ def _lost(written: Mapping[str, Any], schema: Any) -> Iterator[str]:
         if loaded is None:
             yield f"column `{name}` was not loaded"
             continue
-        settings = column if isinstance(column, Mapping) else {}
-        named = _named(settings.get("checks")) | {str(key) for key in settings.keys() - _COLUMN_KEYS}
-        yield from _lost_checks(f"column `{name}`", named, loaded.checks)
+        yield from _lost_checks(f"column `{name}`", _named_in(column), loaded.checks)
+    levels = getattr(schema.index, "indexes", None) or [schema.index]
+    for level, loaded in zip(written.get("index") or [], levels, strict=False):
+        yield from _lost_checks("the index", _named_in(level), loaded.checks)
+
+
+def _named_in(part: Any) -> set[str]:
+    """Return the names of checks of a column or of a level of the index, which may stand beside its other settings."""
+    settings = part if isinstance(part, Mapping) else {}
+    return _named(settings.get("checks")) | {str(key) for key in settings.keys() - _COLUMN_KEYS}
 
 
 def _named(checks: Any) -> set[str]:
@@ -263,11 +274,28 @@ def _importable(directory: Path) -> Iterator[None]:
 
 
 def _dropping(schema: Any) -> Iterator[str]:
-    """Yield why a schema of pandera would not look at all rows and columns."""
-    if any(getattr(part, "drop_invalid_rows", False) for part in (schema, *schema.columns.values())):
+    """Yield why a schema of pandera would not look at all rows and columns as they are."""
+    import pandera.pandas as pa
+
+    levels = getattr(schema.index, "indexes", None) or [schema.index]
+    parts = [schema, *schema.columns.values(), *(level for level in levels if level is not None)]
+    if any(getattr(part, "drop_invalid_rows", False) for part in parts):
         yield "drop_invalid_rows drops the rows that should fail"
-    if any(name is not None for name in getattr(schema.index, "names", [])):
-        yield "the schema has a named index; a table in a file has columns only: name it among them"
+    if any(getattr(part, "parsers", None) for part in parts):
+        yield "parsers change the values before they are checked, and the table is judged as it is: apply them before"
+    if any(not isinstance(name, str) for name in schema.unique or ()):
+        yield "unique must list columns by name; several groups of columns are not supported"
+    names = getattr(schema.index, "names", [])
+    if None in names and any(name is not None for name in names):
+        yield "some levels of the index have a name and others have none: name all of them"
+    unknown = set(_listed_names(getattr(schema.index, "unique", None))) - set(names)
+    if isinstance(schema.index, pa.MultiIndex) and unknown:
+        yield f"the index demands that {', '.join(sorted(map(str, unknown)))} be unique, which is not among its levels"
+
+
+def _listed_names(unique: Any) -> Sequence[Any]:
+    """Return the names of levels whose values together may not repeat; pandera passes over those that are not there."""
+    return unique if isinstance(unique, list) else [unique] if isinstance(unique, str) else ()
 
 
 def _untrustworthy(rules: Rules) -> Iterator[str]:

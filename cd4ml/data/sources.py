@@ -7,7 +7,7 @@ is every row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from cd4ml.data import by_name
 from cd4ml.data.digests import file_sha256, hashing, sha256
 from cd4ml.data.locations import Folder, fetch, pointed_at, public
+from cd4ml.data.pandas_metadata import Written, to_pandas, written
 from cd4ml.data.tables import CSV, DELTA_LOG, MOST_COLUMNS, PARQUET, check_footers, parquet_files
 from cd4ml.data.tables import first_line, readable, refuse_duplicates
 from cd4ml.data.user_code import UserCodeError, user_code
@@ -38,6 +39,7 @@ class Source:
         files: the regular files that hold its rows, in the order of the rows.
         rows: number of rows; of Parquet and Arrow, what the files say before they are read.
         schema: Polars type by column, in order.
+        written: what pandas wrote about the table, None if it did not write it.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class Source:
     kind: Literal["parquet", "csv", "arrow", "delta"]
     rows: int
     schema: pl.Schema
+    written: Written | None = None
     name: str = ""  # what the report calls it, if that is not the path
     _frame: pl.LazyFrame = field(repr=False)
     _keep: Any = field(default=None, repr=False)  # temporary files live as long as the source
@@ -65,9 +68,30 @@ class Source:
             gaps = [name for name in columns if texts[name].dtype == object]  # booleans; pandas reads gaps as NaN
             return texts.assign(**{name: texts[name].where(texts[name].notna(), float("nan")) for name in gaps})
         with refused(self.path):
-            dataset = _dataset(self.path, self.files, "parquet" if self.kind == "parquet" else "ipc")
-            frame: pd.DataFrame = dataset.to_table(columns=list(columns)).replace_schema_metadata(None).to_pandas()
-        return frame
+            return to_pandas(self._arrow().to_table(columns=list(columns)), self.written)
+
+    def without(self, names: Sequence[str]) -> Source:
+        """Return the table without some columns."""
+        import polars as pl
+
+        kept = pl.Schema({name: kind for name, kind in self.schema.items() if name not in names})
+        return replace(self, schema=kept, _frame=by_name.without(self._frame, names)) if names else self
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """pandas' name of the type of each column that it wrote with a type of its own, such as `Int64`."""
+        return self.written.types if self.written else {}
+
+    def index(self) -> pd.Index[Any]:
+        """Return the index that pandas wrote with the table, as pandas restores it."""
+        stored = [level.column for level in self.written.levels if level.column] if self.written else []
+        with refused(self.path):
+            found: pd.Index[Any] = self._arrow().to_table(columns=stored).to_pandas().index
+        return found
+
+    def _arrow(self) -> Any:
+        """Return a Parquet or Arrow table as a dataset."""
+        return _dataset(self.path, self.files, "parquet" if self.kind == "parquet" else "ipc")
 
     def digest(self, name: str) -> InputDigest:
         """Return the digest of the table's files, for the report."""
@@ -175,12 +199,10 @@ def _open_parquet(path: Path) -> Source:
         check_footers(path, files)
         rows = sum(pq.read_metadata(file).num_rows for file in files)
         frame = pl.scan_parquet(list(files), hive_partitioning=path.is_dir(), glob=False, try_parse_hive_dates=False)
+        about = written(pq.read_schema(files[0]), rows)
+        frame = by_name.without(frame, about.row_numbers if about else [])
         schema = frame.collect_schema()
-        row_numbers = [name for name in _row_numbers(files[0]) if name in schema]
-        if row_numbers:
-            frame = by_name.without(frame, row_numbers)
-            schema = frame.collect_schema()
-    return Source(path=path, files=files, kind="parquet", rows=rows, schema=schema, _frame=frame)
+    return Source(path=path, files=files, kind="parquet", rows=rows, schema=schema, written=about, _frame=frame)
 
 
 def _open_delta(path: Path, version: int | None) -> Source:
@@ -207,20 +229,6 @@ def _open_delta(path: Path, version: int | None) -> Source:
     return Source(path=path, files=files, kind="delta", rows=rows, schema=schema, name=name, _frame=frame)
 
 
-def _row_numbers(file: Path) -> list[str]:
-    """Return columns in which pandas stored an index without a name: row numbers are never values of the data."""
-    import json
-
-    import pyarrow.parquet as pq
-
-    stored = (pq.read_schema(file).metadata or {}).get(b"pandas")
-    try:
-        index = json.loads(stored).get("index_columns", []) if stored else []
-    except ValueError:
-        return []
-    return [name for name in index if isinstance(name, str) and name.startswith("__index_level_")]
-
-
 def _open_arrow(path: Path) -> Source:
     """Open an Arrow IPC (Feather version 2) file."""
     import polars as pl
@@ -228,15 +236,22 @@ def _open_arrow(path: Path) -> Source:
 
     with refused(path):
         with pa.memory_map(str(path)) as stream, pa.ipc.open_file(stream) as reader:
-            names = reader.schema.names
+            names, schema = reader.schema.names, reader.schema
             refuse_duplicates(path, names)
             if len(names) > MOST_COLUMNS:
                 raise OptionsError(f"{path}: {len(names)} columns; at most {MOST_COLUMNS} are read")
             rows = sum(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
-        frame = pl.scan_ipc(path, glob=False)
-        row_numbers = [name for name in names if name.startswith("__index_level_")]
-        frame = by_name.without(frame, row_numbers)
-        return Source(path=path, files=(path,), kind="arrow", rows=rows, schema=frame.collect_schema(), _frame=frame)
+        about = written(schema, rows)
+        frame = by_name.without(pl.scan_ipc(path, glob=False), about.row_numbers if about else [])
+        return Source(
+            path=path,
+            files=(path,),
+            kind="arrow",
+            rows=rows,
+            schema=frame.collect_schema(),
+            written=about,
+            _frame=frame,
+        )
 
 
 def _dataset(path: Path, files: Sequence[Path], kind: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.data.findings import INDEX, MOST_SAMPLES, Finding
+from cd4ml.data.findings import MOST_SAMPLES, Finding
 from cd4ml.data.schemas import Schema
 from cd4ml.data.user_code import Raised, UserCodeError, raised, user_code
 
@@ -39,10 +39,13 @@ class Rest:
     left: Mapping[str, Sequence[str]]
     together: Sequence[str] = ()
 
-    def columns(self, all_columns: Sequence[str]) -> list[str]:
-        """Return the columns that it must see: those in question, or all of them for checks of the whole table."""
+    def columns(self, all_columns: Sequence[str], schema: Schema) -> list[str]:
+        """Return the columns that it must see: those in question and what they are grouped by, or all of them."""
         wanted = {*self.whole, *self.left, *self.together}
-        return [name for name in all_columns if "" in wanted or name in wanted]
+        groups = [check.groupby for name in wanted & set(all_columns) for check in schema.checks_of(name, all_columns)]
+        everything = "" in wanted or any(callable(group) for group in groups)
+        wanted |= {name for group in groups if isinstance(group, list) for name in group}
+        return [name for name in all_columns if everything or name in wanted]
 
 
 def partial(schema: Schema, rest: Rest, columns: Sequence[str]) -> tuple[Any, dict[str, list[str]]]:
@@ -51,6 +54,7 @@ def partial(schema: Schema, rest: Rest, columns: Sequence[str]) -> tuple[Any, di
 
     whole = schema.pandera
     names: dict[str, list[str]] = {"": [test.name for test in schema.rules.tests]}
+    types = schema.coercions([*columns], columns)
     parts = {}
     for name, part in schema.targets(columns):
         original = schema.column(part)
@@ -63,26 +67,30 @@ def partial(schema: Schema, rest: Rest, columns: Sequence[str]) -> tuple[Any, di
                 parts[key].set_name(name)
                 parts[key].regex = False
             names[key] = names[name] = [test.name for test in part.tests]
-        elif name in rest.left:
-            chosen = [position for position, test in enumerate(part.tests) if test.name in rest.left[name]]
+        elif name in rest.left or (types[name] is not None and ("" in rest.left or name in rest.together)):
+            # Checks see the column as it is coerced, and so do those of the whole table.
+            left = rest.left.get(name, ())
+            chosen = [position for position, test in enumerate(part.tests) if test.name in left]
             checks = [original.checks[position] for position in chosen]
-            parts[name] = pa.Column(None, checks=checks, nullable=True, name=name)
+            dtype = types[name]
+            parts[name] = pa.Column(dtype, checks=checks, nullable=True, coerce=dtype is not None, name=name)
             names[name] = [part.tests[position].name for position in chosen]
-    for index in schema.rules.index:
-        names[INDEX] = [test.name for test in index.tests]
     sub = copy.copy(whole)
-    sub.columns = parts
+    sub.columns, sub.index = parts, None
     sub.strict, sub.ordered, sub.unique = False, False, list(rest.together) or None
     sub.checks = whole.checks if "" in rest.left else []
     return sub, names
 
 
-def validate(frame: pd.DataFrame, schema: Any, names: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Finding]:
+def validate(
+    frame: pd.DataFrame, schema: Any, names: Mapping[str, Sequence[str]], index: pd.Index[Any] | None = None
+) -> dict[tuple[str, str], Finding]:
     """Return what breaks a pandera schema, by (rule name, column); nothing is returned for what holds.
 
     Args:
         frame: shape (n, k), rows numbered from 0.
         names: names of the checks, by the key of the column that has them, "" for the whole table's.
+        index: what the caller's own checks see as the index of the rows, where that is not their numbers.
 
     Raises:
         UserCodeError: pandera came to no end, because of the schema's own code or a type that it cannot handle.
@@ -93,7 +101,7 @@ def validate(frame: pd.DataFrame, schema: Any, names: Mapping[str, Sequence[str]
     crashes: dict[int, Raised] = {}
     with user_code(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        strict = _strict(schema, crashes)
+        strict = _strict(schema, crashes, index)
         labels = dict(_labels(strict, names))
         # The environment can switch validation off (PANDERA_VALIDATION_ENABLED); a gate does not listen to that.
         with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
@@ -108,13 +116,11 @@ def validate(frame: pd.DataFrame, schema: Any, names: Mapping[str, Sequence[str]
 
 def _labels(schema: Any, names: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, str]]:
     """Yield the name of each check by its identity."""
-    indexes = getattr(schema.index, "indexes", None) or [schema.index]
-    parts = [("", schema), *schema.columns.items(), *((INDEX, index) for index in indexes if index is not None)]
-    for key, part in parts:
+    for key, part in [("", schema), *schema.columns.items()]:
         yield from zip(map(id, part.checks), names.get(str(key), []), strict=False)
 
 
-def _strict(schema: Any, crashes: dict[int, Raised]) -> Any:
+def _strict(schema: Any, crashes: dict[int, Raised], index: pd.Index[Any] | None) -> Any:
     """Return the schema as a gate needs it.
 
     A check that only warns is a check that passes, so it blocks; a limit on reported cases would falsify counts; and
@@ -125,10 +131,7 @@ def _strict(schema: Any, crashes: dict[int, Raised]) -> Any:
 
     strict = copy.deepcopy(schema)
     strict.add_missing_columns = False
-    indexes = getattr(strict.index, "indexes", None) or [strict.index]
-    for part in (strict, *strict.columns.values(), *indexes):
-        if part is None:
-            continue
+    for part in (strict, *strict.columns.values()):
         if hasattr(part, "default"):
             part.default = None
         for check in part.checks:
@@ -138,8 +141,28 @@ def _strict(schema: Any, crashes: dict[int, Raised]) -> Any:
             # decision. What the caller wrote is wrapped, also if it has the name of one of pandera's checks: pandera
             # would run its own in its place.
             if not isinstance(check._check_fn, Dispatcher) and not isinstance(check, Hypothesis):
-                check._check_fn = _guarded(check._check_fn, crashes, id(check))
+                function = check._check_fn if index is None or check.element_wise else _seeing(check._check_fn, index)
+                check._check_fn = _guarded(function, crashes, id(check))
     return strict
+
+
+def _seeing(function: Callable[..., Any], index: pd.Index[Any]) -> Callable[..., Any]:
+    """Return a check function that sees rows with their index, and answers by their numbers, which pandera reports."""
+    import pandas as pd
+
+    def shown(values: Any) -> Any:
+        if isinstance(values, dict):  # groups
+            return {name: shown(group) for name, group in values.items()}
+        rows = isinstance(values, pd.Series | pd.DataFrame)
+        return values.set_axis(index.take(values.index)) if rows else values
+
+    def seeing(values: Any, *args: Any, **kwargs: Any) -> Any:
+        seen = shown(values)
+        output = function(seen, *args, **kwargs)
+        rows = isinstance(output, pd.Series | pd.DataFrame) and isinstance(seen, pd.Series | pd.DataFrame)
+        return output.set_axis(values.index) if rows and output.index.equals(seen.index) else output
+
+    return seeing
 
 
 def _guarded(function: Callable[..., Any], crashes: dict[int, Raised], key: int) -> Callable[..., Any]:
@@ -224,11 +247,9 @@ def _rule(error: Any, labels: Mapping[int, str]) -> tuple[str, str]:
 
 def _column(schema: Any) -> str:
     """Return which column a part of the schema is about, "" for the whole table."""
-    from pandera.pandas import DataFrameSchema, Index
+    from pandera.pandas import DataFrameSchema
 
-    if isinstance(schema, DataFrameSchema):
-        return ""
-    return INDEX if isinstance(schema, Index) else str(schema.name)
+    return "" if isinstance(schema, DataFrameSchema) else str(schema.name)
 
 
 def _cases(error: Any) -> tuple[int, list[tuple[Any, Any]]]:

@@ -270,7 +270,7 @@ def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check
         for (name, column), finding in audit.findings.items()
         if finding.samples
     }
-    found = _checks(audit, schema, source.schema.names(), n, options)
+    found = _checks(audit, schema, audit.columns, n, options)
     return found, {"samples": samples, "decided_by": audit.proofs}
 
 
@@ -280,7 +280,8 @@ def _checks(audit: Audit, schema: Schema, columns: Sequence[str], n: int, option
     from cd4ml.checks.table import enough_rows, finite, has_values, looked_at, lossless
 
     targets = schema.targets(columns)
-    order = list(dict.fromkeys(name for name, _ in targets))
+    labels = schema.rules.index.labels if schema.rules.index else []
+    order = list(dict.fromkeys([*(name for name, _ in targets), *labels]))
     return [
         enough_rows(n, options.minimum_rows),
         *looked_at(len(targets), schema.source, n),

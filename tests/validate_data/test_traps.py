@@ -416,3 +416,14 @@ def test_counts__equal_an_independent_count(validate: Validate) -> None:
     assert values["less_than:b"] == int((table["b"] >= 3000).sum())
     assert values["isin:c"] == int((table["c"] == "z").sum())
     assert values["has-values:a"] == int(table["a"].notna().sum())
+
+
+@pytest.mark.parametrize(("absent", "failing"), [("a, z", {"present:z", "unique:a, z"}), ("a, c", {"unique:a, c"})])
+def test_uniqueness_of_columns_that_are_not_there__is_not_said_to_hold(
+    validate: Validate, absent: str, failing: set[str]
+) -> None:
+    """Columns that must not repeat together must be there, unless they are optional; what is there is looked at."""
+    schema = f"columns:\n  a: {{dtype: int64}}\n  c: {{dtype: int64, required: false}}\nunique: [{absent}]\n"
+
+    assert failed(validate(pd.DataFrame({"a": [1, 1], "b": [1, 2]}), schema)) == failing
+    assert failed(validate(pd.DataFrame({"a": [1, 2], "b": [1, 2]}), schema)) == failing & {"present:z"}

@@ -12,7 +12,7 @@ from cd4ml.data.engine.facts import Facts, add_dictionaries, from_footers
 from cd4ml.data.engine.predicates import Family, broken, by_bounds, family, is_category, of_categories
 from cd4ml.data.engine.predicates import proven, understood
 from cd4ml.data.engine.rules import Part, Rules, Test
-from cd4ml.data.engine.types import DTYPES, meets, pandas_name
+from cd4ml.data.engine.types import DTYPES, fits, meets, pandas_name
 from cd4ml.data.engine.unique import duplicates
 from cd4ml.data.findings import MOST_SAMPLES, Finding
 from cd4ml.data.sources import Source
@@ -29,11 +29,16 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A column of the table and what is demanded of it; `whole` columns are left to pandera with all their rules."""
+    """A column of the table and what is demanded of it; `whole` columns are left to pandera with all their rules.
+
+    Attributes:
+        own: pandas' name of the type that it wrote the column with, if that is one of its own, such as `Int64`.
+    """
 
     name: str
     part: Part
     stored: pl.DataType
+    own: str | None = None
     family: Family | None
     widened: bool = False
     whole: bool = False
@@ -59,6 +64,10 @@ class Target:
 
         return pl.Float64() if self.widened else self.stored
 
+    def pandas_name(self, nulls: int) -> str:
+        """The type, as pandera names it, that pandas gives to the coerced column."""
+        return str(pandas_name(self.coerced, nulls, self.own))
+
 
 @dataclass(kw_only=True)
 class Audit:
@@ -73,6 +82,7 @@ class Audit:
         whole: columns with all of whose rules pandera must deal.
         left: checks that pandera must evaluate, by column ("" for the whole table).
         together: columns whose values together may not repeat, if pandera must look: it coerces them first.
+        columns: the table's columns, in order, without its index if the schema has rules about that.
     """
 
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
@@ -83,6 +93,7 @@ class Audit:
     whole: list[str] = field(default_factory=list)
     left: dict[str, list[str]] = field(default_factory=dict)
     together: Sequence[str] = ()
+    columns: Sequence[str] = ()
 
 
 def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, metadata: bool = True) -> Audit:
@@ -113,17 +124,18 @@ def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, 
 
 def _target(name: str, part: Part, source: Source) -> Target:
     """Return how a column is dealt with."""
-    stored = source.schema[name]
-    of = family(stored)
+    stored, own = source.schema[name], source.types.get(name)
+    of = family(stored) if own is None or fits(own, stored) else None
     known_type = part.dtype is None or part.dtype in DTYPES.values()
     twice_coerced = part.coerce and part.dtype is not None
-    actual = pandas_name(stored, 0) if of else None
-    widened = bool(twice_coerced and part.dtype == "float64" and stored.is_integer())
+    actual = pandas_name(stored, 0, own) if of else None
+    widened = bool(twice_coerced and part.dtype == "float64" and stored.is_integer() and own is None)
     unchanged = not twice_coerced or part.dtype == actual or widened
     time_of_unit = of is Family.TIME and twice_coerced  # coercion changes the unit, and may overflow
     odd = is_category(stored) and (part.unique or not all(map(of_categories, part.tests)))
     whole = of is None or not known_type or not unchanged or time_of_unit or odd
-    return Target(name=name, part=part, stored=stored, family=of, widened=widened and not whole, whole=whole)
+    widened = widened and not whole
+    return Target(name=name, part=part, stored=stored, own=own, family=of, widened=widened, whole=whole)
 
 
 def _facts(source: Source, targets: Sequence[Target], metadata: bool) -> dict[str, Facts]:
@@ -195,7 +207,7 @@ def _without_gaps(targets: Sequence[Target], facts: dict[str, Facts], result: Au
     kept = []
     for target in targets:
         part = target.part
-        actual = pandas_name(target.coerced, facts[target.name].nulls or 0)
+        actual = target.pandas_name(facts[target.name].nulls or 0)
         if part.coerce and part.dtype is not None and part.dtype != actual:
             result.whole.append(target.name)
         else:
@@ -209,6 +221,8 @@ def shape(columns: Sequence[str], rules: Rules, targets: Sequence[tuple[str, Par
     for part in rules.columns:
         if part.required and id(part) not in there:
             result.findings["present", part.name] = Finding(failing=1)
+    for name in rules.unfounded(columns):
+        result.findings["present", name] = Finding(failing=1)
     matched = [name for name, _ in targets]
     others = [name for name in columns if name not in matched]
     if rules.strict and others:
@@ -241,7 +255,7 @@ def _judge(
     if target.widened:
         result.changed[name] = counts[name, "changed"]
     if part.dtype is not None:
-        actual = str(pandas_name(target.coerced, facts.nulls or 0))
+        actual = target.pandas_name(facts.nulls or 0)
         proofs["dtype"] = origin["nulls"]
         if not meets(part.dtype, actual):
             result.findings["dtype", name] = Finding(failing=1, columns=[actual])
@@ -332,8 +346,8 @@ def _uniqueness(
                 result.findings["unique", target.name] = Finding(failing=found.count, samples=list(found.samples))
     if set(rules.unique) & set(result.whole):
         result.together = rules.unique
-    elif rules.unique and set(rules.unique) <= set(source.schema.names()):
-        found = duplicates(source, rules.unique, rules.keep, MOST_SAMPLES)
+    elif together := rules.together(source.schema.names()):
+        found = duplicates(source, together, rules.keep, MOST_SAMPLES)
         if found.count:
             label = ", ".join(rules.unique)
             result.findings["unique", label] = Finding(failing=found.count, samples=list(found.samples))

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from cd4ml.data.findings import INDEX
+
 Keep = Literal["all", "exclude_first", "exclude_last"]
 
 # pandera's built-in checks that the engine evaluates itself, with the names of their settings.
@@ -90,6 +92,32 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IndexRules:
+    """What is demanded of the index of a table.
+
+    Attributes:
+        levels: the demands on each level; their names are labels, by which the report calls them.
+        names: of the levels, None where any name will do.
+        several: whether it is an index of several levels, of which the demanded ones need not be all.
+        strict: no other levels may be there.
+        ordered: the levels must be in this order.
+        unique: labels of the levels whose values together may not repeat.
+    """
+
+    levels: Sequence[Part]
+    names: Sequence[str | None]
+    several: bool = False
+    strict: bool = False
+    ordered: bool = True
+    unique: Sequence[str] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """What the report calls the levels."""
+        return [level.name for level in self.levels]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rules:
     """What is demanded of a table.
 
@@ -100,12 +128,21 @@ class Rules:
     """
 
     columns: Sequence[Part]
-    index: Sequence[Part] = ()
+    index: IndexRules | None = None
     strict: bool = False
     ordered: bool = False
     unique: Sequence[str] = ()
     keep: Keep = "all"
     tests: Sequence[Test] = ()
+
+    def together(self, columns: Sequence[str]) -> list[str]:
+        """Return the columns of a table whose values together may not repeat: those that are there."""
+        return [name for name in self.unique if name in columns]
+
+    def unfounded(self, columns: Sequence[str]) -> list[str]:
+        """Return columns that must not repeat, are not in the table, and of which no other rule says anything."""
+        known = {part.name for part in self.columns}
+        return [name for name in self.unique if name not in columns and name not in known]
 
 
 def names_of(names: Sequence[str | None]) -> list[str]:
@@ -122,7 +159,6 @@ def from_pandera(schema: Any) -> Rules:
     """Return what a pandera.pandas.DataFrameSchema demands."""
     from pandera.engines.pandas_engine import Engine
 
-    indexes = getattr(schema.index, "indexes", None) or [schema.index]
     parts = [replace(_part(column), required=column.required) for column in schema.columns.values()]
     if schema.dtype is not None:  # the table's type takes the place of every column's own
         parts = [replace(part, dtype=_type_name(Engine.dtype(schema.dtype))) for part in parts]
@@ -130,12 +166,35 @@ def from_pandera(schema: Any) -> Rules:
         parts = [replace(part, coerce=True) for part in parts]
     return Rules(
         columns=parts,
-        index=[_part(index) for index in indexes if index is not None],
+        index=_index(schema.index, schema.coerce) if getattr(schema.index, "indexes", schema.index) else None,
         strict=schema.strict is True,
         ordered=bool(schema.ordered),
         unique=tuple(schema.unique or ()),
         keep=schema.report_duplicates,
         tests=_tests(schema.checks),
+    )
+
+
+def _index(index: Any, coerce: bool) -> IndexRules:
+    """Return what is demanded of the index by a pandera Index or MultiIndex."""
+    levels = getattr(index, "indexes", None)
+    names = [level.name for level in levels or [index]]
+    labels = [INDEX if levels is None else f"(index {n if name is None else name})" for n, name in enumerate(names)]
+    every = coerce or (levels is not None and index.coerce)
+    parts = [
+        replace(_part(level), name=label, coerce=bool(level.coerce or every))
+        for label, level in zip(labels, levels or [index], strict=True)
+    ]
+    if levels is None:
+        return IndexRules(levels=parts, names=names)
+    unique = names if index.unique is True else [index.unique] if isinstance(index.unique, str) else index.unique or []
+    return IndexRules(
+        levels=parts,
+        names=names,
+        several=True,
+        strict=index.strict is True,
+        ordered=bool(index.ordered),
+        unique=[labels[names.index(name)] if name in names else str(name) for name in unique],
     )
 
 
@@ -228,7 +287,8 @@ def from_yaml(written: Mapping[str, Any], dtypes: Mapping[str, str]) -> Rules | 
         if any(written.get(key) for key in ("checks", "index", "dtype")):
             return None
         strict, unique = written.get("strict", False), written.get("unique") or []
-        if not isinstance(strict, bool) and strict != "filter":
+        unique = [unique] if isinstance(unique, str) else unique
+        if (not isinstance(strict, bool) and strict != "filter") or not all(isinstance(name, str) for name in unique):
             return None
         columns = [_yaml_column(str(name), column, dtypes) for name, column in written["columns"].items()]
         if _boolean(written, "coerce"):
@@ -237,7 +297,7 @@ def from_yaml(written: Mapping[str, Any], dtypes: Mapping[str, str]) -> Rules | 
             columns=columns,
             strict=strict is True,
             ordered=_boolean(written, "ordered"),
-            unique=tuple([unique] if isinstance(unique, str) else unique),
+            unique=tuple(unique),
             keep=_keep(written),
         )
     except _UnusualError:

@@ -122,8 +122,8 @@ def audit_table(table: Any, rules: Rules, targets: Sequence[tuple[str, Part]]) -
         if part.unique:
             _unique(table, [name], part.keep, name, result)
     shape(list(stored), rules, targets, result)
-    if set(rules.unique) <= set(stored) and rules.unique:
-        _unique(table, rules.unique, rules.keep, ", ".join(rules.unique), result)
+    if together := rules.together(list(stored)):
+        _unique(table, together, rules.keep, ", ".join(rules.unique), result)
     return result, counts[_ROWS]
 
 
