@@ -63,13 +63,13 @@ class Platform:
                 yield None if item["expired"] else self._report(int(item["id"]))
 
     def requests(self, label: str) -> list[tuple[Request, str]]:
-        """Return all requests, newest first, and the text of each."""
+        """Return all requests, newest first, and the text of each; an outsider's text is left out."""
         found = []
         for item in self._pages("issues", None, labels=label, state="all", sort="created", direction="desc"):
             if "pull_request" not in item:
                 created = datetime.fromisoformat(item["created_at"].replace("Z", "+00:00"))
                 request = Request(number=int(item["number"]), created=created, is_open=item["state"] == "open")
-                found.append((request, item.get("body") or ""))
+                found.append((request, (item.get("body") or "") if _is_own(item) else ""))
         return found
 
     def open_request(self, title: str, body: str, label: str) -> int:
@@ -154,3 +154,10 @@ class Platform:
         if len(data) > _LARGEST:
             raise UnavailableError(f"{path.partition('?')[0]}: the answer is too large.")
         return data
+
+
+def _is_own(issue: Mapping[str, Any]) -> bool:
+    """Whether an app or somebody who may write to the repository opened an issue: its text says what is sent."""
+    if (issue.get("user") or {}).get("type") == "Bot":
+        return True
+    return issue.get("author_association", "OWNER") in ("OWNER", "MEMBER", "COLLABORATOR")

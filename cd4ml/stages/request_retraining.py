@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
     from cd4ml.retraining.decision import Outcome, Rules
+    from cd4ml.retraining.plan import Plan
     from cd4ml.retraining.platform import Platform
 
 STAGE: Final = "request-retraining"
@@ -56,36 +58,42 @@ class Options(declaration.Options):
 
 
 def run(options: Options, context: Context) -> Report:
-    """Decide, write the plan, then open the issue and send the event; what was cut off is finished first.
+    """Decide, write the plan, then open the issue and send the event.
+
+    What an earlier run left unfinished is finished first, by that run's own plan: if this window drifted as well, and
+    events are to be sent at all.
 
     Raises:
         OptionsError: an option is missing, or the drift report reached no verdict.
         UnavailableError: earlier windows or requests cannot be read.
     """
     from cd4ml.retraining.decision import Outcome, decide
+    from cd4ml.retraining.plan import note
     from cd4ml.retraining.platform import PENDING, SENT
 
     rules, newest = _rules(options), _newest(options)
     platform = _platform(options, context)
     try:
         requests = platform.requests(options.label)
-        unfinished = [(item.number, body) for item, body in requests if item.is_open and PENDING in body]
-        if unfinished:
-            return _finish(platform, *unfinished[0], newest, options, context)
+        unfinished = next(((item.number, body) for item, body in requests if item.is_open and PENDING in body), None)
+        if unfinished and _verdict(newest) and options.by is By.DISPATCH:
+            return _finish(platform, *unfinished, context)
         verdicts = _verdicts(platform, newest, options, context)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnavailableError(f"The API does not answer as GitHub's does: {error!r}.") from error
     outcome, why = decide(verdicts, [item for item, _ in requests], rules, datetime.now(UTC))
     if outcome is not Outcome.REQUEST:
-        return _not_now(outcome, why, verdicts)
+        return _not_now(outcome, f"{why}{_waiting(unfinished, options)}", verdicts)
     retrain = newest["outputs"].get("retrain") == "true" and options.by is By.DISPATCH
     plan = [f"Open an issue with the label {options.label}."]
     plan += [f"Send the repository_dispatch {options.event_type}."] if retrain else []
     context.save(Report(stage=STAGE, checks=(), plan=plan))
-    body = f"{why}\n\n{_quoted(newest)}\n\n{_next(retrain)}\n\n{PENDING if retrain else SENT}"
+    event = _event(newest, options)
+    marks = f"{note(event)}\n{PENDING}" if retrain else SENT
+    body = f"{why}\n\n{_quoted(newest)}\n\n{_next(retrain)}\n\n{marks}"
     number = platform.open_request(f"Drift: {'retraining' if retrain else 'a look'} is needed", body, options.label)
     if retrain:
-        _send(platform, number, body, newest, options)
+        _send(platform, number, body, event)
     return _asked(number, f"{why} Request #{number} was made.", plan, verdicts)
 
 
@@ -102,6 +110,8 @@ def _rules(options: Options) -> Rules:
         )
         if value < 1
     ]
+    if not re.fullmatch(r"[\w.:-]{1,100}", options.event_type, re.ASCII):
+        problems.append(f"event-type must be letters, digits and ._:- only, at most 100; got {options.event_type!r}")
     if options.violations > options.windows:
         problems.append("violations must not be above windows: no alarm could ever be raised")
     if not 0 <= options.cooldown_days <= 366:
@@ -212,24 +222,44 @@ def _asked(number: int, message: str, plan: list[str], verdicts: list[bool | Non
     return Report(stage=STAGE, checks=[check], summary=message, plan=plan, details=details, outputs=outputs)
 
 
-def _finish(
-    platform: Platform, number: int, body: str, newest: Mapping[str, Any], options: Options, context: Context
-) -> Report:
-    """Send the event of a request that an earlier run opened before it was cut off."""
-    plan = [f"Send the repository_dispatch {options.event_type} of request #{number}, which an earlier run left out."]
+def _finish(platform: Platform, number: int, body: str, context: Context) -> Report:
+    """Send the event of a request that an earlier run opened before it was cut off, as that run planned it."""
+    from cd4ml.retraining.plan import noted
+
+    event = noted(body)
+    if event is None:
+        raise UnavailableError(
+            f"Request #{number} waits for its event, but what was to be sent cannot be read in it.",
+            advice="Close the issue: the next run makes a request of its own if drift lasts.",
+        )
+    plan = [f"Send the repository_dispatch {event.event_type} of request #{number}, which an earlier run left out."]
     context.save(Report(stage=STAGE, checks=(), plan=plan))
-    _send(platform, number, body, newest, options)
+    _send(platform, number, body, event)
     return _asked(number, f"Request #{number}, which an earlier run left unfinished, was sent.", plan, [])
 
 
-def _send(platform: Platform, number: int, body: str, newest: Mapping[str, Any], options: Options) -> None:
+def _waiting(unfinished: tuple[int, str] | None, options: Options) -> str:
+    """Say of a request whose event was not sent what becomes of it; empty if there is none."""
+    if unfinished is None:
+        return ""
+    then = "is sent when a window drifts again" if options.by is By.DISPATCH else "is not sent (`by: issue`)"
+    return f" The event of request #{unfinished[0]} is outstanding and {then}."
+
+
+def _event(newest: Mapping[str, Any], options: Options) -> Plan:
+    """Return what is to be sent on this window."""
+    from cd4ml.retraining.plan import Plan
+
+    return Plan(
+        event_type=options.event_type,
+        worst_feature=str(newest["outputs"].get("worst-feature", "")),
+        current_sha256=_data(newest) or "",
+    )
+
+
+def _send(platform: Platform, number: int, body: str, event: Plan) -> None:
     """Send the event, then note that it was sent: cut off in between it is sent twice, never not at all."""
-    payload = {
-        "request": number,
-        "worst_feature": str(newest["outputs"].get("worst-feature", "")),
-        "current_sha256": _data(newest) or "",
-    }
-    platform.dispatch(options.event_type, payload)
+    platform.dispatch(event.event_type, event.payload(number))
     platform.mark_sent(number, body)
 
 

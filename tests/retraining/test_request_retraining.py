@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from cd4ml.retraining.decision import Outcome, Request, Rules, decide
+from cd4ml.retraining.plan import Plan, note, noted
 from cd4ml.retraining.platform import PENDING, SENT
 from tests.conftest import Run
 from tests.generated.test_generated import problems
@@ -152,18 +154,96 @@ def test_cooldown_and_budget(ask: Ask, github: GitHub) -> None:
     assert not github.dispatches
 
 
-def test_cut_off__finished_by_the_next(ask: Ask, github: GitHub) -> None:
-    """An issue whose event could not be sent turns the run red; the next run sends it, whatever its own window says."""
+def cut_off(ask: Ask, github: GitHub, number: int = 2) -> None:
+    """Leave a request behind whose event could not be sent."""
     github.window(drift_report(1, True))
-    github.broken["POST dispatches"] = (500, b"oops")
-    assert ask(drift_report(2, True)).code == 3
+    github.broken["POST dispatches"] = (403, b"{}")
+    assert ask(drift_report(number, True), "--event-type", "first-plan").code == 3
     assert len(github.issues) == 1 and not github.dispatches
-
     github.broken.clear()
-    run = ask(drift_report(3, False))
-    assert (run.code, run.report["outputs"]["requested"]) == (0, "true")
+
+
+def test_cut_off__finished_by_the_next_window_with_drift(ask: Ask, github: GitHub) -> None:
+    """An event that could not be sent turns the run red; the next window with drift sends it as it was planned: its
+    own type and payload, not those of today."""
+    cut_off(ask, github)
+    newest = drift_report(3, True) | {"outputs": {"drift": "true", "retrain": "true", "worst-feature": "age"}}
+    run = ask(newest, "--event-type", "another")
+
+    assert (run.code, run.report["outputs"]) == (0, {"requested": "true", "request": "1"})
     assert len(github.issues) == len(github.dispatches) == 1
-    assert SENT in github.issues[0]["body"]
+    assert github.dispatches[0] == {
+        "event_type": "first-plan",
+        "client_payload": {"request": 1, "worst_feature": "income", "current_sha256": f"{2:064x}"},
+    }
+    assert SENT in github.issues[0]["body"] and PENDING not in github.issues[0]["body"]
+    assert ask(drift_report(4, True)).report["checks"][0]["reason"] == "already-open"
+    assert len(github.dispatches) == 1
+
+
+def test_cut_off__not_finished_on_a_quiet_window(ask: Ask, github: GitHub) -> None:
+    """A window without drift sends nothing, is green, and says that an event is outstanding."""
+    cut_off(ask, github)
+    run = ask(drift_report(3, False))
+
+    assert (run.code, run.report["outputs"]["requested"]) == (0, "false")
+    assert "The event of request #1 is outstanding and is sent when a window drifts again" in run.report["summary"]
+    assert not github.dispatches and PENDING in github.issues[0]["body"]
+
+
+@pytest.mark.parametrize("drift", [True, False])
+def test_cut_off__by_issue_sends_nothing(ask: Ask, github: GitHub, drift: bool) -> None:
+    """Where only issues are asked for today, an earlier run's event is not sent either."""
+    cut_off(ask, github)
+    run = ask(drift_report(3, drift), "--by", "issue")
+
+    assert (run.code, run.report["checks"][0]["reason"]) == (0, "already-open" if drift else "quiet")
+    assert "is not sent (`by: issue`)" in run.report["summary"] and not github.dispatches
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        PENDING,
+        f"<!-- cd4ml-plan: {{}} -->{PENDING}",
+        f"<!-- cd4ml-plan: {{not json}} -->{PENDING}",
+        f'<!-- cd4ml-plan: {{"event_type": "a b", "worst_feature": "", "current_sha256": ""}} -->{PENDING}',
+        f'<!-- cd4ml-plan: {{"event_type": 7, "worst_feature": "", "current_sha256": ""}} -->{PENDING}',
+    ],
+)
+def test_cut_off__plan_unreadable(ask: Ask, github: GitHub, body: str) -> None:
+    """A plan that cannot be read is an error that says what to do, and never an event made up from today's window."""
+    github.window(drift_report(1, True))
+    github.issue(state="open", body=body)
+    run = ask(drift_report(2, True))
+
+    assert run.code == 3 and "Close the issue" in run.report["checks"][0]["advice"]
+    assert not github.dispatches
+
+
+@pytest.mark.parametrize(("who", "sent"), [("NONE", 0), ("CONTRIBUTOR", 0), ("MEMBER", 1), ("Bot", 1)])
+def test_cut_off__an_outsiders_issue_sends_nothing(ask: Ask, github: GitHub, who: str, sent: int) -> None:
+    """The text of an issue that an outsider opened starts no workflow, whatever label it was given."""
+    plan = note(Plan(event_type="deploy", worst_feature="x", current_sha256=""))
+    user: dict[str, Any] = {
+        "user": {"type": "Bot" if who == "Bot" else "User"},
+        "author_association": "NONE" if who == "Bot" else who,
+    }
+    github.window(drift_report(1, True))
+    github.issue(state="open", body=f"{plan}{PENDING}", **user)
+
+    assert ask(drift_report(2, True)).code == 0
+    assert len(github.dispatches) == sent
+
+
+def test_plan__texts_from_data_stay_inside() -> None:
+    """A feature's name can neither end the comment that holds the plan nor bring one of its own."""
+    for name in ("-->", "x --><!-- cd4ml-plan: {} -->", "<!-- cd4ml-dispatch: pending -->", '"}', "a\nb", "é" * 5_000):
+        plan = Plan(event_type="train", worst_feature=name, current_sha256="0" * 64)
+        text = note(plan)
+
+        assert text.count("<!--") == text.count("-->") == 1 and "\n" not in text
+        assert noted(f"words\n{text}\n{PENDING}") == replace(plan, worst_feature=name[:1_000])
 
 
 @pytest.mark.parametrize(
@@ -221,6 +301,7 @@ def test_newest_without_verdict__error(ask: Ask, newest: dict[str, Any] | str) -
         ["--windows", "0"],
         ["--budget", "0"],
         ["--cooldown-days", "-1"],
+        ["--event-type", "two words"],
         ["--repository", "model"],
         ["--repository", "../model"],
         ["--drift-report", "reports/evaluate-model.json"],
