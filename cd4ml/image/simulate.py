@@ -40,6 +40,7 @@ class Look:
     model_sha256: str
     python: str
     columns: Sequence[str]
+    optional: Sequence[str] = ()
     log: str = ""
 
 
@@ -82,14 +83,14 @@ class Simulation:
 def simulate(
     engine: Engine,
     image: str,
-    scored: Callable[[Sequence[str]], Scored] | None,
+    scored: Callable[[Look], Scored] | None,
     *,
     seconds: float,
 ) -> Simulation:
     """Start the image, look at it, send it rows, and stop it whatever happens.
 
     Args:
-        scored: returns rows and their scored predictions for the model's columns; None sends no rows.
+        scored: returns rows and their scored predictions for what the image says of itself; None sends no rows.
         seconds: how long the gateway may take to become ready.
 
     Raises:
@@ -100,7 +101,7 @@ def simulate(
         look = _look(engine, container, seconds)
         if scored is None or not look.ready or not look.columns:
             return Simulation(look=look)
-        return Simulation(look=look, answers=_ask(engine, container, scored(look.columns)))
+        return Simulation(look=look, answers=_ask(engine, container, scored(look)))
     finally:
         engine.stop(container)
 
@@ -120,18 +121,22 @@ class Scored:
     step: int = 1
 
 
-def scored_rows(test: pd.DataFrame, predictions: pd.DataFrame, columns: Sequence[str]) -> Scored:
+def scored_rows(
+    test: pd.DataFrame, predictions: pd.DataFrame, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Scored:
     """Pair rows of the test data with their predictions: by `row_id` where both have it, else by position.
 
     Args:
         columns: the model's columns.
+        optional: those of them that may be left out.
 
     Raises:
-        OptionsError: the tables cannot be paired, or the test data lacks a column of the model.
+        OptionsError: the tables cannot be paired, or the test data lacks a column of the model or cannot be sent.
     """
-    absent = [name for name in columns if name not in test.columns]
+    absent = [name for name in columns if name not in test.columns and name not in optional]
     if absent:
         raise OptionsError(f"test-data lacks columns of the model: {', '.join(absent[:10])}")
+    columns = [name for name in columns if name in test.columns]
     if "row_id" in test.columns and "row_id" in predictions.columns:
         test, predictions = _by_row_id(test, predictions)
     elif len(test) != len(predictions):
@@ -142,7 +147,7 @@ def scored_rows(test: pd.DataFrame, predictions: pd.DataFrame, columns: Sequence
     of, step = len(test), max(1, math.ceil(len(test) / _MOST_ROWS))
     test, predictions = test.iloc[::step], predictions.iloc[::step]
     rows = [
-        {name: _json_value(value) for name, value in zip(columns, values, strict=True)}
+        {name: _json_value(value, name) for name, value in zip(columns, values, strict=True)}
         for values in test[list(columns)].astype(object).itertuples(index=False, name=None)
     ]
     score = predictions["y_score"].tolist() if "y_score" in predictions.columns else None
@@ -159,17 +164,24 @@ def _by_row_id(test: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFr
     return test.loc[predictions.index], predictions
 
 
-def _json_value(value: Any) -> Any:
+def _json_value(value: Any, column: str) -> Any:
     """Return a table's value as JSON writes it; missing is null."""
     import pandas as pd
 
     if isinstance(value, str):
         return value
-    if pd.isna(value):
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    return value.item() if hasattr(value, "item") else value
+    number = value.item() if hasattr(value, "item") else float(value) if isinstance(value, Decimal) else value
+    if not isinstance(number, bool | int | float) or (isinstance(number, float) and not math.isfinite(number)):
+        what = "an infinite number" if isinstance(number, float) else f"a value of the type {type(value).__name__}"
+        raise OptionsError(
+            f"test-data: column {column!r} holds {what}, which JSON cannot express: no caller can send it to the image",
+            advice="Take it out of the test data, or give the column another type, and score the model again.",
+        )
+    return number
 
 
 def _probe(engine: Engine, container: Container, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -205,6 +217,7 @@ def _look(engine: Engine, container: Container, seconds: float) -> Look:
         model_sha256=answer["model_sha256"],
         python=answer["python"],
         columns=version.get("columns", ()),
+        optional=version.get("optional_columns", ()),
         log="" if ready else engine.logs(container),
     )
 
@@ -245,11 +258,13 @@ def _differences(scored: Scored, served: Sequence[Mapping[str, Any]]) -> list[Di
 
 
 def same(scored: Any, served: Any) -> bool:
-    """Whether two predictions are equal: fractions up to rounding (1 is 1.0), whole numbers and texts exactly."""
+    """Whether two predictions are equal: fractions up to rounding (1 is 1.0), the rest exactly."""
     if served is None:
         return False
     if isinstance(served, str) and isinstance(scored, str):
         return served == scored
+    if isinstance(served, str) and hasattr(scored, "isoformat"):
+        return _same_moment(scored.isoformat(), served)
     try:
         if isinstance(served, float):
             return math.isclose(float(scored), served, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
@@ -257,3 +272,13 @@ def same(scored: Any, served: Any) -> bool:
         return Decimal(scored) == Decimal(served)
     except (TypeError, ValueError, ArithmeticError):
         return str(scored) == str(served)
+
+
+def _same_moment(scored: str, served: str) -> bool:
+    """Whether two times or durations in ISO 8601 are the same; a day is its first moment."""
+    import pandas as pd
+
+    try:
+        return scored == served or pd.Timestamp(scored) == pd.Timestamp(served)
+    except (ValueError, TypeError):
+        return False

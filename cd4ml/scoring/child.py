@@ -7,7 +7,7 @@ model's own), the most bytes of memory (0 for no limit), where the seconds of re
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 import time
@@ -85,13 +85,16 @@ def _keep_compiled() -> None:
 
 
 def _import(path: str) -> ModuleType:
-    """Import a file by its path."""
-    spec = importlib.util.spec_from_file_location("cd4ml_model", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    """Import the gateway's module of that path, and with it nothing but the modules beside it.
+
+    The environment has no cd4ml; a package without contents stands for it, so that not even a search path is changed.
+    """
+    package = Path(path).parents[1]
+    for name, folder in (("cd4ml", package), ("cd4ml.serving", package / "serving")):
+        module = ModuleType(name)
+        module.__path__ = [str(folder)]
+        sys.modules[name] = module
+    return importlib.import_module("cd4ml.serving.model")
 
 
 if __name__ == "__main__":

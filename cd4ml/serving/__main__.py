@@ -6,26 +6,28 @@ MODEL_DIRECTORY holds the model, SERVICE_FILE says which one it is; HOST and POR
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import signal
+import sys
+from typing import NoReturn
 
-import uvicorn
-
-from cd4ml.serving.app import create
-from cd4ml.serving.state import Service, State
+_USAGE = 2
 
 
-def main() -> None:
-    """Serve until SIGTERM; requests that have begun are answered first."""
-    folder = Path(os.environ.get("MODEL_DIRECTORY", "/app/model"))
-    service = Service.read(Path(os.environ.get("SERVICE_FILE", "/app/service.json")))
-    uvicorn.run(
-        create(State(folder=folder, service=service)),
-        host=os.environ.get("HOST", "0.0.0.0"),
-        port=int(os.environ.get("PORT", "8080")),
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
+def main() -> NoReturn:
+    """Serve until SIGTERM; a thread that still loads or predicts then must not hold up the end."""
+    # As process 1 of a container nothing ends by default, not even while the libraries are being imported.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+    from cd4ml.serving.server import serve
+    from cd4ml.serving.settings import SettingsError
+
+    try:
+        code = serve(os.environ)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        code = _USAGE
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

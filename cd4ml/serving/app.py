@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -14,9 +14,9 @@ import pandas as pd
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from cd4ml.serving import rows
-from cd4ml.serving.model import ModelError
-from cd4ml.serving.rows import BadRequest
+from cd4ml.serving import answers, rows
+from cd4ml.serving.model import Model, ModelError, RowsError
+from cd4ml.serving.rows import BadRequest, Problem
 from cd4ml.serving.state import REFUSALS, Phase, State
 
 
@@ -41,24 +41,27 @@ def create(state: State, limits: Limits = Limits()) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(asyncio.to_thread(state.load))
+        # Nobody waits for this thread: the gateway can be told to end while it loads.
+        threading.Thread(target=state.load, daemon=True).start()
         yield
-        await loading
 
     app = FastAPI(title="Model server", lifespan=lifespan, docs_url=None, redoc_url=None)
     gate = _Gate(limits)
 
+    @app.head("/health/liveness", include_in_schema=False)
     @app.get("/health/liveness")
     async def liveness() -> JSONResponse:
         """Whether the process works; a model that cannot be loaded is for the platform to restart or roll back."""
         return JSONResponse({"status": str(state.phase)}, 503 if state.phase is Phase.FAILED else 200)
 
+    @app.head("/health/readiness", include_in_schema=False)
     @app.get("/health/readiness")
     async def readiness() -> JSONResponse:
         """Whether predictions can be asked for: only once the model is verified, loaded and was called."""
         body = {"status": str(state.phase), "reason": state.reason, "warm_up": state.warm_up}
         return JSONResponse(body, 200 if state.phase is Phase.READY else 503)
 
+    @app.head("/version", include_in_schema=False)
     @app.get("/version")
     async def version() -> JSONResponse:
         """Which model and which Python."""
@@ -72,7 +75,7 @@ def create(state: State, limits: Limits = Limits()) -> FastAPI:
         body = await _body(request, limits)
         table = rows.frame(body, state.model.columns, maximum_rows=limits.rows)
         async with gate:
-            predictions = await anyio.to_thread.run_sync(_predict, state, table, limiter=gate.threads)
+            predictions = await anyio.to_thread.run_sync(_predict, state.model, table, limiter=gate.threads)
         return JSONResponse({"predictions": predictions, "model": dict(state.service.model)})
 
     @app.exception_handler(BadRequest)
@@ -83,6 +86,12 @@ def create(state: State, limits: Limits = Limits()) -> FastAPI:
         # After a refused body the rest of it may still be on its way: do not read it as the next request.
         headers = {"Connection": "close"} if error.status in (408, 413) else {}
         return JSONResponse({"error": content}, error.status, headers)
+
+    @app.exception_handler(Exception)
+    async def fail(_request: Request, _error: Exception) -> JSONResponse:
+        """Answer a request on which the model's own code failed; what it raised is in the log."""
+        content = {"code": "model-failed", "message": "The model failed on this request.", "problems": [], "more": 0}
+        return JSONResponse({"error": content}, 500)
 
     return app
 
@@ -124,23 +133,47 @@ async def _body(request: Request, limits: Limits) -> bytes:
     return bytes(received)
 
 
-def _predict(state: State, table: pd.DataFrame) -> list[dict[str, Any]]:
+def _predict(model: Model, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the predictions as JSON values; runs in a thread."""
-    assert state.model is not None
     try:
-        y_pred, y_score = state.model.predict(table)
+        prepared = model.prepare(table)
+    except RowsError as error:
+        raise rows.unfit(error) from None
+    try:
+        answer = model.ask(prepared)
+        pairs = answers.pairs(answer)
     except (ModelError, *REFUSALS):
-        raise BadRequest(422, "refused-by-model", "The model cannot handle these values.") from None
-    scores = [None] * len(y_pred) if y_score is None else y_score.tolist()
-    pairs = [{"y_pred": label, "y_score": score} for label, score in zip(y_pred.tolist(), scores, strict=True)]
-    missing = (y_pred.isna() if y_score is None else y_pred.isna() | y_score.isna()).tolist()
-    for index, (pair, gap) in enumerate(zip(pairs, missing, strict=True)):
-        if gap or any(isinstance(value, float) and not math.isfinite(value) for value in pair.values()):
-            problem = rows.Problem(
-                path=f"rows[{index}]", problem="the model gives no label, or no finite number, for it"
-            )
-            raise BadRequest(422, "no-prediction", "The model has no prediction for a row.", [problem])
+        problems = _refused(model, prepared)
+        raise BadRequest(422, "refused-by-model", "The model cannot handle these values.", problems) from None
+    missing = answers.gaps(pairs, scored=answer[1] is not None)
+    if missing:
+        what = "the model gives no label, or no finite number, for it"
+        problems = [Problem(path=f"rows[{index}]", problem=what) for index in missing]
+        raise BadRequest(422, "no-prediction", "The model has no prediction for a row.", problems)
     return pairs
+
+
+def _refused(model: Model, prepared: pd.DataFrame) -> list[Problem]:
+    """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several together."""
+    first, last = 0, len(prepared)
+    while last - first > 1:
+        middle = (first + last) // 2
+        if _handles(model, prepared.iloc[first:middle]):
+            first = middle
+        else:
+            last = middle
+    if _handles(model, prepared.iloc[first:last]):
+        return []
+    return [Problem(path=f"rows[{first}]", problem="the model cannot handle a value of this row")]
+
+
+def _handles(model: Model, prepared: pd.DataFrame) -> bool:
+    """Whether the model predicts for these rows."""
+    try:
+        model.ask(prepared.reset_index(drop=True))
+    except (ModelError, *REFUSALS):
+        return False
+    return True
 
 
 def _request_schema() -> dict[str, Any]:

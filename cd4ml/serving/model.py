@@ -1,45 +1,31 @@
 """Loading an MLflow model and predicting with it: the same file in scoring and in serving.
 
-It runs in the model's own environment, so it imports the standard library and pandas alone; MLflow is imported when a
-model is loaded. `mlflow-skinny` is enough.
+It runs in the model's own environment, so it imports the standard library, pandas and `columns` alone; MLflow is
+imported when a model is loaded. `mlflow-skinny` is enough.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pandas as pd
 
-_INTEGERS: Final[dict[str, Any]] = {"integer": "int32", "long": "int64"}
-_FLOATS: Final[dict[str, Any]] = {"float": "float32", "double": "float64"}
+from cd4ml.serving.columns import TYPES, Column, RowsError, plain, prepare
+
+__all__ = ["Column", "Model", "ModelError", "RowsError", "load"]
+
+# `y_pred` and, where the model gives one along with it, `y_score`.
+Answer = tuple["pd.Series[Any]", "pd.Series[Any] | None"]
+
 # More classes than this are names; a column for each would be larger than the rows.
 _MOST_CLASSES: Final = 100
-_TYPES: Final = (*_INTEGERS, *_FLOATS, "boolean", "string", "datetime")
 
 
 class ModelError(Exception):
     """The folder holds no model that can be loaded or asked for a column of predictions."""
-
-
-class RowsError(ValueError):
-    """The rows are not what the model takes. `problems` maps a column (or "" for all) to what is wrong with it."""
-
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {text}" if name else text for name, text in problems.items()))
-        self.problems = dict(problems)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column that the model takes; `type` is MLflow's name, or None if the model does not say."""
-
-    name: str
-    type: str | None = None
-    required: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +43,10 @@ class Model:
     example: pd.DataFrame | None
     classes: Sequence[Any]
     positive_label: Any
-    _predict: Callable[[pd.DataFrame], Any] = field(repr=False)
+    _predict: Callable[[pd.DataFrame], Answer] = field(repr=False)
     _probabilities: Callable[[pd.DataFrame], Any] | None = field(repr=False)
 
-    def predict(self, frame: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any] | None]:
+    def predict(self, frame: pd.DataFrame) -> Answer:
         """Return `y_pred` and `y_score` for the rows, in their order.
 
         Args:
@@ -75,9 +61,19 @@ class Model:
             RowsError: a column is missing, or its values are not of the model's type.
             ModelError: the model did not give one prediction for each row.
         """
-        rows = self.prepare(frame)
-        answer = self._predict(rows)
-        y_pred, y_score = _columns_of(answer, len(rows))
+        return self.ask(self.prepare(frame))
+
+    def prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the model's columns of the frame, in its order and of its types.
+
+        Raises:
+            RowsError: all columns that are missing or cannot be converted.
+        """
+        return prepare(frame, self.columns) if self.columns else frame.reset_index(drop=True)
+
+    def ask(self, rows: pd.DataFrame) -> Answer:
+        """Return what `predict` does, for rows that are prepared; a RowsError then comes from the model."""
+        y_pred, y_score = self._predict(rows)
         if self._probabilities is not None and self.positive_label is not None:
             position = list(self.classes).index(self.positive_label)
             y_score = _series(pd.DataFrame(self._probabilities(rows)).iloc[:, position], len(rows))
@@ -100,30 +96,6 @@ class Model:
             raise ModelError(f"the model gave probabilities of shape {found.shape} for {len(names)} classes")
         return found.set_axis(names, axis=1)
 
-    def prepare(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the model's columns of the frame, in its order and of its types.
-
-        Raises:
-            RowsError: all columns that are missing or cannot be converted.
-        """
-        if not self.columns:
-            return frame.reset_index(drop=True)
-        problems: dict[str, str] = {}
-        prepared: dict[str, Any] = {}
-        for column in self.columns:
-            try:
-                prepared[column.name] = _column(frame, column)
-            except _Unfit as error:
-                problems[column.name] = str(error)
-        if problems:
-            raise RowsError(problems)
-        wanted = [column.name for column in self.columns if prepared[column.name] is not None]
-        return pd.DataFrame({name: prepared[name] for name in wanted})
-
-
-class _Unfit(Exception):
-    """The values of a column do not fit the model's type."""
-
 
 def load(folder: Path | str, *, positive_label: str | None = None) -> Model:
     """Load the MLflow model in a folder.
@@ -145,6 +117,9 @@ def load(folder: Path | str, *, positive_label: str | None = None) -> Model:
     except MlflowException as error:
         raise ModelError(f"MLflow cannot load the model: {error}") from error
     native = _native(loaded)
+    columns, classes = _columns(loaded.metadata, native), _classes(native)
+    if any(column.nullable for column in columns):
+        _accept_gaps(loaded)
 
     def ask_mlflow(rows: pd.DataFrame) -> Any:
         """Ask through MLflow, whose own check of the columns may refuse the rows."""
@@ -153,16 +128,30 @@ def load(folder: Path | str, *, positive_label: str | None = None) -> Model:
         except MlflowException as error:
             raise RowsError({"": str(error)}) from error
 
-    classes = _classes(native)
-    label = _positive(classes, positive_label)
+    def ask(rows: pd.DataFrame) -> Answer:
+        """Ask the estimator itself where there is one."""
+        answer = ask_mlflow(rows) if native is None else native.predict(plain(rows))
+        return _columns_of(answer, len(rows))
+
     return Model(
-        columns=_columns(loaded.metadata, native),
+        columns=columns,
         example=_example(loaded.metadata, folder),
         classes=classes,
-        positive_label=label,
-        _predict=ask_mlflow if native is None else native.predict,
-        _probabilities=native.predict_proba if classes else None,
+        positive_label=_positive(classes, positive_label),
+        _predict=ask,
+        _probabilities=(lambda rows: native.predict_proba(plain(rows))) if classes else None,
     )
+
+
+def _accept_gaps(loaded: Any) -> None:
+    """Let MLflow hand on whole numbers and booleans that are missing: its own check knows no such value.
+
+    The rows were converted to the signature's types before; only the defaults of the model's parameters are kept.
+    """
+    from mlflow.models import ModelSignature
+
+    parameters = loaded.metadata.get_params_schema()
+    loaded.metadata.signature = ModelSignature(params=parameters) if parameters else None
 
 
 def _native(loaded: Any) -> Any:
@@ -210,17 +199,25 @@ def _columns(metadata: Any, native: Any) -> Sequence[Column]:
     """Return the model's input columns from its signature, else from the estimator."""
     schema = metadata.get_input_schema()
     if schema is None:
-        return tuple(Column(name=str(name)) for name in getattr(native, "feature_names_in_", ()))
+        return tuple(_named(name) for name in getattr(native, "feature_names_in_", ()))
     if schema.is_tensor_spec():
         raise ModelError("the model's signature is of tensors; only tables of named columns are supported")
     if not schema.has_input_names():
         raise ModelError("the model's signature does not name its columns")
     columns = []
     for entry in schema.to_dict():
-        if entry["type"] not in _TYPES:
+        if entry["type"] not in TYPES:
             raise ModelError(f"column {entry['name']!r} is of the type {entry['type']}, which is not supported")
-        columns.append(Column(name=entry["name"], type=entry["type"], required=entry.get("required", True)))
+        columns.append(_named(entry["name"], type=entry["type"], required=entry.get("required", True)))
+    names = [column.name for column in columns]
+    if len(set(names)) < len(names):
+        raise ModelError("two of the model's columns have the same name once they are written as texts")
     return tuple(columns)
+
+
+def _named(label: Any, **about: Any) -> Column:
+    """Return a column whose name is a text, and its own name if that is none."""
+    return Column(name=str(label), label=None if isinstance(label, str) else label, **about)
 
 
 def _example(metadata: Any, folder: Path | str) -> pd.DataFrame | None:
@@ -231,99 +228,7 @@ def _example(metadata: Any, folder: Path | str) -> pd.DataFrame | None:
     return example if isinstance(example, pd.DataFrame) else None
 
 
-def _column(frame: pd.DataFrame, column: Column) -> pd.Series[Any] | None:
-    """Return one column of the frame as the model's type; None if it is optional and missing."""
-    if column.name not in frame.columns:
-        if column.required:
-            raise _Unfit("is missing")
-        return None
-    values: Any = frame[column.name]
-    if isinstance(values, pd.DataFrame):
-        raise _Unfit("is given more than once")
-    values = values.reset_index(drop=True)
-    if column.type is None:
-        return cast("pd.Series[Any]", values)
-    return _convert(values, column.type)
-
-
-def _convert(values: pd.Series[Any], type_name: str) -> pd.Series[Any]:
-    """Convert values to an MLflow type without guessing: text is never read as a number."""
-    if type_name in _INTEGERS:
-        return _integers(values, _INTEGERS[type_name])
-    if type_name in _FLOATS:
-        return _numbers(values).astype(_FLOATS[type_name])
-    if type_name == "boolean":
-        return _booleans(values)
-    if type_name == "string":
-        return _strings(values)
-    return _datetimes(values)
-
-
-def _numbers(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return numbers as float64; a missing value is NaN."""
-    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
-        return values.astype("float64")
-    present = values[values.notna()]
-    if not all(_is_number(value) for value in present):
-        raise _Unfit("must be a number")
-    return values.astype("float64")
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value is a number and no boolean."""
-    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
-        return False
-    return isinstance(value, int | float) or hasattr(value, "__float__") and not isinstance(value, str)
-
-
-def _integers(values: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
-    """Return whole numbers; none may be missing, because integers have no value for that."""
-    if values.isna().any():
-        raise _Unfit("must be a whole number, not missing")
-    if pd.api.types.is_bool_dtype(values.dtype):
-        raise _Unfit("must be a whole number")
-    if not pd.api.types.is_integer_dtype(values.dtype):
-        numbers = _numbers(values)
-        if not all(math.isfinite(number) and number.is_integer() for number in numbers):
-            raise _Unfit("must be a whole number")
-    limit = 2 ** (31 if dtype == "int32" else 63)
-    if not all(-limit <= int(value) < limit for value in values):
-        raise _Unfit(f"is too large for {dtype}")
-    return values.map(int).astype(dtype)
-
-
-def _booleans(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return booleans; none may be missing."""
-    if pd.api.types.is_bool_dtype(values.dtype) and not values.isna().any():
-        return values.astype("bool")
-    if not all(isinstance(value, bool) for value in values):
-        raise _Unfit("must be true or false")
-    return values.astype("bool")
-
-
-def _strings(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return texts as Python objects; a missing value is NaN, which is what imputers look for by default."""
-    present = values[values.notna()]
-    if not all(isinstance(value, str) for value in present):
-        raise _Unfit("must be a text")
-    texts = values.astype("object")
-    return texts.where(values.notna(), math.nan)
-
-
-def _datetimes(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Return times; texts must be ISO 8601."""
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return values
-    present = values[values.notna()]
-    if not all(isinstance(value, str) or hasattr(value, "isoformat") for value in present):
-        raise _Unfit("must be a time in ISO 8601")
-    try:
-        return pd.to_datetime(values, format="ISO8601").astype("datetime64[ns]")
-    except (ValueError, TypeError, OverflowError) as error:
-        raise _Unfit("must be a time in ISO 8601") from error
-
-
-def _columns_of(answer: Any, rows: int) -> tuple[pd.Series[Any], pd.Series[Any] | None]:
+def _columns_of(answer: Any, rows: int) -> Answer:
     """Return predictions (and scores, if they came along) from whatever a model's `predict` gives."""
     if not isinstance(answer, pd.DataFrame):
         return _series(answer, rows), None
@@ -353,4 +258,5 @@ def _series(values: Any, rows: int) -> pd.Series[Any]:
         raise ModelError(f"the model gives {len(shape)}-dimensional predictions; one value a row is expected")
     if len(values) != rows:
         raise ModelError(f"the model gave {len(values)} predictions for {rows} rows")
-    return pd.Series(values).reset_index(drop=True)
+    # A list may hold numbers of several kinds: none of them becomes another because of its neighbours.
+    return pd.Series(values, dtype="object" if isinstance(values, list) else None).reset_index(drop=True)

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import pandas as pd
 
-from cd4ml.serving.model import Column
+from cd4ml.serving.columns import FLOATS, Column, RowsError
 
 _SHOWN_PROBLEMS: Final = 20
 _SHOWN_COLUMNS: Final = 50
@@ -58,8 +58,24 @@ def frame(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> pd.Da
             break
     if problems:
         raise BadRequest(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
-    present = [column.name for column in columns if any(column.name in row for row in rows)]
-    return pd.DataFrame({name: [row.get(name) for row in rows] for name in present})
+    return pd.DataFrame({column.name: _values(rows, column) for column in columns})
+
+
+def unfit(error: RowsError) -> BadRequest:
+    """Return the refusal of rows that could not be converted, with the place of each value that does not fit."""
+    problems = []
+    for name, text in error.problems.items():
+        places = [f"rows[{index}].{name}" for index in error.rows.get(name, ())]
+        problems += [Problem(path=path, problem=text) for path in places or [name or "rows"]]
+    return BadRequest(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
+
+
+def _values(rows: Sequence[dict[str, Any]], column: Column) -> pd.Series[Any]:
+    """Return one column; no value is changed by what stands in the other rows."""
+    values = [row.get(column.name) for row in rows]
+    if column.type is None:
+        return pd.Series(values)
+    return pd.Series(values, dtype="float64" if column.type in FLOATS else "object")
 
 
 def _document(body: bytes) -> Any:
@@ -133,12 +149,12 @@ def _cell_problem(row: dict[str, Any], column: Column) -> str | None:
     if column.name not in row:
         return "is missing" if column.required else None
     value = row[column.name]
+    if value is None and (column.nullable or column.type not in ("integer", "long", "boolean")):
+        return None
     if column.type in ("integer", "long"):
         return _integer_problem(value, 31 if column.type == "integer" else 63)
     if column.type == "boolean":
         return None if isinstance(value, bool) else "must be true or false"
-    if value is None:
-        return None
     if column.type in ("float", "double"):
         return _number_problem(value, single=column.type == "float")
     if column.type in ("string", "datetime"):

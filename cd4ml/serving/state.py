@@ -16,6 +16,7 @@ import pandas as pd
 
 from cd4ml.data.digests import folder_sha256
 from cd4ml.errors import Cd4mlError
+from cd4ml.serving import answers
 from cd4ml.serving.model import Column, Model, ModelError, load
 
 _LOG: Final = logging.getLogger("uvicorn.error")
@@ -86,9 +87,12 @@ class State:
         ) as error:
             self.phase, self.reason = Phase.FAILED, type(error).__name__
             _LOG.error("the model cannot be served: %s: %s", type(error).__name__, error)
-            return
-        self.model, self.phase, self.reason = model, Phase.READY, ""
-        _LOG.info("ready: model %s %s", self.service.name, self.service.sha256)
+        else:
+            self.model, self.phase, self.reason = model, Phase.READY, ""
+            _LOG.info("ready: model %s %s", self.service.name, self.service.sha256)
+        finally:
+            if self.phase is Phase.LOADING:  # the model's code may raise anything, and end the thread with it
+                self.phase, self.reason = Phase.FAILED, "the model's code failed while it was loaded"
 
     def _verify(self) -> None:
         """Refuse a model other than the one that the gates looked at."""
@@ -98,8 +102,13 @@ class State:
 
     def version(self) -> dict[str, Any]:
         """Return what runs here, and which columns it takes."""
-        columns = [column.name for column in self.model.columns] if self.model else []
-        return {"model": dict(self.service.model), "columns": columns, "python": platform.python_version()}
+        columns = self.model.columns if self.model else ()
+        return {
+            "model": dict(self.service.model),
+            "columns": [column.name for column in columns],
+            "optional_columns": [column.name for column in columns if not column.required],
+            "python": platform.python_version(),
+        }
 
 
 def warm_up(model: Model) -> str:
@@ -109,14 +118,15 @@ def warm_up(model: Model) -> str:
     the same, so that counts. The model's own rows must be answered.
     """
     if model.example is not None and len(model.example):
-        model.predict(model.example.head(1))
+        answers.pairs(model.predict(model.example.head(1)))
         return "example"
     if not model.columns or any(column.type is None for column in model.columns):
         return "no-example"
     try:
-        model.predict(blank(model.columns))
+        answer = model.predict(blank(model.columns))
     except REFUSALS:
         return "refused-blank-row"
+    answers.pairs(answer)
     return "blank-row"
 
 

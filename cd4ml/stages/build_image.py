@@ -407,7 +407,7 @@ def _scored(state: _Run) -> Any:
         )
     frame = read_table(test)
     state.inputs += [digest(test, "test-data", len(frame)), predictions.digest]
-    return lambda columns: simulate.scored_rows(frame, predictions.frame, columns)
+    return lambda look: simulate.scored_rows(frame, predictions.frame, look.columns, look.optional)
 
 
 def _scan(options: Options, reference: Reference, scratch: Path, engine: Engine, trivy: str, context: Context) -> Scan:

@@ -137,7 +137,7 @@ def test_the_context_holds_a_gateway_that_runs_alone(tmp_path: Path) -> None:
     service = dockerfile.Service(name="a", version="1", sha256="0" * 64, positive_label=None)
     dockerfile.write_context(context, dockerfile="FROM a\n", requirements="", model=model, service=service)
     app = context / "app"
-    program = "import cd4ml.serving.app, cd4ml, sys; print(cd4ml.__file__); assert 'ruamel.yaml' not in sys.modules"
+    program = "import cd4ml.serving.server, cd4ml, sys; print(cd4ml.__file__); assert 'ruamel.yaml' not in sys.modules"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=app,
@@ -168,8 +168,9 @@ def test_a_name_that_deletes_files_in_a_layer_is_refused(tmp_path: Path, name: s
 
 def test_the_base_does_not_say_where_the_gateway_listens_or_what_it_serves() -> None:
     """Whatever the gateway reads from the environment is set by the Dockerfile, so that a base cannot decide it."""
-    read = re.findall(r'environ\.get\("([A-Z_]+)"', (ROOT / "cd4ml" / "serving" / "__main__.py").read_text())
+    settings = (ROOT / "cd4ml" / "serving" / "settings.py").read_text()
+    read = re.findall(r'environ(?:\.get\(|, )"([A-Z_]+)"', settings)
     final = dockerfile.render("python:3.11-slim").rpartition("\nFROM ")[2]
 
-    assert len(read) == 4
+    assert len(read) == 7
     assert [name for name in read if not re.search(rf"^(ENV|   ) {name}=", final, re.M)] == []

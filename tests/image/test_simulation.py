@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -195,3 +197,34 @@ def test_a_name_that_means_another_image_by_now_is_not_pushed(tagged: str | None
     with pytest.raises(UnavailableError, match="nothing was pushed"):
         push(engine, parse("a/b:c", "image"), "sha256:built")  # type: ignore[arg-type]
     assert not engine.pushed
+
+
+@pytest.mark.parametrize(
+    ("scored", "served", "equal"),
+    [
+        (pd.Timestamp("2024-05-31T08:00:00"), "2024-05-31T08:00:00", True),
+        (datetime.date(2024, 5, 31), "2024-05-31T00:00:00", True),
+        (pd.Timestamp("2024-05-31T08:00:00"), "2024-05-31T08:00:01", False),
+        (pd.Timedelta(minutes=90), "P0DT1H30M0S", True),
+        (pd.Timedelta(minutes=90), "P0DT1H31M0S", False),
+        (pd.Timestamp("2024-05-31"), "soon", False),
+    ],
+)
+def test_predicted_times_are_compared_as_moments(scored: Any, served: str, equal: bool) -> None:
+    """A time that was scored equals the text that the image answers if and only if it is the same moment."""
+    assert same(scored, served) is equal
+
+
+def test_decimals_and_optional_columns_can_be_sent() -> None:
+    """Decimals of the test data are sent as numbers, and an optional column that they lack is left out."""
+    test = pd.DataFrame({"x": [Decimal("1.25"), None]})
+    scored = scored_rows(test, pd.DataFrame({"y_pred": [1, 0]}), ["x", "y"], ["y"])
+    assert list(scored.rows) == [{"x": 1.25}, {"x": None}]
+
+
+@pytest.mark.parametrize("value", [float("inf"), b"bytes", [1.0, 2.0]])
+def test_test_data_that_nobody_could_send_are_named(value: Any) -> None:
+    """A value that JSON cannot express is an error of the test data that names the column."""
+    test = pd.DataFrame({"x": pd.Series([value], dtype="object")})
+    with pytest.raises(OptionsError, match="column 'x' holds"):
+        scored_rows(test, pd.DataFrame({"y_pred": [1]}), ["x"])

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,16 +57,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(model: Path, scratch: Path, **service: Any) -> Iterator[Gateway]:
-    """Start the gateway for a model folder; stop it by its process id."""
+def running(
+    model: Path, scratch: Path, *, env: Mapping[str, str] | None = None, prefix: tuple[str, ...] = (), **service: Any
+) -> Iterator[Gateway]:
+    """Start the gateway for a model folder, with more of an environment or behind a prefix; stop it by its id."""
     port = free_port()
     file = scratch / f"service-{port}.json"
     file.write_text(json.dumps({"name": "loans", "version": "3", "sha256": folder_sha256(model), **service}))
-    env = clean_environment(
-        PYTHONPATH=str(ROOT), MODEL_DIRECTORY=str(model), SERVICE_FILE=str(file), HOST="127.0.0.1", PORT=str(port)
-    )
+    settings = {"MODEL_DIRECTORY": str(model), "SERVICE_FILE": str(file), "HOST": "127.0.0.1", "PORT": str(port)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "cd4ml.serving"], env=env, cwd=scratch, stderr=subprocess.PIPE, text=True
+        [*prefix, sys.executable, "-m", "cd4ml.serving"],
+        env=clean_environment(PYTHONPATH=str(ROOT), **settings, **(env or {})),
+        cwd=scratch,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
         try:

@@ -1,0 +1,59 @@
+"""Predictions as JSON values."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from cd4ml.serving.model import Answer, ModelError
+
+
+def pairs(answer: Answer) -> list[dict[str, Any]]:
+    """Return `{"y_pred": …, "y_score": …}` for each row; None where the model gives no value or no finite number.
+
+    Raises:
+        ModelError: a value is of a type that JSON cannot express.
+    """
+    y_pred, y_score = answer
+    scores = [None] * len(y_pred) if y_score is None else [json_value(value) for value in y_score]
+    labels = [json_value(value) for value in y_pred]
+    return [{"y_pred": label, "y_score": score} for label, score in zip(labels, scores, strict=True)]
+
+
+def gaps(found: list[dict[str, Any]], *, scored: bool) -> list[int]:
+    """Return the rows that have no label, or no score though the model gives scores."""
+    return [at for at, pair in enumerate(found) if pair["y_pred"] is None or (scored and pair["y_score"] is None)]
+
+
+def json_value(value: Any) -> Any:
+    """Return a predicted value as JSON has it: times and durations in ISO 8601, None for what is missing or infinite.
+
+    Raises:
+        ModelError: JSON cannot express it.
+    """
+    if not isinstance(value, str | bytes) and hasattr(value, "dtype") and getattr(value, "ndim", 1) == 0:
+        value = pd.Timestamp(value) if value.dtype.kind == "M" else value.item()
+    if isinstance(value, bool | str):
+        return str(value) if isinstance(value, str) else value
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float | Decimal):
+        return _number(value)
+    if isinstance(value, datetime.timedelta):
+        return pd.Timedelta(value).isoformat()
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    raise ModelError(f"the model predicts values of the type {type(value).__name__}, which JSON cannot express")
+
+
+def _number(value: float | Decimal) -> int | float | None:
+    """Return a finite number; a decimal without a fraction stays whole."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else float(value)
