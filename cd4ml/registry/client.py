@@ -25,6 +25,8 @@ LOOKUP_SECONDS: Final = 10.0
 DOWNLOAD_SECONDS: Final = 1800.0
 _WORKER: Final = Path(__file__).with_name("worker.py")
 _URI: Final = re.compile(r"models:/(?P<name>[^/@:\\%\x00-\x1f]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[A-Za-z0-9._-]+))")
+_DATABRICKS: Final = "databricks"
+_UNITY_CATALOG: Final = "databricks-uc"
 _LOCAL: Final = re.compile(r"sqlite:///|file:(//(localhost)?(?=/))?")
 _HOST_AND_PORT: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+(/.*)?")
 # Within MLflow a request fails after these; the deadlines above hold whatever it does.
@@ -68,7 +70,8 @@ def fetch(
     Args:
         uri: `models:/<name>/<version>`, `models:/<name>@<alias>`, or a local folder that holds an MLflow model.
         directory: where files of a registered model are put; must be empty or absent.
-        tracking_uri: the registry; default: MLFLOW_TRACKING_URI of `environ`.
+        tracking_uri: MLflow's server; default: MLFLOW_TRACKING_URI of `environ`. Where MLFLOW_REGISTRY_URI is set, the
+            registry is there.
 
     Raises:
         OptionsError: the URI is of no allowed form, or no registry is named.
@@ -164,15 +167,16 @@ def _ask(
     seconds: Sequence[float],
 ) -> list[dict[str, Any]]:
     """Have the worker carry out operations; each answer must be there in its own time."""
-    registry = tracking_uri or environ.get("MLFLOW_TRACKING_URI")
-    if not registry:
-        raise OptionsError("no registry is named", advice="Set tracking-uri or MLFLOW_TRACKING_URI.")
-    _check_local(registry)
+    tracking = tracking_uri or environ.get("MLFLOW_TRACKING_URI") or ""
+    tracking, registry = addresses(tracking, environ.get("MLFLOW_REGISTRY_URI") or "", str(operations[0]["name"]))
+    for address in {tracking: None, registry: None}:
+        _check_local(address)
+    request = {"tracking_uri": tracking, "registry_uri": registry, "operations": list(operations)}
     process = start([sys.executable, "-I", str(_WORKER)], environ={**environ, **_LIMITS}, stdin=subprocess.PIPE)
     assert process.stdin and process.stdout and process.stderr
     try:
         with suppress(BrokenPipeError):  # a worker that could not start says why on standard error
-            process.stdin.write(json.dumps({"tracking_uri": registry, "operations": list(operations)}).encode())
+            process.stdin.write(json.dumps(request).encode())
             process.stdin.close()
         lines, errors = _lines(process.stdout), _lines(process.stderr)
         return [_answer(lines, errors, registry, limit) for limit in (START_SECONDS, *seconds)][1:]
@@ -180,6 +184,27 @@ def _ask(
         end(process)
         for stream in (process.stdout, process.stderr):
             stream.close()
+
+
+def addresses(tracking: str, registry: str, name: str) -> tuple[str, str]:
+    """Return where runs are tracked and where models are registered, as MLflow resolves them: they may be two places.
+
+    Args:
+        tracking: the tracking server, "" if nobody named one.
+        registry: what MLFLOW_REGISTRY_URI names, "" for nothing.
+        name: of the model. At Databricks one with three parts is in Unity Catalog, another in the workspace.
+
+    Raises:
+        OptionsError: neither is named.
+    """
+    if not (tracking or registry):
+        raise OptionsError("no registry is named", advice="Set tracking-uri or MLFLOW_TRACKING_URI.")
+    if tracking.partition(":")[0] == _UNITY_CATALOG:  # which tracks nothing itself
+        registry, tracking = registry or tracking, tracking.replace(_UNITY_CATALOG, _DATABRICKS, 1)
+    if not registry and tracking.partition(":")[0] == _DATABRICKS and name.count(".") == 2:
+        registry = tracking.replace(_DATABRICKS, _UNITY_CATALOG, 1)
+    registry = registry or tracking
+    return tracking or registry.replace(_UNITY_CATALOG, _DATABRICKS, 1), registry
 
 
 def _check_local(registry: str) -> None:
@@ -190,7 +215,7 @@ def _check_local(registry: str) -> None:
         meant = f" For a server write http://{path}." if _HOST_AND_PORT.fullmatch(registry) else ""
         raise UnavailableError(
             f"The registry's store {path} does not exist.",
-            advice=f"Check tracking-uri or MLFLOW_TRACKING_URI.{meant}",
+            advice=f"Check tracking-uri, MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI.{meant}",
         )
 
 
@@ -239,7 +264,8 @@ def _refuse(answer: Mapping[str, str], registry: str) -> None:
         raise MissingModelError(f"The registry at {redacted(registry)}: {message.rstrip('.')}.{there}")
     raise UnavailableError(
         f"The registry at {redacted(registry)} cannot be used: {message}",
-        advice="Check its address (tracking-uri or MLFLOW_TRACKING_URI), its credentials, and that it runs.",
+        advice="Check its address (tracking-uri, MLFLOW_TRACKING_URI, MLFLOW_REGISTRY_URI), its credentials, and that "
+        "it runs.",
     )
 
 

@@ -31,7 +31,7 @@ def main() -> int:
     # Answers have standard output to themselves: what a library prints goes to standard error.
     answers, sys.stdout = sys.stdout, sys.stderr
     # Importing MLflow takes up to 20 seconds on a cold machine; that a server is down can be said before.
-    problem = _unreachable(request["tracking_uri"])
+    problem = _unreachable(request["registry_uri"]) or _unreachable(request["tracking_uri"])
     if problem:
         print(json.dumps({"error": "unavailable", "message": problem}), flush=True, file=answers)
         return 1
@@ -39,7 +39,7 @@ def main() -> int:
     from mlflow.exceptions import MlflowException
 
     mlflow.set_tracking_uri(request["tracking_uri"])
-    mlflow.set_registry_uri(request["tracking_uri"])
+    mlflow.set_registry_uri(request["registry_uri"])
     client = mlflow.MlflowClient()
     print(json.dumps({"ready": True}), flush=True, file=answers)
     answer: dict[str, Any] = {}

@@ -94,7 +94,9 @@ class Options(declaration.Options):
     startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0)
     build_network: Network = option("Network of the build's commands.", default=Network.DEFAULT)
     extra_ca: str | None = option("Certificates that the build trusts as well; they do not get into the image.")
-    tracking_uri: str | None = option("MLflow's registry; default: MLFLOW_TRACKING_URI.")
+    tracking_uri: str | None = option(
+        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+    )
 
 
 @dataclass(kw_only=True)

@@ -88,7 +88,9 @@ class Options(declaration.Options):
     sample_every: int = option(
         "Look at every n-th row only: faster, less sure, and the report says so first.", default=1
     )
-    tracking_uri: str | None = option("The MLflow registry (default: MLFLOW_TRACKING_URI).")
+    tracking_uri: str | None = option(
+        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+    )
     include_values: bool = option("Name new categories in the report; they are values of the data.", default=False)
 
 

@@ -49,7 +49,9 @@ class Options(declaration.Options):
     model: str | None = option("Registered model whose alias is moved.", example="credit")
     version: str | None = option("Version to promote; its files must be the ones in the canary's image.", example="7")
     alias: str = option("Alias of the production version.", default="champion")
-    tracking_uri: str | None = option("The MLflow registry (default: MLFLOW_TRACKING_URI).")
+    tracking_uri: str | None = option(
+        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+    )
     reports: str | None = option("Folder of the reports that the canary was deployed on, to verify them once more.")
     required_stages: tuple[str, ...] = option("Stages whose reports must have passed, if given.", default=REQUIRED)
     rollback: bool = option("Take back: the canary if there is one, else the last promotion.", default=False)

@@ -66,7 +66,9 @@ class Options(declaration.Options):
     positive_label: str | None = option("Class whose probability is the score (default: the greater of two).")
     bootstrap: bool = option("Allow that there is no production model yet; the report says so.", default=False)
     allow_same_model: bool = option("Allow candidate and production to be the same files.", default=False)
-    tracking_uri: str | None = option("The MLflow registry (default: MLFLOW_TRACKING_URI).")
+    tracking_uri: str | None = option(
+        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+    )
     timeout: float = option("Seconds that one model may take to score one table.", default=900.0)
     memory_limit: float | None = option("GiB of address space that a model's process may take (default: no limit).")
 

@@ -20,6 +20,7 @@ import pytest
 from cd4ml.data.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.registry import MissingModelError, alias_version, fetch, set_alias, version_exists
+from cd4ml.registry.client import addresses
 from cd4ml.wording import redacted
 from tests import models, registries
 from tests.conftest import ROOT
@@ -207,7 +208,8 @@ def test_server_down__unavailable_in_time() -> None:
 
 def test_server_down__said_before_mlflow_is_imported() -> None:
     """That nobody listens needs no MLflow to be said: its import alone may outlast the promise on a cold machine."""
-    request = {"tracking_uri": f"http://127.0.0.1:{registries.free_port()}", "operations": []}
+    address = f"http://127.0.0.1:{registries.free_port()}"
+    request = {"tracking_uri": address, "registry_uri": address, "operations": []}
     without_packages = [sys.executable, "-I", "-S", str(ROOT / "cd4ml" / "registry" / "worker.py")]
     result = subprocess.run(
         without_packages, input=json.dumps(request), env={}, capture_output=True, text=True, check=False
@@ -340,3 +342,46 @@ def test_redacted(text: str) -> None:
 
     assert "SEC" not in shown and "RET" not in shown
     assert "***@h" in shown
+
+
+@pytest.mark.parametrize(
+    ("tracking", "registry", "name", "expected"),
+    [
+        ("http://t", "", "credit", ("http://t", "http://t")),
+        ("http://t", "http://r", "credit", ("http://t", "http://r")),
+        ("", "http://r", "credit", ("http://r", "http://r")),
+        ("databricks", "", "credit", ("databricks", "databricks")),
+        ("databricks", "", "main.ml.credit", ("databricks", "databricks-uc")),
+        ("databricks://prod", "", "main.ml.credit", ("databricks://prod", "databricks-uc://prod")),
+        ("databricks", "databricks-uc://other", "main.ml.credit", ("databricks", "databricks-uc://other")),
+        ("databricks-uc", "", "main.ml.credit", ("databricks", "databricks-uc")),
+        ("databricks-uc://prod", "", "main.ml.credit", ("databricks://prod", "databricks-uc://prod")),
+        ("", "databricks-uc", "main.ml.credit", ("databricks", "databricks-uc")),
+    ],
+)
+def test_addresses__as_mlflow_resolves_them(tracking: str, registry: str, name: str, expected: tuple[str, str]) -> None:
+    """Runs are tracked at one address and models registered at another, where both are named or Databricks is."""
+    assert addresses(tracking, registry, name) == expected
+
+
+def test_registry_apart_from_tracking__asked(tmp_path: Path) -> None:
+    """A champion that only the registry knows is found; the tracking store, which knows none, is not believed."""
+    tracking, registry = registries.new_store(tmp_path / "tracking"), registries.new_store(tmp_path / "registry")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "MLmodel").write_text("flavors: {}\n")
+    registries.register(registry, "credit", [folder], aliases={"champion": "1"})
+    environ = {**os.environ, "MLFLOW_REGISTRY_URI": registry}
+
+    assert alias_version("credit", "champion", tracking_uri=tracking, environ=environ) == "1"
+    assert alias_version("credit", "champion", tracking_uri=tracking, environ=dict(os.environ)) is None
+    _, identity = fetch("models:/credit@champion", tmp_path / "x", tracking_uri=tracking, environ=environ)
+    assert identity.version == "1"
+
+
+def test_registry_that_is_down__not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    """A registry that does not answer is an error, though the tracking store beside it does."""
+    environ = {**os.environ, "MLFLOW_REGISTRY_URI": f"http://127.0.0.1:{registries.free_port()}"}
+
+    with pytest.raises(UnavailableError):
+        alias_version("credit", "champion", tracking_uri=registries.new_store(tmp_path / "t"), environ=environ)
