@@ -21,6 +21,9 @@ from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
 from cd4ml.report import Check, Status
 
+# What a check counts: rows that break it, or columns.
+ROWS: Final = "failing-rows"
+COLUMNS: Final = "failing-columns"
 _LONGEST_DEMAND: Final = 200
 _LONGEST_VALUE: Final = 100
 _MOST_NAMES: Final = 5
@@ -34,12 +37,15 @@ class Rule:
     Attributes:
         held: the sentence where it holds.
         broken: how the sentence begins where it is broken; in how many rows, or by what, follows.
+        counts: what is counted where it is broken: rows, or columns. Of a type that is only compared it is the column,
+            of one that values are coerced to the rows whose values cannot be.
     """
 
     name: str
     column: str
     held: str
     broken: str
+    counts: str = ROWS
 
     @property
     def id(self) -> str:
@@ -76,10 +82,10 @@ def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
         yield Rule(name="unique", column=", ".join(demanded.unique), held=held, broken=broken)
     if demanded.strict:
         held, broken = "The table has no other columns than the schema.", "The schema does not name these columns:"
-        yield Rule(name="strict", column="", held=held, broken=broken)
+        yield Rule(name="strict", column="", held=held, broken=broken, counts=COLUMNS)
     if demanded.ordered:
         held, broken = "The columns stand in the schema's order.", "These columns are not in the schema's order:"
-        yield Rule(name="ordered", column="", held=held, broken=broken)
+        yield Rule(name="ordered", column="", held=held, broken=broken, counts=COLUMNS)
 
 
 def _present(name: str, columns: Sequence[str], *, regex: bool = False) -> Rule:
@@ -87,7 +93,7 @@ def _present(name: str, columns: Sequence[str], *, regex: bool = False) -> Rule:
     broken = f"Column `{name}` is missing{nearest(name, columns)}; the schema requires it"
     if regex:
         broken = f"No column matches `{name}`; the schema requires one"
-    return Rule(name="present", column=name, held=f"Column `{name}` is there.", broken=broken)
+    return Rule(name="present", column=name, held=f"Column `{name}` is there.", broken=broken, counts=COLUMNS)
 
 
 def _index_rules(index: IndexRules) -> Iterator[Rule]:
@@ -109,7 +115,7 @@ def _part_rules(name: str, part: Part, subject: str = "") -> Iterator[Rule]:
     start = f"{subject[0].upper()}{subject[1:]}"
     if part.dtype is not None:
         held, broken = f"{start} is of type {part.dtype}.", f"{start} is not of type {part.dtype}"
-        yield Rule(name="dtype", column=name, held=held, broken=broken)
+        yield Rule(name="dtype", column=name, held=held, broken=broken, counts=ROWS if part.coerce else COLUMNS)
     if not part.nullable:
         held, broken = f"{start} has a value in every row.", f"{start} has no value"
         yield Rule(name="not-nullable", column=name, held=held, broken=broken)
@@ -162,8 +168,11 @@ def tolerated(checks: Sequence[Check], warn: Collection[str], budgets: Mapping[s
     ids = [check.id for check in checks]
     for option, name in [*(("warn", name) for name in warn), *(("budget", name) for name in budgets)]:
         if name not in ids:
-            raise OptionsError(f"{option}: `{name}` is no check here{nearest(name, ids)}")
+            raise OptionsError(f"{option}: unknown check `{name}`{nearest(name, ids)}")
+    of_rows = {check.id for check in checks if check.metric == ROWS}
     for name, share in budgets.items():
+        if name not in of_rows:
+            raise OptionsError(f"budget: `{name}` is not a check of rows, and a budget is a share of rows")
         if not 0 < share < 1:
             raise OptionsError(f"budget: {name} must be above 0 and below 1, got {share:g}")
     result = [_within(check, budgets[check.id]) if check.id in budgets else check for check in checks]
@@ -172,7 +181,7 @@ def tolerated(checks: Sequence[Check], warn: Collection[str], budgets: Mapping[s
 
 def _within(check: Check, share: float) -> Check:
     """Return a check of rows with its budget as the limit."""
-    if check.metric != "failing-rows" or check.status is Status.ERROR or not check.n:
+    if check.status is Status.ERROR or not check.n:
         return check
     allowed = floor(Fraction(Decimal(repr(share))) * check.n)
     passed = isinstance(check.value, int) and check.value <= allowed
@@ -197,7 +206,7 @@ def _warned(check: Check) -> Check:
 
 def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Check:
     """Return the check of one rule."""
-    shared: dict[str, Any] = {"id": rule.id, "metric": "failing-rows", "limit": 0, "n": rows}
+    shared: dict[str, Any] = {"id": rule.id, "metric": rule.counts, "limit": 0, "n": rows}
     if finding is None:
         return Check(**shared, status=Status.PASSED, value=0, message=rule.held)
     if finding.crash:
@@ -206,16 +215,23 @@ def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Chec
             status=Status.ERROR,
             reason="check-crashed",
             message=f"The check {rule.id} could not be evaluated: {said(finding.crash, values)}.",
-            advice="Mend the check: what it cannot look at, it cannot pass.",
+            advice="Fix the check: what it cannot look at, it cannot pass.",
         )
     return Check(
         **shared,
         status=Status.FAILED,
         reason=f"schema-{rule.name.partition('#')[0].replace('_', '-')}",
-        value=finding.failing,
+        value=_failing(rule, finding, rows),
         message=f"{rule.broken}{_extent(rule, finding, rows, values)}.",
-        advice="Mend the data, or change the schema in a reviewed change.",
+        advice="Fix the data, or change the schema in a reviewed change.",
     )
+
+
+def _failing(rule: Rule, finding: Finding, rows: int) -> int:
+    """Return how many rows or columns break a rule: of a type that cannot be coerced as a whole, every row."""
+    if rule.name != "dtype":
+        return finding.failing
+    return 1 if rule.counts == COLUMNS else finding.failing if finding.samples else rows
 
 
 def said(raised: Raised, values: bool) -> str:
@@ -227,17 +243,18 @@ def said(raised: Raised, values: bool) -> str:
 
 def _extent(rule: Rule, finding: Finding, rows: int, values: bool) -> str:
     """Return by what, or in how many rows, a rule is broken, with a few examples."""
-    if finding.columns:
+    found = f"; it is {finding.columns[0]}" if finding.columns and rule.name == "dtype" else ""
+    if finding.columns and not found:
         few = ", ".join(finding.columns[:_MOST_NAMES])
         more = f" and {len(finding.columns) - _MOST_NAMES} more" if len(finding.columns) > _MOST_NAMES else ""
-        return f"; it is {few}" if rule.name == "dtype" else f" {few}{more}"
+        return f" {few}{more}"
     if not (finding.samples or finding.by_row):
-        return ""
+        return found
     shown = finding.samples[:3]
     telling = values and rule.name != "not-nullable"
     examples = [f"row {row}: {shortened(value)}" if telling else f"row {row}" for row, value in shown]
     extent = f"{finding.failing} of {rows} rows{', e.g. ' if examples else ''}{', '.join(examples)}"
-    return f" {extent}" if rule.broken.endswith(":") else f" in {extent}"
+    return f" {extent}" if rule.broken.endswith(":") else f" in {extent}{found}"
 
 
 def shortened(value: Any) -> str:
@@ -254,5 +271,5 @@ def unfinished(error: Raised, rows: int, values: bool) -> Check:
         reason="check-crashed",
         n=rows,
         message=f"The schema could not be evaluated: {said(error, values)}.",
-        advice="Mend the schema, or leave out what pandera cannot handle (nested values, for one).",
+        advice="Fix the schema, or leave out what pandera cannot handle (nested values, for one).",
     )

@@ -44,7 +44,7 @@ def finite(infinite: Iterable[tuple[str, int]], n: int, allowed: Sequence[str]) 
                 limit=0,
                 n=n,
                 message=f"{name}: {count} of {n} values are infinite.",
-                advice="Mend the data, or name the column in allow-infinite." if count else None,
+                advice="Fix the data, or name the column in allow-infinite." if count else None,
             )
 
 
@@ -64,7 +64,7 @@ def lossless(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
             value=count,
             limit=0,
             n=n,
-            message=f"{name}: {count} of {n} values are others once they are of the schema's type.",
+            message=f"{name}: coercing to the schema's type would change {count} of {n} values.",
             advice="Store the column in its own type, or demand the type that it has." if count else None,
         )
 

@@ -37,14 +37,18 @@ def audited(source: Source, schema: Schema, *, metadata: bool = True) -> Audit:
 
 def _leave_to_pandera(source: Source, schema: Schema, result: Audit) -> None:
     """Let pandera decide what the engine could not, on just the columns that it takes."""
-    from cd4ml.data.validation import Rest, infinite, lossy, partial, validate
+    from cd4ml.data.validation import Rest, infinite, lossy, partial, type_found, validate
 
     columns = source.schema.names()
     rest = Rest(whole=result.whole, left=result.left, together=result.together)
     index, hidden = _index(source, schema)
     frame = source.pandas([name for name in rest.columns(columns, schema) if name not in hidden])
     part, names = partial(schema, rest, columns)
-    result.findings = {**validate(frame, part, names, index), **result.findings}
+    found = validate(frame, part, names, index)
+    for (rule, name), finding in found.items():
+        if rule == "dtype" and name in frame:
+            finding.columns = [type_found(frame[name])]
+    result.findings = {**found, **result.findings}
     coercions = schema.coercions(result.whole, columns)
     result.infinite |= infinite(frame, coercions)
     result.changed |= lossy(frame, coercions)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _FEWEST_ROWS_PER_CATEGORY: Final = 10
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]*[A-Za-z0-9_]|[A-Za-z_]")
 _WORDS: Final = frozenset("true false null yes no on off y n nan inf".split())
+# A time zone by name; pandas and pandera name fixed offsets in different ways.
+_ZONE: Final = re.compile(r"[A-Za-z_]+(?:/[A-Za-z_-]+)*")
 _LARGEST: Final = 2**53
 _WIDEST: Final = 1e300
 
@@ -29,12 +31,14 @@ class Seen:
     """What was seen of a column.
 
     Attributes:
+        own: pandas' name of the type that it wrote the column with, if that is one of its own, such as `Int64`.
         lower, upper: of numbers and times, without infinities; of texts, their lengths.
         values: the different texts, or the whole numbers if there are at most two; None if there are too many.
         distinct: no batch of rows held a value twice.
     """
 
     stored: pl.DataType
+    own: str | None = None
     rows: int = 0
     missing: int = 0
     infinite: int = 0
@@ -91,14 +95,14 @@ def propose(source: Source, name: str, *, slack: float, most_categories: int) ->
         if not found.filled:
             faults.append(f"{column}: it holds no value; drop it from the data, or find out why")
         if found.infinite:
-            faults.append(f"{column}: {found.infinite} infinite values; mend them, or name it in allow-infinite")
+            faults.append(f"{column}: {found.infinite} infinite values; fix them, or name it in allow-infinite")
     lines += ["# Review: with strict, a column that is new blocks.", "strict: true", ""]
     return Proposal(text="\n".join(lines), rows=source.rows, faults=faults)
 
 
 def _look(source: Source, most_categories: int) -> dict[str, Seen]:
     """Read every value once."""
-    seen = {name: Seen(stored=stored) for name, stored in source.schema.items()}
+    seen = {name: Seen(stored=stored, own=source.types.get(name)) for name, stored in source.schema.items()}
     for batch in source.lazy().collect_batches(maintain_order=True, engine="streaming"):
         for name, found in seen.items():
             _add(found, by_name.values(batch, name), most_categories)
@@ -161,12 +165,11 @@ def _column(name: str, found: Seen, key: bool, slack: float) -> Iterator[str]:
     yield f"  {quoted(name)}:"
     dtype = _dtype(found)
     if dtype:
-        gaps = (
-            "  # whole numbers with gaps, which pandas reads so" if found.stored.is_integer() and found.missing else ""
-        )
-        yield f"    dtype: {dtype}{gaps}"
+        widened = found.stored.is_integer() and found.missing and found.own is None
+        yield f"    dtype: {dtype}{'  # whole numbers with gaps, which pandas reads so' if widened else ''}"
     else:
-        yield f"    # Review: type {found.stored} is not checked; a schema for pandas has no plain name for it."
+        kind = found.own or found.stored
+        yield f"    # Review: type {kind} is not checked; a schema for pandas has no plain name for it."
     if found.missing:
         share = 100 * found.missing / found.rows
         yield f"    nullable: true  # Review: {share:.3g} % of rows have no value; for a limit, set `budget` instead."
@@ -221,8 +224,12 @@ def _outward(value: float, direction: int) -> float:
 
 def _dtype(found: Seen) -> str | None:
     """Return the type as a pandera schema names it, None if it has no plain name."""
-    unsigned = str(found.stored) == "UInt64" and not found.missing
-    name = "uint64" if unsigned else pandas_name(found.stored, found.missing)
+    import polars as pl
+
+    unsigned = str(found.stored) == "UInt64" and not found.missing and found.own is None
+    name = "uint64" if unsigned else pandas_name(found.stored, found.missing, found.own)
+    if isinstance(found.stored, pl.Datetime) and _ZONE.fullmatch(found.stored.time_zone or ""):
+        return f"'datetime64[{found.stored.time_unit}, {found.stored.time_zone}]'"
     if name == "object" or name is None:
         return None
     return {"string[pyarrow]": "str", "datetime64[ns]": "'datetime64[ns]'"}.get(name, name)

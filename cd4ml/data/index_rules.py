@@ -15,7 +15,7 @@ from cd4ml.data.engine.rules import IndexRules
 from cd4ml.data.findings import INDEX, MOST_SAMPLES, Finding
 from cd4ml.data.pandas_metadata import Level
 from cd4ml.data.sources import Source
-from cd4ml.data.validation import infinite, lossy, validate
+from cd4ml.data.validation import infinite, lossy, type_found, validate
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -92,7 +92,11 @@ def hold_index(source: Source, schema: Schema, result: Audit) -> None:
     part.columns, part.index, part.checks, part.parsers = columns, None, [], []
     part.dtype, part.coerce, part.strict, part.ordered, part.unique = None, False, False, False, None
     names = {level.name: [test.name for test in level.tests] for level in rules.levels}
-    result.findings |= validate(frame, part, names, index)
+    found = validate(frame, part, names, index)
+    for (rule, label), finding in found.items():
+        if rule == "dtype":
+            finding.columns = [type_found(frame[label])]
+    result.findings |= found
     result.infinite |= infinite(frame, coerced)
     result.changed |= lossy(frame, coerced)
     for level in rules.levels:

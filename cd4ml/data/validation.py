@@ -263,6 +263,16 @@ def _cases(error: Any) -> tuple[int, list[tuple[Any, Any]]]:
     return len(by_row), [(int(row), value) for row, value in pairs]
 
 
+def type_found(column: pd.Series[Any]) -> str:
+    """Return the type of a column, and of objects what they are."""
+    from pandas.api.types import infer_dtype
+
+    if column.dtype != object:
+        return str(column.dtype)
+    gaps = " with gaps" if column.isna().any() else ""
+    return f"object ({infer_dtype(column, skipna=True)}{gaps})"
+
+
 def lossy(frame: pd.DataFrame, columns: Mapping[str, Any]) -> dict[str, int]:
     """Return how many values coercion changes, by column that is coerced from one kind of number to another.
 
@@ -281,21 +291,37 @@ def lossy(frame: pd.DataFrame, columns: Mapping[str, Any]) -> dict[str, int]:
         source = frame[name].dropna()
         number = is_numeric_dtype(source.dtype) or is_bool_dtype(source.dtype)
         changed = _changed(source, dtype) if number and not (is_float_dtype(source.dtype) and is_float(dtype)) else None
-        # A gap becomes true or false, by the kind of gap.
-        gaps = int(frame[name].isna().sum()) if is_bool(dtype) and not frame[name].empty else 0
-        if changed is not None or gaps:
-            found[name] = (changed or 0) + gaps
+        filled = _filled(frame[name][frame[name].isna()], dtype) if is_bool(dtype) else 0
+        if changed is not None or filled:
+            found[name] = (changed or 0) + filled
     return found
 
 
 def _changed(source: pd.Series[Any], dtype: Any) -> int | None:
-    """Return how many values are others once they have been coerced, None if they cannot be: pandera reports that."""
+    """Return how many values coercion changes, None if they cannot be coerced: pandera reports that."""
+    coerced = _coerced(source, dtype)
+    if coerced is None:
+        return None
+    try:
+        return int((coerced.astype(source.dtype) != source).sum())
+    except (TypeError, ValueError):
+        return None
+
+
+def _filled(gaps: pd.Series[Any], dtype: Any) -> int:
+    """Return how many gaps coercion turns into true or false, by the kind of gap; `boolean` keeps them."""
+    coerced = None if gaps.empty else _coerced(gaps, dtype)
+    return 0 if coerced is None else int(coerced.notna().sum())
+
+
+def _coerced(values: pd.Series[Any], dtype: Any) -> Any:
+    """Return values as pandera coerces them, None if they cannot be."""
     import numpy as np
 
     try:
         with user_code(), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return int((dtype.coerce(source).astype(source.dtype) != source).sum())
+            return dtype.coerce(values)
     except UserCodeError:
         return None
 

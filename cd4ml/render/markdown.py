@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cd4ml.render.numbers import interval, number, plural
-from cd4ml.render.terminal import safe
+from cd4ml.render.terminal import OF_COLUMNS, safe
 from cd4ml.report import Check, Report, Status
 
 # The platform drops a summary over 1 MiB whole.
@@ -101,12 +101,13 @@ def _row(check: Check) -> str:
     meaning = inert(check.message)
     if check.advice and check.status is not Status.PASSED:
         meaning += f" <b>{inert(check.advice)}</b>"
+    plain = check.metric == OF_COLUMNS  # a number of columns says less than the words
     cells = [
         MARK[check.status],
         inert(check.id),
-        inert(number(check.value, check.limit, check.baseline)),
+        "" if plain else inert(number(check.value, check.limit, check.baseline)),
         inert(interval(check.interval)),
-        inert(number(check.limit, check.value)),
+        "" if plain else inert(number(check.limit, check.value)),
         inert(number(check.baseline, check.value)),
         number(check.n),
         where + meaning,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cd4ml.render.numbers import number, plural
@@ -15,6 +16,9 @@ _MARK: Final = {
     Status.ERROR: "ERROR",
     Status.SKIPPED: "skipped",
 }
+# What checks of a table count: its rows, rows that break a rule, columns that do.
+OF_COLUMNS: Final = "failing-columns"
+_OF_TABLES: Final = ("rows", "rows-with-value", "failing-rows", OF_COLUMNS)
 _MOST_BLOCKING: Final = 50
 _MOST_PASSED: Final = 12
 
@@ -45,13 +49,30 @@ def terminal(report: Report, *, warned: bool = False) -> str:
         lines.append(f"  {safe(report.summary)}")
     blocking = [check for check in report.checks if check.status is not Status.PASSED]
     passed = [check for check in report.checks if check.status is Status.PASSED]
-    shown = [*blocking[:_MOST_BLOCKING], *passed[:_MOST_PASSED]]
+    tables = _tables(passed, report)
+    told = {id(check) for checks in tables.values() for check in checks}
+    singly = [check for check in passed if id(check) not in told]
+    shown = [*blocking[:_MOST_BLOCKING], *singly[:_MOST_PASSED]]
     for check in shown:
         lines.extend(_lines(check, report.summary))
-    hidden = len(report.checks) - len(shown)
+    for table, checks in tables.items():
+        rows = plural(report.metrics["rows"][table], "row")
+        lines.append(f"  {_MARK[Status.PASSED]:<8} {safe(table)}: {plural(len(checks), 'check')} passed on {rows}")
+    hidden = len(blocking) + len(singly) - len(shown)
     if hidden:
         lines.append(f"  … and {plural(hidden, 'more check')} in the report")
     return "\n".join(lines) + "\n"
+
+
+def _tables(passed: Sequence[Check], report: Report) -> dict[str, list[Check]]:
+    """Return the checks of whole tables that passed without a word, by table: one line for each says enough."""
+    rows = report.metrics.get("rows")
+    found: dict[str, list[Check]] = {}
+    for check in passed:
+        if isinstance(rows, Mapping) and rows and check.metric in _OF_TABLES and check.reason is None:
+            named = [table for table in rows if check.id.endswith(f"@{table}")]
+            found.setdefault((named or list(rows))[0], []).append(check)
+    return found
 
 
 def _lines(check: Check, summary: str) -> list[str]:
@@ -63,10 +84,17 @@ def _lines(check: Check, summary: str) -> list[str]:
     compared = {"limit": check.limit, "baseline": check.baseline}
     named = ", ".join(f"{name} {number(value, check.value)}" for name, value in compared.items() if value is not None)
     limit = f" ({named})" if named else ""
+    if check.metric == OF_COLUMNS:  # `present:age = 0` would read as its contrary
+        return [f"  {_MARK[check.status]:<8} {safe(check.id)}", *_explained(check, where, summary)]
     value = f" = {number(check.value, check.limit, check.baseline)}" if check.value is not None else ""
     size = f", n = {number(check.n)}" if check.n is not None else ""
     head = f"{check.id}{value}{limit}{size}"
-    lines = [f"  {_MARK[check.status]:<8} {safe(head)}"]
+    return [f"  {_MARK[check.status]:<8} {safe(head)}", *_explained(check, where, summary)]
+
+
+def _explained(check: Check, where: str, summary: str) -> list[str]:
+    """Return what the summary has not said already of a check that did not pass, and its advice."""
+    lines = []
     if check.status is not Status.PASSED:
         if where or check.message != summary:
             lines.append(f"           {safe(where + check.message)}")

@@ -128,7 +128,7 @@ def _for_serving(schema: Schema, training_only: Sequence[str]) -> Schema:
         OptionsError: a column that serving data need not have is not in the schema.
     """
     names = [part.name for part in schema.rules.columns]
-    unknown = [f"training-only: `{name}` is no column of the schema" for name in training_only if name not in names]
+    unknown = [f"training-only: `{name}` is not a column of the schema" for name in training_only if name not in names]
     if unknown:
         raise OptionsError(unknown)
     parts = [replace(part, required=part.required and part.name not in training_only) for part in schema.rules.columns]

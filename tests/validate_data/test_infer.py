@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -174,6 +175,34 @@ def test_proposal__is_met_by_its_own_data(
     (folder / "schema.yaml").write_text(proposal.text)
 
     assert audited(source, load_schema(str(folder / "schema.yaml"), folder)).findings == {}
+
+
+def test_nullable_types__are_proposed_as_pandas_noted_them(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Types of pandas' own and times with a zone are proposed by their names, and the data meet the proposal."""
+    frame = pd.DataFrame(
+        {
+            "rank": pd.array([1, None, 3], dtype="Int64"),
+            "paid": pd.array([True, None, False], dtype="boolean"),
+            "rate": pd.array([0.5, None, 1.5], dtype="Float32"),
+            "word": pd.array(["a", None, "b"], dtype="string"),
+            "when": pd.to_datetime(["2026-01-01"] * 3).tz_localize("America/Sao_Paulo"),
+            "count": pd.array([1, None, 3], dtype="int32[pyarrow]"),
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
+
+    assert cd4ml("schema", "infer", "--data", "t.parquet").code == 0
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
+
+    assert {name: column.get("dtype") for name, column in written(tmp_path).items()} == {
+        "rank": "Int64",
+        "paid": "boolean",
+        "rate": "Float32",
+        "word": "str",
+        "when": "datetime64[us, America/Sao_Paulo]",
+        "count": None,
+    }
+    assert run.code == 0, run.report["summary"]
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))

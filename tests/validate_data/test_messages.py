@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Run
@@ -101,3 +103,72 @@ def test_one_demand_of_column_and_table__is_one_check(cd4ml: Command, tmp_path: 
 
     found = [check["status"] for check in run.report["checks"] if check["id"] == "unique:id"]
     assert found == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "found"),
+    [
+        (
+            pd.Series(pd.to_datetime(["2026-01-01"] * 3)).dt.tz_localize("UTC"),
+            "'datetime64[ns]'",
+            "datetime64[us, UTC]",
+        ),
+        (pd.Series([True, None, False], dtype=object), "bool", "object (boolean with gaps)"),
+        (pd.Series([1, None, 2], dtype="Int64"), "str", "Int64"),
+        (pd.Series([True, None, False], dtype="boolean"), "bool", "boolean"),
+        (pd.Series(["x", "y", "z"]), "'datetime64[us, UTC]'", "str"),
+        (pd.Series([pd.Timestamp("2026-01-01").date()] * 3), "str", "object (date)"),
+        (pd.Series([1, 2, 3], dtype="int64[pyarrow]"), "str", "int64[pyarrow]"),
+    ],
+)
+def test_wrong_type__is_named_as_it_was_found(
+    cd4ml: Command, tmp_path: Path, values: pd.Series, dtype: str, found: str
+) -> None:
+    """A message about a type names the type that the column has, with its zone, and of objects what they are."""
+    pd.DataFrame({"seen": values}).to_parquet(tmp_path / "t.parquet")
+    (tmp_path / "schema.yaml").write_text(f"columns:\n  seen: {{dtype: {dtype}, nullable: true}}\n")
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
+
+    message = next(check["message"] for check in run.report["checks"] if check["id"] == "dtype:seen")
+    assert run.code == 1 and message.endswith(f"; it is {found}.")
+
+
+def test_whole_numbers_with_gaps__are_called_so(cd4ml: Command, tmp_path: Path) -> None:
+    """Whole numbers that pandas reads as float64 for their gaps are not called fractions."""
+    pq.write_table(pa.table({"seen": pa.array([1, None, 2])}), tmp_path / "t.parquet")
+    (tmp_path / "schema.yaml").write_text("columns:\n  seen: {dtype: int64, nullable: true}\n")
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
+
+    assert run.code == 1 and "; it is float64 (whole numbers with gaps)" in run.report["summary"]
+
+
+def test_budget_of_rows__is_for_checks_of_rows_only(cd4ml: Command, tmp_path: Path) -> None:
+    """A wrong type is one fault of a column, and no share of rows that a budget could cover."""
+    pd.DataFrame({"age": ["x"] * 200}).to_parquet(tmp_path / "t.parquet", index=False)
+    (tmp_path / "schema.yaml").write_text("columns:\n  age: {dtype: int64}\n  rank: {dtype: int64}\n")
+    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml"]
+
+    for name in ("dtype:age", "present:rank"):
+        run = cd4ml(*command, "--budget", f"{name}=0.5")
+        assert run.code == 2 and "not a check of rows" in run.report["summary"]
+
+
+def test_terminal__says_once_what_passed_of_each_table(
+    cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many columns hold, one line says so of each table; what does not hold is shown without a number."""
+    for name in ("a.parquet", "b.parquet"):
+        pd.DataFrame({f"c{number}": [1, 2] for number in range(30)}).to_parquet(tmp_path / name, index=False)
+    columns = "\n".join(f"  c{number}: {{dtype: int64}}" for number in range(30))
+    (tmp_path / "schema.yaml").write_text(f"columns:\n{columns}\n  rank: {{dtype: int64}}\n")
+
+    run = cd4ml("validate-data", "--data", "a.parquet", "--data", "b.parquet", "--schema", "schema.yaml", capsys=capsys)
+
+    lines = [line.strip() for line in run.stdout.splitlines()]
+    assert [line for line in lines if line.startswith("ok")] == [
+        "ok       a.parquet: 91 checks passed on 2 rows",
+        "ok       b.parquet: 91 checks passed on 2 rows",
+    ]
+    assert "FAILED   present:rank@a.parquet" in lines

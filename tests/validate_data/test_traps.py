@@ -98,6 +98,30 @@ def test_gap_coerced_to_a_boolean__blocks(validate: Validate, table: pd.DataFram
     assert "lossless:a" in failed(validate(table, "columns:\n  a: {dtype: bool, coerce: true}\n"))
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype", "changed"),
+    [
+        ([True, None, False], "boolean", {}),
+        ([1, None, 3], "Int64", {"lossless:a": 0}),
+        ([1.0, None, 3.5], "Int64", {"dtype:a": 3}),
+        ([1.0, None, 3.0], "Float32", {}),
+        (["x", None, "y"], "string", {}),
+    ],
+    ids=["booleans", "whole numbers", "fractions", "numbers", "texts"],
+)
+def test_gap_that_a_nullable_type_keeps__is_not_counted_as_changed(
+    validate: Validate, values: list[Any], dtype: str, changed: dict[str, int]
+) -> None:
+    """Gaps that coercion leaves gaps are no values that it changes."""
+    table = pd.DataFrame({"a": pd.Series(values, dtype=object if True in values else None)})
+
+    run = validate(table, f"columns:\n  a: {{dtype: {dtype}, coerce: true, nullable: true}}\n")
+
+    lossless = {item["id"]: item["value"] for item in run.report["checks"] if item["id"] == "lossless:a"}
+    broken = {item["id"]: item["value"] for item in run.report["checks"] if item["status"] != "passed"}
+    assert lossless | broken == changed
+
+
 def test_optional_columns_all_absent__blocks(validate: Validate) -> None:
     """A schema whose columns are all optional says nothing about a table that has none of them."""
     schema = "columns:\n  a: {dtype: int64, required: false, checks: {greater_than: 0}}\n"

@@ -258,7 +258,9 @@ def _judge(
         actual = target.pandas_name(facts.nulls or 0)
         proofs["dtype"] = origin["nulls"]
         if not meets(part.dtype, actual):
-            result.findings["dtype", name] = Finding(failing=1, columns=[actual])
+            gaps = {"object": " (boolean with gaps)", "float64": " (whole numbers with gaps)"}
+            odd = gaps.get(actual, "") if actual != pandas_name(target.coerced, 0, target.own) else ""
+            result.findings["dtype", name] = Finding(failing=1, columns=[f"{actual}{odd}"])
     if not part.nullable:
         proofs["not-nullable"] = origin["nans"] if facts.nans else origin.get("nans", origin["nulls"])
         if facts.missing:
