@@ -21,6 +21,7 @@ from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.options import nearest
 from cd4ml.process import interruptible
+from cd4ml.reading import outside
 from cd4ml.render.terminal import safe
 from cd4ml.run_pipeline import DESCRIPTIONS, run_pipeline, run_plan
 from cd4ml.run_schema import SUMMARY, run_schema
@@ -76,6 +77,10 @@ def _run(arguments: list[str], door: Door) -> int:
     except Cd4mlError as error:  # not even the report could be written
         print(f"cd4ml {name}: {safe(door.redactor.text(str(error)))}", file=door.stderr)
         return error.exit_code.code
+    except OSError as error:
+        told = outside(error)
+        print(f"cd4ml {name}: {safe(door.redactor.text(str(told)))}", file=door.stderr)
+        return told.exit_code.code
 
 
 def _help() -> str:

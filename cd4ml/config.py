@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.options import Option, nearest
+from cd4ml.reading import text_file, yaml_document
 
 DEFAULTS: Final = "defaults"
 _LARGEST: Final = 1_000_000  # bytes; a configuration is written by hand
@@ -50,33 +51,12 @@ def read(path: Path, options: Mapping[str, tuple[Option, ...]]) -> Config:
 
 def _load(path: Path) -> Any:
     """Parse the file as YAML 1.2 (`on` and `no` are texts there)."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-    from ruamel.yaml.events import AliasEvent
-
     try:
-        if path.stat().st_size > _LARGEST:
-            raise OptionsError(f"{path}: larger than {_LARGEST} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = text_file(path, most=_LARGEST)
     except FileNotFoundError as error:
         advice = "Write it (the README shows one), or name another with the option config."
         raise OptionsError(f"{path}: no such file", advice=advice) from error
-    except UnicodeDecodeError as error:
-        raise OptionsError(f"{path}: no text in UTF-8") from error
-    except OSError as error:
-        raise OptionsError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        # A few hundred bytes of nested aliases expand to gigabytes; a configuration needs none.
-        for event in YAML(pure=True).parse(text):
-            if isinstance(event, AliasEvent):
-                raise OptionsError(f"{path}:{event.start_mark.line + 1}: YAML aliases are not supported")
-        document = YAML(pure=True).load(text)
-    except MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        told = ", ".join(part for part in (error.context, error.problem) if part)
-        raise OptionsError(f"{path}{line}: no valid YAML: {' '.join(told.split())}") from error
-    except (YAMLError, RecursionError) as error:
-        raise OptionsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+    document = yaml_document(text, path, aliases=False, lines=True)
     if document is None:
         return {}
     if not isinstance(document, Mapping):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,8 @@ from typing import Any, Final, TypeVar
 from cd4ml.errors import OptionsError
 
 _UNSET: Final = dataclasses.MISSING
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LONGEST_SHOWN: Final = 100
 
 
 class Kind(Enum):
@@ -275,6 +278,8 @@ def _text(raw: Any) -> str:
     text = str(raw)
     if "\x00" in text:
         raise ValueError("must not contain a NUL character")
+    if _SURROGATE.search(text):
+        raise ValueError("must be UTF-8 (a byte of another encoding, or half of an escaped surrogate pair)")
     return text.strip()
 
 
@@ -285,7 +290,7 @@ def _integer(raw: Any) -> int:
             raise ValueError
         return int(str(raw).strip())
     except ValueError:
-        raise ValueError(f"expected a whole number, got {raw!r}") from None
+        raise ValueError(f"expected a whole number, got {_shown(raw)}") from None
 
 
 def number(raw: Any) -> float:
@@ -299,10 +304,16 @@ def number(raw: Any) -> float:
             raise ValueError
         value = float(str(raw).strip())
     except ValueError:
-        raise ValueError(f"expected a number, got {raw!r}") from None
+        raise ValueError(f"expected a number, got {_shown(raw)}") from None
     if not math.isfinite(value):
-        raise ValueError(f"expected a finite number, got {raw!r}")
+        raise ValueError(f"expected a finite number, got {_shown(raw)}")
     return value
+
+
+def _shown(raw: Any) -> str:
+    """Return a value as a message shows it."""
+    text = repr(raw)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}… ({len(text):,} characters)"
 
 
 def _boolean(raw: Any) -> bool:

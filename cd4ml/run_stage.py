@@ -23,6 +23,7 @@ from cd4ml.git import Checkout
 from cd4ml.options import Layer, OnFailed, OnInconclusive, RunOptions, as_values, declared, resolve
 from cd4ml.options import Options as StageOptions
 from cd4ml.process import contained
+from cd4ml.reading import outside
 from cd4ml.render.markdown import LARGEST, markdown
 from cd4ml.render.numbers import duration
 from cd4ml.render.terminal import safe, terminal
@@ -57,8 +58,8 @@ def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
         with contained():
             report = stage.run(options, run_context)
     except Interrupted as error:
-        told = UnavailableError(f"The run was ended by {error.name} before a verdict.", advice="Run it again.")
-        state.finish(error_report(name, told), EXIT_UNAVAILABLE, show_json=state.json)
+        ended = UnavailableError(f"The run was ended by {error.name} before a verdict.", advice="Run it again.")
+        state.finish(error_report(name, ended), EXIT_UNAVAILABLE, show_json=state.json)
         raise
     except Cd4mlError as error:
         return state.finish(error_report(name, error), error.exit_code, show_json=state.json)
@@ -66,6 +67,9 @@ def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
         if (error.name or "").partition(".")[0] == "cd4ml":
             return state.defect(error)
         return state.finish(error_report(name, _missing_library(name, error)), EXIT_UNAVAILABLE, show_json=state.json)
+    except OSError as error:
+        told = outside(error)
+        return state.finish(error_report(name, told), told.exit_code, show_json=state.json)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a report and exit code 70
         return state.defect(error)
     return state.finish(report, exit_code(report, run_options), show_json=run_options.json)

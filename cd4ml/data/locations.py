@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from cd4ml.data.missing import missing_file
 from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.reading import text_file, yaml_document
 
 
 class Folder:
@@ -72,16 +73,13 @@ def pointed_at(pointer: Path) -> Path:
 
 def _only_out(pointer: Path) -> dict[str, Any]:
     """Return the one file that a pointer names, with its hash."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    if not pointer.is_file():
-        raise missing_file(pointer)
     try:
-        written = YAML(typ="safe", pure=True).load(pointer.read_text(encoding="utf-8"))
+        written = yaml_document(text_file(pointer), pointer)
         (out,) = written["outs"]
         md5, path = str(out["md5"]), Path(str(out["path"]))
-    except (YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except FileNotFoundError:
+        raise missing_file(pointer) from None
+    except (KeyError, TypeError, ValueError) as error:
         raise OptionsError(f"{pointer}: no DVC pointer to one file with its MD5") from error
     if md5.endswith(".dir") or path.is_absolute() or ".." in path.parts:
         raise OptionsError(f"{pointer}: only a pointer to one file beside it is followed")

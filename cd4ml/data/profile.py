@@ -20,6 +20,7 @@ from cd4ml.data.columns import Family, family
 from cd4ml.data.grids import Grid, Spacing
 from cd4ml.data.sources import Source
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.reading import text_file
 
 VERSION: Final = "1"
 _ADVICE: Final = "Make the profile again from the reference data with `save-profile`."
@@ -100,13 +101,11 @@ def read(path: Path) -> Profile:
         OptionsError: it is no profile, one of another version, or one that was changed.
     """
     try:
-        if path.stat().st_size > _LARGEST or not path.is_file():
-            raise OptionsError(f"{path}: no reference profile", advice=_ADVICE)
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UnavailableError(f"{path}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise OptionsError(f"{path}: no reference profile: not UTF-8", advice=_ADVICE) from error
+        text = text_file(path, most=_LARGEST)
+    except FileNotFoundError as error:
+        raise UnavailableError(f"{path}: no such file.") from error
+    except OptionsError as error:
+        raise OptionsError(f"{error.message}: no reference profile", advice=_ADVICE) from error
     try:
         return from_json(text)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

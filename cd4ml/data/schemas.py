@@ -19,6 +19,7 @@ from cd4ml.data.missing import missing_file
 from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import nearest
+from cd4ml.reading import text_file, yaml_document
 
 _OLD_KEYS: Final = frozenset({"pandas_dtype", "allow_duplicates"})
 # Keys of a column in pandera's YAML that are no checks.
@@ -116,16 +117,11 @@ def _refuse(problems: Sequence[str]) -> None:
 
 def _read_yaml(path: Path) -> tuple[str, Mapping[str, Any]]:
     """Read pandera's YAML without pandera."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    if not path.is_file():
-        raise missing_file(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        written = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise OptionsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+        text = text_file(path)
+    except FileNotFoundError:
+        raise missing_file(path) from None
+    written = yaml_document(text, path)
     if not isinstance(written, Mapping) or not isinstance(written.get("columns"), Mapping):
         raise OptionsError(f"{path}: no pandera schema: it has no mapping `columns`")
     if "polars" in str(written.get("api", "")) + str(written.get("schema_type", "")):

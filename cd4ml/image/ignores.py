@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import nearest
+from cd4ml.reading import text_file, yaml_document
 
 _KEYS: Final = ("id", "package", "reason", "expires")
 _REQUIRED: Final = ("id", "reason", "expires")
@@ -56,19 +57,11 @@ def read_ignores(path: Path) -> Sequence[Ignore]:
 
 def _load(path: Path) -> Any:
     """Parse the file as YAML 1.2 without aliases."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        if path.stat().st_size > _LARGEST:
-            raise OptionsError(f"{path}: larger than {_LARGEST} bytes")
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = text_file(path, most=_LARGEST)
     except FileNotFoundError as error:
         raise UnavailableError(f"{path}: no such file.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnavailableError(f"{path}: cannot be read: {error}.") from error
-    except (YAMLError, RecursionError) as error:
-        raise OptionsError(f"{path}: no valid YAML: {' '.join(str(error).split())[:300]}") from error
+    return yaml_document(text, path)
 
 
 def _entry(raw: Any, where: str, problems: list[str]) -> Ignore | None:

@@ -17,6 +17,7 @@ from typing import Final
 
 from cd4ml.environments import only_one, uv
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.reading import text_file
 from cd4ml.stages.context import Context
 
 _PINNED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*===?\s*[^\s;*]+(\s*;.*)?")
@@ -35,7 +36,7 @@ def requirements(model: Path) -> list[str]:
         raise OptionsError(
             f"{model}: no requirements.txt beside MLmodel", advice="Save the model with pip_requirements."
         )
-    lines = [line.split(" #")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.split(" #")[0].strip() for line in text_file(path).splitlines()]
     wanted = [line for line in lines if line and not line.startswith("#")]
     loose = [line for line in wanted if not _PINNED.fullmatch(line)]
     if loose:
@@ -49,9 +50,7 @@ def requirements(model: Path) -> list[str]:
 def python_version(model: Path) -> str:
     """Return the minor version of Python that the model was saved with, e.g. `3.11`; this one's if it does not say."""
     path = model / "python_env.yaml"
-    match = (
-        re.search(r"^python:\s*['\"]?(\d+\.\d+)", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
-    )
+    match = re.search(r"^python:\s*['\"]?(\d+\.\d+)", text_file(path), re.M) if path.is_file() else None
     return match[1] if match else f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

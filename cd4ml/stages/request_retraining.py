@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml import options as declaration
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import option
+from cd4ml.reading import text_file
 from cd4ml.report import Check, Report, Status
 from cd4ml.stages.context import Context
 
@@ -130,12 +131,12 @@ def _newest(options: Options) -> dict[str, Any]:
     """Return the drift report of this window; one without a verdict decides nothing."""
     path = Path(options.drift_report)
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(text_file(path))
         if report["stage"] != "detect-drift":
             raise ValueError("of another stage")
         verdict = _verdict(report)
-    except OSError as error:
-        raise UnavailableError(f"{path}: {error.strerror}.") from error
+    except FileNotFoundError as error:
+        raise UnavailableError(f"{path}: no such file.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OptionsError(f"{path}: no report of detect-drift: {error}") from error
     if verdict is None:

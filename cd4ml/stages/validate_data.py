@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml import options as declaration
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import option
+from cd4ml.reading import text_file
 from cd4ml.report import Check, InputDigest, Report, Status
 from cd4ml.stages.context import Context
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cd4ml.data.schemas import Schema
     from cd4ml.data.sources import Source
 
+_LARGEST_REPORT: Final = 200_000_000
 STAGE: Final = "validate-data"
 LOCAL: Final = "local"
 SKEW: Final = "skew:"
@@ -198,13 +200,14 @@ def _rows_before(options: Options) -> dict[str, int]:
     if options.previous_report is None:
         return {}
     path = Path(options.previous_report)
-    if not path.is_file():
-        raise UnavailableError(f"{path}: no such file.", advice="Keep the report of the last accepted data there.")
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(text_file(path, most=_LARGEST_REPORT))
         accepted = report["stage"] == STAGE and report["status"] == Status.PASSED
         rows = {str(name): int(count) for name, count in report["metrics"]["rows"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except FileNotFoundError as error:
+        advice = "Keep the report of the last accepted data there."
+        raise UnavailableError(f"{path}: no such file.", advice=advice) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OptionsError(f"{path}: no report of {STAGE}") from error
     if not accepted:
         raise OptionsError(f"{path}: not the report of data that passed {STAGE}")
