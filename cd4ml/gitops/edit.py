@@ -6,6 +6,7 @@ stands; its characters are replaced, and the result is parsed again to prove tha
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ Path = tuple[str | int, ...]
 # Scalars that mean themselves without quotes; everything else is quoted.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*")
 _NOT_TEXT: Final = re.compile(r"(?i)(true|false|null|yes|no|on|off|~|[-+.]?[0-9][0-9_,.eExXoO:+-]*)")
+_TEMPLATE: Final = re.compile(r"\{\{-?.*?\}\}", re.S)
+_TEMPLATE_ADVICE: Final = "It holds template expressions ({{ … }}): name the file of values, or the rendered one."
 _DEEPEST: Final = 50
 _MOST_NODES: Final = 100_000
 
@@ -43,7 +46,10 @@ def documents(text: str) -> list[Any]:
     try:
         return list(YAML(pure=True).compose_all(text))
     except (YAMLError, RecursionError) as error:
-        raise OptionsError(f"the manifest is no valid YAML: {' '.join(str(error).split())[:300]}") from error
+        raise OptionsError(
+            f"the manifest is no valid YAML: {' '.join(str(error).split())[:300]}",
+            advice=_TEMPLATE_ADVICE if _TEMPLATE.search(text) else "",
+        ) from error
 
 
 def find(node: Any, path: Path) -> Any:
@@ -159,15 +165,27 @@ def _plain(node: Any, depth: int, left: list[int]) -> Any:
     if node is None:
         return None
     if node.id == "mapping":
-        return {_key(name): _plain(item, depth + 1, left) for name, item in node.value}
+        return _pairs([(_key(name, depth + 1, left), _plain(item, depth + 1, left)) for name, item in node.value])
     if node.id == "sequence":
         return [_plain(item, depth + 1, left) for item in node.value]
     return node.value
 
 
-def _key(node: Any) -> Any:
-    """Return a mapping's key; a key that is no scalar by its place in the file."""
-    return node.value if node.id == "scalar" else ("complex key", node.start_mark.index)
+def _key(node: Any, depth: int, left: list[int]) -> Any:
+    """Return a mapping's key; a key that is no scalar (`? [a, b]`, `{{ a template }}`) by what it holds."""
+    if node.id == "scalar":
+        return node.value
+    return "complex key", hashlib.sha256(repr(_plain(node, depth, left)).encode("utf-8", "replace")).hexdigest()
+
+
+def _pairs(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return a mapping that loses no entry if a key occurs twice: the last one counts, the others are numbered."""
+    found: dict[Any, Any] = {}
+    for number, (key, item) in enumerate(pairs):
+        if key in found:
+            found["repeated key", number, key] = found[key]
+        found[key] = item
+    return found
 
 
 def mapping(data: Any, *keys: str) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ def message(title: str, trailers: Mapping[str, str]) -> str:
     return f"{title}\n\n" + "\n".join(lines) + "\n"
 
 
-def replaced(before: str, after: str) -> dict[str, str]:
+def replaced(before: Manifest, after: str) -> dict[str, str]:
     """Return the trailer that names the stable image that a change of the manifest replaces, if it replaces one."""
-    earlier, later = Manifest(before).stable, Manifest(after).stable
+    earlier, later = before.stable, before.changed(after).stable
     return {PREVIOUS_IMAGE: earlier} if earlier and not same_image(earlier, later) else {}

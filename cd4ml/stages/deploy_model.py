@@ -17,6 +17,7 @@ from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
     from cd4ml.evidence.verify import Subject
+    from cd4ml.gitops.manifest import Image, Manifest
     from cd4ml.gitops.precedence import Order
     from cd4ml.gitops.repository import Clone
 
@@ -43,6 +44,11 @@ class Options(declaration.Options):
         "File in the repository: Helm values, a kustomization or Kubernetes manifests.",
         required=True,
         example="credit/values.yaml",
+    )
+    manifest_path: str | None = option(
+        "Where in the manifest the image stands, if its repository stands there more than once: the key above its "
+        "values, or the name of its object.",
+        example="credit",
     )
     image: str | None = option("Image by digest (default: the one in build-image's report).")
     canary_weight: int = option("Share of traffic in percent that the new image gets.", default=10)
@@ -134,15 +140,17 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report) 
     wanted = image(options.image or about.image or "")
     order = Order(image=wanted, weight=options.canary_weight, source=about.commit or "", checkout=context.checkout)
     path = manifest_path(options.manifest)
-    plan = [f"Set the canary of {path} to {wanted} with {order.weight} % of the traffic.", "Commit and push."]
     try:
         with clone(options.repository, options.branch, context.environ) as repository:
             change = _change(order, options, path, repository)
-            change(repository.read(path))  # whatever stands against it is known before anything is announced
+            # Whatever stands against it is known before anything is announced.
+            share = _manifest(change(repository.read(path)), options, wanted).share(wanted.digest)
+            plan = [f"Set {path}: it then gives {wanted} {share}.", "Commit and push."]
             context.save(replace(report, plan=plan, checks=()))
-            said = partial(_message, order, about)
+            said = partial(_message, order, about, options)
             commit = land(repository, path, change, said, progress=context.progress)
-            told = _told(repository.read(path), wanted.digest, path)
+            told = f"{path} gives {wanted.digest[:19]} "
+            told += _manifest(repository.read(path), options, wanted).share(wanted.digest)
     except _Overruled as overruled:
         checks = [*report.checks, overruled.check]
         return replace(report, checks=checks, summary=_refusal(checks))
@@ -159,13 +167,13 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report) 
 
 def _change(order: Order, options: Options, path: str, repository: Clone) -> Callable[[str], str]:
     """Return the change of the manifest, which looks anew at who goes first each time it is made."""
-    from cd4ml.gitops.manifest import Manifest
     from cd4ml.gitops.precedence import carried_out, deploys, overruled
 
     def change(text: str) -> str:
-        manifest = Manifest(text)
+        manifest = _manifest(text, options, order.image)
         history = repository.history(path, deploys)
         if carried_out(order, manifest.state, history):
+            manifest.confirm(order.image.digest)
             return text
         against = None if options.redeploy else overruled(order, manifest.state, history)
         if against:
@@ -175,23 +183,20 @@ def _change(order: Order, options: Options, path: str, repository: Clone) -> Cal
     return change
 
 
-def _told(text: str, digest: str, path: str) -> str:
-    """Say what the manifest serves now."""
+def _manifest(text: str, options: Options, image: Image) -> Manifest:
+    """Return the manifest, and in it the application whose image is deployed."""
     from cd4ml.gitops.manifest import Manifest
 
-    state = Manifest(text).state
-    share = f"{state.weight} % of the traffic as canary"
-    if state.stable == digest:
-        share = f"{100 - state.weight} % of the traffic, beside a canary" if state.weight else "all of the traffic"
-    return f"{path} gives {digest[:19]} {share}"
+    return Manifest(text, repository=image.repository, part=options.manifest_path)
 
 
-def _message(order: Order, about: Subject, before: str, after: str) -> str:
+def _message(order: Order, about: Subject, options: Options, before: str, after: str) -> str:
     """Return the commit's message; scripts and later runs read its trailers."""
     from cd4ml.gitops.trailers import message, replaced
 
-    trailers = {**order.trailers, "Cd4ml-Model": f"sha256:{about.model}", **replaced(before, after)}
-    return message(f"Start canary {order.image.digest[7:19]} at {order.weight} %", trailers)
+    earlier = _manifest(before, options, order.image)
+    trailers = {**order.trailers, "Cd4ml-Model": f"sha256:{about.model}", **replaced(earlier, after)}
+    return message(f"Deploy {order.image.digest[7:19]}, canary weight {order.weight}", trailers)
 
 
 def _refusal(checks: Sequence[Check]) -> str:

@@ -43,6 +43,10 @@ class Options(declaration.Options):
     )
     branch: str = option("Branch to commit to.", default="main")
     manifest: str = option("File in the repository, as for deploy-model.", required=True, example="credit/values.yaml")
+    manifest_path: str | None = option(
+        "Where in the manifest the image stands, as for deploy-model.",
+        example="credit",
+    )
     image: str | None = option(
         "The image that was approved, by digest; any other canary is refused. With rollback: the image to take back."
     )
@@ -89,9 +93,10 @@ def run(options: Options, context: Context) -> Report:
         context.save(Report(stage=STAGE, checks=(), candidate=identity, plan=decision.plan))
         change = _change(repository.read(path), decision, path)
         commit = land(repository, path, change, decision.message, progress=context.progress)
+        told = _told(repository.read(path), decision, path, options)
     _move_alias(decision, options, context)
     alias = f"; {options.alias} is version {decision.version}" if decision.version else ""
-    told = f"{decision.image} serves all traffic{alias}{'' if commit else ' already'}."
+    told = f"{told}{'' if commit else ' already'}{alias}."
     return Report(
         stage=STAGE,
         checks=[*checks, Check(id="manifest", status=Status.PASSED, message=told)],
@@ -132,13 +137,26 @@ def _change(before: str, decision: _Decision, path: str) -> Callable[[str], str]
     return change
 
 
+def _manifest(text: str, options: Options) -> Manifest:
+    """Return the manifest, and in it the application that is meant."""
+    from cd4ml.gitops.manifest import Manifest, image
+
+    named = image(options.image).repository if options.image else None
+    return Manifest(text, repository=named, part=options.manifest_path)
+
+
+def _told(text: str, decision: _Decision, path: str, options: Options) -> str:
+    """Say what the manifest gives the image now."""
+    if not decision.image:
+        return f"{path} has no stable image"
+    return f"{path} gives {decision.image} {_manifest(text, options).share(decision.image)}"
+
+
 def _decide(
     repository: Clone, path: str, options: Options, context: Context
 ) -> tuple[_Decision, list[Check], ModelIdentity | None]:
     """Decide what is to be done, without doing it."""
-    from cd4ml.gitops.manifest import Manifest
-
-    manifest = Manifest(repository.read(path))
+    manifest = _manifest(repository.read(path), options)
     if options.rollback:
         decision = _rollback(manifest, repository, path, options)
         return decision, [_sound("It is known what to return to.")], None
@@ -159,7 +177,7 @@ def _promotion(
     from cd4ml.image.reference import same_image
     from cd4ml.registry import alias_version
 
-    state, name = manifest.state, manifest.places.repository or ""
+    state, name = manifest.state, manifest.repository
     digest = state.canary if state.weight else state.stable
     if digest is None:
         raise OptionsError("the manifest has neither a canary nor a stable image", advice="Run deploy-model first.")
@@ -175,14 +193,15 @@ def _promotion(
     was = options.model and alias_version(
         options.model, options.alias, tracking_uri=options.tracking_uri, environ=context.environ
     )
+    manifest.confirm(digest)
     text = manifest.promoted(image) if state.weight else manifest.text
     trailers = {
         PROMOTED: str(image),
         "Cd4ml-Version": options.version or "",
         "Cd4ml-Previous-Version": was or "",
-        **replaced(manifest.text, text),
+        **replaced(manifest, text),
     }
-    plan = [f"Make {image} the stable image with all traffic."]
+    plan = [f"Make {image} the stable image."]
     if options.model:
         plan.append(f"Point {options.alias} of {options.model} at version {options.version} (now {was or 'unset'}).")
     decision = _Decision(
@@ -262,7 +281,7 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
     from cd4ml.gitops.trailers import IMAGE, PROMOTED, ROLLED_BACK, message
     from cd4ml.image.reference import same_image
 
-    state, name, stable = manifest.state, manifest.places.repository or "", manifest.stable or ""
+    state, name, stable = manifest.state, manifest.repository, manifest.stable or ""
     canary = f"{name}@{state.canary}" if state.canary and state.weight else ""
     if canary and (options.image is None or same_image(options.image, canary)):
         return _Decision(
@@ -307,7 +326,7 @@ def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Optio
         back = f"Point {options.alias} of {options.model} back at version {version}."
         plan.append(back if version else f"Leave {options.alias} of {options.model}: it was unset before.")
     text = manifest.restored(previous)
-    trailers = {ROLLED_BACK: stable, "Cd4ml-Version": version or "", **replaced(manifest.text, text)}
+    trailers = {ROLLED_BACK: stable, "Cd4ml-Version": version or "", **replaced(manifest, text)}
     title = f"Roll back to {previous[-64:][:12] if '@' in previous else previous}"
     return _Decision(plan=plan, text=text, message=message(title, trailers), image=previous, version=version)
 

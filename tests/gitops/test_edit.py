@@ -34,6 +34,16 @@ def edit(*path: str | int, value: str | int | bool = NEW, document: int = 0) -> 
         ),
         ("ä: é # ü\nimage:\n  digest: OLD\n", "ä: é # ü\nimage:\n  digest: NEW\n"),
         ("image:\n  digest: OLD", "image:\n  digest: NEW"),
+        (
+            "image:\n  digest: OLD\nname: {{ .Values.name }}\nnames: {{ .Values.name }}\n",
+            "image:\n  digest: NEW\nname: {{ .Values.name }}\nnames: {{ .Values.name }}\n",
+        ),
+        (
+            "image: {digest: OLD}\n? [a, b]\n: 1\n? {a: b}\n: 2\n",
+            "image: {digest: NEW}\n? [a, b]\n: 1\n? {a: b}\n: 2\n",
+        ),
+        ("image: {digest: OLD}\nx: {? [a] : 1, ? [a] : 2}\n", "image: {digest: NEW}\nx: {? [a] : 1, ? [a] : 2}\n"),
+        ("image: {digest: OLD}\nx: {a: 1, a: 2}\n", "image: {digest: NEW}\nx: {a: 1, a: 2}\n"),
     ],
 )
 def test_apply__only_the_target(before: str, after: str) -> None:
@@ -82,6 +92,26 @@ def test_apply__refuses(text: str, problem: str) -> None:
     """A target that is missing, doubled, shared or no scalar is refused with a sentence that names it."""
     with pytest.raises(OptionsError, match=problem):
         apply(text, edit("image", "digest"))
+
+
+def test_template__named_as_the_reason() -> None:
+    """A file whose template expressions make it no YAML is refused with what to name instead."""
+    with pytest.raises(OptionsError) as refused:
+        apply("{{- if .Values.on }}\nimage: {digest: a}\n{{- end }}\n", edit("image", "digest"))
+
+    assert "template expressions" in refused.value.advice
+
+
+@pytest.mark.parametrize("before", ["a", "'", '"'])
+def test_keys_within_keys__read_in_no_time(before: str) -> None:
+    """Keys that are mappings with such keys, forty deep, take no more time than they have characters."""
+    key = before if before == "a" else "[" + repr(before) + "]"
+    for _ in range(40):
+        key = "{? " + key + " : 1}"
+    start = time.monotonic()
+
+    assert apply(f"? {key}\n: 1\nimage: {{digest: a}}\n", edit("image", "digest")).endswith(f"{{digest: {NEW}}}\n")
+    assert time.monotonic() - start < 5
 
 
 def test_alias_bomb__refused_in_no_time() -> None:

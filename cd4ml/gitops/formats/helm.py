@@ -1,0 +1,183 @@
+"""Helm values of the chart `model-server`: `image.repository`, `image.digest`, `canary.enabled`, `canary.image.digest`
+and `canary.weight`; in a values file, below a key of an umbrella chart's, in Flux's HelmRelease, in Argo CD's
+Application.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.gitops.edit import Path, mapping, shown
+from cd4ml.gitops.formats import read
+from cd4ml.gitops.formats.served import ByReplicas, Noted, Problem, Served, Traffic, Weight, Weighted
+
+CHART: Final = "model-server"
+# The chart's own values and defaults, as far as they decide on traffic; a test compares them with the chart.
+KEYS: Final = frozenset(
+    "affinity autoscaling canary enabled env fullnameOverride global httpRoute image imagePullSecrets nameOverride "
+    "networkPolicy nodeSelector podAnnotations podDisruptionBudget podLabels podSecurityContext replicas resources "
+    "service startupSeconds terminationGracePeriodSeconds tolerations".split()
+)
+REPLICAS: Final = 2
+CANARY_REPLICAS: Final = 1
+FEWEST_REPLICAS: Final = 2
+PLACE: Final = "canary.enabled, canary.image.digest and canary.weight"
+
+
+def find(documents: Sequence[Any]) -> list[Served]:
+    """Return the applications whose values stand in the documents."""
+    found = [(index, path) for index, document in enumerate(documents) for path in _below(document, ())]
+    # A subchart may set a digest and leave the repository to its defaults; that is an image of somebody else's.
+    named = [(index, path) for index, path in found if _repository(read.follow(documents[index], path))]
+    if found and not named:
+        where = shown((*found[0][1], "image", "repository"))
+        raise OptionsError(f"the Helm values file has no `{where}`", advice="Add the image's name without tag.")
+    return [_served(index, path, documents[index]) for index, path in named]
+
+
+def _below(data: Any, path: Path) -> Iterator[Path]:
+    """Yield the way to every mapping of values that names an image by digest, down to the values of subcharts."""
+    if isinstance(data, Mapping):
+        image = mapping(data, "image")
+        if "digest" in image and _holds_values(path):
+            yield path
+        for key, item in data.items():
+            # A canary's own image belongs to the application around it.
+            if isinstance(key, str) and not (key == "canary" and image):
+                yield from _below(item, (*path, key))
+    elif isinstance(data, list):
+        for number, item in enumerate(data):
+            yield from _below(item, (*path, number))
+
+
+def _holds_values(path: Path) -> bool:
+    """Whether values stand at a path: everywhere in a values file, below one key in Kubernetes objects."""
+    return path[:1] != ("spec",) or "valuesObject" in path or path[:2] == ("spec", "values")
+
+
+def _served(index: int, path: Path, document: Any) -> Served:
+    """Return the application whose values stand at a path."""
+    values = read.follow(document, path)
+    canary = mapping(values, "canary")
+    complete = "digest" in mapping(canary, "image") and "weight" in canary
+    return Served(
+        kind=_kind(document),
+        name=shown(path),
+        repositories=(_repository(values),),
+        stable=((index, (*path, "image", "digest")),),
+        canary=((index, (*path, "canary", "image", "digest")),) if complete else (),
+        switched=True,
+        enabled=(index, (*path, "canary", "enabled")) if "enabled" in canary else None,
+        weights=(Weight(place=(index, (*path, "canary", "weight")), canary=True),) if complete else (),
+        tag=read.text(values, "image", "tag"),
+        place_for_canary=PLACE,
+        traffic=_traffic(values, path, document),
+        against=_suspended(document) or _overridden(document, path) or _nothing_runs(values, path),
+        against_canary=_no_canary_runs(canary, path) if complete else None,
+    )
+
+
+def _kind(document: Any) -> str:
+    """Return what the file is, for messages."""
+    return read.kind(document) if read.kind(document) and read.group(document) else "Helm values file"
+
+
+def _repository(values: Mapping[str, Any]) -> str:
+    """Return the image's repository, empty if none is named; some charts write its registry apart."""
+    registry, repository = read.text(values, "image", "registry"), read.text(values, "image", "repository")
+    return f"{registry}/{repository}" if registry and repository else repository
+
+
+def _traffic(values: Mapping[str, Any], path: Path, document: Any) -> Traffic:
+    """Return what gives the canary its share."""
+    if not _is_ours(values, path, document):
+        return Noted(who="the chart")
+    if read.switch(values, ("httpRoute", "enabled"), True):
+        return Weighted()
+    scaled = read.switch(values, ("autoscaling", "enabled"), False)
+    fewest = read.count(values, ("autoscaling", "minReplicas"), FEWEST_REPLICAS)
+    return ByReplicas(
+        canary=read.count(values, ("canary", "replicas"), CANARY_REPLICAS),
+        stable=fewest if scaled else read.count(values, ("replicas",), REPLICAS),
+        scaled=scaled,
+        advice="Set httpRoute.enabled: true",
+    )
+
+
+def _is_ours(values: Mapping[str, Any], path: Path, document: Any) -> bool:
+    """Whether the values are of the chart that we know, as far as the file says."""
+    if not KEYS.issuperset(values):
+        return False
+    chart = ""
+    if path == ("spec", "values"):
+        chart = read.text(document, "spec", "chart", "spec", "chart")
+    elif path[-2:] == ("helm", "valuesObject"):
+        source = read.follow(document, path[:-2])
+        chart = read.text(source, "chart") or read.text(source, "path")
+    return not chart or chart.rstrip("/").rpartition("/")[2] == CHART
+
+
+def _suspended(document: Any) -> Problem | None:
+    """Return why a controller would not look at the file."""
+    if read.kind(document) == "HelmRelease" and read.switch(document, ("spec", "suspend"), False):
+        words = f"the HelmRelease {read.name(document)} is suspended: Flux would install nothing"
+        return Problem(words=words, advice="Set spec.suspend: false.")
+    return None
+
+
+def _overridden(document: Any, path: Path) -> Problem | None:
+    """Return why the values that are written would not count: Argo CD's parameters go before them."""
+    if "valuesObject" not in path:
+        return None
+    source = path[: path.index("valuesObject")]
+    below = "".join(f"{step}." for step in path[len(source) + 1 :])
+    for key in ("parameters", "fileParameters"):
+        for parameter in read.items(read.follow(document, (*source, key))):
+            named = read.text(parameter, "name")
+            if re.match(re.escape(below) + r"(image|canary|httpRoute|replicas)\b", named):
+                words = f"`{shown((*source, key))}` sets {named}, which goes before the values"
+                return Problem(words=words, advice="Remove that parameter.")
+    return None
+
+
+def _nothing_runs(values: Mapping[str, Any], path: Path) -> Problem | None:
+    """Return why no pod would run at all."""
+    if "enabled" in values and not read.switch(values, ("enabled",), True):
+        where = shown((*path, "enabled"))
+        return Problem(words=f"`{where}` is false: nothing of this chart runs", advice=f"Set {where}: true.")
+    scaled = read.switch(values, ("autoscaling", "enabled"), False)
+    for key in [("autoscaling", "minReplicas")] if scaled else [("replicas",), ("replicaCount",)]:
+        if read.follow(values, key) is not None and read.count(values, key, 1) == 0:
+            where = shown((*path, *key))
+            return Problem(words=f"`{where}` is 0: nothing would answer", advice=f"Set {where} to 1 or more.")
+    return None
+
+
+def _no_canary_runs(canary: Mapping[str, Any], path: Path) -> Problem | None:
+    """Return why the canary would not run although it has its image and weight."""
+    if "enabled" not in canary:
+        where = shown((*path, "canary", "enabled"))
+        words = f"`{where}` is missing, and its default is false: no canary would run"
+        return Problem(words=words, advice=f"Add {where}: false; deploy-model switches it on.")
+    where = shown((*path, "canary", "replicas"))
+    if read.count(canary, ("replicas",), 1) == 0:
+        return Problem(words=f"`{where}` is 0: no canary would run", advice=f"Set {where} to 1 or more.")
+    return None
+
+
+def refuse_text(documents: Sequence[Any]) -> None:
+    """Say what to write instead of values that stand in a text.
+
+    Raises:
+        OptionsError: Argo CD's Application holds its values as one text.
+    """
+    for document in documents:
+        for source in [mapping(document, "spec", "source"), *read.items(mapping(document, "spec").get("sources"))]:
+            if read.text(source, "helm", "values"):
+                raise OptionsError(
+                    "the values of this Application are one text (helm.values), in which nothing can be set by itself",
+                    advice="Write them as helm.valuesObject.",
+                )

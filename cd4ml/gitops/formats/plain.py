@@ -1,0 +1,131 @@
+"""Kubernetes objects in one file: a Deployment, StatefulSet or Rollout that runs the image, and its canary beside it.
+
+The canary is the workload of the same image whose name is the stable one's with `-canary`. It gets its share by the
+weights of a route, or, where a Service selects the pods of both, by replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cd4ml.gitops.edit import Path, mapping
+from cd4ml.gitops.formats import read, rollout, routes
+from cd4ml.gitops.formats.pods import CANARY, STABLE, Pods
+from cd4ml.gitops.formats.scale import nothing_runs, scale
+from cd4ml.gitops.formats.served import ByReplicas, Place, Problem, Served, Traffic, Weight, Weighted
+from cd4ml.image.reference import repository_of
+
+WORKLOADS: Final = ("Deployment", "StatefulSet", "Rollout")
+PLACE: Final = "a Deployment of the same image whose name ends in -canary, and a route with weights, such as HTTPRoute"
+_POD: Final[Path] = ("spec", "template", "spec")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Runs:
+    """A workload that runs an image.
+
+    Attributes:
+        places: every container and init container that has the very same image.
+        preferred: whether its name says that it is the model server, or there is no other.
+    """
+
+    index: int
+    name: str
+    repository: str
+    places: tuple[Place, ...]
+    preferred: bool
+
+
+def find(documents: Sequence[Any]) -> list[Served]:
+    """Return the applications that the workloads of the documents run."""
+    running = [found for index, document in enumerate(documents) for found in _images(index, document)]
+    pairs = [(found, _canary(found, running)) for found in running]
+    canaries = [canary for _, canary in pairs if canary]
+    return [_served(stable, canary, documents) for stable, canary in pairs if stable not in canaries]
+
+
+def _images(index: int, document: Any) -> Iterator[_Runs]:
+    """Yield the images of a workload's containers, each image once."""
+    if read.kind(document) not in WORKLOADS:
+        return
+    containers = read.items(read.follow(document, (*_POD, "containers")))
+    images = {read.text(container, "image") for container in containers} - {""}
+    for image in sorted(images):
+        mine = [mapping(item) for item in containers if read.text(item, "image") == image]
+        named = any(item.get("name") in ("model", "model-server") for item in mine)
+        yield _Runs(
+            index=index,
+            name=read.name(document),
+            repository=read.without_tag(image),
+            places=tuple((index, path) for path in _places(document, image)),
+            preferred=named or len(images) == 1,
+        )
+
+
+def _places(document: Any, image: str) -> Iterator[Path]:
+    """Yield where a workload names an image; a container that prepares the pod moves along."""
+    for key in ("containers", "initContainers"):
+        for number, container in enumerate(read.items(read.follow(document, (*_POD, key)))):
+            if read.text(container, "image") == image:
+                yield (*_POD, key, number, "image")
+
+
+def _canary(stable: _Runs, running: Sequence[_Runs]) -> _Runs | None:
+    """Return what runs the canary of a workload: it has the same image's repository, and the name with `-canary`."""
+    wanted, image = stable.name.removesuffix(STABLE) + CANARY, repository_of(stable.repository)
+    return next((found for found in running if found.name == wanted and repository_of(found.repository) == image), None)
+
+
+def _served(stable: _Runs, canary: _Runs | None, documents: Sequence[Any]) -> Served:
+    """Return the application of a workload and its canary."""
+    workload = documents[stable.index]
+    beside = documents[canary.index] if canary else None
+    pods = Pods(stable=workload, canary=beside, documents=documents)
+    weights = routes.split(documents, pods) if canary else []
+    traffic = _traffic(workload, beside, weights, pods, documents)
+    return Served(
+        kind="plain manifest",
+        name=stable.name,
+        repositories=(stable.repository,),
+        stable=stable.places,
+        canary=canary.places if canary and traffic else (),
+        weights=tuple(weights),
+        whole_reference=True,
+        preferred=stable.preferred,
+        place_for_canary=PLACE,
+        traffic=traffic or Weighted(),
+        controller=rollout.controller(workload, documents),
+        resets=not weights,
+        against=nothing_runs(workload, documents),
+        against_canary=_no_canary_serves(stable.name, beside, traffic, documents) if canary else None,
+    )
+
+
+def _no_canary_serves(stable: str, canary: Any, traffic: Traffic | None, documents: Sequence[Any]) -> Problem | None:
+    """Return why a canary would answer nothing."""
+    if traffic is None:
+        words = (
+            f"this plain manifest has no place for a canary: no route in it splits traffic between {stable} and "
+            f"{read.name(canary)} by weight, and no Service selects both"
+        )
+        return Problem(words=words, advice="Add a route with weights for both, or set canary-weight: 100.")
+    return nothing_runs(canary, documents)
+
+
+def _traffic(
+    stable: Any, canary: Any, weights: Sequence[Weight], pods: Pods, documents: Sequence[Any]
+) -> Traffic | None:
+    """Return what gives a canary its share, None if nothing in the file does."""
+    if weights:
+        return Weighted()
+    if canary is None or not pods.common:
+        return None
+    mine, others = scale(canary, documents), scale(stable, documents)
+    return ByReplicas(
+        canary=mine.most,
+        stable=others.fewest,
+        scaled=mine.moves or others.moves,
+        advice="Add a route with weights for both Services",
+    )

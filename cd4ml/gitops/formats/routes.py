@@ -1,0 +1,172 @@
+"""What splits traffic between two Services by weight: Gateway API routes, Istio's VirtualService, Contour's HTTPProxy,
+Traefik's IngressRoute and TraefikService, SMI's TrafficSplit, and the canary annotations of ingress-nginx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.gitops.edit import Path, mapping, shown
+from cd4ml.gitops.formats import read
+from cd4ml.gitops.formats.pods import Pods
+from cd4ml.gitops.formats.served import Weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """How an object writes its rules.
+
+    Attributes:
+        rules: where the list of rules stands; with `single`, the one rule.
+        backends: key of a rule's backends.
+        service: where a backend names its Service.
+    """
+
+    rules: Path
+    backends: str
+    service: Path
+    single: bool = False
+
+
+_SHAPES: Final = {
+    **dict.fromkeys(
+        ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"),
+        _Shape(rules=("spec", "rules"), backends="backendRefs", service=("name",)),
+    ),
+    "VirtualService": _Shape(rules=("spec", "http"), backends="route", service=("destination", "host")),
+    "HTTPProxy": _Shape(rules=("spec", "routes"), backends="services", service=("name",)),
+    "IngressRoute": _Shape(rules=("spec", "routes"), backends="services", service=("name",)),
+    "TraefikService": _Shape(rules=("spec", "weighted"), backends="services", service=("name",), single=True),
+    "TrafficSplit": _Shape(rules=("spec",), backends="backends", service=("service",), single=True),
+}
+_NGINX: Final = "nginx.ingress.kubernetes.io/"
+CATCH_ALL: Final = [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """A rule of a route: where its backends stand, which requests it takes, and the versions that it sends them to."""
+
+    index: int
+    path: Path
+    matched: Any
+    backends: dict[int, str]
+
+
+def split(documents: Sequence[Any], pods: Pods) -> list[Weight]:
+    """Return where the weights stand that split the traffic of a stable version and its canary.
+
+    Rules of other applications, and rules that send everything to one version (testers by a header), are left alone.
+
+    Args:
+        pods: which Services reach which version.
+
+    Raises:
+        OptionsError: a rule is about this application, and does not say whose weights are meant.
+    """
+    found = [weight for index, document in enumerate(documents) for weight in _nginx(index, document, pods)]
+    rules = [
+        _Rule(index=index, path=path, matched=_matched(document, rule), backends=_backends(path, rule, document, pods))
+        for index, document in enumerate(documents)
+        for path, rule in _rules(document)
+    ]
+    divided = [rule for rule in rules if set(rule.backends.values()) == {"stable", "canary"}]
+    found += [
+        Weight(place=(rule.index, (*rule.path, position, "weight")), canary=version == "canary")
+        for rule in divided
+        for position, version in rule.backends.items()
+    ]
+    for rule in rules:
+        if set(rule.backends.values()) in ({"stable"}, {"canary"}) and _takes_all(rule, divided, bool(found)):
+            raise OptionsError(
+                f"`{shown(rule.path)}` must have two backends: the stable one and the canary",
+                advice="As it is written, all of its requests go to one version.",
+            )
+    return found
+
+
+def _takes_all(rule: _Rule, divided: Sequence[_Rule], found: bool) -> bool:
+    """Whether a rule for one version takes the requests that were to be divided."""
+    if not found:
+        return rule.matched[1] == CATCH_ALL and "canary" in rule.backends.values()
+    return any(
+        rule.matched == other.matched and (rule.index != other.index or rule.path < other.path) for other in divided
+    )
+
+
+def _rules(document: Any) -> Iterator[tuple[Path, Any]]:
+    """Yield the backends of each rule of an object: where they stand, and the rule."""
+    shape = _SHAPES.get(read.kind(document))
+    if shape is None:
+        return
+    if shape.single:
+        yield (*shape.rules, shape.backends), read.follow(document, shape.rules)
+        return
+    for number, rule in enumerate(read.items(read.follow(document, shape.rules))):
+        yield (*shape.rules, number, shape.backends), rule
+
+
+def _backends(path: Path, rule: Any, document: Any, pods: Pods) -> dict[int, str]:
+    """Return the version that each backend of a rule reaches, by position; empty if the rule is another's."""
+    shape = _SHAPES[read.kind(document)]
+    backends = read.items(mapping(rule).get(shape.backends))
+    versions = [pods.version(_service(item, shape), read.text(item, "destination", "subset")) for item in backends]
+    if "canary" in versions and len(versions) > 1:
+        _check(path, backends, versions, shape)
+    known = {position: version for position, version in enumerate(versions) if version in ("stable", "canary")}
+    return known if len(known) == len(versions) else {}
+
+
+def _check(path: Path, backends: list[Any], versions: list[str | None], shape: _Shape) -> None:
+    """Refuse a rule that sends requests to the canary and does not say what the stable version gets."""
+    if "both" in versions:
+        service = _service(backends[versions.index("both")], shape)
+        raise OptionsError(
+            f"`{shown(path)}`: the Service {service} selects the canary's pods as well, so that the weights are not "
+            "what the canary gets",
+            advice="Select the stable pods alone.",
+        )
+    if sorted(map(str, versions)) != ["canary", "stable"]:
+        raise OptionsError(f"`{shown(path)}` must have two backends: the stable one and the canary")
+    if not all("weight" in mapping(backend) for backend in backends):
+        raise OptionsError(f"`{shown(path)}` has a backend without weight", advice="Write both: 100 and 0.")
+
+
+def _service(backend: Any, shape: _Shape) -> str:
+    """Return the Service that a backend names; empty if it is something else."""
+    if mapping(backend).get("kind", "Service") != "Service":
+        return ""
+    # Istio may write credit.models.svc.cluster.local, SMI and others write the name alone.
+    return str(read.follow(backend, shape.service) or "").partition(".")[0]
+
+
+def _matched(document: Any, rule: Any) -> Any:
+    """Return which requests a rule takes."""
+    keys = ("matches", "match", "conditions")
+    own = next((mapping(rule)[key] for key in keys if mapping(rule).get(key)), CATCH_ALL)
+    hosts = [mapping(document, "spec").get(key) for key in ("hostnames", "hosts")]
+    return hosts, own
+
+
+def _nginx(index: int, document: Any, pods: Pods) -> list[Weight]:
+    """Return the weight of an Ingress that ingress-nginx takes for a canary's."""
+    annotations = mapping(document, "metadata", "annotations")
+    key = f"{_NGINX}canary-weight"
+    if read.kind(document) != "Ingress" or str(annotations.get(f"{_NGINX}canary")).lower() != "true":
+        return []
+    if key not in annotations or str(annotations.get(f"{key}-total", "100")) != "100":
+        return []
+    if not any(pods.version(name) == "canary" for name in _ingress_services(document)):
+        return []
+    return [Weight(place=(index, ("metadata", "annotations", key)), canary=True)]
+
+
+def _ingress_services(document: Any) -> Iterator[str]:
+    """Yield the Services that an Ingress sends requests to."""
+    yield read.text(document, "spec", "defaultBackend", "service", "name")
+    for rule in read.items(read.follow(document, ("spec", "rules"))):
+        for path in read.items(read.follow(rule, ("http", "paths"))):
+            yield read.text(path, "backend", "service", "name")

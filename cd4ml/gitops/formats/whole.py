@@ -1,0 +1,64 @@
+"""Files that are signed or generated as a whole: changing one scalar would break the signature, or be overwritten."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.gitops.edit import mapping
+from cd4ml.gitops.formats import read
+
+# In the comments at the head of a file, as generators write them; a rule for people about one line is none of these.
+_GENERATED: Final = re.compile(
+    r"DO NOT (EDIT|MODIFY|CHANGE)\b(?!.* (below|above|by hand))|@generated\b"
+    r"|\b(?i:(auto-?|automatically )?generated\b.*\b(do not|don't) (edit|modify|change)\b)"
+    r"|\b(?i:(do not|don't) (edit|modify|change)\b.*\b(auto-?|automatically )?generated\b)"
+    r"|\b(?i:this file (is|was|has been) (auto-?|automatically )generated\b)"
+)
+
+
+def refuse(text: str, documents: Sequence[Any]) -> None:
+    """Refuse a file that an edit would break or that somebody else writes.
+
+    Raises:
+        OptionsError: SOPS signs its values, or its head says that it is generated.
+    """
+    for document in documents:
+        signature = mapping(document, "sops")
+        if read.text(signature, "mac") and read.text(signature, "mac_only_encrypted").lower() != "true":
+            raise OptionsError(
+                "SOPS signs every value of this file (sops.mac), so that it could not be decrypted after an edit",
+                advice="Move image and canary to a file without secrets, or encrypt with mac_only_encrypted: true "
+                "(sops --mac-only-encrypted).",
+            )
+    found = _GENERATED.search(" ".join(_head(text)))
+    if found:
+        raise OptionsError(
+            f"the head of this file says that it is generated ({found[0][:80]!r}): what writes it would undo the edit",
+            advice="Name the file that it is made from.",
+        )
+
+
+def refuse_sealed(documents: Sequence[Any]) -> None:
+    """Say why nothing in the file can be set, if what is in it is sealed.
+
+    Raises:
+        OptionsError: it holds a SealedSecret.
+    """
+    if any(read.kind(document) == "SealedSecret" for document in documents):
+        raise OptionsError(
+            "the manifest is a SealedSecret: only who seals it can change it", advice="Name the file with the image."
+        )
+
+
+def _head(text: str) -> list[str]:
+    """Return the comments before the first line of content."""
+    lines = []
+    for line in text.lstrip("\ufeff").splitlines():
+        stripped = line.strip()
+        if stripped and not stripped.startswith(("#", "---", "%")):
+            break
+        lines.append(stripped.lstrip("# "))
+    return lines
