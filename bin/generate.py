@@ -33,6 +33,7 @@ _OUTPUTS: Final = {
 }
 _JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXT: {"type": ["string", "number"]},
+    Kind.CHARACTER: {"type": "string"},
     Kind.INTEGER: {"type": "integer"},
     Kind.NUMBER: {"type": "number"},
     Kind.BOOLEAN: {"type": "boolean"},
@@ -106,6 +107,7 @@ def options_table(options: Sequence[Option]) -> str:
 
 _KINDS: Final = {
     Kind.TEXT: "text",
+    Kind.CHARACTER: "character",
     Kind.INTEGER: "whole number",
     Kind.NUMBER: "number",
     Kind.BOOLEAN: "true \\| false",

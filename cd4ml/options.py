@@ -29,6 +29,7 @@ class Kind(Enum):
     """How the value of an option is written."""
 
     TEXT = "text"
+    CHARACTER = "character"
     INTEGER = "integer"
     NUMBER = "number"
     BOOLEAN = "boolean"
@@ -69,6 +70,11 @@ class Limit:
         return ", ".join([*others, *(f"{name}={value:g}" for name, value in self.own.items())])
 
 
+class Character(str):
+    """One character; `tab` and `space`, which no platform hands over as they are, are written as words."""
+
+
+_CHARACTERS: Final = {"tab": "\t", "\\t": "\t", "space": " "}
 OptionsT = TypeVar("OptionsT", bound="Options")
 
 
@@ -112,6 +118,7 @@ def option(
     required: bool = False,
     example: str = "",
     in_config: bool = True,
+    last: bool = False,
 ) -> Any:
     """Declare an option.
 
@@ -121,8 +128,9 @@ def option(
         required: a run without it is refused with exit code 2.
         example: a value to show in the documentation.
         in_config: whether `cd4ml.yaml` may set it.
+        last: whether it stands behind the options of the classes that inherit it.
     """
-    metadata = {"help": help, "required": required, "example": example, "in_config": in_config}
+    metadata = {"help": help, "required": required, "example": example, "in_config": in_config, "last": last}
     return dataclasses.field(default=None if default is _UNSET else default, metadata=metadata)
 
 
@@ -154,14 +162,14 @@ class RunOptions(Options):
 
 
 def declared(options_class: type[Options]) -> tuple[Option, ...]:
-    """Return the options of a class in the order of their declaration.
+    """Return the options of a class in the order of their declaration, those that several stages share last.
 
     Raises:
         TypeError: a field has a type that no parser and no generator knows.
     """
     hints = typing.get_type_hints(options_class)
     result = []
-    for field in dataclasses.fields(options_class):
+    for field in sorted(dataclasses.fields(options_class), key=lambda field: bool(field.metadata["last"])):
         kind, choices = _kind(hints[field.name], f"{options_class.__name__}.{field.name}")
         result.append(
             Option(
@@ -169,7 +177,9 @@ def declared(options_class: type[Options]) -> tuple[Option, ...]:
                 kind=kind,
                 help=field.metadata["help"],
                 required=field.metadata["required"],
-                default=_empty(kind) if field.default is None else field.default,
+                default=(
+                    _empty(kind) if field.default is None and not _may_be_none(hints[field.name]) else field.default
+                ),
                 choices=choices,
                 example=field.metadata["example"],
                 in_config=field.metadata["in_config"],
@@ -186,7 +196,8 @@ def _kind(hint: Any, where: str) -> tuple[Kind, tuple[str, ...]]:
             return _kind(members[0], where)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return Kind.CHOICE, tuple(hint)
-    simple = {bool: Kind.BOOLEAN, int: Kind.INTEGER, float: Kind.NUMBER, str: Kind.TEXT, Limit: Kind.LIMIT}
+    simple = {bool: Kind.BOOLEAN, int: Kind.INTEGER, float: Kind.NUMBER, str: Kind.TEXT}
+    simple |= {Limit: Kind.LIMIT, Character: Kind.CHARACTER}
     if hint in simple:
         return simple[hint], ()
     compound = {
@@ -197,6 +208,11 @@ def _kind(hint: Any, where: str) -> tuple[Kind, tuple[str, ...]]:
     if hint in compound:
         return compound[hint], ()
     raise TypeError(f"{where}: options of type {hint} are not supported")
+
+
+def _may_be_none(hint: Any) -> bool:
+    """Whether an option that nobody set is None, which for a list is another thing than an empty one."""
+    return types.NoneType in typing.get_args(hint)
 
 
 def _empty(kind: Kind) -> Any:
@@ -258,6 +274,7 @@ def parse(declared_option: Option, raw: Any) -> Any:
     """
     readers: dict[Kind, Any] = {
         Kind.TEXT: _text,
+        Kind.CHARACTER: _character,
         Kind.INTEGER: _integer,
         Kind.NUMBER: number,
         Kind.BOOLEAN: _boolean,
@@ -281,6 +298,15 @@ def _text(raw: Any) -> str:
     if _SURROGATE.search(text):
         raise ValueError("must be UTF-8 (a byte of another encoding, or half of an escaped surrogate pair)")
     return text.strip()
+
+
+def _character(raw: Any) -> str:
+    """Read one character, or the word for one that cannot be written."""
+    text = str(raw) if isinstance(raw, str) and len(raw) == 1 else _text(raw)
+    found = _CHARACTERS.get(text.lower(), text)
+    if len(found) != 1:
+        raise ValueError(f"expected one character, or the word tab or space; got {raw!r}")
+    return found
 
 
 def _integer(raw: Any) -> int:

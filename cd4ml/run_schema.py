@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.arguments import layers as argument_layers
+from cd4ml.data.dialect import TableOptions
 from cd4ml.door import Door
 from cd4ml.errors import PASSED, OptionsError
-from cd4ml.options import Options, declared, option, resolve
+from cd4ml.options import declared, option, resolve
 from cd4ml.render.terminal import safe
 from cd4ml.run_stage import change_directory
 from cd4ml.writing import write_atomically
@@ -19,7 +20,7 @@ SUMMARY: Final = "`schema infer` proposes a schema for validate-data from traini
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferOptions(Options):
+class InferOptions(TableOptions):
     """Options of `cd4ml schema infer`."""
 
     data: str = option("The training data: any table that validate-data takes.", required=True)
@@ -44,11 +45,12 @@ def run_schema(arguments: Sequence[str], door: Door) -> int:
     change_directory(options.working_directory)
     target = Path(options.output)
     _check(options, target)
+    from cd4ml.checks.remarks import said_of
     from cd4ml.data.baseline import propose
     from cd4ml.data.locations import public
     from cd4ml.data.sources import open_data
 
-    source = open_data(options.data)
+    source = open_data(options.data, reading=options.reading)
     if not source.rows or not source.schema:
         raise OptionsError(f"{options.data}: no rows to infer anything from")
     name = public(options.data) if "://" in options.data else options.data
@@ -56,6 +58,7 @@ def run_schema(arguments: Sequence[str], door: Door) -> int:
     write_atomically(target, proposal.text)
     said = [f"{options.output}: a proposal from {proposal.rows} rows and {len(source.schema)} columns. Review it."]
     said += [f"validate-data will block: {fault}." for fault in proposal.faults]
+    said += [f"{path}: {said_of(words)}" for path, words in options.reading.words.items()]
     print("\n".join(safe(door.redactor.text(line)) for line in said), file=door.stdout)
     return PASSED.code
 

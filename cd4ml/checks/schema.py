@@ -6,6 +6,7 @@ rule that never ran is not mistaken for one that passed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -245,7 +246,7 @@ def _extent(rule: Rule, finding: Finding, rows: int, values: bool) -> str:
     """Return by what, or in how many rows, a rule is broken, with a few examples."""
     found = f"; it is {finding.columns[0]}" if finding.columns and rule.name == "dtype" else ""
     if finding.columns and not found:
-        few = ", ".join(finding.columns[:_MOST_NAMES])
+        few = ", ".join(visible(name) for name in finding.columns[:_MOST_NAMES])
         more = f" and {len(finding.columns) - _MOST_NAMES} more" if len(finding.columns) > _MOST_NAMES else ""
         return f" {few}{more}"
     if not (finding.samples or finding.by_row):
@@ -255,6 +256,16 @@ def _extent(rule: Rule, finding: Finding, rows: int, values: bool) -> str:
     examples = [f"row {row}: {shortened(value)}" if telling else f"row {row}" for row, value in shown]
     extent = f"{finding.failing} of {rows} rows{', e.g. ' if examples else ''}{', '.join(examples)}"
     return f" {extent}" if rule.broken.endswith(":") else f" in {extent}{found}"
+
+
+def visible(name: str) -> str:
+    """Return a column's name so that it can be seen; one without a name, with what it may be."""
+    nameless = re.fullmatch(r"Unnamed: (\d+)", name) or name == ""
+    if nameless:
+        last = isinstance(nameless, re.Match) and nameless[1] != "0"
+        guess = "a delimiter at the end of the lines?" if last else "a pandas index? write index=False"
+        return f"a column without a name ({f'`{name}`; ' if name else ''}{guess})"
+    return name if name == name.strip() and name.isprintable() else repr(name)
 
 
 def shortened(value: Any) -> str:

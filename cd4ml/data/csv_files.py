@@ -2,125 +2,138 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import zlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data import by_name
 from cd4ml.data.by_name import column
+from cd4ml.data.csv_text import Text, open_csv, opened
+from cd4ml.data.csv_types import WORDS, types
+from cd4ml.data.dialect import Dialect, Reading
 from cd4ml.data.locations import Folder
-from cd4ml.data.tables import (
-    MOST_COLUMNS,
-    check_bytes,
-    csv_lines,
-    first_line,
-    open_csv,
-    refuse_duplicates,
-    unequal_rows,
-)
+from cd4ml.data.tables import refuse_duplicates, unequal_rows
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
-# What pandas.read_csv takes for a missing value.
-MISSING: Final = (
-    "",
-    "#N/A",
-    "#N/A N/A",
-    "#NA",
-    "-1.#IND",
-    "-1.#QNAN",
-    "-NaN",
-    "-nan",
-    "1.#IND",
-    "1.#QNAN",
-    "<NA>",
-    "N/A",
-    "NA",
-    "NULL",
-    "NaN",
-    "None",
-    "n/a",
-    "nan",
-    "null",
-)
-_TRUE: Final = ("True", "TRUE", "true")
-_FALSE: Final = ("False", "FALSE", "false")
 _BLOCK: Final = 8 << 20
 _HEAD: Final = 1_000
+_NUMBER: Final = r"^[ \t]*[+-]?\d+(?:[. ]\d{3})*(?:,\d+)?[ \t]*$"
+# Digits behind a comma that cannot be a group of three.
+_DECIMALS: Final = r",(?:\d{1,2}|\d{4,})[ \t]*$"
 
 
-def typed_csv(path: Path) -> tuple[pl.LazyFrame, int, Any]:
-    """Return a CSV file's rows (UTF-8, comma-separated, one header line), their number, and what must outlive them.
+def typed_csv(path: Path, reading: Reading) -> tuple[pl.LazyFrame, int, Any]:
+    """Return a CSV file's rows, their number, and what must outlive them.
 
-    A column is of whole numbers, numbers or booleans if every value in it is; else of texts. Missing values are null.
+    A column is of whole numbers, numbers or booleans if every value in it is; else of texts. Missing values are null:
+    empty cells, the words that are declared, and in columns of numbers or booleans the words that pandas knows. What
+    there is to say of words in columns of texts is added to `reading`.
 
     Raises:
-        OptionsError: it is no CSV file, or a hostile one.
+        OptionsError: it is no CSV file, a hostile one, or not written as declared.
     """
     import polars as pl
 
-    header = _header(path)
     keep = Folder()
+    text = opened(path, reading.dialect, keep.path)
     texts, typed = keep.path / "texts.arrow", keep.path / "typed.arrow"
-    rows = _to_arrow(path, header, texts)
+    rows, words = _to_arrow(text, reading.dialect, texts)
     frame = pl.scan_ipc(texts, glob=False)
+    typed_columns = types(frame, text.header, reading.dialect)
+    expressions = [item.alias(name) for item, name in zip(typed_columns, _called(path, text.header), strict=True)]
     # Every later pass would turn the texts into numbers again.
-    frame.select(_typed(frame, header)).sink_ipc(typed)
+    frame.select(expressions).sink_ipc(typed)
+    result = pl.scan_ipc(typed, glob=False)
+    _refuse_decimal_commas(path, result, reading.dialect)
+    if reading.dialect.missing is None:
+        of_texts = [name for name, kind in result.collect_schema().items() if kind == pl.String]
+        said = words.of(result, of_texts)
+        if said:
+            reading.words[path.as_posix()] = said
     texts.unlink()
-    return pl.scan_ipc(typed, glob=False), rows, keep
+    return result, rows, keep
 
 
-def _header(path: Path) -> list[str]:
-    """Return the names of the columns, after everything that is no CSV has been refused."""
-    try:
-        check_bytes(path)
-        header = next(csv.reader(csv_lines(path)), [])
-    except UnicodeDecodeError as error:
-        raise OptionsError(f"{path}: not UTF-8 at byte {error.start}", advice="Save the file as UTF-8.") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise OptionsError(f"{path}: no readable gzip: {first_line(error)}") from error
-    except csv.Error as error:
-        raise OptionsError(f"{path}: no readable CSV: {first_line(error)}") from error
-    refuse_duplicates(path, header)
-    if len(header) > MOST_COLUMNS:
-        raise OptionsError(f"{path}: {len(header)} columns; at most {MOST_COLUMNS} are read")
-    if not header:
-        raise OptionsError(f"{path}: no readable CSV: no columns to parse from file")
-    return header
-
-
-def _to_arrow(path: Path, header: Sequence[str], target: Path) -> int:
-    """Write every field as text into an Arrow file; return the number of rows."""
+def _to_arrow(text: Text, dialect: Dialect, target: Path) -> tuple[int, _Words]:
+    """Write every field as text into an Arrow file; return the number of rows, and the words in columns of texts."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     convert = arrow_csv.ConvertOptions(
-        column_types={name: pa.string() for name in header},
-        null_values=list(MISSING),
+        column_types={name: pa.string() for name in text.header},
+        null_values=["", *(dialect.missing or ())],
         strings_can_be_null=True,
         quoted_strings_can_be_null=True,
     )
-    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    parse = arrow_csv.ParseOptions(newlines_in_values=True, delimiter=text.delimiter)
     read = arrow_csv.ReadOptions(block_size=_BLOCK)
-    rows, last = 0, None
+    rows, last, words = 0, None, _Words()
     try:
-        with arrow_csv.open_csv(path, convert_options=convert, parse_options=parse, read_options=read) as reader:
-            if reader.schema.names != list(header):
-                raise OptionsError(f"{path}: no readable CSV: its header is read in two ways")
+        with arrow_csv.open_csv(text.path, convert_options=convert, parse_options=parse, read_options=read) as reader:
+            if reader.schema.names != list(text.header):
+                raise OptionsError(f"{text.of}: the header is ambiguous: two parsers read it differently")
             with pa.OSFile(str(target), "wb") as stream, pa.ipc.new_file(stream, reader.schema) as writer:
                 for batch in reader:
                     writer.write_batch(batch)
+                    words.look(batch)
                     rows += batch.num_rows
                     last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
     except pa.ArrowInvalid as error:
-        raise unequal_rows(path, error) from error
-    if last and ("\n" in last or "\r" in last) and not _ends_with_quote(path):
-        raise OptionsError(f"{path}: no readable CSV: a quote is open to the end of the file")
-    return rows
+        raise unequal_rows(text.of, error, text.hint) from error
+    if last and ("\n" in last or "\r" in last) and not _ends_with_quote(text.path):
+        raise OptionsError(f"{text.of}: no readable CSV: a quote is open to the end of the file")
+    return rows, words
+
+
+class _Words:
+    """Counts words for missing values where the cells lie in memory anyway.
+
+    Attributes:
+        found: the words by column, then how many cells.
+        passed_over: columns that begin with numbers, as few columns of texts do.
+    """
+
+    def __init__(self) -> None:
+        import pyarrow as pa
+
+        self.found: dict[str, Counter[str]] = {}
+        self.passed_over: set[str] | None = None
+        self._words = pa.array(WORDS, pa.string())
+
+    def look(self, batch: pa.RecordBatch) -> None:
+        """Count the words in the columns of a batch."""
+        import pyarrow.compute as pc
+
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        if self.passed_over is None:
+            self.passed_over = {name for name, cells in columns.items() if _begins_with_numbers(cells)}
+        for name in columns.keys() - self.passed_over:
+            among = pc.is_in(columns[name], value_set=self._words)
+            if among.true_count:
+                self._add(name, columns[name].filter(among).to_pylist())
+
+    def _add(self, name: str, cells: Sequence[str]) -> None:
+        """Add cells that hold words."""
+        self.found.setdefault(name, Counter()).update(cells)
+
+    def of(self, frame: pl.LazyFrame, names: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return the words of columns that turned out to hold texts; those that were passed over are read."""
+        for name in [name for name in names if name in (self.passed_over or ())]:
+            cells = frame.select(column(name).filter(column(name).is_in(list(WORDS)))).collect(engine="streaming")
+            self._add(name, by_name.values(cells, name).to_list())
+        return {name: dict(self.found[name]) for name in names if self.found.get(name)}
+
+
+def _begins_with_numbers(cells: pa.Array) -> bool:
+    """Whether some of the first cells of a column are numbers."""
+    import polars as pl
+
+    return bool(pl.Series(values=cells.slice(0, _HEAD)).cast(pl.Float64, strict=False).count())
 
 
 def _ends_with_quote(path: Path) -> bool:
@@ -132,62 +145,40 @@ def _ends_with_quote(path: Path) -> bool:
     return tail.rstrip(b"\r\n").endswith(b'"')
 
 
-def _typed(frame: pl.LazyFrame, header: Sequence[str]) -> list[pl.Expr]:
-    """Return each column in its type, which one pass over all values decides; odd columns take a second one."""
+def _refuse_decimal_commas(path: Path, frame: pl.LazyFrame, dialect: Dialect) -> None:
+    """Refuse columns of texts that are numbers with a decimal comma: what is checked would be texts.
+
+    Raises:
+        OptionsError: there is one, and nobody declared the decimal mark.
+    """
     import polars as pl
 
-    plain = _fits(frame, {name: column(name) for name in header})
-    trimmed = {name: column(name).str.strip_chars(" \t") for name in header if plain[name] == pl.String}
-    fits = _fits(frame, trimmed)
-    columns = {name: column(name) for name in header} | {
-        name: trimmed[name] for name in fits if fits[name] != pl.String
-    }
-    return [_cast(columns[name], fits.get(name, plain[name])).alias(name) for name in header]
+    names = [name for name, kind in frame.collect_schema().items() if kind == pl.String]
+    if dialect.decimal is not None or not names:
+        return
+    head = frame.head(_HEAD).collect()
+    expressions = [
+        expression.alias(f"{place} {position}")
+        for position, name in enumerate(names)
+        for place, expression in enumerate(_commas(column(name)))
+    ]
+    found = iter(head.select(expressions).row(0))
+    for name, filled, numbers, decimals in ((name, next(found), next(found), next(found)) for name in names):
+        if decimals and numbers == filled:
+            raise OptionsError(
+                f"{path}: the column {name} holds numbers with a decimal comma",
+                advice='Declare it: decimal: "," (or decimal: "." if they are texts).',
+            )
 
 
-def _fits(frame: pl.LazyFrame, columns: Mapping[str, pl.Expr]) -> dict[str, pl.DataType]:
-    """Return the first type that every value of a column fits; what its first rows do not fit is not tried on all."""
-    import polars as pl
-
-    head = frame.head(_HEAD).collect().lazy()
-    kinds = (pl.Int64(), pl.UInt64(), pl.Float64(), pl.Boolean())
-    tried = [_share(head, {name: (text, kind) for name, text in columns.items()}) for kind in kinds]
-    open_kinds = {
-        name: [kind for kind, found in zip(kinds, tried, strict=True) if found[name][0] == found[name][1]]
-        for name in columns
-    }
-    result: dict[str, pl.DataType] = {name: pl.String() for name in columns}
-    while undecided := {name: (columns[name], left[0]) for name, left in open_kinds.items() if left}:
-        for name, (filled, fitting) in _share(frame, undecided).items():
-            kind = open_kinds[name].pop(0)
-            if filled == fitting:
-                result[name] = kind if filled else pl.Float64()
-                open_kinds[name] = []
-    return result
+def _commas(text: pl.Expr) -> list[pl.Expr]:
+    """Return how many cells are filled, how many look like numbers, and how many of these can only have decimals."""
+    known = text.filter(text.is_not_null() & ~text.is_in(list(WORDS)))
+    return [known.count(), known.str.contains(_NUMBER).sum(), known.str.contains(_DECIMALS).sum()]
 
 
-def _share(frame: pl.LazyFrame, columns: Mapping[str, tuple[pl.Expr, pl.DataType]]) -> dict[str, tuple[int, int]]:
-    """Return how many values a column has, and how many of them fit a type."""
-    import polars as pl
-
-    expressions: list[pl.Expr] = []
-    for text, kind in columns.values():
-        if kind == pl.Boolean:
-            fitting = text.is_in([*_TRUE, *_FALSE]).sum()
-        elif kind == pl.Float64:
-            # pandas has its own list of words for not-a-number; any other spelling is a text.
-            fitting = text.cast(kind, strict=False).is_not_nan().sum()
-        else:
-            fitting = text.cast(kind, strict=False).count()
-        expressions += [text.count().alias(f"{len(expressions)}"), fitting.alias(f"{len(expressions) + 1}")]
-    found = frame.select(expressions).collect(engine="streaming").row(0) if expressions else ()
-    return {name: (found[2 * position], found[2 * position + 1]) for position, name in enumerate(columns)}
-
-
-def _cast(text: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """Return a column of texts in its type."""
-    import polars as pl
-
-    if kind == pl.Boolean:
-        return pl.when(text.is_not_null()).then(text.is_in(_TRUE))
-    return text if kind == pl.String else text.cast(kind)
+def _called(path: Path, header: Sequence[str]) -> list[str]:
+    """Return the columns' names; one without a name has the one that pandas gives it."""
+    called = [name or f"Unnamed: {position}" for position, name in enumerate(header)]
+    refuse_duplicates(path, called)
+    return called

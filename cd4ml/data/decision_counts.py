@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.dialect import Reading
 from cd4ml.data.groups import as_groups, bin_names, bin_positions
 from cd4ml.data.predictions import (
     Predictions,
@@ -71,8 +72,11 @@ class Wanted:
         return [f"feature:{name}" for name in self.features]
 
 
-def count_decisions(path: Path, wanted: Wanted) -> Predictions:
+def count_decisions(path: Path, wanted: Wanted, *, reading: Reading | None = None) -> Predictions:
     """Return a predictions table whose frame holds counts: one row for each combination that occurs.
+
+    Args:
+        reading: how CSV files are written; what there is to say of this one is added.
 
     Returns:
         Columns `feature:<name>` (texts), the LABELS that the table has (as stored), the SUMS, and the quantities.
@@ -85,7 +89,7 @@ def count_decisions(path: Path, wanted: Wanted) -> Predictions:
     readable(path)
     if path.is_dir() or path.name.endswith(PARQUET):
         return _count_parquet(path, wanted)
-    return _count_rows(read_predictions(path, columns=wanted.columns), wanted, path)
+    return _count_rows(read_predictions(path, columns=wanted.columns, reading=reading), wanted, path)
 
 
 def _count_rows(predictions: Predictions, wanted: Wanted, path: Path) -> Predictions:

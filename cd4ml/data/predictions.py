@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cd4ml.data.dialect import Reading
 from cd4ml.data.tables import PARQUET, digest, read_table
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
@@ -51,13 +52,18 @@ class Predictions:
 
 
 def read_predictions(
-    path: Path, *, columns: Mapping[str, str] | None = None, others: Collection[str] | None = None
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    others: Collection[str] | None = None,
+    reading: Reading | None = None,
 ) -> Predictions:
     """Read a predictions table.
 
     Args:
         columns: the table's own name by standard name, where they differ (`{"y_pred": "decision"}`).
         others: which columns beside the standard ones are needed, `*` for all; None reads the table as it is stored.
+        reading: how CSV files are written; what there is to say of this one is added.
 
     Raises:
         UnavailableError: the file is missing.
@@ -65,7 +71,8 @@ def read_predictions(
             positive, or the table is empty; all problems at once.
     """
     own = columns or {}
-    frame = read_table(path, None if others is None else lambda found: _needed(found, path, own, others))
+    choose = None if others is None else lambda found: _needed(found, path, own, others)
+    frame = read_table(path, choose, reading=reading)
     frame = frame.rename(columns=standard_names(list(map(str, frame.columns)), path, own))
     problems = _problems(frame, path)
     if problems:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cd4ml.data import by_name
+from cd4ml.data.dialect import Reading
 from cd4ml.data.digests import file_sha256, hashing, sha256
 from cd4ml.data.locations import Folder, fetch, pointed_at, public
 from cd4ml.data.pandas_metadata import Written, to_pandas, written
@@ -103,11 +104,12 @@ class Source:
         return InputDigest(name=name, path=self.name or self.path.as_posix(), sha256=known, rows=self.rows)
 
 
-def open_source(path: Path, *, hashed: bool = False) -> Source:
+def open_source(path: Path, *, hashed: bool = False, reading: Reading | None = None) -> Source:
     """Open a table.
 
     Args:
         hashed: whether its digest will be asked for: it is computed from now on, beside everything else.
+        reading: how CSV files are written; what there is to say of this one is added.
 
     Raises:
         UnavailableError: the file is missing or cannot be opened.
@@ -118,14 +120,14 @@ def open_source(path: Path, *, hashed: bool = False) -> Source:
         return _open_delta(path, None)
     if hashed:
         found = hashing(path)
-        return replace(open_source(path), _sha256=found)
+        return replace(open_source(path, reading=reading), _sha256=found)
     if path.is_dir() or path.name.endswith(PARQUET):
         return _open_parquet(path)
     if path.name.endswith(CSV):
         from cd4ml.data.csv_files import typed_csv
 
         with refused(path):
-            frame, rows, keep = typed_csv(path)
+            frame, rows, keep = typed_csv(path, reading or Reading())
             return Source(
                 path=path,
                 files=(path,),
@@ -139,17 +141,17 @@ def open_source(path: Path, *, hashed: bool = False) -> Source:
         return _open_arrow(path)
     raise OptionsError(
         f"{path}: unknown kind of table",
-        advice="Tables are .csv, .csv.gz, .parquet, .arrow, .feather or a folder of Parquet.",
+        advice="Tables are .csv, .tsv (or these with .gz), .parquet, .arrow, .feather or a folder of Parquet.",
     )
 
 
-def open_data(written: str, *, hashed: bool = False) -> Source:
+def open_data(written: str, *, hashed: bool = False, reading: Reading | None = None) -> Source:
     """Open what a user names: a file or folder, a Delta table's version, a DVC pointer, or an address.
 
     Args:
         written: a path; `folder@3` for version 3 of a Delta table; a `.dvc` file, whose hash its data must have; or an
             address such as `s3://bucket/table.parquet`, which is fetched whole.
-        hashed: see `open_source`.
+        hashed, reading: see `open_source`.
 
     Raises:
         UnavailableError: it is not there, or is not what the pointer is about.
@@ -158,14 +160,14 @@ def open_data(written: str, *, hashed: bool = False) -> Source:
     if "://" in written:
         folder = Folder()
         path = fetch(written, folder.path)
-        source = open_source(path, hashed=hashed)
+        source = open_source(path, hashed=hashed, reading=reading)
         return replace(source, name=public(written), _keep=(folder, source._keep))
     if written.endswith(".dvc"):
-        return open_source(pointed_at(Path(written)), hashed=hashed)
+        return open_source(pointed_at(Path(written)), hashed=hashed, reading=reading)
     folder_name, _, version = written.rpartition("@")
     if version.isdigit() and (Path(folder_name) / DELTA_LOG).is_dir():
         return _open_delta(Path(folder_name), int(version))
-    return open_source(Path(written), hashed=hashed)
+    return open_source(Path(written), hashed=hashed, reading=reading)
 
 
 class refused:  # noqa: N801  (a context manager, used like a function)

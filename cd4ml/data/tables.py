@@ -6,17 +6,14 @@ afterwards would be about the other.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.dialect import Reading
 from cd4ml.data.digests import sha256
 from cd4ml.data.expansion import hidden_bytes
 from cd4ml.data.missing import missing_file
@@ -28,26 +25,23 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 Choose = Callable[[Sequence[str]], Sequence[str]]
-CSV: Final = (".csv", ".csv.gz")
+CSV: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 PARQUET: Final = (".parquet", ".pq")
 DELTA_LOG: Final = "_delta_log"
 MOST_COLUMNS: Final = 20_000
 # A Parquet file of a few kilobytes can promise terabytes; the footer says so before anything is read.
 MOST_BYTES: Final = 64 * 1024**3
 MOST_EXPANSION: Final = 1_000
-_MOST_EXPANSION_GZIP: Final = 100
 _ALWAYS_READ: Final = 500_000_000
-_ALWAYS_READ_GZIP: Final = 100_000_000
-_LONGEST_LINE: Final = 10_000_000
-_BLOCK: Final = 1 << 20
 
 
-def read_table(path: Path, choose: Choose | None = None) -> pd.DataFrame:
+def read_table(path: Path, choose: Choose | None = None, *, reading: Reading | None = None) -> pd.DataFrame:
     """Return the table in a CSV or Parquet file, or in a folder of Parquet files.
 
     Args:
         choose: picks the columns that are needed from the names found; None for all. Of a Parquet table the others
             are not read, and texts become categories: ten million rows of a few values take bytes, not texts.
+        reading: how CSV files are written; what there is to say of this one is added.
 
     Raises:
         UnavailableError: the file is missing or cannot be opened.
@@ -57,10 +51,11 @@ def read_table(path: Path, choose: Choose | None = None) -> pd.DataFrame:
     if path.is_dir() or path.name.endswith(PARQUET):
         return _read_parquet(path) if choose is None else _read_columns(path, choose)
     if path.name.endswith(CSV):
-        frame = _read_csv(path)
+        frame = _read_csv(path, reading)
         return frame if choose is None else frame[list(choose(list(map(str, frame.columns))))]
     raise OptionsError(
-        f"{path}: unknown kind of table", advice="Tables are .csv, .csv.gz, .parquet or a folder of Parquet."
+        f"{path}: unknown kind of table",
+        advice="Tables are .csv, .tsv (or these with .gz), .parquet or a folder of Parquet.",
     )
 
 
@@ -81,6 +76,11 @@ def refuse_duplicates(path: Path, columns: Sequence[str]) -> None:
     """Refuse a table in which two columns have the same name."""
     repeated = [name for name, count in Counter(columns).items() if count > 1]
     if repeated:
+        if "" in repeated:
+            raise OptionsError(
+                f"{path}: {columns.count('')} columns have no name",
+                advice="Name them, or drop them: are there commas at the ends of the lines, or an index of pandas?",
+            )
         raise OptionsError(
             f"{path}: more than one column is named {', '.join(repr(name) for name in repeated[:5])}",
             advice="Rename or drop the duplicates: it is not defined which of them would be checked.",
@@ -170,7 +170,7 @@ def check_footers(path: Path, files: Sequence[Path]) -> None:
     import pyarrow.parquet as pq
 
     on_disk = sum(file.stat().st_size for file in files)
-    most = _most_bytes(on_disk, MOST_EXPANSION, _ALWAYS_READ)
+    most = most_bytes(on_disk, MOST_EXPANSION, _ALWAYS_READ)
     total = 0
     first = pq.read_schema(files[0])
     for file in files:
@@ -186,92 +186,34 @@ def check_footers(path: Path, files: Sequence[Path]) -> None:
         total += max(encoded, metadata.num_rows * metadata.num_columns * 8)
         if total <= most:
             total += hidden_bytes(file, metadata, enough=most - total, ignorable=most // len(files))
-    _refuse_expansion(path, on_disk, total)
+    refuse_expansion(path, on_disk, total)
 
 
-def _refuse_expansion(
+def refuse_expansion(
     path: Path, on_disk: int, size: int, most: int = MOST_EXPANSION, always: int = _ALWAYS_READ
 ) -> None:
     """Refuse a table that is far larger than its files."""
-    if size > _most_bytes(on_disk, most, always):
+    if size > most_bytes(on_disk, most, always):
         raise OptionsError(f"{path}: expands from {on_disk} to {size} bytes or more; refused as hostile")
 
 
-def _most_bytes(on_disk: int, most: int, always: int) -> int:
+def most_bytes(on_disk: int, most: int, always: int) -> int:
     """Return how large a table of some size on disk may become."""
     return min(MOST_BYTES, max(always, most * on_disk))
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Read a CSV file: UTF-8 with or without a byte-order mark, one header line, comma-separated."""
-    import pandas as pd
+def _read_csv(path: Path, reading: Reading | None) -> pd.DataFrame:
+    """Read a CSV file: the same rows in the same types as the stages see that read it in parts."""
+    from cd4ml.data.sources import open_source
 
-    try:
-        check_bytes(path)
-        header = next(csv.reader(csv_lines(path)), [])
-        refuse_duplicates(path, header)
-        if len(header) > MOST_COLUMNS:
-            raise OptionsError(f"{path}: {len(header)} columns; at most {MOST_COLUMNS} are read")
-        _check_rows(path, header)
-        # index_col=False keeps pandas from taking the first column of rows that are too long for an index.
-        frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False, on_bad_lines="error", low_memory=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, csv.Error) as error:
-        raise OptionsError(f"{path}: no readable CSV: {first_line(error)}") from error
-    except UnicodeDecodeError as error:
-        raise OptionsError(f"{path}: not UTF-8 at byte {error.start}", advice="Save the file as UTF-8.") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise OptionsError(f"{path}: no readable gzip: {first_line(error)}") from error
-    except OSError as error:
-        raise UnavailableError(f"{path}: cannot be read: {first_line(error)}.") from error
-    return frame
+    source = open_source(path, reading=reading)
+    return source.pandas(source.schema.names())
 
 
-def _check_rows(path: Path, header: Sequence[str]) -> None:
-    """Refuse rows with too few or too many fields: pandas fills up short ones in silence."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    options = arrow_csv.ConvertOptions(
-        include_columns=header[:1], column_types={name: pa.binary() for name in header[:1]}
-    )
-    parse = arrow_csv.ParseOptions(newlines_in_values=True)
-    try:
-        with arrow_csv.open_csv(path, convert_options=options, parse_options=parse) as reader:
-            for _ in reader:
-                pass
-    except pa.ArrowInvalid as error:
-        raise unequal_rows(path, error) from error
-
-
-def unequal_rows(path: Path, error: BaseException) -> OptionsError:
+def unequal_rows(path: Path, error: BaseException, hint: str = "") -> OptionsError:
     """Return the error for a CSV file that Arrow cannot parse. Arrow quotes the row, which may be private."""
     counts = re.search(r"Expected \d+ columns, got \d+", str(error))
-    return OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}")
-
-
-def open_csv(path: Path) -> IO[bytes]:
-    """Open a CSV file that may be compressed."""
-    return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
-
-
-def check_bytes(path: Path) -> None:
-    """Refuse NUL characters, at which parsers cut values short, and what expands without end."""
-    size = 0
-    with open_csv(path) as stream:
-        while block := stream.read(_BLOCK):
-            size += len(block)
-            if b"\x00" in block:
-                raise OptionsError(f"{path}: holds NUL characters: no UTF-8 text")
-            _refuse_expansion(path, path.stat().st_size, size, _MOST_EXPANSION_GZIP, _ALWAYS_READ_GZIP)
-
-
-def csv_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a CSV file that may be compressed; a header may span several of them."""
-    with io.TextIOWrapper(open_csv(path), encoding="utf-8-sig", newline="") as stream:
-        while line := stream.readline(_LONGEST_LINE):
-            if len(line) == _LONGEST_LINE:
-                raise OptionsError(f"{path}: a line is longer than {_LONGEST_LINE} characters")
-            yield line
+    return OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}{hint}")
 
 
 def first_line(error: BaseException) -> str:

@@ -96,7 +96,7 @@ def _explained(check: Check, where: str, summary: str) -> list[str]:
     """Return what the summary has not said already of a check that did not pass, and its advice."""
     lines = []
     if check.status is not Status.PASSED:
-        if where or check.message != summary:
+        if where or not summary.startswith(check.message):
             lines.append(f"           {safe(where + check.message)}")
         if check.advice:
             lines.append(f"           -> {safe(check.advice)}")

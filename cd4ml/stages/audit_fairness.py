@@ -39,10 +39,11 @@ def run(options: Options, context: Context) -> Report:
             text labels without a positive label, a continuous feature without bins.
         UnavailableError: the table cannot be read.
     """
+    from cd4ml.checks.remarks import remarked
     from cd4ml.data.decision_counts import count_decisions
 
     check_options(options)
-    predictions = count_decisions(Path(options.predictions), _wanted(options))
+    predictions = count_decisions(Path(options.predictions), _wanted(options), reading=options.reading)
     counts = predictions.frame
     rows = int(counts["n"].sum())
     context.progress(f"Auditing {rows:,} predictions by {', '.join(options.sensitive_features)}")
@@ -52,7 +53,7 @@ def run(options: Options, context: Context) -> Report:
         audits = _of_decisions(_binary(counts, options), options)
     checks = [*(check for audit in audits for check in audit.checks), *_excluded_checks(counts, options)]
     deciding, reported = lowest_deciding(checks), lowest_reported(audits)
-    return Report(
+    report = Report(
         stage=STAGE,
         checks=checks,
         summary=summary_of(checks, reported, options),
@@ -70,6 +71,7 @@ def run(options: Options, context: Context) -> Report:
         candidate=predictions.candidate,
         production=predictions.production,
     )
+    return remarked(report, options.reading)
 
 
 def _wanted(options: Options) -> Wanted:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml import options as declaration
+from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import option
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
@@ -55,7 +55,7 @@ class Network(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
+class Options(TableOptions):
     """Options of build-image."""
 
     model: str = option(
@@ -400,14 +400,14 @@ def _scored(state: _Run) -> Any:
 
     assert state.options.test_data and state.options.predictions
     test, table = Path(state.options.test_data), Path(state.options.predictions)
-    predictions = read_predictions(table)
+    predictions = read_predictions(table, reading=state.options.reading)
     if predictions.candidate is not None and predictions.candidate.sha256 != state.candidate.sha256:
         raise OptionsError(
             f"{table}: the predictions are of the model {predictions.candidate.sha256[:12]}, "
             f"not of {state.candidate.sha256[:12]}",
             advice="Run score-model for this candidate first.",
         )
-    frame = read_table(test)
+    frame = read_table(test, reading=state.options.reading)
     state.inputs += [digest(test, "test-data", len(frame)), predictions.digest]
     return lambda look: simulate.scored_rows(frame, predictions.frame, look.columns, look.optional)
 

@@ -41,10 +41,11 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: a feature is missing or has another type, the profile is damaged, or there is nothing to compare.
         UnavailableError: a table cannot be read, or the registry does not answer.
     """
+    from cd4ml.checks.remarks import remarked
     from cd4ml.data.sources import open_data
 
     check_options(options)
-    current = open_data(options.current, hashed=True) if options.current else None
+    current = open_data(options.current, hashed=True, reading=options.reading) if options.current else None
     context.progress(f"Counting the values of {options.reference}")
     reference, source, model = _reference(options, context)
     if options.save_profile:
@@ -52,13 +53,14 @@ def run(options: Options, context: Context) -> Report:
 
         profile.write(Path(options.save_profile), reference)
     if current is None:
-        return _saved(reference, options)
+        return remarked(_saved(reference, options), options.reading)
     digest = current.digest("current")
     if digest.sha256 == reference.data_sha256:
         raise OptionsError(f"{options.current} is the reference itself: comparing data with themselves shows nothing.")
     context.progress(f"Counting the values of {options.current}")
     counted = _count(current, reference, options)
-    return replace(_report(options, reference, counted, current, source, digest), production=model)
+    report = _report(options, reference, counted, current, source, digest)
+    return remarked(replace(report, production=model), options.reading)
 
 
 def _reference(options: Options, context: Context) -> tuple[Profile, Source | None, ModelIdentity | None]:
@@ -70,7 +72,7 @@ def _reference(options: Options, context: Context) -> tuple[Profile, Source | No
         return _profile_of_model(options, context)
     if is_profile(options.reference):
         return profile.read(Path(options.reference)), None, None
-    source = open_data(options.reference)
+    source = open_data(options.reference, reading=options.reading)
     if not source.rows:
         raise OptionsError(f"{options.reference} holds no rows")
     numbers, categories = _features(options, source)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cd4ml import options as declaration
+from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError
 from cd4ml.options import option
 
@@ -33,7 +33,7 @@ class Task(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
+class Options(TableOptions):
     """Options of detect-drift."""
 
     reference: str = option(

@@ -35,12 +35,14 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: the table cannot be read.
     """
     from cd4ml.checks import evaluation as checked
+    from cd4ml.checks.remarks import remarked
     from cd4ml.checks.slice_search import of_search
     from cd4ml.data.predictions import read_predictions
     from cd4ml.metrics.evaluation import evaluate
 
     metrics = checked_metrics(options, known_metrics(options, context))
-    predictions = read_predictions(Path(options.predictions), columns=options.columns, others=slice_columns(options))
+    path, others = Path(options.predictions), slice_columns(options)
+    predictions = read_predictions(path, columns=options.columns, others=others, reading=options.reading)
     _release_memory()
     n, limits = len(predictions.frame), limits_of(options, [metric.name for metric in metrics])
     context.progress(f"Evaluating {n:,} predictions: {', '.join(limits.rules)}")
@@ -62,7 +64,7 @@ def run(options: Options, context: Context) -> Report:
         *(cost_checks(options, predictions) if production is not None else ()),
         *(of_search(search, options.maximum_slice_gap) if search else ()),
     ]
-    return Report(
+    report = Report(
         stage=STAGE,
         checks=checks,
         summary=_summary(checks, n, production is not None),
@@ -73,6 +75,7 @@ def run(options: Options, context: Context) -> Report:
         production=predictions.production,
         seed=options.seed,
     )
+    return remarked(report, options.reading)
 
 
 def _reader(source: str, options: Options) -> Reader:
@@ -264,7 +267,7 @@ def _trained(tested: Predictions, options: Options) -> Predictions:
 
     path = options.train_predictions
     assert path is not None
-    trained = read_predictions(Path(path), columns=_own(options), others=())
+    trained = read_predictions(Path(path), columns=_own(options), others=(), reading=options.reading)
     if trained.digest.sha256 == tested.digest.sha256:
         raise OptionsError(f"{path} is the same table as {options.predictions}: no gap can show")
     if trained.test_data and tested.test_data and trained.test_data.sha256 == tested.test_data.sha256:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cd4ml import options as declaration
 from cd4ml.checks.comparison import Decision
+from cd4ml.data.dialect import TableOptions
 from cd4ml.metrics.performance import Task
 from cd4ml.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
+class Options(TableOptions):
     """Options of evaluate-model."""
 
     predictions: str = option(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cd4ml import options as declaration
 from cd4ml.checks.fairness import Decision
+from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.fairness import Reference
 from cd4ml.options import OTHERS, Limit, nearest, option
@@ -41,7 +41,7 @@ class Intersections(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
+class Options(TableOptions):
     """Options of audit-fairness."""
 
     predictions: str = option(

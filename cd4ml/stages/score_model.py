@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from cd4ml import options as declaration
+from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest, option
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
@@ -32,7 +32,7 @@ TRAINING: Final = "training rows"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
+class Options(TableOptions):
     """Options of score-model."""
 
     candidate: str = option(
@@ -122,10 +122,12 @@ def _report(
     scored: _Scoring,
 ) -> Report:
     """Return what was done; a table that was not written is no output."""
+    from cd4ml.checks.remarks import remarked
+
     candidate, production = models
     others = {"production": production.size} if production else {}
     done = all(check.status is Status.PASSED for check in checks)
-    return Report(
+    report = Report(
         stage=STAGE,
         checks=checks,
         summary=_summary(checks, rows, production is not None),
@@ -137,6 +139,7 @@ def _report(
         production=production.identity if production else None,
         outputs={"predictions": options.predictions if done else "", "model-sha256": candidate.identity.sha256},
     )
+    return remarked(report, options.reading)
 
 
 def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched, _Fetched | None]:
@@ -170,7 +173,7 @@ def _table(path: str, options: Options) -> pd.DataFrame:
     """Read rows and check that they hold what the options name."""
     from cd4ml.data.tables import read_table
 
-    frame = read_table(Path(path))
+    frame = read_table(Path(path), reading=options.reading)
     problems = [
         f"{path} has no column `{name}`{nearest(name, map(str, frame.columns))}"
         for name in dict.fromkeys((options.target, *options.keep, *options.exclude))

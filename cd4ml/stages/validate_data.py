@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml import options as declaration
+from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import option
 from cd4ml.reading import text_file
@@ -29,7 +29,7 @@ OUTPUTS: Final[dict[str, str]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
+class Options(TableOptions):
     """Options of validate-data."""
 
     data: tuple[str, ...] = option(
@@ -84,6 +84,7 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: the schema cannot be trusted to run all of its checks, or a file is no table.
         UnavailableError: a file is missing.
     """
+    from cd4ml.checks.remarks import remarked
     from cd4ml.checks.schema import tolerated
     from cd4ml.data.digests import file_sha256
     from cd4ml.data.schemas import load_schema
@@ -101,7 +102,7 @@ def run(options: Options, context: Context) -> Report:
         served = path == options.serving
         demanded = _for_serving(schema, options.training_only) if served else schema
         if options.engine == LOCAL:
-            source = open_data(path, hashed=True)
+            source = open_data(path, hashed=True, reading=options.reading)
             found, details[path] = _table(source, demanded, options)
             found += [] if served else _over_time(source, options, before)
             rows[path] = source.rows
@@ -120,7 +121,8 @@ def run(options: Options, context: Context) -> Report:
     if Path(options.schema).is_file():
         inputs.append(InputDigest(name="schema", path=options.schema, sha256=file_sha256(Path(options.schema))))
     summary = _summary(checks, options)
-    return Report(stage=STAGE, checks=checks, summary=summary, metrics={"rows": rows}, details=details, inputs=inputs)
+    report = Report(stage=STAGE, checks=checks, summary=summary, metrics={"rows": rows}, details=details, inputs=inputs)
+    return remarked(report, options.reading)
 
 
 def _for_serving(schema: Schema, training_only: Sequence[str]) -> Schema:

@@ -413,3 +413,20 @@ def test_feature_named_like_a_pattern__is_compared_itself(
 
     drifted = [key for key, check in by_id(run).items() if key.startswith("drift:") and check["status"] != "passed"]
     assert drifted == [f"drift:{name}"]
+
+
+@pytest.mark.parametrize(("before", "now"), [("None", "NA"), ("null", "n/a")])
+def test_categories_named_like_missing_values__drift(
+    cd4ml: Callable[..., Run], tmp_path: Path, before: str, now: str
+) -> None:
+    """A change from one word for a missing value to another is a change of categories, in CSV as in Parquet."""
+    tables = {name: pd.DataFrame({"kind": [word] * 600 + ["x"] * 400}) for name, word in (("a", before), ("b", now))}
+    found = []
+    for kind in ("csv", "parquet"):
+        for name, table in tables.items():
+            path = tmp_path / f"{name}.{kind}"
+            table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+        run = cd4ml("detect-drift", "--reference", f"a.{kind}", "--current", f"b.{kind}")
+        found.append((run.code, by_id(run)["drift:kind"]["value"]))
+
+    assert found[0] == found[1] and found[0][0] == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,3 +162,19 @@ def test_slices__every_row_once(rows: list[tuple[str | None, float | None]]) -> 
     for columns in (("group",), ("number",), ("group", "number")):
         parts = [part.rows for part in found if tuple(part.values) == columns]
         assert sorted(np.concatenate(parts).tolist()) == list(range(len(rows)))
+
+
+def test_slice_named_like_a_missing_value__is_one(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A bad slice `NA` of a CSV file is not hidden among rows without a value, and labels may be words as well."""
+    words = {"south": "None", "north": "NA"}
+    frame = hidden().assign(region=lambda rows: rows["region"].map(words))
+    labels = [name for name in frame.columns if name != "region"]
+    frame[labels] = frame[labels].replace({1: "N/A", 0: "null"})
+    frame.to_csv(tmp_path / "predictions.csv", index=False)
+
+    run = cd4ml("evaluate-model", "--predictions", "predictions.csv", "--positive-label", "N/A", "--minimum",
+                "accuracy=0.8", "--slices", "region")  # fmt: skip
+
+    found = by_id(run, "minimum:accuracy:region=NA")
+    assert run.code == 1 and (found["status"], found["n"]) == ("failed", 100)
+    assert by_id(run, "minimum:accuracy:region=None")["n"] == 900

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -262,3 +263,34 @@ def test_no_table__unavailable(cd4ml: Callable[..., Run]) -> None:
     run = cd4ml("audit-fairness", "--predictions", "nowhere.parquet", "--sensitive-features", "sex")
 
     assert (run.code, run.report["status"]) == (3, "error")
+
+
+@pytest.mark.parametrize(("one", "other"), [("None", "NA"), ("null", "nan"), ("N/A", "NULL")])
+def test_groups_named_like_missing_values__are_two(
+    audit: Audit, cd4ml: Callable[..., Run], tmp_path: Path, one: str, other: str
+) -> None:
+    """Two groups whose names are words for missing values are compared, in CSV as in Parquet; nothing merges them."""
+    groups = group(one, 90, 200), group(other, 30, 200), group("Wheelchair", 95, 200)
+    parquet = audit(*groups)
+    pd.concat(groups).to_csv(tmp_path / "predictions.csv", index=False)
+    command = ["audit-fairness", "--predictions", "predictions.csv", "--sensitive-features", "sex"]
+
+    csv = cd4ml(*command)
+    declared = cd4ml(*command, "--missing-values", f"{one},{other}")
+
+    assert (parquet.code, csv.code) == (1, 1)
+    worst = [by_id(run, f"disparate-impact:sex={other}")["value"] for run in (parquet, csv)]
+    assert worst[0] == worst[1] == pytest.approx(30 / 95)
+    assert by_id(csv, "missing-values:predictions.csv")["reason"] == "undeclared-missing-values"
+    assert by_id(declared, "disparate-impact:sex=(missing)")["n"] == 400
+
+
+def test_labels_in_another_dialect__are_audited(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A table with `;` is refused with the cause, and audited once that is declared."""
+    pd.concat([group("f", 30, 100), group("m", 80, 100)]).to_csv(tmp_path / "predictions.csv", index=False, sep=";")
+    command = ["audit-fairness", "--predictions", "predictions.csv", "--sensitive-features", "sex"]
+
+    refused, audited = cd4ml(*command), cd4ml(*command, "--delimiter", ";")
+
+    assert refused.code == 2 and "separated by ;?" in refused.report["summary"]
+    assert audited.code == 1 and by_id(audited, "disparate-impact:sex=f")["status"] == "failed"
