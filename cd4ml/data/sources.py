@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from cd4ml.data import by_name
 from cd4ml.data.dialect import Reading
 from cd4ml.data.digests import file_sha256, hashing, sha256
-from cd4ml.data.locations import Folder, fetch, pointed_at, public
+from cd4ml.data.dvc import pointed_at
+from cd4ml.data.locations import Folder, fetch, public
 from cd4ml.data.pandas_metadata import Written, to_pandas, written
 from cd4ml.data.tables import CSV, DELTA_LOG, MOST_COLUMNS, PARQUET, check_footers, parquet_files
 from cd4ml.data.tables import first_line, readable, refuse_duplicates

@@ -82,10 +82,60 @@ def test_dvc_pointer__is_compared_with_its_file(validate: Callable[..., Run], tm
     assert "not the file" in other.report["summary"] and "dvc pull" in str(missing.report["checks"])
 
 
+LINES = "a,p\r\n" + "".join(f"{number},x\r\n" for number in range(1, 200_000))
+
+
+@pytest.mark.parametrize(
+    ("content", "plain"),
+    [
+        (LINES.encode(), False),
+        (b"a,p\r\n1,x\n2,y\r\n", False),
+        ("a,p\r\n" + "1,éüøçß\r\n" * 200, True),
+        (b"\xef\xbb\xbfa,p\r\n1,x\r\n2,y\r\n", False),
+    ],
+    ids=["over a megabyte", "mixed line ends", "more than 30 % other characters", "byte-order mark"],
+)
+def test_dvc_2_pointer__hashes_texts_with_unix_line_ends(
+    validate: Callable[..., Run], tmp_path: Path, content: bytes | str, plain: bool
+) -> None:
+    """A pointer without `hash: md5` is compared as DVC 1 and 2 hash: texts with LF, in parts of a megabyte."""
+    content = content.encode() if isinstance(content, str) else content
+    (tmp_path / "t.csv").write_bytes(content)
+    parts = [content[start : start + 2**20] for start in range(0, len(content), 2**20)]
+    text = b"".join(part.replace(b"\r\n", b"\n") for part in parts)
+    other = hashlib.md5(content if not plain else text, usedforsecurity=False).hexdigest()
+    right = hashlib.md5(text if not plain else content, usedforsecurity=False).hexdigest()
+    found = []
+    for md5, version in ((right, ""), (other, ""), (right, "  hash: md5\n")):
+        (tmp_path / "t.csv.dvc").write_text(f"outs:\n- md5: {md5}\n  path: t.csv\n{version}")
+        found.append(validate("t.csv.dvc").code)
+
+    assert found == [0, 3, 0 if plain else 3]
+
+
+def test_dvc_working_directory__is_where_the_file_lies(validate: Callable[..., Run], tmp_path: Path) -> None:
+    """`wdir` names the folder that a pointer's paths are relative to, inside the working directory only."""
+    for folder in ("pointers", "data"):
+        (tmp_path / folder).mkdir()
+    GOOD.write_parquet(tmp_path / "data" / "t.parquet")
+    md5 = hashlib.md5((tmp_path / "data" / "t.parquet").read_bytes(), usedforsecurity=False).hexdigest()
+    out = f"outs:\n- md5: {md5}\n  hash: md5\n  path: t.parquet\n"
+    found = []
+    for wdir in ("wdir: ../data\n", "wdir: ../../data\n", "wdir: /data\n", ""):
+        (tmp_path / "pointers" / "t.dvc").write_text(out + wdir)
+        found.append(validate("pointers/t.dvc"))
+
+    assert [run.code for run in found] == [0, 2, 2, 3]
+    assert found[0].report["inputs"][0]["path"] == "data/t.parquet"
+    assert "outside" in found[1].report["summary"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "outs: []",
+        "outs:\n- {md5: a, hash: etag, path: x}\n",
+        "outs:\n- md5: a\n  path: x\nwdir: [1]\n",
         "- 1",
         "outs:\n- md5: 0.dir\n  path: folder\n",
         "outs:\n- md5: a\n  path: ../elsewhere.parquet\n",
