@@ -59,7 +59,9 @@ def parts(source: Source, names: Sequence[str], *, step: int = 1) -> Iterator[tu
 
     if not names:
         return
-    inside = source.kind == "parquet" and set(names) <= set(pq.read_schema(source.files[0]).names)
+    inside = (
+        source.kind == "parquet" and not source.widened and set(names) <= set(pq.read_schema(source.files[0]).names)
+    )
     if not inside:
         for frame in source.lazy().select(columns(names)).collect_batches(chunk_size=1 << 17, maintain_order=True):
             for name in names:

@@ -66,6 +66,16 @@ def written(schema: pa.Schema, rows: int) -> Written | None:
     return Written(levels=() if None in levels else [level for level in levels if level], types=own, columns=columns)
 
 
+def unnoted(metadata: Mapping[bytes, bytes] | None, names: Sequence[str]) -> dict[bytes, bytes] | None:
+    """Return a schema's metadata without what pandas noted of some columns: their types are others by now."""
+    try:
+        found = json.loads((metadata or {})[_KEY])
+        kept = [c for c in found["columns"] if _field(c) not in names or _field(c) in found["index_columns"]]
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return dict(metadata) if metadata else None
+    return {**(metadata or {}), _KEY: json.dumps({**found, "columns": kept}).encode()}
+
+
 def _field(column: Mapping[str, Any]) -> str:
     """Return the name of the stored column that an entry is about; old files have one name for both."""
     return str(column.get("field_name", column.get("name")))

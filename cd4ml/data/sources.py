@@ -18,6 +18,7 @@ from cd4ml.data.dialect import Reading
 from cd4ml.data.digests import file_sha256, hashing, sha256
 from cd4ml.data.dvc import pointed_at
 from cd4ml.data.locations import Folder, fetch, public
+from cd4ml.data.parquet_parts import common_schema, dataset, scan
 from cd4ml.data.pandas_metadata import Written, to_pandas, written
 from cd4ml.data.tables import CSV, DELTA_LOG, MOST_COLUMNS, PARQUET, check_footers, parquet_files
 from cd4ml.data.tables import first_line, readable, refuse_duplicates
@@ -42,6 +43,7 @@ class Source:
         rows: number of rows; of Parquet and Arrow, what the files say before they are read.
         schema: Polars type by column, in order.
         written: what pandas wrote about the table, None if it did not write it.
+        widened: whether files store columns in narrower types than the table's.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Source:
     rows: int
     schema: pl.Schema
     written: Written | None = None
+    widened: bool = False
     name: str = ""  # what the report calls it, if that is not the path
     _frame: pl.LazyFrame = field(repr=False)
     _keep: Any = field(default=None, repr=False)  # temporary files live as long as the source
@@ -93,7 +96,7 @@ class Source:
 
     def _arrow(self) -> Any:
         """Return a Parquet or Arrow table as a dataset."""
-        return _dataset(self.path, self.files, "parquet" if self.kind == "parquet" else "ipc")
+        return dataset(self.path, self.files, "parquet" if self.kind == "parquet" else "ipc")
 
     def digest(self, name: str) -> InputDigest:
         """Return the digest of the table's files, for the report."""
@@ -194,18 +197,27 @@ class refused:  # noqa: N801  (a context manager, used like a function)
 
 def _open_parquet(path: Path) -> Source:
     """Open a Parquet file or folder, its footers first."""
-    import polars as pl
     import pyarrow.parquet as pq
 
     with refused(path):
         files = tuple(parquet_files(path)) if path.is_dir() else (path,)
         check_footers(path, files)
         rows = sum(pq.read_metadata(file).num_rows for file in files)
-        frame = pl.scan_parquet(list(files), hive_partitioning=path.is_dir(), glob=False, try_parse_hive_dates=False)
-        about = written(pq.read_schema(files[0]), rows)
+        common = common_schema(files)
+        frame = scan(path, files, common)
+        about = written(common or pq.read_schema(files[0]), rows)
         frame = by_name.without(frame, about.row_numbers if about else [])
         schema = frame.collect_schema()
-    return Source(path=path, files=files, kind="parquet", rows=rows, schema=schema, written=about, _frame=frame)
+    return Source(
+        path=path,
+        files=files,
+        kind="parquet",
+        rows=rows,
+        schema=schema,
+        written=about,
+        widened=common is not None,
+        _frame=frame,
+    )
 
 
 def _open_delta(path: Path, version: int | None) -> Source:
@@ -221,13 +233,15 @@ def _open_delta(path: Path, version: int | None) -> Source:
         with user_code():
             table = DeltaTable(str(path), version=version)
             files = tuple(sorted(Path(file) for file in table.file_uris()))
+        with refused(path):  # the log says which columns there are: older files may lack some
+            check_footers(path, files) if files else None
+        with user_code():
             frame = pl.scan_delta(table)
+            rows = frame.select(pl.len()).collect(engine="streaming").item()
+            schema = frame.collect_schema()
     except UserCodeError as error:
-        raise UnavailableError(f"{path}: no readable Delta table: {error.raised.text}") from error
-    with refused(path):
-        check_footers(path, files) if files else None
-        rows = frame.select(pl.len()).collect(engine="streaming").item()
-        schema = frame.collect_schema()
+        said = error.raised.text.partition(" This error occurred")[0]
+        raise UnavailableError(f"{path}: no readable Delta table: {said}") from error
     name = f"{path.as_posix()}@{table.version()}"
     return Source(path=path, files=files, kind="delta", rows=rows, schema=schema, name=name, _frame=frame)
 
@@ -255,13 +269,3 @@ def _open_arrow(path: Path) -> Source:
             written=about,
             _frame=frame,
         )
-
-
-def _dataset(path: Path, files: Sequence[Path], kind: str) -> Any:
-    """Return the files as an Arrow dataset; folders such as `year=2026` are columns."""
-    import pyarrow.dataset as ds
-
-    names = [str(file) for file in files]
-    if path.is_dir():
-        return ds.dataset(names, format=kind, partitioning=ds.partitioning(flavor="hive"), partition_base_dir=str(path))
-    return ds.dataset(names, format=kind)

@@ -17,6 +17,7 @@ from cd4ml.data.dialect import Reading
 from cd4ml.data.digests import sha256
 from cd4ml.data.expansion import hidden_bytes
 from cd4ml.data.missing import missing_file
+from cd4ml.data.parquet_parts import dataset
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import InputDigest
 
@@ -122,12 +123,9 @@ def _read_columns(path: Path, choose: Choose) -> pd.DataFrame:
 
 def parquet_dataset(path: Path) -> ds.Dataset:
     """Open a Parquet file, or a folder of such files, its footers first."""
-    import pyarrow.dataset as ds
-
     files = parquet_files(path) if path.is_dir() else [path]
     check_footers(path, files)
-    layout = {"partitioning": ds.partitioning(flavor="hive"), "partition_base_dir": str(path)}
-    return ds.dataset([str(file) for file in files], format="parquet", **(layout if path.is_dir() else {}))
+    return dataset(path, files)
 
 
 @contextmanager
@@ -166,22 +164,17 @@ def parquet_files(folder: Path) -> list[Path]:
 
 
 def check_footers(path: Path, files: Sequence[Path]) -> None:
-    """Refuse what the footers already give away: too many columns, too much data, files with different columns."""
+    """Refuse what the footers already give away: too many columns, or too much data."""
     import pyarrow.parquet as pq
 
     on_disk = sum(file.stat().st_size for file in files)
     most = most_bytes(on_disk, MOST_EXPANSION, _ALWAYS_READ)
     total = 0
-    first = pq.read_schema(files[0])
     for file in files:
         schema, metadata = pq.read_schema(file), pq.read_metadata(file)
         refuse_duplicates(file, schema.names)
         if metadata.num_columns > MOST_COLUMNS:
             raise OptionsError(f"{file}: {metadata.num_columns} columns; at most {MOST_COLUMNS} are read")
-        different = set(zip(schema.names, schema.types, strict=True)) ^ set(zip(first.names, first.types, strict=True))
-        if different:
-            names = ", ".join(sorted({repr(name) for name, _ in different})[:5])
-            raise OptionsError(f"{file}: other columns or types than {files[0].name}: {names}")
         encoded = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
         total += max(encoded, metadata.num_rows * metadata.num_columns * 8)
         if total <= most:
