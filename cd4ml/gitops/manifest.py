@@ -73,8 +73,9 @@ class Manifest:
                 application is meant.
         """
         self.text = text
+        whole.refuse_text(text)
         self._data = [value(root) for root in documents(text)]
-        whole.refuse(text, self._data)
+        whole.refuse_signed(self._data)
         self.served = application(self._data, repository, part)
 
     def changed(self, text: str) -> Manifest:
@@ -153,7 +154,7 @@ class Manifest:
                 advice="Set canary-weight: 100 for the first deployment.",
             )
         if first or served.controller:
-            return apply(self.text, self._image_edits(served.stable, new))
+            return self._applied(self._image_edits(served.stable, new))
         if weight == 100 and (not served.canary or not served.traffic.weighted or served.against_canary):
             return self.promoted(new)
         _refuse(served.against_canary)
@@ -163,7 +164,7 @@ class Manifest:
                 advice=f"Add one ({served.place_for_canary}), or set canary-weight: 100 to replace the image at once.",
             )
         _refuse(served.traffic.against(weight))
-        return apply(self.text, [*self._image_edits(served.canary, new), *self._weight_edits(weight, enabled=True)])
+        return self._applied([*self._image_edits(served.canary, new), *self._weight_edits(weight, enabled=True)])
 
     def promoted(self, new: Image) -> str:
         """Return the text with the image as the stable one and no canary.
@@ -174,7 +175,7 @@ class Manifest:
         self._check_repository(new.repository)
         _refuse(self.served.against)
         edits = self._ending(self._written(new), self.served.stable)
-        return apply(self.text, edits + self._weight_edits(0, enabled=False))
+        return self._applied(edits + self._weight_edits(0, enabled=False))
 
     def restored(self, reference: str) -> str:
         """Return the text with an earlier stable image in its place, by digest or by tag, and no canary.
@@ -190,12 +191,21 @@ class Manifest:
                 advice="Set the tag by hand, and empty the digest.",
             )
         written = reference if self.served.whole_reference else earlier.digest or ""
-        return apply(self.text, [*self._ending(written, self.served.stable), *self._weight_edits(0, enabled=False)])
+        return self._applied([*self._ending(written, self.served.stable), *self._weight_edits(0, enabled=False)])
 
     def without_canary(self) -> str:
         """Return the text with the canary switched off."""
         stable = str(self._at(self.served.stable[0]) or "")
-        return apply(self.text, [*self._ending(stable, ()), *self._weight_edits(0, enabled=False)])
+        return self._applied([*self._ending(stable, ()), *self._weight_edits(0, enabled=False)])
+
+    def _applied(self, edits: Sequence[Edit]) -> str:
+        """Return the text with the edits, unless one of their targets is encrypted."""
+        for edit in edits:
+            if str(self._at((edit.document, edit.path))).startswith("ENC["):
+                raise OptionsError(
+                    f"`{shown(edit.path)}` is encrypted by SOPS", advice="Leave it out of what is encrypted."
+                )
+        return apply(self.text, edits)
 
     def _ending(self, written: str, places: Sequence[Place]) -> list[Edit]:
         """Return the edits that put an image into places, and into the canary's where nothing takes its traffic."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.gitops.formats import helm, kustomize, plain, whole
-from cd4ml.gitops.formats.served import Format, Served
+from cd4ml.gitops.formats import helm, kustomize, plain, read, whole
+from cd4ml.gitops.formats.served import Application, Format, Served
 from cd4ml.image.reference import repository_of
 
 FORMATS: Final[tuple[Format, ...]] = (kustomize.find, helm.find, plain.find)
@@ -26,20 +26,13 @@ def application(data: Sequence[Any], repository: str | None, part: str | None) -
     """
     found = _found(data)
     if part:
-        named = [served for served in found if served.name == part] or [
-            served for served in found if served.name.endswith(f".{part}")
+        named = [item for item in found if item.name == part] or [
+            item for item in found if item.name.endswith((f".{part}", f"/{part}"))
         ]
         if not named:
             raise OptionsError(f"the manifest has no `{part}` with an image; it has {_names(found)}")
         found = named
-    likely = [served for served in found if served.preferred] or found
-    if repository is not None:
-        wanted = repository_of(repository)
-        likely = (
-            [served for served in found if repository_of(served.repositories[0]) == wanted]
-            or [served for served in found if wanted in map(repository_of, served.repositories)]
-            or (list(found) if len(found) == 1 else [])
-        )
+    likely = _likely(found) if repository is None else _of(repository, found)
     if not likely:
         raise OptionsError(
             f"no image in the manifest is of {repository!r}: it has {_names(found)}",
@@ -48,28 +41,46 @@ def application(data: Sequence[Any], repository: str | None, part: str | None) -
     if len(likely) > 1:
         raise OptionsError(
             f"the manifest does not say which image is meant: it has {_names(likely)}",
-            advice="Name one with manifest-path, or give each a file of its own.",
+            advice="Name one with manifest-path or image, or give each a file of its own.",
         )
-    return likely[0]
+    return likely[0].served()
 
 
-def _found(data: Sequence[Any]) -> list[Served]:
+def _of(repository: str, found: Sequence[Application]) -> list[Application]:
+    """Return the applications whose image is of a repository; the only one, whatever its image, to name it."""
+    wanted = repository_of(repository)
+    pulled = [item for item in found if repository_of(item.repositories[0]) == wanted]
+    called = [item for item in found if wanted in map(repository_of, item.repositories)]
+    likely = pulled or called or list(found[:1] if len(found) == 1 else ())
+    one_object = len({item.name for item in likely}) == 1
+    return _likely(likely) if one_object else likely
+
+
+def _likely(found: Sequence[Application]) -> list[Application]:
+    """Return the applications that are marked as models, else those that a deployment may have written."""
+    return [item for item in found if item.marked] or [item for item in found if item.pinned] or list(found)
+
+
+def _found(data: Sequence[Any]) -> list[Application]:
     """Return the applications that the documents serve, in whatever format.
 
     Raises:
         OptionsError: there are none.
     """
-    found = [served for find in FORMATS for served in find(data)]
+    found = [application for find in FORMATS for application in find(data)]
     if not found:
         whole.refuse_sealed(data)
         helm.refuse_text(data)
+        kinds = sorted({read.kind(document) for document in data} - {""})
+        what = f"; it holds {', '.join(kinds[:10])}" if kinds else ""
         raise OptionsError(
-            "the manifest is neither a Helm values file (image.digest), nor a kustomization (images), nor a Deployment",
+            "the manifest is neither a Helm values file (image.digest), nor a kustomization (images), nor a "
+            f"{', '.join(plain.WORKLOADS[:-1])} or {plain.WORKLOADS[-1]}{what}",
             advice="docs/stages/deploy-model.md shows what to start from.",
         )
     return found
 
 
-def _names(found: Sequence[Served]) -> str:
+def _names(found: Sequence[Application]) -> str:
     """Return what a manifest holds, for messages."""
-    return ", ".join(f"{served.name or 'the whole file'} ({served.repositories[0]})" for served in found[:10])
+    return ", ".join(f"{item.name or 'the whole file'} ({item.repositories[0]})" for item in found[:10])

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.gitops.edit import Path, mapping, shown
 from cd4ml.gitops.formats import read
-from cd4ml.gitops.formats.served import ByReplicas, Noted, Problem, Served, Traffic, Weight, Weighted
+from cd4ml.gitops.formats.served import Application, ByReplicas, Noted, Problem, Served, Traffic, Weight, Weighted
 
 CHART: Final = "model-server"
 # The chart's own values and defaults, as far as they decide on traffic; a test compares them with the chart.
@@ -27,7 +28,7 @@ FEWEST_REPLICAS: Final = 2
 PLACE: Final = "canary.enabled, canary.image.digest and canary.weight"
 
 
-def find(documents: Sequence[Any]) -> list[Served]:
+def find(documents: Sequence[Any]) -> list[Application]:
     """Return the applications whose values stand in the documents."""
     found = [(index, path) for index, document in enumerate(documents) for path in _below(document, ())]
     # A subchart may set a digest and leave the repository to its defaults; that is an image of somebody else's.
@@ -35,7 +36,16 @@ def find(documents: Sequence[Any]) -> list[Served]:
     if found and not named:
         where = shown((*found[0][1], "image", "repository"))
         raise OptionsError(f"the Helm values file has no `{where}`", advice="Add the image's name without tag.")
-    return [_served(index, path, documents[index]) for index, path in named]
+    return [
+        Application(
+            name=shown(path),
+            repositories=(_repository(read.follow(documents[index], path)),),
+            marked="canary" in read.follow(documents[index], path),
+            pinned=bool(read.text(read.follow(documents[index], path), "image", "digest")),
+            served=partial(_served, index, path, documents[index]),
+        )
+        for index, path in named
+    ]
 
 
 def _below(data: Any, path: Path) -> Iterator[Path]:

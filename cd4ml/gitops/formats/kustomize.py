@@ -8,25 +8,26 @@ image.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from cd4ml.gitops.edit import Path, mapping
 from cd4ml.gitops.formats import read
-from cd4ml.gitops.formats.served import Noted, Problem, Served, Weight
+from cd4ml.gitops.formats.served import Application, Noted, Problem, Served, Weight
 
 ANNOTATION: Final = "cd4ml.io/canary-weight"
 PLACE: Final = f"an images entry whose name ends in -canary, and commonAnnotations {ANNOTATION}"
 _FLUX: Final = "kustomize.toolkit.fluxcd.io"
 
 
-def find(documents: Sequence[Any]) -> list[Served]:
+def find(documents: Sequence[Any]) -> list[Application]:
     """Return the applications whose images the kustomizations set."""
     return [
-        served
+        application
         for index, document in enumerate(documents)
         for path in (("images",), ("spec", "images"))
         if isinstance(read.follow(document, path), list) and _is_kustomization(document, path)
-        for served in _applications(index, path, document)
+        for application in _applications(index, path, document)
     ]
 
 
@@ -37,13 +38,19 @@ def _is_kustomization(document: Mapping[str, Any], path: Path) -> bool:
     return read.kind(document) in ("", "Kustomization", "Component")
 
 
-def _applications(index: int, path: Path, document: Any) -> list[Served]:
+def _applications(index: int, path: Path, document: Any) -> list[Application]:
     """Return one application for each entry, the canary's entry with the one that it belongs to."""
     entries = [(number, mapping(entry)) for number, entry in enumerate(read.items(read.follow(document, path)))]
     names = {read.text(entry, "name"): number for number, entry in entries}
     canaries = {name: names[f"{name}-canary"] for name in names if name and f"{name}-canary" in names}
     return [
-        _served(index, (*path, number), canaries.get(read.text(entry, "name")), document)
+        Application(
+            name=read.text(entry, "name"),
+            repositories=_repositories(entry),
+            marked=read.text(entry, "name") in canaries,
+            pinned=bool(read.text(entry, "digest")),
+            served=partial(_served, index, (*path, number), canaries.get(read.text(entry, "name")), document),
+        )
         for number, entry in entries
         if read.text(entry, "name") and number not in canaries.values()
     ]
@@ -59,12 +66,11 @@ def _served(index: int, path: Path, canary: int | None, document: Any) -> Served
     return Served(
         kind="kustomization",
         name=named,
-        repositories=tuple(filter(None, (read.text(entry, "newName"), named))),
+        repositories=_repositories(entry),
         stable=((index, (*path, "digest")),),
         canary=((index, (*path[:-1], canary, "digest")),) if canary is not None and noted else (),
         weights=(Weight(place=(index, note), canary=True),) if noted and canary is not None else (),
         tag=read.text(entry, "newTag"),
-        preferred="digest" in entry,
         place_for_canary=PLACE,
         traffic=Noted(who="the resources of the kustomization"),
         resets=True,
@@ -72,6 +78,11 @@ def _served(index: int, path: Path, canary: int | None, document: Any) -> Served
         against_canary=_scaled_to_zero(document, path[:-2], f"{named}-canary")
         or (_other_repository(entry, read.follow(document, (*path[:-1], canary))) if canary is not None else None),
     )
+
+
+def _repositories(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of an entry's repository: what is pulled, and what the resources call it."""
+    return tuple(filter(None, (read.text(entry, "newName"), read.text(entry, "name"))))
 
 
 def _other_repository(stable: Mapping[str, Any], canary: Mapping[str, Any]) -> Problem | None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from cd4ml.gitops.edit import Path, mapping
 from cd4ml.gitops.formats import read, rollout, routes
 from cd4ml.gitops.formats.pods import CANARY, STABLE, Pods
 from cd4ml.gitops.formats.scale import nothing_runs, scale
-from cd4ml.gitops.formats.served import ByReplicas, Place, Problem, Served, Traffic, Weight, Weighted
+from cd4ml.gitops.formats.served import Application, ByReplicas, Place, Problem, Served, Traffic, Weight, Weighted
 from cd4ml.image.reference import repository_of
 
 WORKLOADS: Final = ("Deployment", "StatefulSet", "Rollout")
 PLACE: Final = "a Deployment of the same image whose name ends in -canary, and a route with weights, such as HTTPRoute"
+_NAMES: Final = ("model", "model-server")
 _POD: Final[Path] = ("spec", "template", "spec")
 
 
@@ -28,22 +30,40 @@ class _Runs:
 
     Attributes:
         places: every container and init container that has the very same image.
-        preferred: whether its name says that it is the model server, or there is no other.
+        named: whether a container's name says that it is the model server.
+        pinned: whether the image is written by digest.
     """
 
     index: int
     name: str
+    namespace: str
     repository: str
     places: tuple[Place, ...]
-    preferred: bool
+    named: bool
+    pinned: bool
+
+    @property
+    def full_name(self) -> str:
+        """The workload's name, after its namespace if the file has one."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
-def find(documents: Sequence[Any]) -> list[Served]:
+def find(documents: Sequence[Any]) -> list[Application]:
     """Return the applications that the workloads of the documents run."""
     running = [found for index, document in enumerate(documents) for found in _images(index, document)]
     pairs = [(found, _canary(found, running)) for found in running]
     canaries = [canary for _, canary in pairs if canary]
-    return [_served(stable, canary, documents) for stable, canary in pairs if stable not in canaries]
+    return [
+        Application(
+            name=stable.full_name,
+            repositories=(stable.repository,),
+            marked=stable.named or canary is not None,
+            pinned=stable.pinned,
+            served=partial(_served, stable, canary, documents),
+        )
+        for stable, canary in pairs
+        if stable not in canaries
+    ]
 
 
 def _images(index: int, document: Any) -> Iterator[_Runs]:
@@ -54,13 +74,14 @@ def _images(index: int, document: Any) -> Iterator[_Runs]:
     images = {read.text(container, "image") for container in containers} - {""}
     for image in sorted(images):
         mine = [mapping(item) for item in containers if read.text(item, "image") == image]
-        named = any(item.get("name") in ("model", "model-server") for item in mine)
         yield _Runs(
             index=index,
             name=read.name(document),
+            namespace=read.namespace(document),
             repository=read.without_tag(image),
             places=tuple((index, path) for path in _places(document, image)),
-            preferred=named or len(images) == 1,
+            named=any(item.get("name") in _NAMES for item in mine),
+            pinned="@sha256:" in image,
         )
 
 
@@ -75,54 +96,58 @@ def _places(document: Any, image: str) -> Iterator[Path]:
 def _canary(stable: _Runs, running: Sequence[_Runs]) -> _Runs | None:
     """Return what runs the canary of a workload: it has the same image's repository, and the name with `-canary`."""
     wanted, image = stable.name.removesuffix(STABLE) + CANARY, repository_of(stable.repository)
-    return next((found for found in running if found.name == wanted and repository_of(found.repository) == image), None)
+    found = [
+        other
+        for other in running
+        if (other.name, other.namespace) == (wanted, stable.namespace) and repository_of(other.repository) == image
+    ]
+    return max(found, key=lambda other: other.named, default=None)
 
 
 def _served(stable: _Runs, canary: _Runs | None, documents: Sequence[Any]) -> Served:
     """Return the application of a workload and its canary."""
     workload = documents[stable.index]
     beside = documents[canary.index] if canary else None
-    pods = Pods(stable=workload, canary=beside, documents=documents)
-    weights = routes.split(documents, pods) if canary else []
-    traffic = _traffic(workload, beside, weights, pods, documents)
+    # What stands in other namespaces concerns others; the rest keeps its position.
+    near = [item if read.namespace(item) in ("", stable.namespace) else None for item in documents]
+    pods = Pods(stable=workload, canary=beside, documents=near)
+    weights = routes.split(near, pods) if canary else []
+    traffic = _traffic(pods, weights)
     return Served(
         kind="plain manifest",
-        name=stable.name,
+        name=stable.full_name,
         repositories=(stable.repository,),
         stable=stable.places,
         canary=canary.places if canary and traffic else (),
         weights=tuple(weights),
         whole_reference=True,
-        preferred=stable.preferred,
         place_for_canary=PLACE,
         traffic=traffic or Weighted(),
-        controller=rollout.controller(workload, documents),
+        controller=rollout.controller(workload, near),
         resets=not weights,
-        against=nothing_runs(workload, documents),
-        against_canary=_no_canary_serves(stable.name, beside, traffic, documents) if canary else None,
+        against=nothing_runs(workload, near),
+        against_canary=_no_canary_serves(pods, traffic) if canary else None,
     )
 
 
-def _no_canary_serves(stable: str, canary: Any, traffic: Traffic | None, documents: Sequence[Any]) -> Problem | None:
+def _no_canary_serves(pods: Pods, traffic: Traffic | None) -> Problem | None:
     """Return why a canary would answer nothing."""
     if traffic is None:
         words = (
-            f"this plain manifest has no place for a canary: no route in it splits traffic between {stable} and "
-            f"{read.name(canary)} by weight, and no Service selects both"
+            "this plain manifest has no place for a canary: no route in it splits traffic between "
+            f"{read.name(pods.stable)} and {read.name(pods.canary)} by weight, and no Service selects both"
         )
         return Problem(words=words, advice="Add a route with weights for both, or set canary-weight: 100.")
-    return nothing_runs(canary, documents)
+    return nothing_runs(pods.canary, pods.documents)
 
 
-def _traffic(
-    stable: Any, canary: Any, weights: Sequence[Weight], pods: Pods, documents: Sequence[Any]
-) -> Traffic | None:
+def _traffic(pods: Pods, weights: Sequence[Weight]) -> Traffic | None:
     """Return what gives a canary its share, None if nothing in the file does."""
     if weights:
         return Weighted()
-    if canary is None or not pods.common:
+    if pods.canary is None or not pods.common:
         return None
-    mine, others = scale(canary, documents), scale(stable, documents)
+    mine, others = scale(pods.canary, pods.documents), scale(pods.stable, pods.documents)
     return ByReplicas(
         canary=mine.most,
         stable=others.fewest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -157,7 +157,6 @@ class Served:
         enabled: where the canary is switched on and off.
         whole_reference: whether an image's place holds `repository@digest` rather than the digest alone.
         tag: the tag that counts as long as no digest is set.
-        preferred: whether this is the one that is meant if nobody names an image.
         place_for_canary: what to add to get a place for a canary.
         traffic: what gives the canary its share.
         controller: what a controller does with a new stable image instead of giving it all of the traffic.
@@ -176,7 +175,6 @@ class Served:
     weights: tuple[Weight, ...] = ()
     whole_reference: bool = False
     tag: str = ""
-    preferred: bool = True
     place_for_canary: str
     traffic: Traffic = Weighted()
     controller: str | None = None
@@ -185,15 +183,34 @@ class Served:
     against_canary: Problem | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """An application in a manifest, before it is known whether it is the one that is meant.
+
+    Attributes:
+        name: what tells this application from others in the file: the path of its values, or an object's name.
+        repositories: names of its image's repository, the one that is pulled first.
+        marked: whether the file says that it is a model: by a canary beside it, or by its container's name.
+        pinned: whether its image is written by digest, as every deployment writes it.
+        served: reads the rest; what is wrong with one application concerns nobody who means another.
+    """
+
+    name: str
+    repositories: tuple[str, ...]
+    marked: bool = False
+    pinned: bool
+    served: Callable[[], Served]
+
+
 class Format(Protocol):
     """A format of manifests."""
 
-    def __call__(self, documents: Sequence[Any]) -> list[Served]:
+    def __call__(self, documents: Sequence[Any]) -> list[Application]:
         """Return the applications that documents in this format serve; none if they are in another one.
 
         Args:
             documents: plain data as `edit.value` returns it, every scalar as text.
 
         Raises:
-            OptionsError: they are in this format, and do not say which image or weight is meant.
+            OptionsError: they are in this format, and name no image.
         """

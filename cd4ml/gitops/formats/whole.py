@@ -15,15 +15,31 @@ _GENERATED: Final = re.compile(
     r"DO NOT (EDIT|MODIFY|CHANGE)\b(?!.* (below|above|by hand))|@generated\b"
     r"|\b(?i:(auto-?|automatically )?generated\b.*\b(do not|don't) (edit|modify|change)\b)"
     r"|\b(?i:(do not|don't) (edit|modify|change)\b.*\b(auto-?|automatically )?generated\b)"
-    r"|\b(?i:this file (is|was|has been) (auto-?|automatically )generated\b)"
+    r"|\b(?i:file (is |was |has been )?(auto-?|automatically )generated\b|(auto-?|automatically )generated file\b)"
 )
 
 
-def refuse(text: str, documents: Sequence[Any]) -> None:
-    """Refuse a file that an edit would break or that somebody else writes.
+def refuse_text(text: str) -> None:
+    """Refuse a file that is signed as a text, or that somebody else writes.
 
     Raises:
-        OptionsError: SOPS signs its values, or its head says that it is generated.
+        OptionsError: it is clear-signed with PGP, or its head says that it is generated.
+    """
+    if text.lstrip("\ufeff").startswith("-----BEGIN PGP SIGNED MESSAGE-----"):
+        raise OptionsError("the file is signed as a whole (PGP)", advice="Name the unsigned file.")
+    found = _GENERATED.search(" ".join(_head(text)))
+    if found:
+        raise OptionsError(
+            f"the head of this file says that it is generated ({found[0][:80]!r}): what writes it would undo the edit",
+            advice="Name the file that it is made from.",
+        )
+
+
+def refuse_signed(documents: Sequence[Any]) -> None:
+    """Refuse a file whose values or objects are signed.
+
+    Raises:
+        OptionsError: SOPS signs its values, or an annotation signs an object.
     """
     for document in documents:
         signature = mapping(document, "sops")
@@ -33,12 +49,13 @@ def refuse(text: str, documents: Sequence[Any]) -> None:
                 advice="Move image and canary to a file without secrets, or encrypt with mac_only_encrypted: true "
                 "(sops --mac-only-encrypted).",
             )
-    found = _GENERATED.search(" ".join(_head(text)))
-    if found:
-        raise OptionsError(
-            f"the head of this file says that it is generated ({found[0][:80]!r}): what writes it would undo the edit",
-            advice="Name the file that it is made from.",
-        )
+        annotations = mapping(document, "metadata", "annotations")
+        if any(str(key).endswith("sigstore.dev/signature") for key in annotations):
+            raise OptionsError(
+                f"{read.name(document) or 'an object'} carries a signature of the whole manifest "
+                "(cosign.sigstore.dev/signature), which an edit would break",
+                advice="Sign the manifest after the deployment, in what delivers it, and name the unsigned file here.",
+            )
 
 
 def refuse_sealed(documents: Sequence[Any]) -> None:

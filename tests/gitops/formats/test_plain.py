@@ -346,3 +346,41 @@ def test_flagger__says_its_own_steps(analysis: str, words: str) -> None:
     assert deployed(workload("churn") + flagger.replace("name: churn}\n  ", "name: fraud}\n  "), 100)[1].startswith(
         "all"
     )
+
+
+def test_namespaces__are_kept_apart() -> None:
+    """The same names in another namespace are another environment: only the one that is named changes."""
+    text = PAIR + HTTP
+    staging, prod = (
+        text.replace("metadata: {name: churn", f"metadata: {{namespace: {space}, name: churn")
+        for space in ("stg", "prd")
+    )
+
+    with pytest.raises(OptionsError, match="it has stg/churn .*, prd/churn"):
+        deployed(staging + prod, 10)
+    after, share = deployed(staging + prod, 10, part="prd/churn")
+    assert after.startswith(staging) and share == "10 % of the traffic as canary"
+
+
+def test_others_mistakes__are_no_obstacle() -> None:
+    """What is wrong with another application in the file does not concern whoever deploys this one."""
+    others = (PAIR + HTTP).replace("churn", "fraud").replace("\nspec:\n", "\nspec:\n  paused: maybe\n")
+    broken = others.replace(", weight: 0}", "}")
+
+    assert deployed(broken + PAIR + HTTP, 10)[0].startswith(broken)
+
+
+def test_unknown_kinds__named() -> None:
+    """A file of kinds that serve nothing here is refused with what it holds."""
+    with pytest.raises(OptionsError, match="it holds ConfigMap, Job"):
+        Manifest("kind: Job\n---\nkind: ConfigMap\n")
+
+
+def test_without_an_image__only_what_is_marked_is_taken() -> None:
+    """Where the image is not known, a container named model-server or a canary decides, and no other number does."""
+    redis = workload("redis", image=f"redis@sha256:{'7' * 64}")
+
+    with pytest.raises(OptionsError, match="does not say which image"):
+        Manifest(workload("churn") + redis)
+    assert Manifest(PAIR + HTTP + redis).repository == CHURN.repository
+    assert Manifest(workload("churn").replace("name: server", "name: model-server") + redis).state.stable == OLD
