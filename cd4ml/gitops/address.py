@@ -63,7 +63,8 @@ def manifest_path(path: str) -> str:
     """
     pure = PurePosixPath(path)
     bad = pure.is_absolute() or ".." in pure.parts or not pure.parts or path.startswith("-") or _CONTROL.search(path)
-    if bad or any(part.lower() == ".git" for part in pure.parts):
+    foreign = any("\ud800" <= letter <= "\udfff" for letter in path)  # so Python shows bytes that are no UTF-8
+    if bad or foreign or any(part.lower() == ".git" for part in pure.parts):
         raise OptionsError(f"manifest {path!r} must be a path inside the repository")
     return str(pure)
 

@@ -27,7 +27,6 @@ class Entry:
 
     mode: str
     sha: str
-    size: int
 
 
 def regular_file(run: Run, commit: str, path: str, branch: str) -> Entry:
@@ -43,16 +42,17 @@ def regular_file(run: Run, commit: str, path: str, branch: str) -> Entry:
     if found.mode not in _REGULAR:
         problem, advice = _obstacle(run, commit, path)
         raise OptionsError(f"manifest {path}: {problem} on branch {branch}", advice=advice)
-    if found.size > LARGEST:
-        raise OptionsError(f"manifest {path}: {found.size} bytes are too many for a manifest")
+    size = int(run("cat-file", "-s", found.sha).output)
+    if size > LARGEST:
+        raise OptionsError(f"manifest {path}: {size} bytes are too many for a manifest")
     return found
 
 
 def entry(run: Run, commit: str, path: str) -> Entry:
     """Return what a commit has at a path."""
-    found = run("ls-tree", "-z", "--long", commit, "--", path).output.decode("utf-8", "replace")
-    mode, _, sha, size = found.partition("\t")[0].split() if found else ("", "", "", "0")
-    return Entry(mode=mode, sha=sha, size=int(size) if size.isdigit() else 0)
+    found = run("ls-tree", "-z", commit, "--", path).output.decode("utf-8", "replace")
+    mode, _, sha = found.partition("\t")[0].split() if found else ("", "", "")
+    return Entry(mode=mode, sha=sha)
 
 
 def _obstacle(run: Run, commit: str, path: str) -> tuple[str, str]:

@@ -6,14 +6,19 @@ A change by hand is seen by its effect: an image that was deployed and is there 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import time
 from dataclasses import dataclass
+from typing import Final
 
 from cd4ml.git import Checkout
+from cd4ml.gitops.history import Commit, History
 from cd4ml.gitops.manifest import Image, State
-from cd4ml.gitops.repository import Commit
+from cd4ml.gitops.trailers import IMAGE
 from cd4ml.image.reference import same_image
 from cd4ml.report import Check, Status
+
+_CLOCKS: Final = 300  # seconds by which the clocks of two machines may differ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,39 +47,45 @@ class Order:
         }
 
 
-def deploys(commit: Commit) -> bool:
-    """Whether a commit is one of deploy-model."""
-    return commit.trailer("Cd4ml-Image") is not None
-
-
-def carried_out(order: Order, state: State, history: Sequence[Commit]) -> bool:
+def carried_out(order: Order, state: State, history: History) -> bool:
     """Whether this very order is in the manifest already; a weight that somebody set since is theirs."""
     if state.stable == order.image.digest:
         return True
-    last = next((commit for commit in history if deploys(commit)), None)
-    same = last is not None and same_image(last.trailer("Cd4ml-Image"), str(order.image))
+    last = next(filter(_deploys, history.commits), None)
+    same = last is not None and same_image(last.trailer(IMAGE), str(order.image))
     repeated = same and last is not None and last.trailer("Cd4ml-Canary-Weight") == str(order.weight)
     return state.canary == order.image.digest and state.weight > 0 and (repeated or state.weight == order.weight)
 
 
-def overruled(order: Order, state: State, history: Sequence[Commit]) -> Check | None:
-    """Return a failed check if the order must not be carried out, None if nothing stands against it."""
-    return _overtaken(order, state, history) or _withdrawn(order, state, history)
+def overruled(order: Order, state: State, history: History) -> Check | None:
+    """Return a check that did not pass if the order must not be carried out, None if nothing stands against it."""
+    return _overtaken(order, state, history) or _withdrawn(order, state, history) or _unknown(order, history)
 
 
-def _overtaken(order: Order, state: State, history: Sequence[Commit]) -> Check | None:
-    """Return a failed check if what is deployed was made from a newer commit."""
-    last = next((commit for commit in history if deploys(commit)), None)
-    source = last.trailer("Cd4ml-Source") if last else None
-    if last is None or source is None or source == order.source or not _newer(order, last, source):
-        return None
-    return Check(
-        id="precedence",
-        status=Status.FAILED,
-        reason="superseded",
-        message=f"{last.trailer('Cd4ml-Image')} was deployed from the newer commit {source[:12]} ({last.sha[:12]}).",
-        advice="Nothing, if this run only finished late; else deploy from a newer commit, or set redeploy: true.",
-    )
+def _deploys(commit: Commit) -> bool:
+    """Whether a commit is one of deploy-model."""
+    return commit.trailer(IMAGE) is not None
+
+
+def _overtaken(order: Order, state: State, history: History) -> Check | None:
+    """Return a failed check if what was deployed last, or runs as canary, was made from a newer commit."""
+    deployed = list(filter(_deploys, history.commits))
+    # Of two branches that were merged, the one that is listed first need not be the one that the merge kept.
+    runs = [
+        commit for commit in deployed if state.weight and (commit.trailer(IMAGE) or "").endswith(f"@{state.canary}")
+    ]
+    for last in (*deployed[:1], *runs[:1]):
+        source = last.trailer("Cd4ml-Source")
+        if source is None or source == order.source or not _newer(order, last, source):
+            continue
+        return Check(
+            id="precedence",
+            status=Status.FAILED,
+            reason="superseded",
+            message=f"{last.trailer(IMAGE)} was deployed from the newer commit {source[:12]} ({last.sha[:12]}).",
+            advice="Nothing, if this run only finished late; else deploy from a newer commit, or set redeploy: true.",
+        )
+    return None
 
 
 def _newer(order: Order, last: Commit, source: str) -> bool:
@@ -83,13 +94,17 @@ def _newer(order: Order, last: Commit, source: str) -> bool:
         return True
     if order.checkout.is_ancestor(source, order.source):
         return False
-    ours, theirs = order.checkout.committed_at(order.source), last.trailer("Cd4ml-Source-Time")
-    return ours is not None and theirs is not None and theirs.isdigit() and int(theirs) > ours
+    ours, text = order.checkout.committed_at(order.source), last.trailer("Cd4ml-Source-Time") or ""
+    theirs = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else None
+    if ours is None or theirs is None:
+        return False
+    # A commit cannot have been made after its own deployment: a date in the future says nothing.
+    return ours < theirs <= min(last.time, time.time()) + _CLOCKS
 
 
-def _withdrawn(order: Order, state: State, history: Sequence[Commit]) -> Check | None:
+def _withdrawn(order: Order, state: State, history: History) -> Check | None:
     """Return a failed check if this image was deployed before and is there no longer."""
-    ours = (commit for commit in history if same_image(commit.trailer("Cd4ml-Image"), str(order.image)))
+    ours = (commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(order.image)))
     before = next(ours, None)
     if before is None or state.stable == order.image.digest:
         return None
@@ -100,6 +115,20 @@ def _withdrawn(order: Order, state: State, history: Sequence[Commit]) -> Check |
         status=Status.FAILED,
         reason="taken-back",
         message=f"{order.image} was deployed in {before.sha[:12]} and taken back since (last change: "
-        f"{history[0].sha[:12]}).",
+        f"{history.commits[0].sha[:12]}).",
         advice="Deploy a new build, or set redeploy: true to bring it back.",
+    )
+
+
+def _unknown(order: Order, history: History) -> Check | None:
+    """Return an inconclusive check if part of the history is out of reach."""
+    if history.complete:
+        return None
+    return Check(
+        id="precedence",
+        status=Status.INCONCLUSIVE,
+        reason="incomplete-history",
+        message=f"Whether {order.image} was deployed before and taken back is unknown: the repository holds only the "
+        "newest part of the branch's history, or the branch was rewritten during this run.",
+        advice="Complete the repository (`git fetch --unshallow` there), or run again; redeploy: true does not ask.",
     )

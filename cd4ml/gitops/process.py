@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.git import SAFE
+from cd4ml.gitops.address import environment, without_secrets
 from cd4ml.process import completed
 
 SECONDS: Final = 120.0
@@ -59,3 +61,41 @@ def git(
         raise UnavailableError(f"git {arguments[0]} did not end within {seconds:g} seconds.") from None
     complaint = ended.stderr.decode("utf-8", "replace")
     return Outcome(done=ended.returncode == 0, output=ended.stdout, complaint=complaint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Git:
+    """git in one clone, and the address that it fetches from and pushes to."""
+
+    folder: Path
+    address: str
+    environ: Mapping[str, str] = field(repr=False)
+
+    def attempt(self, *arguments: str, stdin: bytes = b"", seconds: float = SECONDS) -> Outcome:
+        """Run git in the clone."""
+        return git(arguments, self.folder, environment(self.address, self.environ), stdin=stdin, seconds=seconds)
+
+    def run(self, *arguments: str, stdin: bytes = b"", seconds: float = SECONDS) -> Outcome:
+        """Run git; raise its words if it fails."""
+        result = self.attempt(*arguments, stdin=stdin, seconds=seconds)
+        if not result.done:
+            raise UnavailableError(f"git failed: {without_secrets(result.complaint, self.environ)}")
+        return result
+
+    def text(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Run git and return its one line of output."""
+        return self.run(*arguments, stdin=stdin).output.decode("ascii").strip()
+
+    def commit_tree(self, tree: str, parents: Sequence[str], message: str) -> str:
+        """Make a commit of a tree, and return it."""
+        identity, signed = self._identity
+        before = [argument for parent in parents for argument in ("-p", parent)]
+        return self.text(*identity, "commit-tree", *signed, *before, tree, stdin=message.encode("utf-8"))
+
+    @cached_property
+    def _identity(self) -> tuple[list[str], list[str]]:
+        """Git's options for who commits, and for a signature: the machine's, where it has any."""
+        named = self.attempt("config", "user.email").done
+        signs = self.attempt("config", "--type=bool", "commit.gpgSign").output.strip() == b"true"
+        ours = ["-c", "user.name=cd4ml", "-c", "user.email=cd4ml@users.noreply.github.com"]
+        return [] if named else ours, ["-S"] if signs else []

@@ -14,22 +14,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.gitops.address import branch_name, environment, repository_address, without_secrets
+from cd4ml.gitops.address import branch_name, repository_address, without_secrets
 from cd4ml.gitops.files import Entry, regular_file
-from cd4ml.gitops.process import Outcome, git
+from cd4ml.gitops.history import Commit, History, history
+from cd4ml.gitops.ledger import REFSPEC, Ledger
+from cd4ml.gitops.process import SECONDS, Git
+from cd4ml.gitops.trailers import naming, trailers_of
 from cd4ml.wording import redacted
 
 DEADLINE: Final = 120.0  # seconds for all attempts together
 _LONGEST_PAUSE: Final = 4.0
+_LONG: Final = 600.0  # seconds for the whole history of a large repository
 _DEPTH: Final = 50
-_HISTORY: Final = 500
 _FETCHES: Final = 4
 _BASE: Final = "refs/cd4ml/base"
+_TIP: Final = "refs/cd4ml/tip"
+_REMOTE: Final = "whole"
 # How git marks a lost race in `push --porcelain`: its own refusal, or the server's lock on the branch.
 _RACE: Final = re.compile(
     r"\[rejected\]|\[remote rejected\] \((cannot lock ref|failed to update ref|failed to lock|incorrect old value|"
@@ -44,19 +48,6 @@ _TRANSIENT: Final = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Commit:
-    """A commit of the manifest: its hash and message, newest first in lists."""
-
-    sha: str
-    message: str
-
-    def trailer(self, name: str) -> str | None:
-        """Return the value of a trailer such as `Cd4ml-Image: …`; of several (a squashed merge) the last."""
-        found = re.findall(rf"^{re.escape(name)}: (.+)$", self.message, re.M)
-        return str(found[-1]).strip() if found else None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Refusal:
     """Why a push did not land; unless that is certain, it may have landed and only the answer was lost."""
 
@@ -65,16 +56,22 @@ class Refusal:
 
 
 class Clone:
-    """The newest commits of a branch, in a temporary folder."""
+    """A branch in a temporary folder: its newest commits, and all of them once its history is asked for.
+
+    Attributes:
+        recorded: whether the ledger took what was pushed last; None if nothing was.
+    """
 
     def __init__(self, *, folder: Path, address: str, branch: str, environ: Mapping[str, str]) -> None:
         """Remember where things are."""
-        self._folder = folder
-        self._address = address
+        self._git = Git(folder=folder, address=address, environ=environ)
+        self._ledger = Ledger(self._git, branch)
         self._branch = branch
-        self._environ = environ
         self._base = ""
         self._entries: dict[tuple[str, str], Entry] = {}
+        self._histories: dict[tuple[str, str], History] = {}
+        self._whole = False  # whether all of the history was asked for
+        self.recorded: bool | None = None
 
     def read(self, manifest: str) -> str:
         """Return the text of a file, byte for byte as it is committed.
@@ -82,43 +79,51 @@ class Clone:
         Raises:
             OptionsError: it is missing, no regular file, too large, or no UTF-8.
         """
-        content = self._run("cat-file", "blob", self._entry(manifest).sha).output
+        content = self._git.run("cat-file", "blob", self._entry(manifest).sha).output
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError as error:
             raise OptionsError(f"manifest {manifest}: not UTF-8") from error
 
-    def history(self, manifest: str, wanted: Callable[[Commit], bool]) -> list[Commit]:
-        """Return the commits that touched a file, newest first, down to one that is wanted.
+    def history(self, manifest: str) -> History:
+        """Return everything that the suite did to a manifest, of the whole history.
 
-        The clone is shallow; it is deepened only if it does not reach to a commit that is wanted.
+        What was fetched first is only the newest part of it; whether an image was never deployed is known by all of it.
         """
-        found = self._log(manifest)
-        if not any(wanted(commit) for commit in found) and self._shallow():
+        if self._shallow() and not self._whole:
             base = self._base
-            self._fetch("--unshallow")
+            # Without contents, where the server can leave them out: messages and names of files are what is asked.
+            self._git.run("config", f"remote.{_REMOTE}.url", self._git.address)
+            self._fetch("--unshallow", "--filter=blob:none", source=_REMOTE, seconds=_LONG)
             # What was read so far is of this commit: if others have pushed since, the race is lost, and not forgotten.
             self._base = base
-            found = self._log(manifest)
-        return found
+        self._whole = True
+        key = (self._base, manifest)
+        if key not in self._histories:
+            found = history(self._git, self._base, self._ledger.tip, manifest, complete=self._complete())
+            self._histories[key] = found
+        return self._histories[key]
+
+    def record(self, manifest: str, commit: str, message: str, progress: Callable[[str], None]) -> None:
+        """Note in the ledger what a commit that has landed says, with whatever the ledger lacks; see `recorded`."""
+        said = trailers_of(message)
+        if not said:
+            return
+        known = [found for (_, name), found in self._histories.items() if name == manifest]
+        earlier = known[-1].unrecorded[::-1] if known else ()
+        commits = [*earlier, Commit(sha=commit, message=said)]
+        self.recorded = self._ledger.add(commits, manifest, raced=_race)
+        if not self.recorded:
+            progress(f"The server does not take {self._ledger.ref}: a branch that is rewritten will forget this commit")
 
     def commit(self, manifest: str, text: str, message: str) -> str:
         """Make a commit on top of the branch that sets one file, and return it."""
         mode = self._entry(manifest).mode
-        blob = self._text("hash-object", "-w", "--stdin", stdin=text.encode("utf-8"))
-        self._run("read-tree", self._base)
-        self._run("update-index", "--cacheinfo", f"{mode},{blob},{manifest}")
-        tree = self._text("write-tree")
-        identity, signed = self._identity
-        return self._text(*identity, "commit-tree", *signed, "-p", self._base, tree, stdin=message.encode("utf-8"))
-
-    @cached_property
-    def _identity(self) -> tuple[list[str], list[str]]:
-        """Git's options for who commits, and for a signature: the machine's, where it has any."""
-        named = self._try("config", "user.email").done
-        signs = self._try("config", "--type=bool", "commit.gpgSign").output.strip() == b"true"
-        ours = ["-c", "user.name=cd4ml", "-c", "user.email=cd4ml@users.noreply.github.com"]
-        return [] if named else ours, ["-S"] if signs else []
+        blob = self._git.text("hash-object", "-w", "--stdin", stdin=text.encode("utf-8"))
+        self._git.run("read-tree", self._base)
+        self._git.run("update-index", "--cacheinfo", f"{mode},{blob},{manifest}")
+        tree = self._git.text("write-tree", "--missing-ok")
+        return self._git.commit_tree(tree, [self._base], message)
 
     def push(self, commit: str) -> Refusal | None:
         """Push a commit, fast-forward only; return None, or why another attempt may help.
@@ -126,7 +131,9 @@ class Clone:
         Raises:
             UnavailableError: the push was refused for good.
         """
-        result = self._try("push", "--porcelain", "--", self._address, f"{commit}:refs/heads/{self._branch}")
+        result = self._git.attempt(
+            "push", "--porcelain", "--", self._git.address, f"{commit}:refs/heads/{self._branch}"
+        )
         if result.done:
             self._base = commit
             if re.search(r"^\*\t", result.output.decode("utf-8", "replace"), re.M):  # so git marks a new branch
@@ -135,15 +142,15 @@ class Clone:
                     advice="Delete it once more, or keep it if it is wanted; then run again.",
                 )
             return None
-        words = without_secrets(result.complaint, self._environ)
-        # What a hook says may read like anything; git's own verdict is the line that starts with `!`.
-        verdict = re.search(r"^!\t[^\t]*\t(.*)$", result.output.decode("utf-8", "replace"), re.M)
-        if verdict and _RACE.match(verdict[1]):
-            return Refusal(words=verdict[1], certain=True)
+        words = without_secrets(result.complaint, self._git.environ)
+        said = result.output.decode("utf-8", "replace")
+        verdict = _verdict(said)
+        if _race(said):
+            return Refusal(words=verdict, certain=True)
         if not verdict and _TRANSIENT.search(words):
             return Refusal(words=words, certain=False)
         raise UnavailableError(
-            f"The push to {self._branch} was refused: {verdict[1] + ': ' if verdict else ''}{words}",
+            f"The push to {self._branch} was refused: {verdict + ': ' if verdict else ''}{words}",
             advice="Check the token's permissions and the branch's rules.",
         )
 
@@ -153,65 +160,59 @@ class Clone:
 
     def holds(self, commit: str) -> bool:
         """Whether the branch holds a commit, as far as it is known here."""
-        return self._try("merge-base", "--is-ancestor", commit, self._base).done
+        return self._git.attempt("merge-base", "--is-ancestor", commit, self._base).done
 
     def open(self) -> None:
         """Fetch the newest commits of the branch."""
-        self._run("init", "--quiet", "--bare", ".")
+        self._git.run("init", "--quiet", "--bare", ".")
         self._fetch(f"--depth={_DEPTH}")
 
-    def _fetch(self, *options: str) -> None:
-        """Fetch the branch; a server that stumbles is asked again."""
-        arguments = ["fetch", "--quiet", "--no-tags", *options, "--", self._address, f"refs/heads/{self._branch}"]
+    def _fetch(self, *options: str, source: str = "", seconds: float = SECONDS) -> None:
+        """Fetch the branch and its ledger; a server that stumbles is asked again."""
+        wanted = (f"+refs/heads/{self._branch}:{_TIP}", REFSPEC)
+        arguments = ["fetch", "--quiet", "--no-tags", "--update-shallow", *options]
+        arguments += ["--", source or self._git.address, *wanted]
         for attempt in range(1, _FETCHES + 1):
-            result = self._try(*arguments)
+            result = self._git.attempt(*arguments, seconds=seconds)
             if result.done:
                 break
-            words = without_secrets(result.complaint, self._environ)
+            words = without_secrets(result.complaint, self._git.environ)
             if attempt == _FETCHES or not _TRANSIENT.search(words):
                 raise UnavailableError(
-                    f"The branch {self._branch} of {redacted(self._address)} cannot be fetched: {words}",
+                    f"The branch {self._branch} of {redacted(self._git.address)} cannot be fetched: {words}",
                     advice="Check address, branch and credentials (CD4ML_GIT_TOKEN, or git's own).",
                 )
             time.sleep(random.uniform(0, 0.5 * 2**attempt))
-        self._base = self._text("rev-parse", "--verify", "FETCH_HEAD^{commit}")
-        self._run("update-ref", _BASE, self._base)
+        self._base = self._git.text("rev-parse", "--verify", f"{_TIP}^{{commit}}")
+        self._git.run("update-ref", _BASE, self._base)
 
     def _entry(self, manifest: str) -> Entry:
         """Return mode and object of a file."""
         key = (self._base, manifest)
         if key not in self._entries:
-            self._entries[key] = regular_file(self._run, self._base, manifest, self._branch)
+            self._entries[key] = regular_file(self._git.run, self._base, manifest, self._branch)
         return self._entries[key]
 
-    def _log(self, manifest: str) -> list[Commit]:
-        """Return the commits that touched a file, as far as the clone reaches."""
-        arguments = ["log", f"--max-count={_HISTORY}", "--format=%H%x00%B%x01", self._base, "--", manifest]
-        parts = self._run(*arguments).output.decode("utf-8", "replace").split("\x01")
-        pairs = [part.strip("\n").split("\x00", 1) for part in parts if "\x00" in part]
-        # The oldest commit of a shallow clone seems to have added every file: it says nothing about this one.
+    def _complete(self) -> bool:
+        """Whether nothing is cut off of the branch: the server's own repository may be shallow."""
         cut = self._shallow()
-        return [Commit(sha=sha, message=message) for sha, message in pairs if sha not in cut]
+        return not cut or cut.isdisjoint(self._git.run("rev-list", self._base).output.decode("ascii").split())
 
     def _shallow(self) -> set[str]:
         """Return the commits at which the clone is cut off."""
-        file = self._folder / "shallow"
+        file = self._git.folder / "shallow"
         return set(file.read_text().split()) if file.exists() else set()
 
-    def _text(self, *arguments: str, stdin: bytes = b"") -> str:
-        """Run git and return its one line of output."""
-        return self._run(*arguments, stdin=stdin).output.decode("ascii").strip()
 
-    def _run(self, *arguments: str, stdin: bytes = b"") -> Outcome:
-        """Run git; raise its words if it fails."""
-        result = self._try(*arguments, stdin=stdin)
-        if not result.done:
-            raise UnavailableError(f"git failed: {without_secrets(result.complaint, self._environ)}")
-        return result
+def _verdict(output: str) -> str:
+    """Return why `push --porcelain` says that a ref was refused; what a hook says may read like anything."""
+    found = re.search(r"^!\t[^\t]*\t(.*)$", output, re.M)
+    return found[1] if found else ""
 
-    def _try(self, *arguments: str, stdin: bytes = b"") -> Outcome:
-        """Run git in the clone."""
-        return git(arguments, self._folder, environment(self._address, self._environ), stdin=stdin)
+
+def _race(output: str) -> bool:
+    """Whether `push --porcelain` says that another writer was faster."""
+    return bool(_RACE.match(_verdict(output)))
 
 
 @contextmanager
@@ -257,10 +258,11 @@ def land(
         after = change(before)
         if after == before:
             return None
-        said = message if isinstance(message, str) else message(before, after)
+        said = naming(message if isinstance(message, str) else message(before, after), manifest)
         tried.append(repository.commit(manifest, after, said))
         refusal = repository.push(tried[-1])
         if refusal is None:
+            repository.record(manifest, tried[-1], said, progress)
             return tried[-1]
         if time.monotonic() > deadline:
             raise UnavailableError(
@@ -271,4 +273,5 @@ def land(
         pause(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2 ** min(len(tried), 10))))
         repository.refresh()
         if not refusal.certain and repository.holds(tried[-1]):
+            repository.record(manifest, tried[-1], said, progress)
             return tried[-1]

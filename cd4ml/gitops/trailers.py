@@ -11,13 +11,25 @@ from cd4ml.image.reference import same_image
 IMAGE: Final = "Cd4ml-Image"
 PROMOTED: Final = "Cd4ml-Promoted"
 ROLLED_BACK: Final = "Cd4ml-Rolled-Back"
+MANIFEST: Final = "Cd4ml-Manifest"
+COMMIT: Final = "Cd4ml-Commit"
 PREVIOUS_IMAGE: Final = "Cd4ml-Previous-Image"
 
 
 def message(title: str, trailers: Mapping[str, str]) -> str:
     """Return a commit's message; a trailer without a value is left out."""
-    lines = (f"{name}: {' '.join(value.split())}" for name, value in trailers.items() if value)
+    lines = (f"{name}: {' '.join(value.splitlines())}" for name, value in trailers.items() if value)
     return f"{title}\n\n" + "\n".join(lines) + "\n"
+
+
+def naming(message: str, manifest: str) -> str:
+    """Return a message made here with the manifest that it is about, which may be moved later."""
+    return f"{message.rstrip()}\n{MANIFEST}: {manifest}\n" if trailers_of(message) else message
+
+
+def trailers_of(message: str) -> str:
+    """Return the trailers of a message made here; empty if it has none."""
+    return message.partition("\n\n")[2].strip() if "\n\nCd4ml-" in message else ""
 
 
 def replaced(before: Manifest, after: str) -> dict[str, str]:

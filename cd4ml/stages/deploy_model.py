@@ -160,18 +160,23 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report) 
         checks=[*report.checks, Check(id="manifest", status=Status.PASSED, message=told)],
         plan=plan,
         summary=told,
-        details={"manifest": path, "branch": options.branch, "changed": commit is not None},
+        details={
+            "manifest": path,
+            "branch": options.branch,
+            "changed": commit is not None,
+            "recorded": repository.recorded,
+        },
         outputs={"image": str(wanted), "commit": commit or "", "manifest-changed": str(commit is not None).lower()},
     )
 
 
 def _change(order: Order, options: Options, path: str, repository: Clone) -> Callable[[str], str]:
     """Return the change of the manifest, which looks anew at who goes first each time it is made."""
-    from cd4ml.gitops.precedence import carried_out, deploys, overruled
+    from cd4ml.gitops.precedence import carried_out, overruled
 
     def change(text: str) -> str:
         manifest = _manifest(text, options, order.image)
-        history = repository.history(path, deploys)
+        history = repository.history(path)
         if carried_out(order, manifest.state, history):
             manifest.confirm(order.image.digest)
             return text

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cd4ml import options as declaration
-from cd4ml.errors import OptionsError
+from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.verify import REQUIRED
 from cd4ml.options import option
 from cd4ml.report import Check, ModelIdentity, Report, Status
@@ -21,7 +21,8 @@ from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
     from cd4ml.gitops.manifest import Manifest
-    from cd4ml.gitops.repository import Clone, Commit
+    from cd4ml.gitops.history import Commit
+    from cd4ml.gitops.repository import Clone
 
 STAGE: Final = "promote-model"
 OUTPUTS: Final[dict[str, str]] = {
@@ -103,7 +104,12 @@ def run(options: Options, context: Context) -> Report:
         candidate=identity,
         plan=decision.plan,
         summary=told,
-        details={"manifest": path, "branch": options.branch, "changed": commit is not None},
+        details={
+            "manifest": path,
+            "branch": options.branch,
+            "changed": commit is not None,
+            "recorded": repository.recorded,
+        },
         outputs={"image": decision.image, "commit": commit or "", "version": decision.version or ""},
     )
 
@@ -182,8 +188,8 @@ def _promotion(
     if digest is None:
         raise OptionsError("the manifest has neither a canary nor a stable image", advice="Run deploy-model first.")
     image = Image(repository=name, digest=digest)
-    history = repository.history(path, lambda commit: same_image(commit.trailer(IMAGE), str(image)))
-    deployed = next((commit for commit in history if same_image(commit.trailer(IMAGE), str(image))), None)
+    history = repository.history(path)
+    deployed = next((commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(image))), None)
     identity, checks = None, [_approved(str(image), options)]
     if options.model and options.version:
         identity, check = _same_model(str(image), deployed, options, context)
@@ -295,8 +301,8 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
     def made_stable(commit: Commit) -> bool:
         return any(same_image(commit.trailer(name), stable) for name in (PROMOTED, IMAGE))
 
-    history = repository.history(path, made_stable)
-    done = next((commit for commit in history if commit.trailer(ROLLED_BACK) or made_stable(commit)), None)
+    history = repository.history(path)
+    done = next((commit for commit in history.commits if commit.trailer(ROLLED_BACK) or made_stable(commit)), None)
     taken_back = done.trailer(ROLLED_BACK) if done else None
     named = options.image is None or same_image(options.image, taken_back)
     if done and taken_back and not same_image(taken_back, stable) and named:
@@ -309,7 +315,13 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
         )
     if options.image is not None and not same_image(options.image, stable):
         raise OptionsError(f"{options.image} is neither canary nor stable, and was not taken back last")
-    return _undone(manifest, stable, next(filter(made_stable, history), None), options)
+    last = next(filter(made_stable, history.commits), None)
+    if last is None and not history.complete:
+        raise UnavailableError(
+            f"What {stable} replaced is unknown: the repository holds only the newest part of the branch's history.",
+            advice="Complete the repository (`git fetch --unshallow` there), or set the image by hand.",
+        )
+    return _undone(manifest, stable, last, options)
 
 
 def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Options) -> _Decision:

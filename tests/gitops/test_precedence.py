@@ -28,7 +28,7 @@ def deploy(cd4ml: Callable[..., Run], gitops: GitOps, evidence: Callable[..., No
 
 
 def deployed_by_another(gitops: GitOps, source: str, when: int | None) -> None:
-    """Deploy another image as a run on another commit does."""
+    """Deploy another image as a run on another commit does, right after that commit was made."""
     time = f"Cd4ml-Source-Time: {when}\n" if when is not None else ""
     text = Manifest(gitops.read()).with_canary(OTHER, 10)
     gitops.commit(f"Start canary\n\nCd4ml-Image: {OTHER}\nCd4ml-Source: {source}\n{time}", {MANIFEST: text})
@@ -84,6 +84,44 @@ def test_older_or_undated_deployment__replaced(
 
     assert deploy().code == 0
     assert Manifest(gitops.read()).state.canary == IMAGE[-71:]
+
+
+@pytest.mark.parametrize("ahead", [3600, 86_400 * 365, 10**11, 10**30])
+def test_commit_dated_in_the_future__blocks_nobody(
+    deploy: Callable[..., Run], gitops: GitOps, tmp_path: Path, ahead: int
+) -> None:
+    """A commit cannot have been made after it was deployed: such a date, whatever it is, holds up no later run."""
+    deployed_by_another(gitops, "f" * 40, now(tmp_path) + ahead)
+
+    assert deploy().code == 0
+    assert Manifest(gitops.read()).state.canary == IMAGE[-71:]
+
+
+def test_commit_and_deployment_dated_in_the_future__block_nobody(
+    deploy: Callable[..., Run], gitops: GitOps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do a commit and its deployment by a machine whose clock is a day ahead."""
+    tomorrow = now(tmp_path) + 86_400
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{tomorrow} +0000")
+    deployed_by_another(gitops, "f" * 40, tomorrow)
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
+
+    assert deploy().code == 0
+
+
+def test_canary_that_a_merge_kept__goes_first(deploy: Callable[..., Run], gitops: GitOps, tmp_path: Path) -> None:
+    """Of two merged branches the one whose canary runs counts, though the other's deployment is listed first."""
+    deployed_by_another(gitops, "f" * 40, now(tmp_path) + 60)
+    git(gitops.work, "switch", "--quiet", "--create", "side", "HEAD~1")
+    third = image("ghcr.io/owner/credit@sha256:" + "9" * 64)
+    (gitops.work / MANIFEST).write_text(Manifest(HELM).with_canary(third, 10))
+    message = f"Start canary\n\nCd4ml-Image: {third}\nCd4ml-Source: {'e' * 40}\nCd4ml-Source-Time: 1\n"
+    git(gitops.work, "commit", "--quiet", "--all", "--message", message)
+    git(gitops.work, "switch", "--quiet", "-")
+    git(gitops.work, "merge", "--quiet", "--no-edit", "--strategy=ours", "side")
+    git(gitops.work, "push", "--quiet", "origin", "HEAD:main")
+
+    assert deploy().report["checks"][-1]["reason"] == "superseded"
 
 
 @pytest.mark.parametrize("source", ["--output=marker", "HEAD; touch marker", "@{-1}"])

@@ -136,21 +136,6 @@ def test_tag_of_that_name__is_no_branch(gitops: GitOps) -> None:
         pass
 
 
-def test_history__edge_of_the_shallow_clone_counts_for_nothing(gitops: GitOps) -> None:
-    """The oldest commit fetched seems to add every file; it is not taken for a deployment of this one."""
-    gitops.commit("Deploy fraud\n\nCd4ml-Image: fraud@sha256:x\n", {"fraud/values.yaml": "x: 1\n"})
-    for number in range(49):
-        git(gitops.work, "commit", "--quiet", "--allow-empty", "--message", f"Noise {number}")
-    git(gitops.work, "push", "--quiet", "origin", "HEAD:main")
-
-    with clone(str(gitops.bare), "main", os.environ) as opened:
-        near = opened.history(MANIFEST, lambda commit: True)
-        deep = opened.history(MANIFEST, lambda commit: commit.message.startswith("Serve credit"))
-
-    assert "fraud" not in str(near)
-    assert [commit.message.strip() for commit in deep] == ["Serve credit"]
-
-
 @pytest.mark.parametrize("words", ["fetch first the ticket", "[rejected] non-fast-forward", "timed out", "HTTP 502"])
 def test_hook__is_believed_whatever_it_says(gitops: GitOps, tmp_path: Path, words: str) -> None:
     """A hook's refusal is final, even if its words read like a race or a network failure."""
