@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cd4ml.gitops.files import entry
 from cd4ml.gitops.process import Git
-from cd4ml.gitops.trailers import COMMIT, MANIFEST
+from cd4ml.gitops.trailers import COMMIT, MANIFEST, PART
 
 _MARK: Final = "^[[:space:]]*Cd4ml-[A-Za-z-]+: "
 # `git merge --squash` indents the messages that it collects; a quotation in prose starts with another sign.
@@ -54,6 +54,11 @@ class History:
     commits: Sequence[Commit]
     complete: bool = True
     unrecorded: Sequence[Commit] = field(default=(), repr=False)
+
+    def of(self, part: str | None) -> History:
+        """Return what was done to a part of the manifest, or to nobody knows which."""
+        ours = [commit for commit in self.commits if part is None or commit.trailer(PART) in (None, part)]
+        return replace(self, commits=ours)
 
 
 def history(git: Git, base: str, ledger: str, manifest: str, *, complete: bool) -> History:

@@ -267,9 +267,14 @@ class Manifest:
             edits.append(Edit(document=self.served.enabled[0], path=self.served.enabled[1], value=enabled))
         return edits
 
+    def serves(self, reference: str | None) -> bool:
+        """Whether an image is of the repository that the manifest names."""
+        name = read.without_tag(reference or "")
+        return bool(name) and repository_of(name) in map(repository_of, self.served.repositories)
+
     def _check_repository(self, repository: str) -> None:
         """Refuse an image of another repository than the manifest names."""
-        if repository_of(repository) not in map(repository_of, self.served.repositories):
+        if not self.serves(repository):
             raise OptionsError(
                 f"the manifest serves {self.repository!r}, the image is of {repository!r}",
                 advice="They may be of different models. If one mirrors the other, set image to the mirror's name and "

@@ -15,7 +15,7 @@ from cd4ml.git import Checkout
 from cd4ml.gitops.history import Commit, History
 from cd4ml.gitops.manifest import Image, State
 from cd4ml.gitops.trailers import IMAGE
-from cd4ml.image.reference import same_image
+from cd4ml.image.reference import repository_of, same_image
 from cd4ml.report import Check, Status
 
 _CLOCKS: Final = 300  # seconds by which the clocks of two machines may differ
@@ -51,7 +51,7 @@ def carried_out(order: Order, state: State, history: History) -> bool:
     """Whether this very order is in the manifest already; a weight that somebody set since is theirs."""
     if state.stable == order.image.digest:
         return True
-    last = next(filter(_deploys, history.commits), None)
+    last = next(iter(_deployments(order, history)), None)
     same = last is not None and same_image(last.trailer(IMAGE), str(order.image))
     repeated = same and last is not None and last.trailer("Cd4ml-Canary-Weight") == str(order.weight)
     return state.canary == order.image.digest and state.weight > 0 and (repeated or state.weight == order.weight)
@@ -62,14 +62,16 @@ def overruled(order: Order, state: State, history: History) -> Check | None:
     return _overtaken(order, state, history) or _withdrawn(order, state, history) or _unknown(order, history)
 
 
-def _deploys(commit: Commit) -> bool:
-    """Whether a commit is one of deploy-model."""
-    return commit.trailer(IMAGE) is not None
+def _deployments(order: Order, history: History) -> list[Commit]:
+    """Return the deployments of the same application, newest first: a file may serve others beside it."""
+    ours = repository_of(order.image.repository)
+    images = ((commit, commit.trailer(IMAGE)) for commit in history.commits)
+    return [commit for commit, image in images if image and repository_of(image.partition("@")[0]) == ours]
 
 
 def _overtaken(order: Order, state: State, history: History) -> Check | None:
     """Return a failed check if what was deployed last, or runs as canary, was made from a newer commit."""
-    deployed = list(filter(_deploys, history.commits))
+    deployed = _deployments(order, history)
     # Of two branches that were merged, the one that is listed first need not be the one that the merge kept.
     runs = [
         commit for commit in deployed if state.weight and (commit.trailer(IMAGE) or "").endswith(f"@{state.canary}")

@@ -85,8 +85,8 @@ class Clone:
         except UnicodeDecodeError as error:
             raise OptionsError(f"manifest {manifest}: not UTF-8") from error
 
-    def history(self, manifest: str) -> History:
-        """Return everything that the suite did to a manifest, of the whole history.
+    def history(self, manifest: str, part: str | None = None) -> History:
+        """Return everything that the suite did to a manifest, or to a part of it, of the whole history.
 
         What was fetched first is only the newest part of it; whether an image was never deployed is known by all of it.
         """
@@ -102,7 +102,7 @@ class Clone:
         if key not in self._histories:
             found = history(self._git, self._base, self._ledger.tip, manifest, complete=self._complete())
             self._histories[key] = found
-        return self._histories[key]
+        return self._histories[key].of(part)
 
     def record(self, manifest: str, commit: str, message: str, progress: Callable[[str], None]) -> None:
         """Note in the ledger what a commit that has landed says, with whatever the ledger lacks; see `recorded`."""
@@ -236,6 +236,7 @@ def land(
     change: Callable[[str], str],
     message: str | Callable[[str, str], str],
     *,
+    part: str | None = None,
     progress: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,
 ) -> str | None:
@@ -243,6 +244,7 @@ def land(
 
     Args:
         change: text now -> text wanted; called anew on every attempt, and may raise to give up.
+        part: of the manifest, if it serves several applications.
         message: of the commit, or what makes it of the text before and after the change.
 
     Returns:
@@ -258,7 +260,7 @@ def land(
         after = change(before)
         if after == before:
             return None
-        said = naming(message if isinstance(message, str) else message(before, after), manifest)
+        said = naming(message if isinstance(message, str) else message(before, after), manifest, part)
         tried.append(repository.commit(manifest, after, said))
         refusal = repository.push(tried[-1])
         if refusal is None:

@@ -12,6 +12,7 @@ IMAGE: Final = "Cd4ml-Image"
 PROMOTED: Final = "Cd4ml-Promoted"
 ROLLED_BACK: Final = "Cd4ml-Rolled-Back"
 MANIFEST: Final = "Cd4ml-Manifest"
+PART: Final = "Cd4ml-Manifest-Path"
 COMMIT: Final = "Cd4ml-Commit"
 PREVIOUS_IMAGE: Final = "Cd4ml-Previous-Image"
 
@@ -22,9 +23,11 @@ def message(title: str, trailers: Mapping[str, str]) -> str:
     return f"{title}\n\n" + "\n".join(lines) + "\n"
 
 
-def naming(message: str, manifest: str) -> str:
-    """Return a message made here with the manifest that it is about, which may be moved later."""
-    return f"{message.rstrip()}\n{MANIFEST}: {manifest}\n" if trailers_of(message) else message
+def naming(message: str, manifest: str, part: str | None) -> str:
+    """Return a message made here with the manifest that it is about, which may be moved later, and the part of it."""
+    if not trailers_of(message):
+        return message
+    return f"{message.rstrip()}\n{MANIFEST}: {manifest}\n" + (f"{PART}: {part}\n" if part else "")
 
 
 def trailers_of(message: str) -> str:

@@ -148,7 +148,8 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report) 
             plan = [f"Set {path}: it then gives {wanted} {share}.", "Commit and push."]
             context.save(replace(report, plan=plan, checks=()))
             said = partial(_message, order, about, options)
-            commit = land(repository, path, change, said, progress=context.progress)
+            part = options.manifest_path
+            commit = land(repository, path, change, said, part=part, progress=context.progress)
             told = f"{path} gives {wanted.digest[:19]} "
             told += _manifest(repository.read(path), options, wanted).share(wanted.digest)
     except _Overruled as overruled:
@@ -176,7 +177,7 @@ def _change(order: Order, options: Options, path: str, repository: Clone) -> Cal
 
     def change(text: str) -> str:
         manifest = _manifest(text, options, order.image)
-        history = repository.history(path)
+        history = repository.history(path, options.manifest_path)
         if carried_out(order, manifest.state, history):
             manifest.confirm(order.image.digest)
             return text

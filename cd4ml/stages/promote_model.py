@@ -93,7 +93,8 @@ def run(options: Options, context: Context) -> Report:
             return Report(stage=STAGE, checks=checks, candidate=identity, summary=summary)
         context.save(Report(stage=STAGE, checks=(), candidate=identity, plan=decision.plan))
         change = _change(repository.read(path), decision, path)
-        commit = land(repository, path, change, decision.message, progress=context.progress)
+        part = options.manifest_path
+        commit = land(repository, path, change, decision.message, part=part, progress=context.progress)
         told = _told(repository.read(path), decision, path, options)
     _move_alias(decision, options, context)
     alias = f"; {options.alias} is version {decision.version}" if decision.version else ""
@@ -188,7 +189,7 @@ def _promotion(
     if digest is None:
         raise OptionsError("the manifest has neither a canary nor a stable image", advice="Run deploy-model first.")
     image = Image(repository=name, digest=digest)
-    history = repository.history(path)
+    history = repository.history(path, options.manifest_path)
     deployed = next((commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(image))), None)
     identity, checks = None, [_approved(str(image), options)]
     if options.model and options.version:
@@ -240,7 +241,6 @@ def _approved(image: str, options: Options) -> Check:
 def _evidence(folder: str, image: str, deployed: Commit | None, options: Options) -> list[Check]:
     """Check the reports once more: about the commit and the model that the deployment names, and about this image."""
     from cd4ml.evidence.verify import verify_all
-
     from cd4ml.image.reference import same_image
 
     checks, about = verify_all(
@@ -301,8 +301,12 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
     def made_stable(commit: Commit) -> bool:
         return any(same_image(commit.trailer(name), stable) for name in (PROMOTED, IMAGE))
 
-    history = repository.history(path)
-    done = next((commit for commit in history.commits if commit.trailer(ROLLED_BACK) or made_stable(commit)), None)
+    history = repository.history(path, options.manifest_path)
+    # A file may serve other applications, whose roll-backs are not this one's.
+    ended = (
+        commit for commit in history.commits if manifest.serves(commit.trailer(ROLLED_BACK)) or made_stable(commit)
+    )
+    done = next(ended, None)
     taken_back = done.trailer(ROLLED_BACK) if done else None
     named = options.image is None or same_image(options.image, taken_back)
     if done and taken_back and not same_image(taken_back, stable) and named:

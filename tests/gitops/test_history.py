@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from cd4ml.gitops.manifest import Manifest, image
+from cd4ml.gitops.manifest import Manifest, State, image
 from tests.conftest import Run
 from tests.gitops.conftest import IMAGE, GitOps, git
 from tests.gitops.http import serve
@@ -357,3 +357,26 @@ def test_deployed_on_another_branch__is_that_branch_s(stage: Stage, gitops: GitO
 
     assert stage("deploy-model").code == 0
     assert stays_out(stage("deploy-model", "--branch", "staging"))
+
+
+@pytest.mark.parametrize("part", ["", "eu"])
+def test_one_file_for_several__each_has_its_own_past(stage: Stage, gitops: GitOps, part: str) -> None:
+    """Where one file serves two applications, what happened to the other neither blocks this one nor is taken back."""
+    indented = "".join(f"  {line}\n" for line in HELM.splitlines())
+    other = indented if part else indented.replace("owner/credit", "owner/fraud")
+    gitops.commit("Both", {MANIFEST: f"eu:\n{indented}us:\n{other}"})
+    theirs = IMAGE if part else OTHER.replace("owner/credit", "owner/fraud")
+    elsewhere = ["--manifest-path", "us"] if part else []
+    ours = ["--manifest-path", "eu"] if part else []
+    named = [] if part else ["--image", IMAGE]
+
+    assert stage("deploy-model", *elsewhere, image=theirs).code == 0
+    back = [] if part else ["--image", theirs]
+    assert stage("promote-model", "--rollback", *elsewhere, *back).code == 0
+    assert stage("deploy-model", *ours).code == 0
+    assert stage("promote-model", *ours, *named).code == 0
+    assert stage("promote-model", "--rollback", *ours, *named).code == 0
+
+    states = [Manifest(gitops.read(), part=name).state for name in ("eu", "us")]
+    assert states == [State(stable=A, canary=None, weight=0)] * 2
+    assert stays_out(stage("deploy-model", *ours)) and stays_out(stage("deploy-model", *elsewhere, image=theirs))
