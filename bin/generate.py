@@ -46,6 +46,11 @@ _JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
         "oneOf": [{"type": ["number", "string"]}, {"type": "object", "additionalProperties": {"type": "number"}}]
     },
 }
+_VALUE: Final = {"type": ["string", "number", "boolean"]}
+_OF_DATA: Final[dict[Kind, dict[str, Any]]] = {
+    Kind.TEXT: _VALUE,
+    Kind.TEXTS: {"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": _VALUE}]},
+}
 
 
 def action_options(stage: str) -> tuple[Option, ...]:
@@ -171,7 +176,8 @@ def option_schema(option: Option) -> dict[str, Any]:
     """Return the JSON Schema of an option in cd4ml.yaml."""
     if option.kind is Kind.CHOICE:
         return {"description": option.help, "enum": list(option.choices)}
-    return {"description": option.help, **_JSON_TYPES[option.kind]}
+    kind = _OF_DATA[option.kind] if option.of_data else _JSON_TYPES[option.kind]
+    return {"description": option.help, **kind}
 
 
 def config_schema() -> str:

@@ -104,6 +104,7 @@ class Option:
     choices: tuple[str, ...]
     example: str
     in_config: bool
+    of_data: bool = False
 
     @property
     def name(self) -> str:
@@ -119,6 +120,7 @@ def option(
     example: str = "",
     in_config: bool = True,
     last: bool = False,
+    of_data: bool = False,
 ) -> Any:
     """Declare an option.
 
@@ -129,8 +131,16 @@ def option(
         example: a value to show in the documentation.
         in_config: whether `cd4ml.yaml` may set it.
         last: whether it stands behind the options of the classes that inherit it.
+        of_data: whether its texts are values of the data: then YAML's true and false are such, and no mistake.
     """
-    metadata = {"help": help, "required": required, "example": example, "in_config": in_config, "last": last}
+    metadata = {
+        "help": help,
+        "required": required,
+        "example": example,
+        "in_config": in_config,
+        "last": last,
+        "of_data": of_data,
+    }
     return dataclasses.field(default=None if default is _UNSET else default, metadata=metadata)
 
 
@@ -183,6 +193,7 @@ def declared(options_class: type[Options]) -> tuple[Option, ...]:
                 choices=choices,
                 example=field.metadata["example"],
                 in_config=field.metadata["in_config"],
+                of_data=field.metadata["of_data"],
             )
         )
     return tuple(result)
@@ -272,15 +283,16 @@ def parse(declared_option: Option, raw: Any) -> Any:
     Raises:
         ValueError: it is not of the option's kind.
     """
+    text = _value if declared_option.of_data else _text
     readers: dict[Kind, Any] = {
-        Kind.TEXT: _text,
+        Kind.TEXT: text,
         Kind.CHARACTER: _character,
         Kind.INTEGER: _integer,
         Kind.NUMBER: number,
         Kind.BOOLEAN: _boolean,
         Kind.LIST: _list,
         Kind.NUMBERS: lambda value: {key: number(item) for key, item in _pairs(value)},
-        Kind.TEXTS: lambda value: {key: _text(item) for key, item in _pairs(value)},
+        Kind.TEXTS: lambda value: {key: text(item) for key, item in _pairs(value)},
         Kind.LIMIT: lambda value: _limit(value, declared_option.default),
     }
     if declared_option.kind is Kind.CHOICE:
@@ -307,6 +319,11 @@ def _character(raw: Any) -> str:
     if len(found) != 1:
         raise ValueError(f"expected one character, or the word tab or space; got {raw!r}")
     return found
+
+
+def _value(raw: Any) -> str:
+    """Read a value of the data as a text; booleans are written as in Python."""
+    return str(raw) if isinstance(raw, bool) else _text(raw)
 
 
 def _integer(raw: Any) -> int:

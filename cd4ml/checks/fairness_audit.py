@@ -75,7 +75,7 @@ def _find(part: Part, rule: Reference) -> Found:
     limits = part.limits
     metrics = fairness_metrics(part.counts, part.features)
     reference = choose(metrics.groups, rule, part.reference, minimum_size=limits.minimum_group_size)
-    calibrated = "score" in part.counts.columns
+    calibrated = {"score", "y_true"} <= set(part.counts.columns)
     result = Found(
         part=part,
         metrics=metrics,

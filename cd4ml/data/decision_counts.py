@@ -19,6 +19,8 @@ from cd4ml.data.predictions import (
     Predictions,
     described,
     no_column,
+    no_row_counts,
+    no_weight,
     read_predictions,
     repeated_numbers,
     standard_names,
@@ -58,6 +60,7 @@ class Wanted:
         quantities: `scores` also sums up `score`; `errors` sums up `error` and `absolute_error` of both models (those
             of production with the prefix `production_`), and counts by features alone.
         needs_scores: whether a table without scores that are probabilities is refused; else they are left out.
+        needs_labels: whether a table without `y_true` in every row is refused; else the labels are left out.
     """
 
     features: Sequence[str]
@@ -65,6 +68,7 @@ class Wanted:
     columns: Mapping[str, str]
     quantities: Quantities = Quantities.NONE
     needs_scores: bool = False
+    needs_labels: bool = True
 
     @property
     def keys(self) -> list[str]:
@@ -79,17 +83,19 @@ def count_decisions(path: Path, wanted: Wanted, *, reading: Reading | None = Non
         reading: how CSV files are written; what there is to say of this one is added.
 
     Returns:
-        Columns `feature:<name>` (texts), the LABELS that the table has (as stored), the SUMS, and the quantities.
+        Columns `feature:<name>` (texts), the LABELS that the table has (as stored), the SUMS, and the quantities. Rows
+        of weight 0 are not counted.
 
     Raises:
         UnavailableError: the table is missing or cannot be opened.
-        OptionsError: it cannot be audited; columns are missing or hold no values, weights are not positive, a feature
+        OptionsError: it cannot be audited; columns are missing or hold no values, weights are below 0, a feature
             is a quantity or an identifier.
     """
     readable(path)
     if path.is_dir() or path.name.endswith(PARQUET):
         return _count_parquet(path, wanted)
-    return _count_rows(read_predictions(path, columns=wanted.columns, reading=reading), wanted, path)
+    predictions = read_predictions(path, columns=wanted.columns, labels=wanted.needs_labels, reading=reading)
+    return _count_rows(predictions, wanted, path)
 
 
 def _count_rows(predictions: Predictions, wanted: Wanted, path: Path) -> Predictions:
@@ -133,6 +139,7 @@ def _count_parquet(path: Path, wanted: Wanted) -> Predictions:
         _check_columns(list(stored), wanted, path)
         columns = {name: stored[read] for name, read in _read_columns(list(stored), wanted).items()}
         counts = _sum_up(_count_batches(_batches(dataset, columns), wanted, path))
+        counts = _with_whole_labels(counts, wanted)
         problems = [*_lacking(counts, path), *_repeated_ids(dataset, stored, path)]
     if problems:
         raise OptionsError(sorted(problems))
@@ -143,7 +150,7 @@ def _count_parquet(path: Path, wanted: Wanted) -> Predictions:
 
 def _check_columns(found: Sequence[str], wanted: Wanted, path: Path) -> None:
     """Refuse a table without the columns that the audit needs."""
-    needed = ("y_true", "y_pred", *(("y_score",) if wanted.needs_scores else ()))
+    needed = ["y_pred"] + ["y_true"] * wanted.needs_labels + ["y_score"] * wanted.needs_scores
     problems = [no_column(name, found, path) for name in needed if name not in found]
     if problems:
         raise OptionsError(problems)
@@ -202,6 +209,7 @@ def _count_batch(table: pa.Table, wanted: Wanted, path: Path) -> pa.Table:
     """Count the rows of one batch."""
     import pyarrow as pa
 
+    table = _that_count(_plain(table), path)
     for name in wanted.features:
         key = f"feature:{name}"
         if name in wanted.bins and _is_number(table.schema.field(key).type):
@@ -211,23 +219,43 @@ def _count_batch(table: pa.Table, wanted: Wanted, path: Path) -> pa.Table:
             table = _replaced(table, field.name, table[field.name].cast(field.type.value_type))
     labels = [name for name in LABELS if name in table.column_names]
     keys = wanted.keys if wanted.quantities is Quantities.ERRORS else [*wanted.keys, *labels]
-    table, sums = _with_sums(table, _weights(table, path), _quantities(table, wanted, path))
+    table, sums = _with_sums(table, _weights(table), _quantities(table, wanted, path))
     counted = _added_up(table, keys, sums)
     _refuse_many(counted, wanted)
     return counted
 
 
-def _weights(table: pa.Table, path: Path) -> Any:
-    """Return the weight of each row, 1 in a table without weights."""
+def _plain(table: pa.Table) -> pa.Table:
+    """Return the table with half-precision numbers as wider ones: Arrow cannot group by the others."""
     import pyarrow as pa
+
+    for field in table.schema:
+        if pa.types.is_float16(field.type):
+            table = _replaced(table, field.name, table[field.name].cast(pa.float32()))
+    return table
+
+
+def _that_count(table: pa.Table, path: Path) -> pa.Table:
+    """Return the rows whose weight is not 0."""
     import pyarrow.compute as pc
 
     weights = _numbers(table, "sample_weight", path)
     if weights is None:
-        return pa.chunked_array([pa.repeat(pa.scalar(1.0), table.num_rows)])
-    if not pc.all(pc.greater(weights, 0)).as_py():
-        raise OptionsError(f"{path}: every sample_weight must be a positive number")
-    return weights
+        return table
+    if not pc.all(pc.greater_equal(weights, 0), min_count=0).as_py():
+        raise OptionsError(no_weight(path))
+    counts = pc.greater(weights, 0)
+    table = _replaced(table, "sample_weight", weights)
+    return table if pc.all(counts, min_count=0).as_py() else table.filter(counts)
+
+
+def _weights(table: pa.Table) -> Any:
+    """Return the weight of each row, 1 in a table without weights."""
+    import pyarrow as pa
+
+    if "sample_weight" in table.column_names:
+        return table["sample_weight"]
+    return pa.chunked_array([pa.repeat(pa.scalar(1.0), table.num_rows)])
 
 
 def _quantities(table: pa.Table, wanted: Wanted, path: Path) -> dict[str, Any]:
@@ -274,7 +302,7 @@ def _cut(values: Any, name: str, edges: str) -> pa.Array:
     """Return the name of each number's bin."""
     import pyarrow as pa
 
-    positions = bin_positions(values.to_numpy(), name, edges)
+    positions = bin_positions(values.cast(pa.float64()).to_numpy(), name, edges)
     return pa.DictionaryArray.from_arrays(positions, bin_names(name, edges)).cast(pa.string())
 
 
@@ -346,6 +374,14 @@ def _sum_up(parts: Iterable[pa.Table]) -> pa.Table:
     return _added_up(together, keys, [name for name in shared if name not in keys])
 
 
+def _with_whole_labels(counts: pa.Table, wanted: Wanted) -> pa.Table:
+    """Return the counts without labels that nothing needs and some row lacks: these may not have arrived yet."""
+    if counts is None or wanted.needs_labels or "y_true" not in counts.column_names:
+        return counts
+    lacking = counts["y_true"].is_null(nan_is_null=True).to_numpy().any()
+    return counts.drop_columns(["y_true"]) if lacking else counts
+
+
 def _lacking(counts: pa.Table, path: Path) -> list[str]:
     """Return what keeps the counts from being audited."""
     import pyarrow as pa
@@ -353,6 +389,8 @@ def _lacking(counts: pa.Table, path: Path) -> list[str]:
 
     if counts is None:
         return [f"{path}: the table has no rows"]
+    if not counts.num_rows:
+        return [no_row_counts(path)]
     problems = []
     for name in LABELS:
         if name not in counts.column_names:
@@ -390,4 +428,4 @@ def _is_number(kind: pa.DataType) -> bool:
     """Whether a column holds numbers."""
     import pyarrow as pa
 
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind))

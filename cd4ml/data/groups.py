@@ -6,10 +6,12 @@ and rows without a value vanish. Here each of these is refused or named.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.labels import FALSE, TRUE, are_booleans, as_labels, common_names, label_text, matching, some
 from cd4ml.errors import OptionsError
 from cd4ml.options import number
 
@@ -19,38 +21,57 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING: Final = "(missing)"
-# Between the labels of a set.
-SEPARATOR: Final = ";"
 # More distinct numbers than this are a quantity, not groups.
 MOST_NUMERIC_GROUPS: Final = 20
 MOST_GROUPS: Final = 99
 
 
-def as_binary(
-    y_true: pd.Series[Any], y_pred: pd.Series[Any], positive_label: str | None
-) -> tuple[pd.Series[int], pd.Series[int]]:
-    """Return labels and decisions as 1 (favourable) and 0; both of shape (n,), without nulls.
+@dataclass(frozen=True, kw_only=True)
+class Binary:
+    """Labels and decisions as 1 (favourable) and 0; the columns have the shape of those that they were made from.
+
+    Attributes:
+        names: what the data call 0 and 1.
+    """
+
+    columns: Mapping[str, pd.Series[int]]
+    names: tuple[str, str]
+
+
+def as_binary(columns: Mapping[str, pd.Series[Any]], positive_label: str | None) -> Binary:
+    """Return columns of labels and decisions as 1 and 0; all without nulls, and coded alike.
 
     Raises:
         OptionsError: they hold scores, or labels for which nobody said which one is favourable.
     """
-    labels = {label_text(value) for value in {*y_true.unique().tolist(), *y_pred.unique().tolist()}}
-    if positive_label is None:
-        if not labels <= {"0", "1"}:
-            raise OptionsError(
-                f"the labels are {_some(labels)}, not 0 and 1", advice="Set positive-label to the favourable one."
-            )
-        positive_label = "1"
+    texts = {name: as_labels(values) for name, values in columns.items()}
+    names = common_names([set(values.unique().tolist()) for values in texts.values()])
+    labels = set(names.values())
+    if positive_label is None and not (labels <= {"0", "1"} or are_booleans(labels)):
+        raise OptionsError(
+            f"the labels are {some(labels)}, not 0 and 1", advice="Set positive-label to the favourable one."
+        )
     scores = sorted(label for label in labels if _is_fraction(label))
     if scores:
         raise OptionsError(
-            f"y_true or y_pred holds numbers such as {scores[0]}: these look like scores, not decisions",
+            f"{' or '.join(columns)} holds numbers such as {scores[0]}: these look like scores, not decisions",
             advice="Apply the model's cut-off first, so that y_pred holds the decision.",
         )
-    positive = label_text(positive_label)
-    if positive not in labels:
-        raise OptionsError(f"positive-label {positive_label!r} does not occur; the labels are {_some(labels)}")
-    return (as_labels(y_true) == positive).astype(int), (as_labels(y_pred) == positive).astype(int)
+    positive = matching(positive_label or "1", labels)
+    if positive is None:
+        if positive_label is not None:
+            raise OptionsError(f"positive-label {positive_label!r} does not occur; the labels are {some(labels)}")
+        positive = "1" if labels == {"0"} else TRUE
+    others = sorted(labels - {positive})
+    return Binary(
+        columns={name: (values.map(names) == positive).astype(int) for name, values in texts.items()},
+        names=(others[0] if others else _other(positive), positive),
+    )
+
+
+def _other(positive: str) -> str:
+    """Return a name for the label that does not occur."""
+    return {"1": "0", "0": "1", TRUE: FALSE, FALSE: TRUE}.get(positive, f"not {positive}")
 
 
 def distinct_values(values: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], pd.Series[Any]]:
@@ -65,40 +86,12 @@ def distinct_values(values: pd.Series[Any]) -> tuple[npt.NDArray[np.intp], pd.Se
     return codes, pd.Series(np.asarray(found) if isinstance(found.dtype, pd.CategoricalDtype) else found)
 
 
-def as_labels(values: pd.Series[Any]) -> pd.Series[str]:
-    """Return class labels as people write them, so that 1 of one column is the 1.0 of another."""
-    return values.map({value: label_text(value) for value in values.unique().tolist()})
-
-
-def label_text(value: object) -> str:
-    """Return a label as people write it: 1, 1.0 and True are the same label."""
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
-        return str(int(bool(value)))
-    text = str(value).strip()
-    try:
-        as_number = float(text)
-    except ValueError:
-        return text
-    return str(int(as_number)) if math.isfinite(as_number) and as_number.is_integer() else text
-
-
-def labels_of(text: str) -> list[str]:
-    """Return the labels of a set of labels, ascending and once each; none for an empty text or a separator alone."""
-    return sorted({part.strip() for part in text.split(SEPARATOR)} - {""})
-
-
 def _is_fraction(label: str) -> bool:
     """Whether the label is a number with decimals."""
     try:
         return not float(label).is_integer()
     except (ValueError, OverflowError):
         return False
-
-
-def _some(labels: set[str]) -> str:
-    """Return a few labels for a message."""
-    shown = sorted(labels)[:5]
-    return ", ".join(shown) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
 
 
 def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series[str]:
@@ -128,6 +121,13 @@ def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series
             advice="Is it an identifier? Else put the values into fewer categories.",
         )
     return values.map(lambda value: MISSING if pd.isna(value) else label_text(value)).astype(str)
+
+
+def named_group(wanted: str, groups: Collection[str]) -> str:
+    """Return the group that a user means, by the name that the data give it; an unknown name as it is."""
+    if wanted in groups:
+        return wanted
+    return matching(wanted, [group for group in groups if group != MISSING]) or wanted
 
 
 def _all_numbers(values: pd.Series[Any]) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.by_name import column, columns, values
+from cd4ml.data.labels import common_names, label_text, some
 from cd4ml.data.sources import Source, refused
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
@@ -69,28 +70,35 @@ def read_labelled(
             raise OptionsError(f"{source.path}: {gaps} rows have a label, but no `{name}`")
     if time:
         frame = frame.sort(column(time))
-    losses = _absolute_errors(frame, label, prediction, source) if numeric else _errors(frame, label, prediction)
+    losses = (_absolute_errors if numeric else _errors)(frame, label, prediction, source)
     times = values(frame, time).cast(pl.String).to_list() if time else None
     return Labelled(frame=frame.select(columns(features)), losses=losses, times=times)
 
 
-def _errors(frame: pl.DataFrame, label: str, prediction: str) -> npt.NDArray[np.float64]:
-    """Return 1 for each wrong decision; 1 of one column is the 1.0 of another."""
+def _errors(frame: pl.DataFrame, label: str, prediction: str, source: Source) -> npt.NDArray[np.float64]:
+    """Return 1 for each wrong decision; 1 of one column is the 1.0 of another, and True the 1 of another."""
     import numpy as np
 
-    texts = [_texts(values(frame, name)) for name in (label, prediction)]
-    wrong: npt.NDArray[np.float64] = (texts[0] != texts[1]).to_numpy().astype(np.float64)
+    texts = [_texts(values(frame, name), label_text) for name in (label, prediction)]
+    found = [set(column.unique().to_list()) for column in texts]
+    names = common_names(found)
+    of_label, of_prediction = ({names[text] for text in part} for part in found)
+    if not of_label & of_prediction and len(of_label | of_prediction) > 2:
+        raise OptionsError(
+            f"{source.path}: `{label}` ({some(found[0])}) and `{prediction}` ({some(found[1])}) share no label",
+            advice="Write the labels the same way in both columns.",
+        )
+    same = [column.replace_strict(list(names), list(names.values()), return_dtype=column.dtype) for column in texts]
+    wrong: npt.NDArray[np.float64] = (same[0] != same[1]).to_numpy().astype(np.float64)
     return wrong
 
 
-def _texts(series: pl.Series) -> pl.Series:
-    """Return categories as people write them, the empty text where there is none."""
+def _texts(series: pl.Series, name: Callable[[object], str]) -> pl.Series:
+    """Return values by the names that a function gives them, the empty text where there is none."""
     import polars as pl
 
-    from cd4ml.data.cells import as_label
-
     distinct = series.unique()
-    labels = ["" if value is None else as_label(value) for value in distinct.to_list()]
+    labels = ["" if value is None else name(value) for value in distinct.to_list()]
     return series.replace_strict(distinct, pl.Series(labels, dtype=pl.String), return_dtype=pl.String).alias("text")
 
 
@@ -144,7 +152,9 @@ def _categories(reference: pl.Series, current: pl.Series) -> list[tuple[Any, Any
     """Return a column for each frequent category; rows without one are a category as well."""
     import polars as pl
 
-    texts = [_texts(series) for series in (reference, current)]
+    from cd4ml.data.cells import as_label
+
+    texts = [_texts(series, as_label) for series in (reference, current)]
     shares = pl.concat(texts).value_counts(normalize=True)
     frequent = sorted(shares.filter(pl.col("proportion") >= _SMALLEST_SHARE).get_column("text").to_list())
     return [tuple((text == label).to_numpy() for text in texts) for label in frequent]

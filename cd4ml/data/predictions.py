@@ -56,6 +56,7 @@ def read_predictions(
     *,
     columns: Mapping[str, str] | None = None,
     others: Collection[str] | None = None,
+    labels: bool = True,
     reading: Reading | None = None,
 ) -> Predictions:
     """Read a predictions table.
@@ -64,20 +65,53 @@ def read_predictions(
         columns: the table's own name by standard name, where they differ (`{"y_pred": "decision"}`).
         others: which columns beside the standard ones are needed, `*` for all; None reads the table as it is stored.
         reading: how CSV files are written; what there is to say of this one is added.
+        labels: whether `y_true` is needed; else it is left out unless every row has one.
+
+    Returns:
+        Rows of weight 0 are left out: they count for nothing.
 
     Raises:
         UnavailableError: the file is missing.
-        OptionsError: columns that are needed are missing, required ones have nulls, row ids repeat, weights are not
-            positive, or the table is empty; all problems at once.
+        OptionsError: columns that are needed are missing, required ones have nulls, row ids repeat, a weight is no
+            number or below 0, or there is no row; all problems at once.
     """
     own = columns or {}
     choose = None if others is None else lambda found: _needed(found, path, own, others)
     frame = read_table(path, choose, reading=reading)
     frame = frame.rename(columns=standard_names(list(map(str, frame.columns)), path, own))
-    problems = _problems(frame, path)
+    rows = len(frame)
+    frame = _that_count(frame, path)
+    if not labels and "y_true" in frame.columns and frame["y_true"].isna().any():
+        frame = frame.drop(columns="y_true")
+    problems = _problems(frame, path, labels=labels)
     if problems:
         raise OptionsError(problems)
-    return described(frame, path, len(frame))
+    return described(frame, path, rows)
+
+
+def _that_count(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the rows whose weight is not 0."""
+    import numpy as np
+    import pandas as pd
+
+    if "sample_weight" not in frame.columns or frame.empty or frame["sample_weight"].isna().any():
+        return frame
+    weight = pd.to_numeric(frame["sample_weight"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise OptionsError(no_weight(path))
+    if not weight.any():
+        raise OptionsError(no_row_counts(path))
+    return frame if weight.all() else frame[weight > 0].reset_index(drop=True)
+
+
+def no_weight(path: Path) -> str:
+    """Say that a weight is none."""
+    return f"{path}: every sample_weight must be a number of at least 0"
+
+
+def no_row_counts(path: Path) -> str:
+    """Say that all weights are 0."""
+    return f"{path}: every sample_weight is 0, so no row counts"
 
 
 def described(frame: pd.DataFrame, path: Path, rows: int) -> Predictions:
@@ -136,7 +170,7 @@ def standard_names(found: Sequence[str], path: Path, columns: Mapping[str, str])
     return {own: standard for standard, own in columns.items()}
 
 
-def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
+def _problems(frame: pd.DataFrame, path: Path, *, labels: bool = True) -> list[str]:
     """Return what keeps the table from being judged."""
     import numpy as np
     import pandas as pd
@@ -144,7 +178,7 @@ def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
     if frame.empty:
         return [f"{path}: the table has no rows"]
     problems = []
-    for name in ("y_true", "y_pred"):
+    for name in ("y_true", "y_pred") if labels else ("y_pred",):
         if name not in frame.columns:
             problems.append(no_column(name, list(map(str, frame.columns)), path))
     for name in [name for name in map(str, frame.columns) if is_standard(name)]:
@@ -156,10 +190,6 @@ def _problems(frame: pd.DataFrame, path: Path) -> list[str]:
     repeated = _repeated(frame["row_id"]) if "row_id" in frame.columns else 0
     if repeated:
         problems.append(f"{path}: {repeated} row ids occur more than once")
-    if "sample_weight" in frame.columns and not problems:
-        weight = pd.to_numeric(frame["sample_weight"], errors="coerce")
-        if weight.isna().any() or not (weight > 0).all():
-            problems.append(f"{path}: every sample_weight must be a positive number")
     return sorted(problems)
 
 

@@ -144,13 +144,14 @@ def fairness_metrics(counts: pd.DataFrame, features: Sequence[str]) -> FairnessM
 
     Args:
         counts: one row for each combination of (at least) these features, `y_true` and `y_pred` (0 or 1), with `n`
-            (rows), `weight` (sum) and `squares` (sum of squared weights).
+            (rows), `weight` (sum) and `squares` (sum of squared weights). Without `y_true` there are selection rates
+            alone.
 
     Source:
         fairlearn.metrics (MetricFrame, selection_rate, true_positive_rate, false_positive_rate,
         demographic_parity_ratio, equalized_odds_difference): numbers equal to those on the rows.
     """
-    counts = add_up(counts, [*features, "y_true", "y_pred"])
+    counts = add_up(counts, [*features, *(name for name in ("y_true", "y_pred") if name in counts.columns)])
     names = group_names(counts, features)
     groups = _groups(counts, names)
     frame = _frame(counts, names, [name for name in RATES if all(group.rates[name].total for group in groups)])
@@ -178,7 +179,7 @@ def _frame(counts: pd.DataFrame, names: pd.Series[str], rates: Sequence[str]) ->
         functions["precision"] = precision_score
     return fairlearn.MetricFrame(
         metrics=functions,
-        y_true=counts["y_true"],
+        y_true=counts["y_true"] if "y_true" in counts.columns else counts["y_pred"],
         y_pred=counts["y_pred"],
         sensitive_features=names.rename("group"),
         sample_params={name: {"sample_weight": counts["weight"].to_numpy()} for name in functions},
@@ -196,6 +197,8 @@ def _groups(counts: pd.DataFrame, names: pd.Series[str]) -> list[Group]:
 def _proportion(part: pd.DataFrame, rate: str) -> Proportion:
     """Return one rate of one group."""
     among, (column, hit) = _RATES[rate]
+    if not {column, *([among[0]] if among else [])} <= set(part.columns):
+        return Proportion(successes=Fraction(0), total=Fraction(0), squares=(0.0, 0.0))
     rows = part if among is None else part[part[among[0]] == among[1]]
     hits = rows[column] == hit
     weights = [_exactly(weight) for weight in rows["weight"].tolist()]

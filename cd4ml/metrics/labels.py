@@ -224,7 +224,8 @@ def confusion_matrix(sample: Sample, task: Task) -> dict[str, Any]:
     occurs = (matrix.sum(0) + matrix.sum(1) > 0) | (task is Task.BINARY)
     shown = matrix[occurs][:, occurs].tolist()
     whole = sample.weight is None
+    names = counted.labels if sample.names is None else sample.names
     return {
-        "labels": [str(label) for label, there in zip(counted.labels, occurs, strict=True) if there],
+        "labels": [str(label) for label, there in zip(names, occurs, strict=True) if there],
         "counts": [[int(count) if whole else count for count in row] for row in shown],
     }

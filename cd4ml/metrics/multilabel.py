@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cd4ml.data.groups import labels_of
+from cd4ml.data.labels import labels_of
 from cd4ml.metrics.losses import mean
 from cd4ml.metrics.performance import Sample
 from cd4ml.metrics.ranking import Estimate, weights

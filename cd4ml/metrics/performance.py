@@ -44,6 +44,7 @@ class Sample:
         y_pred: decisions of the same kind.
         y_score: probability of the positive class, None if the table has none.
         weight: positive weights, None for equal ones.
+        names: what the data call 0 and 1, of a binary task.
         labels: the classes, if `y_true` and `y_pred` are indices into them; of a multilabel task the different sets.
         sets: whether the labels are sets of labels.
         quantile: which quantile of the target `y_pred` predicts, for quantile-loss.
@@ -58,6 +59,7 @@ class Sample:
     quantile: float = 0.5
     scores: npt.NDArray[np.float64] | None = None
     sets: bool = False
+    names: tuple[str, str] | None = None
 
     def rows(self, chosen: npt.NDArray[Any]) -> Sample:
         """Return the sample of some rows, by a mask or by indices."""
@@ -70,6 +72,7 @@ class Sample:
             quantile=self.quantile,
             scores=None if self.scores is None else self.scores[chosen],
             sets=self.sets,
+            names=self.names,
         )
 
 

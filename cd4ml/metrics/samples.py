@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.data.groups import SEPARATOR, distinct_values, label_text, labels_of
+from cd4ml.data.groups import distinct_values
+from cd4ml.data.labels import SEPARATOR, as_labels, common_names, label_text, labels_of
+from cd4ml.data.numbers import as_numbers, is_decimal, is_number
 from cd4ml.data.predictions import CLASS_SCORE
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import Sample, Task
@@ -53,20 +55,19 @@ class Reader:
         Raises:
             OptionsError: the columns hold another kind of values than the task predicts.
         """
-        import pandas as pd
-
         score, weight = f"{prefix}y_score", "sample_weight"
         several = class_columns(list(map(str, frame.columns)), prefix) if self.task is Task.MULTICLASS else {}
         for name in (score, *several.values()):
-            if name in frame.columns and not pd.api.types.is_numeric_dtype(frame[name]):
+            if name in frame.columns and not is_number(frame[name]):
                 raise OptionsError(f"{self.source}: {name} must be numbers")
-        y_true, y_pred, labels = self._decisions(frame, prefix)
+        y_true, y_pred, labels, names = self._decisions(frame, prefix)
         return Sample(
             y_true=y_true,
             y_pred=y_pred,
-            y_score=frame[score].to_numpy() if score in frame.columns else None,
-            weight=frame[weight].to_numpy() if weight in frame.columns else None,
+            y_score=as_numbers(frame[score]) if score in frame.columns else None,
+            weight=as_numbers(frame[weight]) if weight in frame.columns else None,
             labels=labels,
+            names=names,
             quantile=self.quantile,
             scores=_scores(frame, several, labels),
             sets=self.task is Task.MULTILABEL,
@@ -74,44 +75,43 @@ class Reader:
 
     def _decisions(
         self, frame: pd.DataFrame, prefix: str
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], tuple[str, ...] | None]:
-        """Return truth and decisions: numbers, 0 and 1, or indices into the labels returned."""
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], tuple[str, ...] | None, tuple[str, str] | None]:
+        """Return truth and decisions: numbers, 0 and 1 with what the data call them, or indices into the labels."""
         names = ["y_true", f"{prefix}y_pred"]
         if self.task is Task.REGRESSION:
             true, predicted = (self._numbers(frame[name], name) for name in names)
-            return true, predicted, None
+            return true, predicted, None, None
         columns = {name: self._labels(frame[name], name) for name in names}
         if self.task is Task.BINARY:
-            return *self._binary(columns["y_true"], columns[names[1]], prefix), None
+            return (*self._binary(columns["y_true"], columns[names[1]], prefix),)
         # The other model's classes count as well, so that both are numbered alike.
         for other in ("y_pred", f"{PRODUCTION}y_pred"):
             if other in frame.columns and other not in columns:
                 columns[other] = self._labels(frame[other], other)
-        found = {label for column in columns.values() for label in column.labels.tolist()}
+        common = common_names([column.labels.tolist() for column in columns.values()])
+        found = set(common.values())
         if self.task is Task.MULTICLASS:
             found |= {label for model in ("", PRODUCTION) for label in class_columns(map(str, frame.columns), model)}
         labels = tuple(sorted(found))
-        number = {label: index for index, label in enumerate(labels)}
+        number = {label: labels.index(called) for label, called in common.items()}
         true, predicted = (_taken(columns[name], columns[name].labels.map(number)) for name in names)
-        return true, predicted, labels
+        return true, predicted, labels, None
 
     def _numbers(self, values: pd.Series[Any], name: str) -> npt.NDArray[Any]:
-        """Return numbers as they are."""
-        import pandas as pd
-
-        if not pd.api.types.is_numeric_dtype(values):
+        """Return numbers."""
+        if not is_number(values):
             raise OptionsError(f"{self.source}: {name} must be numbers for a regression task")
-        return values.to_numpy()
+        return as_numbers(values)
 
     def _labels(self, values: pd.Series[Any], name: str) -> Column:
         """Return class labels; numbers with decimals are no labels."""
         import pandas as pd
 
-        from cd4ml.data.groups import as_labels
-
         codes, distinct = distinct_values(values)
-        if pd.api.types.is_float_dtype(distinct) and not (distinct == distinct.round()).all():
-            raise self._no_classes(name)
+        if pd.api.types.is_float_dtype(distinct) or is_decimal(distinct):
+            numbers = as_numbers(distinct)
+            if not (numbers == numbers.round()).all():
+                raise self._no_classes(name)
         found_labels = as_labels(distinct)
         if self.task is Task.MULTILABEL:
             found_labels = found_labels.map(lambda text: SEPARATOR.join(labels_of(str(text))))
@@ -129,19 +129,21 @@ class Reader:
             advice="Apply the model's cut-off first, so that y_pred holds the decision; or set task: regression.",
         )
 
-    def _binary(self, y_true: Column, y_pred: Column, prefix: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return 1 for the positive class and 0 for the other."""
+    def _binary(
+        self, y_true: Column, y_pred: Column, prefix: str
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], None, tuple[str, str]]:
+        """Return 1 for the positive class and 0 for the other, and their names."""
         from cd4ml.data.groups import as_binary
 
-        labels = sorted({*y_true.labels.tolist(), *y_pred.labels.tolist()})
+        labels = sorted(set(common_names([y_true.labels.tolist(), y_pred.labels.tolist()]).values()))
         if len(labels) > 2:
             shown = ", ".join(labels[:5])
             raise OptionsError(
                 f"{self.source}: y_true and {prefix}y_pred hold {len(labels)} labels ({shown}), a binary task has two",
                 advice="Write the labels the same way in both, or set task: multiclass (regression, of quantities).",
             )
-        true, predicted = as_binary(y_true.labels, y_pred.labels, self.positive_label)
-        return _taken(y_true, true), _taken(y_pred, predicted)
+        found = as_binary({"y_true": y_true.labels, "y_pred": y_pred.labels}, self.positive_label)
+        return _taken(y_true, found.columns["y_true"]), _taken(y_pred, found.columns["y_pred"]), None, found.names
 
 
 def class_columns(names: Iterable[str], prefix: str) -> dict[str, str]:
@@ -158,7 +160,7 @@ def _scores(
 
     if labels is None or not columns or not set(labels) <= set(columns):
         return None
-    return np.column_stack([frame[columns[label]].to_numpy(dtype=float) for label in labels])
+    return np.column_stack([as_numbers(frame[columns[label]]).astype(float) for label in labels])
 
 
 def _taken(column: Column, numbers: pd.Series[int]) -> npt.NDArray[Any]:

@@ -179,20 +179,28 @@ def _positive(classes: Sequence[Any], wanted: str | None) -> Any:
     """Return the label whose probability is the score."""
     if wanted is None or not classes:
         return classes[1] if len(classes) == 2 else None
-    for label in classes:
-        if _label_text(label) == _label_text(wanted):
-            return label
+    for same in (_label_text, _truth):
+        for label in classes:
+            if same(label) == same(wanted) is not None:
+                return label
     known = ", ".join(_label_text(label) for label in list(classes)[:20])
     raise ModelError(f"the model has no class {wanted!r}; it knows: {known}")
 
 
 def _label_text(label: Any) -> str:
-    """Return a label as text, so that 1, 1.0, "1" and "1.0" are the same label."""
+    """Return a label as text, so that 1, 1.0, "1" and "1.0" are the same label; True is no 1."""
+    if type(label).__name__ in ("bool", "bool_"):
+        return str(label)
     try:
         as_number = float(label)
     except (TypeError, ValueError):
         return str(label)
     return str(int(as_number)) if as_number.is_integer() else str(as_number)
+
+
+def _truth(label: Any) -> str | None:
+    """Return the truth that a label stands for: the 1 of one table is the True of another; None for all else."""
+    return {"true": "true", "1": "true", "false": "false", "0": "false"}.get(_label_text(label).lower())
 
 
 def _columns(metadata: Any, native: Any) -> Sequence[Column]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +12,15 @@ from cd4ml.errors import OptionsError
 from cd4ml.metrics.fairness import Reference
 from cd4ml.report import Check, Report, Status
 from cd4ml.stages.context import Context
-from cd4ml.stages.fairness_options import Intersections, Options, Task, check_options, differences, minimum_ratio
+from cd4ml.stages.fairness_options import (
+    Intersections,
+    Options,
+    Task,
+    check_options,
+    differences,
+    minimum_ratio,
+    needs_labels,
+)
 from cd4ml.stages.fairness_report import Audit, lowest_deciding, lowest_reported, summary_of
 
 if TYPE_CHECKING:
@@ -45,6 +53,7 @@ def run(options: Options, context: Context) -> Report:
     check_options(options)
     predictions = count_decisions(Path(options.predictions), _wanted(options), reading=options.reading)
     counts = predictions.frame
+    options = _by_the_data(options, counts)
     rows = int(counts["n"].sum())
     context.progress(f"Auditing {rows:,} predictions by {', '.join(options.sensitive_features)}")
     if options.task is Task.REGRESSION:
@@ -85,19 +94,33 @@ def _wanted(options: Options) -> Wanted:
         columns=options.columns,
         quantities=Quantities.ERRORS if regression else Quantities.SCORES,
         needs_scores=options.maximum_calibration_gap is not None,
+        needs_labels=regression or needs_labels(options),
+    )
+
+
+def _by_the_data(options: Options, counts: pd.DataFrame) -> Options:
+    """Return the options with groups as the data name them: `true` means the group True."""
+    from cd4ml.data.groups import named_group
+
+    def named(feature: str, group: str) -> str:
+        """Return the name of a group of an audited feature."""
+        return named_group(group, set(counts[f"feature:{feature}"]))
+
+    excluded = [item.partition("=") for item in options.exclude_groups]
+    return replace(
+        options,
+        reference_groups={feature: named(feature, group) for feature, group in options.reference_groups.items()},
+        exclude_groups=tuple(f"{feature}={named(feature, group)}" for feature, _, group in excluded),
     )
 
 
 def _binary(counts: pd.DataFrame, options: Options) -> pd.DataFrame:
     """Return the counts with labels and decisions as 0 and 1, for both models."""
+    from cd4ml.data.decision_counts import LABELS
     from cd4ml.data.groups import as_binary
 
-    y_true, y_pred = as_binary(counts["y_true"], counts["y_pred"], options.positive_label)
-    result = counts.assign(y_true=y_true, y_pred=y_pred)
-    if "production_y_pred" in counts.columns:
-        _, production = as_binary(counts["y_true"], counts["production_y_pred"], options.positive_label)
-        result = result.assign(production_y_pred=production)
-    return result
+    found = {name: counts[name] for name in LABELS if name in counts.columns}
+    return counts.assign(**as_binary(found, options.positive_label).columns)
 
 
 def _limits(options: Options, features: Sequence[str]) -> Limits:

@@ -76,7 +76,9 @@ class Options(TableOptions):
         "Predictions table that the image's answers must equal.", example="predictions.parquet"
     )
     simulate: bool = option("Compare the image's predictions with the scored ones.", default=True)
-    positive_label: str | None = option("Class whose probability is the score; default: the greater of two.")
+    positive_label: str | None = option(
+        "Class whose probability is the score; default: the greater of two.", of_data=True
+    )
     base_image: str = option("Base of the image; it brings Python.", default="python:3.11-slim")
     system_packages: tuple[str, ...] = option("Debian packages that the model's libraries need.", example="libgomp1")
     engine: EngineName = option("What builds; `auto` takes the first that answers.", default=EngineName.AUTO)

@@ -84,7 +84,7 @@ def details_of(candidate: Sample, production: Sample | None, options: Options) -
         return {}
     if options.task is Task.MULTILABEL:
         return {"label_counts": _label_counts(candidate)}
-    positive = {"positive_label": options.positive_label or "1"} if options.task is Task.BINARY else {}
+    positive = {"positive_label": candidate.names[1]} if candidate.names else {}
     found = {
         **positive,
         "class_counts": _class_counts(candidate),
@@ -103,7 +103,8 @@ def _class_counts(sample: Sample) -> dict[str, int]:
     import numpy as np
 
     found, counts = np.unique(sample.y_true, return_counts=True)
-    names = found.tolist() if sample.labels is None else [sample.labels[index] for index in found.tolist()]
+    labels = sample.labels or sample.names
+    names = found.tolist() if labels is None else [labels[int(index)] for index in found.tolist()]
     return {str(name): count for name, count in zip(names, counts.tolist(), strict=True)}
 
 

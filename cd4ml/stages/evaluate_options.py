@@ -21,7 +21,9 @@ class Options(TableOptions):
         example="predictions.parquet",
     )
     task: Task = option("What the model predicts.", default=Task.BINARY)
-    positive_label: str | None = option("The positive class of a binary task. Not needed where labels are 0 and 1.")
+    positive_label: str | None = option(
+        "The positive class of a binary task. Not needed where labels are 0 and 1, or True and False.", of_data=True
+    )
     minimum: Mapping[str, float] = option("Lowest allowed value by metric.", example="roc-auc=0.8")
     maximum: Mapping[str, float] = option("Highest allowed value by metric.", example="log-loss=0.4")
     maximum_regression: Mapping[str, float] = option(

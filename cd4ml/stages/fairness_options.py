@@ -45,7 +45,7 @@ class Options(TableOptions):
     """Options of audit-fairness."""
 
     predictions: str = option(
-        "Predictions table (Parquet or CSV) with y_true, y_pred and the sensitive features.",
+        "Predictions table (Parquet or CSV) with y_pred, the sensitive features and, for limits on errors, y_true.",
         required=True,
         example="predictions.parquet",
     )
@@ -53,7 +53,9 @@ class Options(TableOptions):
         "Columns of the predictions table to audit, one by one.", required=True, example="sex, race"
     )
     positive_label: str | None = option(
-        "The favourable decision. Not needed where decisions are 0 and 1 (1 is favourable).", example="approved"
+        "The favourable decision. Not needed where decisions are 0 and 1 or False and True: 1 and True are favourable.",
+        example="approved",
+        of_data=True,
     )
     task: Task = option(
         "What the model predicts: a decision (`binary`), or a quantity whose errors are compared (`regression`).",
@@ -76,7 +78,7 @@ class Options(TableOptions):
         default=Reference.BEST,
     )
     reference_groups: Mapping[str, str] = option(
-        "Groups named in advance that the others are compared with, by feature.", example="sex=male"
+        "Groups named in advance that the others are compared with, by feature.", example="sex=male", of_data=True
     )
     bins: Mapping[str, str] = option(
         "Edges that cut a numeric feature into groups; each edge starts a group.", example="age=25:40:62"
@@ -128,6 +130,12 @@ def differences(options: Options) -> dict[str, float]:
     names = REGRESSION_LIMITS if options.task is Task.REGRESSION else BINARY_LIMITS
     limits = {name: _maximum(options, name) for name in names}
     return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def needs_labels(options: Options) -> bool:
+    """Whether a limit is about errors, and so needs true labels: selection rates need decisions alone."""
+    of_decisions = ("demographic-parity-difference",)
+    return options.maximum_calibration_gap is not None or any(name not in of_decisions for name in differences(options))
 
 
 def _maximum(options: Options, name: str) -> float | None:

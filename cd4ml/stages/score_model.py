@@ -63,7 +63,9 @@ class Options(TableOptions):
         "Predict the test rows five times more with each model, and report how long it takes (for evaluate-model).",
         default=False,
     )
-    positive_label: str | None = option("Class whose probability is the score (default: the greater of two).")
+    positive_label: str | None = option(
+        "Class whose probability is the score (default: the greater of two).", of_data=True
+    )
     bootstrap: bool = option("Allow that there is no production model yet; the report says so.", default=False)
     allow_same_model: bool = option("Allow candidate and production to be the same files.", default=False)
     tracking_uri: str | None = option(

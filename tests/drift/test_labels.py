@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -236,3 +237,46 @@ def test_origin__sums_up() -> None:
         assert found.from_inputs + found.from_relation == pytest.approx(whole)
         assert found.relation_bounds.lower <= relation <= found.relation_bounds.upper
         assert found.inputs_bounds.lower <= 0.7 <= found.inputs_bounds.upper
+
+
+@pytest.mark.parametrize("way", ["bool", "words", "numbers", "floats"])
+def test_labels__booleans_by_any_name(drift: Drift, way: str) -> None:
+    """True of the labels is the 1 or the True of the predictions: no model is wrong on every row for its spelling."""
+    ways: dict[str, Any] = {
+        "bool": lambda column: column == 1,
+        "words": lambda column: np.where(column == 1, "True", "False"),
+        "numbers": lambda column: column,
+        "floats": lambda column: column.astype(float),
+    }
+    plain = [scored(), scored(seed=2, flipped=0.25)]
+    tables = [table.assign(y_true=table["y_true"] == 1, y_pred=ways[way](table["y_pred"])) for table in plain]
+    found, expected = (by_id(drift(*pair, *LABELS))["performance:labelled-rows"] for pair in (tables, plain))
+
+    assert (found["status"], found["value"], found["baseline"]) == ("failed", expected["value"], expected["baseline"])
+
+
+def test_labels__nothing_in_common(drift: Drift) -> None:
+    """Labels and predictions that share no word are refused: an error rate of 1 in both samples would be no drop."""
+    tables = [
+        scored(seed=seed).assign(y_true=lambda table: table["y_true"].map({1: "Yes", 0: "No"})) for seed in (1, 2)
+    ]
+    run = drift(*(table.assign(y_pred=table["y_pred"].map({1: "yes", 0: "no"})) for table in tables), *LABELS)
+
+    assert run.code == 2 and "share no label" in run.report["summary"]
+
+
+def test_labels__decimals(drift: Drift) -> None:
+    """Delayed amounts that are stored as decimals are compared like any others."""
+    tables = []
+    for seed, spread in ((1, 1.0), (2, 3.0)):
+        table, rng = scored(seed=seed), np.random.default_rng(seed)
+        truth = rng.normal(100, 10, len(table))
+        columns = {"y_true": truth, "y_pred": truth + rng.normal(0, spread, len(table))}
+        for name, values in columns.items():
+            table[name] = pd.Series([Decimal(f"{value:.2f}") for value in values], dtype=object)
+        tables.append(table)
+    run = drift(*tables, *LABELS, "--task", "regression")
+
+    found = by_id(run)["performance:labelled-rows"]
+    assert (run.code, found["status"]) == (1, "failed")
+    assert found["value"] == pytest.approx(np.sqrt(2 / np.pi) * 2, abs=0.1)

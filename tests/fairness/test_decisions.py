@@ -358,7 +358,7 @@ TRAPS: list[tuple[str, pd.DataFrame, tuple[str, ...], str]] = [
     ("continuous texts", TABLE.assign(sex=np.linspace(18, 80, 200).astype(str)), (), "bins: sex="),
     ("100 groups", TABLE.assign(sex=[f"g{row % 100}" for row in range(200)]), (), "fewer categories"),
     ("no rows", TABLE.head(0), (), "no rows"),
-    ("no weight", TABLE.assign(sample_weight=0.0), (), "positive number"),
+    ("no weight", TABLE.assign(sample_weight=0.0), (), "no row counts"),
     ("weight missing", TABLE.assign(sample_weight=np.nan), (), "without a value"),
     ("repeated ids", TABLE.assign(row_id=1), (), "more than once"),
     ("no positive labels", TABLE.assign(y_true=0), ("--maximum-equal-opportunity-difference", "0.1"), "both labels"),
