@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.engine.audit import Audit, audit
 from cd4ml.data.index_rules import hold_index, without_index
+from cd4ml.data.odd_cells import odd_cells
 from cd4ml.data.sources import Source, refused
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cd4ml.data.schemas import Schema
 
 _PANDERA: Final = "pandera"
+_NUMBERS: Final = ("int", "uint", "float")
 
 
 def audited(source: Source, schema: Schema, *, metadata: bool = True) -> Audit:
@@ -32,7 +34,21 @@ def audited(source: Source, schema: Schema, *, metadata: bool = True) -> Audit:
     if result.whole or result.left:
         _leave_to_pandera(source, schema, result)
     hold_index(source, schema, result)
+    _explain(source, schema, result)
     return result
+
+
+def _explain(source: Source, schema: Schema, result: Audit) -> None:
+    """Say of columns of texts that should hold numbers, and nearly do, which of their cells are none."""
+    wanted = [
+        name
+        for name, part in schema.targets(source.schema.names())
+        if ("dtype", name) in result.findings and str(part.dtype).lower().startswith(_NUMBERS)
+    ]
+    with refused(source.path):
+        for name, odd in odd_cells(source, wanted).items():
+            finding = result.findings["dtype", name]
+            finding.columns = [f"{kind}: {odd.said(show=False)}" for kind in finding.columns[:1] or ["a text"]]
 
 
 def _leave_to_pandera(source: Source, schema: Schema, result: Audit) -> None:

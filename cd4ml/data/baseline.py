@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml.data import by_name
 from cd4ml.data.engine.types import pandas_name
 from cd4ml.data.engine.unique import duplicates
+from cd4ml.data.odd_cells import OddCells, odd_cells
 from cd4ml.data.sources import Source, refused
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ _WORDS: Final = frozenset("true false null yes no on off y n nan inf".split())
 _ZONE: Final = re.compile(r"[A-Za-z_]+(?:/[A-Za-z_-]+)*")
 _LARGEST: Final = 2**53
 _WIDEST: Final = 1e300
+# Whole numbers in a range as small as this have not shown how far they reach.
+_FEW: Final = 20
+_NAMELESS: Final = re.compile(r"Unnamed: \d+")
 
 
 @dataclass(kw_only=True)
@@ -61,11 +65,13 @@ class Proposal:
         text: YAML as pandera reads it, with comments on what to review.
         rows: rows that it was inferred from.
         faults: what validate-data blocks in the very data that it was inferred from.
+        remarks: columns of texts that are nearly numbers.
     """
 
     text: str
     rows: int
     faults: Sequence[str]
+    remarks: Sequence[str] = ()
 
 
 def propose(source: Source, name: str, *, slack: float, most_categories: int) -> Proposal:
@@ -81,6 +87,7 @@ def propose(source: Source, name: str, *, slack: float, most_categories: int) ->
     with refused(source.path):
         seen = _look(source, most_categories)
         keys = [column for column, found in seen.items() if _may_be_key(found) and _is_key(source, column)][:1]
+    odd = odd_cells(source, list(seen))
     lines = [
         f"# Proposed from {source.rows} rows of {quoted(name)}. Nothing here is a decision yet: review every line,",
         "# compare it with what the data mean, and delete these comments when it is right.",
@@ -91,13 +98,14 @@ def propose(source: Source, name: str, *, slack: float, most_categories: int) ->
     ]
     faults = []
     for column, found in seen.items():
-        lines += _column(column, found, column in keys, slack)
+        lines += _column(column, found, column in keys, slack, odd.get(column))
         if not found.filled:
             faults.append(f"{column}: it holds no value; drop it from the data, or find out why")
         if found.infinite:
             faults.append(f"{column}: {found.infinite} infinite values; fix them, or name it in allow-infinite")
     lines += ["# Review: with strict, a column that is new blocks.", "strict: true", ""]
-    return Proposal(text="\n".join(lines), rows=source.rows, faults=faults)
+    remarks = [f"{column}: {item.said(show=True)}. {item.advice}".strip() for column, item in odd.items()]
+    return Proposal(text="\n".join(lines), rows=source.rows, faults=faults, remarks=remarks)
 
 
 def _look(source: Source, most_categories: int) -> dict[str, Seen]:
@@ -158,11 +166,15 @@ def _is_key(source: Source, column: str) -> bool:
     return duplicates(source, [column], "all", 1).count == 0
 
 
-def _column(name: str, found: Seen, key: bool, slack: float) -> Iterator[str]:
+def _column(name: str, found: Seen, key: bool, slack: float, odd: OddCells | None) -> Iterator[str]:
     """Yield the lines of a column."""
     import polars as pl
 
     yield f"  {quoted(name)}:"
+    if name == "" or _NAMELESS.fullmatch(name):
+        yield "    # Review: a column without a name: a pandas index (write index=False)? A delimiter that ends lines?"
+    if odd:
+        yield f"    # Review: {odd.said(show=True)}. {odd.advice}".rstrip()
     dtype = _dtype(found)
     if dtype:
         widened = found.stored.is_integer() and found.missing and found.own is None
@@ -177,11 +189,11 @@ def _column(name: str, found: Seen, key: bool, slack: float) -> Iterator[str]:
         yield "    nullable: false"
     if key:
         yield "    unique: true  # Review: no value repeated; the key?"
-    if found.lower is None or key and found.stored == pl.String:
+    if found.lower is None or key:
         return
     categories = found.values is not None and found.stored == pl.String
     enough = categories and found.filled >= _FEWEST_ROWS_PER_CATEGORY * len(found.values or ())
-    if enough or (found.stored.is_integer() and found.values is not None and len(found.values) == 2):
+    if enough or (found.stored.is_integer() and found.values == {0, 1}):
         yield "    checks:"
         yield "      # Review: any other value blocks; these are values of the data, so see that none is private."
         yield f"      isin: [{', '.join(_scalar(value) for value in sorted(found.values or ()))}]"
@@ -201,6 +213,8 @@ def _bounds(found: Seen, slack: float) -> Iterator[str]:
     """Yield bounds of numbers, wider than what was seen by the slack; what never was negative does not become so."""
     lower, upper, whole = found.lower, found.upper, found.stored.is_integer()
     room = slack * (upper - lower)
+    if whole and upper - lower <= _FEW:  # counts, grades: the next value is no fault of the data
+        room = max(room, upper - lower, 1)
     low, high = _outward(lower - room, -1), _outward(upper + room, 1)
     low = 0.0 if lower >= 0 > low else low
     # Whole numbers that large are not compared as they are written; floats that wide have no bounds.

@@ -6,10 +6,10 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from cd4ml.data.user_code import UserCodeError, user_code
-from cd4ml.errors import UnavailableError
+from cd4ml.errors import OptionsError, UnavailableError
 
 
 class Folder:
@@ -22,8 +22,16 @@ class Folder:
 
 def public(address: str) -> str:
     """Return an address without user, password and query, which may be signed."""
-    parts = urlsplit(address)
+    parts = _split(address)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address; one that has none is quoted by its scheme alone, for the rest may be signed."""
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise OptionsError(f"{address.partition('://')[0]}://…: no valid address: {error}") from error
 
 
 def fetch(address: str, folder: Path) -> Path:
@@ -32,7 +40,7 @@ def fetch(address: str, folder: Path) -> Path:
     Raises:
         UnavailableError: it cannot be fetched.
     """
-    target = folder / (urlsplit(address).path.rstrip("/").rpartition("/")[2] or "table")
+    target = folder / (_split(address).path.rstrip("/").rpartition("/")[2] or "table")
     try:
         with user_code():  # every file system has exceptions of its own
             import fsspec

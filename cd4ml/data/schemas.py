@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import io
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,9 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import nearest
 from cd4ml.reading import text_file, yaml_document
 
+# JSON writes characters beyond 16 bits as two escapes; a backslash before an escape makes it none.
+_PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+_HALF: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _OLD_KEYS: Final = frozenset({"pandas_dtype", "allow_duplicates"})
 # Keys of a column in pandera's YAML that are no checks.
 _COLUMN_KEYS: Final = frozenset(
@@ -121,12 +125,26 @@ def _read_yaml(path: Path) -> tuple[str, Mapping[str, Any]]:
         text = text_file(path)
     except FileNotFoundError:
         raise missing_file(path) from None
+    text = _without_surrogates(text, path)
     written = yaml_document(text, path)
     if not isinstance(written, Mapping) or not isinstance(written.get("columns"), Mapping):
         raise OptionsError(f"{path}: no pandera schema: it has no mapping `columns`")
     if "polars" in str(written.get("api", "")) + str(written.get("schema_type", "")):
         raise OptionsError(f"{path}: a Polars schema; write it with api: pandas")
     return _modern(text, written)
+
+
+def _without_surrogates(text: str, path: Path) -> str:
+    """Return YAML in which JSON's escape of a character in two halves is the character's own escape.
+
+    Raises:
+        OptionsError: a half stands alone: no text can hold it.
+    """
+    whole = _PAIR.sub(lambda pair: pair[1] + rf"\U{ord(json.loads(chr(34) + pair[2] + chr(34))):08x}", text)
+    half = _HALF.search(whole)
+    if half:
+        raise OptionsError(f"{path}: holds half of an escaped character: {half[2]}")
+    return whole
 
 
 def _modern(text: str, written: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -248,8 +248,10 @@ def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int
 def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[Check], int, dict[str, Any]]:
     """Check a table where it lies; return the checks, the number of rows, and how each rule was decided."""
     from cd4ml.data.engine.warehouse import audit_table, columns_of, open_table
+    from cd4ml.data.locations import Folder
 
-    table = open_table(options.engine, name)
+    scratch = Folder()
+    table = open_table(options.engine, name, scratch.path, options.reading)
     columns = list(columns_of(table))
     audit, n = audit_table(table, schema.rules, schema.targets(columns))
     return _checks(audit, schema, columns, n, options), n, audit.proofs

@@ -294,3 +294,15 @@ def test_labels_in_another_dialect__are_audited(cd4ml: Callable[..., Run], tmp_p
 
     assert refused.code == 2 and "separated by ;?" in refused.report["summary"]
     assert audited.code == 1 and by_id(audited, "disparate-impact:sex=f")["status"] == "failed"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_groups_with_long_numbers__are_two(cd4ml: Callable[..., Run], tmp_path: Path, kind: str) -> None:
+    """Two groups whose numbers differ in the last of twenty digits are not one."""
+    table = pd.concat([group("7" * 20, 30, 100), group("7" * 19 + "8", 90, 100)])
+    path = tmp_path / f"predictions.{kind}"
+    table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+
+    run = cd4ml("audit-fairness", "--predictions", path.name, "--sensitive-features", "sex")
+
+    assert run.code == 1 and by_id(run, f"disparate-impact:sex={'7' * 20}")["status"] == "failed"

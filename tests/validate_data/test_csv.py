@@ -16,7 +16,7 @@ from cd4ml.data.dialect import Dialect, Reading
 from cd4ml.data.sources import open_source
 from cd4ml.data.tables import read_table
 from cd4ml.errors import OptionsError
-from tests.conftest import Run
+from tests.conftest import Run, run_cd4ml
 
 ROWS = [("p1", 12.5, "Malmö", 3), ("p2", 7.25, "Ghent", 4), ("p3", -0.5, "Brno", 5)]
 EXPECTED = pl.DataFrame(ROWS, schema=["part", "weight", "town", "pieces"], orient="row")
@@ -257,3 +257,113 @@ def test_verdict__says_which_words_it_took_for_texts(cd4ml: Callable[..., Run], 
     assert ("missing-values:t.csv" in ids) is not declared
     assert ("`state` holds NA (2 cells)" in run.report["summary"]) is not declared
     assert ids["not-nullable:state"]["value"] == (2 if declared else 0)
+
+
+LONG = ["7" * 25, "7" * 24 + "8", "5"]
+
+
+@pytest.mark.parametrize("cells", [LONG, [*LONG, "2.5"], [*LONG, "NA"], ["9" * 4_301, "1", "2"]])
+def test_whole_numbers_that_are_too_long__are_texts(tmp_path: Path, cells: list[str]) -> None:
+    """Two numbers of more than 64 bits that differ in their last digit stay two."""
+    (tmp_path / "t.csv").write_text("\n".join(["account", *cells]) + "\n")
+
+    assert read(tmp_path / "t.csv")["account"].to_list() == cells
+
+
+def test_keys_that_are_too_long_for_numbers__do_not_repeat(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Long account numbers are unique by all of their digits, and of no type of numbers."""
+    (tmp_path / "t.csv").write_text("\n".join(["account", *LONG]) + "\n")
+    (tmp_path / "schema.yaml").write_text(json.dumps({"columns": {"account": {"dtype": "float64", "unique": True}}}))
+
+    run = cd4ml("validate-data", "--data", "t.csv", "--schema", "schema.yaml")
+
+    failed = [check for check in run.report["checks"] if check["status"] != "passed"]
+    assert [check["id"] for check in failed] == ["dtype:account"]
+    assert "more than 64 bits" in failed[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["3", "4", "?", "5"] * 50, "150 of 200 values are numbers, 50 are not: '?' (50), e.g. rows 2, 6, 10"),
+        (["1", "2", "3", "4", "-"] * 20, "80 of 100 values are numbers, 20 are not: '-' (20), e.g. rows 4, 9, 14"),
+        (
+            ['"1,250.5"', '"2,100"', "7"],
+            "1 of 3 values are numbers, 2 of 3 values are numbers with thousands separators",
+        ),
+        (["5 %", "7%", "12.5 %"], "3 of 3 values are numbers with percent signs"),
+        (["$5", "$ 7.50", '"$1,200"'], "3 of 3 values are numbers with a currency"),
+        (["1", "2", "3", "4", "secret"], "4 of 5 values are numbers, 1 is not: e.g. row 4"),
+    ],
+)
+def test_texts_that_are_nearly_numbers__are_explained(
+    cd4ml: Callable[..., Run], tmp_path: Path, cells: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failed type says which cells are no numbers, without their values, and `schema infer` says it as well."""
+    if words.startswith("150"):
+        cells = [*cells, *["6"] * 50]
+        words = words.replace("150 of 200", "200 of 250")
+    (tmp_path / "t.csv").write_text("\n".join(["size", *cells]) + "\n")
+    (tmp_path / "schema.yaml").write_text(json.dumps({"columns": {"size": {"dtype": "float64"}}}))
+
+    run = cd4ml("validate-data", "--data", "t.csv", "--schema", "schema.yaml")
+    inferred = cd4ml("schema", "infer", "--data", "t.csv", "--output", "new.yaml", capsys=capsys)
+
+    message = next(check["message"] for check in run.report["checks"] if check["id"] == "dtype:size")
+    assert run.code == 1 and words in message and "secret" not in message
+    assert inferred.code == 0 and words.split(":")[0] in inferred.stdout
+    assert words.split(":")[0] in (tmp_path / "new.yaml").read_text()
+
+
+def test_texts_that_are_no_numbers__are_not_explained(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Of a column of words nothing is said about numbers."""
+    (tmp_path / "t.csv").write_text("size\nsmall\nlarge\n7\n")
+    (tmp_path / "schema.yaml").write_text(json.dumps({"columns": {"size": {"dtype": "float64"}}}))
+
+    run = cd4ml("validate-data", "--data", "t.csv", "--schema", "schema.yaml")
+
+    assert run.code == 1 and "values are numbers" not in run.report["summary"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(text(";"), "separated by ;?"), ("\ufeff" + text(), None), ("town\nNA\n\nNone\n", None)]
+)
+def test_warehouse__reads_csv_like_every_stage(tmp_path: Path, content: str, words: str | None) -> None:
+    """Rows of a CSV file have the types, names and gaps on DuckDB that they have elsewhere, or are refused alike."""
+    (tmp_path / "t.csv").write_text(content)
+    header = content.lstrip("\ufeff").splitlines()[0].split(",")
+    (tmp_path / "schema.yaml").write_text(json.dumps({"columns": {name: {} for name in header}, "strict": True}))
+    command = ["--data", "t.csv", "--schema", "schema.yaml"]
+
+    local = run_cd4ml(tmp_path, "validate-data", *command)
+    there = run_cd4ml(tmp_path, "validate-data", *command, "--engine", "ibis://duckdb/w.ddb")
+
+    assert local.code == there.code == (2 if words else 0), there.stderr
+    assert (words or "") in there.report["summary"]
+    assert [check["id"] for check in there.report["checks"]] == [check["id"] for check in local.report["checks"]]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"), [('["\\ud83d\\ude00", "x"]', 0), ('["\\ud83d", "x"]', 2), ('["\\ude00"]', 2)]
+)
+def test_schema_with_escaped_halves_of_a_character(
+    cd4ml: Callable[..., Run], tmp_path: Path, written: str, code: int
+) -> None:
+    """Two halves as JSON writes them are the character; a half alone is refused, and no internal error."""
+    (tmp_path / "t.csv").write_text("mood\n\U0001f600\nx\n", encoding="utf-8")
+    (tmp_path / "schema.json").write_text(
+        f'{{"columns": {{"mood": {{"dtype": "str", "checks": {{"isin": {written}}}}}}}}}'
+    )
+
+    run = cd4ml("validate-data", "--data", "t.csv", "--schema", "schema.json")
+
+    assert run.code == code, run.report["summary"]
+
+
+def test_address_that_is_none__refused(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """An address that cannot be split is bad input; only its scheme is shown."""
+    (tmp_path / "schema.yaml").write_text(json.dumps(SCHEMA))
+
+    run = cd4ml("validate-data", "--data", "https://[::1/t.csv?signature=abc", "--schema", "schema.yaml")
+
+    assert run.code == 2 and "signature" not in json.dumps(run.report["checks"])

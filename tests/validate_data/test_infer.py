@@ -209,3 +209,23 @@ def test_nullable_types__are_proposed_as_pandas_noted_them(cd4ml: Callable[..., 
 def test_quoted_text__is_read_as_it_was(text: str) -> None:
     """Every text comes back from YAML as it went in."""
     assert YAML(typ="safe", pure=True).load(f"a: {quoted(text)}\n")["a"] == text
+
+
+def test_infer__leaves_room_where_little_was_seen(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Keys have no range, small counts have room for the next ones, and only 0 and 1 are a set."""
+    rooms, marks = [1, 2, 1, 2] * 25, [0, 1, 1, 0] * 25
+    seen = pl.DataFrame({"order": range(500, 600), "rooms": rooms, "paid": marks, "age": range(20, 120)})
+    seen.write_csv(tmp_path / "t.csv")
+    assert cd4ml("schema", "infer", "--data", "t.csv", "--output", "schema.yaml").code == 0
+    later = seen.with_columns(pl.col("order") + 90_000, pl.col("rooms") + 1)
+    later.write_csv(tmp_path / "later.csv")
+    seen.with_columns(paid=pl.lit(2), rooms=pl.lit(30)).write_csv(tmp_path / "wrong.csv")
+
+    good = cd4ml("validate-data", "--data", "later.csv", "--schema", "schema.yaml")
+    bad = cd4ml("validate-data", "--data", "wrong.csv", "--schema", "schema.yaml")
+
+    assert good.code == 0, good.report["summary"]
+    assert {check["id"] for check in bad.report["checks"] if check["status"] != "passed"} == {
+        "isin:paid",
+        "in_range:rooms",
+    }

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.dialect import Reading
 from cd4ml.data.engine.audit import Audit, shape
 from cd4ml.data.engine.patterns import translated
 from cd4ml.data.engine.predicates import Family, as_stored, family, understood
 from cd4ml.data.engine.rules import Part, Rules, Test
 from cd4ml.data.engine.types import DTYPES, meets, pandas_name
 from cd4ml.data.findings import Finding
+from cd4ml.data.sources import open_source, refused
+from cd4ml.data.tables import CSV
 from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 
@@ -31,13 +34,16 @@ _SPARK: Final = "pyspark"
 _PATTERNS: Final = ("duckdb", _SPARK)
 
 
-def open_table(engine: str, name: str) -> Any:
+def open_table(engine: str, name: str, folder: Path, reading: Reading | None = None) -> Any:
     """Return a table of an engine, as an Ibis expression.
 
     Args:
         engine: `spark` (the session that Spark's own settings describe), or `ibis://<backend>/<rest of its address>`,
             such as `ibis://duckdb/warehouse.ddb`.
-        name: a table of it; for Spark and DuckDB also a Parquet or CSV file or folder.
+        name: a table of it; for Spark and DuckDB also a Parquet or CSV file, or a folder of Parquet.
+        folder: where a CSV file is written as Parquet, which must be there as long as the table: engines have rules of
+            their own for types, gaps and headers of CSV.
+        reading: how CSV files are written; what there is to say of this one is added.
 
     Raises:
         UnavailableError: the engine does not answer, or has no such table.
@@ -46,14 +52,15 @@ def open_table(engine: str, name: str) -> Any:
     backend, separator, rest = engine.removeprefix(PREFIX).partition("/")
     if engine != SPARK and not (engine.startswith(PREFIX) and separator and backend):
         raise OptionsError(f"engine: expected local, spark or ibis://<backend>/<address>, got {engine!r}")
-    if Path(name).exists():
+    stored = Path(name)
+    if stored.exists():
         _refuse_pattern(name)
+        if name.endswith(CSV):
+            stored = _as_parquet(stored, folder, reading)
     try:
         with user_code():  # every backend has exceptions of its own
             connection = _spark() if engine == SPARK else _connect(f"{backend}://{rest}")
-            if not Path(name).exists():
-                return connection.table(name)
-            return connection.read_csv(name) if name.endswith((".csv", ".csv.gz")) else connection.read_parquet(name)
+            return connection.read_parquet(str(stored)) if stored.exists() else connection.table(name)
     except UserCodeError as error:
         said = error.raised.text or error.raised.where
         if isinstance(error.__cause__, ImportError):
@@ -63,6 +70,14 @@ def open_table(engine: str, name: str) -> Any:
             ) from error
         advice = "See whether the engine runs and the table is there."
         raise UnavailableError(f"{name}: {backend} does not give this table: {said}", advice=advice) from error
+
+
+def _as_parquet(path: Path, folder: Path, reading: Reading | None) -> Path:
+    """Write the rows of a CSV file as Parquet, in the types that every other stage sees."""
+    source, target = open_source(path, reading=reading), folder / "rows.parquet"
+    with refused(path):
+        source.lazy().sink_parquet(target)
+    return target
 
 
 def _refuse_pattern(name: str) -> None:
