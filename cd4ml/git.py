@@ -19,6 +19,7 @@ _PLACES: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"}
     | {"GIT_NAMESPACE", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_EXTERNAL_DIFF", "GIT_CEILING_DIRECTORIES"}
 )
+_PLAIN_DIFF: Final = ("--no-ext-diff", "--no-textconv", "--no-renames", "--ignore-submodules")
 _SECONDS: Final = 120.0
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -44,6 +45,38 @@ class Checkout:
         arguments = ("--name-only", "-z", "--no-ext-diff", "--no-textconv", "--ignore-submodules=untracked", "HEAD")
         answer = self._ask("diff", *arguments)
         return None if answer is None else sorted(filter(None, answer.split("\0")))
+
+    def files(self, path: str) -> list[Path]:
+        """Return the files below a path that git tracks or would track, relative to this folder; empty outside one."""
+        return self._listed("--cached", "--others", "--exclude-standard", "--", path)
+
+    def ignored(self, path: str) -> list[Path]:
+        """Return what git ignores below a path; of a folder that is ignored as a whole, the folder."""
+        return self._listed("--others", "--ignored", "--exclude-standard", "--directory", "--", path)
+
+    def merge_base(self, other: str) -> str | None:
+        """Return the commit at which this branch left another; None if that is not known here."""
+        return None if other.startswith("-") else self._ask("merge-base", other, "HEAD")
+
+    def different(self, commit: str) -> list[Path]:
+        """Return the tracked files below this folder that differ from a commit, relative to it."""
+        answer = self._ask("diff", "--name-only", "--relative", "-z", *_PLAIN_DIFF, commit, "--", ".")
+        return [Path(name) for name in (answer or "").split("\0") if name]
+
+    def diff(self, commit: str) -> str:
+        """Return how the files below this folder differ from a commit, without context, with paths relative to it."""
+        options = ("--unified=0", "--no-color", "--no-prefix", "--relative", *_PLAIN_DIFF)
+        return self._ask("-c", "core.quotePath=false", "diff", *options, commit, "--", ".") or ""
+
+    def files_at(self, commit: str) -> list[Path]:
+        """Return the files below this folder that a commit has, relative to it."""
+        answer = self._ask("ls-tree", "-r", "--name-only", "-z", commit, "--", ".")
+        return [Path(name) for name in (answer or "").split("\0") if name]
+
+    def _listed(self, *arguments: str) -> list[Path]:
+        """Return paths that git lists."""
+        answer = self._ask("--literal-pathspecs", "ls-files", "-z", *arguments)
+        return sorted({Path(name) for name in (answer or "").split("\0") if name})
 
     def committed_at(self, commit: str) -> int | None:
         """Return when a commit was made, in seconds since 1970; None if the repository does not know it."""

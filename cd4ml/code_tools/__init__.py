@@ -1,13 +1,20 @@
-"""black, flake8, mypy and pytest: how each is started and how its output is read."""
+"""black, flake8, ruff, mypy and pytest: how each is started and how its output is read."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from cd4ml.code_tools import black, flake8, mypy, pytest
+from cd4ml.code_tools import black, flake8, mypy, pytest, ruff, ruff_format
 from cd4ml.code_tools.tool import ProbedTool, Project, Result, Tool
 
 __all__ = ["PROBED_TOOLS", "TOOLS", "Project", "Result", "Tool"]
 
-TOOLS: Final[dict[str, Tool]] = {"black": black, "flake8": flake8, "mypy": mypy, "pytest": pytest}
-PROBED_TOOLS: Final[dict[str, ProbedTool]] = {"flake8": flake8, "mypy": mypy}
+TOOLS: Final[dict[str, Tool]] = {
+    "black": black,
+    "flake8": flake8,
+    "ruff-format": ruff_format,
+    "ruff": ruff,
+    "mypy": mypy,
+    "pytest": pytest,
+}
+PROBED_TOOLS: Final[dict[str, ProbedTool]] = {"flake8": flake8, "ruff": ruff, "mypy": mypy}

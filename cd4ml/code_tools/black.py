@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
+from cd4ml.code_tools.diff import changed_lines
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, relative, verdict
 from cd4ml.report import Check, Location, Status
 
 
 def arguments(project: Project) -> list[str]:
     """Return the command line: check only, and show where."""
-    return ["black", "--check", "--diff", "--no-color", *project.paths]
+    return ["black", "--check", "--diff", "--no-color", *project.places]
 
 
 def read(output: Output, project: Project) -> Result:
     """Read one check for each file that black would change, at its first change, or that it cannot parse."""
-    findings = [*_unformatted(output), *_unparsed(output.stderr)]
+    changed = {relative(name): lines for name, lines in changed_lines(output.stdout, "old").items()}
+    findings = [*_unformatted(output, changed), *_unparsed(output.stderr)]
     looked_at = findings or re.search(r"\d+ files? would be left unchanged", output.stderr)
     # 123 is said of files that cannot be parsed and of black's own mistakes: only the former are findings.
     understood = len(re.findall(r"^error: ", output.stderr, re.M)) == len(list(_unparsed(output.stderr)))
     if not looked_at or not understood or output.code not in (0, 1, 123) or (output.code != 0) != bool(findings):
         return crashed("black", output, project)
-    return verdict(
-        "black", findings, clean="Every file is formatted.", found=f"Files that are not formatted: {len(findings)}."
-    )
+    found = f"Files that are not formatted: {len(findings)}."
+    result = verdict("black", findings, clean="Every file is formatted.", found=found)
+    return replace(result, lines={f"black:{path}": tuple(lines) for path, lines in changed.items()})
 
 
-def _unformatted(output: Output) -> Iterator[Check]:
+def _unformatted(output: Output, changed: dict[str, list[int]]) -> Iterator[Check]:
     """Yield a check for each file that would be changed; the diff says where."""
-    hunk = r"^--- ([^\t\n]+)\t[^\n]*\n\+\+\+ [^\n]*\n@@ -(\d+)[^\n]*\n((?: [^\n]*\n)*)"
-    first = {
-        relative(name): max(1, int(start)) + context.count("\n")
-        for name, start, context in re.findall(hunk, output.stdout, re.M)
-    }
     for name in re.findall(r"^would reformat (.+)$", output.stderr, re.M):
         path = relative(name)
         yield Check(
@@ -42,7 +40,7 @@ def _unformatted(output: Output) -> Iterator[Check]:
             reason="not-formatted",
             message="black would reformat this file.",
             advice=f"Run: black {path}",
-            location=Location(path=path, line=first.get(path, 1)),
+            location=Location(path=path, line=(changed.get(path) or [1])[0]),
         )
 
 

@@ -55,12 +55,12 @@ def read(project: Project) -> dict[str, float | int | None]:
 def _counted(files: Mapping[str, Any], project: Project) -> Iterator[Any]:
     """Yield the summaries of the files that count; cd4ml's copies of the tools lie elsewhere and never do."""
     here = Path.cwd()
-    roots = [(here / path).resolve() for path in project.paths]
+    own = {(here / file).resolve() for file in project.python}
     for name, file in files.items():
         path = (here / name).resolve()
         if not path.is_relative_to(here):
             continue
         if project.coverage_configured:
             yield file["summary"]
-        elif any(path.is_relative_to(root) for root in roots) and not is_test(str(path.relative_to(here))):
+        elif path in own and not is_test(str(path.relative_to(here))):
             yield file["summary"]

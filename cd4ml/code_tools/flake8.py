@@ -32,13 +32,23 @@ if __name__ == "__main__":
 
 def arguments(project: Project) -> list[str]:
     """Return the command line: one finding a line, fields separated by tabs; the benchmark counts the files."""
-    return ["flake8", *_OPTIONS, *project.paths]
+    return ["flake8", *_OPTIONS, *_defaults(project), *project.places]
 
 
 def probe_arguments(project: Project) -> list[str]:
     """Return the command line that reads the mistakes in the place of every file, all of them in one process."""
     (project.scratch / f"{_PROBING}.py").write_text(_PROBING_CODE.format(probe=str(project.probe)), encoding="utf-8")
-    return [_PROBING, *_OPTIONS, "--jobs=1", *project.paths]
+    return [_PROBING, *_OPTIONS, *_defaults(project), "--jobs=1", *project.places]
+
+
+def _defaults(project: Project) -> list[str]:
+    """Return what holds where the project configures no flake8: what black writes is right.
+
+    The codes are those that black's own documentation has flake8 ignore; W503 is among flake8's own.
+    """
+    if project.settings.flake8:
+        return []
+    return [f"--max-line-length={project.settings.line_length}", "--extend-ignore=E203,E701"]
 
 
 def seen(output: Output, project: Project) -> int | None:
@@ -57,7 +67,7 @@ def read(output: Output, project: Project) -> Result:
     files = int(processed[1])
     if not files:
         message = "flake8 looked at no file: its configuration excludes them all, or none is a .py file."
-        return nothing("flake8", "no-files", message, "Mend its configuration, or take flake8 out of tools.")
+        return nothing("flake8", "no-files", message, "Fix its configuration, or take flake8 out of tools.")
     found = f"Findings of flake8: {len(findings)}."
     return verdict("flake8", findings, clean="No findings.", found=found, files=files)
 

@@ -30,6 +30,8 @@ _WITHHELD: Final = (
     # Without assertions every test passes.
     "PYTHONOPTIMIZE",
 )
+# Tools that are not called as their package is.
+MODULES: Final = {"ruff-format": "ruff"}
 _LONGEST_ANSWER: Final = 120
 _WITHHELD_PREFIXES: Final = ("CD4ML_", "ACTIONS_", "INPUT_")
 # Arguments: where own copies go (first, last or none), their folder, the folder of what cd4ml adds, the tool, and the
@@ -99,7 +101,8 @@ class Interpreter:
         Own copies come first for tools that read code, so that they get the versions that they were locked with, and
         last for pytest, which imports code: there the caller's packages win, and what the caller lacks stays lacking.
         """
-        complete = tool in self.versions and (tool != "pytest" or "pytest_cov" in self.versions)
+        module = MODULES.get(tool, tool)
+        complete = module in self.versions and (tool != "pytest" or "pytest_cov" in self.versions)
         where = "none" if complete else "last" if tool == "pytest" else "first"
         return [self.python, "-c", _START, where, str(self.copies), str(scratch)]
 
@@ -137,7 +140,10 @@ def examine(tools: Sequence[str], python: str, context: Context) -> Interpreter:
     Raises:
         UnavailableError: it does not run, or a tool cannot be installed.
     """
-    modules = [*tools, *(["pytest_cov"] if "pytest" in tools else [])]
+    modules = [
+        *dict.fromkeys(MODULES.get(tool, tool) for tool in tools),
+        *(["pytest_cov"] if "pytest" in tools else []),
+    ]
     with tempfile.TemporaryDirectory() as elsewhere:  # the project's folder would pass for installed modules
         answer = _answer([python, "-c", _ASK, *modules], context.environ, folder=elsewhere)
     lacking = sorted(set(modules) - set(answer["have"]))
@@ -165,7 +171,7 @@ def _own_copies(python: str, tag: str, lacking: Sequence[str], context: Context)
     folder = context.cache.absolute() / "check-code" / key
     with only_one(folder.with_suffix(".lock")):
         if not (folder / "cd4ml-stamp").is_file():
-            context.progress("Installing black, flake8, mypy and pytest apart from your environment")
+            context.progress("Installing cd4ml's own copies of the tools apart from your environment")
             shutil.rmtree(folder, ignore_errors=True)
             options = ["--quiet", "--require-hashes", "--no-deps", "--target", str(folder), "--python", python]
             try:

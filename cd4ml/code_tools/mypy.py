@@ -14,19 +14,20 @@ _LINE = re.compile(
     r"(?P<severity>error|note): (?P<message>.*?)(?:  \[(?P<code>[\w-]+)\])?"
 )
 _FIRST_WITH_JSON = (1, 11)
+_FIRST_WITH_UNTYPED = (1, 6)
 
 
 def arguments(project: Project) -> list[str]:
     """Return the command line; the cache stays out of the caller's tree."""
-    return [*_command(project, "mypy"), *project.paths]
+    return [*_command(project, "mypy"), *project.places]
 
 
 def probe_arguments(project: Project) -> list[str]:
     """Return the command line that reads the mistakes in the place of every file: options may differ by module."""
     shadows = project.scratch / "mypy-shadows"
-    lines = [line for file in project.files() for line in ("--shadow-file", str(file), str(project.probe))]
+    lines = [line for file in project.python for line in ("--shadow-file", str(file), str(project.probe))]
     shadows.write_text("\n".join(lines), encoding="utf-8")
-    return [*_command(project, "mypy-probe"), f"@{shadows}", *project.paths]
+    return [*_command(project, "mypy-probe"), f"@{shadows}", *project.places]
 
 
 def seen(output: Output, project: Project) -> int | None:
@@ -42,13 +43,26 @@ def _command(project: Project, cache: str) -> list[str]:
     """Return the command line without paths."""
     quiet = ["--no-error-summary", "--no-pretty", "--no-color-output", "--show-column-numbers"]
     form = ["--output", "json"] if _writes_json(project.versions.get("mypy")) else ["--show-error-codes"]
-    return ["mypy", *quiet, *form, "--cache-dir", str(project.scratch / cache)]
+    stubs = [] if project.settings.mypy else _without_stubs(project.versions.get("mypy"))
+    return ["mypy", *quiet, *form, *stubs, "--cache-dir", str(project.scratch / cache)]
+
+
+def _without_stubs(version: str | None) -> list[str]:
+    """Return the option by which third parties without types are no errors of a project that configures no mypy."""
+    if _is_at_least(version, _FIRST_WITH_UNTYPED):
+        return ["--disable-error-code=import-untyped"]
+    return ["--ignore-missing-imports"]
 
 
 def _writes_json(version: str | None) -> bool:
-    """Whether this version of the caller's mypy can write JSON; cd4ml's own copy can."""
+    """Whether this version of the caller's mypy can write JSON."""
+    return _is_at_least(version, _FIRST_WITH_JSON)
+
+
+def _is_at_least(version: str | None, first: tuple[int, int]) -> bool:
+    """Whether the caller's mypy is new enough; cd4ml's own copy is."""
     numbers = re.match(r"(\d+)\.(\d+)", version or "")
-    return not numbers or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_JSON
+    return not numbers or (int(numbers[1]), int(numbers[2])) >= first
 
 
 def read(output: Output, project: Project) -> Result:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from cd4ml.report import Check, Location, Status
 
 _PASSED, _FAILED, _INTERRUPTED, _NOTHING_COLLECTED = 0, 1, 2, 5
 _LONGEST = 300
+_OTHER = "pytest:other"
 # Counts what was collected and what was called: options such as --setup-only end with 0 and call no test, and a test
 # that calls pytest.exit(returncode=0) ends the run with 0 before the others. Told by pytest itself, at its very end.
 COUNTER = "cd4ml_pytest_counter"
@@ -66,25 +68,103 @@ def read(output: Output, project: Project) -> Result:
         return nothing(
             "pytest", "not-run", left, "Take out the option or the call that keeps pytest from running them."
         )
+    counts = _counts(cases)
     if output.code == _FAILED and cases and not findings:
         findings = [_other_failure(output, project)]
     if (output.code != _PASSED) != bool(findings):
         return crashed("pytest", output, project)
-    skipped = sum(case.find("skipped") is not None for case in cases)
-    if skipped == len(cases):
-        return nothing("pytest", "no-tests", f"All {len(cases)} tests were skipped: nothing was tested.", advice)
+    if counts.tests and counts.skipped == counts.tests:
+        message = f"All {counts.tests} tests were skipped: nothing was tested."
+        return nothing("pytest", "no-tests", message, advice)
     own = Check(
         id="pytest",
         status=Status.FAILED if findings else Status.PASSED,
-        reason="tests-failed" if findings else None,
+        reason=_reason(counts) if findings else None,
         metric="failed-tests",
-        value=len(findings),
-        limit=0,
-        n=len(cases),
-        message=f"{len(findings)} of {len(cases)} tests failed, {skipped} were skipped.",
+        # A run can fail though no test did: a number of failed tests would not be the reason then.
+        value=counts.failed if counts.failed or not findings else None,
+        limit=0 if counts.failed or not findings else None,
+        n=counts.tests,
+        message=" ".join(filter(None, [*_apart_from_tests(counts, findings), _told(counts)])),
     )
-    metrics = {"tests": len(cases), "failed": len(findings), "skipped": skipped, **coverage.read(project)}
-    return Result(checks=(own, *findings), metrics=metrics)
+    metrics = {name: getattr(counts, name) for name in ("tests", "failed", "errors", "uncollected", "skipped")}
+    return Result(checks=(own, *findings), metrics={**metrics, **coverage.read(project)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counts:
+    """What became of the tests.
+
+    Attributes:
+        tests: how many were collected; a file that could not be is none.
+        failed: tests whose own code failed.
+        errors: set-ups and tear-downs that failed.
+        uncollected: files that could not be collected.
+    """
+
+    tests: int
+    failed: int
+    errors: int
+    uncollected: int
+    skipped: int
+
+
+def _counts(cases: list[ElementTree.Element]) -> _Counts:
+    """Count; the result file holds a case of its own for a file that was not collected."""
+    uncollected = [case for case in cases if _is_uncollected(case)]
+    tests = {_name(case) for case in cases if not _is_uncollected(case)}
+    return _Counts(
+        tests=len(tests),
+        failed=sum(case.find("failure") is not None for case in cases),
+        errors=sum(case.find("error") is not None for case in cases) - len(uncollected),
+        uncollected=len(uncollected),
+        skipped=sum(case.find("skipped") is not None for case in cases),
+    )
+
+
+def _is_uncollected(case: ElementTree.Element) -> bool:
+    """Whether a case stands for a file that could not be collected."""
+    error = case.find("error")
+    return error is not None and error.get("message") == "collection failure"
+
+
+def _name(case: ElementTree.Element) -> str:
+    """Return the full name of a test."""
+    return ".".join(filter(None, (case.get("classname"), case.get("name"))))
+
+
+def _reason(counts: _Counts) -> str:
+    """Return why a run failed."""
+    if counts.uncollected:
+        return "not-collected"
+    if counts.failed or counts.errors:
+        return "tests-failed"
+    return "pytest-failed"
+
+
+def _apart_from_tests(counts: _Counts, findings: Sequence[Check]) -> list[str]:
+    """Return what failed that is no test, which decides before what a test says."""
+    said = []
+    if counts.uncollected:
+        then = " and no test ran" if not counts.tests else ""
+        said.append(f"{_plural(counts.uncollected, 'file')} could not be collected{then}.")
+    if counts.errors:
+        said.append(f"{_plural(counts.errors, 'set-up or tear-down', 'set-ups or tear-downs')} failed.")
+    said += [f"{finding.message.rstrip('.')}." for finding in findings if finding.id == _OTHER]
+    return said
+
+
+def _told(counts: _Counts) -> str:
+    """Say how many tests failed; nothing where none ran."""
+    if not counts.tests:
+        return ""
+    skipped = f", {counts.skipped} were skipped" if counts.skipped else ""
+    return f"{counts.failed} of {_plural(counts.tests, 'test')} failed{skipped}."
+
+
+def _plural(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def _cases(path: Path) -> list[ElementTree.Element] | None:
@@ -111,10 +191,11 @@ def _other_failure(output: Output, project: Project) -> Check:
     """Return the check for a run that pytest calls failed though every test passed, such as by --cov-fail-under."""
     said = [line for line in output.stdout.splitlines() if line.startswith(("FAIL", "ERROR"))] or [output.stdout]
     return Check(
-        id="pytest:other",
+        id=_OTHER,
         status=Status.FAILED,
         reason="pytest-failed",
         message=f"Every test passed, but pytest says: {project.plain(' '.join(said[-1].split()))[-_LONGEST:]}",
+        advice="Fix what it says, or change the setting that asks for it (for example --cov-fail-under).",
     )
 
 
@@ -123,14 +204,21 @@ def _findings(cases: list[ElementTree.Element], project: Project) -> Iterator[Ch
     for case in cases:
         problem = next((child for child in case if child.tag in ("failure", "error")), None)
         if problem is not None:
-            name = ".".join(filter(None, (case.get("classname"), case.get("name"))))
+            name = _name(case)
             yield Check(
                 id=f"pytest:{name}",
                 status=Status.FAILED,
-                reason="test-failed" if problem.tag == "failure" else "test-error",
+                reason=_finding_reason(case, problem),
                 message=f"{name}: {project.plain(_cause(problem))[:_LONGEST]}",
                 location=_location(case),
             )
+
+
+def _finding_reason(case: ElementTree.Element, problem: ElementTree.Element) -> str:
+    """Return what kind of failure a finding is."""
+    if _is_uncollected(case):
+        return "not-collected"
+    return "test-failed" if problem.tag == "failure" else "test-error"
 
 
 def _cause(problem: ElementTree.Element) -> str:

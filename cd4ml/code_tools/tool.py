@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from cd4ml.code_tools.settings import Settings
 from cd4ml.report import Check, Status
 
 _LAST_WORDS = 600
@@ -18,7 +19,11 @@ class Project:
     """The caller's project.
 
     Attributes:
-        paths: files and folders to check, relative to the working directory.
+        paths: files and folders to check, as they were named.
+        python: the Python files below them that are the project's (see `files`).
+        places: paths that hold just these, for tools that look for files themselves.
+        top: the repository's own folder, where there is one.
+        settings: which tools the project configures.
         scratch: a folder to write to.
         probe: a file with mistakes (see `probe`).
         versions: versions of the caller's own tools by module; what is absent is cd4ml's copy.
@@ -28,12 +33,12 @@ class Project:
     paths: Sequence[str]
     scratch: Path
     probe: Path
+    python: Sequence[Path] = ()
+    places: Sequence[str] = ()
+    top: Path = Path(".")
+    settings: Settings = Settings()
     versions: Mapping[str, str] = field(default_factory=dict)
     coverage_configured: bool = False
-
-    def files(self) -> list[Path]:
-        """Return the Python files under the paths, outside hidden folders."""
-        return sorted({file for path in self.paths for file in python_files(Path(path))})
 
     def plain(self, text: str) -> str:
         """Return a text of a tool without what differs between two runs: places, addresses and times."""
@@ -59,10 +64,15 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A tool's checks (one for each finding, and one for the tool itself) and numbers."""
+    """A tool's checks (one for each finding, and one for the tool itself) and numbers.
+
+    Attributes:
+        lines: the lines that a finding is about, by its id, where it is about others than that of its place.
+    """
 
     checks: Sequence[Check]
     metrics: Mapping[str, float | int | None] = field(default_factory=dict)
+    lines: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 class Tool(Protocol):
@@ -100,15 +110,6 @@ def probed(name: str, result: Result, seen: int | None, output: Output, project:
     return replace(result, checks=(replace(result.checks[0], n=seen), *result.checks[1:]))
 
 
-def python_files(path: Path) -> Iterator[Path]:
-    """Yield the Python files at or under a path, outside hidden folders below it."""
-    found = [path] if path.is_file() else path.rglob("*.py*")
-    for file in found:
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.suffix in (".py", ".pyi") and not hidden:
-            yield file
-
-
 def crashed(name: str, output: Output, project: Project) -> Result:
     """Return the result of a tool that could not do its work: an error, never a pass."""
     check = Check(
@@ -116,7 +117,7 @@ def crashed(name: str, output: Output, project: Project) -> Result:
         status=Status.ERROR,
         reason="tool-failed",
         message=f"{name} ended with code {output.code}: {output.last_words(project)}",
-        advice=f"Run {name} by hand in the project's environment and mend what it says.",
+        advice=f"Run {name} by hand in the project's environment and fix what it says.",
     )
     return Result(checks=(check,))
 
@@ -170,7 +171,7 @@ def _cut(result: Result, share: int) -> Result:
         metric="findings",
         value=len(hidden),
         message=f"{len(hidden)} more findings of {own.id} are not listed.",
-        advice="Mend what is listed first.",
+        advice="Fix these first.",
     )
     return replace(result, checks=(own, *findings[: share - 1], rest))
 

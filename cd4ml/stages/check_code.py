@@ -1,11 +1,12 @@
-"""Run black, flake8, mypy and pytest over the caller's project, in the caller's Python."""
+"""Run black, flake8 (or ruff), mypy and pytest over the caller's project, in the caller's Python."""
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,8 @@ STAGE: Final = "check-code"
 OUTPUTS: Final[dict[str, str]] = {}
 MOST_FINDINGS: Final = 1000
 _PROBE: Final = "probe-"
+_SECONDS_OF_SILENCE: Final = 5.0
+_WEIGHT: Final = ("pytest", "mypy", "ruff", "flake8", "ruff-format", "black")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +33,16 @@ class Options(declaration.Options):
     """Options of check-code."""
 
     paths: tuple[str, ...] = option("Files and folders to check.", default=(".",), example="src, tests")
-    tools: tuple[str, ...] = option("Tools to run.", default=("black", "flake8", "mypy", "pytest"))
+    tools: tuple[str, ...] = option(
+        "Tools to run (default: black, flake8, mypy, pytest; ruff-format and ruff in place of the first two where the "
+        "project configures ruff instead of them).",
+        example="black, flake8, mypy, pytest",
+    )
     minimum_coverage: float | None = option("Lowest allowed test coverage in percent.", example="80")
+    baseline: str | None = option(
+        "Branch or commit; findings on lines that did not change since this branch left it do not block.",
+        example="origin/main",
+    )
     python: str | None = option(
         "The interpreter of the project's environment (default: the active one, else python on PATH)."
     )
@@ -45,18 +56,31 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: unknown tools, or paths without Python files.
         UnavailableError: no interpreter, or a tool can neither be found nor installed.
     """
-    from cd4ml.code_tools import PROBED_TOOLS, TOOLS
+    from cd4ml.code_tools import PROBED_TOOLS, TOOLS, changes, files, settings
     from cd4ml.code_tools.interpreter import examine, find_python
     from cd4ml.code_tools.probe import write
     from cd4ml.code_tools.tool import Project, bounded, probed
 
-    tools = tuple(dict.fromkeys(options.tools))
-    _check_options(options, TOOLS)
+    configured = settings.read(context.directory)
+    tools = tuple(dict.fromkeys(options.tools)) or configured.tools()
+    _check_options(options, tools, TOOLS)
+    code = files.find(options.paths, context.checkout)
+    if not code.python:
+        raise OptionsError(
+            f"paths: no Python file in {', '.join(options.paths)}",
+            advice="Files that git ignores, and environments, are not the project's code.",
+        )
+    changed = changes.since(options.baseline, context.checkout, code.python) if options.baseline else None
     python = examine(tools, find_python(options.python, context.environ), context)
-    context.progress(f"Running {', '.join(tools)}{' side by side' if len(tools) > 1 else ''}")
+    files_read = f"{len(code.python):,} Python file{'' if len(code.python) == 1 else 's'}"
+    context.progress(f"Checking {files_read} with {', '.join(tools)}")
     with tempfile.TemporaryDirectory(prefix="cd4ml-", ignore_cleanup_errors=True) as scratch:
         project = Project(
             paths=tuple(dict.fromkeys(options.paths)),
+            python=code.python,
+            places=code.places,
+            top=context.checkout.top() or context.directory,
+            settings=configured,
             scratch=Path(scratch),
             probe=write(Path(scratch)),
             versions=python.versions,
@@ -71,25 +95,37 @@ def run(options: Options, context: Context) -> Report:
         for tool, module in probes.items():
             output = outputs[_PROBE + tool]
             results[tool] = probed(tool, results[tool], module.seen(output, project), output, project)
+    if changed is not None:
+        results = {
+            tool: (
+                result if tool == "pytest" else changes.on_changed_lines(tool, result, changed, options.baseline or "")
+            )
+            for tool, result in results.items()
+        }
     coverage = list(_coverage(results, options))
     shown = bounded(results, MOST_FINDINGS - len(coverage))
     return Report(
         stage=STAGE,
-        checks=[*(check for result in shown.values() for check in result.checks), *coverage],
+        checks=_in_order(shown, coverage),
         summary=_summary(results, coverage),
-        metrics={tool: dict(result.metrics) for tool, result in results.items()},
+        metrics={"files": len(code.python), **{tool: dict(result.metrics) for tool, result in results.items()}},
     )
 
 
-def _check_options(options: Options, known: Any) -> None:
-    """Refuse what would check nothing."""
-    from cd4ml.code_tools.tool import python_files
+def _in_order(results: Mapping[str, Result], coverage: Sequence[Check]) -> list[Check]:
+    """Return the checks with what decides first: few annotations are shown, and white space must not hide a test."""
+    own = [*(result.checks[0] for result in results.values()), *coverage]
+    rank = {Status.ERROR: 0, Status.FAILED: 1}
+    first = sorted(own, key=lambda check: rank.get(check.status, 2))
+    by_weight = sorted(results, key=lambda tool: _WEIGHT.index(tool))
+    return [*first, *(check for tool in by_weight for check in results[tool].checks[1:])]
 
+
+def _check_options(options: Options, tools: Sequence[str], known: Any) -> None:
+    """Refuse what would check nothing."""
     if options.timeout <= 0:
         raise OptionsError("timeout must be positive")
-    problems = [f"tools: `{name}` is no tool{nearest(name, known)}" for name in options.tools if name not in known]
-    if not options.tools:
-        problems.append("tools: none is named")
+    problems = [f"tools: unknown tool `{name}`{nearest(name, known)}" for name in tools if name not in known]
     for path in options.paths:
         if not Path(path).exists():
             problems.append(f"paths: {path} does not exist")
@@ -101,10 +137,8 @@ def _check_options(options: Options, known: Any) -> None:
         elif 0 < options.minimum_coverage <= 1:
             meant = f"{100 * options.minimum_coverage:g}"
             problems.append(f"minimum-coverage is in percent, got {options.minimum_coverage:g} (did you mean {meant}?)")
-        if "pytest" not in options.tools:
+        if "pytest" not in tools:
             problems.append("minimum-coverage needs pytest among the tools")
-    if not problems and not any(any(python_files(Path(path))) for path in options.paths):
-        problems.append(f"paths: no Python file in {', '.join(options.paths)}")
     if problems:
         raise OptionsError(problems)
 
@@ -132,9 +166,18 @@ def _side_by_side(
             for tool, command in commands.items()
         }
         try:
+            _wait(futures, context)
             return {tool: future.result() for tool, future in futures.items()}
         finally:
             running.end()
+
+
+def _wait(futures: Mapping[str, Future[Output]], context: Context) -> None:
+    """Wait for the tools, and say every few seconds which of them still run."""
+    started = time.monotonic()
+    while running := wait(futures.values(), timeout=_SECONDS_OF_SILENCE).not_done:
+        names = dict.fromkeys(name.removeprefix(_PROBE) for name, future in futures.items() if future in running)
+        context.progress(f"Still running: {', '.join(names)} ({time.monotonic() - started:.0f} s)")
 
 
 def _coverage(results: dict[str, Result], options: Options) -> Iterator[Check]:
@@ -160,7 +203,7 @@ def _coverage(results: dict[str, Result], options: Options) -> Iterator[Check]:
         value=covered,
         n=int(results["pytest"].metrics.get("measured-lines") or 0),
         message=f"The tests cover {_floor(covered)} % of the code; the minimum is {options.minimum_coverage:g} %.",
-        advice=None if enough else "Test what is not covered yet, first of all what decides.",
+        advice=None if enough else "Add tests for what is not covered yet, decision logic first.",
     )
 
 
@@ -172,5 +215,10 @@ def _floor(percent: float) -> str:
 def _summary(results: dict[str, Result], coverage: Sequence[Check]) -> str:
     """Say in one sentence what was found."""
     checks = [*(result.checks[0] for result in results.values()), *coverage]
-    blocking = [check.message for check in checks if check.status is not Status.PASSED]
-    return " ".join(blocking) if blocking else f"{', '.join(results)} found nothing."
+    blocking = sorted((check for check in checks if check.status is not Status.PASSED), key=lambda c: c.status.value)
+    if blocking:  # `error` comes before `failed`
+        return " ".join(check.message for check in blocking)
+    said = [f"{', '.join(results)} found no problems"]
+    if "pytest" in results:
+        said.append(f"{results['pytest'].metrics['tests']} tests passed")
+    return "; ".join(said) + "."
