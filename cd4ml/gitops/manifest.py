@@ -102,7 +102,7 @@ class Manifest:
         """The stable image as the manifest names it now: by digest, or by a tag; None if there is none."""
         text = str(self._at(self.served.stable[0]) or "").strip()
         if self.served.whole_reference:
-            return text or None
+            return None if text in ("", "null", "~") else text
         if _DIGEST.fullmatch(text):
             return f"{self.repository}@{text}"
         return f"{self.repository}:{self.served.tag}" if self.served.tag else None
@@ -122,7 +122,8 @@ class Manifest:
             return f"no traffic: {served.against.words}"
         if served.controller:
             return f"over {served.controller}"
-        return served.traffic.rest(state.weight)
+        among = f" that reaches {served.name}" if served.among else ""
+        return served.traffic.rest(state.weight) + among
 
     def confirm(self, digest: str) -> None:
         """Check that an image that the manifest holds gets what `share` says.
@@ -146,16 +147,17 @@ class Manifest:
         self._check_repository(new.repository)
         served = self.served
         _refuse(served.against)
-        first = str(self._at(served.stable[0])).strip() in ("", "null", "None")
+        first = self.stable is None
         if first and weight < 100:
             raise OptionsError(
                 f"this {served.kind} has no stable image: `{shown(served.stable[0][1])}` is empty, and nothing "
                 f"would answer what the canary does not get",
                 advice="Set canary-weight: 100 for the first deployment.",
             )
-        if first or served.controller:
+        if served.controller:
             return self._applied(self._image_edits(served.stable, new))
-        if weight == 100 and (not served.canary or not served.traffic.weighted or served.against_canary):
+        alone = not served.canary or not served.traffic.weighted or served.against_canary
+        if first or (weight == 100 and alone):
             return self.promoted(new)
         _refuse(served.against_canary)
         if not served.canary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
@@ -24,7 +25,7 @@ def application(data: Sequence[Any], repository: str | None, part: str | None) -
     Raises:
         OptionsError: there is none, or more than one.
     """
-    found = _found(data)
+    found = everything = _found(data)
     if part:
         named = [item for item in found if item.name == part] or [
             item for item in found if item.name.endswith((f".{part}", f"/{part}"))
@@ -43,7 +44,11 @@ def application(data: Sequence[Any], repository: str | None, part: str | None) -
             f"the manifest does not say which image is meant: it has {_names(likely)}",
             advice="Name one with manifest-path or image, or give each a file of its own.",
         )
-    return likely[0].served()
+    served = likely[0].served()
+    alike = {
+        item.name for item in everything if repository_of(item.repositories[0]) == repository_of(served.repositories[0])
+    }
+    return replace(served, among=len(alike) > 1)
 
 
 def _of(repository: str, found: Sequence[Application]) -> list[Application]:
@@ -70,7 +75,7 @@ def _found(data: Sequence[Any]) -> list[Application]:
     found = [application for find in FORMATS for application in find(data)]
     if not found:
         whole.refuse_sealed(data)
-        helm.refuse_text(data)
+        helm.explain(data)
         kinds = sorted({read.kind(document) for document in data} - {""})
         what = f"; it holds {', '.join(kinds[:10])}" if kinds else ""
         raise OptionsError(

@@ -22,6 +22,8 @@ KEYS: Final = frozenset(
     "networkPolicy nodeSelector podAnnotations podDisruptionBudget podLabels podSecurityContext replicas resources "
     "service startupSeconds terminationGracePeriodSeconds tolerations".split()
 )
+IMAGE_KEYS: Final = frozenset(("repository", "digest", "pullPolicy"))
+CANARY_KEYS: Final = frozenset(("enabled", "image", "weight", "replicas"))
 REPLICAS: Final = 2
 CANARY_REPLICAS: Final = 1
 FEWEST_REPLICAS: Final = 2
@@ -48,19 +50,19 @@ def find(documents: Sequence[Any]) -> list[Application]:
     ]
 
 
-def _below(data: Any, path: Path) -> Iterator[Path]:
-    """Yield the way to every mapping of values that names an image by digest, down to the values of subcharts."""
+def _below(data: Any, path: Path, key: str = "digest") -> Iterator[Path]:
+    """Yield the way to every mapping of values whose image has a key, down to the values of subcharts."""
     if isinstance(data, Mapping):
         image = mapping(data, "image")
-        if "digest" in image and _holds_values(path):
+        if key in image and _holds_values(path):
             yield path
-        for key, item in data.items():
+        for name, item in data.items():
             # A canary's own image belongs to the application around it.
-            if isinstance(key, str) and not (key == "canary" and image):
-                yield from _below(item, (*path, key))
+            if isinstance(name, str) and not (name == "canary" and image):
+                yield from _below(item, (*path, name), key)
     elif isinstance(data, list):
         for number, item in enumerate(data):
-            yield from _below(item, (*path, number))
+            yield from _below(item, (*path, number), key)
 
 
 def _holds_values(path: Path) -> bool:
@@ -71,7 +73,7 @@ def _holds_values(path: Path) -> bool:
 def _served(index: int, path: Path, document: Any) -> Served:
     """Return the application whose values stand at a path."""
     values = read.follow(document, path)
-    canary = mapping(values, "canary")
+    canary, ours = mapping(values, "canary"), _is_ours(values, path, document)
     complete = "digest" in mapping(canary, "image") and "weight" in canary
     return Served(
         kind=_kind(document),
@@ -83,9 +85,9 @@ def _served(index: int, path: Path, document: Any) -> Served:
         enabled=(index, (*path, "canary", "enabled")) if "enabled" in canary else None,
         weights=(Weight(place=(index, (*path, "canary", "weight")), canary=True),) if complete else (),
         tag=read.text(values, "image", "tag"),
-        place_for_canary=PLACE,
-        traffic=_traffic(values, path, document),
-        against=_suspended(document) or _overridden(document, path) or _nothing_runs(values, path),
+        place_for_canary=PLACE if ours else f"{PLACE}, if its chart knows them",
+        traffic=_traffic(values) if ours else Noted(who="the chart"),
+        against=_suspended(document) or _overridden(document, path) or _nothing_runs(values, path, ours),
         against_canary=_no_canary_runs(canary, path) if complete else None,
     )
 
@@ -101,10 +103,8 @@ def _repository(values: Mapping[str, Any]) -> str:
     return f"{registry}/{repository}" if registry and repository else repository
 
 
-def _traffic(values: Mapping[str, Any], path: Path, document: Any) -> Traffic:
-    """Return what gives the canary its share."""
-    if not _is_ours(values, path, document):
-        return Noted(who="the chart")
+def _traffic(values: Mapping[str, Any]) -> Traffic:
+    """Return what gives the canary its share in our chart."""
     if read.switch(values, ("httpRoute", "enabled"), True):
         return Weighted()
     scaled = read.switch(values, ("autoscaling", "enabled"), False)
@@ -119,7 +119,8 @@ def _traffic(values: Mapping[str, Any], path: Path, document: Any) -> Traffic:
 
 def _is_ours(values: Mapping[str, Any], path: Path, document: Any) -> bool:
     """Whether the values are of the chart that we know, as far as the file says."""
-    if not KEYS.issuperset(values):
+    known = ((KEYS, values), (IMAGE_KEYS, mapping(values, "image")), (CANARY_KEYS, mapping(values, "canary")))
+    if not all(keys.issuperset(found) for keys, found in known):
         return False
     chart = ""
     if path == ("spec", "values"):
@@ -153,17 +154,24 @@ def _overridden(document: Any, path: Path) -> Problem | None:
     return None
 
 
-def _nothing_runs(values: Mapping[str, Any], path: Path) -> Problem | None:
+def _nothing_runs(values: Mapping[str, Any], path: Path, ours: bool) -> Problem | None:
     """Return why no pod would run at all."""
     if "enabled" in values and not read.switch(values, ("enabled",), True):
         where = shown((*path, "enabled"))
         return Problem(words=f"`{where}` is false: nothing of this chart runs", advice=f"Set {where}: true.")
     scaled = read.switch(values, ("autoscaling", "enabled"), False)
-    for key in [("autoscaling", "minReplicas")] if scaled else [("replicas",), ("replicaCount",)]:
+    for key in _replicas(scaled, ours):
         if read.follow(values, key) is not None and read.count(values, key, 1) == 0:
             where = shown((*path, *key))
             return Problem(words=f"`{where}` is 0: nothing would answer", advice=f"Set {where} to 1 or more.")
     return None
+
+
+def _replicas(scaled: bool, ours: bool) -> list[Path]:
+    """Return the values that keep pods from running if they are 0; our chart takes no 0 at all."""
+    if ours:
+        return [("replicas",), ("canary", "replicas"), ("autoscaling", "minReplicas")]
+    return [("autoscaling", "minReplicas")] if scaled else [("replicas",), ("replicaCount",)]
 
 
 def _no_canary_runs(canary: Mapping[str, Any], path: Path) -> Problem | None:
@@ -178,11 +186,11 @@ def _no_canary_runs(canary: Mapping[str, Any], path: Path) -> Problem | None:
     return None
 
 
-def refuse_text(documents: Sequence[Any]) -> None:
-    """Say what to write instead of values that stand in a text.
+def explain(documents: Sequence[Any]) -> None:
+    """Say what is missing in a file that holds an image's repository, or values that cannot be read.
 
     Raises:
-        OptionsError: Argo CD's Application holds its values as one text.
+        OptionsError: Argo CD's Application holds its values as one text, or an image has no digest to set.
     """
     for document in documents:
         for source in [mapping(document, "spec", "source"), *read.items(mapping(document, "spec").get("sources"))]:
@@ -191,3 +199,14 @@ def refuse_text(documents: Sequence[Any]) -> None:
                     "the values of this Application are one text (helm.values), in which nothing can be set by itself",
                     advice="Write them as helm.valuesObject.",
                 )
+        for path in _below(document, (), key="repository"):
+            where = shown((*path, "image", "digest"))
+            raise OptionsError(
+                f"the values have `{shown((*path, 'image', 'repository'))}` and no `{where}`",
+                advice=f'Add {where}: "".',
+            )
+        for path in _below(document, (), key="<<"):
+            raise OptionsError(
+                f"`{shown((*path, 'image'))}` may get its digest through a merge key",
+                advice="Write it out in the manifest.",
+            )

@@ -15,7 +15,17 @@ from cd4ml.gitops.edit import Path, mapping
 from cd4ml.gitops.formats import read, rollout, routes
 from cd4ml.gitops.formats.pods import CANARY, STABLE, Pods
 from cd4ml.gitops.formats.scale import nothing_runs, scale
-from cd4ml.gitops.formats.served import Application, ByReplicas, Place, Problem, Served, Traffic, Weight, Weighted
+from cd4ml.gitops.formats.served import (
+    Application,
+    ByReplicas,
+    Divided,
+    Place,
+    Problem,
+    Served,
+    Traffic,
+    Weight,
+    Weighted,
+)
 from cd4ml.image.reference import repository_of
 
 WORKLOADS: Final = ("Deployment", "StatefulSet", "Rollout")
@@ -99,9 +109,16 @@ def _canary(stable: _Runs, running: Sequence[_Runs]) -> _Runs | None:
     found = [
         other
         for other in running
-        if (other.name, other.namespace) == (wanted, stable.namespace) and repository_of(other.repository) == image
+        if other.name == wanted
+        and _same_namespace(other.namespace, stable.namespace)
+        and repository_of(other.repository) == image
     ]
     return max(found, key=lambda other: other.named, default=None)
+
+
+def _same_namespace(one: str, other: str) -> bool:
+    """Whether two objects may be in one namespace, which may be left to whoever applies the file."""
+    return not one or not other or one == other
 
 
 def _served(stable: _Runs, canary: _Runs | None, documents: Sequence[Any]) -> Served:
@@ -109,9 +126,9 @@ def _served(stable: _Runs, canary: _Runs | None, documents: Sequence[Any]) -> Se
     workload = documents[stable.index]
     beside = documents[canary.index] if canary else None
     # What stands in other namespaces concerns others; the rest keeps its position.
-    near = [item if read.namespace(item) in ("", stable.namespace) else None for item in documents]
+    near = [item if _same_namespace(read.namespace(item), stable.namespace) else None for item in documents]
     pods = Pods(stable=workload, canary=beside, documents=near)
-    weights = routes.split(near, pods) if canary else []
+    weights = routes.split(pods) if canary else []
     traffic = _traffic(pods, weights)
     return Served(
         kind="plain manifest",
@@ -142,10 +159,13 @@ def _no_canary_serves(pods: Pods, traffic: Traffic | None) -> Problem | None:
 
 
 def _traffic(pods: Pods, weights: Sequence[Weight]) -> Traffic | None:
-    """Return what gives a canary its share, None if nothing in the file does."""
+    """Return what gives each version its share, None if nothing in the file does."""
     if weights:
         return Weighted()
-    if pods.canary is None or not pods.common:
+    if pods.canary is None:
+        route = routes.divided(pods)
+        return Divided(route=route, name=read.name(pods.stable)) if route else None
+    if not pods.common:
         return None
     mine, others = scale(pods.canary, pods.documents), scale(pods.stable, pods.documents)
     return ByReplicas(

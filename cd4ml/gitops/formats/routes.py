@@ -56,31 +56,31 @@ class _Rule:
     backends: dict[int, str]
 
 
-def split(documents: Sequence[Any], pods: Pods) -> list[Weight]:
+def split(pods: Pods) -> list[Weight]:
     """Return where the weights stand that split the traffic of a stable version and its canary.
 
     Rules of other applications, and rules that send everything to one version (testers by a header), are left alone.
 
     Args:
-        pods: which Services reach which version.
+        pods: which Services reach which version, and the documents of the file.
 
     Raises:
         OptionsError: a rule is about this application, and does not say whose weights are meant.
     """
-    found = [weight for index, document in enumerate(documents) for weight in _nginx(index, document, pods)]
+    found = [weight for index, document in enumerate(pods.documents) for weight in _nginx(index, document, pods)]
     rules = [
         _Rule(index=index, path=path, matched=_matched(document, rule), backends=_backends(path, rule, document, pods))
-        for index, document in enumerate(documents)
+        for index, document in enumerate(pods.documents)
         for path, rule in _rules(document)
     ]
-    divided = [rule for rule in rules if set(rule.backends.values()) == {"stable", "canary"}]
+    both = [rule for rule in rules if set(rule.backends.values()) == {"stable", "canary"}]
     found += [
         Weight(place=(rule.index, (*rule.path, position, "weight")), canary=version == "canary")
-        for rule in divided
+        for rule in both
         for position, version in rule.backends.items()
     ]
     for rule in rules:
-        if set(rule.backends.values()) in ({"stable"}, {"canary"}) and _takes_all(rule, divided, bool(found)):
+        if set(rule.backends.values()) in ({"stable"}, {"canary"}) and _takes_all(rule, both, bool(found)):
             raise OptionsError(
                 f"`{shown(rule.path)}` must have two backends: the stable one and the canary",
                 advice="As it is written, all of its requests go to one version.",
@@ -88,12 +88,24 @@ def split(documents: Sequence[Any], pods: Pods) -> list[Weight]:
     return found
 
 
-def _takes_all(rule: _Rule, divided: Sequence[_Rule], found: bool) -> bool:
+def divided(pods: Pods) -> str | None:
+    """Return the route that sends a version without a canary only a part of the traffic, None if there is none."""
+    for document in pods.documents:
+        shape = _SHAPES.get(read.kind(document))
+        for _, rule in _rules(document):
+            backends = read.items(mapping(rule).get(shape.backends)) if shape else []
+            sent = [_reached(item, shape, pods) for item in backends if shape and read.text(item, "weight") != "0"]
+            if len(sent) > 1 and "stable" in sent:
+                return f"the {read.kind(document)} {read.name(document)}"
+    return None
+
+
+def _takes_all(rule: _Rule, both: Sequence[_Rule], found: bool) -> bool:
     """Whether a rule for one version takes the requests that were to be divided."""
     if not found:
         return rule.matched[1] == CATCH_ALL and "canary" in rule.backends.values()
     return any(
-        rule.matched == other.matched and (rule.index != other.index or rule.path < other.path) for other in divided
+        rule.matched == other.matched and (rule.index != other.index or rule.path < other.path) for other in both
     )
 
 
@@ -113,7 +125,7 @@ def _backends(path: Path, rule: Any, document: Any, pods: Pods) -> dict[int, str
     """Return the version that each backend of a rule reaches, by position; empty if the rule is another's."""
     shape = _SHAPES[read.kind(document)]
     backends = read.items(mapping(rule).get(shape.backends))
-    versions = [pods.version(_service(item, shape), read.text(item, "destination", "subset")) for item in backends]
+    versions = [_reached(item, shape, pods) for item in backends]
     if "canary" in versions and len(versions) > 1:
         _check(path, backends, versions, shape)
     known = {position: version for position, version in enumerate(versions) if version in ("stable", "canary")}
@@ -133,6 +145,11 @@ def _check(path: Path, backends: list[Any], versions: list[str | None], shape: _
         raise OptionsError(f"`{shown(path)}` must have two backends: the stable one and the canary")
     if not all("weight" in mapping(backend) for backend in backends):
         raise OptionsError(f"`{shown(path)}` has a backend without weight", advice="Write both: 100 and 0.")
+
+
+def _reached(backend: Any, shape: _Shape, pods: Pods) -> str | None:
+    """Return the version that a backend reaches."""
+    return pods.version(_service(backend, shape), read.text(backend, "destination", "subset"))
 
 
 def _service(backend: Any, shape: _Shape) -> str:

@@ -97,6 +97,32 @@ class Noted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Divided:
+    """A route divides the traffic between a version without a canary and others, which may be of another image.
+
+    Attributes:
+        route: the route's kind and name.
+        name: the version's.
+    """
+
+    route: str
+    name: str
+    weighted: bool = False
+
+    def told(self, weight: int) -> str:
+        """Return nothing: there is no canary."""
+        return "nothing"
+
+    def rest(self, weight: int) -> str:
+        """Return the version's part."""
+        return f"the part of the traffic that {self.route} sends to {self.name}"
+
+    def against(self, weight: int) -> Problem | None:
+        """Return None: there is no canary."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ByReplicas:
     """Requests spread over all pods of both versions.
 
@@ -161,6 +187,7 @@ class Served:
         traffic: what gives the canary its share.
         controller: what a controller does with a new stable image instead of giving it all of the traffic.
         resets: whether the canary ends by getting the stable image, because nothing takes its traffic away.
+        among: whether others in the file serve an image of the same repository.
         against: why no image of this application would get any traffic.
         against_canary: why a canary would get no traffic.
     """
@@ -179,6 +206,7 @@ class Served:
     traffic: Traffic = Weighted()
     controller: str | None = None
     resets: bool = False
+    among: bool = False
     against: Problem | None = None
     against_canary: Problem | None = None
 

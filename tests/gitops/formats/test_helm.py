@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -45,7 +47,10 @@ def test_defaults__are_the_charts() -> None:
     defaults = YAML(typ="safe", pure=True).load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
 
-    assert helm.KEYS == set(schema["properties"])
+    properties = schema["properties"]
+    assert helm.KEYS == set(properties)
+    assert helm.IMAGE_KEYS == set(properties["image"]["properties"])
+    assert helm.CANARY_KEYS == set(properties["canary"]["properties"])
     assert defaults["replicas"] == helm.REPLICAS
     assert defaults["canary"]["replicas"] == helm.CANARY_REPLICAS
     assert defaults["autoscaling"]["minReplicas"] == helm.FEWEST_REPLICAS
@@ -118,9 +123,53 @@ def test_canary__refused_if_nothing_would_run(before: str, after: str, words: st
         deployed(VALUES.replace(before, after), 10)
 
 
-def test_other_chart__its_share_is_not_claimed() -> None:
+@pytest.mark.parametrize("seed", range(24))
+def test_share__whatever_else_the_values_say(tmp_path: Path, seed: int) -> None:
+    """Of random values of the chart, each is refused, or helm renders it with exactly the share that is claimed."""
+    dice = random.Random(seed)
+    digest = dice.choice([OLD, OLD, '""'])
+    lines = ["image:", "  repository: registry.example.com/team/churn", f"  digest: {digest}", "canary:"]
+    lines += dice.choice([["  enabled: false"], ["  enabled: true"], []])
+    lines += ["  image: {digest: ''}", "  weight: 0", *dice.choice([[], ["  replicas: 0"], ["  replicas: 2"]])]
+    lines += dice.choice([[], ["replicas: 0"], ["replicas: 1"], ["replicas: 7"]])
+    lines += dice.choice([[], ["httpRoute: {enabled: false}"], ["httpRoute: {enabled: true}"]])
+    lines += dice.choice([[], ["autoscaling: {enabled: true, minReplicas: 4}"], ["enabled: false"]])
+    weight = dice.choice([10, 50, 100])
+    values = tmp_path / "values.yaml"
+    try:
+        text, share = deployed("\n".join(lines) + "\n", weight)
+    except OptionsError:
+        return
+    values.write_text(text)
+
+    assert share == rendered_share(render("--values", values))
+
+
+def rendered_share(objects: list[dict[str, Any]]) -> str:
+    """Return what the objects give the image that the canary runs, or else the stable version."""
+    replicas = {item["metadata"]["name"]: item["spec"].get("replicas") for item in of_kind(objects, "Deployment")}
+    if "credit-canary" not in replicas:
+        (deployment,) = of_kind(objects, "Deployment")
+        assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == str(CHURN)
+        return "all of the traffic"
+    for route in of_kind(objects, "HTTPRoute"):
+        return f"{route['spec']['rules'][0]['backendRefs'][1]['weight']} % of the traffic as canary"
+    scaled = [item["spec"]["minReplicas"] for item in of_kind(objects, "HorizontalPodAutoscaler")]
+    canary, stable = replicas["credit-canary"], (scaled or [replicas["credit-stable"]])[0]
+    return f"its share of replicas, {'at most ' if scaled else ''}{canary} of {canary + stable}, as canary"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("canary:", "ingress: {enabled: true}\ncanary:"),
+        ("image:\n", "image:\n  tag: v1\n"),
+        ("  weight: 0", "  weight: 0\n  steps: 3"),
+    ],
+)
+def test_other_chart__its_share_is_not_claimed(before: str, after: str) -> None:
     """With values that the known chart does not have, what a weight does is said to be up to the chart."""
-    _, share = deployed(VALUES + "ingress: {enabled: true}\n", 10)
+    _, share = deployed(VALUES.replace(before, after, 1), 10)
 
     assert share == "the canary's place and notes a weight of 10; its share of the traffic is up to the chart"
 
@@ -158,6 +207,9 @@ def test_nested_values__two_of_one_image_need_a_name() -> None:
     with pytest.raises(OptionsError, match=r"eu \(registry.example.com/team/churn\), us"):
         deployed(text, 10)
     after, _ = deployed(text, 10, part="us")
+    assert deployed(text, 100, part="us")[1] == "100 % of the traffic as canary"
+    promoted = Manifest(after, repository=CHURN.repository, part="us").promoted(CHURN)
+    assert Manifest(promoted, part="us").share(NEW) == "all of the traffic that reaches us"
     assert after.startswith(indented(VALUES, "eu")) and f'digest: "{NEW}"' in after
     with pytest.raises(OptionsError, match="has no `asia`"):
         deployed(text, 10, part="asia")
@@ -188,3 +240,24 @@ def test_envelopes__refused_if_the_values_do_not_count(text: str, words: str) ->
     """A suspended release, a parameter that goes before the values, and values in one text are refused as such."""
     with pytest.raises(OptionsError, match=words):
         deployed(text, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image:\n  repository: registry.example.com/team/churn\n  tag: v1\n", "no `image.digest`"),
+        (HELM_RELEASE + "spec: {values: {churn: {image: {repository: a/b}}}}\n", "no `spec.values.churn.image.digest`"),
+        (f"base: &b {{repository: a/b, digest: '{OLD}'}}\nimage:\n  <<: *b\n", "`image` may get its digest through"),
+    ],
+)
+def test_values_without_a_digest__say_what_to_add(text: str, words: str) -> None:
+    """Values that run an image by its tag, or get it through a merge key, are refused with the key to add."""
+    with pytest.raises(OptionsError, match=words):
+        Manifest(text)
+
+
+def test_stable_by_tag__may_have_a_canary() -> None:
+    """A stable image that runs by its tag is one: a canary beside it is no first deployment."""
+    text = VALUES.replace(f"digest: {OLD}", 'tag: v1\n  digest: ""')
+
+    assert changed(text, deployed(text, 10)[0]) == ["enabled: true", f'image: {{digest: "{NEW}"}}', "weight: 10"]

@@ -384,3 +384,30 @@ def test_without_an_image__only_what_is_marked_is_taken() -> None:
         Manifest(workload("churn") + redis)
     assert Manifest(PAIR + HTTP + redis).repository == CHURN.repository
     assert Manifest(workload("churn").replace("name: server", "name: model-server") + redis).state.stable == OLD
+
+
+def test_route__that_divides_with_others_is_named() -> None:
+    """An image in a version that a route gives only a part of the traffic is not said to get all of it."""
+    text = workload("churn") + workload("churn-canary", image="registry.example.com/team/next:v1") + HTTP
+
+    assert deployed(text, 100)[1] == "all of the traffic"
+    share = deployed(text.replace("weight: 0", "weight: 10"), 100)[1]
+    assert share == "the part of the traffic that the HTTPRoute churn sends to churn"
+
+
+def test_versions_side_by_side__say_which() -> None:
+    """Of two versions of one image in a file, the one that is named gets what reaches it, and no more is claimed."""
+    after, share = deployed(workload("churn-v1") + workload("churn-v2"), 100, part="churn-v2")
+
+    assert share == "all of the traffic that reaches churn-v2" and IMAGE in after
+
+
+def test_namespace_left_out__is_any() -> None:
+    """A controller with a namespace concerns a Deployment that leaves its own to whoever applies the file."""
+    flagger = (
+        "---\napiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {name: churn, namespace: ml}\nspec:\n"
+        "  targetRef: {kind: Deployment, name: churn}\n  analysis: {stepWeight: 5}\n"
+    )
+
+    assert "to Flagger's Canary churn" in deployed(workload("churn") + flagger, 100)[1]
+    assert deployed(PAIR + HTTP.replace("{name: churn}", "{name: churn, namespace: ml}"), 10)[1].startswith("10 %")
