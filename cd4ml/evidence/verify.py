@@ -140,5 +140,11 @@ def _text(value: Any, key: str) -> str | None:
 
 def verify_all(folder: Path, stages: Sequence[str], commit: str | None) -> tuple[list[Check], Subject]:
     """Check the reports of all required stages; return the checks, and what they say is to be deployed."""
+    from cd4ml.evidence.scored import SCORING, scored_check
+
     about = subject(read_report(folder, "build-image"), commit)
-    return [verify(stage, read_report(folder, stage), about) for stage in stages], about
+    reports = {stage: read_report(folder, stage) for stage in stages}
+    checks = [verify(stage, report, about) for stage, report in reports.items()]
+    if (folder / f"{SCORING}.json").exists():
+        checks.append(scored_check(reports, read_report(folder, SCORING)))
+    return checks, about

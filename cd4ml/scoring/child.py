@@ -1,8 +1,8 @@
 """Score rows with a model. Runs in the model's environment, without the rest of cd4ml.
 
 Arguments: the file that loads models (cd4ml/serving/model.py), the model's folder, the positive label ("" for the
-model's own), the most bytes of memory (0 for no limit), where the seconds of repeated predictions of the first rows go
-(JSON; "" for no repeats), and then for each table the rows (Parquet) and where their predictions go (Parquet).
+model's own), where the seconds of repeated predictions of the first rows go (JSON; "" for no repeats), and then for
+each table the rows (Parquet) and where their predictions go (Parquet).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import importlib
 import json
 import sys
 import time
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,10 +19,8 @@ _REPEATS = 5
 _SECONDS = 30.0
 
 
-def main(loader: str, folder: str, positive_label: str, memory: str, times: str, *tables: str) -> int:
+def main(loader: str, folder: str, positive_label: str, times: str, *tables: str) -> int:
     """Load, predict, write; say in one line on standard error what went wrong."""
-    _limit(int(memory))
-    _keep_compiled()
     import pandas as pd
 
     model = _import(loader)
@@ -57,31 +54,6 @@ def _repeated(loaded: Any, table: Any) -> list[float]:
         loaded.predict(table)
         seconds.append(time.perf_counter() - start)
     return seconds
-
-
-def _limit(memory: int) -> None:
-    """Set limits on this process and its children, where the system has them: no core dumps, bounded memory."""
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if memory:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-
-
-def _keep_compiled() -> None:
-    """Keep compiled code of the environment, which the next run shares, and of nothing else.
-
-    A model that brings its own code must not find it compiled into its folder, whose digest would change.
-    """
-    write = SourceFileLoader.set_data
-
-    def set_data(self: SourceFileLoader, path: str, data: bytes, *, _mode: int = 0o666) -> None:
-        if Path(path).is_relative_to(sys.prefix):
-            write(self, path, data, _mode=_mode)
-
-    SourceFileLoader.set_data = set_data  # type: ignore[assignment, method-assign]
 
 
 def _import(path: str) -> ModuleType:

@@ -10,18 +10,22 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from cd4ml.environments import only_one, uv
+from cd4ml.environments import only_one, uv, without_python
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.process import completed
 from cd4ml.reading import text_file
 from cd4ml.stages.context import Context
 
 _PINNED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*===?\s*[^\s;*]+(\s*;.*)?")
 _STAMP: Final = "cd4ml-stamp"
+_TESTS: Final = r"/tests?/"
+_SECONDS_TO_COMPILE: Final = 600.0
 _WHEELS: Final = ("--only-binary", ":all:")
 
 
@@ -103,6 +107,25 @@ def model_environment(lock: str, *, python_version: str, context: Context) -> Pa
             lock_file.write_text(lock, encoding="utf-8")
             uv(["venv", "--quiet", "--python", python_version, str(folder)], context)
             install = ["pip", "sync", "--quiet", "--require-hashes", *_WHEELS, "--python", str(interpreter)]
-            uv([*install, str(lock_file)], context)
+            uv([*install, *_link_mode(context), str(lock_file)], context)
+            _compile(interpreter, context)
             (folder / _STAMP).write_text(key)
     return interpreter
+
+
+def _link_mode(context: Context) -> list[str]:
+    """Return how uv puts files into the environment: whoever uses it cannot follow links into uv's cache."""
+    return ["--link-mode", "copy"] if context.environ.get("UV_LINK_MODE") == "symlink" else []
+
+
+def _compile(interpreter: Path, context: Context) -> None:
+    """Compile the packages, running none of their code: whoever uses the environment may only read it.
+
+    A file that cannot be compiled (for another version of Python, say) is none that a model imports.
+    """
+    packages = interpreter.parent.parent / ("Lib" if os.name == "nt" else "lib")
+    command = [str(interpreter), "-I", "-S", "-m", "compileall", "-q", "-q", "-j", "0", "-x", _TESTS, str(packages)]
+    try:
+        completed(command, environ=without_python(context.environ), seconds=_SECONDS_TO_COMPILE)
+    except (OSError, subprocess.TimeoutExpired):  # it works without, only slower
+        context.progress("The model's environment could not be compiled: loading takes longer")

@@ -1,9 +1,8 @@
 """Starting the child process that runs a model.
 
-The child gets the rows without the true values and nothing else of the job: no tokens, no registry address, a home
-folder of its own. That keeps secrets in the environment from a model file that runs code when it is loaded. It is no
-sandbox: such code can still read and write what the job's user can (other processes' environments among it, where the
-system allows that), and use the network.
+The child gets the rows without the true values and nothing else of the job: no tokens, no registry address, a folder of
+its own, and a sandbox of what the machine has (`sandbox`). When it ends, so do all that it started, before anything
+that it wrote is read.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -25,7 +22,10 @@ from typing import IO, TYPE_CHECKING, Final
 from cd4ml.data.predictions import CLASS_SCORE
 from cd4ml.data.tables import read_table
 from cd4ml.errors import OptionsError
+from cd4ml.process import contained
+from cd4ml.scoring import sandbox
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
+from cd4ml.scoring.sandbox import Isolation, Room
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
@@ -44,10 +44,17 @@ class ScoringError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a child process may take: seconds for each table, and GiB of address space (None: no limit)."""
+    """What a child process may do.
+
+    Attributes:
+        seconds: for each table.
+        memory: GiB of address space (None: no limit).
+        isolated: whether it may only run where every protection of the sandbox holds.
+    """
 
     seconds: float
     memory: float | None = None
+    isolated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +66,13 @@ class Scored:
         lock: of the environment used.
         seconds: of repeated predictions of the first table, measured by the model's own process; empty if none was
             asked for.
+        isolation: what the sandbox held.
     """
 
     predictions: Sequence[pd.DataFrame | ScoringError]
     lock: str
     seconds: Sequence[float]
+    isolation: Isolation
 
 
 def score(
@@ -88,17 +97,17 @@ def score(
     lock = lock_requirements(model, extra=("pandas", "pyarrow"), python_version=version, context=context)
     interpreter = model_environment(lock, python_version=version, context=context)
     with tempfile.TemporaryDirectory(prefix="cd4ml-score-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        given = [folder / f"rows-{position}.parquet" for position in range(len(tables))]
-        made = [folder / f"predictions-{position}.parquet" for position in range(len(tables))]
+        room = _room(Path(name), interpreter, model)
+        given = [Path(name) / "rows" / f"{position}.parquet" for position in range(len(tables))]
+        made = [room.own / f"predictions-{position}.parquet" for position in range(len(tables))]
         for rows, path in zip(tables, given, strict=True):
             _write(rows, path)
-        memory = int((limits.memory or 0) * 1024**3)
-        times = folder / "seconds.json" if repeat else None
-        arguments = [_LOADER, model.resolve(), positive_label or "", memory, times or ""]
+        times = room.own / "seconds.json" if repeat else None
+        arguments = [_LOADER, model.resolve(), positive_label or "", times or ""]
         arguments += [path for pair in zip(given, made, strict=True) for path in pair]
-        command = [str(interpreter), "-I", str(_CHILD), *map(str, arguments)]
-        ended = _run(command, name, limits.seconds * len(tables), context.environ)
+        # Nothing compiled is kept: a model's own folder must not change, and the environment is compiled already.
+        command = [str(interpreter), "-I", "-B", str(_CHILD), *map(str, arguments)]
+        ended, isolation = _run(command, room, limits, limits.seconds * len(tables), context.environ)
         sizes = [len(rows) for rows in tables]
         predictions = _results(made, sizes, ended)
         seconds: list[float] = []
@@ -107,7 +116,15 @@ def score(
                 seconds = _seconds(times)
             except ScoringError as error:
                 predictions[0] = error
-    return Scored(predictions=predictions, lock=lock, seconds=seconds)
+    return Scored(predictions=predictions, lock=lock, seconds=seconds, isolation=isolation)
+
+
+def _room(folder: Path, interpreter: Path, model: Path) -> Room:
+    """Make the folders of a run: the rows, which the model may read, and its own."""
+    for name in ("rows", "own", "root"):
+        (folder / name).mkdir()
+    read = [*sandbox.interpreter_files(interpreter), _CHILD, _LOADER, model.resolve(), folder / "rows"]
+    return Room(read=read, own=folder / "own", root=folder / "root")
 
 
 def _results(
@@ -181,30 +198,26 @@ def _seconds(path: Path) -> list[float]:
     return found
 
 
-def _run(command: list[str], folder: str, seconds: float, environ: Mapping[str, str]) -> ScoringError | None:
-    """Run the child to its end, and end what it leaves behind in its process group; return why it failed, if it did."""
+def _run(
+    command: list[str], room: Room, limits: Limits, seconds: float, environ: Mapping[str, str]
+) -> tuple[ScoringError | None, Isolation]:
+    """Run the child to its end, and end all that it leaves behind; return why it failed, if it did, and what held."""
     clean = {name: environ[name] for name in _KEPT if name in environ}
-    clean |= {"HOME": folder, "TMPDIR": folder, "PYTHONUTF8": "1", "PYTHONWARNINGS": "ignore"}
+    clean |= {"HOME": str(room.own), "TMPDIR": str(room.own), "PYTHONUTF8": "1", "PYTHONWARNINGS": "ignore"}
     clean |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=clean,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    words = _LastWords(process.stdout)
-    try:
-        code = process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return ScoringError(f"the model did not finish within {seconds:.0f} seconds")
-    finally:
-        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return ScoringError(f"the model's process ended with code {code}: {words.text()}") if code else None
+    memory = int((limits.memory or 0) * 1024**3)
+    with (
+        contained(),
+        sandbox.started(command, room=room, environ=clean, memory=memory, required=limits.isolated) as (process, held),
+    ):
+        words = _LastWords(process.stdout)
+        if limits.isolated and held.missing:
+            return ScoringError(f"the model was not run: the sandbox lacks {', '.join(held.missing)}"), held
+        try:
+            code = process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return ScoringError(f"the model did not finish within {seconds:.0f} seconds"), held
+    return ScoringError(f"the model's process ended with code {code}: {words.text()}") if code else None, held
 
 
 class _LastWords:

@@ -49,9 +49,11 @@ def run(options: Options, context: Context) -> Report:
     """
     from cd4ml.checks.remarks import remarked
     from cd4ml.data.decision_counts import count_decisions
+    from cd4ml.evidence.scored import refuse_changed
 
     check_options(options)
     predictions = count_decisions(Path(options.predictions), _wanted(options), reading=options.reading)
+    refuse_changed(predictions, context.reports)
     counts = predictions.frame
     options = _by_the_data(options, counts)
     rows = int(counts["n"].sum())

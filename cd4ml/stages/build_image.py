@@ -364,7 +364,7 @@ def _simulate(state: _Run, image: Image, model: Path, engine: Engine, context: C
 
     options = state.options
     context.progress("starting the image" + (" and comparing its predictions" if options.simulate else ""))
-    scored = _scored(state) if options.simulate else None
+    scored = _scored(state, context) if options.simulate else None
     found = simulate.simulate(engine, image.id, scored, seconds=options.startup_seconds)
     state.checks += checks.of_look(
         found.look,
@@ -394,10 +394,11 @@ def _simulation_details(found: Simulation) -> dict[str, Any]:
     }
 
 
-def _scored(state: _Run) -> Any:
+def _scored(state: _Run, context: Context) -> Any:
     """Return a function that pairs test rows with their predictions; the tables must be about this model."""
     from cd4ml.data.predictions import read_predictions
     from cd4ml.data.tables import digest, read_table
+    from cd4ml.evidence.scored import refuse_changed
     from cd4ml.image import simulate
 
     assert state.options.test_data and state.options.predictions
@@ -409,6 +410,7 @@ def _scored(state: _Run) -> Any:
             f"not of {state.candidate.sha256[:12]}",
             advice="Run score-model for this candidate first.",
         )
+    refuse_changed(predictions, context.reports)
     frame = read_table(test, reading=state.options.reading)
     state.inputs += [digest(test, "test-data", len(frame)), predictions.digest]
     return lambda look: simulate.scored_rows(frame, predictions.frame, look.columns, look.optional)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance import Metric, Sample, Task
 from cd4ml.metrics.samples import PRODUCTION, Reader
-from cd4ml.report import Check, Report, Status, headline
+from cd4ml.report import Check, InputDigest, Report, Status, headline
 from cd4ml.stages.context import Context
 from cd4ml.stages.evaluate_costs import cost_checks
 from cd4ml.stages.evaluate_limits import checked_metrics, known_metrics, limits_of, slice_columns
@@ -38,11 +38,13 @@ def run(options: Options, context: Context) -> Report:
     from cd4ml.checks.remarks import remarked
     from cd4ml.checks.slice_search import of_search
     from cd4ml.data.predictions import read_predictions
+    from cd4ml.evidence.scored import refuse_changed
     from cd4ml.metrics.evaluation import evaluate
 
     metrics = checked_metrics(options, known_metrics(options, context))
     path, others = Path(options.predictions), slice_columns(options)
     predictions = read_predictions(path, columns=options.columns, others=others, reading=options.reading)
+    refuse_changed(predictions, context.reports, more=_training_digest(options))
     _release_memory()
     n, limits = len(predictions.frame), limits_of(options, [metric.name for metric in metrics])
     context.progress(f"Evaluating {n:,} predictions: {', '.join(limits.rules)}")
@@ -284,12 +286,17 @@ def _own(options: Options) -> dict[str, str]:
 
 def _digests(predictions: Predictions, options: Options) -> list[Any]:
     """Return the digests of the tables that were judged."""
+    about = [predictions.test_data] if predictions.test_data else []
+    return [predictions.digest, *about, *_training_digest(options)]
+
+
+def _training_digest(options: Options) -> list[InputDigest]:
+    """Return the digest of the predictions on training rows, if they are judged."""
     from cd4ml.data.tables import digest
 
-    digests: list[Any] = [predictions.digest, *([predictions.test_data] if predictions.test_data else [])]
-    if options.maximum_gap and options.train_predictions:
-        digests.append(digest(Path(options.train_predictions), "train-predictions"))
-    return digests
+    if not options.maximum_gap or not options.train_predictions:
+        return []
+    return [digest(Path(options.train_predictions), "train-predictions")]
 
 
 def _summary(checks: Sequence[Check], n: int, compared: bool) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,19 +17,28 @@ from cd4ml.errors import OptionsError
 from cd4ml.options import nearest, option
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
+from cd4ml.stages.score_checks import called, of_difference, of_first_release, of_isolation, of_rows, summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cd4ml.scoring.score import ScoringError
 
 STAGE: Final = "score-model"
 OUTPUTS: Final[dict[str, str]] = {
     "predictions": "Path of the predictions table.",
+    "predictions-sha256": "Digest of the predictions table, as it was written.",
+    "train-predictions-sha256": "Digest of the predictions on training rows; empty if there are none.",
     "model-sha256": "Digest of the candidate's files.",
 }
 TEST: Final = "test rows"
 TRAINING: Final = "training rows"
+
+
+class Isolation(StrEnum):
+    """What is asked of the sandbox in which models run."""
+
+    AVAILABLE = "available"
+    REQUIRED = "required"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,11 @@ class Options(TableOptions):
     )
     timeout: float = option("Seconds that one model may take to score one table.", default=900.0)
     memory_limit: float | None = option("GiB of address space that a model's process may take (default: no limit).")
+    isolation: Isolation = option(
+        "How far models are shut off: as far as this machine can (`available`), or not run at all unless every "
+        "protection holds (`required`).",
+        default=Isolation.AVAILABLE,
+    )
 
 
 def run(options: Options, context: Context) -> Report:
@@ -90,7 +105,11 @@ def run(options: Options, context: Context) -> Report:
     with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
         candidate, production = _models(options, Path(folder), context)
         scored = _Scoring(options=options, context=context)
-        checks = [_different(candidate, production, options)] if production else [_bootstrap(options)]
+        checks = (
+            [of_difference(candidate.identity, production.identity, options)]
+            if production
+            else [of_first_release(options)]
+        )
         if checks[0].status is not Status.PASSED:  # minutes of scoring would change nothing
             return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
         # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
@@ -98,9 +117,9 @@ def run(options: Options, context: Context) -> Report:
         tables = {TEST: test} if train is None else {TEST: test, TRAINING: train}
         ours, *trained = scored.predictions("candidate", candidate, tables)
     if not scored.failed:
-        _write(options, test, ours, theirs, models=(candidate, production), data=inputs[0])
+        scored.wrote(_write(options, test, ours, theirs, models=(candidate, production), data=inputs[0]))
         if train is not None:
-            _write(options, train, trained[0], None, models=(candidate, None), data=inputs[1])
+            scored.wrote(_write(options, train, trained[0], None, models=(candidate, None), data=inputs[1]))
     checks += scored.checks
     return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
 
@@ -132,14 +151,18 @@ def _report(
     report = Report(
         stage=STAGE,
         checks=checks,
-        summary=_summary(checks, rows, production is not None),
+        summary=summary(checks, rows, production is not None),
         metrics={"rows": rows, "size_bytes": {"candidate": candidate.size, **others}},
-        details={"locks": scored.locks},
+        details={"locks": scored.locks, "isolation": scored.isolation},
         measured=scored.measured,
         inputs=inputs,
         candidate=candidate.identity,
         production=production.identity if production else None,
-        outputs={"predictions": options.predictions if done else "", "model-sha256": candidate.identity.sha256},
+        outputs={
+            "predictions": options.predictions if done else "",
+            "model-sha256": candidate.identity.sha256,
+            **{f"{name}-sha256": scored.tables.get(name, "") for name in ("predictions", "train-predictions")},
+        },
     )
     return remarked(report, options.reading)
 
@@ -153,7 +176,7 @@ def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched,
     from cd4ml.registry import MissingModelError, fetch
 
     def get(uri: str, name: str) -> _Fetched:
-        context.progress(f"Fetching the {_called(name)} {uri}")
+        context.progress(f"Fetching the {called(name)} {uri}")
         path, identity = fetch(uri, folder / name, tracking_uri=options.tracking_uri, environ=context.environ)
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return _Fetched(folder=path, identity=identity, size=size)
@@ -248,12 +271,18 @@ class _Scoring:
         self.context = context
         self.checks: list[Check] = []
         self.locks: dict[str, str] = {}
+        self.isolation: dict[str, Any] = {}
         self.measured: dict[str, Any] = {}
+        self.tables: dict[str, str] = {}
 
     @property
     def failed(self) -> bool:
         """Whether some table could not be scored."""
         return any(check.status is not Status.PASSED for check in self.checks)
+
+    def wrote(self, table: InputDigest) -> None:
+        """Take note of a table that was written."""
+        self.tables[table.name] = table.sha256
 
     def predictions(self, name: str, model: _Fetched, tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame | None]:
         """Return the predictions of a model for each table; None, and a check that says why, if there are none.
@@ -267,48 +296,32 @@ class _Scoring:
         options = self.options
         sizes = {what: len(rows) for what, rows in tables.items()}
         rows_of = " and ".join(f"{n} {what}" for what, n in sizes.items())
-        self.context.progress(f"Scoring {rows_of} with the {_called(name)} in its own environment")
+        self.context.progress(f"Scoring {rows_of} with the {called(name)} in its own environment")
         scored = score(
             model.folder,
             [rows.drop(columns=list({options.target, *options.exclude})) for rows in tables.values()],
             positive_label=options.positive_label,
-            limits=Limits(seconds=options.timeout, memory=options.memory_limit),
+            limits=Limits(
+                seconds=options.timeout,
+                memory=options.memory_limit,
+                isolated=options.isolation is Isolation.REQUIRED,
+            ),
             context=self.context,
             repeat=options.measure_latency,
         )
         changed = folder_sha256(model.folder) != model.identity.sha256
         self.locks[name] = hashlib.sha256(scored.lock.encode()).hexdigest()
+        self.isolation[name] = {"held": scored.isolation.held, "missing": scored.isolation.missing}
+        if options.isolation is Isolation.REQUIRED:
+            self.checks += of_isolation(name, scored.isolation)
         if scored.seconds:
             self.measured[name] = {"rows": next(iter(sizes.values())), "repeated_seconds": list(scored.seconds)}
         found: list[pd.DataFrame | None] = []
         for (what, n), predictions in zip(sizes.items(), scored.predictions, strict=True):
-            check = _scored(name, what, n, predictions, changed)
+            check = of_rows(name, what, n, predictions, changed, scored.isolation.missing)
             self.checks.append(check)
             found.append(None if check.status is not Status.PASSED else cast("pd.DataFrame", predictions))
         return found
-
-
-def _scored(name: str, what: str, n: int, predictions: pd.DataFrame | ScoringError, changed: bool) -> Check:
-    """Return the check that a table was scored."""
-    shared: dict[str, Any] = {"id": f"{name}-scored:{what.replace(' ', '-')}", "n": n}
-    if isinstance(predictions, Exception):
-        message = f"The {_called(name)} could not score the {n} {what}: {predictions}."
-        advice = (
-            "See whether the rows hold every column of the model's signature, in its types; if so, score them by "
-            "hand in an environment made from the model's requirements.txt."
-        )
-        return Check(**shared, status=Status.ERROR, reason="not-scored", message=message, advice=advice)
-    if changed:
-        message = f"The files of the {_called(name)} changed while it scored the {n} {what}."
-        advice = "A model must not write into its own folder."
-        return Check(**shared, status=Status.ERROR, reason="model-changed", message=message, advice=advice)
-    message = f"The {_called(name)} scored {n} {what} in its own environment."
-    return Check(**shared, status=Status.PASSED, message=message)
-
-
-def _called(name: str) -> str:
-    """Return what sentences call a model."""
-    return "production model" if name == "production" else name
 
 
 def _write(
@@ -319,11 +332,15 @@ def _write(
     *,
     models: tuple[_Fetched, _Fetched | None],
     data: InputDigest,
-) -> None:
-    """Write the predictions table of test or training rows."""
+) -> InputDigest:
+    """Write the predictions table of test or training rows; return its digest."""
     import pandas as pd
 
     from cd4ml.data.predictions import write_predictions
+    from cd4ml.data.tables import digest
+
+    name = "predictions" if data.name == "test-data" else "train-predictions"
+    path = Path(options.predictions if data.name == "test-data" else options.train_predictions)
 
     ids = rows["row_id"] if "row_id" in rows.columns else range(len(rows))
     columns = [pd.DataFrame({"row_id": ids, "y_true": rows[options.target]}), ours]
@@ -331,42 +348,9 @@ def _write(
     candidate, production = models
     write_predictions(
         pd.concat([*columns, rows[list(options.keep)]], axis=1),
-        Path(options.predictions if data.name == "test-data" else options.train_predictions),
+        path,
         candidate=candidate.identity,
         production=production.identity if production else None,
         test_data=data,
     )
-
-
-def _different(candidate: _Fetched, production: _Fetched, options: Options) -> Check:
-    """Check that candidate and production are two models: a model never regresses against itself."""
-    same = candidate.identity.sha256 == production.identity.sha256
-    if not same:
-        message = "Candidate and production are different models."
-        return Check(id="different-model", status=Status.PASSED, message=message)
-    message = f"Candidate and production are the same files ({candidate.identity.sha256[:12]})."
-    if options.allow_same_model:
-        return Check(id="different-model", status=Status.PASSED, message=f"{message} The configuration allows it.")
-    return Check(
-        id="different-model",
-        status=Status.FAILED,
-        reason="same-model",
-        message=message,
-        advice="Check the alias of the candidate; set allow-same-model: true if this is meant.",
-    )
-
-
-def _bootstrap(options: Options) -> Check:
-    """Record that nothing was compared with."""
-    what = f"{options.production} does not exist" if options.production else "no production model is named"
-    message = f"First release (bootstrap): {what}, so the candidate is not compared with one."
-    return Check(id="bootstrap", status=Status.PASSED, message=message)
-
-
-def _summary(checks: list[Check], rows: int, compared: bool) -> str:
-    """Say in one sentence what was done."""
-    blocking: Mapping[str, str] = {check.id: check.message for check in checks if check.status is not Status.PASSED}
-    if blocking:
-        return " ".join(blocking.values())
-    with_production = " and the production model" if compared else "; there is no production model yet"
-    return f"{rows} test rows were scored by the candidate{with_production}."
+    return digest(path, name, len(rows))

@@ -49,10 +49,12 @@ def costs(cd4ml: Callable[..., Run], tmp_path: Path) -> Costs:
             production=ModelIdentity(uri="y", sha256=PRODUCTION),
             test_data=InputDigest(name="test-data", path="t", sha256=ROWS),
         )
-        (tmp_path / "reports").mkdir(exist_ok=True)
+        (tmp_path / "scored").mkdir(exist_ok=True)
         if report is not None:
-            (tmp_path / "reports" / "score-model.json").write_text(json.dumps(report))
-        return cd4ml("evaluate-model", "--predictions", "predictions.parquet", "--minimum", "accuracy=0.8", *limits)
+            (tmp_path / "scored" / "score-model.json").write_text(json.dumps(report))
+        where = () if "--scoring-report" in limits else ("--scoring-report", "scored/score-model.json")
+        judged = ("--predictions", "predictions.parquet")
+        return cd4ml("evaluate-model", *judged, "--minimum", "accuracy=0.8", *where, *limits)
 
     return run
 

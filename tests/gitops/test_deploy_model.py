@@ -15,7 +15,7 @@ import pytest
 
 from cd4ml.gitops.manifest import Manifest, image
 from tests.conftest import ROOT, Run, clean_environment
-from tests.gitops.conftest import IMAGE, REQUIRED, GitOps, git
+from tests.gitops.conftest import IMAGE, MODEL, REQUIRED, GitOps, git
 from tests.gitops.test_manifest import HELM, A
 
 Deploy = Callable[..., Run]
@@ -369,3 +369,31 @@ def test_nothing_forces() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "cd4ml" / "gitops").rglob("*.py"))
 
     assert "--force" not in sources and "+HEAD" not in sources
+
+
+def test_verdict_on_another_table__refused(
+    deploy: Deploy, gitops: GitOps, evidence: Callable[..., None], tmp_path: Path
+) -> None:
+    """A verdict on a table that is not the one that score-model wrote is no evidence; on that one it is."""
+    head, wrote = gitops.head(), "d" * 64
+    inputs = [{"name": "predictions", "path": "predictions.parquet", "sha256": wrote}]
+    scored = {
+        "schema_version": "1",
+        "stage": "score-model",
+        "status": "passed",
+        "candidate": {"uri": "x", "sha256": MODEL},
+        "options": {"predictions": "predictions.parquet"},
+        "outputs": {"predictions-sha256": wrote},
+    }
+    evidence("evaluate-model", inputs=[{**inputs[0], "sha256": "e" * 64}])
+    audit = tmp_path / "reports" / "audit-fairness.json"
+    audit.write_text(json.dumps(json.loads(audit.read_text()) | {"inputs": inputs}))
+    (tmp_path / "reports" / "score-model.json").write_text(json.dumps(scored))
+    refused = deploy()
+
+    found = next(check for check in refused.report["checks"] if check["id"] == "evidence:predictions-table")
+    assert (refused.code, gitops.head(), found["reason"]) == (1, head, "predictions-changed")
+    assert found["message"].startswith("evaluate-model: predictions.parquet")
+    path = tmp_path / "reports" / "evaluate-model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
+    assert deploy().code == 0

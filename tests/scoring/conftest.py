@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import warnings
 from collections.abc import Callable
@@ -56,11 +55,14 @@ def score(cd4ml: Callable[..., Run], saved: Path, test_data: pd.DataFrame) -> Ca
 
 @pytest.fixture
 def coded(tmp_path: Path) -> Callable[..., Path]:
-    """Save a model whose `predict` is the given Python; `rows` are its rows, `pd` and `os` are at hand."""
+    """Save a model whose `predict` is the given Python; `rows` are its rows, `pd` and `os` are at hand.
 
-    def save(body: str, *, name: str = "coded", requirements: list[str] | None = None) -> Path:
-        import mlflow.pyfunc
+    `loading` runs when the model is loaded. Nothing of it runs here.
+    """
 
+    def save(
+        body: str, *, name: str = "coded", requirements: list[str] | None = None, loading: str | None = None
+    ) -> Path:
         script = tmp_path / f"{name}.py"
         script.write_text(
             "import os, sys, time\nimport numpy as np\nimport pandas as pd\nimport mlflow\n"
@@ -71,11 +73,16 @@ def coded(tmp_path: Path) -> Callable[..., Path]:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            import mlflow.pyfunc
+
             mlflow.pyfunc.save_model(
                 str(tmp_path / name),
                 python_model=str(script),
                 pip_requirements=requirements or models.REQUIREMENTS,
             )
+        if loading is not None:
+            (copy,) = (tmp_path / name).rglob(f"{name}.py")
+            copy.write_text(f"{loading}\n{copy.read_text()}")
         return tmp_path / name
 
     return save
@@ -94,7 +101,7 @@ class Payload:
 
 
 @pytest.fixture
-def hostile(tmp_path: Path, saved: Path) -> Callable[[str], Path]:
+def unpickled(tmp_path: Path, saved: Path) -> Callable[[str], Path]:
     """Save a model whose pickle runs the given code when it is loaded."""
 
     def save(code: str) -> Path:
@@ -105,14 +112,3 @@ def hostile(tmp_path: Path, saved: Path) -> Callable[[str], Path]:
         return folder
 
     return save
-
-
-@pytest.fixture
-def secrets(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Put a canary where jobs keep their secrets, and return it."""
-    canary = "c4n4ry-7f3e"
-    names = ["MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
-    for name in [*names, "MY_API_KEY", "PYTHONPATH", "UV_INDEX_CD4ML_PASSWORD", "DATABASE_URL"]:
-        separator = os.pathsep if name == "PYTHONPATH" else ""
-        monkeypatch.setenv(name, f"{canary}{separator}")
-    return canary
