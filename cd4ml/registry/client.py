@@ -25,6 +25,7 @@ LOOKUP_SECONDS: Final = 10.0
 DOWNLOAD_SECONDS: Final = 1800.0
 _WORKER: Final = Path(__file__).with_name("worker.py")
 _URI: Final = re.compile(r"models:/(?P<name>[^/@:\\%\x00-\x1f]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[A-Za-z0-9._-]+))")
+_STAGED: Final = re.compile(r"models:/(?P<name>[^/@:\\%\x00-\x1f']+)/(?P<stage>[A-Za-z]\w*)")
 _DATABRICKS: Final = "databricks"
 _UNITY_CATALOG: Final = "databricks-uc"
 _LOCAL: Final = re.compile(r"sqlite:///|file:(//(localhost)?(?=/))?")
@@ -152,10 +153,15 @@ def _reference(uri: str) -> _Reference:
     """Read a registry URI; anything but the two forms is refused, other schemes and paths upwards among them."""
     match = _URI.fullmatch(uri)
     if not match or match["name"].strip(".") == "":
-        raise OptionsError(
-            f"{redacted(uri)!r} names no model",
-            advice="Use models:/<name>/<version>, models:/<name>@<alias> or a folder.",
-        )
+        staged = _STAGED.fullmatch(uri)
+        advice = "Use models:/<name>/<version>, models:/<name>@<alias> or a folder."
+        if staged:
+            advice = (
+                f"{staged['stage']} is an MLflow stage, which MLflow has replaced by aliases: set one with "
+                f"MlflowClient().set_registered_model_alias('{staged['name']}', 'champion', <version>), and write "
+                f"models:/{staged['name']}@champion."
+            )
+        raise OptionsError(f"{redacted(uri)!r} names no model", advice=advice)
     return _Reference(**match.groupdict())
 
 
@@ -261,7 +267,11 @@ def _refuse(answer: Mapping[str, str], registry: str) -> None:
     message = redacted(answer["message"])[:500]
     if answer["error"] == "missing":
         there = f" {answer['known']}." if answer.get("known") else ""
-        raise MissingModelError(f"The registry at {redacted(registry)}: {message.rstrip('.')}.{there}")
+        raise MissingModelError(
+            f"The registry at {redacted(registry)}: {message.rstrip('.')}.{there}",
+            advice="Check the name; an alias is set with "
+            "MlflowClient().set_registered_model_alias(<name>, <alias>, <version>).",
+        )
     raise UnavailableError(
         f"The registry at {redacted(registry)} cannot be used: {message}",
         advice="Check its address (tracking-uri, MLFLOW_TRACKING_URI, MLFLOW_REGISTRY_URI), its credentials, and that "

@@ -105,7 +105,7 @@ def model_environment(lock: str, *, python_version: str, context: Context) -> Pa
             shutil.rmtree(folder, ignore_errors=True)
             lock_file = folder.with_suffix(".txt")
             lock_file.write_text(lock, encoding="utf-8")
-            uv(["venv", "--quiet", "--python", python_version, str(folder)], context)
+            _make(folder, python_version, context)
             install = ["pip", "sync", "--quiet", "--require-hashes", *_WHEELS, "--python", str(interpreter)]
             uv([*install, *_link_mode(context), str(lock_file)], context)
             _compile(interpreter, context)
@@ -129,3 +129,17 @@ def _compile(interpreter: Path, context: Context) -> None:
         completed(command, environ=without_python(context.environ), seconds=_SECONDS_TO_COMPILE)
     except (OSError, subprocess.TimeoutExpired):  # it works without, only slower
         context.progress("The model's environment could not be compiled: loading takes longer")
+
+
+def _make(folder: Path, python_version: str, context: Context) -> None:
+    """Make an empty environment of a version of Python, which uv finds on PATH or fetches."""
+    try:
+        uv(["venv", "--quiet", "--python", python_version, str(folder)], context)
+    except UnavailableError as error:
+        if not re.search(r"interpreter|download|fetch", error.message, re.I):
+            raise
+        raise UnavailableError(
+            f"The model was saved with Python {python_version}, which is not on PATH and could not be fetched.",
+            advice=f"Put Python {python_version} on PATH (in a workflow: actions/setup-python before this step), or "
+            "save the model with a Python that is there.",
+        ) from error

@@ -385,3 +385,20 @@ def test_registry_that_is_down__not_taken_for_an_empty_one(tmp_path: Path) -> No
 
     with pytest.raises(UnavailableError):
         alias_version("credit", "champion", tracking_uri=registries.new_store(tmp_path / "t"), environ=environ)
+
+
+@pytest.mark.parametrize("stage", ["Production", "Staging", "None", "latest"])
+def test_mlflow_stage__alias_advised(tmp_path: Path, stage: str) -> None:
+    """A model that is named by an MLflow stage is refused with the alias that takes its place."""
+    with pytest.raises(OptionsError) as caught:
+        fetch(f"models:/churn/{stage}", tmp_path, tracking_uri="sqlite:///x", environ={})
+
+    assert "models:/churn@champion" in caught.value.advice
+
+
+def test_alias_that_nobody_set__says_how_to(store: str, tmp_path: Path) -> None:
+    """A missing alias, of a candidate too, comes with how one is set."""
+    with pytest.raises(MissingModelError) as caught:
+        fetch("models:/credit@challenger", tmp_path / "x", tracking_uri=store, environ=dict(os.environ))
+
+    assert "set_registered_model_alias" in caught.value.advice

@@ -106,3 +106,14 @@ def test_index_down__no_password_said(tmp_path: Path) -> None:
         lock_requirements(model(tmp_path / "m", "six==1.17.0"), extra=(), python_version=PYTHON, context=context)
 
     assert "c4n4ry" not in str(caught.value)
+
+
+def test_python_that_is_not_there__said_in_one_sentence(context: Context) -> None:
+    """A model of another Python says which one to put on PATH, not how its search went."""
+    with pytest.raises(UnavailableError) as caught:
+        model_environment("", python_version="3.99", context=context)
+
+    assert (
+        caught.value.message == "The model was saved with Python 3.99, which is not on PATH and could not be fetched."
+    )
+    assert "actions/setup-python" in caught.value.advice
