@@ -25,6 +25,7 @@ from cd4ml.data.predictions import (
     repeated_numbers,
     standard_names,
 )
+from cd4ml.data.places import Place, place
 from cd4ml.data.tables import PARQUET, parquet_dataset, parquet_errors, readable
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
@@ -76,10 +77,11 @@ class Wanted:
         return [f"feature:{name}" for name in self.features]
 
 
-def count_decisions(path: Path, wanted: Wanted, *, reading: Reading | None = None) -> Predictions:
+def count_decisions(named: str | Path | Place, wanted: Wanted, *, reading: Reading | None = None) -> Predictions:
     """Return a predictions table whose frame holds counts: one row for each combination that occurs.
 
     Args:
+        named: as a user names tables, see `place`.
         reading: how CSV files are written; what there is to say of this one is added.
 
     Returns:
@@ -91,11 +93,15 @@ def count_decisions(path: Path, wanted: Wanted, *, reading: Reading | None = Non
         OptionsError: it cannot be audited; columns are missing or hold no values, weights are below 0, a feature
             is a quantity or an identifier.
     """
+    table = place(named)
+    path = table.path
     readable(path)
     if path.is_dir() or path.name.endswith(PARQUET):
-        return _count_parquet(path, wanted)
-    predictions = read_predictions(path, columns=wanted.columns, labels=wanted.needs_labels, reading=reading)
-    return _count_rows(predictions, wanted, path)
+        found = _count_parquet(path, wanted)
+    else:
+        predictions = read_predictions(path, columns=wanted.columns, labels=wanted.needs_labels, reading=reading)
+        found = _count_rows(predictions, wanted, path)
+    return replace(found, digest=table.named(found.digest))
 
 
 def _count_rows(predictions: Predictions, wanted: Wanted, path: Path) -> Predictions:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.data.missing import missing_file
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
 from cd4ml.reading import text_file, yaml_document
 
 # How DVC 1 and 2 hash: a file that looks like text is hashed as if its lines ended in LF, in parts of this size. A line
@@ -48,6 +48,14 @@ def pointed_at(pointer: Path) -> Path:
             advice="Run: dvc pull",
         )
     return out.path
+
+
+def target(pointer: Path) -> Path:
+    """Return the file that a DVC pointer is about, whatever it holds; the pointer itself if it cannot be read."""
+    try:
+        return _only_out(pointer).path
+    except Cd4mlError:
+        return pointer
 
 
 def md5(path: Path, *, text: bool) -> str:

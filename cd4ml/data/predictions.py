@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cd4ml.data.dialect import Reading
+from cd4ml.data.places import Place, place
 from cd4ml.data.tables import PARQUET, digest, read_table
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
@@ -52,7 +53,7 @@ class Predictions:
 
 
 def read_predictions(
-    path: Path,
+    named: str | Path | Place,
     *,
     columns: Mapping[str, str] | None = None,
     others: Collection[str] | None = None,
@@ -62,6 +63,7 @@ def read_predictions(
     """Read a predictions table.
 
     Args:
+        named: as a user names tables, see `place`.
         columns: the table's own name by standard name, where they differ (`{"y_pred": "decision"}`).
         others: which columns beside the standard ones are needed, `*` for all; None reads the table as it is stored.
         reading: how CSV files are written; what there is to say of this one is added.
@@ -75,7 +77,8 @@ def read_predictions(
         OptionsError: columns that are needed are missing, required ones have nulls, row ids repeat, a weight is no
             number or below 0, or there is no row; all problems at once.
     """
-    own = columns or {}
+    own, table = columns or {}, place(named)
+    path = table.path
     choose = None if others is None else lambda found: _needed(found, path, own, others)
     frame = read_table(path, choose, reading=reading)
     frame = frame.rename(columns=standard_names(list(map(str, frame.columns)), path, own))
@@ -86,7 +89,8 @@ def read_predictions(
     problems = _problems(frame, path, labels=labels)
     if problems:
         raise OptionsError(problems)
-    return described(frame, path, rows)
+    found = described(frame, path, rows)
+    return replace(found, digest=table.named(found.digest))
 
 
 def _that_count(frame: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -6,23 +6,21 @@ is every row.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from cd4ml.data import by_name
+from cd4ml.data import by_name, delta
 from cd4ml.data.dialect import Reading
-from cd4ml.data.digests import file_sha256, hashing, sha256
+from cd4ml.data.digests import hashing, sha256
 from cd4ml.data.dvc import pointed_at
 from cd4ml.data.locations import Folder, fetch, public
 from cd4ml.data.parquet_parts import common_schema, dataset, scan
 from cd4ml.data.pandas_metadata import Written, to_pandas, written
 from cd4ml.data.tables import CSV, DELTA_LOG, MOST_COLUMNS, PARQUET, check_footers, parquet_files
 from cd4ml.data.tables import first_line, readable, refuse_duplicates
-from cd4ml.data.user_code import UserCodeError, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import InputDigest
 
@@ -101,8 +99,7 @@ class Source:
     def digest(self, name: str) -> InputDigest:
         """Return the digest of the table's files, for the report."""
         if self.kind == "delta":  # a folder holds files of other versions as well
-            lines = "".join(f"{file_sha256(file)}  {file.name}\n" for file in self.files)
-            known = hashlib.sha256(lines.encode()).hexdigest()
+            known = delta.sha256_of(self.files)
         else:
             known = self._sha256.result() if self._sha256 else sha256(self.path)
         return InputDigest(name=name, path=self.name or self.path.as_posix(), sha256=known, rows=self.rows)
@@ -168,9 +165,8 @@ def open_data(written: str, *, hashed: bool = False, reading: Reading | None = N
         return replace(source, name=public(written), _keep=(folder, source._keep))
     if written.endswith(".dvc"):
         return open_source(pointed_at(Path(written)), hashed=hashed, reading=reading)
-    folder_name, _, version = written.rpartition("@")
-    if version.isdigit() and (Path(folder_name) / DELTA_LOG).is_dir():
-        return _open_delta(Path(folder_name), int(version))
+    if version := delta.named(written):
+        return _open_delta(*version)
     return open_source(Path(written), hashed=hashed, reading=reading)
 
 
@@ -224,24 +220,11 @@ def _open_delta(path: Path, version: int | None) -> Source:
     """Open one version of a Delta table, by default the latest; files of other versions are not read."""
     import polars as pl
 
-    try:
-        from deltalake import DeltaTable
-    except ImportError as error:
-        advice = "Install requirements/tables.txt; in a workflow set the variable CD4ML_REQUIREMENTS: tables."
-        raise UnavailableError(f"{path} is a Delta table, and deltalake is not installed.", advice=advice) from error
-    try:
-        with user_code():
-            table = DeltaTable(str(path), version=version)
-            files = tuple(sorted(Path(file) for file in table.file_uris()))
-        with refused(path):  # the log says which columns there are: older files may lack some
-            check_footers(path, files) if files else None
-        with user_code():
-            frame = pl.scan_delta(table)
-            rows = frame.select(pl.len()).collect(engine="streaming").item()
-            schema = frame.collect_schema()
-    except UserCodeError as error:
-        said = error.raised.text.partition(" This error occurred")[0]
-        raise UnavailableError(f"{path}: no readable Delta table: {said}") from error
+    table, files = delta.opened(path, version)
+    with delta.unreadable(path):
+        frame = pl.scan_delta(table)
+        rows = frame.select(pl.len()).collect(engine="streaming").item()
+        schema = frame.collect_schema()
     name = f"{path.as_posix()}@{table.version()}"
     return Source(path=path, files=files, kind="delta", rows=rows, schema=schema, name=name, _frame=frame)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.errors import OptionsError
@@ -52,7 +51,7 @@ def run(options: Options, context: Context) -> Report:
     from cd4ml.evidence.scored import refuse_changed
 
     check_options(options)
-    predictions = count_decisions(Path(options.predictions), _wanted(options), reading=options.reading)
+    predictions = count_decisions(options.predictions, _wanted(options), reading=options.reading)
     refuse_changed(predictions, context.reports)
     counts = predictions.frame
     options = _by_the_data(options, counts)

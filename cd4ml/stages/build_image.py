@@ -396,13 +396,14 @@ def _simulation_details(found: Simulation) -> dict[str, Any]:
 
 def _scored(state: _Run, context: Context) -> Any:
     """Return a function that pairs test rows with their predictions; the tables must be about this model."""
+    from cd4ml.data.places import place
     from cd4ml.data.predictions import read_predictions
-    from cd4ml.data.tables import digest, read_table
+    from cd4ml.data.tables import read_table
     from cd4ml.evidence.scored import refuse_changed
     from cd4ml.image import simulate
 
     assert state.options.test_data and state.options.predictions
-    test, table = Path(state.options.test_data), Path(state.options.predictions)
+    test, table = place(state.options.test_data), state.options.predictions
     predictions = read_predictions(table, reading=state.options.reading)
     if predictions.candidate is not None and predictions.candidate.sha256 != state.candidate.sha256:
         raise OptionsError(
@@ -411,8 +412,8 @@ def _scored(state: _Run, context: Context) -> Any:
             advice="Run score-model for this candidate first.",
         )
     refuse_changed(predictions, context.reports)
-    frame = read_table(test, reading=state.options.reading)
-    state.inputs += [digest(test, "test-data", len(frame)), predictions.digest]
+    frame = read_table(test.path, reading=state.options.reading)
+    state.inputs += [test.digest("test-data", len(frame)), predictions.digest]
     return lambda look: simulate.scored_rows(frame, predictions.frame, look.columns, look.optional)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.errors import OptionsError
@@ -18,6 +17,7 @@ from cd4ml.stages.evaluate_numbers import details_of, metrics_of
 from cd4ml.stages.evaluate_options import Options
 
 if TYPE_CHECKING:
+    from cd4ml.data.places import Place
     from cd4ml.data.predictions import Predictions
     from cd4ml.metrics.evaluation import Evaluation
     from cd4ml.metrics.slice_search import Columns, Search
@@ -42,9 +42,9 @@ def run(options: Options, context: Context) -> Report:
     from cd4ml.metrics.evaluation import evaluate
 
     metrics = checked_metrics(options, known_metrics(options, context))
-    path, others = Path(options.predictions), slice_columns(options)
-    predictions = read_predictions(path, columns=options.columns, others=others, reading=options.reading)
-    refuse_changed(predictions, context.reports, more=_training_digest(options))
+    others, training = slice_columns(options), _training(options)
+    predictions = read_predictions(options.predictions, columns=options.columns, others=others, reading=options.reading)
+    refuse_changed(predictions, context.reports, more=_training_digest(training))
     _release_memory()
     n, limits = len(predictions.frame), limits_of(options, [metric.name for metric in metrics])
     context.progress(f"Evaluating {n:,} predictions: {', '.join(limits.rules)}")
@@ -61,7 +61,7 @@ def run(options: Options, context: Context) -> Report:
         *_direction({"candidate": candidate, "production": production}, metrics, options),
         *_compared(candidate, production, options),
         *checked.of_all_rows(whole, limits),
-        *_against_training(candidate, predictions, metrics, options),
+        *_against_training(candidate, predictions, training, metrics, options),
         *checked.of_slices(parts, limits),
         *(cost_checks(options, predictions) if production is not None else ()),
         *(of_search(search, options.maximum_slice_gap) if search else ()),
@@ -72,7 +72,7 @@ def run(options: Options, context: Context) -> Report:
         summary=_summary(checks, n, production is not None),
         metrics=metrics_of(whole, parts, search, production is not None),
         details=details_of(candidate, production, options),
-        inputs=_digests(predictions, options),
+        inputs=_digests(predictions, training),
         candidate=predictions.candidate,
         production=predictions.production,
         seed=options.seed,
@@ -247,15 +247,15 @@ def _identical(candidate: Sample, production: Sample, options: Options) -> Check
 
 
 def _against_training(
-    candidate: Sample, tested: Predictions, metrics: Sequence[Metric], options: Options
+    candidate: Sample, tested: Predictions, training: Place | None, metrics: Sequence[Metric], options: Options
 ) -> Iterable[Check]:
     """Check the gap between training and test rows."""
     from cd4ml.checks.evaluation import of_gap
     from cd4ml.metrics.evaluation import gap_of
 
-    if not options.maximum_gap or not options.train_predictions:
+    if training is None:
         return
-    train = _reader(options.train_predictions, options).sample(_trained(tested, options).frame)
+    train = _reader(training.name, options).sample(_trained(training, tested, options).frame)
     yield from _enough_rows(len(train.y_true), "training", options)
     for metric in metrics:
         if metric.name in options.maximum_gap:
@@ -263,13 +263,19 @@ def _against_training(
             yield of_gap(found, options.maximum_gap[metric.name], len(candidate.y_true))
 
 
-def _trained(tested: Predictions, options: Options) -> Predictions:
+def _training(options: Options) -> Place | None:
+    """Return where the training predictions are, if a gap is limited."""
+    from cd4ml.data.places import place
+
+    return place(options.train_predictions) if options.maximum_gap and options.train_predictions else None
+
+
+def _trained(table: Place, tested: Predictions, options: Options) -> Predictions:
     """Return the training predictions; refuse those in which no gap could show."""
     from cd4ml.data.predictions import read_predictions
 
-    path = options.train_predictions
-    assert path is not None
-    trained = read_predictions(Path(path), columns=_own(options), others=(), reading=options.reading)
+    path = table.name
+    trained = read_predictions(table, columns=_own(options), others=(), reading=options.reading)
     if trained.digest.sha256 == tested.digest.sha256:
         raise OptionsError(f"{path} is the same table as {options.predictions}: no gap can show")
     if trained.test_data and tested.test_data and trained.test_data.sha256 == tested.test_data.sha256:
@@ -284,19 +290,15 @@ def _own(options: Options) -> dict[str, str]:
     return {name: own for name, own in options.columns.items() if not name.startswith(PRODUCTION)}
 
 
-def _digests(predictions: Predictions, options: Options) -> list[Any]:
+def _digests(predictions: Predictions, training: Place | None) -> list[Any]:
     """Return the digests of the tables that were judged."""
     about = [predictions.test_data] if predictions.test_data else []
-    return [predictions.digest, *about, *_training_digest(options)]
+    return [predictions.digest, *about, *_training_digest(training)]
 
 
-def _training_digest(options: Options) -> list[InputDigest]:
+def _training_digest(training: Place | None) -> list[InputDigest]:
     """Return the digest of the predictions on training rows, if they are judged."""
-    from cd4ml.data.tables import digest
-
-    if not options.maximum_gap or not options.train_predictions:
-        return []
-    return [digest(Path(options.train_predictions), "train-predictions")]
+    return [training.digest("train-predictions")] if training else []
 
 
 def _summary(checks: Sequence[Check], n: int, compared: bool) -> str:

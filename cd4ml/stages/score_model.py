@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +22,7 @@ from cd4ml.stages.score_checks import called, of_difference, of_first_release, o
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cd4ml.data.places import Place
 
 STAGE: Final = "score-model"
 OUTPUTS: Final[dict[str, str]] = {
@@ -97,11 +98,14 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: the test data lack a column, or a model's environment cannot be resolved.
         UnavailableError: a model, the registry or the test data cannot be reached.
     """
+    from cd4ml.data.places import place
+
     _remove_outputs(options)
     _check_keep(options)
-    test = _table(options.test_data, options)
-    train = _table(options.train_data, options) if options.train_data else None
-    inputs = _digests(options, len(test), len(train) if train is not None else 0)
+    places = [place(name) for name in (options.test_data, options.train_data) if name]
+    test, *others = [_table(found, options) for found in places]
+    train = others[0] if others else None
+    inputs = _digests(places, [len(test), *map(len, others)])
     with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
         candidate, production = _models(options, Path(folder), context)
         scored = _Scoring(options=options, context=context)
@@ -194,11 +198,11 @@ def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched,
             raise MissingModelError(error.message, advice="For a first release set bootstrap: true.") from error
 
 
-def _table(path: str, options: Options) -> pd.DataFrame:
+def _table(place: Place, options: Options) -> pd.DataFrame:
     """Read rows and check that they hold what the options name."""
     from cd4ml.data.tables import read_table
 
-    frame = read_table(Path(path), reading=options.reading)
+    path, frame = place.name, read_table(place.path, reading=options.reading)
     problems = [
         f"{path} has no column `{name}`{nearest(name, map(str, frame.columns))}"
         for name in dict.fromkeys((options.target, *options.keep, *options.exclude))
@@ -225,7 +229,9 @@ def _ids(frame: pd.DataFrame) -> list[str]:
 
 def _remove_outputs(options: Options) -> None:
     """Remove what an earlier run left: it must never be judged as this one's."""
-    inputs = {Path(name).resolve() for name in (options.test_data, options.train_data) if name}
+    from cd4ml.data.places import behind
+
+    inputs = {behind(name).resolve() for name in (options.test_data, options.train_data) if name}
     names = [options.predictions, *([options.train_predictions] if options.train_data else [])]
     paths = [Path(name).resolve() for name in names]
     if inputs & set(paths) or len(set(paths)) < len(paths):
@@ -249,17 +255,13 @@ def _check_keep(options: Options) -> None:
         raise OptionsError(problems)
 
 
-def _digests(options: Options, rows: int, train_rows: int) -> list[InputDigest]:
+def _digests(places: Sequence[Place], rows: Sequence[int]) -> list[InputDigest]:
     """Return the digests of the tables that are scored; training rows that are the test rows show no overfitting."""
-    from cd4ml.data.tables import digest
-
-    test = digest(Path(options.test_data), "test-data", rows)
-    if not options.train_data:
-        return [test]
-    train = digest(Path(options.train_data), "train-data", train_rows)
-    if train.sha256 == test.sha256:
+    names = ("test-data", "train-data")
+    found = [place.digest(name, n) for place, name, n in zip(places, names, rows, strict=False)]
+    if len({digest.sha256 for digest in found}) < len(found):
         raise OptionsError("train-data and test-data are the same rows: overfitting could not show")
-    return [test, train]
+    return found
 
 
 class _Scoring:

@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 import pandas as pd
 import pytest
+from deltalake import write_deltalake
 
 from cd4ml.data.digests import file_sha256, folder_sha256
 from cd4ml.data.predictions import Predictions, read_predictions
@@ -51,6 +52,26 @@ def test_two_models__one_table(score: Score, saved: Path, test_data: pd.DataFram
     _check_identities(run, table, saved, tmp_path)
     assert score(saved / "worse", "--keep", "sex").code == 0
     assert file_sha256(tmp_path / "predictions.parquet") == first
+
+
+def test_pinned_test_data__are_what_is_scored(
+    score: Score, saved: Path, test_data: pd.DataFrame, tmp_path: Path
+) -> None:
+    """A version of a Delta table is scored and named in the report; rows that are not those of a pointer are refused."""
+    write_deltalake(str(tmp_path / "rows"), test_data.head(40))
+    write_deltalake(str(tmp_path / "rows"), test_data.tail(10), mode="overwrite")
+    (tmp_path / "test.dvc").write_text("outs:\n- md5: '0'\n  hash: md5\n  path: test.parquet\n")
+
+    run = score(saved / "worse", "--test-data", "rows@0")
+
+    assert run.code == 0 and [(item["path"], item["rows"]) for item in run.report["inputs"]] == [("rows@0", 40)]
+    table = read_predictions(tmp_path / "predictions.parquet")
+    assert table.test_data and table.test_data.path == "rows@0"
+    assert table.frame["y_true"].tolist() == test_data["approve"].head(40).tolist()
+    assert score(saved / "worse", "--test-data", "test.dvc").code == 3
+    assert not (tmp_path / "predictions.parquet").exists()
+    behind = score(saved / "worse", "--test-data", "test.dvc", "--predictions", "test.parquet")
+    assert behind.code == 2 and (tmp_path / "test.parquet").is_file()
 
 
 def _check_identities(run: Run, table: Predictions, saved: Path, folder: Path) -> None:
