@@ -55,7 +55,9 @@ class Options(TableOptions):
         "The model to beat, in the same forms; a first release has none (bootstrap).", example="models:/credit@champion"
     )
     test_data: str = option(
-        "Rows to score (CSV or Parquet), with the target.", required=True, example="data/test.parquet"
+        "Rows to score, with the target: a file, `folder@3` of a Delta table, a `.dvc` file, an address.",
+        required=True,
+        example="data/test.parquet",
     )
     target: str = option("Column of the test data that holds the true value.", required=True, example="approved")
     predictions: str = option("Where the predictions table is written.", default="predictions.parquet")

@@ -54,9 +54,7 @@ def test_two_models__one_table(score: Score, saved: Path, test_data: pd.DataFram
     assert file_sha256(tmp_path / "predictions.parquet") == first
 
 
-def test_pinned_test_data__are_what_is_scored(
-    score: Score, saved: Path, test_data: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_pinned_rows__are_what_is_scored(score: Score, saved: Path, test_data: pd.DataFrame, tmp_path: Path) -> None:
     """A version of a Delta table is scored and named in the report; rows that are not those of a pointer are refused."""
     write_deltalake(str(tmp_path / "rows"), test_data.head(40))
     write_deltalake(str(tmp_path / "rows"), test_data.tail(10), mode="overwrite")
