@@ -55,7 +55,7 @@ def test_two_models__one_table(score: Score, saved: Path, test_data: pd.DataFram
 
 
 def test_pinned_rows__are_what_is_scored(score: Score, saved: Path, test_data: pd.DataFrame, tmp_path: Path) -> None:
-    """A version of a Delta table is scored and named in the report; rows that are not those of a pointer are refused."""
+    """A version of a Delta table is scored and named in the report; rows other than a pointer's are refused."""
     write_deltalake(str(tmp_path / "rows"), test_data.head(40))
     write_deltalake(str(tmp_path / "rows"), test_data.tail(10), mode="overwrite")
     (tmp_path / "test.dvc").write_text("outs:\n- md5: '0'\n  hash: md5\n  path: test.parquet\n")
