@@ -125,6 +125,11 @@ def alias_version(name: str, alias: str, *, tracking_uri: str | None, environ: M
     return str(found["version"])
 
 
+def named(tracking_uri: str | None, environ: Mapping[str, str]) -> bool:
+    """Whether anything says where the registry is."""
+    return bool(tracking_uri or environ.get("MLFLOW_TRACKING_URI") or environ.get("MLFLOW_REGISTRY_URI"))
+
+
 def version_exists(name: str, version: str, *, tracking_uri: str | None, environ: Mapping[str, str]) -> bool:
     """Whether the registry has the version."""
     reference = _reference(f"models:/{name}/{version}")

@@ -57,7 +57,10 @@ STAGES: Final[dict[str, StageInfo]] = {
         summary="A minimal serving image, called, scanned and pushed by digest.",
         requirements=("build-image",),
     ),
-    "deploy-model": StageInfo(summary="Evidence verified, manifest updated by digest, canary started."),
+    "deploy-model": StageInfo(
+        summary="Evidence verified, manifest updated by digest, canary started.",
+        requirements=("score-model",),
+    ),
     "promote-model": StageInfo(
         summary="A deployed model becomes production, or the previous one returns.",
         requirements=("score-model",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -54,6 +54,9 @@ class Options(declaration.Options):
     canary_weight: int = option("Share of traffic in percent that the new image gets.", default=10)
     reports: str = option("Folder of the reports of the earlier stages.", default="reports")
     required_stages: tuple[str, ...] = option("Stages whose reports must have passed.", default=REQUIRED)
+    tracking_uri: str | None = option(
+        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+    )
     redeploy: bool = option(
         "Deploy even if a newer commit's image is deployed, or this image was taken back.", default=False
     )
@@ -66,6 +69,7 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: the manifest has no place for the image, or options are of no allowed form.
         UnavailableError: the repository cannot be reached or refuses the push.
     """
+    from cd4ml.evidence.baseline import reported, unmoved
     from cd4ml.evidence.verify import verify_all
 
     _check_options(options)
@@ -80,7 +84,12 @@ def run(options: Options, context: Context) -> Report:
     )
     if report.status is not Status.PASSED:
         return report
-    return _deploy(options, context, about, report)
+    baseline = reported(Path(options.reports), about)
+    checks.append(unmoved(baseline, tracking_uri=options.tracking_uri, environ=context.environ))
+    report = replace(report, checks=checks, summary=_refusal(checks))
+    if report.status is not Status.PASSED:
+        return report
+    return _deploy(options, context, about, report, {} if isinstance(baseline, str) else baseline.trailers)
 
 
 def _check_options(options: Options) -> None:
@@ -130,8 +139,12 @@ class _Overruled(Exception):
         self.check = check
 
 
-def _deploy(options: Options, context: Context, about: Subject, report: Report) -> Report:
-    """Write the plan, then the manifest."""
+def _deploy(options: Options, context: Context, about: Subject, report: Report, judged: Mapping[str, str]) -> Report:
+    """Write the plan, then the manifest.
+
+    Args:
+        judged: what the commit says that the model was judged against.
+    """
     from cd4ml.gitops.address import manifest_path
     from cd4ml.gitops.manifest import image
     from cd4ml.gitops.precedence import Order
@@ -147,7 +160,7 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report) 
             share = _manifest(change(repository.read(path)), options, wanted).share(wanted.digest)
             plan = [f"Set {path}: it then gives {wanted} {share}.", "Commit and push."]
             context.save(replace(report, plan=plan, checks=()))
-            said = partial(_message, order, about, options)
+            said = partial(_message, order, {"Cd4ml-Model": f"sha256:{about.model}", **judged}, options)
             part = options.manifest_path
             commit = land(repository, path, change, said, part=part, progress=context.progress)
             told = f"{path} gives {wanted.digest[:19]} "
@@ -196,12 +209,12 @@ def _manifest(text: str, options: Options, image: Image) -> Manifest:
     return Manifest(text, repository=image.repository, part=options.manifest_path)
 
 
-def _message(order: Order, about: Subject, options: Options, before: str, after: str) -> str:
+def _message(order: Order, judged: Mapping[str, str], options: Options, before: str, after: str) -> str:
     """Return the commit's message; scripts and later runs read its trailers."""
     from cd4ml.gitops.trailers import message, replaced
 
     earlier = _manifest(before, options, order.image)
-    trailers = {**order.trailers, "Cd4ml-Model": f"sha256:{about.model}", **replaced(earlier, after)}
+    trailers = {**order.trailers, **judged, **replaced(earlier, after)}
     return message(f"Deploy {order.image.digest[7:19]}, canary weight {order.weight}", trailers)
 
 

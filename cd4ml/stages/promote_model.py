@@ -6,10 +6,8 @@ finished by the next one.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cd4ml import options as declaration
@@ -183,6 +181,7 @@ def _promotion(
     from cd4ml.gitops.trailers import IMAGE, PROMOTED, message, replaced
     from cd4ml.image.reference import same_image
     from cd4ml.registry import alias_version
+    from cd4ml.stages.promote_checks import approved, evidence, production, same_model
 
     state, name = manifest.state, manifest.repository
     digest = state.canary if state.weight else state.stable
@@ -191,12 +190,12 @@ def _promotion(
     image = Image(repository=name, digest=digest)
     history = repository.history(path, options.manifest_path)
     deployed = next((commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(image))), None)
-    identity, checks = None, [_approved(str(image), options)]
+    identity, checks = None, [approved(str(image), options), production(deployed, options, context)]
     if options.model and options.version:
-        identity, check = _same_model(str(image), deployed, options, context)
+        identity, check = same_model(str(image), deployed, options, context)
         checks.append(check)
     if options.reports:
-        checks += _evidence(options.reports, str(image), deployed, options)
+        checks += evidence(options.reports, str(image), deployed, options)
     was = options.model and alias_version(
         options.model, options.alias, tracking_uri=options.tracking_uri, environ=context.environ
     )
@@ -219,67 +218,6 @@ def _promotion(
         version=options.version,
     )
     return decision, checks, identity
-
-
-def _approved(image: str, options: Options) -> Check:
-    """Check that the image in the manifest is the one that was approved, if one was named."""
-    from cd4ml.image.reference import same_image
-
-    if options.image is None:
-        return _sound(f"No image is named: {image}, which the manifest holds, is taken.")
-    if same_image(options.image, image):
-        return Check(id="same-image", status=Status.PASSED, message=f"The manifest holds {image}, as approved.")
-    return Check(
-        id="same-image",
-        status=Status.FAILED,
-        reason="other-image",
-        message=f"The manifest holds {image}, not the approved {options.image}.",
-        advice="Look at what runs as canary now, and approve that.",
-    )
-
-
-def _evidence(folder: str, image: str, deployed: Commit | None, options: Options) -> list[Check]:
-    """Check the reports once more: about the commit and the model that the deployment names, and about this image."""
-    from cd4ml.evidence.verify import verify_all
-    from cd4ml.image.reference import same_image
-
-    checks, about = verify_all(
-        Path(folder), options.required_stages, deployed.trailer("Cd4ml-Source") if deployed else None
-    )
-    named = deployed.trailer("Cd4ml-Model") if deployed else None
-    if same_image(about.image, image) and about.model is not None and named == f"sha256:{about.model}":
-        message = f"The reports are about {image} and its model."
-        return [*checks, Check(id="evidence-image", status=Status.PASSED, message=message)]
-    failed = Check(
-        id="evidence-image",
-        status=Status.FAILED,
-        reason="other-image",
-        message=f"The report of build-image is about {about.image or 'no image'}, not about {image} and its model.",
-        advice="Hand on the reports of the run that deployed this image.",
-    )
-    return [*checks, failed]
-
-
-def _same_model(image: str, deployed: Commit | None, options: Options, context: Context) -> tuple[ModelIdentity, Check]:
-    """Check that the version's files are the ones that the canary's commit names."""
-    from cd4ml.registry import fetch
-
-    uri = f"models:/{options.model}/{options.version}"
-    with tempfile.TemporaryDirectory(prefix="cd4ml-promote-") as folder:
-        target = Path(folder) / "model"
-        _, identity = fetch(uri, target, tracking_uri=options.tracking_uri, environ=context.environ)
-    named = deployed.trailer("Cd4ml-Model") if deployed else None
-    if named == f"sha256:{identity.sha256}":
-        message = f"Version {options.version} is the model in {image}."
-        return identity, Check(id="same-model", status=Status.PASSED, message=message)
-    said = f"its commit names model {named}" if named else "no commit of the manifest says which model is in it"
-    return identity, Check(
-        id="same-model",
-        status=Status.FAILED,
-        reason="other-model",
-        message=f"Version {options.version} (sha256:{identity.sha256}) is not what {image} holds: {said}.",
-        advice="Promote the version that was deployed.",
-    )
 
 
 def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options) -> _Decision:

@@ -1,0 +1,138 @@
+"""What a model was judged against, and whether production still is that.
+
+An alias moves. If it names another version by now, nobody has compared the candidate with what it would replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.evidence.verify import Subject, read_report
+from cd4ml.registry import alias_version, named
+from cd4ml.report import Check, Status
+
+# In this order: the report that judged, then the one of the stage that fetched production.
+_SOURCES: Final = ("evaluate-model", "score-model")
+_REGISTERED: Final = "models:/"
+_NONE: Final = "none"
+# What a deployment's commit says about it.
+RECORDED: Final = ("Cd4ml-Baseline", "Cd4ml-Baseline-Version", "Cd4ml-Candidate-Version")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """An alias of a registered model, and what it named when the candidate was judged.
+
+    Attributes:
+        version: None for a first release: the alias named nothing.
+        candidate: the candidate's own version, if it is registered under the same name.
+    """
+
+    name: str
+    alias: str
+    version: str | None
+    candidate: str | None = None
+
+    @property
+    def trailers(self) -> dict[str, str]:
+        """What the deploying commit says about it, for the promotion."""
+        uri = f"{_REGISTERED}{self.name}@{self.alias}"
+        return dict(zip(RECORDED, (uri, self.version or _NONE, self.candidate or ""), strict=True))
+
+
+def reported(folder: Path, about: Subject) -> Baseline | str:
+    """Return what the reports say that a model was judged against, or why nothing of it can move."""
+    why = "No report names a production model that the candidate was compared with"
+    for stage in _SOURCES:
+        report = read_report(folder, stage)
+        if isinstance(report, str) or about.model is None or _part(report, "candidate").get("sha256") != about.model:
+            continue
+        production = _part(report, "production")
+        found = _baseline(production, report)
+        if found is not None:
+            return found
+        if production:
+            why = f"The candidate was compared with {production.get('uri')}, which is no alias"
+    return why
+
+
+def recorded(alias: str | None, version: str | None, candidate: str | None) -> Baseline | None:
+    """Return what the trailers of a deployment say, None if they say nothing."""
+    name = _alias(alias)
+    if name is None or not version:
+        return None
+    return Baseline(name=name[0], alias=name[1], version=None if version == _NONE else version, candidate=candidate)
+
+
+def unmoved(
+    baseline: Baseline | str,
+    *,
+    tracking_uri: str | None,
+    environ: Mapping[str, str],
+    promoted: str | None = None,
+) -> Check:
+    """Check that the alias names what it named when the candidate was judged.
+
+    Args:
+        promoted: the version that is being promoted: a run that was cut off may have moved the alias there already.
+
+    Raises:
+        UnavailableError: the registry does not answer.
+    """
+    if isinstance(baseline, str):
+        return Check(id="production", status=Status.PASSED, message=f"{baseline}: nothing can have moved since.")
+    uri = f"{_REGISTERED}{baseline.name}@{baseline.alias}"
+    judged = f"version {baseline.version}" if baseline.version else "no version"
+    if not named(tracking_uri, environ):
+        return Check(
+            id="production",
+            status=Status.INCONCLUSIVE,
+            reason="no-registry",
+            message=f"{uri} named {judged} when the candidate was judged; what it names now is unknown.",
+            advice="Set tracking-uri or MLFLOW_TRACKING_URI to the registry.",
+        )
+    now = alias_version(baseline.name, baseline.alias, tracking_uri=tracking_uri, environ=environ)
+    if now == baseline.version:
+        message = f"{uri} names {judged}, as when the candidate was judged."
+        return Check(id="production", status=Status.PASSED, message=message)
+    if now is not None and now in (baseline.candidate, promoted):
+        message = f"{uri} names version {now}, the candidate itself."
+        return Check(id="production", status=Status.PASSED, message=message)
+    return Check(
+        id="production",
+        status=Status.INCONCLUSIVE,
+        reason="production-moved",
+        message=f"{uri} named {judged} when the candidate was judged, and names {f'version {now}' if now else 'none'} "
+        "now: the candidate was not compared with what it would replace.",
+        advice="Run score-model and the stages after it again.",
+        value=now or _NONE,
+        baseline=baseline.version or _NONE,
+    )
+
+
+def _baseline(production: Mapping[str, Any], report: Mapping[str, Any]) -> Baseline | None:
+    """Return the baseline of a report; of a first release, what its options name."""
+    candidate = _part(report, "candidate")
+    name, alias, version = (production.get(key) for key in ("name", "alias", "version"))
+    if not production:
+        first = _alias(_part(report, "options").get("production"))
+        name, alias = first or (None, None)
+    if not (isinstance(name, str) and isinstance(alias, str)):
+        return None
+    own = candidate.get("version") if candidate.get("name") == name else None
+    return Baseline(name=name, alias=alias, version=version and str(version), candidate=own and str(own))
+
+
+def _alias(uri: Any) -> tuple[str, str] | None:
+    """Return name and alias of `models:/<name>@<alias>`."""
+    name, separator, alias = str(uri or "").removeprefix(_REGISTERED).rpartition("@")
+    return (name, alias) if separator and str(uri).startswith(_REGISTERED) else None
+
+
+def _part(report: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return an object of a report, an empty one if there is none."""
+    found = report.get(key)
+    return found if isinstance(found, Mapping) else {}
