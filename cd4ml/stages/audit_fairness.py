@@ -51,7 +51,8 @@ def run(options: Options, context: Context) -> Report:
     from cd4ml.evidence.scored import refuse_changed
 
     check_options(options)
-    predictions = count_decisions(options.predictions, _wanted(options), reading=options.reading)
+    reading = options.reading  # options that are completed by the data have one of their own
+    predictions = count_decisions(options.predictions, _wanted(options), reading=reading)
     refuse_changed(predictions, context.reports)
     counts = predictions.frame
     options = _by_the_data(options, counts)
@@ -81,7 +82,7 @@ def run(options: Options, context: Context) -> Report:
         candidate=predictions.candidate,
         production=predictions.production,
     )
-    return remarked(report, options.reading)
+    return remarked(report, reading)
 
 
 def _wanted(options: Options) -> Wanted:
