@@ -31,8 +31,9 @@ from cd4ml.stages.context import Context
 if TYPE_CHECKING:
     import pandas as pd
 
-_CHILD: Final = Path(__file__).with_name("child.py")
-_LOADER: Final = Path(__file__).parent.parent / "serving" / "model.py"
+_PACKAGE: Final = Path(__file__).parent.parent
+_CHILD: Final = _PACKAGE / "scoring" / "child.py"
+_LOADER: Final = _PACKAGE / "serving" / "model.py"
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "OPENBLAS_CORETYPE")
 _LAST_WORDS: Final = 800
 _LAST_BYTES: Final = 16384
@@ -123,7 +124,7 @@ def _room(folder: Path, interpreter: Path, model: Path) -> Room:
     """Make the folders of a run: the rows, which the model may read, and its own."""
     for name in ("rows", "own", "root"):
         (folder / name).mkdir()
-    read = [*sandbox.interpreter_files(interpreter), _CHILD, _LOADER, model.resolve(), folder / "rows"]
+    read = [*sandbox.interpreter_files(interpreter), _PACKAGE, model.resolve(), folder / "rows"]
     return Room(read=read, own=folder / "own", root=folder / "root")
 
 
