@@ -23,7 +23,8 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cd4ml.checks.drift import MODERATE, SIGNIFICANT, Limits, drift_checks  # noqa: E402
+from cd4ml.checks.drift import drift_checks  # noqa: E402
+from cd4ml.checks.drift_effects import MODERATE, SIGNIFICANT, Limits  # noqa: E402
 from cd4ml.data.cells import CategoryCells, Cells, NumberCells  # noqa: E402
 from cd4ml.data.grids import CELLS, Grid  # noqa: E402
 from cd4ml.metrics.feature_drift import feature_drift  # noqa: E402

@@ -7,53 +7,20 @@ that reaches its band. Either alone misleads: a million rows make everything sig
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from cd4ml.checks.drift_effects import INDEX, MODERATE, SIGNIFICANT, Limits, effects, severity, worst_band
 from cd4ml.metrics.feature_drift import FeatureDrift
 from cd4ml.metrics.multiplicity import benjamini_hochberg, holm
 from cd4ml.report import Check, Status
 
 CORRECTIONS: Final = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 _NAMES: Final = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
-MODERATE, SIGNIFICANT, MISSING, UNSEEN = (
-    "moderate-drift",
-    "significant-drift",
-    "missing-rate-changed",
-    "unseen-categories",
-)
+MISSING, UNSEEN = "missing-rate-changed", "unseen-categories"
 # From this share of different values on, in both samples, a column of categories names rows.
 _IDENTIFIER: Final = 0.9
 # With more of the rows in categories that are taken together, too little was compared to call it no drift.
 _MOST_POOLED: Final = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What the user allows.
-
-    Attributes:
-        moderate, significant: bands of the population stability index.
-        moderate_distance, significant_distance: bands of the Kolmogorov-Smirnov distance of numbers.
-        maximum_missing_change: largest change in the share of rows without a usable value.
-        maximum_unseen: largest share of rows in categories that the reference does not have.
-        alpha: chance of any false alarm, over all features.
-        correction: `holm` or `benjamini-hochberg`.
-        fail_on_moderate: whether moderate drift blocks.
-        show_values: whether messages may name categories.
-    """
-
-    moderate: float = 0.10
-    significant: float = 0.25
-    moderate_distance: float = 0.08
-    significant_distance: float = 0.20
-    maximum_missing_change: float = 0.05
-    maximum_unseen: float = 0.01
-    minimum_rows: int = 100
-    alpha: float = 0.05
-    correction: str = "holm"
-    fail_on_moderate: bool = False
-    show_values: bool = False
 
 
 def drift_checks(features: Sequence[FeatureDrift], limits: Limits, *, named: Collection[str] = ()) -> list[Check]:
@@ -67,6 +34,7 @@ def drift_checks(features: Sequence[FeatureDrift], limits: Limits, *, named: Col
         for feature in features
         for kind, test in (
             ("values", feature.test),
+            ("index", feature.index_test),
             ("missing", feature.missing_test),
             ("unseen", feature.unseen_test),
         )
@@ -78,7 +46,8 @@ def drift_checks(features: Sequence[FeatureDrift], limits: Limits, *, named: Col
     for feature in features:
         name = feature.name
         if name not in aside:
-            checks.append(_distribution(feature, adjusted[name, "values"], limits))
+            of_values = adjusted[name, "values"]
+            checks.append(_distribution(feature, of_values, adjusted.get((name, "index"), of_values), limits))
         checks.append(_missing_rate(feature, adjusted[name, "missing"], limits))
         if feature.unseen_test is not None and not is_identifier(feature, limits):
             checks.append(_unseen(feature, adjusted[name, "unseen"], limits))
@@ -124,34 +93,44 @@ def worst_feature(features: Sequence[FeatureDrift], checks: Sequence[Check], lim
     return most.name if most else ""
 
 
-def band(feature: FeatureDrift, limits: Limits) -> str | None:
-    """Return the band of a feature's effect, `moderate-drift`, `significant-drift` or None, whatever its test says."""
-    distance = feature.ks.statistic if feature.ks else 0.0
-    index = feature.corrected_psi
-    if index > limits.significant or distance >= limits.significant_distance:
-        return SIGNIFICANT
-    return MODERATE if index >= limits.moderate or distance >= limits.moderate_distance else None
+def _distribution(feature: FeatureDrift, p_values: float, p_index: float, limits: Limits) -> Check:
+    """Decide on the distribution of one feature: its index and its distance, each by its own test.
 
-
-def severity(feature: FeatureDrift, limits: Limits) -> float:
-    """Return how far an effect reaches on the scale of its bands: 1 is where the significant one begins."""
-    distance = feature.ks.statistic / limits.significant_distance if feature.ks else 0.0
-    return max(feature.corrected_psi / limits.significant, distance)
-
-
-def _distribution(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
-    """Decide on the distribution of one feature."""
-    found = band(feature, limits)
-    real = p_value <= limits.alpha
-    few = min(feature.n_reference, feature.n_current)
+    Args:
+        p_values, p_index: adjusted, of the distance or the categories and of the index.
+    """
+    sizes = effects(feature, limits)
+    real = [size for size in sizes if (p_index if size.metric == INDEX else p_values) <= limits.alpha]
+    found = worst_band(real)
+    # The number that decides: of those that reach the verdict's band, the one that lies furthest out.
+    told = max((size for size in real if size.band == found) if found else sizes, key=lambda size: size.severity)
     shared: dict[str, Any] = {
         "id": f"drift:{feature.name}",
-        "metric": "population-stability-index",
-        "value": feature.corrected_psi,
-        "limit": limits.significant,
+        "metric": told.metric,
+        "value": told.value,
+        "limit": told.moderate if limits.fail_on_moderate else told.significant,
         "n": feature.n_current,
     }
-    text = f"{feature.name}: {_effect(feature)}; {_chance(feature.test.name, p_value, limits)}."
+    undecided = _undecided(feature, bool(found), shared, limits)
+    if undecided:
+        return undecided
+    text = f"{feature.name}: {_effect(feature)}; {_chance(feature, p_values, p_index, limits)}."
+    if found is None:
+        words = "no drift" if worst_band(sizes) is None else "a difference of a size that chance explains"
+        return Check(**shared, status=Status.PASSED, message=f"{text} That is {words}.")
+    if found == MODERATE:
+        status = Status.FAILED if limits.fail_on_moderate else Status.PASSED
+        message, advice = f"{text} Moderate drift: flagged for retraining.", "Plan a retraining; look at the feature."
+    else:
+        status = Status.FAILED
+        message = f"{text} Significant drift."
+        advice = "Look for a change in how the feature is made first; if the change is real, retrain on recent data."
+    return Check(**shared, status=status, reason=found, message=message, advice=advice)
+
+
+def _undecided(feature: FeatureDrift, found: bool, shared: Mapping[str, Any], limits: Limits) -> Check | None:
+    """Return the check of a feature that too little is known of to decide; None if there is enough."""
+    few = min(feature.n_reference, feature.n_current)
     if few < limits.minimum_rows:
         return Check(
             **shared,
@@ -169,19 +148,7 @@ def _distribution(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
             f"different values in {feature.n_reference:,} rows of the reference.",
             advice="Name columns of categories or numbers in `features`, or leave it out by `exclude`.",
         )
-    if feature.pooled > _MOST_POOLED and not (found and real):
-        return _too_rare(feature, shared)
-    if found is None or not real:
-        words = "no drift" if found is None else "a difference of a size that chance explains"
-        return Check(**shared, status=Status.PASSED, message=f"{text} That is {words}.")
-    if found == MODERATE:
-        status = Status.FAILED if limits.fail_on_moderate else Status.PASSED
-        message, advice = f"{text} Moderate drift: flagged for retraining.", "Plan a retraining; look at the feature."
-    else:
-        status = Status.FAILED
-        message = f"{text} Significant drift."
-        advice = "Look for a change in how the feature is made first; if the change is real, retrain on recent data."
-    return Check(**shared, status=status, reason=found, message=message, advice=advice)
+    return _too_rare(feature, shared) if feature.pooled > _MOST_POOLED and not found else None
 
 
 def _too_rare(feature: FeatureDrift, shared: Mapping[str, Any]) -> Check:
@@ -207,14 +174,16 @@ def _effect(feature: FeatureDrift) -> str:
     return f"{index}, Jensen-Shannon distance {feature.jensen_shannon:.4f}"
 
 
-def _chance(test: str, p_value: float, limits: Limits) -> str:
-    """Return the test's result for people."""
-    return f"{test} p = {p_value:.2g} after {_NAMES[limits.correction]}"
+def _chance(feature: FeatureDrift, p_values: float, p_index: float, limits: Limits) -> str:
+    """Return the tests' results for people."""
+    index = f", {feature.index_test.name} p = {p_index:.2g}" if feature.index_test else ""
+    return f"{feature.test.name} p = {p_values:.2g}{index} after {_NAMES[limits.correction]}"
 
 
 def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
     """Decide on the change in rows without a usable value."""
     change = abs(feature.missing_current - feature.missing_reference)
+    limits = limits.of(feature.name)
     failed = change > limits.maximum_missing_change and p_value <= limits.alpha
     return Check(
         id=f"missing-rate:{feature.name}",
@@ -232,6 +201,7 @@ def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
 
 def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
     """Decide on the rows in categories that the reference does not have, by a test of their own."""
+    limits = limits.of(feature.name)
     beyond, real = feature.unseen > limits.maximum_unseen, p_value <= limits.alpha
     failed = beyond and real
     number = len(feature.unseen_categories)

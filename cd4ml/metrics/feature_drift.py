@@ -34,6 +34,7 @@ class FeatureDrift:
         kind: `numeric` or `categorical`.
         n_reference, n_current: rows with a usable value.
         psi: population stability index as it is usually computed; `bias` is what it shows on average without drift.
+        test: that of the distance (numbers) or of the categories; index_test: that of the index, of numbers.
         ks: numeric features; g, jensen_shannon and all that follows: categorical.
         unseen: share of current rows in categories that the reference does not hold, with a test of its own;
             `unseen_expected` is the share that chance explains.
@@ -53,6 +54,7 @@ class FeatureDrift:
     missing_reference: float
     missing_current: float
     missing_test: Test
+    index_test: Test | None = None
     ks: Distance | None = None
     g: Test | None = None
     jensen_shannon: float | None = None
@@ -102,6 +104,7 @@ def _numbers(name: str, reference: NumberCells, current: NumberCells, bins: int)
         bias=psi_bias(len(starts), reference.n, current.n),
         bins=len(starts),
         test=ks_test(distance, reference.n, current.n),
+        index_test=chi_square(*binned),
         ks=distance,
         **_missing(reference, current),
     )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
-from cd4ml.stages.drift_options import OnModerate, Options, Task, check_options, is_model, is_profile
+from cd4ml.stages.drift_options import OnModerate, Options, Task, check_options, feature_limits, is_model, is_profile
 from cd4ml.stages.drift_report import drift_word, nothing_usable, numbers_of, sampled, summary_of, with_reason
 
 if TYPE_CHECKING:
-    from cd4ml.checks.drift import Limits
+    from cd4ml.checks.drift_effects import Limits
     from cd4ml.data.cells import Cells
     from cd4ml.data.profile import Profile
     from cd4ml.data.sources import Source
@@ -203,10 +204,11 @@ def _report(
     digest: InputDigest,
 ) -> Report:
     """Decide on what was counted."""
-    from cd4ml.checks.drift import MODERATE, SIGNIFICANT, UNSEEN, drift_checks, identifiers, severity, worst_feature
+    from cd4ml.checks.drift import UNSEEN, drift_checks, identifiers, worst_feature
+    from cd4ml.checks.drift_effects import MODERATE, SIGNIFICANT, severity
     from cd4ml.metrics.feature_drift import feature_drift
 
-    limits = _limits(options)
+    limits = _limits(options, counted)
     compared: list[FeatureDrift] = []
     checks: list[Check] = sampled(options, source is None)
     for name, cells in counted.items():
@@ -253,20 +255,30 @@ def _report(
     )
 
 
-def _limits(options: Options) -> Limits:
-    """Return the limits that the options set."""
-    from cd4ml.checks.drift import Limits
+def _limits(options: Options, compared: Collection[str]) -> Limits:
+    """Return the limits that the options set; refuse those of features that are not compared."""
+    from cd4ml.checks.drift_effects import Limits
 
-    return Limits(
-        moderate=options.moderate,
-        significant=options.significant,
-        moderate_distance=options.moderate_distance,
-        significant_distance=options.significant_distance,
-        maximum_missing_change=options.maximum_missing_change,
-        maximum_unseen=options.maximum_unseen,
+    limits = {name.replace("-", "_"): limit for name, limit in feature_limits(options).items()}
+    own = list(dict.fromkeys(feature for limit in limits.values() for feature in limit.own))
+    problems = [
+        f"{name.replace('_', '-')}: `{feature}` is not compared{nearest(feature, compared)}"
+        for name, limit in limits.items()
+        for feature in limit.own
+        if feature not in compared
+    ]
+    if problems:
+        raise OptionsError(problems)
+    of_all: dict[str, Any] = {name: limit.others for name, limit in limits.items()}
+    every = Limits(
+        **of_all,
         minimum_rows=options.minimum_rows,
         alpha=options.alpha,
         correction=str(options.correction),
         fail_on_moderate=options.on_moderate is OnModerate.FAIL,
         show_values=options.include_values,
     )
+    of_own: dict[str, dict[str, Any]] = {
+        feature: {name: limit.of(feature) for name, limit in limits.items()} for feature in own
+    }
+    return replace(every, own={feature: replace(every, **values) for feature, values in of_own.items()})

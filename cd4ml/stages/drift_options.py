@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError
-from cd4ml.options import option
+from cd4ml.options import OTHERS, Limit, option
+
+PER_FEATURE: Final = (
+    "moderate",
+    "significant",
+    "moderate_distance",
+    "significant_distance",
+    "maximum_missing_change",
+    "maximum_unseen",
+)
 
 
 class OnModerate(StrEnum):
@@ -54,19 +65,30 @@ class Options(TableOptions):
     categorical: tuple[str, ...] = option(
         "Columns of numbers that are categories; texts and booleans always are.", example="postcode"
     )
-    moderate: float = option("PSI from which drift is moderate.", default=0.10)
-    significant: float = option("PSI above which drift is significant and blocks.", default=0.25)
-    moderate_distance: float = option("Kolmogorov-Smirnov distance from which drift is moderate.", default=0.08)
-    significant_distance: float = option("Kolmogorov-Smirnov distance from which drift is significant.", default=0.20)
+    moderate: Limit = option(
+        "PSI from which drift is moderate. This and the limits below: a number for all features, and `feature=number` "
+        "for single ones; in YAML `*` stands for the others, which else keep the default.",
+        default=Limit(others=0.10),
+        example="0.1, city=0.2",
+    )
+    significant: Limit = option("PSI above which drift is significant and blocks.", default=Limit(others=0.25))
+    moderate_distance: Limit = option(
+        "Kolmogorov-Smirnov distance from which drift is moderate.", default=Limit(others=0.08)
+    )
+    significant_distance: Limit = option(
+        "Kolmogorov-Smirnov distance from which drift is significant.", default=Limit(others=0.20)
+    )
     on_moderate: OnModerate = option(
         "What moderate drift does: `warn` passes and asks for retraining, `fail` blocks.", default=OnModerate.WARN
     )
     bins: int = option("Quantile bins of the reference for the PSI of numbers.", default=10)
-    maximum_missing_change: float = option(
-        "Largest allowed change in the share of rows without a usable value.", default=0.05
+    maximum_missing_change: Limit = option(
+        "Largest allowed change in the share of rows without a usable value.", default=Limit(others=0.05)
     )
-    maximum_unseen: float = option(
-        "Largest allowed share of rows in categories that the reference does not have.", default=0.01
+    maximum_unseen: Limit = option(
+        "Largest allowed share of rows in categories that the reference does not have.",
+        default=Limit(others=0.01),
+        example="0.01, merchant=0.2",
     )
     minimum_rows: int = option("Usable values of a feature below which nothing is decided.", default=100)
     alpha: float = option("Chance of any false alarm, over all features.", default=0.05)
@@ -97,14 +119,9 @@ class Options(TableOptions):
 def check_options(options: Options) -> None:
     """Refuse limits that decide nothing, and options that contradict each other."""
     problems = []
-    for name in ("moderate", "moderate_distance", "alpha", "maximum_missing_change", "maximum_unseen"):
-        if not 0 <= getattr(options, name) < 1:
-            problems.append(f"{name.replace('_', '-')} must be at least 0 and below 1, got {getattr(options, name):g}")
-    if options.alpha == 0:
-        problems.append("alpha must be above 0, got 0")
-    for low, high in (("moderate", "significant"), ("moderate_distance", "significant_distance")):
-        if getattr(options, high) < getattr(options, low):
-            problems.append(f"{high.replace('_', '-')} must not be below {low.replace('_', '-')}")
+    if not 0 < options.alpha < 1:
+        problems.append(f"alpha must be above 0 and below 1, got {options.alpha:g}")
+    problems += _limit_problems(options)
     problems += [
         f"{name.replace('_', '-')} must be at least {least}, got {getattr(options, name)}"
         for name, least in (("bins", 2), ("minimum_rows", 2), ("windows", 1), ("sample_every", 1))
@@ -125,6 +142,33 @@ def check_options(options: Options) -> None:
         problems.append("label needs the rows of the reference: set reference to a table, not to a profile")
     if problems:
         raise OptionsError(problems)
+
+
+def feature_limits(options: Options) -> dict[str, Limit]:
+    """Return the limits that features may have of their own, by option."""
+    limits = {name: getattr(options, name) for name in PER_FEATURE}
+    return {name.replace("_", "-"): limit for name, limit in limits.items()}
+
+
+def _limit_problems(options: Options) -> Iterable[str]:
+    """Yield limits that decide nothing, or contradict each other."""
+    limits = feature_limits(options)
+    for name in ("moderate", "moderate-distance", "maximum-missing-change", "maximum-unseen"):
+        for feature, value in limits[name].values.items():
+            if not 0 <= value < 1:
+                yield f"{name}{_of(feature)} must be at least 0 and below 1, got {value:g}"
+    for low, high in (("moderate", "significant"), ("moderate-distance", "significant-distance")):
+        for feature in dict.fromkeys([*limits[low].values, *limits[high].values]):
+            least, most = limits[low].of(feature) or 0.0, limits[high].of(feature) or 0.0
+            if most < least:
+                yield f"{high}{_of(feature)} must not be below {low}"
+            elif not most > 0:
+                yield f"{high}{_of(feature)} must be above 0"
+
+
+def _of(feature: str) -> str:
+    """Return the words that say which feature a limit is of; none for that of all others."""
+    return "" if feature == OTHERS else f" of {feature}"
 
 
 def is_profile(reference: str) -> bool:

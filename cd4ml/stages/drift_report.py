@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cd4ml.report import Check, Status, headline
 
 if TYPE_CHECKING:
-    from cd4ml.checks.drift import Limits
+    from cd4ml.checks.drift_effects import Limits
     from cd4ml.data.cells import Cells
     from cd4ml.metrics.feature_drift import FeatureDrift
     from cd4ml.stages.drift_options import Options
@@ -47,7 +47,8 @@ def nothing_usable(name: str, reference: Cells, current: Cells) -> Check | None:
 
 def numbers_of(feature: FeatureDrift, limits: Limits) -> dict[str, Any]:
     """Return a feature's numbers for the report."""
-    from cd4ml.checks.drift import band, is_compared
+    from cd4ml.checks.drift import is_compared
+    from cd4ml.checks.drift_effects import band
 
     numbers = asdict(feature)
     del numbers["name"], numbers["unseen_categories"]

@@ -117,3 +117,69 @@ def test_worst_feature__is_one_that_drifted(drift: Drift) -> None:
     gaps = customers(seed=2).astype({"age": "Int64"})
     gaps.loc[:300, "age"] = None
     assert drift(customers(), gaps).report["outputs"]["worst-feature"] == "age"
+
+
+def test_index_of_numbers__has_a_test_of_its_own(drift: Drift) -> None:
+    """Numbers that crowd together move no quantile far enough for Kolmogorov and Smirnov at 150 rows, but they fill
+    other bins: the index decides by the test of its bins."""
+    rng = np.random.default_rng(3)
+    reference, current = rng.normal(0, 1, 150), np.where(rng.random(150) < 0.5, -0.55, 0.55) * rng.normal(1, 0.1, 150)
+    run = drift(pd.DataFrame({"x": reference}), pd.DataFrame({"x": current}), "--significant-distance", "0.9")
+
+    found = by_id(run)["drift:x"]
+    assert (run.code, found["metric"], found["reason"]) == (1, "population-stability-index", "significant-drift")
+    assert "chi-square p" in found["message"] and found["value"] > found["limit"]
+
+
+def test_check__shows_the_number_that_decides(drift: Drift) -> None:
+    """A shift that only the distance calls significant is shown with the distance and its limit, beyond it."""
+    current = customers(seed=2)
+    run = drift(customers(), current.assign(income=current["income"] + 5.5))
+
+    found = by_id(run)["drift:income"]
+    assert (found["metric"], found["limit"], found["status"]) == ("kolmogorov-smirnov-distance", 0.2, "failed")
+    assert found["value"] >= 0.2
+    moderate = by_id(drift(customers(), current.assign(income=current["income"] + 3.0), "--on-moderate", "fail"))
+    assert (moderate["drift:income"]["status"], moderate["drift:income"]["limit"]) == ("failed", 0.08)
+    assert moderate["drift:income"]["value"] >= 0.08
+
+
+@pytest.mark.parametrize(
+    ("option", "shift"),
+    [
+        ("significant-distance", {"income": 10.0}),
+        ("maximum-unseen", {"city": 60}),
+        ("maximum-missing-change", {"gaps": 200}),
+    ],
+)
+def test_limits_of_features(drift: Drift, option: str, shift: dict[str, float]) -> None:
+    """A feature with a mild limit of its own passes what blocks in any other, and a strict one blocks."""
+    current = customers(seed=2)
+    current["income"] += shift.get("income", 0.0)
+    current.loc[current.index[: int(shift.get("city", 0))], "city"] = "new"
+    current.loc[current.index[: int(shift.get("gaps", 0))], "income"] = np.nan
+    name = "city" if "city" in shift else "income"
+    mild = ("--significant", f"{name}=9") if "income" in shift else ()
+
+    assert drift(customers(), current).code == 1
+    run = drift(customers(), current, f"--{option}", f"{name}=0.9", *mild)
+    assert run.code == 0
+    assert run.report["options"][option][name] == 0.9
+    strict = {"significant-distance": 0.1, "maximum-unseen": 0.02, "maximum-missing-change": 0.05}[option]
+    assert drift(customers(), current, f"--{option}", f"0.9,{name}={strict}").code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--maximum-unseen", "citty=0.5"), "maximum-unseen: `citty` is not compared (did you mean `city`?)"),
+        (("--moderate", "income=0.5"), "significant of income must not be below moderate"),
+        (("--maximum-missing-change", "income=1.5"), "maximum-missing-change of income must be at least 0 and below 1"),
+        (("--significant-distance", "age=0", "--moderate-distance", "age=0"), "must be above 0"),
+    ],
+)
+def test_limits_of_features__refused(drift: Drift, arguments: tuple[str, ...], said: str) -> None:
+    """Limits of features that are not compared, and limits that decide nothing, are refused by name."""
+    run = drift(customers(), customers(seed=2), *arguments)
+
+    assert run.code == 2 and said in run.report["summary"]

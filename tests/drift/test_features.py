@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cd4ml.checks.drift import Limits, band
+from cd4ml.checks.drift_effects import Limits, band
 from cd4ml.metrics.drift import Distance, Test
 from cd4ml.metrics.feature_drift import FeatureDrift
 from tests.conftest import Run
