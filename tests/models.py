@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cd4ml.errors import OptionsError
+from cd4ml.model_files import code_of
+
 
 def people(rows: int = 200, seed: int = 0) -> pd.DataFrame:
     """Return a table with whole numbers, doubles with gaps, texts and the label `approve`."""
@@ -38,6 +41,14 @@ def classifier(frame: pd.DataFrame) -> Any:
         (OneHotEncoder(handle_unknown="error"), ["city"]),
     )
     return make_pipeline(columns, LogisticRegression()).fit(frame[["age", "income", "city"]], frame["approve"])
+
+
+def brings_code(folder: Path) -> bool:
+    """Whether loading a model runs code of its own, which a test that wrote the code has to allow."""
+    try:
+        return bool(code_of(folder))
+    except OptionsError:
+        return False
 
 
 REQUIREMENTS = ["mlflow==3.17.2", "scikit-learn==1.9.1", "pandas==3.1.1", "numpy==2.4.6", "cloudpickle==3.1.3"]

@@ -17,8 +17,8 @@ PORT: Final = 8080
 USER: Final = 65532  # "nonroot", as distroless images number it
 PYTHON: Final = "/opt/venv/bin/python3"
 ENTRYPOINT: Final = (PYTHON, "-m", "cd4ml.serving")
-# The gateway and the two light modules that it imports.
-_CODE: Final = ("__init__.py", "errors.py", "data/__init__.py", "data/digests.py", "serving/*.py")
+# The gateway and the light modules that it imports.
+CODE: Final = ("__init__.py", "errors.py", "data/__init__.py", "data/digests.py", "model_files/*.py", "serving/*.py")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]{1,100}")
 
@@ -58,6 +58,7 @@ class Service:
     version: str | None
     sha256: str
     positive_label: str | None
+    allow_code: bool = False
 
 
 def write_context(folder: Path, *, dockerfile: str, requirements: str, model: Path, service: Service) -> None:
@@ -70,7 +71,7 @@ def write_context(folder: Path, *, dockerfile: str, requirements: str, model: Pa
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
     app = folder / "app"
-    for pattern in _CODE:
+    for pattern in CODE:
         for source in sorted(_PACKAGE.glob(pattern)):
             target = app / "cd4ml" / source.relative_to(_PACKAGE)
             target.parent.mkdir(parents=True, exist_ok=True)

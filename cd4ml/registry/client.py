@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 
 from cd4ml.data.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.model_files import refuse_ways_out
 from cd4ml.process import end, start
 from cd4ml.report import ModelIdentity
 from cd4ml.wording import redacted
@@ -87,6 +88,7 @@ def fetch(
             f"{uri}: no such folder with an MLflow model (a file MLmodel).",
             advice="A registered model is written models:/<name>@<alias> or models:/<name>/<version>.",
         )
+    refuse_ways_out(folder)
     return folder, ModelIdentity(uri=uri, sha256=folder_sha256(folder))
 
 
@@ -101,6 +103,7 @@ def _fetch_registered(
     folder = Path(downloaded["path"])
     if not (folder / "MLmodel").is_file():
         raise UnavailableError(f"{uri}: what the registry serves is no MLflow model: it has no file MLmodel.")
+    refuse_ways_out(folder)
     identity = ModelIdentity(
         uri=uri,
         sha256=folder_sha256(folder),

@@ -1,8 +1,9 @@
 """Score rows with a model. Runs in the model's environment, without the rest of cd4ml.
 
 Arguments: the file that loads models (cd4ml/serving/model.py), the model's folder, the positive label ("" for the
-model's own), where the seconds of repeated predictions of the first rows go (JSON; "" for no repeats), and then for
-each table the rows (Parquet) and where their predictions go (Parquet).
+model's own), `allow-code` if it may run code of its own ("" if not), where the seconds of repeated predictions of the
+first rows go (JSON; "" for no repeats), and then for each table the rows (Parquet) and where their predictions go
+(Parquet).
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ _REPEATS = 5
 _SECONDS = 30.0
 
 
-def main(loader: str, folder: str, positive_label: str, times: str, *tables: str) -> int:
+def main(loader: str, folder: str, positive_label: str, allow_code: str, times: str, *tables: str) -> int:
     """Load, predict, write; say in one line on standard error what went wrong."""
     import pandas as pd
 
     model = _import(loader)
     try:
-        loaded = model.load(folder, positive_label=positive_label or None)
+        loaded = model.load(folder, positive_label=positive_label or None, allow_code=bool(allow_code))
         for rows, predictions in zip(tables[::2], tables[1::2], strict=True):
             _predict(loaded, pd.read_parquet(rows)).to_parquet(predictions, index=False)
     except (model.ModelError, model.RowsError) as error:
@@ -57,7 +58,7 @@ def _repeated(loaded: Any, table: Any) -> list[float]:
 
 
 def _import(path: str) -> ModuleType:
-    """Import the gateway's module of that path, and with it nothing but the modules beside it.
+    """Import the gateway's module of that path, and with it nothing but modules of cd4ml.
 
     The environment has no cd4ml; a package without contents stands for it, so that not even a search path is changed.
     """

@@ -81,6 +81,7 @@ def score(
     tables: Sequence[pd.DataFrame],
     *,
     positive_label: str | None,
+    allow_code: bool,
     limits: Limits,
     context: Context,
     repeat: bool = False,
@@ -89,6 +90,7 @@ def score(
 
     Args:
         tables: each of shape (n, k), the model's input columns among others.
+        allow_code: whether the model may run code of its own when it is loaded.
         repeat: whether to predict the first again and again, to see how long it takes.
 
     Raises:
@@ -104,7 +106,8 @@ def score(
         for rows, path in zip(tables, given, strict=True):
             _write(rows, path)
         times = room.own / "seconds.json" if repeat else None
-        arguments = [_LOADER, model.resolve(), positive_label or "", times or ""]
+        code = "allow-code" if allow_code else ""
+        arguments = [_LOADER, model.resolve(), positive_label or "", code, times or ""]
         arguments += [path for pair in zip(given, made, strict=True) for path in pair]
         # Nothing compiled is kept: a model's own folder must not change, and the environment is compiled already.
         command = [str(interpreter), "-I", "-B", str(_CHILD), *map(str, arguments)]

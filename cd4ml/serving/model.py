@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cd4ml.errors import OptionsError
+from cd4ml.model_files import code_of
 from cd4ml.serving.columns import TYPES, Column, RowsError, plain, prepare
 
 __all__ = ["Column", "Model", "ModelError", "RowsError", "load"]
@@ -97,21 +99,24 @@ class Model:
         return found.set_axis(names, axis=1)
 
 
-def load(folder: Path | str, *, positive_label: str | None = None) -> Model:
+def load(folder: Path | str, *, positive_label: str | None = None, allow_code: bool = False) -> Model:
     """Load the MLflow model in a folder.
 
     Args:
         positive_label: class whose probability is the score, written as text. Default: the greater of two classes
             (`classes_[1]`, as scikit-learn orders them).
+        allow_code: load it even if that runs code of its own.
 
     Raises:
-        ModelError: MLflow cannot read the folder, the model takes tensors, or it does not know `positive_label`.
+        ModelError: loading it would run code that is not allowed, MLflow cannot read the folder, the model takes
+            tensors, or it does not know `positive_label`.
     """
     from mlflow import pyfunc
     from mlflow.exceptions import MlflowException
 
     if not (Path(folder) / "MLmodel").is_file():
         raise ModelError(f"{folder} is not an MLflow model: it has no file MLmodel")
+    _refuse_code(Path(folder), allow_code)
     try:
         loaded = pyfunc.load_model(str(folder))
     except MlflowException as error:
@@ -152,6 +157,16 @@ def _accept_gaps(loaded: Any) -> None:
 
     parameters = loaded.metadata.get_params_schema()
     loaded.metadata.signature = ModelSignature(params=parameters) if parameters else None
+
+
+def _refuse_code(folder: Path, allowed: bool) -> None:
+    """Look at the files directly before MLflow loads them."""
+    try:
+        code = code_of(folder)
+    except OptionsError as error:
+        raise ModelError(str(error)) from error
+    if code and not allowed:
+        raise ModelError(f"loading it would run code, which is not allowed: {'; '.join(code[:5])}")
 
 
 def _native(loaded: Any) -> Any:

@@ -20,6 +20,8 @@ from cd4ml.serving import answers
 from cd4ml.serving.model import Column, Model, ModelError, load
 
 _LOG: Final = logging.getLogger("uvicorn.error")
+# Beside this code in the image: SERVICE_FILE, which a pod may set, cannot allow what the build did not.
+_BUILT: Final = Path(__file__).resolve().parents[2] / "service.json"
 # What a model raises on values that it cannot handle; anything else is a defect of the model or of its environment.
 REFUSALS: Final = (ValueError, TypeError, LookupError, ArithmeticError)
 _BLANK: Final[dict[str | None, Any]] = {"boolean": False, "string": "", "datetime": "2000-01-01T00:00:00"}
@@ -74,7 +76,7 @@ class State:
         """Verify the model, load it and call it once; afterwards the gateway is ready or has failed."""
         try:
             self._verify()
-            model = load(self.folder, positive_label=self.service.positive_label)
+            model = load(self.folder, positive_label=self.service.positive_label, allow_code=self._code_allowed())
             self.warm_up = warm_up(model)
         except (
             ModelError,
@@ -99,6 +101,16 @@ class State:
         found = folder_sha256(self.folder)
         if found != self.service.sha256:
             raise ModelError(f"the model's files have the digest {found}, not {self.service.sha256}")
+
+    def _code_allowed(self) -> bool:
+        """Whether the image was built to run code of this very model."""
+        try:
+            built = json.loads(_BUILT.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return False
+        return (
+            isinstance(built, dict) and built.get("allow_code") is True and built.get("sha256") == self.service.sha256
+        )
 
     def version(self) -> dict[str, Any]:
         """Return what runs here, and which columns it takes."""

@@ -96,6 +96,9 @@ class Options(TableOptions):
     startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0)
     build_network: Network = option("Network of the build's commands.", default=Network.DEFAULT)
     extra_ca: str | None = option("Certificates that the build trusts as well; they do not get into the image.")
+    allow_code: bool = option(
+        "Allow a model that runs code of its own when it is loaded; the report says what it is.", default=False
+    )
     tracking_uri: str | None = option(
         "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
     )
@@ -155,6 +158,8 @@ def run(options: Options, context: Context) -> Report:
         reference = _tagged(reference, candidate)
         state = _Run(options=options, candidate=candidate, plan=_plan(options, reference, engine.name))
         context.save(_unfinished(state))
+        if not _may_load(state, model):
+            return state.report(f"{state.checks[-1].message} Nothing was built.")
         image = _build(state, reference, model, scratch, engine, context)
         if image is None:
             return state.report("The image could not be built; nothing was pushed.")
@@ -223,6 +228,18 @@ def _unfinished(state: _Run) -> Report:
     return replace(state.report("The run did not finish."), checks=(*state.checks, check))
 
 
+def _may_load(state: _Run, model: Path) -> bool:
+    """Note what would run when the model is loaded, and return whether it may be."""
+    from cd4ml.checks.model_code import of_code
+    from cd4ml.model_files import code_of
+
+    found = code_of(model)
+    state.checks.append(of_code(found, allowed=state.options.allow_code))
+    if found:
+        state.details["code"] = found
+    return state.good
+
+
 def _build(
     state: _Run, reference: Reference, model: Path, scratch: Path, engine: Engine, context: Context
 ) -> Image | None:
@@ -244,6 +261,7 @@ def _build(
         version=state.candidate.version,
         sha256=state.candidate.sha256,
         positive_label=options.positive_label,
+        allow_code="code" in state.details,
     )
     dockerfile.write_context(folder, dockerfile=text, requirements=lock, model=model, service=service)
     state.details |= {"dockerfile": text, "engine": engine.name, "image": str(reference)}
@@ -338,6 +356,7 @@ def _labels(state: _Run) -> dict[str, str]:
         MODEL_LABEL: candidate.sha256,
         "io.cd4ml.model.name": _service_name(candidate),
         "io.cd4ml.model.version": candidate.version or "",
+        "io.cd4ml.model.allow-code": "true" if "code" in state.details else "",
         "org.opencontainers.image.base.name": base["reference"],
         "org.opencontainers.image.base.digest": base["digest"] or "",
     }

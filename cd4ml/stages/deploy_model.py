@@ -57,6 +57,9 @@ class Options(declaration.Options):
     tracking_uri: str | None = option(
         "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
     )
+    allow_code: bool = option(
+        "Deploy a model that runs code of its own when it is loaded, as build-image allowed it.", default=False
+    )
     redeploy: bool = option(
         "Deploy even if a newer commit's image is deployed, or this image was taken back.", default=False
     )
@@ -70,12 +73,15 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: the repository cannot be reached or refuses the push.
     """
     from cd4ml.evidence.baseline import reported, unmoved
+    from cd4ml.evidence.model_code import code_check
     from cd4ml.evidence.verify import verify_all
 
     _check_options(options)
     commit = context.checkout.head()
     checks, about = verify_all(Path(options.reports), options.required_stages, commit)
     checks.append(_image_check(options, about))
+    if about.image:
+        checks.append(code_check(Path(options.reports), allowed=options.allow_code))
     report = Report(
         stage=STAGE,
         checks=checks,

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from cd4ml.checks.model_code import of_code
 from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest, option
@@ -81,6 +82,9 @@ class Options(TableOptions):
     )
     bootstrap: bool = option("Allow that there is no production model yet; the report says so.", default=False)
     allow_same_model: bool = option("Allow candidate and production to be the same files.", default=False)
+    allow_code: bool = option(
+        "Allow models that run code of their own when they are loaded; the report says what it is.", default=False
+    )
     tracking_uri: str | None = option(
         "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
     )
@@ -116,7 +120,10 @@ def run(options: Options, context: Context) -> Report:
             if production
             else [of_first_release(options)]
         )
-        if checks[0].status is not Status.PASSED:  # minutes of scoring would change nothing
+        code = {"candidate": _code(candidate), **({"production": _code(production)} if production else {})}
+        checks += [of_code(found, allowed=options.allow_code, name=name) for name, found in code.items()]
+        scored.code = {name: found for name, found in code.items() if found}
+        if any(check.status is not Status.PASSED for check in checks):  # minutes of scoring would change nothing
             return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
         # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
         theirs = scored.predictions("production", production, {TEST: test})[0] if production else None
@@ -159,7 +166,11 @@ def _report(
         checks=checks,
         summary=summary(checks, rows, production is not None),
         metrics={"rows": rows, "size_bytes": {"candidate": candidate.size, **others}},
-        details={"locks": scored.locks, "isolation": scored.isolation},
+        details={
+            "locks": scored.locks,
+            "isolation": scored.isolation,
+            **({"code": scored.code} if scored.code else {}),
+        },
         measured=scored.measured,
         inputs=inputs,
         candidate=candidate.identity,
@@ -198,6 +209,13 @@ def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched,
             if options.bootstrap:
                 return candidate, None
             raise MissingModelError(error.message, advice="For a first release set bootstrap: true.") from error
+
+
+def _code(model: _Fetched) -> list[str]:
+    """Return what would run when a model is loaded, in words."""
+    from cd4ml.model_files import code_of
+
+    return code_of(model.folder)
 
 
 def _table(place: Place, options: Options) -> pd.DataFrame:
@@ -276,6 +294,7 @@ class _Scoring:
         self.checks: list[Check] = []
         self.locks: dict[str, str] = {}
         self.isolation: dict[str, Any] = {}
+        self.code: dict[str, list[str]] = {}
         self.measured: dict[str, Any] = {}
         self.tables: dict[str, str] = {}
 
@@ -305,6 +324,7 @@ class _Scoring:
             model.folder,
             [rows.drop(columns=list({options.target, *options.exclude})) for rows in tables.values()],
             positive_label=options.positive_label,
+            allow_code=options.allow_code,
             limits=Limits(
                 seconds=options.timeout,
                 memory=options.memory_limit,

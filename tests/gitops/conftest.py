@@ -13,6 +13,7 @@ import pytest
 from tests.gitops.test_manifest import HELM
 
 REQUIRED = ("check-code", "validate-data", "evaluate-model", "audit-fairness", "build-image")
+CHECKS = {"build-image": "model-code"}
 MODEL = "c" * 64
 IMAGE = "ghcr.io/owner/credit@sha256:" + "b" * 64
 
@@ -86,7 +87,7 @@ def evidence(tmp_path: Path) -> Callable[..., None]:
                 "status": "passed",
                 "source": {"git_sha": commit},
                 "candidate": {"uri": "models:/credit/1", "sha256": MODEL} if about_model else None,
-                "checks": [{"id": "x", "status": "passed", "message": "Fine."}],
+                "checks": [{"id": CHECKS.get(name, "x"), "status": "passed", "message": "Fine."}],
                 "outputs": {"image": IMAGE} if name == "build-image" else {},
             }
             if name == changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import httpx
 import pytest
 
 from cd4ml.data.digests import folder_sha256
+from cd4ml.image.dockerfile import CODE
 from tests import models
 from tests.conftest import ROOT, clean_environment
 
@@ -60,14 +62,26 @@ def free_port() -> int:
 def running(
     model: Path, scratch: Path, *, env: Mapping[str, str] | None = None, prefix: tuple[str, ...] = (), **service: Any
 ) -> Iterator[Gateway]:
-    """Start the gateway for a model folder, with more of an environment or behind a prefix; stop it by its id."""
+    """Start the gateway for a model folder as the image holds it, its service.json beside its code; stop it by its id.
+
+    Args:
+        env: more of an environment.
+        prefix: a command to start it with.
+        service: more of service.json; unless it says otherwise, code that a test gave to a model may run.
+    """
     port = free_port()
-    file = scratch / f"service-{port}.json"
+    app = scratch / f"app-{port}"
+    for pattern in CODE:
+        for source in (ROOT / "cd4ml").glob(pattern):
+            (app / source.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, app / source.relative_to(ROOT))
+    file = app / "service.json"
+    service.setdefault("allow_code", models.brings_code(model))
     file.write_text(json.dumps({"name": "loans", "version": "3", "sha256": folder_sha256(model), **service}))
     settings = {"MODEL_DIRECTORY": str(model), "SERVICE_FILE": str(file), "HOST": "127.0.0.1", "PORT": str(port)}
     process = subprocess.Popen(
         [*prefix, sys.executable, "-m", "cd4ml.serving"],
-        env=clean_environment(PYTHONPATH=str(ROOT), **settings, **(env or {})),
+        env=clean_environment(PYTHONPATH=str(app), **settings | dict(env or {})),
         cwd=scratch,
         stderr=subprocess.PIPE,
         text=True,

@@ -71,7 +71,7 @@ def test_columns_named_by_numbers_are_asked_for_by_texts(tmp_path: Path, example
 def test_columns_named_by_fractions_reach_a_function(tmp_path: Path) -> None:
     """A Python model gets its columns by the names that it was saved with, which here are fractions."""
     frame = pd.DataFrame([[1.0, 2.0]], columns=[0.5, 1.5])
-    model = load(own_model(tmp_path, frame, "return (model_input[0.5] - model_input[1.5]).to_numpy()"))
+    model = load(own_model(tmp_path, frame, "return (model_input[0.5] - model_input[1.5]).to_numpy()"), allow_code=True)
     assert model.predict(pd.DataFrame({"1.5": [1.0], "0.5": [4.0]}))[0].tolist() == [3.0]
 
 
@@ -80,7 +80,7 @@ def test_columns_named_by_numbers_are_scored(tmp_path: Path) -> None:
     model, rows, out = numbered(tmp_path), tmp_path / "rows.parquet", tmp_path / "out.parquet"
     pd.DataFrame({"2023": [1.0], "2024": [2.0]}).to_parquet(rows)
     child, loader = ROOT / "cd4ml" / "scoring" / "child.py", ROOT / "cd4ml" / "serving" / "model.py"
-    arguments = [str(child), str(loader), str(model), "", "0", "", str(rows), str(out)]
+    arguments = [str(child), str(loader), str(model), "", "", "", str(rows), str(out)]
     # A folder without cd4ml, as in the model's own environment.
     env = clean_environment(MLFLOW_ALLOW_PICKLE_DESERIALIZATION="true")
     subprocess.run([sys.executable, "-W", "ignore", *arguments], cwd=tmp_path, env=env, check=True)
@@ -119,7 +119,9 @@ def test_predictions_of_every_type_are_json(tmp_path: Path, answer: str, expecte
     """Times, durations, decimals and numpy's own values leave the gateway as JSON values of the same meaning."""
     from cd4ml.serving import answers
 
-    model = load(own_model(tmp_path, pd.DataFrame({"x": [1.0]}), f"n = len(model_input); return {answer}"))
+    model = load(
+        own_model(tmp_path, pd.DataFrame({"x": [1.0]}), f"n = len(model_input); return {answer}"), allow_code=True
+    )
     found = answers.pairs(model.predict(pd.DataFrame({"x": [1.0, 2.0]})))
     assert json.loads(json.dumps(found, allow_nan=False)) == [{"y_pred": expected, "y_score": None}] * 2
     assert type(found[0]["y_pred"]) is type(expected)

@@ -36,6 +36,7 @@ FORBIDDEN = {
     "data": {"cd4ml.github", "cd4ml.render", "cd4ml.cli", "cd4ml.stages", "cd4ml.checks"},
     "report": {"cd4ml.github", "cd4ml.render", "cd4ml.cli", "cd4ml.stages", "cd4ml.checks", "cd4ml.data"},
     "render": {"cd4ml.github", "cd4ml.cli", "cd4ml.stages", "cd4ml.checks", "cd4ml.data"},
+    "model_files": {f"cd4ml.{name}" for name in ("cli", "stages", "checks", "data", "report", "serving", "scoring")},
     "serving": {"cd4ml.github", "cd4ml.render", "cd4ml.cli", "cd4ml.stages", "cd4ml.checks", "cd4ml.report"},
 }
 

@@ -1,0 +1,57 @@
+"""What the reports say on code that a model runs when it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.checks.model_code import ALLOWED, MODEL_CODE
+from cd4ml.evidence.verify import read_report
+from cd4ml.report import Check, Status
+
+_BUILD: Final = "build-image"
+_SCORING: Final = "score-model"
+_CANDIDATE: Final = "candidate-code"
+
+
+def code_check(folder: Path, *, allowed: bool) -> Check:
+    """Check that a model which runs code of its own is deployed on purpose.
+
+    Args:
+        folder: where the reports lie; that of score-model may be missing.
+        allowed: deploy-model's `allow-code`.
+    """
+    built = _said(read_report(folder, _BUILD), MODEL_CODE)
+    if built is None:
+        return _failed(
+            "unknown-code",
+            f"The report of {_BUILD} does not say whether loading the model runs code of its own.",
+            f"Run {_BUILD} again with this version of cd4ml.",
+        )
+    scored = _said(read_report(folder, _SCORING), _CANDIDATE) if (folder / f"{_SCORING}.json").exists() else None
+    code = [check for check in (built, scored) if check and check.get("reason") == ALLOWED]
+    if not code:
+        return Check(id=MODEL_CODE, status=Status.PASSED, message="Loading the model runs no code of its own.")
+    said = str(code[0].get("message", ""))[:500]
+    if not allowed:
+        return _failed(
+            "runs-code", f"The model runs code of its own: {said}", "Set allow-code: true here as well if you trust it."
+        )
+    return Check(
+        id=MODEL_CODE, status=Status.PASSED, reason=ALLOWED, message=f"A model with code is deployed on purpose: {said}"
+    )
+
+
+def _said(report: Mapping[str, Any] | str, id: str) -> Mapping[str, Any] | None:
+    """Return a check that passed in a report, None if there is none."""
+    checks = report.get("checks") if isinstance(report, Mapping) else None
+    for check in checks if isinstance(checks, list) else []:
+        if isinstance(check, dict) and check.get("id") == id and check.get("status") == Status.PASSED:
+            return check
+    return None
+
+
+def _failed(reason: str, message: str, advice: str) -> Check:
+    """Return the check that blocks."""
+    return Check(id=MODEL_CODE, status=Status.FAILED, reason=reason, message=message, advice=advice)
