@@ -7,6 +7,8 @@ test data the numbers are about; a table without them can be judged, but not dep
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +21,7 @@ from cd4ml.data.tables import PARQUET, digest, read_table
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest
 from cd4ml.report import InputDigest, ModelIdentity
+from cd4ml.writing import unwritable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -233,8 +236,26 @@ def write_predictions(
         f"{_METADATA}{name}": json.dumps(asdict(origin), sort_keys=True) for name, origin in origins.items() if origin
     }
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata}), path)
+    # In one move: a half-written table would be one of fewer rows to whoever reads it next.
+    scratch = path.with_name(f".cd4ml-{secrets.token_hex(8)}")
+    with unwritable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata}), scratch)
+            os.replace(scratch, path)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+def is_predictions(path: Path) -> bool:
+    """Whether a file is a predictions table that score-model wrote."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return f"{_METADATA}candidate".encode() in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def _metadata(path: Path) -> dict[str, Any]:

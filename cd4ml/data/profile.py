@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +20,12 @@ from cd4ml.data.grids import Grid, Spacing
 from cd4ml.data.sources import Source
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.reading import text_file
+from cd4ml.writing import write_atomically
 
 VERSION: Final = "1"
 _ADVICE: Final = "Make the profile again from the reference data with `save-profile`."
 _LARGEST: Final = 200_000_000
+_KIND: Final = "cd4ml-reference-profile"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def to_json(profile: Profile) -> str:
     """Return the profile as JSON, with a digest of its own content."""
     content = {
         "schema_version": VERSION,
-        "kind": "cd4ml-reference-profile",
+        "kind": _KIND,
         "rows": profile.rows,
         "schema_sha256": profile.schema_sha256,
         "data_sha256": profile.data_sha256,
@@ -84,13 +85,15 @@ def write(path: Path, profile: Profile) -> None:
     Raises:
         UnavailableError: the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
+    write_atomically(path, to_json(profile))
+
+
+def is_profile(path: Path) -> bool:
+    """Whether a file is a profile of an earlier run."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(to_json(profile), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise UnavailableError(f"{path}: cannot be written: {error.strerror}.") from error
+        return bool(json.loads(text_file(path, most=_LARGEST)).get("kind") == _KIND)
+    except (ValueError, AttributeError, RecursionError, OptionsError, OSError):
+        return False
 
 
 def read(path: Path) -> Profile:
@@ -119,7 +122,7 @@ def from_json(text: str) -> Profile:
         ValueError, KeyError, TypeError, AttributeError: it is none; `read` says so in one message.
     """
     document = json.loads(text, parse_constant=_refuse)
-    if document.get("kind") != "cd4ml-reference-profile":
+    if document.get("kind") != _KIND:
         raise ValueError("another kind of document")
     if document["schema_version"] != VERSION:
         raise ValueError(f"version {document['schema_version']!r}; this is for version {VERSION!r}")

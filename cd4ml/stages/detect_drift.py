@@ -14,6 +14,7 @@ from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
 from cd4ml.stages.drift_options import OnModerate, Options, Task, check_options, feature_limits, is_model, is_profile
 from cd4ml.stages.drift_report import drift_word, nothing_usable, numbers_of, sampled, summary_of, with_reason
+from cd4ml.writing import result
 
 if TYPE_CHECKING:
     from cd4ml.checks.drift_effects import Limits
@@ -47,12 +48,13 @@ def run(options: Options, context: Context) -> Report:
 
     check_options(options)
     current = open_data(options.current, hashed=True, reading=options.reading) if options.current else None
+    place = _place_of_profile(options, context)
     context.progress(f"Counting the values of {options.reference}")
     reference, source, model = _reference(options, context)
-    if options.save_profile:
+    if place:
         from cd4ml.data import profile
 
-        profile.write(Path(options.save_profile), reference)
+        profile.write(place, reference)
     if current is None:
         return remarked(_saved(reference, options), options.reading)
     digest = current.digest("current")
@@ -78,6 +80,19 @@ def _reference(options: Options, context: Context) -> tuple[Profile, Source | No
         raise OptionsError(f"{options.reference} holds no rows")
     numbers, categories = _features(options, source)
     return profile.build(source, numbers, categories, every=options.sample_every), source, None
+
+
+def _place_of_profile(options: Options, context: Context) -> Path | None:
+    """Return where the profile goes, None if none is asked for.
+
+    Raises:
+        OptionsError: it would leave the workspace, or replace what is no profile.
+    """
+    if not options.save_profile:
+        return None
+    from cd4ml.data.profile import is_profile as is_saved_profile
+
+    return result("save-profile", options.save_profile, context.environ, endings=(".json",), ours=is_saved_profile)
 
 
 def _profile_of_model(options: Options, context: Context) -> tuple[Profile, None, ModelIdentity]:

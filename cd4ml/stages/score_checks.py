@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,7 @@ def of_rows(
     shared: dict[str, Any] = {"id": f"{name}-scored:{what.replace(' ', '-')}", "n": n}
     if isinstance(predictions, Exception):
         message = f"The {called(name)} could not score the {n} {what}: {predictions}."
-        advice = (
-            "See whether the rows hold every column of the model's signature, in its types; if so, score them by "
-            "hand in an environment made from the model's requirements.txt."
-        )
+        advice = _advice(str(predictions))
         return Check(**shared, status=Status.ERROR, reason="not-scored", message=message, advice=advice)
     if changed:
         message = f"The files of the {called(name)} changed while it scored the {n} {what}."
@@ -99,3 +97,19 @@ def summary(checks: Sequence[Check], rows: int, compared: bool) -> str:
 def called(name: str) -> str:
     """Return what sentences call a model."""
     return "production model" if name == "production" else name
+
+
+def _advice(said: str) -> str:
+    """Return what to do about a model that could not score."""
+    lacking = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", said)
+    if lacking:
+        module = lacking[1].partition(".")[0]
+        return (
+            f"The model needs the module {module}. If it is your own code, save it with the model "
+            f"(log_model(…, code_paths=['src/{module}'])) and set allow-code: true; if it is a package, add it to "
+            "pip_requirements."
+        )
+    return (
+        "See whether the rows hold every column of the model's signature, in its types; if so, score them by "
+        "hand in an environment made from the model's requirements.txt."
+    )

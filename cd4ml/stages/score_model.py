@@ -19,6 +19,7 @@ from cd4ml.options import nearest, option
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
 from cd4ml.stages.score_checks import called, of_difference, of_first_release, of_isolation, of_rows, summary
+from cd4ml.writing import remove, result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def run(options: Options, context: Context) -> Report:
     """
     from cd4ml.data.places import place
 
-    _remove_outputs(options)
+    _remove_outputs(options, context)
     _check_keep(options)
     places = [place(name) for name in (options.test_data, options.train_data) if name]
     test, *others = [_table(found, options) for found in places]
@@ -247,19 +248,27 @@ def _ids(frame: pd.DataFrame) -> list[str]:
     return ["row_id"] if "row_id" in frame.columns else []
 
 
-def _remove_outputs(options: Options) -> None:
-    """Remove what an earlier run left: it must never be judged as this one's."""
+def _remove_outputs(options: Options, context: Context) -> None:
+    """Remove what an earlier run left: it must never be judged as this one's.
+
+    Raises:
+        OptionsError: a table would be written over another file, over an input, or outside the workspace.
+    """
     from cd4ml.data.places import behind
+    from cd4ml.data.predictions import is_predictions
+    from cd4ml.data.tables import PARQUET
 
     inputs = {behind(name).resolve() for name in (options.test_data, options.train_data) if name}
-    names = [options.predictions, *([options.train_predictions] if options.train_data else [])]
-    paths = [Path(name).resolve() for name in names]
+    names = {"predictions": options.predictions}
+    names |= {"train-predictions": options.train_predictions} if options.train_data else {}
+    paths = [Path(path).resolve() for path in names.values()]
     if inputs & set(paths) or len(set(paths)) < len(paths):
         raise OptionsError("predictions, train-predictions, test-data and train-data must be different files")
-    for name, path in zip(names, paths, strict=True):
-        if path.is_dir():
-            raise OptionsError(f"{name}: a folder is in the place of the predictions table")
-        path.unlink(missing_ok=True)
+    targets = [
+        result(name, path, context.environ, endings=PARQUET, ours=is_predictions) for name, path in names.items()
+    ]
+    for target in targets:
+        remove(target)
 
 
 def _check_keep(options: Options) -> None:

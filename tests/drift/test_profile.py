@@ -163,3 +163,18 @@ def test_profile__without_drift_check(drift: Drift, tmp_path: Path) -> None:
     run = drift(customers(), customers(seed=2), "--save-profile", "p.json")
 
     assert run.code == 0 and (tmp_path / "p.json").exists() and "drift:age" in by_id(run)
+
+
+@pytest.mark.parametrize("path", ["settings.json", "../profile.json", "link/profile.json"])
+def test_profile_over_another_file__refused(cd4ml: Callable[..., Run], tmp_path: Path, path: str) -> None:
+    """A profile replaces nothing but a profile, and stays in the workspace."""
+    customers().to_parquet(tmp_path / "reference.parquet", index=False)
+    (tmp_path / "settings.json").write_text('{"kind": "mine"}')
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+
+    run = cd4ml("detect-drift", "--reference", "reference.parquet", "--save-profile", path)
+
+    assert run.code == 2
+    assert "save-profile: " in run.report["checks"][0]["message"]
+    assert (tmp_path / "settings.json").read_text() == '{"kind": "mine"}'
+    assert not (tmp_path.parent / "profile.json").exists()

@@ -500,3 +500,41 @@ def test_target_is_not_shown_to_the_model(score: Score, coded: Coded, tmp_path: 
     run = score(coded(body), "--exclude", "sex", "--bootstrap", production=None)
 
     assert "columns age income city" in by_id(run, "candidate-scored:test-rows")["message"]
+
+
+def test_model_that_lacks_its_teams_package__code_paths_advised(score: Callable[..., Run], coded: Coded) -> None:
+    """A module that no requirement brings is named, with the two ways of giving it to the model."""
+    candidate = coded("return [0] * len(rows)", loading="import bikes_of_the_team.core")
+
+    said = str(score(candidate).report["checks"])
+
+    assert "code_paths=['src/bikes_of_the_team']" in said and "pip_requirements" in said
+
+
+@pytest.mark.parametrize("option", ["--predictions", "--train-predictions"])
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("other.parquet", "no result of cd4ml"),
+        ("test.parquet", "different files"),
+        ("../outside.parquet", "outside the workspace"),
+        ("link/outside.parquet", "outside the workspace"),
+        ("notes.csv", "ends in .parquet"),
+        ("good/model.pkl", "ends in .parquet"),
+    ],
+)
+def test_predictions_over_another_file__refused(
+    score: Callable[..., Run], saved: Path, tmp_path: Path, option: str, path: str, message: str
+) -> None:
+    """A predictions table replaces nothing but predictions, and stays in the workspace."""
+    pd.DataFrame({"mine": [1]}).to_parquet(tmp_path / "other.parquet")
+    pd.DataFrame({"mine": [1]}).to_parquet(tmp_path / "train.parquet")
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+    before = (tmp_path / "other.parquet").read_bytes(), (tmp_path / "test.parquet").read_bytes()
+
+    run = score(saved / "good", option, path, "--train-data", "train.parquet")
+
+    assert run.code == 2
+    assert message in run.report["checks"][0]["message"]
+    assert ((tmp_path / "other.parquet").read_bytes(), (tmp_path / "test.parquet").read_bytes()) == before
+    assert not (tmp_path.parent / "outside.parquet").exists()
