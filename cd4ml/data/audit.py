@@ -53,7 +53,8 @@ def _explain(source: Source, schema: Schema, result: Audit) -> None:
 
 def _leave_to_pandera(source: Source, schema: Schema, result: Audit) -> None:
     """Let pandera decide what the engine could not, on just the columns that it takes."""
-    from cd4ml.data.validation import Rest, infinite, lossy, partial, type_found, validate
+    from cd4ml.data.coercion import infinite, lossy, type_found
+    from cd4ml.data.validation import Rest, partial, validate
 
     columns = source.schema.names()
     rest = Rest(whole=result.whole, left=result.left, together=result.together)

@@ -10,12 +10,13 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.coercion import infinite, lossy, type_found
 from cd4ml.data.engine.audit import Audit
 from cd4ml.data.engine.rules import IndexRules
 from cd4ml.data.findings import INDEX, MOST_SAMPLES, Finding
 from cd4ml.data.pandas_metadata import Level
 from cd4ml.data.sources import Source
-from cd4ml.data.validation import infinite, lossy, type_found, validate
+from cd4ml.data.validation import validate
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:

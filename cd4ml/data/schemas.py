@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import functools
 import importlib
-import io
-import json
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cd4ml.data.engine.rules import Part, Rules, from_pandera, from_yaml
 from cd4ml.data.engine.types import DTYPES
-from cd4ml.data.missing import missing_file
-from cd4ml.data.user_code import UserCodeError, user_code
+from cd4ml.data.schema_files import read_yaml, through_pandera
+from cd4ml.data.user_code import UserCodeError, importable, user_code
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.options import nearest
-from cd4ml.reading import text_file, yaml_document
-
-# JSON writes characters beyond 16 bits as two escapes; a backslash before an escape makes it none.
-_PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-_HALF: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
-_OLD_KEYS: Final = frozenset({"pandas_dtype", "allow_duplicates"})
-# Keys of a column in pandera's YAML that are no checks.
-_COLUMN_KEYS: Final = frozenset(
-    "title description dtype nullable checks unique coerce required regex report_duplicates metadata default "
-    "name parsers drop_invalid_rows".split()
-)
-_FRAME_KEYS: Final = frozenset(
-    "schema_type api version columns checks index dtype coerce strict name ordered unique report_duplicates "
-    "unique_column_names add_missing_columns title description metadata parsers drop_invalid_rows "
-    "multiindex dataframe_library".split()
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +77,9 @@ def load_schema(source: str, directory: Path) -> Schema:
         OptionsError: it cannot be loaded, has no checks, loses checks in loading, or drops rows instead of failing.
     """
     if source.endswith((".yaml", ".yml", ".json")):
-        text, written = _read_yaml(Path(source))
+        written = read_yaml(Path(source))
         rules = from_yaml(written, DTYPES)
-        load = functools.cache(lambda: _from_yaml(Path(source), text, written))
+        load = functools.cache(lambda: through_pandera(Path(source), written))
     elif ":" in source:
         rules = None
         load = functools.cache(lambda: _from_module(source, directory))
@@ -119,125 +98,13 @@ def _refuse(problems: Sequence[str]) -> None:
         raise OptionsError(problems)
 
 
-def _read_yaml(path: Path) -> tuple[str, Mapping[str, Any]]:
-    """Read pandera's YAML without pandera."""
-    try:
-        text = text_file(path)
-    except FileNotFoundError:
-        raise missing_file(path) from None
-    text = _without_surrogates(text, path)
-    written = yaml_document(text, path)
-    if not isinstance(written, Mapping) or not isinstance(written.get("columns"), Mapping):
-        raise OptionsError(f"{path}: no pandera schema: it has no mapping `columns`")
-    if "polars" in str(written.get("api", "")) + str(written.get("schema_type", "")):
-        raise OptionsError(f"{path}: a Polars schema; write it with api: pandas")
-    return _modern(text, written)
-
-
-def _without_surrogates(text: str, path: Path) -> str:
-    """Return YAML in which JSON's escape of a character in two halves is the character's own escape.
-
-    Raises:
-        OptionsError: a half stands alone: no text can hold it.
-    """
-    whole = _PAIR.sub(lambda pair: pair[1] + rf"\U{ord(json.loads(chr(34) + pair[2] + chr(34))):08x}", text)
-    half = _HALF.search(whole)
-    if half:
-        raise OptionsError(f"{path}: holds half of an escaped character: {half[2]}")
-    return whole
-
-
-def _modern(text: str, written: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """Return a schema of pandera 0.6 or 0.7 as later versions write it: they pass over its settings in silence."""
-    index = written.get("index") or []
-    parts = [*written["columns"].values(), *(index if isinstance(index, list) else [])]
-    old = [part for part in parts if isinstance(part, dict) and part.keys() & _OLD_KEYS]
-    if not old:
-        return text, written
-    for part in old:
-        if "pandas_dtype" in part:
-            part["dtype"] = part.pop("pandas_dtype")
-        if isinstance(part.get("allow_duplicates"), bool):
-            part["unique"] = not part.pop("allow_duplicates")
-    stream = io.StringIO()
-    _yaml().dump(written, stream)
-    return stream.getvalue(), written
-
-
-def _yaml() -> Any:
-    """Return a reader and writer of YAML as pandera reads it."""
-    from ruamel.yaml import YAML
-
-    result = YAML(typ="safe", pure=True)
-    result.version = (1, 1)
-    return result
-
-
-def _from_yaml(path: Path, text: str, written: Mapping[str, Any]) -> Any:
-    """Load a schema by pandera and compare what the file names with what was loaded."""
-    import pandera.pandas as pa
-
-    try:
-        with user_code():
-            schema = pa.DataFrameSchema.from_yaml(text)
-    except UserCodeError as error:
-        raise OptionsError(f"{path}: pandera cannot load the schema: {error.raised.text}") from error
-    _refuse([f"{path}: {problem}" for problem in _lost(written, schema)])
-    return schema
-
-
-def _lost(written: Mapping[str, Any], schema: Any) -> Iterator[str]:
-    """Yield what the file names and the loaded schema lacks: pandera passes over what it does not know."""
-    for key in written.keys() - _FRAME_KEYS - {check.name for check in schema.checks}:
-        yield f"`{key}` is no setting of a schema{nearest(key, _FRAME_KEYS)}"
-    yield from _lost_checks("the table", _named(written.get("checks")), schema.checks)
-    for name, column in written["columns"].items():
-        loaded = schema.columns.get(name)
-        if loaded is None:
-            yield f"column `{name}` was not loaded"
-            continue
-        yield from _lost_checks(f"column `{name}`", _named_in(column), loaded.checks)
-    levels = getattr(schema.index, "indexes", None) or [schema.index]
-    for level, loaded in zip(written.get("index") or [], levels, strict=False):
-        yield from _lost_checks("the index", _named_in(level), loaded.checks)
-
-
-def _named_in(part: Any) -> set[str]:
-    """Return the names of checks of a column or of a level of the index, which may stand beside its other settings."""
-    settings = part if isinstance(part, Mapping) else {}
-    return _named(settings.get("checks")) | {str(key) for key in settings.keys() - _COLUMN_KEYS}
-
-
-def _named(checks: Any) -> set[str]:
-    """Return the names of checks in either of pandera's forms: a mapping, or a list of mappings."""
-    if isinstance(checks, Mapping):
-        return {str(key) for key in checks if key != "options"}
-    if isinstance(checks, list):
-        return {_listed(item) for item in checks if isinstance(item, Mapping) and item}
-    return set()
-
-
-def _listed(check: Mapping[str, Any]) -> str:
-    """Return the name of a check in a list, which stands among its options."""
-    options = check.get("options")
-    named = options.get("check_name") if isinstance(options, Mapping) else None
-    return str(named or check.get("check_name") or next(iter(check)))
-
-
-def _lost_checks(where: str, named: set[str], loaded: Any) -> Iterator[str]:
-    """Yield the checks of one place that were named and not loaded."""
-    names = {check.name for check in loaded}
-    for name in sorted(named - names):
-        yield f"{where} names the check `{name}`, which pandera did not load{nearest(name, _COLUMN_KEYS)}"
-
-
 def _from_module(source: str, directory: Path) -> Any:
     """Import the schema object from the caller's code."""
     import pandera.pandas as pa
 
     module_name, _, attribute = source.partition(":")
     try:
-        with _importable(directory), user_code():
+        with importable(directory), user_code():
             found: Any = importlib.import_module(module_name)
             for part in attribute.split("."):
                 found = getattr(found, part)
@@ -258,7 +125,7 @@ def _missing_module(source: str, module: str, error: UserCodeError) -> Unavailab
     """Return the error for a schema's module that is not there, or that imports one that is not."""
     missing = str(getattr(error.__cause__, "name", None) or "")
     if module == missing or module.startswith(f"{missing}."):
-        message = f"schema {source}: there is no module `{missing}` in the working directory."
+        message = f"schema {source}: there is no module `{missing}` in the working directory or its `src`."
         return UnavailableError(message, advice="Write the schema as module:object, the module's path with dots.")
     where = error.raised.where.partition(" in ")[2]
     return UnavailableError(
@@ -272,19 +139,6 @@ def _kind(found: Any) -> str:
     """Return what an object is, with the library that it comes from."""
     kind = found if isinstance(found, type) else type(found)
     return f"{kind.__module__}.{kind.__name__}"
-
-
-@contextmanager
-def _importable(directory: Path) -> Iterator[None]:
-    """Let modules of the caller's project be imported, without a trace in its tree, while the schema is loaded."""
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    sys.path.insert(0, str(directory))
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
-        if str(directory) in sys.path:
-            sys.path.remove(str(directory))
 
 
 def _dropping(schema: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import sys
@@ -53,6 +54,22 @@ def user_code() -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         raise UserCodeError(raised(error)) from error
+
+
+@contextlib.contextmanager
+def importable(directory: Path) -> Iterator[None]:
+    """Let modules of the caller's project be imported, from its folder or its `src`, without a trace in its tree."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    folders = [str(folder) for folder in (directory, directory / "src") if folder.is_dir()]
+    sys.path[:0] = folders
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+        for folder in folders:
+            if folder in sys.path:
+                sys.path.remove(folder)
 
 
 @contextlib.contextmanager

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import inspect
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.data.user_code import UserCodeError, user_code
+from cd4ml.data.user_code import UserCodeError, importable, user_code
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.metrics.performance import ALL_TASKS, Metric, Sample, UndefinedMetricError
 
@@ -53,7 +51,7 @@ def _load(source: str, directory: Path) -> tuple[Callable[..., Any], tuple[str, 
     if not module_name or not attribute:
         raise OptionsError(f"metric {source!r} is not module:function")
     try:
-        with _importable(directory), user_code():
+        with importable(directory), user_code():
             found: Any = importlib.import_module(module_name)
             for part in attribute.split("."):
                 found = getattr(found, part)
@@ -68,18 +66,6 @@ def _load(source: str, directory: Path) -> tuple[Callable[..., Any], tuple[str, 
             f"metric {source} takes {', '.join(taken) or 'nothing'}", advice=f"It may take {', '.join(ARGUMENTS)}."
         )
     return found, taken
-
-
-@contextlib.contextmanager
-def _importable(directory: Path) -> Iterator[None]:
-    """Let modules be found in a folder."""
-    sys.path.insert(0, str(directory))
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        if str(directory) in sys.path:
-            sys.path.remove(str(directory))
 
 
 def _guarded(name: str, function: Callable[..., Any], taken: tuple[str, ...]) -> Callable[[Sample], float]:

@@ -123,3 +123,33 @@ def test_misspelt_name__refused_in_every_dialect(
     run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
 
     assert (run.code, run.report["status"]) == (2, "error")
+
+
+WORDS = """\
+columns:
+  paid: {dtype: str, checks: {isin: [no, yes, off]}, MORE}
+  code: {dtype: str, checks: {isin: [010, 1e3, '12:30', ~x]}}
+  area: {dtype: float64, checks: {less_than: 1e3}}
+ordered: true
+"""
+
+
+@pytest.mark.parametrize(
+    "more", ["nullable: false", "metadata: {owner: x}", "allow_duplicates: true, metadata: {owner: x}"]
+)
+def test_words_in_yaml__mean_the_same_whoever_reads_the_schema(
+    cd4ml: Callable[..., Run], tmp_path: Path, more: str
+) -> None:
+    """`no` is a text and `1e3` a number, and columns keep their order, also where pandera itself must read the file."""
+    (tmp_path / "schema.yaml").write_text(WORDS.replace("MORE", more).replace("[010, 1e3,", "['010', '1e3',"))
+    frame = pd.DataFrame({"paid": ["no", "yes", "off"], "code": ["010", "1e3", "12:30"], "area": [1.0, 2.0, 999.0]})
+    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml"]
+
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
+    good = cd4ml(*command)
+    frame[["area", "code", "paid"]].replace({"no": "False"}).to_parquet(tmp_path / "t.parquet", index=False)
+    bad = cd4ml(*command)
+
+    assert good.code == 0, good.report["summary"]
+    failed = {item["id"] for item in bad.report["checks"] if item["status"] != "passed"}
+    assert (bad.code, failed) == (1, {"isin:paid", "ordered"})

@@ -94,6 +94,27 @@ def test_module_that_is_missing__is_named(cd4ml: Command, tmp_path: Path, source
     assert advice in str(run.report)
 
 
+@pytest.mark.parametrize("folder", [".", "src", "src/loans/deep"])
+def test_module_of_the_project__is_found_in_a_src_layout(cd4ml: Command, tmp_path: Path, folder: str) -> None:
+    """A schema of the project is found from its folder and from its `src`, packages in packages as well."""
+    package = tmp_path / folder
+    package.mkdir(parents=True, exist_ok=True)
+    name = f"schema_{folder.count('/')}{len(folder)}"
+    (package / f"{name}_limits.py").write_text("MOST = 50\n")
+    module = ".".join([*Path(folder).parts[1:], name]) if folder != "." else name
+    limits = f"{module}_limits"
+    (package / f"{name}.py").write_text(
+        f"import pandera.pandas as pa\nfrom {limits} import MOST\n\n"
+        "S = pa.DataFrameSchema({'age': pa.Column(int, pa.Check.le(MOST))})\n"
+    )
+    pd.DataFrame({"age": [30, 51]}).to_parquet(tmp_path / "t.parquet", index=False)
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", f"{module}:S")
+
+    assert run.code == 1 and "less_than_or_equal_to" in run.report["summary"]
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
 def test_one_demand_of_column_and_table__is_one_check(cd4ml: Command, tmp_path: Path) -> None:
     """A key that both the column and the table demand is listed once, and not a second time as if it held."""
     pd.DataFrame({"id": [1, 1, 2]}).to_parquet(tmp_path / "t.parquet", index=False)
