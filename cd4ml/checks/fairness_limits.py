@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,26 +51,41 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
             advice="Use test data in which every group has both labels, or take the limit off.",
         )
     widest = max(known, key=lambda rate: known[rate])
-    interval = widest_interval(metrics.groups, widest, families=len(rates))
+    intervals = {rate: widest_interval(metrics.groups, rate, families=len(rates)) for rate in rates}
+    sure = [one for one in intervals.values() if one is not None]
     beyond = max(_exact_range(metrics.groups, rate) for rate in rates) > exactly(limit)
     smallest = min(metrics.groups, key=lambda group: group.n)
     status, reason = decide(
         limits.decision,
         beyond="above-maximum" if beyond else "",
-        shown_beyond=interval is not None and interval.lower > limit,
+        # Each rate by its own interval: that of the widest one says nothing of another, which may rest on fewer rows.
+        shown_beyond=any(one.lower > limit for one in sure),
         small=smallest.n < limits.minimum_group_size,
-        shown_within=interval is not None and interval.upper <= limit,
+        shown_within=len(sure) == len(rates) and all(one.upper <= limit for one in sure),
     )
+    told = _that_decides(intervals, widest, limit, reason)
+    of_rate = f" ({told.replace('_', ' ')}s)" if len(rates) > 1 else ""
     return Check(
         **shared,
         status=status,
         reason=reason or None,
-        value=known[widest],
-        interval=interval,
-        message=f"The {name} between the groups of {feature} is {fixed(known[widest], limit)}; at most {limit:g} is "
-        f"allowed.{between(interval, '.4f')}",
+        value=known[told],
+        interval=intervals[told],
+        message=f"The {name} between the groups of {feature} is {fixed(known[told], limit)}{of_rate}; at most "
+        f"{limit:g} is allowed.{between(intervals[told], '.4f')}",
         advice=_difference_advice(reason, smallest, limits),
     )
+
+
+def _that_decides(intervals: Mapping[str, Interval | None], widest: str, limit: float, reason: str) -> str:
+    """Return the rate that the verdict rests on: the widest one, unless only another one shows it or leaves it open."""
+    known = {rate: interval for rate, interval in intervals.items() if interval is not None}
+    if widest not in known or reason not in ("above-maximum", "not-shown"):
+        return widest
+    if reason == "above-maximum":
+        shown = [rate for rate in known if known[rate].lower > limit]
+        return widest if widest in shown or not shown else max(shown, key=lambda rate: known[rate].lower)
+    return widest if known[widest].upper > limit else max(known, key=lambda rate: known[rate].upper)
 
 
 def _exact_range(groups: Sequence[Group], rate: str) -> Fraction:

@@ -94,3 +94,36 @@ def test_ratio_above_a_fixed_reference__output_is_the_verdicts(audit: Audit) -> 
 
     assert (run.code, by_id(run, "disparate-impact:sex=f")["status"]) == (1, "failed")
     assert float(run.report["outputs"]["disparate-impact-ratio"]) == pytest.approx(2 / 3)
+
+
+def errors(name: str, hits: int, positives: int, alarms: int, negatives: int) -> pd.DataFrame:
+    """Return a group with so many true positives of its positives, and false positives of its negatives."""
+    decided = [1] * hits + [0] * (positives - hits) + [1] * alarms + [0] * (negatives - alarms)
+    return pd.DataFrame({"y_true": [1] * positives + [0] * negatives, "y_pred": decided, "sex": name})
+
+
+@pytest.mark.parametrize(
+    ("negatives", "decision", "status"),
+    [(20, "strict", "inconclusive"), (4_000, "strict", "passed"), (20, "point", "passed"), (20, "evidence", "passed")],
+)
+def test_equalized_odds__each_rate_by_its_own_rows(audit: Audit, negatives: int, decision: str, status: str) -> None:
+    """Where the wider of two differences rests on many rows and the other on few, `strict` has not seen enough."""
+    tables = [
+        errors("f", 3_800, 4_000, negatives // 4, negatives),
+        errors("m", 3_600, 4_000, negatives // 4, negatives),
+    ]
+    arguments = ("--maximum-equalized-odds-difference", "0.1", "--decision", decision, "--minimum-ratio", "0.5")
+    found = by_id(audit(*tables, arguments=arguments), "equalized-odds-difference:sex")
+
+    assert (found["status"], found["value"]) == (status, pytest.approx(0.0 if status == "inconclusive" else 0.05))
+    assert found["interval"]["upper"] > 0.1 or status == "passed"
+
+
+def test_equalized_odds__evidence_in_either_rate(audit: Audit) -> None:
+    """A difference that is shown to be too large fails as evidence, though the other rate's is wider by chance."""
+    tables = [errors("f", 3, 10, 1_200, 4_000), errors("m", 7, 10, 2_400, 4_000)]
+    arguments = ("--maximum-equalized-odds-difference", "0.2", "--decision", "evidence", "--minimum-ratio", "0.1")
+    found = by_id(audit(*tables, arguments=arguments), "equalized-odds-difference:sex")
+
+    assert (found["status"], found["value"]) == ("failed", pytest.approx(0.3))
+    assert "(false positive rates)" in found["message"] and found["interval"]["lower"] > 0.2
