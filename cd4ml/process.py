@@ -10,13 +10,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 from cd4ml.errors import Interrupted, UnavailableError
 
+T = TypeVar("T")
 Stream = int | IO[Any] | None
 
 _SET_DEATH_SIGNAL: Final = 1  # PR_* of <linux/prctl.h>
@@ -136,6 +138,24 @@ def contained() -> Iterator[None]:
             _end_all(before)
         finally:
             _set_subreaper(adopted)
+
+
+@contextmanager
+def beside(work: Callable[[], T]) -> Iterator[Future[T]]:
+    """Run a function in a thread beside the block; its result is the future's.
+
+    If the block is left by an error or a signal, the programs that the function started are ended until it gives up.
+    """
+    before = set(_below(os.getpid(), frozenset()))
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(work)
+        try:
+            yield future
+        except BaseException:
+            while not future.done():
+                _end_all(before)
+                time.sleep(0.01)
+            raise
 
 
 def _end_with(parent: int) -> Any:

@@ -19,6 +19,7 @@ from cd4ml.errors import UnavailableError
 from cd4ml.image import process
 from cd4ml.image.dockerfile import ENTRYPOINT, PYTHON
 from cd4ml.image.facts import Build, Container, Image, common_build_flags, plain_http, push_with_file, run_build
+from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference
 
 
@@ -45,12 +46,15 @@ class Buildah:
 
     def pull(self, reference: Reference) -> None:
         """See Engine."""
-        self.call("pull", *plain_http(reference), str(reference), what=f"{reference} cannot be pulled")
+        self.call(
+            "pull", "--policy", "always", *plain_http(reference), str(reference), what=f"{reference} cannot be pulled"
+        )
 
     def build(self, build: Build) -> None:
         """See Engine."""
         # Without --force-rm, a build that fails leaves its containers, and their mounts, on the machine.
-        flags = ["--format", "docker", "--layers", "--force-rm", *plain_http(build.base), *common_build_flags(build)]
+        flags = ["--format", "docker", "--layers", "--force-rm", "--timestamp", str(TIME)]
+        flags += [*plain_http(build.base), *common_build_flags(build)]
         run_build([self.program, "build", *flags, str(build.context)], self.environ)
 
     def once(self, image: str, argv: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from cd4ml.image.facts import (
     push_with_file,
     run_build,
 )
+from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference, parse
 
 _DIGEST: Final = re.compile(r"digest: (sha256:[a-f0-9]{64})")
@@ -56,7 +57,8 @@ class Docker:
     def build(self, build: Build) -> None:
         """See Engine."""
         arguments = ["build", *self._build_flags(build), *common_build_flags(build), str(build.context)]
-        environ = {**self.environ, "DOCKER_BUILDKIT": "1"}
+        # An attestation of when and where it was built would give every build another digest.
+        environ = {**self.environ, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         run_build([self.program, *arguments], environ)
 
     def once(self, image: str, argv: Sequence[str]) -> str:
@@ -101,7 +103,7 @@ class Docker:
         return one_digest(_DIGEST.findall(said), image)
 
     def _build_flags(self, build: Build) -> list[str]:
-        return ["--progress", "plain"]
+        return ["--progress", "plain", "--build-arg", f"SOURCE_DATE_EPOCH={TIME}"]
 
     def _archive_flags(self) -> list[str]:
         return []
@@ -122,7 +124,7 @@ class Podman(Docker):
 
     def _build_flags(self, build: Build) -> list[str]:
         # docker's format keeps the image's id the same in every archive and registry.
-        return ["--format", "docker", *plain_http(build.base)]
+        return ["--format", "docker", "--timestamp", str(TIME), *plain_http(build.base)]
 
     def _archive_flags(self) -> list[str]:
         return ["--format", "docker-archive"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.image import reference
+from cd4ml.image.layers import TIME, Layer, without_installers
 
 PORT: Final = 8080
 USER: Final = 65532  # "nonroot", as distroless images number it
@@ -39,12 +40,15 @@ def render(base: str, system_packages: Sequence[str] = ()) -> str:
     if odd:
         raise OptionsError([f"system-packages: {name[:100]!r} is no name of a Debian package" for name in odd])
     # The values stand in a Dockerfile, not in HTML: escaping would corrupt them, and their grammar keeps them harmless.
-    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # nosec
+    environment = Environment(  # nosec
+        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
+    )
     template = environment.from_string(Path(__file__).with_name("Dockerfile.j2").read_text(encoding="utf-8"))
     return template.render(
         base=str(reference.parse(base, "base-image")),
         system_packages=list(system_packages),
         port=PORT,
+        time=TIME,
         user=USER,
         entrypoint=list(ENTRYPOINT),
     )
@@ -61,8 +65,13 @@ class Service:
     allow_code: bool = False
 
 
-def write_context(folder: Path, *, dockerfile: str, requirements: str, model: Path, service: Service) -> None:
-    """Write the build context: Dockerfile, locked requirements, the gateway's code and the model.
+def write_context(
+    folder: Path, *, dockerfile: str, requirements: str, model: Path, service: Service, base: Mapping[str, Any]
+) -> None:
+    """Write the build context: Dockerfile, locked requirements, and the layers with the gateway's code and the model.
+
+    Args:
+        base: what `base_probe` said of the base.
 
     Raises:
         OptionsError: the model holds a file that would be lost with the image's layers.
@@ -70,15 +79,25 @@ def write_context(folder: Path, *, dockerfile: str, requirements: str, model: Pa
     _refuse_whiteouts(model)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
-    app = folder / "app"
-    for pattern in CODE:
-        for source in sorted(_PACKAGE.glob(pattern)):
-            target = app / "cd4ml" / source.relative_to(_PACKAGE)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    (app / "service.json").write_text(json.dumps(service.__dict__, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    shutil.copytree(model, folder / "model", copy_function=shutil.copyfile)
-    _open_for_reading(folder)
+    without_installers(folder / "removed.tar", base["installers"], base["folders"])
+    gateway = Layer(folder / "gateway.tar")
+    gateway.folder("app")
+    for source in sorted(path for pattern in CODE for path in _PACKAGE.glob(pattern)):
+        inside = Path("app/cd4ml") / source.relative_to(_PACKAGE)
+        for above in reversed(inside.parents[:-1]):
+            gateway.folder(above.as_posix())
+        gateway.file(inside.as_posix(), source)
+    gateway.close()
+    weights = Layer(folder / "weights.tar")
+    weights.folder("app")
+    weights.tree("app/model", model)
+    # It names the model, so that it belongs to the layer that changes with it.
+    weights.text("app/service.json", json.dumps(service.__dict__, indent=2, sort_keys=True) + "\n")
+    weights.close()
+    tools = folder / "tools"
+    tools.mkdir()
+    shutil.copyfile(Path(__file__).with_name("settle.py"), tools / "settle.py")
+    tools.chmod(0o777)  # it stands for /tmp during the build
 
 
 def _refuse_whiteouts(model: Path) -> None:
@@ -92,9 +111,3 @@ def _refuse_whiteouts(model: Path) -> None:
             f"model: a file whose name begins with `.wh.` deletes others when the image is unpacked: {odd[0]!r}",
             advice="Rename it and save the model again.",
         )
-
-
-def _open_for_reading(folder: Path) -> None:
-    """Let the image's unprivileged user read every file, whatever the caller's umask is."""
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)

@@ -21,6 +21,11 @@ _UNREACHABLE: Final = re.compile(
     r"|i/o timeout|timed out|newconnectionerror|certificate verify failed|tls handshake|could not resolve",
     re.IGNORECASE,
 )
+# BuildKit's excerpt of the failing step: a ruler, its name, what it said, a ruler.
+_EXCERPT: Final = re.compile(r"^-{6,}\n > .*\n([\s\S]*?)^-{6,}$", re.MULTILINE)
+_CLOCK: Final = re.compile(r"^(?:#\d+ )?\d+\.\d+ ")
+_COMMAND: Final = re.compile(r"Error: (?:error )?building at STEP |(?:ERROR: )?failed to solve|executor failed running")
+_SAID: Final = 1500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +68,19 @@ class Container:
 
 
 class BuildFailed(Exception):
-    """The engine worked, and the build did not."""
+    """The engine worked, and the build did not; the message is what the failing step said."""
+
+    @property
+    def advice(self) -> str:
+        """What to do, by what was said."""
+        said = str(self)
+        if re.search(r"no matching distribution|could not find a version|--only-binary", said, re.IGNORECASE):
+            return "The model's requirements must have wheels for the base's Python; change the pins or the base."
+        if re.search(r"permission denied|read-only file system", said, re.IGNORECASE):
+            return "A file of the base could not be changed, though the build runs as root; take another base-image."
+        if re.search(r"unable to locate package|has no installation candidate", said, re.IGNORECASE):
+            return "Look up the names in system-packages: the base's distribution does not have them."
+        return "The message is what the failing step said; the whole log is the engine's."
 
 
 def common_build_flags(build: Build) -> list[str]:
@@ -83,10 +100,21 @@ def run_build(argv: Sequence[str], environ: Mapping[str, str]) -> None:
     result = process.run(argv, environ, seconds=3600)
     if result.returncode == 0:
         return
-    said = process.tail(result)
+    said = failing_step(result.stderr.strip() or result.stdout.strip())
     if _UNREACHABLE.search(result.stderr + result.stdout):
         raise UnavailableError(f"The build could not reach what it needs: {said}")
     raise BuildFailed(said)
+
+
+def failing_step(log: str) -> str:
+    """Return the end of what the step said in which a build failed, in one line.
+
+    BuildKit repeats it between two rulers, and the command's text before and after it; buildah names the command last.
+    """
+    excerpts: list[str] = _EXCERPT.findall(log)
+    lines = (excerpts[-1] if excerpts else log).splitlines()
+    words = [_CLOCK.sub("", line).strip() for line in lines if not _COMMAND.match(line)]
+    return " ".join(" ".join(words or lines).split())[-_SAID:]
 
 
 def push_with_file(program: str, environ: Mapping[str, str], image: Reference) -> str:

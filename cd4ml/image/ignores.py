@@ -15,7 +15,9 @@ from cd4ml.reading import text_file, yaml_document
 
 _KEYS: Final = ("id", "package", "reason", "expires")
 _REQUIRED: Final = ("id", "reason", "expires")
-_ID: Final = re.compile(r"[A-Z][A-Z0-9]*-[A-Za-z0-9-]{1,60}")
+# As Trivy writes them: CVE-2024-1, GHSA-…, RHSA-2024:1234, openSUSE-SU-2024:0305-1, PHSA-2024-5.0-0123. A prefix
+# without a capital, such as `cve`, would never be met.
+_ID: Final = re.compile(r"(?=[a-z]*[A-Z])[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9][A-Za-z0-9.:-]{0,80}")
 _LARGEST: Final = 1_000_000
 
 
@@ -77,7 +79,10 @@ def _entry(raw: Any, where: str, problems: list[str]) -> Ignore | None:
         )
     identity, expires = str(raw.get("id") or ""), _day(raw.get("expires"))
     if identity and not _ID.fullmatch(identity):
-        found.append(f"{where}: {identity[:80]!r} is no identifier of a vulnerability")
+        found.append(
+            f"{where}: {identity[:80]!r} is no identifier of a vulnerability; write it as Trivy does, for example "
+            "CVE-2024-56326, GHSA-h5c8-rqwp-cp95, RHSA-2024:1234 or SUSE-SU-2024:0305-1"
+        )
     if raw.get("expires") and expires is None:
         found.append(f"{where}: expires must be a day, YYYY-MM-DD")
     problems += found

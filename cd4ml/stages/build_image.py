@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import option
+from cd4ml.process import beside
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
+    from cd4ml.image.base import Base
     from cd4ml.image.engine import Engine
     from cd4ml.image.facts import Image
     from cd4ml.image.ignores import Ignore
@@ -163,8 +163,7 @@ def run(options: Options, context: Context) -> Report:
         image = _build(state, reference, model, scratch, engine, context)
         if image is None:
             return state.report("The image could not be built; nothing was pushed.")
-        with ThreadPoolExecutor(max_workers=1) as side_by_side:
-            scanned = side_by_side.submit(_scan, options, reference, scratch, engine, trivy, context)
+        with beside(lambda: _scan(options, reference, scratch, engine, trivy, context)) as scanned:
             _simulate(state, image, model, engine, context)
             _judge(state, image, scanned.result(), ignores)
         return _push(state, reference, image, engine, context)
@@ -244,13 +243,19 @@ def _build(
     state: _Run, reference: Reference, model: Path, scratch: Path, engine: Engine, context: Context
 ) -> Image | None:
     """Render the Dockerfile and build; None if the build failed, which is then a check."""
+    from cd4ml.image import base as bases
     from cd4ml.image import dockerfile
     from cd4ml.image.facts import Build, BuildFailed
+    from cd4ml.image.reference import parse
     from cd4ml.scoring import environment
 
     options = state.options
-    base = _base(state, engine, context)
-    python = _python(str(base), model, engine)
+    found = bases.resolve(engine, parse(options.base_image, "base-image"), context.progress)
+    base = found.reference
+    state.details["base"] = found.details()
+    state.checks.append(found.check())
+    contents = bases.contents(engine, base)
+    python = _python(str(base), str(contents["python"]), model)
     context.progress("locking the image's requirements")
     lock = environment.lock_requirements(model, extra=_GATEWAY, python_version=python, context=context)
     folder = scratch / "context"
@@ -263,13 +268,13 @@ def _build(
         positive_label=options.positive_label,
         allow_code="code" in state.details,
     )
-    dockerfile.write_context(folder, dockerfile=text, requirements=lock, model=model, service=service)
+    dockerfile.write_context(folder, dockerfile=text, requirements=lock, model=model, service=service, base=contents)
     state.details |= {"dockerfile": text, "engine": engine.name, "image": str(reference)}
     plan = Build(
         context=folder,
         image=reference,
         base=base,
-        labels=_labels(state),
+        labels=bases.own_labels(_labels(state, found), found.labels),
         network=options.build_network,
         extra_ca=_existing(options.extra_ca, "extra-ca"),
     )
@@ -277,10 +282,9 @@ def _build(
     try:
         engine.build(plan)
     except BuildFailed as error:
-        advice = "Read the build's last lines; the model's requirements must have wheels for this Python."
         message = f"The build failed: {error}"
         state.checks.append(
-            Check(id="image-builds", status=Status.FAILED, reason="build-failed", message=message, advice=advice)
+            Check(id="image-builds", status=Status.FAILED, reason="build-failed", message=message, advice=error.advice)
         )
         return None
     return _built(state, reference, engine)
@@ -307,33 +311,11 @@ def _built(state: _Run, reference: Reference, engine: Engine) -> Image:
     return image
 
 
-def _base(state: _Run, engine: Engine, context: Context) -> Reference:
-    """Return the base by digest, where the engine knows one; a local image is recorded by its id."""
-    from dataclasses import replace
-
-    from cd4ml.image.reference import parse
-
-    wanted = parse(state.options.base_image, "base-image")
-    found = engine.image(str(wanted))
-    if found is None:
-        context.progress(f"pulling {wanted}")
-        engine.pull(wanted)
-        found = engine.image(str(wanted))
-    if found is None:
-        raise UnavailableError(f"{wanted} was pulled, and {engine.name} does not have it.")
-    digest = wanted.digest or found.digest
-    state.details["base"] = {"reference": str(wanted), "digest": digest, "id": found.id}
-    return replace(wanted, digest=digest) if digest else wanted
-
-
-def _python(base: str, model: Path, engine: Engine) -> str:
+def _python(base: str, said: str, model: Path) -> str:
     """Return the base's Python version; it must be the one that the model was saved with."""
     from cd4ml.scoring import environment
 
-    said = engine.once(base, ["python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip()
     wanted = environment.python_version(model)
-    if not re.fullmatch(r"\d+\.\d+", said):
-        raise UnavailableError(f"{base} does not say which Python it has.")
     if said != wanted:
         raise OptionsError(
             f"base-image: {base} has Python {said}, and the model was saved with {wanted}",
@@ -349,16 +331,18 @@ def _service_name(candidate: ModelIdentity) -> str:
     return candidate.name or Path(candidate.uri).name or "model"
 
 
-def _labels(state: _Run) -> dict[str, str]:
+def _labels(state: _Run, base: Base) -> dict[str, str]:
     """Return the image's labels."""
-    candidate, base = state.candidate, state.details["base"]
+    candidate, name = state.candidate, _service_name(state.candidate)
     labels = {
         MODEL_LABEL: candidate.sha256,
-        "io.cd4ml.model.name": _service_name(candidate),
+        "io.cd4ml.model.name": name,
         "io.cd4ml.model.version": candidate.version or "",
         "io.cd4ml.model.allow-code": "true" if "code" in state.details else "",
-        "org.opencontainers.image.base.name": base["reference"],
-        "org.opencontainers.image.base.digest": base["digest"] or "",
+        "org.opencontainers.image.title": name,
+        "org.opencontainers.image.version": candidate.version or candidate.sha256[:12],
+        "org.opencontainers.image.base.name": base.wanted,
+        "org.opencontainers.image.base.digest": base.digest or "",
     }
     return {key: " ".join(value.split()) for key, value in labels.items() if value}
 
@@ -370,7 +354,11 @@ def _existing(path: str | None, name: str) -> Path | None:
     # A comma would start another setting of the engine's --secret.
     if "," in path:
         raise OptionsError(f"{name}: the path must not hold a comma")
-    if not Path(path).is_file():
+    try:
+        found = Path(path).is_file()
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a character that no name can
+        raise UnavailableError(f"{name}: {path[:200]!r} cannot be read: {error}.") from error
+    if not found:
         raise UnavailableError(f"{name}: {path}: no such file.")
     return Path(path).resolve()
 

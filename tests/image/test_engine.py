@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cd4ml.errors import UnavailableError
+from cd4ml.image import base
 from cd4ml.image import engine as engines
-from cd4ml.image.facts import Build, BuildFailed
+from cd4ml.image.facts import Build, BuildFailed, failing_step
 from cd4ml.image.reference import parse
 
 DIGEST = "sha256:" + "a" * 64
@@ -90,9 +91,9 @@ def test_a_build_is_one_argument_list(tmp_path: Path, name: str) -> None:
     """Labels, network and certificates arrive as single arguments, whatever is in them."""
     engine = build(tmp_path, name)
     labels = {"io.cd4ml.model.name": "a b; $(id) --privileged"}
-    base, image = parse("127.0.0.1:5000/base:1", "base"), parse("a.io/x:1", "image")
+    source, image = parse("127.0.0.1:5000/base:1", "base"), parse("a.io/x:1", "image")
     engine.build(
-        Build(context=tmp_path, image=image, base=base, labels=labels, network="host", extra_ca=tmp_path / "ca.crt")
+        Build(context=tmp_path, image=image, base=source, labels=labels, network="host", extra_ca=tmp_path / "ca.crt")
     )
     (call,) = calls(tmp_path)
     assert call[0] == "build" and call[-1] == str(tmp_path)
@@ -167,3 +168,102 @@ def test_digests_come_from_the_digest_file(tmp_path: Path, name: str) -> None:
     assert "--tls-verify=false" not in calls(tmp_path)[0]
     assert engine.push(parse("127.0.0.1:5000/x:1", "image")) == DIGEST
     assert "--tls-verify=false" in calls(tmp_path)[1]
+
+
+BUILDKIT = """#7 [builder 3/3] RUN python3 -m venv /opt/venv     && python3 -m pip install
+#7 0.412 rm: cannot remove '/usr/bin/pip': Permission denied
+#7 ERROR: process "/bin/sh -c python3 -m venv" did not complete successfully: exit code: 1
+------
+ > [builder 3/3] RUN python3 -m venv /opt/venv     && python3 -m pip install:
+0.412 rm: cannot remove '/usr/bin/pip': Permission denied
+------
+Dockerfile:4
+--------------------
+   3 |     COPY requirements.txt /build/requirements.txt
+   4 | >>> RUN python3 -m venv /opt/venv
+--------------------
+ERROR: failed to solve: process "/bin/sh -c python3 -m venv /opt/venv" did not complete successfully: exit code: 1
+"""
+OLD_BUILDKIT = """#9 1.23 E: Unable to locate package libnothing
+#9 ERROR: executor failed running [/bin/sh -c apt-get update]: exit code: 100
+------
+ > [stage-1 2/5] RUN apt-get update && apt-get install:
+#9 1.23 E: Unable to locate package libnothing
+------
+executor failed running [/bin/sh -c apt-get update]: exit code: 100
+"""
+BUILDAH = """ERROR: Could not find a version that satisfies the requirement nothing==1
+Error: building at STEP "RUN python3 -m pip install": while running runtime: exit status 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "said", "advice"),
+    [
+        (BUILDKIT, "rm: cannot remove '/usr/bin/pip': Permission denied", "base-image"),
+        (OLD_BUILDKIT, "E: Unable to locate package libnothing", "system-packages"),
+        (BUILDAH, "ERROR: Could not find a version that satisfies the requirement nothing==1", "wheels"),
+        ("something else", "something else", "the whole log"),
+    ],
+)
+def test_a_failed_build_says_what_the_step_said(log: str, said: str, advice: str) -> None:
+    """Of an engine's log the message is what the failing step said, and the advice is about that."""
+    assert failing_step(log) == said
+    assert advice in BuildFailed(failing_step(log)).advice
+
+
+def looked_up(folder: Path, reference: str, **answers: tuple[int, str]) -> tuple[base.Base, list[str]]:
+    """Resolve a base with an engine that answers so, and return it with the commands that were given."""
+    found = base.resolve(build(folder, "docker", **answers), parse(reference, "base-image"), lambda _: None)
+    return found, [call[0] for call in calls(folder)]
+
+
+def test_a_tag_of_a_base_is_looked_up_though_a_copy_is_here(tmp_path: Path) -> None:
+    """A tag is pulled even where the machine has an image of that name, which may be an old one."""
+    found, given = looked_up(tmp_path, "a.io/x:1", image=(0, json.dumps(IMAGE)))
+    assert given[0] == "pull" and found.unreachable is None and found.digest == DIGEST
+    assert found.details()["source"] == "registry" and str(found.reference) == f"a.io/x:1@{DIGEST}"
+
+
+def test_a_base_that_cannot_be_looked_up_is_named_as_a_copy(tmp_path: Path) -> None:
+    """Where the registry does not answer, the report says that a local copy was used, and of which digest."""
+    found, _ = looked_up(tmp_path, "a.io/x:1", pull=(1, "no route to host"), image=(0, json.dumps(IMAGE)))
+    message = found.check().message
+    assert found.details()["source"] == "local copy" and DIGEST in message
+    assert "no route to host" in message and "newer" in message
+
+
+def test_a_base_that_is_nowhere_is_unavailable(tmp_path: Path) -> None:
+    """Without a registry and without a copy nothing is built."""
+    docker = tmp_path / "docker"
+    docker.write_text(
+        '#!/bin/sh\n[ "$1" = image ] && echo "No such image" >&2 || echo "no route to host" >&2\nexit 1\n'
+    )
+    docker.chmod(0o755)
+    engine = engines.ENGINES["docker"](program=str(docker), environ={"PATH": "/usr/bin:/bin"})
+    with pytest.raises(UnavailableError, match="no route to host"):
+        base.resolve(engine, parse("a.io/x:1", "base-image"), lambda _: None)
+
+
+def test_a_digest_of_a_base_is_not_looked_up(tmp_path: Path) -> None:
+    """A digest means the same bytes everywhere, so a copy of it is as good as the registry's."""
+    found, given = looked_up(tmp_path, f"a.io/x@{DIGEST}", image=(0, json.dumps(IMAGE)))
+    assert given == ["image"] and found.unreachable is None
+
+
+def test_labels_of_the_base_do_not_describe_the_image() -> None:
+    """Titles and versions of the base are emptied, the image's own stand, and labels with other uses stay."""
+    inherited = {
+        "org.opencontainers.image.title": "Python",
+        "org.opencontainers.image.revision": "abc",
+        "org.label-schema.version": "9",
+        "maintainer": "them",
+        "com.example.cost-centre": "42",
+    }
+    own = {"org.opencontainers.image.title": "loans"}
+    assert base.own_labels(own, inherited) == {
+        "org.opencontainers.image.title": "loans",
+        "org.opencontainers.image.revision": "",
+        "org.label-schema.version": "",
+        "maintainer": "",
+    }

@@ -48,6 +48,9 @@ def test_an_empty_list_accepts_nothing(tmp_path: Path) -> None:
         ("ignore: [{id: CVE-2024-1, expires: 2030-01-31}]", "no `reason`"),
         ("ignore: [{id: CVE-2024-1, reason: ' ', expires: 2030-01-31}]", "no `reason`"),
         ("ignore: [{reason: x, expires: 2030-01-31}]", "no `id`"),
+        ("ignore: [{id: cve-2024-1, reason: x, expires: 2030-01-31}]", "write it as Trivy does"),
+        ("ignore: [{id: 'RHSA-2024:1 ', reason: x, expires: 2030-01-31}]", "no identifier"),
+        ("ignore: [{id: 'SUSE-SU-*', reason: x, expires: 2030-01-31}]", "no identifier"),
         ("ignore: [{id: '*', reason: x, expires: 2030-01-31}]", "no identifier"),
         ("ignore: [{id: CVE-2024-1, reason: x, expiry: 2030-01-31}]", "did you mean `expires`"),
         ("ignore: [{id: CVE-2024-1, package: , reason: x, expires: 2030-01-31}]", "`package` is empty"),
@@ -65,3 +68,25 @@ def test_a_missing_file_is_unavailable(tmp_path: Path) -> None:
     """A named file must be there."""
     with pytest.raises(UnavailableError):
         read_ignores(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "GHSA-h5c8-rqwp-cp95",
+        "RHBA-2023:0902",
+        "SUSE-RU-2023:4516-2",
+        "openSUSE-RU-2021:1475-1",
+        "openEuler-SA-2023-1005",
+        "PHSA-2023-4.0-0518",
+        "ALAS2023-2024-519",
+        "TEMP-0841856-B18BAF",
+        "RLSA-2022:7006",
+        "PYSEC-2021-66",
+        "GO-2022-0493",
+    ],
+)
+def test_advisories_of_every_vendor_can_be_accepted(tmp_path: Path, identity: str) -> None:
+    """An identifier is taken as the scanner writes it, with colons, dots and small letters where it has them."""
+    (entry,) = read_ignores(write(tmp_path, GOOD.replace("CVE-2024-1", f'"{identity}"')))
+    assert entry.covers(identity, "any")

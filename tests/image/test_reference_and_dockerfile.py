@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,9 +125,22 @@ def test_the_dockerfile_keeps_its_promises() -> None:
         "FROM python:3.11-slim AS builder",
         "FROM python:3.11-slim",
     ]
-    assert lines[-1] == "COPY model /app/model" and "USER 65532:65532" in lines
+    assert lines[-1] == "ADD weights.tar /" and "USER 65532:65532" in lines
     assert "--require-hashes" in text and "libgomp1" in text and "{{" not in text
     assert "apt-get" not in dockerfile.render("python:3.11-slim")
+
+
+NO_INSTALLERS: dict[str, Any] = {"installers": [], "folders": {}}
+
+
+def write_context(folder: Path, model: Path, **base: Any) -> Path:
+    """Write the context of a build."""
+    service = dockerfile.Service(name="a", version="1", sha256="0" * 64, positive_label=None)
+    folder.mkdir()
+    dockerfile.write_context(
+        folder, dockerfile="FROM a\n", requirements="", model=model, service=service, base=NO_INSTALLERS | base
+    )
+    return folder
 
 
 def test_the_context_holds_a_gateway_that_runs_alone(tmp_path: Path) -> None:
@@ -132,11 +149,11 @@ def test_the_context_holds_a_gateway_that_runs_alone(tmp_path: Path) -> None:
     model.mkdir()
     (model / "MLmodel").write_text("flavors: {}\n")
     (model / "MLmodel").chmod(0o600)
-    context = tmp_path / "context"
-    context.mkdir()
-    service = dockerfile.Service(name="a", version="1", sha256="0" * 64, positive_label=None)
-    dockerfile.write_context(context, dockerfile="FROM a\n", requirements="", model=model, service=service)
-    app = context / "app"
+    context = write_context(tmp_path / "context", model)
+    for name in ("gateway", "weights"):
+        with tarfile.open(context / f"{name}.tar") as archive:
+            archive.extractall(tmp_path / "image", filter="fully_trusted")
+    app = tmp_path / "image" / "app"
     program = "import cd4ml.serving.server, cd4ml, sys; print(cd4ml.__file__); assert 'ruamel.yaml' not in sys.modules"
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -147,23 +164,110 @@ def test_the_context_holds_a_gateway_that_runs_alone(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.startswith(str(app)) and not done.stdout.startswith(str(ROOT / "cd4ml"))
-    assert (context / "model" / "MLmodel").stat().st_mode & 0o777 == 0o644
+    assert (app / "model" / "MLmodel").stat().st_mode & 0o777 == 0o644
     assert not (app / "cd4ml" / "stages").exists()
+
+
+def test_the_same_files_make_the_same_layers(tmp_path: Path) -> None:
+    """Times, modes and the order in which files were written leave no trace in what the image is made of."""
+    contexts = []
+    for number, names in enumerate((["MLmodel", "data/a.bin", "data/b.bin"], ["data/b.bin", "data/a.bin", "MLmodel"])):
+        model = tmp_path / f"model{number}"
+        for name in names:
+            (model / name).parent.mkdir(parents=True, exist_ok=True)
+            (model / name).write_text(name)
+            os.utime(model / name, (number * 1000, number * 1000))
+        (model / "MLmodel").chmod(0o600 + number * 0o44)
+        contexts.append(write_context(tmp_path / f"context{number}", model))
+    assert {path.name for path in contexts[0].glob("*.tar")} == {"removed.tar", "gateway.tar", "weights.tar"}
+    for path in contexts[0].glob("*.tar"):
+        assert path.read_bytes() == (contexts[1] / path.name).read_bytes()
+
+
+def test_other_weights_change_their_own_layer_alone(tmp_path: Path) -> None:
+    """A new model changes the layer of the weights, and neither the gateway's nor what is taken out of the base."""
+    contexts = []
+    for text in ("old", "new"):
+        model = tmp_path / text
+        model.mkdir()
+        (model / "MLmodel").write_text(text)
+        contexts.append(write_context(tmp_path / f"context-{text}", model))
+    same = [p.name for p in sorted(contexts[0].glob("*.tar")) if p.read_bytes() == (contexts[1] / p.name).read_bytes()]
+    assert same == ["gateway.tar", "removed.tar"]
+
+
+def test_installers_of_the_base_become_links_to_nowhere(tmp_path: Path) -> None:
+    """A program or a package that installs is replaced; the folders above it keep their mode and owner."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "MLmodel").write_text("x")
+    folders = {"/opt": [0o755, 0, 0], "/opt/python": [0o2775, 1001, 5]}
+    context = write_context(tmp_path / "context", model, installers=["/opt/python/pip"], folders=folders)
+    with tarfile.open(context / "removed.tar") as archive:
+        top, folder, link = archive.getmembers()
+    assert (top.name, folder.name, folder.mode, folder.uid, folder.gid) == ("opt", "opt/python", 0o2775, 1001, 5)
+    assert (link.name, link.issym(), link.linkname.startswith("/removed")) == ("opt/python/pip", True, True)
+
+
+def test_the_base_says_where_its_installers_are(tmp_path: Path) -> None:
+    """What installs packages is found on PATH and among the packages of Python, wherever the base keeps them."""
+    for name in ("pip", "pip3.11", "wheel", "pipeline", "python3"):
+        (tmp_path / name).write_text("")
+    packages = tmp_path / "packages"
+    for name in ("pip", "pip-23.0.dist-info", "setuptools-66.egg-info", "pipelines", "numpy"):
+        (packages / name).mkdir(parents=True)
+    program = ROOT / "cd4ml" / "image" / "base_probe.py"
+    env = {"PATH": f"{tmp_path}:/nothing-here:relative", "PYTHONPATH": str(packages)}
+    done = subprocess.run([sys.executable, str(program)], env=env, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    names = [Path(path).relative_to(tmp_path).as_posix() for path in found["installers"] if str(tmp_path) in path]
+    assert names == ["packages/pip", "packages/pip-23.0.dist-info", "packages/setuptools-66.egg-info"] + [
+        "pip",
+        "pip3.11",
+        "wheel",
+    ]
+    assert found["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert found["folders"][str(packages)] == [packages.stat().st_mode & 0o7777, os.getuid(), os.getgid()]
+
+
+def test_what_a_step_changed_gets_one_time(tmp_path: Path) -> None:
+    """Files and folders as new as the step are set to the fixed time; those that were there before keep theirs."""
+    old, new = tmp_path / "old", tmp_path / "folder" / "new"
+    new.parent.mkdir()
+    old.write_text("")
+    new.write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    began = int(new.stat().st_mtime) - 1
+    os.utime(old, (5, 5))
+    program = ROOT / "cd4ml" / "image" / "settle.py"
+    subprocess.run([sys.executable, str(program), "77", str(began), str(tmp_path)], check=True)
+    paths = [old, new, new.parent, tmp_path / "link", tmp_path]
+    assert [int(path.lstat().st_mtime) for path in paths] == [5, 77, 77, 77, 77]
+
+
+@pytest.mark.parametrize("packages", [[], ["libgomp1"]])
+def test_steps_run_as_root_by_a_known_shell_and_the_image_as_nobody(packages: list[str]) -> None:
+    """Whatever user, shell, command and health check the base has, they are not those of the image."""
+    stages = [stage.splitlines() for stage in dockerfile.render("python:3.11-slim", packages).split("\nFROM ")]
+    for stage in stages:
+        first = next((at for at, line in enumerate(stage) if line.startswith("RUN")), None)
+        assert first is None or {"USER 0:0", 'SHELL ["/bin/sh", "-c"]'} <= set(stage[:first])
+    final = stages[-1]
+    assert [line for line in final if line.startswith("USER")][-1] == "USER 65532:65532"
+    assert {"HEALTHCHECK NONE", "CMD []"} <= set(final)
 
 
 @pytest.mark.parametrize("name", [".wh.MLmodel", "code/.wh..wh..opq", ".wh.data/weights.bin"])
 def test_a_name_that_deletes_files_in_a_layer_is_refused(tmp_path: Path, name: str) -> None:
     """A file that is there when the image is called and gone where it is pulled never gets into one."""
-    model, context = tmp_path / "model", tmp_path / "context"
+    model = tmp_path / "model"
     (model / name).parent.mkdir(parents=True)
-    context.mkdir()
     (model / "MLmodel").write_text("x")
     (model / name).write_text("x")
-    service = dockerfile.Service(name="loans", version=None, sha256="0" * 64, positive_label=None)
 
     with pytest.raises(OptionsError, match=r"begins with `\.wh\.`"):
-        dockerfile.write_context(context, dockerfile="FROM a\n", requirements="", model=model, service=service)
-    assert not (context / "model").exists()
+        write_context(tmp_path / "context", model)
+    assert not (tmp_path / "context" / "weights.tar").exists()
 
 
 def test_the_base_does_not_say_where_the_gateway_listens_or_what_it_serves() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cd4ml.errors import Interrupted
-from cd4ml.process import completed, contained, end, interruptible, start
+from cd4ml.process import beside, completed, contained, end, interruptible, start
 from tests.conftest import ROOT, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers and death signals are Linux's")
@@ -182,3 +182,27 @@ def test_signal__report_says_error_and_nothing_runs_on(tmp_path: Path, number: s
     assert report["status"] == "error"
     assert number.name in report["summary"]
     assert "\ntrue\n" not in outputs.read_text()
+
+
+def test_beside__what_it_runs_ends_with_the_block() -> None:
+    """A block that is left by a signal does not wait for what runs beside it: its programs end, one after the other."""
+
+    def work() -> None:
+        for _ in range(3):
+            completed(["sleep", "60"], environ=ENVIRON, seconds=100)
+
+    began = time.monotonic()
+    with pytest.raises(Interrupted), beside(work):
+        time.sleep(0.3)
+        raise Interrupted(signal.SIGTERM)
+    assert time.monotonic() - began < 10
+
+
+def test_beside__result_is_the_functions() -> None:
+    """A block that ends well waits for what runs beside it, and gets its result or its error."""
+    with beside(lambda: 6 * 7) as found:
+        pass
+    assert found.result() == 42
+    with beside(lambda: 1 // 0) as broken:
+        pass
+    assert isinstance(broken.exception(), ZeroDivisionError)
