@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,7 @@ class _State:
     root: Path | None = None
     json: bool = False
     nowhere: bool = False
+    plan: Sequence[str] = ()
 
     @property
     def path(self) -> Path:
@@ -141,8 +142,10 @@ class _State:
         self.write_outputs(Status.ERROR, {})
 
     def save(self, report: Report) -> dict[str, Any]:
-        """Write the JSON report in one move, so that no reader sees half of it."""
+        """Write the JSON report in one move, so that no reader sees half of it; a plan that was made stays in it."""
         finished = time.time()
+        self.plan = report.plan or self.plan
+        report = replace(report, plan=self.plan)
         checkout = Checkout(directory=Path.cwd(), environ=self.door.environ)
         published = v1.document(
             report,

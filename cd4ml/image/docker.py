@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from cd4ml.image.facts import (
 from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference, parse
 
+_SECONDS_TO_APPEAR: Final = 5.0
 _DIGEST: Final = re.compile(r"digest: (sha256:[a-f0-9]{64})")
 
 
@@ -75,8 +77,14 @@ class Docker:
         arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", image]
         try:
             self.call(*arguments, what=f"{image} cannot be started", seconds=120)
+        except UnavailableError:
+            self._remove(container.id)
+            raise
         except BaseException:
-            process.run([self.program, "rm", "--force", container.id], self.environ, seconds=60)
+            # The client was cut off, and the daemon may only now be making what it was asked for.
+            end = time.monotonic() + _SECONDS_TO_APPEAR
+            while not self._remove(container.id) and time.monotonic() < end:
+                time.sleep(0.2)
             raise
         return container
 
@@ -101,6 +109,10 @@ class Docker:
         """See Engine."""
         said = self.call("push", str(image), what=f"{image} cannot be pushed", seconds=1800)
         return one_digest(_DIGEST.findall(said), image)
+
+    def _remove(self, container: str) -> bool:
+        """Remove a container, whatever it does; return whether it was there."""
+        return container in process.run([self.program, "rm", "--force", container], self.environ, seconds=60).stdout
 
     def _build_flags(self, build: Build) -> list[str]:
         return ["--progress", "plain", "--build-arg", f"SOURCE_DATE_EPOCH={TIME}"]

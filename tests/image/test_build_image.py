@@ -92,7 +92,7 @@ def test_the_image_in_the_registry_is_what_it_promises(build: Build, lab: Lab, p
 
 
 def test_a_base_does_not_speak_for_the_image(build: Build, lab: Lab, project: Project) -> None:
-    """A base with a user, a shell, a command, a health check, settings and labels of its own makes an image like any."""
+    """A base with a user, a shell, a command, a health check, settings and labels makes an image like any."""
     docker = _docker(lab)
     name = f"{lab.registry}/bases:own"
     own = [

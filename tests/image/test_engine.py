@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from cd4ml.errors import UnavailableError
+from cd4ml.errors import Interrupted, UnavailableError
 from cd4ml.image import base
 from cd4ml.image import engine as engines
 from cd4ml.image.facts import Build, BuildFailed, failing_step
 from cd4ml.image.reference import parse
+from cd4ml.process import interruptible
 
 DIGEST = "sha256:" + "a" * 64
 IMAGE = [{"Id": "b" * 64, "Config": {"User": "65532:65532", "Labels": {"k": "v"}}, "RepoDigests": [f"a.io/x@{DIGEST}"]}]
@@ -267,3 +268,19 @@ def test_labels_of_the_base_do_not_describe_the_image() -> None:
         "org.label-schema.version": "",
         "maintainer": "",
     }
+
+
+def test_a_start_that_is_cut_off_waits_for_the_container_to_remove_it(tmp_path: Path) -> None:
+    """If a signal ends the client while the daemon makes the container, the container is removed once it is there."""
+    docker = tmp_path / "docker"
+    docker.write_text(
+        "#!/bin/sh\n"
+        f'echo "$@" >> {tmp_path}/calls\n'
+        '[ "$1" = run ] && kill -TERM $PPID && exec sleep 30\n'
+        f'[ $(grep -c "^rm" {tmp_path}/calls) -gt 2 ] && echo "$3" || exit 1\n'
+    )
+    docker.chmod(0o755)
+    engine = engines.ENGINES["docker"](program=str(docker), environ={"PATH": "/usr/bin:/bin"})
+    with pytest.raises(Interrupted), interruptible():
+        engine.start("a.io/x:1")
+    assert [line.split()[0] for line in (tmp_path / "calls").read_text().splitlines()] == ["run", "rm", "rm", "rm"]
