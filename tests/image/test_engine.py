@@ -259,6 +259,7 @@ def test_labels_of_the_base_do_not_describe_the_image() -> None:
         "org.opencontainers.image.revision": "abc",
         "org.label-schema.version": "9",
         "maintainer": "them",
+        "io.cd4ml.model.version": "7",
         "com.example.cost-centre": "42",
     }
     own = {"org.opencontainers.image.title": "loans"}
@@ -267,6 +268,7 @@ def test_labels_of_the_base_do_not_describe_the_image() -> None:
         "org.opencontainers.image.revision": "",
         "org.label-schema.version": "",
         "maintainer": "",
+        "io.cd4ml.model.version": "",
     }
 
 
