@@ -77,6 +77,7 @@ class Manifest:
         self._data = [value(root) for root in documents(text)]
         whole.refuse_signed(self._data)
         self.served = application(self._data, repository, part)
+        self.part = self.served.name if part else None  # by one name, however it was spelled
 
     def changed(self, text: str) -> Manifest:
         """Return the same application in another text of this file."""
@@ -211,8 +212,17 @@ class Manifest:
 
     def _ending(self, written: str, places: Sequence[Place]) -> list[Edit]:
         """Return the edits that put an image into places, and into the canary's where nothing takes its traffic."""
-        also = self.served.canary if self.served.resets and written else ()
+        also = self.served.canary if written and self._answers else ()
         return [Edit(document=document, path=path, value=written) for document, path in (*places, *also)]
+
+    @property
+    def _answers(self) -> bool:
+        """Whether the canary goes on to answer without a weight, and is not one that idles with an image of its own."""
+        served = self.served
+        if not served.canary or not served.resets:
+            return False
+        idle = self.state.weight == 0 and self._digest(served.canary[0]) != self._digest(served.stable[0])
+        return isinstance(served.traffic, ByReplicas) or not idle
 
     def _at(self, place: Place) -> Any:
         """Return the text at a place, None if nothing stands there."""

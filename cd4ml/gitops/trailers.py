@@ -32,7 +32,8 @@ def naming(message: str, manifest: str, part: str | None) -> str:
 
 def trailers_of(message: str) -> str:
     """Return the trailers of a message made here; empty if it has none."""
-    return message.partition("\n\n")[2].strip() if "\n\nCd4ml-" in message else ""
+    _, found, rest = message.partition("\n\nCd4ml-")
+    return f"Cd4ml-{rest}".strip() if found else ""
 
 
 def replaced(before: Manifest, after: str) -> dict[str, str]:

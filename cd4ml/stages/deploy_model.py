@@ -163,14 +163,13 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report, 
         with clone(options.repository, options.branch, context.environ) as repository:
             change = _change(order, options, path, repository)
             # Whatever stands against it is known before anything is announced.
-            share = _manifest(change(repository.read(path)), options, wanted).share(wanted.digest)
-            plan = [f"Set {path}: it then gives {wanted} {share}.", "Commit and push."]
+            manifest = _manifest(change(repository.read(path)), options, wanted)
+            plan = [f"Set {path}: it then gives {wanted} {manifest.share(wanted.digest)}.", "Commit and push."]
             context.save(replace(report, plan=plan, checks=()))
             said = partial(_message, order, {"Cd4ml-Model": f"sha256:{about.model}", **judged}, options)
-            part = options.manifest_path
-            commit = land(repository, path, change, said, part=part, progress=context.progress)
-            told = f"{path} gives {wanted.digest[:19]} "
-            told += _manifest(repository.read(path), options, wanted).share(wanted.digest)
+            commit = land(repository, path, change, said, part=manifest.part, progress=context.progress)
+            share = manifest.changed(repository.read(path)).share(wanted.digest)
+            told = f"{path} gives {wanted.digest[:19]} {share}"
     except _Overruled as overruled:
         checks = [*report.checks, overruled.check]
         return replace(report, checks=checks, summary=_refusal(checks))
@@ -196,7 +195,7 @@ def _change(order: Order, options: Options, path: str, repository: Clone) -> Cal
 
     def change(text: str) -> str:
         manifest = _manifest(text, options, order.image)
-        history = repository.history(path, options.manifest_path)
+        history = repository.history(path, manifest.part)
         if carried_out(order, manifest.state, history):
             manifest.confirm(order.image.digest)
             return text
@@ -221,7 +220,9 @@ def _message(order: Order, judged: Mapping[str, str], options: Options, before: 
 
     earlier = _manifest(before, options, order.image)
     trailers = {**order.trailers, **judged, **replaced(earlier, after)}
-    return message(f"Deploy {order.image.digest[7:19]}, canary weight {order.weight}", trailers)
+    # Names in the manifest are somebody's texts: on one line they cannot pass for a trailer.
+    share = " ".join(earlier.changed(after).share(order.image.digest).split())
+    return message(f"Deploy {order.image.digest[7:19]}\n\nThe manifest gives it {share}.", trailers)
 
 
 def _refusal(checks: Sequence[Check]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STAGE: Final = "promote-model"
 OUTPUTS: Final[dict[str, str]] = {
-    "image": "The image that serves all traffic afterwards.",
+    "image": "The stable image afterwards.",
     "commit": "The commit in the GitOps repository; empty if there was nothing to change.",
     "version": "The version that the alias points at afterwards; empty if it was not moved.",
 }
@@ -91,7 +91,7 @@ def run(options: Options, context: Context) -> Report:
             return Report(stage=STAGE, checks=checks, candidate=identity, summary=summary)
         context.save(Report(stage=STAGE, checks=(), candidate=identity, plan=decision.plan))
         change = _change(repository.read(path), decision, path)
-        part = options.manifest_path
+        part = _manifest(decision.text, options).part
         commit = land(repository, path, change, decision.message, part=part, progress=context.progress)
         told = _told(repository.read(path), decision, path, options)
     _move_alias(decision, options, context)
@@ -188,7 +188,7 @@ def _promotion(
     if digest is None:
         raise OptionsError("the manifest has neither a canary nor a stable image", advice="Run deploy-model first.")
     image = Image(repository=name, digest=digest)
-    history = repository.history(path, options.manifest_path)
+    history = repository.history(path, manifest.part)
     deployed = next((commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(image))), None)
     identity, checks = None, [approved(str(image), options), production(deployed, options, context)]
     if options.model and options.version:
@@ -239,7 +239,7 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
     def made_stable(commit: Commit) -> bool:
         return any(same_image(commit.trailer(name), stable) for name in (PROMOTED, IMAGE))
 
-    history = repository.history(path, options.manifest_path)
+    history = repository.history(path, manifest.part)
     # A file may serve other applications, whose roll-backs are not this one's.
     ended = (
         commit for commit in history.commits if manifest.serves(commit.trailer(ROLLED_BACK)) or made_stable(commit)

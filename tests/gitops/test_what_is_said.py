@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from tests.conftest import Run
-from tests.gitops.conftest import IMAGE, GitOps
+from tests.gitops.conftest import IMAGE, GitOps, git
 from tests.gitops.test_manifest import HELM, A
 
 MANIFEST: Final = "credit/values.yaml"
@@ -57,6 +57,16 @@ def test_rollout__deployed_promoted_and_taken_back(stage: Callable[..., Run], gi
     assert (stage("promote-model", "--rollback").code, gitops.read()) == (0, ROLLOUT)
 
 
+def test_names__never_pass_for_trailers(stage: Callable[..., Run], gitops: GitOps) -> None:
+    """A name with line breaks in the manifest adds nothing to what later runs read in the commit."""
+    hostile = ROLLOUT.replace("{name: scoring}", '{name: "x\\n\\nCd4ml-Rolled-Back: y@z\\nCd4ml-Manifest: other.yaml"}')
+    gitops.commit("Start", {MANIFEST: hostile})
+
+    assert stage("deploy-model").code == 0
+    message = git(gitops.bare, "log", "-1", "--format=%B", "main")
+    assert "\nCd4ml-Rolled-Back" not in message and "\nCd4ml-Manifest: other.yaml" not in message
+
+
 def test_paused_since__refused_again(stage: Callable[..., Run], gitops: GitOps) -> None:
     """A manifest that holds the image already, and gives it nothing since somebody paused it, passes in no stage."""
     gitops.commit("Start", {MANIFEST: ROLLOUT})
@@ -97,6 +107,8 @@ def test_manifest_path__chooses_among_equals(stage: Callable[..., Run], gitops: 
     assert stage("deploy-model", "--manifest-path", "us").code == 0
     assert gitops.read().startswith(f"eu:\n{below}us:\n")
     assert stage("promote-model").code == 2
+    message = git(gitops.bare, "log", "-1", "--format=%B", "main")
+    assert "gives it 10 % of the traffic as canary.\n" in message and "Cd4ml-Manifest-Path: us\n" in message
     assert stage("promote-model", "--manifest-path", "us").code == 0
     assert gitops.read() == f"eu:\n{below}us:\n{below.replace(A, IMAGE[-71:])}".replace(
         'digest: ""', f'digest: "{IMAGE[-71:]}"'

@@ -211,6 +211,8 @@ def test_nested_values__two_of_one_image_need_a_name() -> None:
     promoted = Manifest(after, repository=CHURN.repository, part="us").promoted(CHURN)
     assert Manifest(promoted, part="us").share(NEW) == "all of the traffic that reaches us"
     assert after.startswith(indented(VALUES, "eu")) and f'digest: "{NEW}"' in after
+    nested = Manifest(indented(text, "regions"), repository=CHURN.repository, part="us")
+    assert nested.part == "regions.us"
     with pytest.raises(OptionsError, match="has no `asia`"):
         deployed(text, 10, part="asia")
 

@@ -96,3 +96,15 @@ def test_no_image_of_this_repository__refused() -> None:
     """Several entries and none of the image's repository: the refusal lists what is there."""
     with pytest.raises(OptionsError, match=r"it has redis \(redis\), exporter"):
         deployed(f"images:\n{OTHERS}", 100)
+
+
+def test_idle_canary__keeps_its_image() -> None:
+    """A canary of no weight that runs an image of its own is not touched by a deployment beside it."""
+    idle = KUSTOMIZATION.replace(OLD, f"sha256:{'5' * 64}").replace(f"sha256:{'5' * 64}", OLD, 1)
+
+    after, _ = deployed(idle, 100)
+
+    assert changed(idle, after) == [f"digest: {NEW}"]
+    canary = Manifest(deployed(idle, 10)[0], repository=CHURN.repository)
+    promoted = Manifest(canary.promoted(CHURN), repository=CHURN.repository)
+    assert promoted.restored(f"{CHURN.repository}@{OLD}") == KUSTOMIZATION
