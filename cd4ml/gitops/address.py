@@ -21,7 +21,11 @@ _BRANCH: Final = re.compile(r"(?!-)(?!.*(\.\.|@\{|//|\.lock(/|$)))[A-Za-z0-9][A-
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # The token stays in the environment; git asks this once a server demands a login.
 _HELPER: Final = '!f() {{ test "$1" != get || printf "{user}password=%s\\n" "$CD4ML_GIT_TOKEN"; }}; f'
-_KEPT: Final = frozenset({"GIT_SSL_CAINFO", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL"})
+# How this machine logs in and whom it trusts.
+_KEPT: Final = frozenset(
+    {"GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL"}
+    | {"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY"}
+)
 # Who commits, as CI systems name their bot. Not the dates: the order of deployments is told by the machine's clock.
 _IDENTITY: Final = frozenset(f"GIT_{role}_{what}" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL"))
 

@@ -85,7 +85,7 @@ def _told(git: Git, tip: str) -> Iterator[Commit]:
     fields = git.run("log", *options, "--format=%H%x00%ct%x00%B%x00", tip).output.decode("utf-8", "replace").split("\0")
     for sha, time, message in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
         for block in reversed(_blocks(message)):
-            yield Commit(sha=sha.strip(), message=block, time=int(time))
+            yield Commit(sha=sha.strip(), message=block, time=int(time) if time.isdigit() else 0)
 
 
 def _blocks(message: str) -> list[str]:

@@ -322,6 +322,41 @@ def test_shallow_repository__inconclusive(stage: Stage, rolled_back: GitOps, tmp
     assert stage("deploy-model", "--redeploy", repository=str(cut)).code == 0
 
 
+def test_rewritten_while_it_is_fetched__nothing_deployed(stage: Stage, rolled_back: GitOps) -> None:
+    """If the branch is rewritten between the first look and the look at the whole history, nothing is assumed."""
+    git(rolled_back.bare, "update-ref", "-d", LEDGER)
+    noise(rolled_back, 60)
+    git(rolled_back.bare, "config", "http.receivepack", "true")
+    fresh = git(rolled_back.bare, "commit-tree", "-m", "Begin again", "main^{tree}").strip()
+    asked: list[str] = []
+
+    def answer(path: str) -> None:
+        asked.extend([path] if "info/refs" in path and "upload" in path else [])
+        if len(asked) == 2:
+            git(rolled_back.bare, "update-ref", "refs/heads/main", fresh)
+
+    with serve(rolled_back.bare.parent) as server:
+        server.answer = answer
+        run = stage("deploy-model", repository=server.url)
+
+    assert stays_out(run) and len(asked) == 2
+    assert rolled_back.head() == fresh
+
+
+def test_commit_without_a_time__is_read(stage: Stage, rolled_back: GitOps) -> None:
+    """A commit whose date cannot be read, as old tools made them, still says what it deployed."""
+    raw = git(rolled_back.bare, "cat-file", "commit", "main~1").replace("test@localhost> ", "test@localhost> x")
+    lines = [line if not line.startswith("committer") else "committer x <x> " for line in raw.split("\n")]
+    command = ["git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally"]
+    text = "\n".join(lines).encode()
+    made = subprocess.run(command, cwd=rolled_back.bare, input=text, capture_output=True, check=True).stdout.decode()
+    tip = git(rolled_back.bare, "commit-tree", "-p", made.strip(), "-m", "Tip", "main^{tree}").strip()
+    git(rolled_back.bare, "update-ref", "refs/heads/main", tip)
+    git(rolled_back.bare, "update-ref", "-d", LEDGER)
+
+    assert stays_out(stage("deploy-model"))
+
+
 @pytest.mark.parametrize(
     "message",
     [

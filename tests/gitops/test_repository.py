@@ -334,6 +334,26 @@ def test_identity__from_the_environment(gitops: GitOps, variables: dict[str, str
     assert git(gitops.bare, "log", "-1", "--format=%an <%ae>|%cn <%ce>", "main").strip() == f"{author}|{committer}"
 
 
+@pytest.mark.parametrize("variable", ["GIT_SSH", "GIT_SSH_COMMAND"])
+def test_login__by_the_machine_s_own_means(tmp_path: Path, variable: str) -> None:
+    """Over ssh the program that the environment names logs in, with the user and the host of the address."""
+    program = tmp_path / "own-ssh"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nexit 1\n')
+    program.chmod(0o755)
+
+    with (
+        pytest.raises(UnavailableError),
+        clone(
+            "deploy@git.example:owner/gitops.git",
+            "main",
+            {**os.environ, variable: str(program), "GIT_SSH_VARIANT": "ssh"},
+        ),
+    ):
+        pass
+
+    assert "deploy@git.example" in (tmp_path / "asked").read_text()
+
+
 def test_identity__never_the_dates_or_places(gitops: GitOps, tmp_path: Path) -> None:
     """Other variables of git, such as dates or another repository, do not reach the commit."""
     change(str(gitops.bare), 5, GIT_COMMITTER_DATE="2001-01-01T00:00:00Z", GIT_DIR=str(tmp_path), GIT_NAMESPACE="x")
