@@ -187,7 +187,10 @@ class Manifest:
             OptionsError: it was named by a tag that the manifest does not hold any more.
         """
         earlier = parse(reference, "the earlier image")
-        self._check_repository(earlier.name)
+        if earlier.digest is None or self.serves(earlier.name):
+            self._check_repository(earlier.name)
+        else:  # pulled from a mirror since: the digest is the same there
+            reference = f"{self.repository}@{earlier.digest}"
         if not self.served.whole_reference and earlier.digest is None and earlier.tag != self.served.tag:
             raise OptionsError(
                 f"{reference} ran before, but the tag in the {self.served.kind} is now {self.served.tag!r}",
@@ -212,7 +215,9 @@ class Manifest:
 
     def _ending(self, written: str, places: Sequence[Place]) -> list[Edit]:
         """Return the edits that put an image into places, and into the canary's where nothing takes its traffic."""
-        also = self.served.canary if written and self._answers else ()
+        # An entry that goes back to a tag needs one of its own.
+        back = [place for place in self.served.canary if written or self.served.tag == self._tag_beside(place)]
+        also = back if self._answers else ()
         return [Edit(document=document, path=path, value=written) for document, path in (*places, *also)]
 
     @property
@@ -223,6 +228,10 @@ class Manifest:
             return False
         idle = self.state.weight == 0 and self._digest(served.canary[0]) != self._digest(served.stable[0])
         return isinstance(served.traffic, ByReplicas) or not idle
+
+    def _tag_beside(self, place: Place) -> str:
+        """Return the tag of the entry that a digest belongs to, in a kustomization; empty if there is none."""
+        return read.text(read.follow(self._data[place[0]], place[1][:-1]), "newTag")
 
     def _at(self, place: Place) -> Any:
         """Return the text at a place, None if nothing stands there."""

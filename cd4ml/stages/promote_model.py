@@ -282,7 +282,8 @@ def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Optio
     text = manifest.restored(previous)
     trailers = {ROLLED_BACK: stable, "Cd4ml-Version": version or "", **replaced(manifest, text)}
     title = f"Roll back to {previous[-64:][:12] if '@' in previous else previous}"
-    return _Decision(plan=plan, text=text, message=message(title, trailers), image=previous, version=version)
+    image = manifest.changed(text).stable or previous
+    return _Decision(plan=plan, text=text, message=message(title, trailers), image=image, version=version)
 
 
 def _move_alias(decision: _Decision, options: Options, context: Context) -> None:

@@ -18,7 +18,7 @@ NEXT: Final = "ghcr.io/owner/credit@sha256:" + "e" * 64
 SINGLE: Final = DEPLOYMENT.replace("NAME", "credit")
 PAIR: Final = "---\n".join([SINGLE, SINGLE.replace("name: credit", "name: credit-canary"), ROUTE])
 HELM_BY_TAG: Final = HELM.replace(f"digest: {A}", 'tag: "2024.10"\n  digest: ""')
-KUSTOMIZATION_BY_TAG: Final = KUSTOMIZATION.replace(f"digest: {A}", 'newTag: "2024.10"\n    digest: ""', 1)
+KUSTOMIZATION_BY_TAG: Final = KUSTOMIZATION.replace(f"digest: {A}", 'newTag: "2024.10"\n    digest: ""')
 
 
 @pytest.fixture
@@ -143,6 +143,21 @@ def test_mirror__one_image_in_every_stage(stage: Callable[..., Run], gitops: Git
     assert stage("promote-model", "--rollback", "--image", IMAGE).code == 0
     assert Manifest(gitops.read()).state.stable == A
     assert stage("deploy-model", "--image", mirrored).report["checks"][-1]["reason"] == "taken-back"
+
+
+@pytest.mark.parametrize("text", [HELM, SINGLE.replace("DIGEST", A)], ids=["helm", "plain"])
+def test_mirror_since__the_way_back_leads_through_it(stage: Callable[..., Run], gitops: GitOps, text: str) -> None:
+    """Where a mirror serves a manifest since the earlier image was replaced, that image comes back from the mirror."""
+    mirror = "registry.example:5000/mirror/credit"
+    gitops.commit("Start", {MANIFEST: text, "README": "x"})
+    assert stage("deploy-model", "--canary-weight", "100").code == 0
+    assert stage("promote-model").code == 0
+    gitops.commit("Mirror", {MANIFEST: gitops.read().replace("ghcr.io/owner/credit", mirror)})
+
+    run = stage("promote-model", "--rollback")
+
+    assert (run.code, run.report["outputs"]["image"]) == (0, f"{mirror}@{A}")
+    assert Manifest(gitops.read()).stable == f"{mirror}@{A}"
 
 
 def test_mirror__another_image_stays_another(stage: Callable[..., Run], gitops: GitOps) -> None:
