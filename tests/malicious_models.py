@@ -481,11 +481,16 @@ def _skops_with_an_operator(folder: Path, marker: Path) -> None:
 
 def field(number: int, content: bytes) -> bytes:
     """Return a field of bytes of a protocol buffer."""
-    length, size = len(content), b""
-    while length > 0x7F:
-        size += bytes([length & 0x7F | 0x80])
-        length >>= 7
-    return bytes([number << 3 | 2]) + size + bytes([length]) + content
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    """Return a number of variable length."""
+    written = b""
+    while value > 0x7F:
+        written += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return written + bytes([value])
 
 
 def onnx(folder: Path, content: bytes, **settings: Any) -> None:

@@ -397,3 +397,37 @@ def test_verdict_on_another_table__refused(
     path = tmp_path / "reports" / "evaluate-model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
     assert deploy().code == 0
+
+
+def test_a_model_with_code_is_deployed_on_purpose_only(deploy: Deploy, evidence: Callable[..., None]) -> None:
+    """A build that allowed code blocks until allow-code is set here too; then the report says what is deployed."""
+    check = {"id": "model-code", "status": "passed", "reason": "code-allowed", "message": "It runs own.py."}
+    evidence("build-image", checks=[check])
+
+    blocked = deploy()
+    said = next(check for check in blocked.report["checks"] if check["id"] == "model-code")
+    assert (blocked.code, said["reason"]) == (1, "runs-code") and "own.py" in said["message"]
+    allowed = deploy("--allow-code")
+    said = next(check for check in allowed.report["checks"] if check["id"] == "model-code")
+    assert (allowed.code, said["reason"]) == (0, "code-allowed") and "own.py" in said["message"]
+
+
+def test_code_that_score_model_allowed_is_told_as_well(
+    deploy: Deploy, evidence: Callable[..., None], tmp_path: Path
+) -> None:
+    """What score-model's report says on the candidate counts, even if the build says nothing of code."""
+    evidence()
+    check = {"id": "candidate-code", "status": "passed", "reason": "code-allowed", "message": "It runs own.py."}
+    scored = {"schema_version": "1", "stage": "score-model", "status": "passed", "checks": [check]}
+    (tmp_path / "reports" / "score-model.json").write_text(json.dumps(scored))
+
+    run = deploy()
+    assert run.code == 1 and "runs-code" in [check.get("reason") for check in run.report["checks"]]
+
+
+def test_a_build_that_did_not_look_is_no_evidence(deploy: Deploy, evidence: Callable[..., None]) -> None:
+    """A report of build-image without the check on code, or with one that is about something else, blocks."""
+    evidence("build-image", checks=[{"id": "pushed", "status": "passed", "message": "Fine."}])
+
+    run = deploy()
+    assert run.code == 1 and "unknown-code" in [check.get("reason") for check in run.report["checks"]]
