@@ -51,7 +51,10 @@ class Options(declaration.Options):
         example="credit",
     )
     image: str | None = option("Image by digest (default: the one in build-image's report).")
-    canary_weight: int = option("Share of traffic in percent that the new image gets.", default=10)
+    canary_weight: int = option(
+        "Share of traffic in percent for the new image; a Rollout or Flagger's Canary goes by its own steps.",
+        default=10,
+    )
     reports: str = option("Folder of the reports of the earlier stages.", default="reports")
     required_stages: tuple[str, ...] = option("Stages whose reports must have passed.", default=REQUIRED)
     tracking_uri: str | None = option(

@@ -24,17 +24,21 @@ def controller(workload: Any, documents: Sequence[Any]) -> str | None:
     """
     if read.kind(workload) == "Rollout":
         return _rollout(workload)
-    for document in documents:
-        if _follows(document, "Rollout", "workloadRef", workload):
-            return _rollout(document)
-        if read.group(document) == _FLAGGER and _follows(document, "Canary", "targetRef", workload):
-            return _flagger(document)
-    return None
+    rollout, canary = referring(workload, documents), flagger(workload, documents)
+    if rollout is not None:
+        return _rollout(rollout)
+    return None if canary is None else _flagger(canary)
 
 
 def referring(workload: Any, documents: Sequence[Any]) -> Any:
     """Return the Rollout that takes a Deployment's template, None if there is none."""
     return next((item for item in documents if _follows(item, "Rollout", "workloadRef", workload)), None)
+
+
+def flagger(workload: Any, documents: Sequence[Any]) -> Any:
+    """Return Flagger's Canary that watches a workload, None if there is none."""
+    watching = (item for item in documents if read.group(item) == _FLAGGER)
+    return next((item for item in watching if _follows(item, "Canary", "targetRef", workload)), None)
 
 
 def _follows(document: Any, kind: str, key: str, workload: Any) -> bool:

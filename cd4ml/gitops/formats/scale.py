@@ -10,6 +10,7 @@ from cd4ml.gitops.edit import mapping
 from cd4ml.gitops.formats import read, rollout
 from cd4ml.gitops.formats.served import Problem
 
+_PAUSED: Final = ("metadata", "annotations", "autoscaling.keda.sh/paused-replicas")
 _LABELS: Final = (("selector", "matchLabels"), ("template", "metadata", "labels"))
 
 
@@ -33,6 +34,9 @@ def scale(workload: Any, documents: Sequence[Any]) -> Scale:
     if autoscaler is None or (written == 0 and read.kind(autoscaler) == "HorizontalPodAutoscaler"):
         return Scale(fewest=written, most=written)  # Kubernetes leaves a workload of no replicas alone
     if read.kind(autoscaler) == "ScaledObject":
+        if read.follow(autoscaler, _PAUSED) is not None:
+            fixed = read.count(autoscaler, _PAUSED, 0)
+            return Scale(fewest=fixed, most=fixed)
         idle = read.count(autoscaler, ("spec", "minReplicaCount"), 0)
         fewest = min(idle, read.count(autoscaler, ("spec", "idleReplicaCount"), idle))
         return Scale(fewest=fewest, most=read.count(autoscaler, ("spec", "maxReplicaCount"), 100))
@@ -48,6 +52,10 @@ def nothing_runs(workload: Any, documents: Sequence[Any]) -> Problem | None:
     if read.switch(leading, ("spec", "paused"), False):
         words = f"the {read.kind(leading)} {read.name(leading)} is paused: it would not take the image"
         return Problem(words=words, advice="Set spec.paused: false.")
+    flagger = rollout.flagger(workload, documents)
+    if flagger is not None and read.switch(flagger, ("spec", "suspend"), False):
+        words = f"Flagger's Canary {read.name(flagger)} is suspended: it would not bring the image out"
+        return Problem(words=words, advice="Set spec.suspend: false.")
     wanted, given = (read.labels(workload, "spec", *path) for path in _LABELS)
     if not wanted.items() <= given.items():
         words = f"the {named} selects other labels than its pods have: Kubernetes refuses it"

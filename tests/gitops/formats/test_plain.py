@@ -195,6 +195,13 @@ AUTOSCALERS = (
             ),
             "HorizontalPodAutoscaler scaler may scale Deployment churn to 0",
         ),
+        (
+            PAIR
+            + AUTOSCALERS.format(
+                kind="ScaledObject", least="minReplicaCount: 2, ", target="", name="churn-canary"
+            ).replace("{name: scaler}", "{name: scaler, annotations: {autoscaling.keda.sh/paused-replicas: '0'}}"),
+            "ScaledObject scaler may scale Deployment churn-canary to 0",
+        ),
     ],
 )
 def test_traffic__refused_to_what_does_not_run(text: str, words: str) -> None:
@@ -343,6 +350,8 @@ def test_flagger__says_its_own_steps(analysis: str, words: str) -> None:
 
     for weight in (10, 100):
         assert words in deployed(workload("churn") + flagger, weight)[1]
+    with pytest.raises(OptionsError, match="Flagger's Canary churn is suspended"):
+        deployed(workload("churn") + flagger + "  suspend: true\n", 10)
     assert deployed(workload("churn") + flagger.replace("name: churn}\n  ", "name: fraud}\n  "), 100)[1].startswith(
         "all"
     )
