@@ -101,7 +101,7 @@ def called(name: str) -> str:
 
 def _advice(said: str) -> str:
     """Return what to do about a model that could not score."""
-    lacking = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", said)
+    lacking = re.search(r"No module named '([\w.]+)'", said)
     if lacking:
         module = lacking[1].partition(".")[0]
         return (
