@@ -7,7 +7,7 @@ ends where a folder was moved, and leaves out side branches whose changes cancel
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -55,10 +55,9 @@ class History:
     complete: bool = True
     unrecorded: Sequence[Commit] = field(default=(), repr=False)
 
-    def of(self, part: str | None) -> History:
-        """Return what was done to a part of the manifest, or to nobody knows which."""
-        ours = [commit for commit in self.commits if part is None or commit.trailer(PART) in (None, part)]
-        return replace(self, commits=ours)
+    def without(self, parts: Set[str]) -> History:
+        """Return what was not done to one of these parts of the manifest; a part that is gone may have been renamed."""
+        return replace(self, commits=[commit for commit in self.commits if commit.trailer(PART) not in parts])
 
 
 def history(git: Git, base: str, ledger: str, manifest: str, *, complete: bool) -> History:

@@ -11,7 +11,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +85,8 @@ class Clone:
         except UnicodeDecodeError as error:
             raise OptionsError(f"manifest {manifest}: not UTF-8") from error
 
-    def history(self, manifest: str, part: str | None = None) -> History:
-        """Return everything that the suite did to a manifest, or to a part of it, of the whole history.
+    def history(self, manifest: str, others: Set[str] = frozenset()) -> History:
+        """Return everything that the suite did to a manifest, other parts of it excepted, of the whole history.
 
         What was fetched first is only the newest part of it; whether an image was never deployed is known by all of it.
         """
@@ -102,7 +102,7 @@ class Clone:
         if key not in self._histories:
             found = history(self._git, self._base, self._ledger.tip, manifest, complete=self._complete())
             self._histories[key] = found
-        return self._histories[key].of(part)
+        return self._histories[key].without(others)
 
     def record(self, manifest: str, commit: str, message: str, progress: Callable[[str], None]) -> None:
         """Note in the ledger what a commit that has landed says, with whatever the ledger lacks; see `recorded`."""

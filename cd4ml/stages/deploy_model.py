@@ -198,7 +198,7 @@ def _change(order: Order, options: Options, path: str, repository: Clone) -> Cal
 
     def change(text: str) -> str:
         manifest = _manifest(text, options, order.image)
-        history = repository.history(path, manifest.part)
+        history = repository.history(path, manifest.served.others)
         if carried_out(order, manifest.state, history):
             manifest.confirm(order.image.digest)
             return text

@@ -188,7 +188,7 @@ def _promotion(
     if digest is None:
         raise OptionsError("the manifest has neither a canary nor a stable image", advice="Run deploy-model first.")
     image = Image(repository=name, digest=digest)
-    history = repository.history(path, manifest.part)
+    history = repository.history(path, manifest.served.others)
     deployed = next((commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(image))), None)
     identity, checks = None, [approved(str(image), options), production(deployed, options, context)]
     if options.model and options.version:
@@ -239,7 +239,7 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
     def made_stable(commit: Commit) -> bool:
         return any(same_image(commit.trailer(name), stable) for name in (PROMOTED, IMAGE))
 
-    history = repository.history(path, manifest.part)
+    history = repository.history(path, manifest.served.others)
     # A file may serve other applications, whose roll-backs are not this one's.
     ended = (
         commit for commit in history.commits if manifest.serves(commit.trailer(ROLLED_BACK)) or made_stable(commit)

@@ -13,7 +13,7 @@ from cd4ml.gitops.manifest import Manifest, State, image
 from tests.conftest import Run
 from tests.gitops.conftest import IMAGE, GitOps, git
 from tests.gitops.http import serve
-from tests.gitops.test_manifest import HELM, A
+from tests.gitops.test_manifest import DEPLOYMENT, HELM, A
 
 MANIFEST: Final = "credit/values.yaml"
 OTHER: Final = "ghcr.io/owner/credit@sha256:" + "e" * 64
@@ -415,3 +415,27 @@ def test_one_file_for_several__each_has_its_own_past(stage: Stage, gitops: GitOp
     states = [Manifest(gitops.read(), part=name).state for name in ("eu", "us")]
     assert states == [State(stable=A, canary=None, weight=0)] * 2
     assert stays_out(stage("deploy-model", *ours)) and stays_out(stage("deploy-model", *elsewhere, image=theirs))
+
+
+def test_part_renamed__stays_out(stage: Stage, gitops: GitOps) -> None:
+    """A part of a file keeps its past under another name, and its neighbour is none the worse for it."""
+    indented = "".join(f"  {line}\n" for line in HELM.splitlines())
+    gitops.commit("Both", {MANIFEST: f"eu:\n{indented}us:\n{indented}"})
+    assert stage("deploy-model", "--manifest-path", "eu").code == 0
+    assert stage("promote-model", "--rollback", "--manifest-path", "eu").code == 0
+    gitops.commit("Rename", {MANIFEST: gitops.read().replace("eu:", "europe:")})
+
+    assert stays_out(stage("deploy-model", "--manifest-path", "europe"))
+
+
+def test_part_renamed__of_its_own_repository(stage: Stage, gitops: GitOps) -> None:
+    """So does one that is found by its repository alone."""
+    deployment = DEPLOYMENT.replace("NAME", "credit").replace("DIGEST", A)
+    other = DEPLOYMENT.replace("NAME", "fraud").replace("DIGEST", A).replace("owner/credit", "owner/fraud")
+    gitops.commit("Both", {MANIFEST: f"{deployment}---\n{other}"})
+    whole = ("--canary-weight", "100")
+    assert stage("deploy-model", *whole, "--manifest-path", "credit").code == 0
+    assert stage("promote-model", "--rollback", "--manifest-path", "credit").code == 0
+    gitops.commit("Rename", {MANIFEST: gitops.read().replace("name: credit", "name: scores")})
+
+    assert stays_out(stage("deploy-model", *whole))

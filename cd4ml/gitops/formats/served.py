@@ -188,6 +188,7 @@ class Served:
         controller: what a controller does with a new stable image instead of giving it all of the traffic.
         resets: whether the canary ends by getting the stable image, because nothing takes its traffic away.
         among: whether others in the file serve an image of the same repository.
+        others: names of the other applications in the file.
         against: why no image of this application would get any traffic.
         against_canary: why a canary would get no traffic.
     """
@@ -207,6 +208,7 @@ class Served:
     controller: str | None = None
     resets: bool = False
     among: bool = False
+    others: frozenset[str] = frozenset()
     against: Problem | None = None
     against_canary: Problem | None = None
 
