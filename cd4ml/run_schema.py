@@ -59,6 +59,10 @@ def run_schema(arguments: Sequence[str], door: Door) -> int:
     said = [f"{options.output}: a proposal from {proposal.rows} rows and {len(source.schema)} columns. Review it."]
     said += [f"validate-data will block: {fault}." for fault in proposal.faults]
     said += proposal.remarks
+    if options.reading.dialect.declared:
+        said.append(
+            f"Declare {', '.join(options.reading.dialect.declared)} for the stages as well (defaults in cd4ml.yaml)."
+        )
     said += [f"{path}: {said_of(words)}" for path, words in options.reading.words.items()]
     print("\n".join(safe(door.redactor.text(line)) for line in said), file=door.stdout)
     return PASSED.code

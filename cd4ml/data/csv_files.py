@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data import by_name
 from cd4ml.data.by_name import column
 from cd4ml.data.csv_text import Text, open_csv, opened
-from cd4ml.data.csv_types import WORDS, types
+from cd4ml.data.csv_types import WORDS, too_long, types
 from cd4ml.data.dialect import Dialect, Reading
 from cd4ml.data.locations import Folder
 from cd4ml.data.tables import refuse_duplicates, unequal_rows
@@ -44,11 +44,13 @@ def typed_csv(path: Path, reading: Reading) -> tuple[pl.LazyFrame, int, Any]:
     texts, typed = keep.path / "texts.arrow", keep.path / "typed.arrow"
     rows, words = _to_arrow(text, reading.dialect, texts)
     frame = pl.scan_ipc(texts, glob=False)
-    typed_columns = types(frame, text.header, reading.dialect)
-    expressions = [item.alias(name) for item, name in zip(typed_columns, _called(path, text.header), strict=True)]
-    # Every later pass would turn the texts into numbers again.
-    frame.select(expressions).sink_ipc(typed)
-    result = pl.scan_ipc(typed, glob=False)
+    names = dict(zip(_called(path, text.header), text.header, strict=True))
+    expressions = dict(zip(names, types(frame, text.header, reading.dialect), strict=True))
+    result = _stored(frame, expressions, typed)
+    long = too_long(frame, result, names)
+    if long:
+        expressions |= {name: column(names[name]) for name in long}
+        result = _stored(frame, expressions, keep.path / "texts-for-long-numbers.arrow")
     _refuse_decimal_commas(path, result, reading.dialect)
     if reading.dialect.missing is None:
         of_texts = [name for name, kind in result.collect_schema().items() if kind == pl.String]
@@ -57,6 +59,14 @@ def typed_csv(path: Path, reading: Reading) -> tuple[pl.LazyFrame, int, Any]:
             reading.words[path.as_posix()] = said
     texts.unlink()
     return result, rows, keep
+
+
+def _stored(frame: pl.LazyFrame, expressions: Mapping[str, pl.Expr], path: Path) -> pl.LazyFrame:
+    """Return columns as they are written to a file: every later pass would turn the texts into numbers again."""
+    import polars as pl
+
+    frame.select([item.alias(name) for name, item in expressions.items()]).sink_ipc(path)
+    return pl.scan_ipc(path, glob=False)
 
 
 def _to_arrow(text: Text, dialect: Dialect, target: Path) -> tuple[int, _Words]:

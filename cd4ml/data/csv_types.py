@@ -55,7 +55,6 @@ class _Column:
         filled: cells that are not empty.
         words: cells that hold a word for a missing value; None if nobody has counted.
         odd: some filled cells do not fit the types that were tried.
-        largest: the largest number, regardless of its sign, where numbers with decimals were tried.
     """
 
     text: pl.Expr
@@ -65,7 +64,6 @@ class _Column:
     filled: int = 0
     words: int | None = None
     odd: bool = False
-    largest: float | None = None
 
     def type(self) -> pl.DataType | None:
         """Return the first type that every value fits, None if none of those tried."""
@@ -121,37 +119,32 @@ def _fits(frame: pl.LazyFrame, columns: Mapping[str, _Column]) -> dict[str, pl.D
                 known.fits = []
             else:
                 known.odd = True
-    for name in _too_long(frame, columns, [name for name, kind in result.items() if kind == pl.Float64]):
-        result[name] = pl.String()
     return result
 
 
-def _too_long(frame: pl.LazyFrame, columns: Mapping[str, _Column], names: Sequence[str]) -> list[str]:
-    """Return columns with whole numbers of more than 64 bits: two of them may be one number with decimals."""
+def too_long(texts: pl.LazyFrame, typed: pl.LazyFrame, names: Mapping[str, str]) -> list[str]:
+    """Return columns of numbers with whole ones of more than 64 bits: two that differ would be the same number.
+
+    Args:
+        names: of the columns in `texts`, by their names in `typed`.
+    """
     import polars as pl
 
-    large = [name for name in names if (columns[name].largest or 0) >= 2**63]
-    expressions = []
-    for position, name in enumerate(large):
-        value = columns[name].value
-        whole = value.str.contains(r"^[ \t]*[+-]?\d+[ \t]*$")
-        fitting = value.cast(pl.Int64, strict=False).is_not_null() | value.cast(pl.UInt64, strict=False).is_not_null()
-        expressions.append((whole & ~fitting).any().alias(str(position)))
-    if not expressions:
-        return []
-    found = frame.select(expressions).collect(engine="streaming").row(0)
+    floats = [name for name, kind in typed.collect_schema().items() if kind == pl.Float64]
+    expressions = [(column(name).abs().max() >= 2**63).alias(str(place)) for place, name in enumerate(floats)]
+    found = typed.select(expressions).collect(engine="streaming").row(0) if floats else ()
+    large = [name for name, beyond in zip(floats, found, strict=True) if beyond]
+    whole = [column(names[name]).str.contains(r"^[ \t]*[+-]?\d{19,}[ \t]*$").any() for name in large]
+    expressions = [item.alias(str(place)) for place, item in enumerate(whole)]
+    found = texts.select(expressions).collect(engine="streaming").row(0) if large else ()
     return [name for name, long in zip(large, found, strict=True) if long]
 
 
 def _count(frame: pl.LazyFrame, columns: Mapping[str, tuple[_Column, pl.DataType | None]], *, words: bool) -> None:
     """Count how many cells of each column are filled, how many fit a type, and, of odd columns, how many are words."""
-    import polars as pl
-
     expressions: list[pl.Expr] = []
     for known, kind in columns.values():
         asked = [known.text.count(), _fitting(known, kind)]
-        if kind == pl.Float64:
-            asked.append(known.value.cast(kind, strict=False).abs().max())
         if known.words is None and (words or known.odd):
             asked.append(_is_word(known.text).sum())
         expressions += [item.alias(f"{len(expressions) + place}") for place, item in enumerate(asked)]
@@ -160,8 +153,6 @@ def _count(frame: pl.LazyFrame, columns: Mapping[str, tuple[_Column, pl.DataType
     found = iter(frame.select(expressions).collect(engine="streaming").row(0))
     for known, kind in columns.values():
         known.filled, fitting = next(found), next(found)
-        if kind == pl.Float64:
-            known.largest = next(found)
         if kind is not None:
             known.fits.append((kind, fitting))
         if known.words is None and (words or known.odd):

@@ -37,7 +37,9 @@ class Dialect:
     @property
     def declared(self) -> list[str]:
         """The options that were set."""
-        return [name for name, value in vars(self).items() if value is not None]
+        return [
+            "missing-values" if name == "missing" else name for name, value in vars(self).items() if value is not None
+        ]
 
 
 # By column, then by word: how many cells.

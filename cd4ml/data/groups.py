@@ -120,7 +120,13 @@ def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series
             f"sensitive feature `{name}` has {distinct} different values; at most {MOST_GROUPS} groups can be compared",
             advice="Is it an identifier? Else put the values into fewer categories.",
         )
-    return values.map(lambda value: MISSING if pd.isna(value) else label_text(value)).astype(str)
+    return values.map(lambda value: MISSING if pd.isna(value) else _group(value)).astype(str)
+
+
+def _group(value: object) -> str:
+    """Return the name of a value's group: `007` and `7` are two texts, and a text `(missing)` is no gap."""
+    name = value.strip() if isinstance(value, str) else label_text(value)
+    return repr(name) if name == MISSING else name
 
 
 def named_group(wanted: str, groups: Collection[str]) -> str:

@@ -280,3 +280,17 @@ def test_labels__decimals(drift: Drift) -> None:
     found = by_id(run)["performance:labelled-rows"]
     assert (run.code, found["status"]) == (1, "failed")
     assert found["value"] == pytest.approx(np.sqrt(2 / np.pi) * 2, abs=0.1)
+
+
+def test_columns_named_like_patterns__are_the_labelled_ones(drift: Drift) -> None:
+    """Labels, features and times are read from the columns of these very names, beside ones that the names match."""
+    names = {"y_true": "^y$", "x": "*", "at": "^t.*$"}
+    tables = [
+        scored(seed=seed, flipped=flipped).rename(columns=names).assign(y=0, t="2026", x=0.5)
+        for seed, flipped in ((1, 0.0), (2, 0.25))
+    ]
+
+    run = drift(*tables, "--label", "^y$", "--features", "*, kind", "--time-column", "^t.*$")
+
+    assert (run.code, by_id(run)["drift-origin"]["reason"]) == (1, "concept-drift")
+    assert by_id(run)["performance:labelled-rows"]["n"] == 3_000

@@ -306,3 +306,12 @@ def test_groups_with_long_numbers__are_two(cd4ml: Callable[..., Run], tmp_path: 
     run = cd4ml("audit-fairness", "--predictions", path.name, "--sensitive-features", "sex")
 
     assert run.code == 1 and by_id(run, f"disparate-impact:sex={'7' * 20}")["status"] == "failed"
+
+
+@pytest.mark.parametrize(("one", "other"), [("007", "7"), ("1e1", "10"), ("(missing)", None)])
+def test_texts_that_look_alike__are_groups_of_their_own(audit: Audit, one: str, other: str | None) -> None:
+    """Texts that would be one number, and a text that reads like a gap, are not thrown together with the other."""
+    run = audit(group(one, 90, 100), group(other, 30, 100), group("x", 90, 100))
+
+    failed = [check["n"] for check in run.report["checks"] if check["status"] == "failed"]
+    assert run.code == 1 and failed == [100]

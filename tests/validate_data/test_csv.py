@@ -367,3 +367,16 @@ def test_address_that_is_none__refused(cd4ml: Callable[..., Run], tmp_path: Path
     run = cd4ml("validate-data", "--data", "https://[::1/t.csv?signature=abc", "--schema", "schema.yaml")
 
     assert run.code == 2 and "signature" not in json.dumps(run.report["checks"])
+
+
+def test_infer__says_what_the_stages_must_be_told(
+    cd4ml: Callable[..., Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proposal from a declared dialect comes with what to declare for the stages."""
+    (tmp_path / "t.csv").write_text(text(";", ","))
+    dialect = ["--delimiter", ";", "--decimal", ",", "--missing-values", "Brno"]
+
+    run = cd4ml("schema", "infer", "--data", "t.csv", "--output", "schema.yaml", *dialect, capsys=capsys)
+
+    assert run.code == 0 and "Declare delimiter, decimal, missing-values for the stages" in run.stdout
+    assert cd4ml("validate-data", "--data", "t.csv", "--schema", "schema.yaml", *dialect).code == 0

@@ -151,3 +151,17 @@ def test_infer__proposes_for_the_column_itself(cd4ml: Callable[..., Run], tmp_pa
     assert cd4ml("validate-data", "--data", data, "--schema", "schema.yaml").code == 0
     worse = table.with_columns(pl.Series("^b$", [10, 20, 9000]))
     assert cd4ml("validate-data", "--data", write(worse, tmp_path / f"u.{kind}"), "--schema", "schema.yaml").code == 1
+
+
+def test_column_without_a_name__beside_checks_of_the_table(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Where a column could be taken for the whole table, nothing is passed: the table is refused."""
+    write(pl.DataFrame({"": ["x", "y"], "a": [1, 2]}), tmp_path / "t.parquet")
+    (tmp_path / "rules.py").write_text(
+        "import pandera.pandas as pa\n"
+        "own = pa.Check(lambda column: column == 'x', name='own')\n"
+        "schema = pa.DataFrameSchema({'': pa.Column(str, own)}, checks=pa.Check(lambda table: table['a'] > 0))\n"
+    )
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "rules:schema")
+
+    assert run.code == 2 and "no name" in run.report["summary"]

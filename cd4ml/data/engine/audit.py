@@ -104,8 +104,13 @@ def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, 
         metadata: whether footers and dictionaries may prove anything.
 
     Raises:
-        OptionsError: the file's metadata contradict its rows.
+        OptionsError: the file's metadata contradict its rows, or a column cannot be told from the whole table.
     """
+    if rules.tests and "" in source.schema:  # the name of the whole table's rules
+        raise OptionsError(
+            f"{source.path}: a column has no name, and the schema has checks of the whole table",
+            advice="Name the column, or drop it (a pandas index? write index=False).",
+        )
     result = Audit()
     known = [_target(name, part, source) for name, part in targets]
     own = [target for target in known if not target.whole]
