@@ -27,6 +27,11 @@ CANARY_KEYS: Final = frozenset(("enabled", "image", "weight", "replicas"))
 REPLICAS: Final = 2
 CANARY_REPLICAS: Final = 1
 FEWEST_REPLICAS: Final = 2
+# Values that decide which image gets which traffic.
+_DECIDING: Final = (
+    r"(enabled|replicas|replicaCount|httpRoute\.enabled|autoscaling\..+|canary\..+"
+    r"|image\.(registry|repository|digest|tag))"
+)
 PLACE: Final = "canary.enabled, canary.image.digest and canary.weight"
 
 
@@ -148,7 +153,7 @@ def _overridden(document: Any, path: Path) -> Problem | None:
     for key in ("parameters", "fileParameters"):
         for parameter in read.items(read.follow(document, (*source, key))):
             named = read.text(parameter, "name")
-            if re.match(re.escape(below) + r"(image|canary|httpRoute|replicas)\b", named):
+            if re.fullmatch(re.escape(below) + _DECIDING, named):
                 words = f"`{shown((*source, key))}` sets {named}, which goes before the values"
                 return Problem(words=words, advice="Remove that parameter.")
     return None

@@ -148,7 +148,10 @@ def _check(path: Path, backends: list[Any], versions: list[str | None], shape: _
 
 
 def _reached(backend: Any, shape: _Shape, pods: Pods) -> str | None:
-    """Return the version that a backend reaches."""
+    """Return the version that a backend reaches; one in another namespace is another's."""
+    there, here = read.text(backend, "namespace"), read.namespace(pods.stable)
+    if there and here and there != here:
+        return None
     return pods.version(_service(backend, shape), read.text(backend, "destination", "subset"))
 
 

@@ -226,6 +226,29 @@ def test_nested_values__another_models_image_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("chart", "known"), [("model-server", True), ("./charts/model-server", True), ("podinfo", False), ("models", False)]
+)
+def test_chart_of_a_release__decides_what_is_known(chart: str, known: bool) -> None:
+    """Where the file names its chart, the share is claimed of the one that we know and of no other."""
+    release = HELM_RELEASE + f"spec:\n  chart: {{spec: {{chart: {chart}}}}}\n" + indented(VALUES, "spec.values")[6:]
+    source = f"    path: {chart}\n    helm:\n"
+    application = (APPLICATION + indented(VALUES, "spec.source.helm.valuesObject")).replace("    helm:\n", source)
+
+    for text in (release, application):
+        assert deployed(text, 10)[1].startswith("10 % of the traffic") == known
+
+
+def test_parameters__that_decide_nothing_are_no_obstacle() -> None:
+    """Argo CD's parameters for other values, or for another subchart, leave the values that are written in force."""
+    text = APPLICATION + indented(VALUES, "spec.source.helm.valuesObject.churn")
+    text += "      parameters: [{name: churn.image.pullPolicy, value: Always}, {name: image.digest, value: x}]\n"
+
+    assert deployed(text, 10)[1].startswith("10 %")
+    with pytest.raises(OptionsError, match="sets churn.image.digest"):
+        deployed(text.replace("name: image.digest", "name: churn.image.digest"), 10)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         (HELM_RELEASE + "spec:\n  suspend: true\n" + indented(VALUES, "spec.values")[6:], "is suspended"),

@@ -160,6 +160,11 @@ def test_routes__of_another_application_are_no_place() -> None:
             "the Service web selects the canary's pods as well",
         ),
         (PAIR + service("churn-canary", "app: other") + HTTP, "no place for a canary"),
+        (
+            PAIR.replace("metadata: {name: churn", "metadata: {namespace: ml, name: churn")
+            + HTTP.replace("{name: churn-canary", "{namespace: other, name: churn-canary"),
+            "no place for a canary",
+        ),
     ],
 )
 def test_canary__refused_without_traffic(text: str, words: str) -> None:
