@@ -17,6 +17,7 @@ from cd4ml.stages.fairness_options import (
     Task,
     check_options,
     differences,
+    maximum,
     minimum_ratio,
     needs_labels,
 )
@@ -134,9 +135,9 @@ def _limits(options: Options, features: Sequence[str]) -> Limits:
         minimum_group_size=options.minimum_group_size,
         decision=options.decision,
         fixed_reference=options.reference is Reference.LARGEST,
-        maximum_differences=differences(options),
-        maximum_ratio_drop=options.maximum_ratio_drop,
-        maximum_calibration_gap=options.maximum_calibration_gap,
+        maximum_differences=differences(options, features),
+        maximum_ratio_drop=maximum(options, "ratio-drop", features),
+        maximum_calibration_gap=maximum(options, "calibration-gap", features),
     )
 
 

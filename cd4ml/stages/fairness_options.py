@@ -23,6 +23,7 @@ BINARY_LIMITS: Final = (
     "precision-difference",
 )
 REGRESSION_LIMITS: Final = ("mean-error-difference", "absolute-error-difference")
+_MAXIMA: Final = (*BINARY_LIMITS, "calibration-gap", "ratio-drop", *REGRESSION_LIMITS)
 
 
 class Task(StrEnum):
@@ -92,32 +93,34 @@ class Options(TableOptions):
         example="sex=(missing)",
     )
     maximum_excluded: float = option("Largest share of rows that exclude-groups may leave out.", default=0.05)
-    maximum_demographic_parity_difference: float | None = option(
-        "Largest allowed difference between the groups' selection rates; unset, it is reported only."
+    maximum_demographic_parity_difference: Limit | None = option(
+        "Largest allowed difference between the groups' selection rates; unset, it is reported only. This and the "
+        "limits below may be set per feature, as `minimum-ratio`.",
+        example="0.1, age=0.3",
     )
-    maximum_equalized_odds_difference: float | None = option(
+    maximum_equalized_odds_difference: Limit | None = option(
         "Largest allowed difference between the groups' true or false positive rates; unset, it is reported only."
     )
-    maximum_equal_opportunity_difference: float | None = option(
+    maximum_equal_opportunity_difference: Limit | None = option(
         "Largest allowed difference between the groups' true positive rates."
     )
-    maximum_false_positive_rate_difference: float | None = option(
+    maximum_false_positive_rate_difference: Limit | None = option(
         "Largest allowed difference between the groups' false positive rates."
     )
-    maximum_false_negative_rate_difference: float | None = option(
+    maximum_false_negative_rate_difference: Limit | None = option(
         "Largest allowed difference between the groups' false negative rates."
     )
-    maximum_precision_difference: float | None = option("Largest allowed difference between the groups' precisions.")
-    maximum_calibration_gap: float | None = option(
+    maximum_precision_difference: Limit | None = option("Largest allowed difference between the groups' precisions.")
+    maximum_calibration_gap: Limit | None = option(
         "How far a group's mean y_score may lie from its share of positive labels."
     )
-    maximum_ratio_drop: float | None = option(
+    maximum_ratio_drop: Limit | None = option(
         "How far a group's ratio may fall below production's on the same rows; needs production_y_pred."
     )
-    maximum_mean_error_difference: float | None = option(
+    maximum_mean_error_difference: Limit | None = option(
         "Regression: how far the groups' mean errors (predicted minus true) may lie apart, in the target's units."
     )
-    maximum_absolute_error_difference: float | None = option(
+    maximum_absolute_error_difference: Limit | None = option(
         "Regression: how far the groups' mean absolute errors may lie apart, in the target's units."
     )
     columns: Mapping[str, str] = option(
@@ -125,22 +128,29 @@ class Options(TableOptions):
     )
 
 
-def differences(options: Options) -> dict[str, float]:
-    """Return the limits of differences that are set, by the name of their check."""
+def differences(options: Options, features: Sequence[str]) -> dict[str, float]:
+    """Return the limits on differences of a feature, or of a combination, by the name of their check."""
     names = REGRESSION_LIMITS if options.task is Task.REGRESSION else BINARY_LIMITS
-    limits = {name: _maximum(options, name) for name in names}
+    limits = {name: maximum(options, name, features) for name in names}
     return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def maximum(options: Options, name: str, features: Sequence[str]) -> float | None:
+    """Return the limit on a difference, gap or drop: of a combination that of its mildest feature; None for none."""
+    limit = _maximum(options, name)
+    limits = [limit.of(feature) for feature in features] if limit else []
+    return None if not limits or None in limits else max(one for one in limits if one is not None)
 
 
 def needs_labels(options: Options) -> bool:
     """Whether a limit is about errors, and so needs true labels: selection rates need decisions alone."""
-    of_decisions = ("demographic-parity-difference",)
-    return options.maximum_calibration_gap is not None or any(name not in of_decisions for name in differences(options))
+    of_errors = {*BINARY_LIMITS, "calibration-gap"} - {"demographic-parity-difference"}
+    return any(_maximum(options, name) is not None for name in of_errors)
 
 
-def _maximum(options: Options, name: str) -> float | None:
-    """Return the limit that is set on a difference, a gap or a drop; None if there is none."""
-    limit: float | None = getattr(options, f"maximum_{name.replace('-', '_')}")
+def _maximum(options: Options, name: str) -> Limit | None:
+    """Return what is set on a difference, a gap or a drop; None if nothing is."""
+    limit: Limit | None = getattr(options, f"maximum_{name.replace('-', '_')}")
     return limit
 
 
@@ -151,8 +161,12 @@ def _of_other_task(options: Options) -> Iterable[str]:
     for name in others:
         if _maximum(options, name) is not None:
             yield f"maximum-{name} is set, but task is {options.task}: nothing would be decided on it"
-    if regression and not differences(options):
-        yield "task: regression needs a limit: maximum-mean-error-difference or maximum-absolute-error-difference"
+    without = [name for name in options.sensitive_features if not differences(options, (name,))]
+    if regression and without:
+        yield (
+            f"task: regression needs a limit on {', '.join(without)}: maximum-mean-error-difference or "
+            "maximum-absolute-error-difference"
+        )
     if regression and (options.reference_groups or options.positive_label):
         yield "reference-groups and positive-label are for decisions; task is regression"
 
@@ -167,7 +181,12 @@ def check_options(options: Options) -> None:
     problems = [f"{name} must be {words}, got {value:g}" for name, value, kept, words in ranges if not kept]
     features = options.sensitive_features
     problems += [f"sensitive-features: {name} is named twice" for name in set(features) if features.count(name) > 1]
-    problems += [*_unknown_ratios(options), *_not_audited(options), *_of_other_task(options), *_useless_limits(options)]
+    problems += [
+        *_limits_of_unknown(options),
+        *_not_audited(options),
+        *_of_other_task(options),
+        *_useless_limits(options),
+    ]
     if problems:
         raise OptionsError(problems)
 
@@ -184,15 +203,17 @@ def minimum_ratio(options: Options, features: Sequence[str]) -> float:
     return min(ratio for ratio in ratios if ratio is not None)
 
 
-def _unknown_ratios(options: Options) -> Iterable[str]:
-    """Yield minimum ratios that are of no audited feature."""
+def _limits_of_unknown(options: Options) -> Iterable[str]:
+    """Yield limits that are of no audited feature."""
     known = options.sensitive_features
-    for name in options.minimum_ratio.own:
-        if name not in known:
-            yield (
-                f"minimum-ratio: `{name}` is not audited{nearest(name, known)}; sensitive-features names "
-                f"{', '.join(known)}"
-            )
+    maxima = {f"maximum-{name}": _maximum(options, name) for name in _MAXIMA}
+    for option_name, limit in {"minimum-ratio": options.minimum_ratio, **maxima}.items():
+        for name in limit.own if limit else ():
+            if name not in known:
+                yield (
+                    f"{option_name}: `{name}` is not audited{nearest(name, known)}; sensitive-features names "
+                    f"{', '.join(known)}"
+                )
     if options.minimum_ratio.own and options.task is Task.REGRESSION:
         yield "minimum-ratio is for decisions; task is regression"
 
@@ -219,13 +240,14 @@ def _not_audited(options: Options) -> Iterable[str]:
 
 def _useless_limits(options: Options) -> Iterable[str]:
     """Yield limits that no value can break, or none can keep."""
-    shares = [*BINARY_LIMITS, "calibration-gap", "ratio-drop"]
-    for name in (*shares, *REGRESSION_LIMITS):
+    for name in _MAXIMA:
         limit = _maximum(options, name)
-        if limit is not None and limit < 0:
-            yield f"maximum-{name} must not be negative, got {limit:g}"
-        elif limit is not None and limit >= 1 and name in shares:
-            yield f"maximum-{name} must be below 1, got {limit:g}: nothing is ever above it"
+        for feature, value in limit.values.items() if limit else ():
+            which = f"maximum-{name}" + ("" if feature == OTHERS else f" of {feature}")
+            if value < 0:
+                yield f"{which} must not be negative, got {value:g}"
+            elif value >= 1 and name not in REGRESSION_LIMITS:
+                yield f"{which} must be below 1, got {value:g}: nothing is ever above it"
     for item in options.exclude_groups:
         feature, _, group = item.partition("=")
         if options.reference_groups.get(feature) == group:

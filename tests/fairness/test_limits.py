@@ -127,3 +127,47 @@ def test_equalized_odds__evidence_in_either_rate(audit: Audit) -> None:
 
     assert (found["status"], found["value"]) == ("failed", pytest.approx(0.3))
     assert "(false positive rates)" in found["message"] and found["interval"]["lower"] > 0.2
+
+
+MAXIMA = {
+    "demographic-parity-difference": 0.2,
+    "equalized-odds-difference": 0.2,
+    "precision-difference": 0.2,
+    "ratio-drop": 0.2,
+    "calibration-gap": 0.2,
+}
+
+
+@pytest.mark.parametrize("limit", MAXIMA)
+def test_other_limits_of_a_feature(audit: Audit, limit: str) -> None:
+    """Any limit can be set for one feature: it blocks there, is absent elsewhere, and gives way to a milder one."""
+    by_age = pd.concat(
+        [
+            group("a", 80, 100, "age").assign(y_true=1, y_score=0.95, production_y_pred=[1] * 70 + [0] * 30),
+            group("a", 80, 100, "age").assign(y_true=0, y_score=0.05, production_y_pred=[1] * 70 + [0] * 30),
+            group("b", 40, 100, "age").assign(y_true=1, y_score=0.25, production_y_pred=[1] * 70 + [0] * 30),
+            group("b", 10, 100, "age").assign(y_true=0, y_score=0.05, production_y_pred=[1] * 70 + [0] * 30),
+        ]
+    ).assign(sex=["f", "m"] * 200)
+    arguments = (*AGE, "--minimum-ratio", "0.01", f"--maximum-{limit}")
+
+    failed = audit(by_age, arguments=(*arguments, "age=0.05"))
+    ids = [check["id"] for check in failed.report["checks"] if check["id"].startswith(limit.removesuffix("-gap"))]
+    assert failed.code == 1 and ids and all(":age" in one for one in ids)
+    assert audit(by_age, arguments=(*arguments, "0.05,age=0.9")).code in (0, 1)
+    assert audit(by_age, arguments=(*arguments, "sex=0.9")).code == 0
+    assert failed.report["options"][f"maximum-{limit}"] == {"age": 0.05}
+
+
+def test_other_limits__refused(audit: Audit) -> None:
+    """Limits of features that are not audited or that nothing can break are refused; so is a feature of a regression
+    on which nothing would be decided."""
+    for value, said in (
+        ("agee=0.1", "did you mean `age`?"),
+        ("age=1", "of age must be below 1"),
+        ("age=-1", "negative"),
+    ):
+        run = audit(people(50, 50), arguments=(*AGE, "--maximum-equalized-odds-difference", value))
+        assert run.code == 2 and said in run.report["summary"]
+    run = audit(people(50, 50), arguments=(*AGE, "--task", "regression", "--maximum-mean-error-difference", "age=1"))
+    assert run.code == 2 and "needs a limit on sex" in run.report["summary"]
