@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.engine.audit import Audit, audit
-from cd4ml.data.index_rules import hold_index, without_index
 from cd4ml.data.odd_cells import odd_cells
 from cd4ml.data.sources import Source, refused
 
@@ -26,14 +25,18 @@ def audited(source: Source, schema: Schema, *, metadata: bool = True) -> Audit:
             schema has rules about.
         UserCodeError: pandera came to no end, because of the schema's own code or a type that it cannot handle.
     """
-    source = without_index(source, schema.rules.index)
+    if schema.rules.index:
+        from cd4ml.data.index_rules import hold_index, without_index
+
+        source = without_index(source, schema.rules.index)
     columns = source.schema.names()
     with refused(source.path):
         result = audit(source, schema.rules, schema.targets(columns), metadata=metadata)
     result.columns = columns
     if result.whole or result.left:
         _leave_to_pandera(source, schema, result)
-    hold_index(source, schema, result)
+    if schema.rules.index:
+        hold_index(source, schema, result)
     _explain(source, schema, result)
     return result
 

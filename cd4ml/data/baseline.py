@@ -240,6 +240,8 @@ def _dtype(found: Seen) -> str | None:
     """Return the type as a pandera schema names it, None if it has no plain name."""
     import polars as pl
 
+    if str(found.stored) == found.own == "UInt64":
+        return found.own
     unsigned = str(found.stored) == "UInt64" and not found.missing and found.own is None
     name = "uint64" if unsigned else pandas_name(found.stored, found.missing, found.own)
     if isinstance(found.stored, pl.Datetime) and _ZONE.fullmatch(found.stored.time_zone or ""):

@@ -30,14 +30,12 @@ _ADVICE: Final = (
 )
 
 
-def without_index(source: Source, rules: IndexRules | None) -> Source:
-    """Return the table without the columns that hold its index, if a schema has rules about the index.
+def without_index(source: Source, rules: IndexRules) -> Source:
+    """Return the table without the columns that hold its index, to a schema that has rules about the index.
 
     Raises:
         OptionsError: the file does not hold the index that the rules are about.
     """
-    if rules is None:
-        return source
     levels = source.written.levels if source.written else ()
     _positions(source, levels, rules)
     stored = {level.column for level in levels} & set(source.schema)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -74,15 +73,10 @@ def _modern(written: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _as_pandera_reads(written: Mapping[str, Any]) -> str:
     """Return a document in YAML 1.1, which pandera reads: there `no` is a boolean unless it is quoted."""
-    from ruamel.yaml import YAML
+    import yaml  # what pandera reads with: nothing else is sure to write what it reads
 
-    writer: Any = YAML(typ="safe", pure=True)
-    writer.version = (1, 1)
-    writer.width = 1 << 20
-    writer.sort_base_mapping_type_on_output = False  # columns have an order
-    stream = io.StringIO()
-    writer.dump(written, stream)
-    return stream.getvalue()
+    # ASCII: line separators of Unicode are read as line ends. Columns have an order.
+    return str(yaml.safe_dump(written, sort_keys=False, allow_unicode=False))
 
 
 def through_pandera(path: Path, written: Mapping[str, Any]) -> Any:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from cd4ml.data import by_name, delta
 from cd4ml.data.dialect import Reading
 from cd4ml.data.digests import hashing, sha256
-from cd4ml.data.dvc import pointed_at
 from cd4ml.data.locations import Folder, fetch, public
 from cd4ml.data.parquet_parts import common_schema, dataset, scan
 from cd4ml.data.pandas_metadata import Written, to_pandas, written
@@ -164,6 +163,8 @@ def open_data(written: str, *, hashed: bool = False, reading: Reading | None = N
         source = open_source(path, hashed=hashed, reading=reading)
         return replace(source, name=public(written), _keep=(folder, source._keep))
     if written.endswith(".dvc"):
+        from cd4ml.data.dvc import pointed_at
+
         return open_source(pointed_at(Path(written)), hashed=hashed, reading=reading)
     if version := delta.named(written):
         return _open_delta(*version)

@@ -171,7 +171,8 @@ def check_footers(path: Path, files: Sequence[Path]) -> None:
     most = most_bytes(on_disk, MOST_EXPANSION, _ALWAYS_READ)
     total = 0
     for file in files:
-        schema, metadata = pq.read_schema(file), pq.read_metadata(file)
+        metadata = pq.read_metadata(file)
+        schema = metadata.schema.to_arrow_schema()
         refuse_duplicates(file, schema.names)
         if metadata.num_columns > MOST_COLUMNS:
             raise OptionsError(f"{file}: {metadata.num_columns} columns; at most {MOST_COLUMNS} are read")

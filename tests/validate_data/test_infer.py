@@ -182,6 +182,7 @@ def test_nullable_types__are_proposed_as_pandas_noted_them(cd4ml: Callable[..., 
     frame = pd.DataFrame(
         {
             "rank": pd.array([1, None, 3], dtype="Int64"),
+            "big": pd.array([1, None, 2**63], dtype="UInt64"),
             "paid": pd.array([True, None, False], dtype="boolean"),
             "rate": pd.array([0.5, None, 1.5], dtype="Float32"),
             "word": pd.array(["a", None, "b"], dtype="string"),
@@ -196,6 +197,7 @@ def test_nullable_types__are_proposed_as_pandas_noted_them(cd4ml: Callable[..., 
 
     assert {name: column.get("dtype") for name, column in written(tmp_path).items()} == {
         "rank": "Int64",
+        "big": "UInt64",
         "paid": "boolean",
         "rate": "Float32",
         "word": "str",
