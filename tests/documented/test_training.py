@@ -87,8 +87,11 @@ def test_tables_only__then_compared_with_the_last_release(team: Path) -> None:
     assert first.code == 0, first.stdout + first.stderr
     assert statuses(team) == {"evaluate-model": "passed", "audit-fairness": "passed"}
 
+    script = (team / "predict.py").read_text()
+    (team / "weaker.py").write_text(script.replace('["age", "income"]', '["age"]'))
+    command(team, "python weaker.py")
     (team / "release").mkdir()
-    shutil.copy(team / "predictions.parquet", team / "release")
+    shutil.move(team / "predictions.parquet", team / "release")
     command(team, "python predict.py")
     config = team / "cd4ml.yaml"
     config.write_text("\n".join(line for line in config.read_text().splitlines() if "bootstrap" not in line))
