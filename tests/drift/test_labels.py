@@ -293,4 +293,4 @@ def test_columns_named_like_patterns__are_the_labelled_ones(drift: Drift) -> Non
     run = drift(*tables, "--label", "^y$", "--features", "*, kind", "--time-column", "^t.*$")
 
     assert (run.code, by_id(run)["drift-origin"]["reason"]) == (1, "concept-drift")
-    assert by_id(run)["performance:labelled-rows"]["n"] == 3_000
+    assert by_id(run)["performance:window-1"]["n"] == 750
