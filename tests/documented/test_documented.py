@@ -139,6 +139,21 @@ def test_readme__configuration_passes(repository: Path) -> None:
     assert [stage["stage"] for stage in stages if stage["status"] == "passed"] == gates
 
 
+def test_readme__first_verdict(tmp_path: Path) -> None:
+    """The commands of the first five minutes pass, on CSV files and without a configuration or a registry."""
+    section = (ROOT / "README.md").read_text().partition("## A first verdict")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```console\n(.*?)```", section, re.S)
+    write_code(tmp_path)
+    frame = customers(600, seed=4)
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    frame.assign(y_true=frame["approved"], y_pred=frame["approved"]).to_csv(tmp_path / "predictions.csv", index=False)
+
+    for line in re.findall(r"^\$ cd4ml (.*)$", block, re.M):
+        result = run(tmp_path, line)
+
+        assert result.code == 0, f"{line}\n{result.stdout}{result.stderr}"
+
+
 def test_pages__commands_pass_one_after_another(repository: Path) -> None:
     """Every command that a stage's page shows ends with 0, after those that it builds on."""
     for page, line in lines():
