@@ -32,24 +32,28 @@ class Written:
     Attributes:
         levels: of the index; none if the table was written without one, or if its range is not of this many rows.
         types: pandas' name of the type of each column whose type is of pandas' own: `Int64`, `boolean`, `string` …
-        columns: what stands there about each column.
+        columns, index_columns: what stands there about each column, and about the index.
     """
 
     levels: Sequence[Level] = ()
     types: Mapping[str, str]
     columns: Sequence[Mapping[str, Any]]
+    index_columns: Sequence[Any] = ()
 
     @property
     def row_numbers(self) -> list[str]:
         """Columns that hold an index without a name: row numbers are never values of the data."""
         return [level.column for level in self.levels if level.column and level.column.startswith(_GENERATED)]
 
-    def about(self, names: Sequence[str]) -> dict[bytes, bytes]:
-        """Return metadata by which Arrow gives some columns the types that pandas had, and no index."""
-        known = [
-            column for column in self.columns if _field(column) in names and _understood(str(column["numpy_type"]))
-        ]
-        return {_KEY: json.dumps({"index_columns": [], "column_indexes": [], "columns": known}).encode()}
+    def about(self, names: Sequence[str], *, index: bool = False) -> dict[bytes, bytes]:
+        """Return metadata by which Arrow gives some columns the types that pandas had, and the index or none.
+
+        A type that pandas does not know, because another library brought it, is left to Arrow.
+        """
+        known = [column for column in self.columns if _field(column) in names]
+        known = [c if _understood(str(c["numpy_type"])) else {**c, "numpy_type": "object"} for c in known]
+        indexed = list(self.index_columns) if index else []
+        return {_KEY: json.dumps({"index_columns": indexed, "column_indexes": [], "columns": known}).encode()}
 
 
 def written(schema: pa.Schema, rows: int) -> Written | None:
@@ -63,7 +67,12 @@ def written(schema: pa.Schema, rows: int) -> Written | None:
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
     own = {name: kind for name, kind in types.items() if not _is_plain(kind)}
-    return Written(levels=() if None in levels else [level for level in levels if level], types=own, columns=columns)
+    return Written(
+        levels=() if None in levels else [level for level in levels if level],
+        types=own,
+        columns=columns,
+        index_columns=found["index_columns"],
+    )
 
 
 def unnoted(metadata: Mapping[bytes, bytes] | None, names: Sequence[str]) -> dict[bytes, bytes] | None:
@@ -106,14 +115,20 @@ def _level(item: Any, names: Mapping[str, str | None], rows: int) -> Level | Non
     return Level(name=None if item["name"] is None else str(item["name"]), column=None) if fits else None
 
 
-def to_pandas(table: pa.Table, about: Written | None) -> pd.DataFrame:
-    """Return a table as pandas.read_parquet reads it from a file with such metadata, rows numbered from 0."""
+def to_pandas(table: pa.Table, about: Written | None, *, index: bool = False) -> pd.DataFrame:
+    """Return a table as pandas.read_parquet reads it from a file with such metadata.
+
+    Args:
+        index: whether to restore the index; else rows are numbered from 0.
+    """
     import pyarrow as pa
 
     names = table.column_names
     try:
-        frame: pd.DataFrame = table.replace_schema_metadata(about.about(names) if about else None).to_pandas()
+        plain = table.replace_schema_metadata(about.about(names, index=index) if about else None)
+        frame: pd.DataFrame = plain.to_pandas()
     except (TypeError, ValueError) as error:
         raise pa.ArrowInvalid(f"what pandas wrote about its columns is not true of them ({error})") from error
-    frame.columns = names  # pandas gives back names that are no texts
+    if not index:
+        frame.columns = names  # pandas gives back names that are no texts
     return frame

@@ -86,10 +86,14 @@ class Source:
 
     def index(self) -> pd.Index[Any]:
         """Return the index that pandas wrote with the table, as pandas restores it."""
+        import pandas as pd
+
         stored = [level.column for level in self.written.levels if level.column] if self.written else []
+        if self.written and not stored:
+            found = self.written.index_columns[0]
+            return pd.RangeIndex(found["start"], found["stop"], found["step"], name=found["name"])
         with refused(self.path):
-            found: pd.Index[Any] = self._arrow().to_table(columns=stored).to_pandas().index
-        return found
+            return to_pandas(self._arrow().to_table(columns=stored), self.written, index=True).index
 
     def _arrow(self) -> Any:
         """Return a Parquet or Arrow table as a dataset."""

@@ -99,7 +99,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             check_footers(path, [path])
             with pq.ParquetFile(path) as stored_file:
                 table = stored_file.read()
-        frame: pd.DataFrame = table.to_pandas()
+        try:
+            frame: pd.DataFrame = table.to_pandas()
+        except TypeError:  # a type that another library brought to pandas: what Arrow makes of it is enough
+            frame = table.replace_schema_metadata(None).to_pandas()
     # What pandas stored as an index is a column like any other; row numbers are never values of the data.
     named = [name for name in frame.index.names if name is not None and name not in frame.columns]
     return frame.reset_index(named).reset_index(drop=True) if named else frame.reset_index(drop=True)

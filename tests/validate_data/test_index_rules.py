@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 import polars as pl
+import pyarrow as arrow
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ from cd4ml.data.audit import audited
 from cd4ml.data.engine.rules import from_pandera
 from cd4ml.data.schemas import Schema
 from cd4ml.data.sources import open_source
+from cd4ml.data.tables import read_table
 from cd4ml.errors import OptionsError
 from tests.conftest import Run
 from tests.validate_data.test_differential import CASES
@@ -35,7 +39,6 @@ def validate(cd4ml: Callable[..., Run], tmp_path: Path) -> Validate:
         if name.endswith(".csv"):
             table.to_csv(tmp_path / name, index=False)
         elif name.endswith(".feather"):
-            import pyarrow as arrow
             import pyarrow.feather as feather
 
             feather.write_feather(arrow.Table.from_pandas(table), str(tmp_path / name))
@@ -324,9 +327,6 @@ def test_index__agrees_with_pandera(case: Any, tmp_path_factory: pytest.TempPath
 def test_index_that_was_lost__is_not_guessed(tmp_path: Path) -> None:
     """A range in the metadata that does not fit the rows is no index."""
     frame = pd.DataFrame({"amount": [1.0, 2.0]})
-    import pyarrow as arrow
-    import pyarrow.parquet as pq
-
     table = arrow.Table.from_pandas(frame)
     pq.write_table(table.slice(0, 1), tmp_path / "t.parquet")
     schema = pa.DataFrameSchema(COLUMN, index=pa.Index(int))
@@ -335,3 +335,38 @@ def test_index_that_was_lost__is_not_guessed(tmp_path: Path) -> None:
         audited(
             open_source(tmp_path / "t.parquet"), Schema(rules=from_pandera(schema), source="s", _load=lambda: schema)
         )
+
+
+def noted(path: Path, **types: str) -> None:
+    """Change the types that pandas noted of columns of a file."""
+    table = pq.read_table(path)
+    found = json.loads(table.schema.metadata[b"pandas"])
+    for column in found["columns"]:
+        column["numpy_type"] = types.get(column["name"], column["numpy_type"])
+    pq.write_table(table.replace_schema_metadata({b"pandas": json.dumps(found)}), path)
+
+
+def test_type_of_another_library__is_left_to_arrow(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A type that pandas itself does not know, in a column or in the index, keeps neither from being read."""
+    loans([100, 99]).assign(place=["a", "b"]).to_parquet(tmp_path / "t.parquet")
+    noted(tmp_path / "t.parquet", place="geometry", loan="identifier[int]")
+    (tmp_path / "schema.yaml").write_text(
+        "columns:\n  place: {dtype: str, checks: {isin: [a, b]}}\nindex:\n- {dtype: int64, name: loan, checks: "
+        "{greater_than: 99}}\n"
+    )
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
+
+    assert run.code == 1 and broken(run) == {"greater_than:(index)": 1}
+    assert read_table(tmp_path / "t.parquet")["loan"].tolist() == [100, 99]
+
+
+def test_note_that_is_not_true_of_its_column__refused(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Texts that the metadata call whole numbers end in one sentence."""
+    loans([100, 99]).assign(place=["a", "b"]).to_parquet(tmp_path / "t.parquet")
+    noted(tmp_path / "t.parquet", place="Int64")
+    (tmp_path / "schema.yaml").write_text("columns:\n  place: {dtype: Int64}\n")
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
+
+    assert run.code == 2 and "not true of them" in run.report["summary"]
