@@ -30,8 +30,11 @@ def tries(targets):
                 if path.split("/")[2] == str(os.getpid()) or path.endswith("cmdline") and not targets["cmdline"]:
                     continue
                 try:
-                    with open(path, "rb") as stream:  # of memory, opening it is enough
-                        texts.append(targets["canary"].encode() if path.endswith("mem") else stream.read(1 << 20))
+                    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+                    # Of memory and of what others have open, opening it is enough.
+                    got = targets["canary"].encode() if path.endswith("mem") or "/fd/" in path else b""
+                    texts.append(got or os.read(descriptor, 1 << 20))
+                    os.close(descriptor)
                 except (OSError, ValueError):
                     pass
         return sum(targets["canary"].encode() in text for text in texts)

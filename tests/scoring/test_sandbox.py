@@ -184,9 +184,13 @@ def test_hostile_code__gets_nothing(machine: Machine, targets: Targets) -> None:
     assert not (machine.folder / "host" / "fresh").exists()
 
 
-def test_nothing_there__said_and_refused(open_folder: Path, targets: Targets) -> None:
-    """A machine with neither namespaces nor Landlock says what does not hold, and runs nothing if all is required."""
-    poor = Machine(open_folder, "no-landlock,no-namespaces")
+@pytest.mark.parametrize("user", ["", "nobody,"], ids=["this-user", "nobody"])
+def test_nothing_there__said_and_refused(open_folder: Path, targets: Targets, user: str) -> None:
+    """A machine with neither namespaces nor Landlock says what does not hold, and runs nothing if all is required.
+
+    The environment of the process that starts the program, which holds a secret, stays closed even there.
+    """
+    poor = Machine(open_folder, f"{user}no-landlock,no-namespaces")
     refused = poor.run("open('ran', 'w')", "required")
 
     assert {"files", "other-processes"} <= set(refused["missing"])
@@ -198,6 +202,7 @@ def test_nothing_there__said_and_refused(open_folder: Path, targets: Targets) ->
     found = json.loads(run["said"])
     assert run["missing"] == refused["missing"]
     assert found["read 0"] == f"{CANARY}\n", "the test can fail"
+    assert found["processes"] == 0
     assert (found["tcp"], found["unix"]) == ("PermissionError", "PermissionError")
 
 

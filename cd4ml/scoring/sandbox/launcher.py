@@ -64,6 +64,8 @@ def _supervise(told: Mapping[str, Any], talk: socket.socket) -> int:
         except OSError as error:
             talk.sendall(json.dumps({"no_namespaces": error.strerror or str(error)}).encode() + b"\n")
             return _NOT_STARTED
+    elif kernel.LINUX:
+        kernel.control(kernel.SET_DUMPABLE, 0)  # the program may be of the same user, with this process in sight
     answer, tell = os.pipe()
     alive, lives = os.pipe()  # its end says that this process has ended
     pid = os.fork()
@@ -92,6 +94,8 @@ def _in_the_child(told: Mapping[str, Any], tell: int, life: tuple[int, int]) -> 
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.close(life[1])
         _end_with_parent(life[0])
+        if kernel.LINUX:
+            kernel.control(kernel.SET_DUMPABLE, 1)  # or its own /proc would be closed to it
         first = first_when_memory_runs_out()
         if told["without"]:
             _become(told, tell, first)
@@ -103,6 +107,7 @@ def _in_the_child(told: Mapping[str, Any], tell: int, life: tuple[int, int]) -> 
         counted = namespaces.limit_processes(MOST_PROCESSES)
         namespaces.close_kernel_settings()
         namespaces.start_loopback()
+        kernel.control(kernel.SET_DUMPABLE, 0)
         pid = os.fork()
         if pid == 0:
             _become(told, tell, first, counted)
