@@ -18,9 +18,19 @@ from typing import Any
 from cd4ml.errors import UnavailableError
 from cd4ml.image import process
 from cd4ml.image.dockerfile import ENTRYPOINT, PYTHON
-from cd4ml.image.facts import Build, Container, Image, common_build_flags, plain_http, push_with_file, run_build
+from cd4ml.image.facts import (
+    Build,
+    Container,
+    Image,
+    common_build_flags,
+    plain_http,
+    push_with_file,
+    readable,
+    run_build,
+)
 from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference
+from cd4ml.process import start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +51,9 @@ class Buildah:
         if result.returncode != 0:
             if re.search(r"image not known|no such image|does not resolve", result.stderr, re.IGNORECASE):
                 return None
-            raise UnavailableError(f"buildah cannot be asked for {reference}: {process.tail(result)}")
-        return _buildah_image(json.loads(result.stdout))
+            raise UnavailableError(f"buildah could not inspect {reference}: {process.tail(result)}")
+        with readable(self.name, reference):
+            return _buildah_image(json.loads(result.stdout))
 
     def pull(self, reference: Reference) -> None:
         """See Engine."""
@@ -70,15 +81,13 @@ class Buildah:
         container, port = self._from(image), _free_port()
         log = Path(tempfile.mkstemp(prefix="cd4ml-container-", suffix=".log")[1])
         settings = ["--env", "HOST=127.0.0.1", "--env", f"PORT={port}", "--network", "host"]
-        with log.open("wb") as stream:
-            started = subprocess.Popen(
-                [self.program, "run", *settings, container, "--", *ENTRYPOINT],
-                env=dict(self.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
+        command = [self.program, "run", *settings, container, "--", *ENTRYPOINT]
+        try:
+            with log.open("wb") as stream:
+                started = start(command, environ=self.environ, stdout=stream, stderr=stream)
+        except BaseException:
+            self.stop(Container(id=container, log=log))
+            raise
         return Container(id=container, port=port, process=started, log=log)
 
     def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
@@ -114,7 +123,11 @@ class Buildah:
 
     def _from(self, image: str) -> str:
         name = f"cd4ml-{secrets.token_hex(6)}"
-        return self.call("from", "--pull=false", "--name", name, image, what=f"{image} cannot be started").strip()
+        try:
+            return self.call("from", "--pull=false", "--name", name, image, what=f"{image} cannot be started").strip()
+        except BaseException:
+            process.run([self.program, "rm", name], self.environ, seconds=60)
+            raise
 
 
 def _buildah_image(document: Mapping[str, Any]) -> Image:

@@ -6,7 +6,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from cd4ml.image.facts import (
     one_digest,
     plain_http,
     push_with_file,
+    readable,
     run_build,
 )
 from cd4ml.image.layers import TIME
@@ -49,8 +51,9 @@ class Docker:
         if result.returncode != 0:
             if re.search(r"no such image|not known", result.stderr, re.IGNORECASE):
                 return None
-            raise UnavailableError(f"{self.name} cannot be asked for {reference}: {process.tail(result)}")
-        return _docker_image(json.loads(result.stdout)[0], reference)
+            raise UnavailableError(f"{self.name} could not inspect {reference}: {process.tail(result)}")
+        with readable(self.name, reference):
+            return _docker_image(json.loads(result.stdout)[0], reference)
 
     def pull(self, reference: Reference) -> None:
         """See Engine."""
@@ -66,27 +69,17 @@ class Docker:
     def once(self, image: str, argv: Sequence[str]) -> str:
         """See Engine."""
         entry, *rest = argv
-        arguments = ["run", "--rm", "--network", "none", "--entrypoint", entry, image, *rest]
-        return self.call(*arguments, what=f"{image} cannot be run", seconds=120)
+        with self._named() as name:
+            arguments = ["run", "--rm", "--name", name, "--network", "none", "--entrypoint", entry, image, *rest]
+            return self.call(*arguments, what=f"{image} cannot be run", seconds=120)
 
     def start(self, image: str) -> Container:
         """See Engine."""
-        # Named beforehand, so that it can be removed even if this process is stopped while the engine answers.
-        container = Container(id=f"cd4ml-{secrets.token_hex(8)}")
-        arguments = ["run", "--detach", "--name", container.id, "--network", "none", "--read-only", "--tmpfs", "/tmp"]
-        arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", image]
-        try:
+        with self._named() as name:
+            arguments = ["run", "--detach", "--name", name, "--network", "none", "--read-only", "--tmpfs", "/tmp"]
+            arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", image]
             self.call(*arguments, what=f"{image} cannot be started", seconds=120)
-        except UnavailableError:
-            self._remove(container.id)
-            raise
-        except BaseException:
-            # The client was cut off, and the daemon may only now be making what it was asked for.
-            end = time.monotonic() + _SECONDS_TO_APPEAR
-            while not self._remove(container.id) and time.monotonic() < end:
-                time.sleep(0.2)
-            raise
-        return container
+            return Container(id=name)
 
     def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
         """See Engine."""
@@ -109,6 +102,22 @@ class Docker:
         """See Engine."""
         said = self.call("push", str(image), what=f"{image} cannot be pushed", seconds=1800)
         return one_digest(_DIGEST.findall(said), image)
+
+    @contextmanager
+    def _named(self) -> Iterator[str]:
+        """Give a new container a name, and remove it if the block is left by an error or a signal."""
+        name = f"cd4ml-{secrets.token_hex(8)}"
+        try:
+            yield name
+        except UnavailableError:
+            self._remove(name)
+            raise
+        except BaseException:
+            # The client was cut off, and the daemon may only now be making what it was asked for.
+            end = time.monotonic() + _SECONDS_TO_APPEAR
+            while not self._remove(name) and time.monotonic() < end:
+                time.sleep(0.2)
+            raise
 
     def _remove(self, container: str) -> bool:
         """Remove a container, whatever it does; return whether it was there."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,7 @@ def render(base: str, system_packages: Sequence[str] = ()) -> str:
 
     odd = [name for name in system_packages if not _DEBIAN_PACKAGE.fullmatch(name)]
     if odd:
-        raise OptionsError([f"system-packages: {name[:100]!r} is no name of a Debian package" for name in odd])
+        raise OptionsError([f"system-packages: {name[:100]!r} is not the name of a Debian package" for name in odd])
     # The values stand in a Dockerfile, not in HTML: escaping would corrupt them, and their grammar keeps them harmless.
     environment = Environment(  # nosec
         undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
@@ -94,10 +93,6 @@ def write_context(
     # It names the model, so that it belongs to the layer that changes with it.
     weights.text("app/service.json", json.dumps(service.__dict__, indent=2, sort_keys=True) + "\n")
     weights.close()
-    tools = folder / "tools"
-    tools.mkdir()
-    shutil.copyfile(Path(__file__).with_name("settle.py"), tools / "settle.py")
-    tools.chmod(0o777)  # it stands for /tmp during the build
 
 
 def _refuse_whiteouts(model: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,9 +22,8 @@ _UNREACHABLE: Final = re.compile(
     r"|i/o timeout|timed out|newconnectionerror|certificate verify failed|tls handshake|could not resolve",
     re.IGNORECASE,
 )
-# BuildKit's excerpt of the failing step: a ruler, its name, what it said, a ruler.
-_EXCERPT: Final = re.compile(r"^-{6,}\n > .*\n([\s\S]*?)^-{6,}$", re.MULTILINE)
-_CLOCK: Final = re.compile(r"^(?:#\d+ )?\d+\.\d+ ")
+_FAILED: Final = re.compile(r"^#(\d+) ERROR: ", re.MULTILINE)
+_CLOCK: Final = re.compile(r"\d+\.\d+ ")
 _COMMAND: Final = re.compile(r"Error: (?:error )?building at STEP |(?:ERROR: )?failed to solve|executor failed running")
 _SAID: Final = 1500
 
@@ -109,12 +109,23 @@ def run_build(argv: Sequence[str], environ: Mapping[str, str]) -> None:
 def failing_step(log: str) -> str:
     """Return the end of what the step said in which a build failed, in one line.
 
-    BuildKit repeats it between two rulers, and the command's text before and after it; buildah names the command last.
+    BuildKit numbers every line by its step and says at the end which one failed; buildah names the command last.
     """
-    excerpts: list[str] = _EXCERPT.findall(log)
-    lines = (excerpts[-1] if excerpts else log).splitlines()
-    words = [_CLOCK.sub("", line).strip() for line in lines if not _COMMAND.match(line)]
-    return " ".join(" ".join(words or lines).split())[-_SAID:]
+    lines = log.splitlines()
+    failed = _FAILED.findall(log)
+    said = [line.partition(" ")[2] for line in lines if failed and line.startswith(f"#{failed[-1]} ")]
+    words = [_CLOCK.sub("", line) for line in said if _CLOCK.match(line)]
+    words = words or [line for line in lines if not _COMMAND.match(line)] or lines
+    return " ".join(" ".join(words).split())[-_SAID:]
+
+
+@contextmanager
+def readable(engine: str, reference: str) -> Iterator[None]:
+    """Refuse an engine's description of an image that is none."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UnavailableError(f"{engine} described {reference} in a form that cannot be read.") from error
 
 
 def push_with_file(program: str, environ: Mapping[str, str], image: Reference) -> str:

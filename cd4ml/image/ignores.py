@@ -80,7 +80,7 @@ def _entry(raw: Any, where: str, problems: list[str]) -> Ignore | None:
     identity, expires = str(raw.get("id") or ""), _day(raw.get("expires"))
     if identity and not _ID.fullmatch(identity):
         found.append(
-            f"{where}: {identity[:80]!r} is no identifier of a vulnerability; write it as Trivy does, for example "
+            f"{where}: {identity[:80]!r} is not the identifier of a vulnerability; write it as Trivy does, for example "
             "CVE-2024-56326, GHSA-h5c8-rqwp-cp95, RHSA-2024:1234 or SUSE-SU-2024:0305-1"
         )
     if raw.get("expires") and expires is None:

@@ -56,7 +56,7 @@ def parse(text: str, option: str) -> Reference:
     match = _REFERENCE.fullmatch(text)
     if match is None or len(match["name"]) > _LONGEST_NAME:
         raise OptionsError(
-            f"{option}: {text[:200]!r} is no image name",
+            f"{option}: {text[:200]!r} is not an image name",
             advice="Write it as host/path/name:tag, in lower case, for example ghcr.io/owner/model:candidate.",
         )
     return Reference(name=match["name"], tag=match["tag"], digest=match["digest"])

@@ -84,9 +84,7 @@ def severities(names: Sequence[str]) -> tuple[str, ...]:
     if unknown or not upper:
         raise OptionsError(f"severity: expected some of {', '.join(SEVERITIES)}; got {', '.join(unknown) or 'none'}")
     if upper == ("UNKNOWN",):
-        raise OptionsError(
-            "severity: UNKNOWN alone lets CRITICAL pass", advice="Name CRITICAL or a milder one as well."
-        )
+        raise OptionsError("severity: UNKNOWN alone lets CRITICAL pass", advice="Add CRITICAL or a lower severity.")
     mildest = max(SEVERITIES.index(name) for name in upper if name != "UNKNOWN")
     return (*upper, *(name for name in SEVERITIES[:mildest] if name not in upper))
 
@@ -100,7 +98,7 @@ def find_trivy(named: str | None, environ: Mapping[str, str]) -> str:
     program = process.find(named or "trivy", environ)
     if program is None:
         raise UnavailableError(
-            f"Trivy is not there ({named or 'trivy, on PATH'}): nothing was scanned.", advice=_INSTALL
+            f"Trivy was not found ({named or 'trivy, on PATH'}): nothing was scanned.", advice=_INSTALL
         )
     return program
 
@@ -175,7 +173,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UnavailableError(f"Trivy wrote no report that can be read: {error}.") from error
     if not isinstance(document, dict):
-        raise UnavailableError("Trivy's report is no JSON object.")
+        raise UnavailableError("Trivy's report is not a JSON object.")
     return document
 
 

@@ -185,11 +185,13 @@ Dockerfile:4
 --------------------
 ERROR: failed to solve: process "/bin/sh -c python3 -m venv /opt/venv" did not complete successfully: exit code: 1
 """
-OLD_BUILDKIT = """#9 1.23 E: Unable to locate package libnothing
+OLD_BUILDKIT = """#8 [2/4] RUN echo
+#8 1.0 another step
+#8 DONE 1.1s
+#9 1.23 E: Unable to locate package libnothing
 #9 ERROR: executor failed running [/bin/sh -c apt-get update]: exit code: 100
 ------
  > [stage-1 2/5] RUN apt-get update && apt-get install:
-#9 1.23 E: Unable to locate package libnothing
 ------
 executor failed running [/bin/sh -c apt-get update]: exit code: 100
 """

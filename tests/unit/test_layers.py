@@ -67,7 +67,7 @@ def test_only_the_cli_reads_environment_and_exits(path: Path) -> None:
     """`os.environ`, `sys.argv` and `sys.exit` occur at the doors alone."""
     relative = path.relative_to(PACKAGE).as_posix()
     if relative in ("cli.py", "__main__.py") or relative.startswith(
-        ("serving/", "image/base_probe", "image/settle", "scoring/child", "scoring/sandbox/launcher", "registry/worker")
+        ("serving/", "image/base_probe", "scoring/child", "scoring/sandbox/launcher", "registry/worker")
     ):
         return
     used = {
