@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from cd4ml.checks.drift_effects import INDEX, MODERATE, SIGNIFICANT, Limits, effects, severity, worst_band
+from cd4ml.data.cells import IDENTIFIER
 from cd4ml.metrics.feature_drift import FeatureDrift
 from cd4ml.metrics.multiplicity import benjamini_hochberg, holm
 from cd4ml.report import Check, Status
@@ -17,8 +18,6 @@ from cd4ml.report import Check, Status
 CORRECTIONS: Final = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 _NAMES: Final = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 MISSING, UNSEEN = "missing-rate-changed", "unseen-categories"
-# From this share of different values on, in both samples, a column of categories names rows.
-_IDENTIFIER: Final = 0.9
 # With more of the rows in categories that are taken together, too little was compared to call it no drift.
 _MOST_POOLED: Final = 0.5
 
@@ -70,8 +69,8 @@ def is_identifier(feature: FeatureDrift, limits: Limits) -> bool:
     enough = min(feature.n_reference, feature.n_current) >= limits.minimum_rows
     return (
         enough
-        and feature.distinct_reference >= _IDENTIFIER * feature.n_reference
-        and feature.distinct_current >= _IDENTIFIER * feature.n_current
+        and feature.distinct_reference >= IDENTIFIER * feature.n_reference
+        and feature.distinct_current >= IDENTIFIER * feature.n_current
     )
 
 

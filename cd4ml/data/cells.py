@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.int64]
 
 MOST_CATEGORIES: Final = 10_000
+# From this share of different values on a column of categories names rows.
+IDENTIFIER: Final = 0.9
 # A grid whose fullest cell holds more than this is made again from the values.
 _FULLEST: Final = 0.01
 # Rows that are worked on at once: few enough for the processor's cache.
@@ -68,9 +70,15 @@ class NumberCells:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryCells:
-    """The values of a column of categories: rows by category, and rows without one, by kind."""
+    """The values of a column of categories: rows by category, and rows without one, by kind.
+
+    Attributes:
+        identifiers: rows of a column whose values are too many to count and nearly all different; then no value is
+            kept, and `counts` is empty.
+    """
 
     counts: Mapping[str, int]
+    identifiers: int = 0
     nulls: int = 0
     nans: int = 0
     infinite: int = 0
@@ -78,7 +86,12 @@ class CategoryCells:
     @property
     def n(self) -> int:
         """Rows with a category."""
-        return sum(self.counts.values())
+        return sum(self.counts.values()) + self.identifiers
+
+    @property
+    def distinct(self) -> int:
+        """Different values; of identifiers all are taken to be."""
+        return len(self.counts) + self.identifiers
 
     @property
     def missing(self) -> int:
@@ -208,7 +221,7 @@ class _Categories:
     def __init__(self, name: str) -> None:
         self.name = name
         self.counts: dict[str, int] = {}
-        self.nulls = self.nans = self.infinite = 0
+        self.nulls = self.nans = self.infinite = self.identifiers = 0
 
     def add(self, values: pa.Array) -> None:
         """Count a part of the column."""
@@ -219,13 +232,25 @@ class _Categories:
         self.nulls += encoded.null_count
         indices = as_array(encoded.indices.drop_null())
         rows = np.bincount(indices, minlength=len(encoded.dictionary))
+        if self.identifiers:
+            self._add_identifiers(len(indices), int(np.count_nonzero(rows)))
+            return
         for value, n in zip(encoded.dictionary.to_pylist(), rows.tolist(), strict=True):
             self._add(value, n)
         if len(self.counts) > MOST_CATEGORIES:
+            counted, distinct = sum(self.counts.values()), len(self.counts)
+            self.counts = {}
+            self._add_identifiers(counted, distinct)
+
+    def _add_identifiers(self, rows: int, distinct: int) -> None:
+        """Count rows of values that are too many to keep, if nearly all of them are different ones."""
+        if distinct < IDENTIFIER * rows:
             raise OptionsError(
                 f"column `{self.name}` has more than {MOST_CATEGORIES} different values: no category",
-                advice="An identifier does not drift: leave it out by `exclude`, or name the columns by `features`.",
+                advice="Leave it out by `exclude`, put its values into fewer categories, or name the columns by "
+                "`features`.",
             )
+        self.identifiers += rows
 
     def _add(self, value: object, n: int) -> None:
         """Count the rows of a value."""
@@ -243,7 +268,13 @@ class _Categories:
 
     def cells(self) -> CategoryCells:
         """Return what was counted."""
-        return CategoryCells(counts=self.counts, nulls=self.nulls, nans=self.nans, infinite=self.infinite)
+        return CategoryCells(
+            counts=self.counts,
+            identifiers=self.identifiers,
+            nulls=self.nulls,
+            nans=self.nans,
+            infinite=self.infinite,
+        )
 
 
 def as_label(value: object) -> str:

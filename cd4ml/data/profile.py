@@ -156,7 +156,8 @@ def _document(cells: Cells) -> dict[str, Any]:
     """Return counted values as plain data."""
     gaps = {"nulls": cells.nulls, "nans": cells.nans, "infinite": cells.infinite}
     if isinstance(cells, CategoryCells):
-        return {"counts": dict(sorted(cells.counts.items())), **gaps}
+        many = {"identifiers": cells.identifiers} if cells.identifiers else {}
+        return {"counts": dict(sorted(cells.counts.items())), **many, **gaps}
     grid = cells.grid
     return {
         "grid": {
@@ -182,9 +183,10 @@ def _cells(name: str, item: Mapping[str, Any]) -> Cells:
         raise ValueError(f"feature {name!r} has counts below 0")
     if "grid" not in item:
         labels = {str(label): int(n) for label, n in item["counts"].items()}
-        if min(labels.values(), default=0) < 0:
+        identifiers = int(item.get("identifiers", 0))
+        if min([identifiers, *labels.values()]) < 0:
             raise ValueError(f"feature {name!r} has counts below 0")
-        return CategoryCells(counts=labels, **gaps)
+        return CategoryCells(counts=labels, identifiers=identifiers, **gaps)
     grid = Grid(**{**item["grid"], "spacing": Spacing(item["grid"]["spacing"])})
     counts = np.array(item["counts"], dtype=np.int64)
     finite = all(map(math.isfinite, (grid.low, grid.high, grid.high - grid.low, grid.center, grid.scale)))

@@ -112,6 +112,8 @@ def _numbers(name: str, reference: NumberCells, current: NumberCells, bins: int)
 
 def _categories(name: str, reference: CategoryCells, current: CategoryCells) -> FeatureDrift:
     """Compare categories, each a bin of its own but for rare ones; those that the reference never saw are named."""
+    if reference.identifiers or current.identifiers:
+        return _not_counted(name, reference, current)
     labels = sorted({*reference.counts, *current.counts})
     p, q = (np.array([cells.counts.get(label, 0) for label in labels]) for cells in (reference, current))
     unseen = [label for label in labels if label not in reference.counts]
@@ -130,9 +132,26 @@ def _categories(name: str, reference: CategoryCells, current: CategoryCells) -> 
         unseen_expected=expected_unseen(p),
         unseen_test=unseen_test(p, q),
         unseen_categories=tuple(unseen),
-        distinct_reference=int(np.count_nonzero(p)),
-        distinct_current=int(np.count_nonzero(q)),
+        distinct_reference=reference.distinct,
+        distinct_current=current.distinct,
         pooled=pooled_share(p, q),
+        **_missing(reference, current),
+    )
+
+
+def _not_counted(name: str, reference: CategoryCells, current: CategoryCells) -> FeatureDrift:
+    """Return what is known of categories that were too many to count: rows and gaps, but nothing to compare."""
+    nothing = Test(name="none", statistic=0.0, p_value=1.0)
+    return FeatureDrift(
+        name=name,
+        kind="categorical",
+        psi=0.0,
+        bias=0.0,
+        bins=0,
+        test=nothing,
+        distinct_reference=reference.distinct,
+        distinct_current=current.distinct,
+        pooled=1.0,
         **_missing(reference, current),
     )
 

@@ -13,7 +13,7 @@ from cd4ml.data.dialect import TableOptions
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.options import option
 from cd4ml.reading import text_file
-from cd4ml.report import Check, InputDigest, Report, Status
+from cd4ml.report import Check, InputDigest, Report, Status, headline
 from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
@@ -306,8 +306,5 @@ def _ordered(counts: Mapping[str, int], order: Sequence[str]) -> list[tuple[str,
 
 def _summary(checks: Sequence[Check], options: Options) -> str:
     """Say in one sentence what was found."""
-    blocking = [check for check in checks if check.status is not Status.PASSED]
-    if not blocking:
-        tables = [*options.data, *([options.serving] if options.serving else [])]
-        return f"{', '.join(tables)}: all {len(checks)} checks of {options.schema} hold."
-    return blocking[0].message if len(blocking) == 1 else f"{blocking[0].message} And {len(blocking) - 1} more."
+    tables = [*options.data, *([options.serving] if options.serving else [])]
+    return headline(checks) or f"{', '.join(tables)}: all {len(checks)} checks of {options.schema} hold."

@@ -89,14 +89,31 @@ def test_identifier__inconclusive_where_it_should_be_compared(drift: Drift, name
     assert (run.code, found["status"], found["reason"]) == (4, "inconclusive", "identifier")
 
 
-def test_identifier__known_from_a_profile_too(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
-    """A saved profile knows the identifiers of its reference."""
+@pytest.mark.parametrize("rows", [2_000, 25_000])
+@pytest.mark.parametrize("saved", [True, False])
+def test_identifier__of_any_number_of_rows(cd4ml: Callable[..., Run], tmp_path: Path, rows: int, saved: bool) -> None:
+    """Identifiers are known from a table and from a profile, and however many there are: those are kept nowhere."""
     for seed, name in ((1, "a"), (2, "b")):
-        customers(seed=seed).assign(key=codes(9_999_999, seed=seed)).to_parquet(tmp_path / f"{name}.parquet")
-    cd4ml("detect-drift", "--reference", "a.parquet", "--save-profile", "p.json")
-    run = cd4ml("detect-drift", "--reference", "p.json", "--current", "b.parquet")
+        table = customers(rows, seed=seed).assign(key=codes(9_999_999, rows, seed=seed))
+        table.to_parquet(tmp_path / f"{name}.parquet", row_group_size=4_000)
+    if saved:
+        cd4ml("detect-drift", "--reference", "a.parquet", "--save-profile", "p.json")
+    run = cd4ml("detect-drift", "--reference", "p.json" if saved else "a.parquet", "--current", "b.parquet")
 
     assert (run.code, run.report["details"]["identifiers"]) == (0, ["key"])
+    assert by_id(run)["missing-rate:key"]["n"] == rows
+    if saved:
+        assert ("shop-" in (tmp_path / "p.json").read_text()) is (rows < 10_000)
+
+
+@pytest.mark.parametrize("side", ["reference", "current"])
+def test_identifier__on_one_side_only(drift: Drift, side: str) -> None:
+    """Values too many to count against a few categories cannot be compared: that is no pass."""
+    tables = {name: customers(25_000, seed=seed) for seed, name in enumerate(("reference", "current"))}
+    tables[side]["city"] = codes(9_999_999, 25_000)
+    run = drift(tables["reference"], tables["current"])
+
+    assert (run.code, by_id(run)["drift:city"]["reason"]) == (4, "categories-too-rare")
 
 
 def test_one_value_in_both__passes(drift: Drift) -> None:

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from cd4ml.options import OnInconclusive
-from cd4ml.report import Check, Report, Status, v1, worst
+from cd4ml.report import Check, Report, Status, headline, v1, worst
 from cd4ml.run_stage import exit_code
 
 
@@ -35,6 +35,20 @@ def test_status__zero_checks_is_an_error() -> None:
 def test_worst__order(statuses: list[str], expected: str) -> None:
     """error > failed > inconclusive > passed."""
     assert worst(Status(status) for status in statuses) == expected
+
+
+def test_headline__is_the_check_that_decides() -> None:
+    """The sentence that stands for a report is that of its worst check, however late it comes."""
+    checks = [
+        check(),
+        check(Status.INCONCLUSIVE, message="Too few."),
+        check(Status.FAILED, message="Too low."),
+        check(Status.FAILED, message="Too high."),
+    ]
+
+    assert headline(checks) == "Too low. And 2 more."
+    assert headline([*checks, check(Status.ERROR, message="No value.")]) == "No value. And 3 more."
+    assert headline(checks[:2]) == "Too few." and headline(checks[:1]) == ""
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
