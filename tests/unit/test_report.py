@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from cd4ml.options import OnInconclusive
+from cd4ml.options import OnInconclusive, RunOptions
 from cd4ml.report import Check, Report, Status, headline, v1, worst
 from cd4ml.run_stage import exit_code
 
@@ -108,4 +108,4 @@ def test_exit_code(checks: list[tuple[str, str | None]], mode: str, code: int) -
     """The exit code says whose turn it is: 3 only where nothing but what could not be reached stood in the way."""
     made = [check(Status(status), id=f"check-{n}", reason=reason) for n, (status, reason) in enumerate(checks)]
 
-    assert exit_code(Report(stage="x", checks=made), OnInconclusive(mode)).code == code
+    assert exit_code(Report(stage="x", checks=made), RunOptions(on_inconclusive=OnInconclusive(mode))).code == code
