@@ -49,7 +49,7 @@ def application(data: Sequence[Any], repository: str | None, part: str | None) -
         item.name for item in everything if repository_of(item.repositories[0]) == repository_of(served.repositories[0])
     }
     others = frozenset(item.name for item in everything) - {served.name}
-    return replace(served, among=len(alike) > 1, others=others)
+    return replace(served, among=served.among or len(alike) > 1, others=others)
 
 
 def _of(repository: str, found: Sequence[Application]) -> list[Application]:

@@ -142,6 +142,7 @@ def _served(stable: _Runs, canary: _Runs | None, documents: Sequence[Any]) -> Se
         traffic=traffic or Weighted(),
         controller=rollout.controller(workload, near),
         resets=not weights,
+        among=canary is not None and traffic is None,
         against=nothing_runs(workload, near),
         against_canary=_no_canary_serves(pods, traffic) if canary else None,
     )
@@ -152,7 +153,8 @@ def _no_canary_serves(pods: Pods, traffic: Traffic | None) -> Problem | None:
     if traffic is None:
         words = (
             "this plain manifest has no place for a canary: no route in it splits traffic between "
-            f"{read.name(pods.stable)} and {read.name(pods.canary)} by weight, and no Service selects both"
+            f"{read.name(pods.stable)} and {read.name(pods.canary)} by weight, and "
+            + ("its routes lead past the Service that selects both" if pods.common else "no Service selects both")
         )
         return Problem(words=words, advice="Add a route with weights for both, or set canary-weight: 100.")
     return nothing_runs(pods.canary, pods.documents)
@@ -165,7 +167,7 @@ def _traffic(pods: Pods, weights: Sequence[Weight]) -> Traffic | None:
     if pods.canary is None:
         route = routes.divided(pods)
         return Divided(route=route, name=read.name(pods.stable)) if route else None
-    if not pods.common:
+    if not pods.common or routes.pass_by(pods):
         return None
     mine, others = scale(pods.canary, pods.documents), scale(pods.stable, pods.documents)
     return ByReplicas(

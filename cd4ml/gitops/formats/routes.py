@@ -91,13 +91,25 @@ def split(pods: Pods) -> list[Weight]:
 def divided(pods: Pods) -> str | None:
     """Return the route that sends a version without a canary only a part of the traffic, None if there is none."""
     for document in pods.documents:
-        shape = _SHAPES.get(read.kind(document))
-        for _, rule in _rules(document):
-            backends = read.items(mapping(rule).get(shape.backends)) if shape else []
-            sent = [_reached(item, shape, pods) for item in backends if shape and read.text(item, "weight") != "0"]
-            if len(sent) > 1 and "stable" in sent:
-                return f"the {read.kind(document)} {read.name(document)}"
+        if any(len(sent) > 1 and "stable" in sent for sent in _sent(document, pods)):
+            return f"the {read.kind(document)} {read.name(document)}"
     return None
+
+
+def pass_by(pods: Pods) -> bool:
+    """Whether routes lead to one version alone, and so past a Service that selects both."""
+    rules = [sent for document in pods.documents for sent in _sent(document, pods)]
+    return any(version in ("stable", "canary") for sent in rules for version in sent)
+
+
+def _sent(document: Any, pods: Pods) -> Iterator[list[str | None]]:
+    """Yield the versions that each rule of a route sends requests to."""
+    shape = _SHAPES.get(read.kind(document))
+    if shape is None:
+        return
+    for _, rule in _rules(document):
+        backends = read.items(mapping(rule).get(shape.backends))
+        yield [_reached(item, shape, pods) for item in backends if read.text(item, "weight") != "0"]
 
 
 def _takes_all(rule: _Rule, both: Sequence[_Rule], found: bool) -> bool:

@@ -187,7 +187,7 @@ class Served:
         traffic: what gives the canary its share.
         controller: what a controller does with a new stable image instead of giving it all of the traffic.
         resets: whether the canary ends by getting the stable image, because nothing takes its traffic away.
-        among: whether others in the file serve an image of the same repository.
+        among: whether others in the file may answer in its place: an image of the same repository, an unsplit canary.
         others: names of the other applications in the file.
         against: why no image of this application would get any traffic.
         against_canary: why a canary would get no traffic.

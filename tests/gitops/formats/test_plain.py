@@ -160,6 +160,7 @@ def test_routes__of_another_application_are_no_place() -> None:
             "the Service web selects the canary's pods as well",
         ),
         (PAIR + service("churn-canary", "app: other") + HTTP, "no place for a canary"),
+        (PAIR + service("web", "app: churn") + route("{name: churn, port: 80}"), "its routes lead past the Service"),
         (
             PAIR.replace("metadata: {name: churn", "metadata: {namespace: ml, name: churn")
             + HTTP.replace("{name: churn-canary", "{namespace: other, name: churn-canary"),
@@ -414,6 +415,15 @@ def test_versions_side_by_side__say_which() -> None:
     after, share = deployed(workload("churn-v1") + workload("churn-v2"), 100, part="churn-v2")
 
     assert share == "all of the traffic that reaches churn-v2" and IMAGE in after
+
+
+def test_canary_that_nothing_splits_from__is_not_overlooked() -> None:
+    """Beside a canary whose share nothing decides, a new stable image is not said to get all of the traffic."""
+    text = PAIR + service("churn", "app: churn") + route("{name: churn, weight: 9}", "{name: churn-stable, weight: 1}")
+
+    after, share = deployed(text, 100)
+
+    assert share == "all of the traffic that reaches churn" and after.count(IMAGE) == 1
 
 
 def test_namespace_left_out__is_any() -> None:
