@@ -1,4 +1,4 @@
-"""Files behind DVC's pointers, which must be the very files that the pointers name."""
+"""Files behind DVC's pointers and lock files, which must be the very files that these name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from cd4ml.data.missing import missing_file
 from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
+from cd4ml.options import nearest
 from cd4ml.reading import text_file, yaml_document
 
+LOCK: Final = "dvc.lock"
 # How DVC 1 and 2 hash: a file that looks like text is hashed as if its lines ended in LF, in parts of this size. A line
 # end that falls between two parts stays as it is.
 _PART: Final = 1 << 20
@@ -30,14 +32,22 @@ class _Out:
     text: bool
 
 
-def pointed_at(pointer: Path) -> Path:
+def is_pointer(written: str) -> bool:
+    """Whether a name is that of a `.dvc` file, or of an output in a `dvc.lock` (`dvc.lock:data/train.csv`)."""
+    return written.endswith(".dvc") or Path(written.partition(":")[0]).name == LOCK
+
+
+def pointed_at(pointer: str) -> Path:
     """Return the file that a DVC pointer is about, after comparing it with the pointer's hash.
+
+    Args:
+        pointer: see `is_pointer`.
 
     Raises:
         UnavailableError: the pointer or its file is missing, or the file is another one.
         OptionsError: it is no pointer to one file.
     """
-    out = _only_out(pointer)
+    out = _out_of(pointer)
     if not out.path.is_file():
         raise UnavailableError(f"{out.path}: not there, though {pointer} points at it.", advice="Run: dvc pull")
     found = md5(out.path, text=out.text)
@@ -50,12 +60,12 @@ def pointed_at(pointer: Path) -> Path:
     return out.path
 
 
-def target(pointer: Path) -> Path:
+def target(pointer: str) -> Path:
     """Return the file that a DVC pointer is about, whatever it holds; the pointer itself if it cannot be read."""
     try:
-        return _only_out(pointer).path
+        return _out_of(pointer).path
     except Cd4mlError:
-        return pointer
+        return Path(pointer)
 
 
 def md5(path: Path, *, text: bool) -> str:
@@ -78,6 +88,51 @@ def _looks_like_text(head: bytes) -> bool:
     """Whether DVC takes a file for text: no NUL, and at most 30 % of its first bytes are no plain characters."""
     others = len(head.translate(None, _TEXT))
     return not head or (b"\x00" not in head and others / len(head) <= _MOST_OTHERS)
+
+
+def _out_of(pointer: str) -> _Out:
+    """Return the file that a pointer names, with its hash."""
+    if pointer.endswith(".dvc"):
+        return _only_out(Path(pointer))
+    lock, _, name = pointer.partition(":")
+    return _locked_out(Path(lock), name)
+
+
+def _locked_out(lock: Path, name: str) -> _Out:
+    """Return an output of a pipeline, with the hash that its lock file has."""
+    try:
+        written = yaml_document(text_file(lock), lock)
+        stages = written["stages"] if "schema" in written else written  # DVC 1 has nothing but stages there
+        outs = {
+            str(out["path"]): (str(stage), out) for stage, run in stages.items() for out in (run or {}).get("outs", ())
+        }
+    except FileNotFoundError:
+        raise missing_file(lock) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OptionsError(f"{lock}: not a lock file of DVC") from error
+    if name not in outs:
+        raise OptionsError(f"{lock} has no output `{name}`{nearest(name, outs)}")
+    stage, out = outs[name]
+    try:
+        return _out(out, lock, Path(_working_directory(lock.with_name("dvc.yaml"), stage)))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OptionsError(f"{lock}: the output `{name}` has no MD5 of a file") from error
+
+
+def _working_directory(pipeline: Path, stage: str) -> str:
+    """Return the folder that the paths of a stage are relative to, itself relative to the pipeline's.
+
+    Stages that a list or matrix multiplies are called `stage@item` in the lock file.
+    """
+    try:
+        stages = yaml_document(text_file(pipeline), pipeline)["stages"]
+    except FileNotFoundError:
+        raise missing_file(pipeline) from None
+    written = stages[stage if stage in stages else stage.partition("@")[0]]
+    found = _text(written.get("do", written).get("wdir", "."))
+    if "${" in found:
+        raise OptionsError(f"{pipeline}: the wdir of the stage {stage} is a template; name a .dvc file or the file")
+    return found
 
 
 def _only_out(pointer: Path) -> _Out:

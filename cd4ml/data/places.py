@@ -41,8 +41,9 @@ def place(written: str | Path | Place) -> Place:
     """Return where a table is that a user names.
 
     Args:
-        written: a path; `folder@3` for version 3 of a Delta table; a `.dvc` file, whose hash its data must have; an
-            address such as `s3://bucket/table.parquet`, which is fetched whole; or a place, which is returned as it is.
+        written: a path; `folder@3` for version 3 of a Delta table; a `.dvc` file or an output in a `dvc.lock`, whose
+            hash its data must have; an address such as `s3://bucket/table.parquet`, which is fetched whole; or a
+            place, which is returned as it is.
 
     Raises:
         UnavailableError: it is not there, or is not what the pointer is about.
@@ -54,8 +55,8 @@ def place(written: str | Path | Place) -> Place:
     if "://" in written:
         folder = Folder()
         return Place(path=fetch(written, folder.path), name=public(written), _keep=folder)
-    if written.endswith(".dvc"):
-        path = dvc.pointed_at(Path(written))
+    if dvc.is_pointer(written):
+        path = dvc.pointed_at(written)
         return Place(path=path, name=path.as_posix())
     if version := delta.named(written):
         return _rows_of(*version)
@@ -74,4 +75,4 @@ def _rows_of(path: Path, version: int | None) -> Place:
 
 def behind(written: str) -> Path:
     """Return the file that a user's name stands for, without looking at it: what no output may take the place of."""
-    return dvc.target(Path(written)) if written.endswith(".dvc") else Path(written)
+    return dvc.target(written) if dvc.is_pointer(written) else Path(written)

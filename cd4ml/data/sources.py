@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from cd4ml.data import by_name, delta
+from cd4ml.data import by_name, delta, dvc
 from cd4ml.data.dialect import Reading
 from cd4ml.data.digests import hashing, sha256
 from cd4ml.data.locations import Folder, fetch, public
@@ -153,8 +153,8 @@ def open_data(written: str, *, hashed: bool = False, reading: Reading | None = N
     """Open what a user names: a file or folder, a Delta table's version, a DVC pointer, or an address.
 
     Args:
-        written: a path; `folder@3` for version 3 of a Delta table; a `.dvc` file, whose hash its data must have; or an
-            address such as `s3://bucket/table.parquet`, which is fetched whole.
+        written: a path; `folder@3` for version 3 of a Delta table; a `.dvc` file or an output in a `dvc.lock`, whose
+            hash its data must have; or an address such as `s3://bucket/table.parquet`, which is fetched whole.
         hashed, reading: see `open_source`.
 
     Raises:
@@ -166,10 +166,8 @@ def open_data(written: str, *, hashed: bool = False, reading: Reading | None = N
         path = fetch(written, folder.path)
         source = open_source(path, hashed=hashed, reading=reading)
         return replace(source, name=public(written), _keep=(folder, source._keep))
-    if written.endswith(".dvc"):
-        from cd4ml.data.dvc import pointed_at
-
-        return open_source(pointed_at(Path(written)), hashed=hashed, reading=reading)
+    if dvc.is_pointer(written):
+        return open_source(dvc.pointed_at(written), hashed=hashed, reading=reading)
     if version := delta.named(written):
         return _open_delta(*version)
     return open_source(Path(written), hashed=hashed, reading=reading)

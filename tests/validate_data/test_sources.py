@@ -127,6 +127,44 @@ def test_dvc_working_directory__is_where_the_file_lies(validate: Callable[..., R
     assert "outside" in found[1].report["summary"]
 
 
+PIPELINE = """\
+stages:
+  split:
+    wdir: work
+    cmd: python split.py
+  prepare:
+    foreach: [a, b]
+    do: {wdir: ., cmd: python prepare.py}
+  odd: {wdir: "${folder}", cmd: python odd.py}
+"""
+
+
+@pytest.mark.parametrize("version", ["1", "3"])
+def test_dvc_lock__names_outputs_of_a_pipeline(validate: Callable[..., Run], tmp_path: Path, version: str) -> None:
+    """An output of a stage is found by its path and the stage's `wdir`, and must have the hash of the lock file."""
+    (tmp_path / "pipeline" / "work").mkdir(parents=True)
+    (tmp_path / "pipeline" / "dvc.yaml").write_text(PIPELINE)
+    GOOD.write_parquet(tmp_path / "pipeline" / "work" / "t.parquet")
+    GOOD.write_parquet(tmp_path / "pipeline" / "b.parquet")
+    md5 = hashlib.md5((tmp_path / "pipeline" / "b.parquet").read_bytes(), usedforsecurity=False).hexdigest()
+    how = "hash: md5, " if version == "3" else ""
+    stages = (
+        f"split:\n  outs: [{{path: t.parquet, {how}md5: {md5}}}]\n"
+        f"prepare@b:\n  outs: [{{path: b.parquet, {how}md5: {md5}}}, {{path: other.parquet, {how}md5: {md5}}}]\n"
+        f"odd:\n  outs: [{{path: odd.parquet, {how}md5: {md5}}}]\nalone: {{cmd: x}}\n"
+    )
+    if version == "3":
+        stages = "schema: '2.0'\nstages:\n" + "".join(f"  {line}\n" for line in stages.splitlines())
+    (tmp_path / "pipeline" / "dvc.lock").write_text(stages)
+    BAD.write_parquet(tmp_path / "pipeline" / "other.parquet")
+
+    names = ["t.parquet", "b.parquet", "other.parquet", "nowhere.parquet", "odd.parquet"]
+    runs = [validate(f"pipeline/dvc.lock:{name}") for name in names]
+
+    assert [run.code for run in runs] == [0, 0, 3, 2, 2]
+    assert [run.report["inputs"][0]["path"] for run in runs[:2]] == ["pipeline/work/t.parquet", "pipeline/b.parquet"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
