@@ -3,7 +3,9 @@
 A package such as scikit-learn or scipy holds functions that read files, import modules or evaluate text; whoever may
 name any of its members may run code. So each pair is here for what it can do at most, whatever a file does with it:
 
-- `CLASS`: may be created, filled with attributes and called. Its constructor, `__setstate__` and methods only compute.
+- `CLASS`: may be created empty and filled with attributes, and stand nowhere else. `__setstate__` and methods only
+  compute; constructors may do more (those of boosters read files).
+- `DATA`: may be created with arguments as well, and stand as a value: containers, dates, small compiled parts.
 - `FUNCTION`: may be called, at loading or when the model predicts. It computes with arrays.
 - `REBUILD`: may be called while loading and stand nowhere else: what pickles call to make an empty object.
 - `VALUE`: may stand as a value (the type of a column, the default of a dictionary), not be called.
@@ -28,6 +30,7 @@ class Use(Enum):
     """What a file may do with a name."""
 
     CLASS = "class"
+    DATA = "data"
     FUNCTION = "function"
     REBUILD = "rebuild"
     VALUE = "value"
@@ -61,11 +64,16 @@ _GENERATORS: Final = {
     "numpy.random.bit_generator": "SeedSequence",
 }
 
-_CLASSES: Final[Mapping[str, str]] = {
+_MADE_OF_NUMBERS: Final = ("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "sklearn.tree._tree")
+_DATA: Final[Mapping[str, str]] = {
     "collections": "Counter OrderedDict defaultdict deque",
     "datetime": "date datetime time timedelta timezone",
     "decimal": "Decimal",
     "fractions": "Fraction",
+    **_GENERATORS,
+    **{module: scikit_learn.CLASSES[module] for module in _MADE_OF_NUMBERS},
+}
+_CLASSES: Final[Mapping[str, str]] = {
     "scipy.interpolate._bsplines": "BSpline",
     **{f"scipy.sparse._{kind}": f"{kind}_array {kind}_matrix" for kind in _SPARSE},
     **{f"scipy.sparse.{kind}": f"{kind}_matrix" for kind in _SPARSE},
@@ -74,10 +82,10 @@ _CLASSES: Final[Mapping[str, str]] = {
     "lightgbm.basic": "Booster",
     "lightgbm.sklearn": "LGBMClassifier LGBMModel LGBMRanker LGBMRegressor",
     "catboost.core": "CatBoost CatBoostClassifier CatBoostRanker CatBoostRegressor",
+    "pandas": "CategoricalDtype Index RangeIndex",
     "pandas.core.dtypes.dtypes": "CategoricalDtype",
     "pandas.core.indexes.base": "Index",
     "pandas.core.indexes.range": "RangeIndex",
-    **_GENERATORS,
     **scikit_learn.CLASSES,
 }
 _FUNCTIONS: Final[Mapping[str, str]] = {
@@ -121,12 +129,13 @@ USES: Final[Mapping[tuple[str, str], Use]] = {
         (_REBUILDING, Use.REBUILD),
         (_FUNCTIONS, Use.FUNCTION),
         (_CLASSES, Use.CLASS),
+        (_DATA, Use.DATA),
     )
     for pair in _pairs(table)
 }
 # The rest of what a file may fill item by item.
 CONTAINERS: Final = frozenset(
-    {*(("collections", name) for name in _CLASSES["collections"].split()), ("sklearn.utils._bunch", "Bunch")}
+    {*(("collections", name) for name in _DATA["collections"].split()), ("sklearn.utils._bunch", "Bunch")}
 )
 SCALARS: Final = frozenset(("numpy", name) for name in _NUMBERS.split())
 XGBOOST: Final = frozenset(

@@ -17,12 +17,13 @@ from cd4ml.model_files import code_of
 from cd4ml.report import ModelIdentity, Status
 from cd4ml.serving.model import ModelError, load
 from cd4ml.serving.state import Phase, Service, State
-from cd4ml.stages import build_image
-from tests import malicious_models, models
+from cd4ml.stages import build_image, build_state
+from cd4ml.stages.build_options import Options
+from tests import malicious, models
 from tests.conftest import ROOT, Run, clean_environment
 from tests.serving.conftest import running
 
-CASES = malicious_models.cases()
+CASES = malicious.cases()
 # Cases that need a library which the tests do not have: what they would run cannot be shown here.
 UNSHOWN = {
     *("zip-of-torch", "class-of-xgboost", "lightgbm-in-a-pickle", "two-flavors"),
@@ -75,8 +76,8 @@ def test_refused_before_its_code_runs(hostile: Callable[[str], tuple[Path, Path]
 
 def _built(folder: Path) -> bool:
     """Whether build-image would build the model."""
-    options = build_image.Options(model=str(folder), image="localhost/x:1")
-    state = build_image._Run(options=options, candidate=ModelIdentity(uri="", sha256="0" * 64), plan=())
+    options = Options(model=str(folder), image="localhost/x:1")
+    state = build_state.Run(options=options, candidate=ModelIdentity(uri="", sha256="0" * 64), plan=())
     try:
         return build_image._may_load(state, folder)
     except OptionsError:

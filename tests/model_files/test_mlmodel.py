@@ -18,7 +18,8 @@ from cd4ml.model_files.onnx_files import within
 from cd4ml.registry import fetch
 from cd4ml.serving.model import load
 from tests import models
-from tests.malicious_models import change, field, listed, node, plain
+from tests.malicious import change
+from tests.malicious.described import field, listed, node, plain
 
 FEATURES = ["age", "income", "city"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from cd4ml.model_files import pickles
 from tests import models
-from tests.malicious_models import Call, name, opcodes, text
+from tests.malicious import Call, name, opcodes, text
 
 FEATURES = ["age", "income", "city"]
 
@@ -82,17 +82,21 @@ def test_texts_and_sparse_matrices_are_accepted(tmp_path: Path) -> None:
     from scipy import sparse
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.neighbors import NearestNeighbors
+    from sklearn.preprocessing import LabelEncoder
 
     words = TfidfVectorizer(token_pattern=r"\w+").fit(["a b", "b c"])
     near = NearestNeighbors(n_neighbors=1).fit(sparse.csr_matrix(np.eye(3)))
-    types = [pd.CategoricalDtype(["a", "b"]), np.dtype([("a", "<f4"), ("b", "<i8")]), np.datetime64("2024-05-31")]
+    labels = LabelEncoder().fit(["yes", "no"])
+    types = [pd.CategoricalDtype([1, 2]), np.dtype([("a", "<f4"), ("b", "<i8")]), np.datetime64("2024-05-31")]
     path = tmp_path / "model.pkl"
     for protocol in range(6):
-        path.write_bytes(pickle.dumps([words, near, types[1:], {1, 2}, np.zeros(2, types[1])], protocol=protocol))
+        path.write_bytes(pickle.dumps([words, near, labels, types, {1, 2}, np.zeros(2, types[1])], protocol=protocol))
         assert pickles.findings(path) == []
 
 
 CLASS = name("sklearn.dummy", "DummyClassifier")
+BOOSTER = name("lightgbm.basic", "Booster")
+ORDERED = name("collections", "OrderedDict")
 ARRAY = name("numpy", "ndarray")
 DTYPE = name("numpy", "dtype")
 
@@ -128,7 +132,13 @@ def _dtype(short: str, flags: int, fields: bytes = b"NN") -> bytes:
         (opcodes(CLASS, b"}", text("a"), text("b"), b"sb"), "sets attributes of sklearn.dummy.DummyClassifier"),
         (opcodes(b"]", CLASS, b")\x81", b"a", b"}b"), "sets attributes of something"),
         (opcodes(CLASS, text("a"), text("b"), b"s"), "adds items to what is no dict"),
-        (opcodes(CLASS, b")\x81", b"}", text("__setstate__"), CLASS, b"sb"), "a state that no model has"),
+        (opcodes(CLASS, b")\x81", b"}", text("__setstate__"), text("x"), b"sb"), "a state that no model has"),
+        (opcodes(CLASS, b")\x81", ORDERED, b")R", text("__setstate__"), text("x"), b"sb"), "a state that no model has"),
+        (opcodes(CLASS, b")\x81", b"}", text("func"), CLASS, b"sb"), "only loading may use"),
+        (opcodes(BOOSTER, b"NN", text("/elsewhere.txt"), b"\x87\x81"), "with arguments that no model has"),
+        (opcodes(BOOSTER, b"NN", text("/elsewhere.txt"), b"\x87R"), "with arguments that no model has"),
+        (opcodes(BOOSTER, b")}\x92"), "with arguments that no model has"),
+        (opcodes(b"(", BOOSTER, b"K\x00o"), "with arguments that no model has"),
         (opcodes(CLASS, b"N}", text("func"), ARRAY, b"s\x86b"), "only loading may use"),
         (opcodes(ARRAY, b"K\x08\x85", name("numpy", "dtype"), b"\x86R"), "calls numpy.ndarray"),
         (opcodes(name("functools", "partial"), ARRAY, b"\x85R"), "no model has"),

@@ -45,7 +45,7 @@ def score(cd4ml: Callable[..., Run], saved: Path, test_data: pd.DataFrame) -> Ca
     def run(candidate: Path | str, *arguments: str, production: Path | str | None = saved / "good") -> Run:
         beside = ["--production", str(production)] if production else []
         if any(models.brings_code(Path(folder)) for folder in (candidate, production or "")):
-            beside.append("--allow-code")  # what such code can do is looked at; test_model_code.py shows it refused
+            beside.append("--allow-code")  # what such code can do is shown here; tests/model_files show it refused
         return cd4ml(
             "score-model",
             *("--candidate", str(candidate), *beside, "--test-data", "test.parquet", "--target", TARGET),

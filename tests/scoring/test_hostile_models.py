@@ -58,7 +58,7 @@ def _body(targets: Targets) -> str:
 
 def _score(folder: Path, model: Path, machine: str, *arguments: str) -> Run:
     """Run score-model as a process of its own, with a secret in its environment, on a machine that may be poorer."""
-    options = ("--test-data", "test.parquet", "--target", "approve", "--bootstrap", *arguments)
+    options = ("--test-data", "test.parquet", "--target", "approve", "--bootstrap", "--allow-code", *arguments)
     command = [sys.executable, "-m", "cd4ml", "score-model", "--candidate", str(model), *options]
     result = subprocess.run(
         [sys.executable, "-I", hostile.__file__, machine, *command],

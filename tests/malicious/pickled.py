@@ -1,100 +1,22 @@
-"""Models whose files run code when they are loaded: each writes a marker file, and nothing else.
-
-Every case starts from a folder as MLflow saves it and changes what a hostile author would change. The marker is how a
-test knows that code ran.
-"""
+"""Pickles that call what they should not, and containers around them."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import io
-import json
 import lzma
 import pickle
-import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-Build = Callable[[Path, Path], None]
-_CASES: dict[str, Build] = {}
-
-
-def cases() -> Mapping[str, Build]:
-    """Return every case by name: each takes the folder of a harmless model to change, and the marker's path."""
-    return dict(_CASES)
-
-
-def _case(build: Build) -> Build:
-    """Register a case under its function's name."""
-    _CASES[build.__name__.strip("_").replace("_", "-")] = build
-    return build
-
-
-class Call:
-    """Unpickling an instance calls a function."""
-
-    def __init__(self, function: Any, *arguments: Any) -> None:
-        """Take the call."""
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> Any:
-        """Have it made."""
-        return self.call
-
-
-def payload(marker: Path) -> str:
-    """Return Python that leaves the marker."""
-    return f"open({str(marker)!r}, 'w').close()"
-
-
-def shell(marker: Path) -> str:
-    """Return a command that leaves the marker."""
-    return f"touch '{marker}'"
-
-
-def weights(folder: Path, content: bytes) -> None:
-    """Replace the pickle of the model."""
-    (folder / "model.pkl").write_bytes(content)
-
-
-def change(folder: Path, flavor: str, **settings: Any) -> None:
-    """Change settings of a flavor in MLmodel; None removes one."""
-    path = folder / "MLmodel"
-    document = yaml.safe_load(path.read_text())
-    chosen = document["flavors"].setdefault(flavor, {})
-    for name, value in settings.items():
-        chosen[name] = value
-        if value is None:
-            del chosen[name]
-    path.write_text(yaml.safe_dump(document))
-
-
-def opcodes(*parts: bytes) -> bytes:
-    """Return a pickle of protocol 4 from its opcodes."""
-    return b"\x80\x04" + b"".join(parts) + b"."
-
-
-def text(value: str) -> bytes:
-    """Return the opcode of a text."""
-    content = value.encode("utf-8", "surrogatepass")
-    return b"X" + struct.pack("<I", len(content)) + content
-
-
-def name(module: str, member: str) -> bytes:
-    """Return the opcodes of a name."""
-    return text(module) + text(member) + b"\x93"
-
-
-# Pickles that call what they should not.
-
+from tests.malicious import CASES, Call, case, change, name, opcodes, payload, shell, text, weights
 
 for _protocol in range(6):
 
@@ -104,16 +26,16 @@ for _protocol in range(6):
 
         weights(folder, pickle.dumps(Call(os.system, shell(marker)), protocol=protocol))
 
-    _CASES[f"os-system-in-protocol-{_protocol}"] = _system
+    CASES[f"os-system-in-protocol-{_protocol}"] = _system
 
 
-@_case
+@case
 def _exec_of_builtins(folder: Path, marker: Path) -> None:
     """`exec`, by its name in Python 2."""
     weights(folder, b"c__builtin__\nexec\n(V" + payload(marker).encode() + b"\ntR.")
 
 
-@_case
+@case
 def _getattr_chain(folder: Path, marker: Path) -> None:
     """`getattr(getattr(shutil, 'os'), 'system')`, of which only `getattr` is a name."""
     imported = b"c__builtin__\n__import__\n(Vshutil\ntR"
@@ -122,19 +44,19 @@ def _getattr_chain(folder: Path, marker: Path) -> None:
     weights(folder, system + b"(V" + shell(marker).encode() + b"\ntR.")
 
 
-@_case
+@case
 def _dotted_name(folder: Path, marker: Path) -> None:
     """A name with dots reaches a module through another that is on everybody's list."""
     weights(folder, opcodes(name("numpy", "f2py.os.system"), text(shell(marker)), b"\x85R"))
 
 
-@_case
+@case
 def _numpy_runs_a_program(folder: Path, marker: Path) -> None:
     """A helper of numpy's tests executes text."""
     weights(folder, opcodes(name("numpy.testing._private.utils", "runstring"), text(payload(marker)), b"}\x86R"))
 
 
-@_case
+@case
 def _numpy_loads_a_pickle(folder: Path, marker: Path) -> None:
     """`numpy.load` of an array of objects that lies beside the model."""
     np.save(folder / "more.npy", np.array([Call(exec, payload(marker))], dtype=object), allow_pickle=True)
@@ -143,20 +65,20 @@ def _numpy_loads_a_pickle(folder: Path, marker: Path) -> None:
     weights(folder, opcodes(load))
 
 
-@_case
+@case
 def _pandas_reads_a_pickle(folder: Path, marker: Path) -> None:
     """`pandas.read_pickle` of another file of the folder."""
     (folder / "more.json").write_bytes(pickle.dumps(Call(exec, payload(marker))))
     weights(folder, opcodes(name("pandas", "read_pickle"), text(str(folder / "more.json")), b"\x85R"))
 
 
-@_case
+@case
 def _pandas_evaluates_text(folder: Path, marker: Path) -> None:
     """`pandas.eval` calls what a text names."""
     weights(folder, opcodes(name("pandas.core.computation.eval", "eval"), text(f"__import__('os')#{marker}"), b"\x85R"))
 
 
-@_case
+@case
 def _scikit_learn_imports_anything(folder: Path, marker: Path) -> None:
     """scikit-learn's copy of joblib's loader reads another pickle."""
     import joblib
@@ -166,14 +88,14 @@ def _scikit_learn_imports_anything(folder: Path, marker: Path) -> None:
     weights(folder, opcodes(member, text(str(folder / "more.joblib")), b"\x85R"))
 
 
-@_case
+@case
 def _scipy_distribution(folder: Path, marker: Path) -> None:
     """A distribution of scipy's executes a text of its state."""
     state = b"}" + text("_parse_arg_template") + text(payload(marker)) + b"s"
     weights(folder, opcodes(name("scipy.stats._continuous_distns", "norm_gen"), b")\x81", state, b"b"))
 
 
-@_case
+@case
 def _estimator_with_a_foreign_function(folder: Path, marker: Path) -> None:
     """A pipeline that is all scikit-learn's, with `os.system` for a transformation."""
     import os
@@ -185,14 +107,14 @@ def _estimator_with_a_foreign_function(folder: Path, marker: Path) -> None:
     weights(folder, pickle.dumps([model, Call(os.system, shell(marker))]))
 
 
-@_case
+@case
 def _partial_function(folder: Path, marker: Path) -> None:
     """`functools.partial` around what is not on the list, called through a dictionary's default."""
     called = name("functools", "partial") + name("builtins", "exec") + text(payload(marker)) + b"\x86R"
     weights(folder, opcodes(called, b")R"))
 
 
-@_case
+@case
 def _method_caller(folder: Path, marker: Path) -> None:
     """`operator.methodcaller` on a module."""
     caller = name("operator", "methodcaller") + text("system") + text(shell(marker)) + b"\x86R"
@@ -200,47 +122,47 @@ def _method_caller(folder: Path, marker: Path) -> None:
     weights(folder, opcodes(caller, module, b"\x85R"))
 
 
-@_case
+@case
 def _instruction_inst(folder: Path, marker: Path) -> None:
     """INST, the oldest way to call."""
     weights(folder, b"(V" + shell(marker).encode() + b"\nios\nsystem\n.")
 
 
-@_case
+@case
 def _instruction_obj(folder: Path, marker: Path) -> None:
     """OBJ calls a class that lies under its arguments."""
     command = b"(V/bin/sh\nV-c\nV" + shell(marker).encode() + b"\nl"
     weights(folder, b"(csubprocess\nPopen\n" + command + b"o.")
 
 
-@_case
+@case
 def _extension_code(folder: Path, marker: Path) -> None:
     """A code of copyreg's table, which the pickle fills first."""
     add = name("copyreg", "add_extension") + text("os") + text("system") + b"K\x07\x87R0"
     weights(folder, opcodes(add, b"\x82\x07", text(shell(marker)), b"\x85R"))
 
 
-@_case
+@case
 def _name_from_the_memo(folder: Path, marker: Path) -> None:
     """The name's halves come from the memo, with harmless texts between."""
     halves = text("os") + b"\x94" + text("system") + b"\x94" + text("sklearn") + text("Pipeline") + b"00"
     weights(folder, opcodes(halves, b"00h\x00h\x01\x93", text(shell(marker)), b"\x85R"))
 
 
-@_case
+@case
 def _name_under_a_mark(folder: Path, marker: Path) -> None:
     """POP takes a mark and not the value below it, which a reader that counts otherwise misses."""
     weights(folder, opcodes(text("os"), b"(0", text("system"), b"\x93", text(shell(marker)), b"\x85R"))
 
 
-@_case
+@case
 def _computed_name(folder: Path, marker: Path) -> None:
     """The module's name is what a codec returns."""
     module = name("_codecs", "decode") + b"C\x02os" + text("latin1") + b"\x86R"
     weights(folder, opcodes(module, text("system"), b"\x93", text(shell(marker)), b"\x85R"))
 
 
-@_case
+@case
 def _second_pickle_after_the_first(folder: Path, marker: Path) -> None:
     """A harmless pickle in front, which itself reads the one behind it."""
     second = pickle.dumps(Call(exec, payload(marker)))
@@ -249,7 +171,7 @@ def _second_pickle_after_the_first(folder: Path, marker: Path) -> None:
     weights(folder, opcodes(name("pickle", "load"), opened, b"\x85R") + second)
 
 
-@_case
+@case
 def _pickle_in_a_pickle(folder: Path, marker: Path) -> None:
     """`pickle.loads` of bytes, as numpy and joblib nest them."""
     inner = pickle.dumps(Call(exec, payload(marker)), protocol=4)
@@ -257,7 +179,7 @@ def _pickle_in_a_pickle(folder: Path, marker: Path) -> None:
     weights(folder, opcodes(name("_pickle", "loads"), nested, b"\x85R"))
 
 
-@_case
+@case
 def _look_alike_letters(folder: Path, marker: Path) -> None:
     """A module that looks like scikit-learn's (with a Cyrillic letter) and lies beside the model."""
     fake = "s\u043alearn"
@@ -266,7 +188,7 @@ def _look_alike_letters(folder: Path, marker: Path) -> None:
     weights(folder, opcodes(path, name(fake, "LogisticRegression"), b")\x81"))
 
 
-@_case
+@case
 def _attributes_of_a_class(folder: Path, marker: Path) -> None:
     """BUILD sets an attribute of a class that is on the list, and the next object calls it."""
     cls = name("sklearn.compose._column_transformer", "make_column_selector")
@@ -274,7 +196,7 @@ def _attributes_of_a_class(folder: Path, marker: Path) -> None:
     weights(folder, opcodes(cls, state, cls, b")\x81", text(payload(marker)), b"b"))
 
 
-@_case
+@case
 def _by_value(folder: Path, marker: Path) -> None:
     """cloudpickle brings a function with its code."""
     import cloudpickle
@@ -284,7 +206,7 @@ def _by_value(folder: Path, marker: Path) -> None:
     weights(folder, cloudpickle.dumps(Call(function)))
 
 
-@_case
+@case
 def _in_a_file_named_json(folder: Path, marker: Path) -> None:
     """The pickle is in a file that a reader of names takes for text."""
     (folder / "metadata.json").write_bytes(pickle.dumps(Call(exec, payload(marker))))
@@ -310,7 +232,7 @@ def _joblib_case(compression: str, pack: Callable[[bytes], bytes]) -> None:
         settings = {"loader_module": f"own_{compression}", "data": "model.joblib", "code": "own"}
         change(folder, "python_function", model_path=None, **settings)
 
-    _CASES[f"joblib-{compression}"] = build
+    CASES[f"joblib-{compression}"] = build
 
 
 _joblib_case("plain", bytes)
@@ -326,7 +248,7 @@ def _through_pickle(file: str) -> bytes:
     return opcodes(name("numpy.lib._npyio_impl", "load"), text(file), b"N\x88\x87R", text("x"), b"0")
 
 
-@_case
+@case
 def _array_of_objects(folder: Path, marker: Path) -> None:
     """An .npy file under the name of the model's pickle."""
     array = np.array([Call(exec, payload(marker))], dtype=object)
@@ -334,7 +256,7 @@ def _array_of_objects(folder: Path, marker: Path) -> None:
     weights(folder, _through_pickle(str(folder / "model.npy")))
 
 
-@_case
+@case
 def _archive_of_arrays(folder: Path, marker: Path) -> None:
     """An .npz file with an array of objects, whose members are read when they are asked for."""
     file = folder / "model.npz"
@@ -343,7 +265,7 @@ def _archive_of_arrays(folder: Path, marker: Path) -> None:
     weights(folder, opcodes(member, b"\x86R"))
 
 
-@_case
+@case
 def _zip_of_torch(folder: Path, marker: Path) -> None:
     """A zip as torch writes it; MLflow's loader of torch unpickles what is in it."""
     (folder / "data").mkdir()
@@ -353,170 +275,3 @@ def _zip_of_torch(folder: Path, marker: Path) -> None:
     (folder / "data" / "pickle_module_info.txt").write_text("pickle")
     change(folder, "python_function", model_path=None, loader_module="mlflow.pytorch", data="data")
     change(folder, "pytorch", model_data="data", pytorch_version="2.9.0")
-
-
-# What MLmodel says.
-
-
-@_case
-def _loader_module(folder: Path, marker: Path) -> None:
-    """A loader of the model's own."""
-    (folder / "own").mkdir()
-    (folder / "own" / "own_loader.py").write_text(payload(marker) + "\n")
-    change(folder, "python_function", loader_module="own_loader", code="own")
-
-
-@_case
-def _code_paths(folder: Path, marker: Path) -> None:
-    """`code_paths` with a module that takes the place of scikit-learn for a harmless pickle."""
-    (folder / "code").mkdir()
-    (folder / "code" / "sklearn.py").write_text(payload(marker) + "\n")
-    change(folder, "python_function", code="code")
-
-
-@_case
-def _model_from_code(folder: Path, marker: Path) -> None:
-    """A model that is a script."""
-    (folder / "own.py").write_text(payload(marker) + "\n")
-    change(folder, "python_function", loader_module="mlflow.pyfunc.loaders.code_model", model_code_path="own.py")
-
-
-@_case
-def _python_model(folder: Path, marker: Path) -> None:
-    """An object of Python with code of its own."""
-    (folder / "python_model.pkl").write_bytes(pickle.dumps(Call(exec, payload(marker))))
-    settings = {"python_model": "python_model.pkl", "cloudpickle_version": "3.1.3"}
-    change(folder, "python_function", loader_module="mlflow.pyfunc.model", model_path=None, **settings)
-
-
-@_case
-def _redirected(folder: Path, marker: Path) -> None:
-    """The weights lie beside the folder, so the digest does not name them."""
-    (folder.parent / "outside.pkl").write_bytes(pickle.dumps(Call(exec, payload(marker))))
-    change(folder, "python_function", model_path="../outside.pkl")
-
-
-@_case
-def _settings_in_a_folder_below(folder: Path, marker: Path) -> None:
-    """The file lies in a folder with an MLmodel of its own, which is the one that the loader reads."""
-    (folder / "below").mkdir()
-    shutil.copyfile(folder / "MLmodel", folder / "below" / "MLmodel")
-    (folder / "below" / "model.skops").write_bytes(pickle.dumps(Call(exec, payload(marker))))
-    change(folder, "python_function", model_path=None, data="below/model.skops")
-
-
-@_case
-def _class_of_xgboost(folder: Path, marker: Path) -> None:
-    """MLflow's loader of XGBoost makes an instance of whatever class MLmodel names."""
-    (folder / "own").mkdir()
-    (folder / "own" / "own_class.py").write_text(
-        f"class Own:\n    def load_model(self, _):\n        {payload(marker)}\n"
-    )
-    change(folder, "python_function", loader_module="mlflow.xgboost", data="model.pkl", model_path=None, code="own")
-    change(folder, "xgboost", model_class="own_class.Own", data="model.pkl")
-
-
-@_case
-def _lightgbm_in_a_pickle(folder: Path, marker: Path) -> None:
-    """MLflow's loader of LightGBM unpickles a wrapper, whatever the file is called."""
-    (folder / "model.lgb").write_bytes(pickle.dumps(Call(exec, payload(marker))))
-    change(folder, "python_function", loader_module="mlflow.lightgbm", data="model.lgb", model_path=None)
-    settings = {"model_class": "lightgbm.sklearn.LGBMClassifier", "serialization_format": "cloudpickle"}
-    change(folder, "lightgbm", data="model.lgb", **settings)
-
-
-@_case
-def _two_flavors(folder: Path, marker: Path) -> None:
-    """A harmless model with a second flavor that unpickles."""
-    (folder / "results.pkl").write_bytes(pickle.dumps(Call(exec, payload(marker))))
-    change(folder, "python_function", loader_module="mlflow.statsmodels", data="results.pkl", model_path=None)
-    change(folder, "statsmodels", data="results.pkl", statsmodels_version="0.14.5")
-
-
-# Files of skops, whose list of trusted types comes from MLmodel.
-
-
-def _skops(folder: Path, node: dict[str, Any], *trusted: str) -> None:
-    """Put a tree of nodes in place of the model."""
-    with zipfile.ZipFile(folder / "model.skops", "w") as archive:
-        archive.writestr("schema.json", json.dumps({**node, "protocol": 2, "_skops_version": "0.16.0"}))
-    change(folder, "python_function", model_path="model.skops")
-    settings = {"serialization_format": "skops", "skops_trusted_types": list(trusted)}
-    change(folder, "sklearn", pickled_model="model.skops", **settings)
-
-
-def node(loader: str, module: str, cls: str, content: Any = None, **more: Any) -> dict[str, Any]:
-    """Return a node as skops writes it."""
-    return {"__loader__": loader, "__module__": module, "__class__": cls, "content": content, **more}
-
-
-def plain(value: Any) -> dict[str, Any]:
-    """Return the node of a text or number."""
-    return node("JsonNode", "builtins", "str", json.dumps(value), is_json=True)
-
-
-def listed(*values: dict[str, Any], kind: str = "list") -> dict[str, Any]:
-    """Return the node of a list or tuple."""
-    return node(f"{kind.title()}Node", "builtins", kind, list(values))
-
-
-@_case
-def _skops_with_its_own_list(folder: Path, marker: Path) -> None:
-    """A process is started by a class that the model declares trusted."""
-    arguments = listed(listed(plain("/bin/sh"), plain("-c"), plain(shell(marker))), kind="tuple")
-    _skops(folder, node("ConstructorFromReduceNode", "subprocess", "Popen", arguments), "subprocess.Popen")
-
-
-@_case
-def _skops_with_an_operator(folder: Path, marker: Path) -> None:
-    """`operator` applied at loading: `call(exec, text)` of a trusted function."""
-    function = {"__loader__": "FunctionNode", "__module__": "builtins", "__class__": "exec"}
-    attributes = listed(function, plain(payload(marker)), kind="tuple")
-    made = {"__loader__": "OperatorFuncNode", "__module__": "operator", "__class__": "call", "attrs": attributes}
-    _skops(folder, made, "operator.call", "builtins.exec")
-
-
-# ONNX.
-
-
-def field(number: int, content: bytes) -> bytes:
-    """Return a field of bytes of a protocol buffer."""
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    """Return a number of variable length."""
-    written = b""
-    while value > 0x7F:
-        written += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return written + bytes([value])
-
-
-def onnx(folder: Path, content: bytes, **settings: Any) -> None:
-    """Put an ONNX file in place of the model."""
-    (folder / "model.onnx").write_bytes(content)
-    change(folder, "python_function", loader_module="mlflow.onnx", data="model.onnx", model_path=None)
-    change(folder, "onnx", data="model.onnx", onnx_version="1.19.0", **settings)
-
-
-@_case
-def _onnx_with_weights_outside(folder: Path, _: Path) -> None:
-    """A tensor lies in a file above the folder."""
-    place = field(13, field(1, b"location") + field(2, b"../../weights.bin"))
-    onnx(folder, field(7, field(5, place)))
-
-
-@_case
-def _onnx_with_an_operator_of_its_own(folder: Path, _: Path) -> None:
-    """An operator of a domain that only a library of its own has."""
-    onnx(
-        folder, field(8, field(1, b"own.operators")) + field(7, field(1, field(4, b"Run") + field(7, b"own.operators")))
-    )
-
-
-@_case
-def _onnx_with_a_library(folder: Path, _: Path) -> None:
-    """An execution provider whose option names a library to load."""
-    provider = ["TensorrtExecutionProvider", {"trt_extra_plugin_lib_paths": "own.so"}]
-    onnx(folder, field(8, field(1, b"ai.onnx")), providers=[provider, "CPUExecutionProvider"])
