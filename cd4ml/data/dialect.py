@@ -93,7 +93,7 @@ class TableOptions(Options):
 
     @cached_property
     def reading(self) -> Reading:
-        """How tables are to be read; whoever reads one adds what there is to say of it.
+        """How tables are to be read; whoever reads one adds what there is to say of it. A copy of options has its own.
 
         Raises:
             OptionsError: what was declared contradicts itself.
