@@ -19,10 +19,11 @@ ALIAS: Final = {"uri": "models:/risk@live", "sha256": "1" * 64, "name": "risk", 
 BY_VERSION: Final = {**ALIAS, "uri": "models:/risk/3", "alias": None}
 FOLDER: Final = {"uri": "models/old", "sha256": "1" * 64, "name": None, "version": None, "alias": None}
 CANDIDATE: Final = {"uri": "models:/risk@next", "sha256": MODEL, "name": "risk", "version": "4", "alias": "next"}
+TABLE: Final = {"name": "predictions", "path": "predictions.parquet", "sha256": "7" * 64}
 FIRST: Final = {"production": None, "candidate": CANDIDATE, "options": {"production": "models:/risk@live"}}
 
 
-def write(folder: Path, stage: str, **report: Any) -> None:
+def write(folder: Path, stage: str, /, **report: Any) -> None:
     """Write what of a report counts here."""
     folder.mkdir(exist_ok=True)
     (folder / f"{stage}.json").write_text(json.dumps({"candidate": CANDIDATE, **report}))
@@ -102,7 +103,11 @@ def stage(
     def run(name: str, *arguments: str, registry: str | None = store, **score: Any) -> Run:
         if score:
             evidence()
-            write(tmp_path / "reports", "score-model", **score)
+            for judge in ("evaluate-model", "audit-fairness"):
+                path = tmp_path / "reports" / f"{judge}.json"
+                path.write_text(json.dumps({**json.loads(path.read_text()), "inputs": [TABLE]}))
+            scored = {"stage": "score-model", "status": "passed", "outputs": {"predictions-sha256": TABLE["sha256"]}}
+            write(tmp_path / "reports", "score-model", **scored, **score)
         target = ["--repository", str(gitops.bare), "--manifest", "credit/values.yaml"]
         named = ["--tracking-uri", registry] if registry else []
         return cd4ml(name, *target, *named, *arguments)
