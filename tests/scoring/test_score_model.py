@@ -17,7 +17,8 @@ import pytest
 from deltalake import write_deltalake
 
 from cd4ml.data.digests import file_sha256, folder_sha256
-from cd4ml.data.predictions import Predictions, read_predictions
+from cd4ml.data.predictions import Predictions, read_predictions, write_predictions
+from cd4ml.report import ModelIdentity
 from tests import models, registries
 from tests.conftest import Run
 from tests.scoring import hostile
@@ -272,7 +273,9 @@ def test_candidate_cannot_score__error(
     score: Score, coded: Coded, tmp_path: Path, saved: Path, body: str, words: str
 ) -> None:
     """A candidate without one usable prediction for each row is an error with its last words, and leaves no table."""
-    (tmp_path / "predictions.parquet").write_bytes((tmp_path / "test.parquet").read_bytes())
+    earlier = pd.DataFrame({"y_true": [1], "y_pred": [1]})
+    identity = ModelIdentity(uri="x", sha256="a" * 64)
+    write_predictions(earlier, tmp_path / "predictions.parquet", candidate=identity, production=None)
     run = score(coded(body), "--bootstrap", "true", production=None)
 
     check = by_id(run, "candidate-scored:test-rows")
