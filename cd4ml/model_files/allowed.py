@@ -42,8 +42,9 @@ _NUMPY: Final = ("numpy._core", "numpy.core")
 _SPARSE: Final = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
 _NUMBERS: Final = (
     "bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intc uintc intp uintp longlong ulonglong "
-    "float16 float32 float64 longdouble complex64 complex128 str_ bytes_ object_ datetime64 timedelta64"
+    "float16 float32 float64 longdouble complex64 complex128 datetime64 timedelta64"
 )
+_TEXTS: Final = "str_ bytes_ object_"
 # What people put into FunctionTransformer: element by element, nothing else.
 _ELEMENTWISE: Final = (
     "abs absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt ceil cos cosh deg2rad degrees divide "
@@ -137,7 +138,7 @@ USES: Final[Mapping[tuple[str, str], Use]] = {
 CONTAINERS: Final = frozenset(
     {*(("collections", name) for name in _DATA["collections"].split()), ("sklearn.utils._bunch", "Bunch")}
 )
-SCALARS: Final = frozenset(("numpy", name) for name in _NUMBERS.split())
+SCALARS: Final = frozenset(("numpy", name) for name in f"{_NUMBERS} {_TEXTS}".split())
 XGBOOST: Final = frozenset(
     f"{module}.{name}" for module, name in _pairs(_CLASSES) if module in ("xgboost.core", "xgboost.sklearn")
 )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,13 +140,16 @@ def test_score_model__a_path_out_of_the_folder_is_bad_input(
     assert "../outside.pkl" in json.dumps(run.report) and not marker.exists()
 
 
-def test_gateway__fails_and_says_so(hostile: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> None:
-    """The gateway of an image that was not built to run code fails, and a SERVICE_FILE of the pod changes nothing."""
+@pytest.mark.parametrize("built", [{"allow_code": False}, {"allow_code": True, "sha256": "0" * 64}])
+def test_gateway__fails_and_says_so(
+    hostile: Callable[[str], tuple[Path, Path]], tmp_path: Path, built: dict[str, Any]
+) -> None:
+    """An image that was built to run no code, or that of another model, fails, whatever a pod's SERVICE_FILE says."""
     folder, marker = hostile("python-model")
     other = tmp_path / "other.json"
     text = '{{"name": "x", "version": null, "sha256": "{}", "allow_code": true}}'
     other.write_text(text.format(folder_sha256(folder)))
-    with running(folder, tmp_path, allow_code=False, env={"SERVICE_FILE": str(other)}) as gateway:
+    with running(folder, tmp_path, **built, env={"SERVICE_FILE": str(other)}) as gateway:
         assert gateway.until(503, "/health/liveness").json()["status"] == "failed"
     assert not marker.exists()
 
