@@ -26,8 +26,8 @@ from cd4ml.scoring.sandbox import kernel
 
 # What each protection promises of the program and all that it starts.
 PROTECTIONS: Final = {
-    "files": "it reads no files but its environment, the model, the rows and the system's own, and writes to its own "
-    "folder alone",
+    "files": "it reads no files but its environment, the model, the rows, cd4ml's code and the system's own, and "
+    "writes to its own folder alone",
     "network": "it has no network",
     "other-processes": "it neither sees nor signals the processes of others",
     "descendants": "no process of it outlives the run",
