@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cd4ml.data.engine.rules import Part, Rules, from_pandera, from_yaml
+from cd4ml.data.engine.rules import Part, Rules, from_pandera
 from cd4ml.data.engine.types import DTYPES
+from cd4ml.data.engine.yaml_rules import from_yaml
 from cd4ml.data.schema_files import read_yaml, through_pandera
 from cd4ml.data.user_code import UserCodeError, importable, user_code
 from cd4ml.errors import OptionsError, UnavailableError

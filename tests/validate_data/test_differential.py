@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from cd4ml.data.audit import audited
-from cd4ml.data.engine.rules import Rules, from_pandera, from_yaml
+from cd4ml.data.engine.rules import Rules, from_pandera
 from cd4ml.data.engine.types import DTYPES
+from cd4ml.data.engine.yaml_rules import from_yaml
 from cd4ml.data.findings import Finding
 from cd4ml.data.schemas import Schema
 from cd4ml.data.sources import open_source
