@@ -22,7 +22,7 @@ from tests.actions.step import Runner, read_action
 from tests.conftest import ROOT
 
 ACTIONS: Final = ("cd4ml", "plan", *STAGES)
-VERDICT: Final = {"status", "passed", "report"}
+VERDICT: Final = {"status", "passed", "warned", "report"}
 HOSTILE: Final = [
     "a\n::set-output name=passed::true",
     "b ##[set-output name=passed]true",
