@@ -45,9 +45,8 @@ def code_check(folder: Path, *, allowed: bool) -> Check:
 
 
 def _said(report: Mapping[str, Any] | str, id: str) -> Mapping[str, Any] | None:
-    """Return a check that passed in a report, None if there is none."""
+    """Return a check that passed in a report, one that allowed code before others; None if there is none."""
     checks = report.get("checks") if isinstance(report, Mapping) else None
-    for check in checks if isinstance(checks, list) else []:
-        if isinstance(check, dict) and check.get("id") == id and check.get("status") == Status.PASSED:
-            return check
-    return None
+    listed = [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else []
+    passed = [check for check in listed if check.get("id") == id and check.get("status") == Status.PASSED]
+    return max(passed, key=lambda check: check.get("reason") == ALLOWED, default=None)

@@ -15,10 +15,10 @@ from cd4ml.model_files.allowed import XGBOOST
 from cd4ml.model_files.onnx_files import within
 
 _LARGEST: Final = 32 << 20
-# Not read as paths: where a file once came from (MLflow takes the one of `model_code_path`'s name in the folder),
-# settings of the model's own code, and names.
+# Settings of a flavor that are not paths: names, settings of the model's own code, and where a script once came from
+# (MLflow takes the one of that name in the folder).
 _NO_PATHS: Final = frozenset(
-    {"uri", "model_code_path", "config", "loader_module", "predict_fn", "skops_trusted_types", "providers"}
+    {"model_code_path", "config", "loader_module", "predict_fn", "skops_trusted_types", "providers"}
 )
 _PREDICTING: Final = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba", "score")
 _SERIALIZED: Final = ("pickle", "cloudpickle", "skops")
@@ -111,16 +111,23 @@ def _read(folder: Path) -> Mapping[str, Any]:
 
 def _texts(document: Any) -> Iterator[tuple[str, str]]:
     """Return every text that may be a path, and where it stands; what YAML repeats by reference is seen once."""
-    waiting: list[tuple[str, Any]] = [("", document)]
+    waiting: list[tuple[tuple[Any, ...], Any]] = [((), document)]
     seen: set[int] = set()
     while waiting:
         where, value = waiting.pop()
         if isinstance(value, str):
-            yield where, value
-        elif isinstance(value, dict | list) and id(value) not in seen:
+            yield ".".join(map(str, where)), value
+        elif isinstance(value, dict | list | tuple | set) and id(value) not in seen:
             seen.add(id(value))
             items = value.items() if isinstance(value, dict) else enumerate(value)
-            waiting += [(f"{where}.{name}".strip("."), item) for name, item in items if name not in _NO_PATHS]
+            waiting += [((*where, name), item) for name, item in items if not _no_path((*where, name))]
+
+
+def _no_path(where: tuple[Any, ...]) -> bool:
+    """Whether what stands there is never opened: `uri` says where an artifact was when the model was saved."""
+    if len(where) == 3:
+        return where[0] == "flavors" and where[2] in _NO_PATHS
+    return len(where) == 5 and where[2] == "artifacts" and where[4] == "uri"
 
 
 def _leaves(folder: Path, text: str) -> bool:

@@ -83,6 +83,8 @@ def through_a_linked_folder(folder: Path) -> None:
         lambda folder: change(folder, "python_function", code="../own"),
         lambda folder: change(folder, "python_function", python_model="/tmp/python_model.pkl"),
         lambda folder: change(folder, "python_function", artifacts={"weights": {"path": "../w.bin", "uri": "w.bin"}}),
+        lambda folder: change(folder, "python_function", artifacts={"uri": {"path": "../w.bin"}}),
+        lambda folder: change(folder, "python_function", artifacts={"config": {"path": "/tmp/w.bin"}}),
         lambda folder: change(folder, "python_function", env={"virtualenv": "../python_env.yaml"}),
         lambda folder: change(folder, "sklearn", pickled_model="../out.pkl"),
         lambda folder: change(folder, "statsmodels", data="/tmp/results.pkl"),
