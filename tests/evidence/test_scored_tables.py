@@ -190,7 +190,9 @@ def test_evidence_beside_a_report_that_does_not_tell__refused(scored: Any) -> No
 
 def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """build-image sends no rows from a table that was rewritten."""
-    from cd4ml.stages import build_image
+    from cd4ml.stages import build_checks
+    from cd4ml.stages.build_options import Options
+    from cd4ml.stages.build_state import Run as State
     from cd4ml.stages.context import Context
 
     monkeypatch.chdir(tmp_path)
@@ -199,12 +201,12 @@ def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "score-model.json").write_text(json.dumps(report(A)))
     write(tmp_path / "predictions.parquet", frame)
-    options = build_image.Options(model="m", image="i", test_data="test.csv", predictions="predictions.parquet")
-    state = build_image._Run(options=options, candidate=ModelIdentity(uri="m", sha256=CANDIDATE), plan=())
+    options = Options(model="m", image="i", test_data="test.csv", predictions="predictions.parquet")
+    state = State(options=options, candidate=ModelIdentity(uri="m", sha256=CANDIDATE), plan=())
     with pytest.raises(OptionsError, match="is not the table that score-model wrote"):
-        build_image._scored(state, Context(directory=tmp_path))
+        build_checks._scored(state, Context(directory=tmp_path))
 
     (tmp_path / "reports" / "score-model.json").write_text(
         json.dumps(report(digest(tmp_path / "predictions.parquet", "predictions").sha256))
     )
-    assert build_image._scored(state, Context(directory=tmp_path))
+    assert build_checks._scored(state, Context(directory=tmp_path))
