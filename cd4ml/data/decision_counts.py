@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.dialect import Reading
+from cd4ml.data.arrow_columns import is_number, numbers_of, plain, replaced, that_count, weights_of
 from cd4ml.data.groups import as_groups, bin_names, bin_positions
 from cd4ml.data.predictions import (
     Predictions,
     described,
     no_column,
     no_row_counts,
-    no_weight,
     read_predictions,
     repeated_numbers,
     standard_names,
@@ -133,7 +133,7 @@ def _named(counts: pd.DataFrame, wanted: Wanted, cut: Collection[str]) -> pd.Dat
 
 def _cut_already(wanted: Wanted, schema: pa.Schema) -> set[str]:
     """Return the features whose numbers were cut while they were read."""
-    return {name for name in wanted.bins if _is_number(schema.field(f"feature:{name}").type)}
+    return {name for name in wanted.bins if is_number(schema.field(f"feature:{name}").type)}
 
 
 def _count_parquet(path: Path, wanted: Wanted) -> Predictions:
@@ -150,7 +150,7 @@ def _count_parquet(path: Path, wanted: Wanted) -> Predictions:
     if problems:
         raise OptionsError(sorted(problems))
     frame = counts.to_pandas()
-    cut = {name for name in wanted.bins if _is_number(dataset.schema.field(stored[name]).type)}
+    cut = {name for name in wanted.bins if is_number(dataset.schema.field(stored[name]).type)}
     return described(_named(frame, wanted, cut), path, int(frame["n"].sum()))
 
 
@@ -202,7 +202,7 @@ def _without_useless_scores(table: pa.Table, wanted: Wanted) -> Wanted:
 
     if wanted.quantities is not Quantities.SCORES or wanted.needs_scores:
         return wanted
-    useful = "y_score" in table.column_names and _is_number(table.schema.field("y_score").type)
+    useful = "y_score" in table.column_names and is_number(table.schema.field("y_score").type)
     if useful:
         scores = table["y_score"].cast(pa.float64())
         useful = (
@@ -215,53 +215,20 @@ def _count_batch(table: pa.Table, wanted: Wanted, path: Path) -> pa.Table:
     """Count the rows of one batch."""
     import pyarrow as pa
 
-    table = _that_count(_plain(table), path)
+    table = that_count(plain(table), path)
     for name in wanted.features:
         key = f"feature:{name}"
-        if name in wanted.bins and _is_number(table.schema.field(key).type):
-            table = _replaced(table, key, _cut(table[key], name, wanted.bins[name]))
+        if name in wanted.bins and is_number(table.schema.field(key).type):
+            table = replaced(table, key, _cut(table[key], name, wanted.bins[name]))
     for field in table.schema:
         if pa.types.is_dictionary(field.type):
-            table = _replaced(table, field.name, table[field.name].cast(field.type.value_type))
+            table = replaced(table, field.name, table[field.name].cast(field.type.value_type))
     labels = [name for name in LABELS if name in table.column_names]
     keys = wanted.keys if wanted.quantities is Quantities.ERRORS else [*wanted.keys, *labels]
-    table, sums = _with_sums(table, _weights(table), _quantities(table, wanted, path))
+    table, sums = _with_sums(table, weights_of(table), _quantities(table, wanted, path))
     counted = _added_up(table, keys, sums)
     _refuse_many(counted, wanted)
     return counted
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Return the table with half-precision numbers as wider ones: Arrow cannot group by the others."""
-    import pyarrow as pa
-
-    for field in table.schema:
-        if pa.types.is_float16(field.type):
-            table = _replaced(table, field.name, table[field.name].cast(pa.float32()))
-    return table
-
-
-def _that_count(table: pa.Table, path: Path) -> pa.Table:
-    """Return the rows whose weight is not 0."""
-    import pyarrow.compute as pc
-
-    weights = _numbers(table, "sample_weight", path)
-    if weights is None:
-        return table
-    if not pc.all(pc.greater_equal(weights, 0), min_count=0).as_py():
-        raise OptionsError(no_weight(path))
-    counts = pc.greater(weights, 0)
-    table = _replaced(table, "sample_weight", weights)
-    return table if pc.all(counts, min_count=0).as_py() else table.filter(counts)
-
-
-def _weights(table: pa.Table) -> Any:
-    """Return the weight of each row, 1 in a table without weights."""
-    import pyarrow as pa
-
-    if "sample_weight" in table.column_names:
-        return table["sample_weight"]
-    return pa.chunked_array([pa.repeat(pa.scalar(1.0), table.num_rows)])
 
 
 def _quantities(table: pa.Table, wanted: Wanted, path: Path) -> dict[str, Any]:
@@ -280,7 +247,7 @@ def _probabilities(table: pa.Table, path: Path) -> Any:
     """Return the scores; refuse those that are no probabilities."""
     import pyarrow.compute as pc
 
-    scores = _numbers(table, "y_score", path)
+    scores = numbers_of(table, "y_score", path)
     extremes = pc.min_max(scores).as_py()
     if not (extremes["min"] >= 0 and extremes["max"] <= 1):
         raise OptionsError(
@@ -294,7 +261,7 @@ def _errors(table: pa.Table, model: str, path: Path) -> dict[str, Any]:
     """Return a regression model's errors and their absolute values."""
     import pyarrow.compute as pc
 
-    error = pc.subtract(_numbers(table, model, path), _numbers(table, "y_true", path))
+    error = pc.subtract(numbers_of(table, model, path), numbers_of(table, "y_true", path))
     return {"error": error, "absolute_error": pc.abs(error)}
 
 
@@ -310,30 +277,6 @@ def _cut(values: Any, name: str, edges: str) -> pa.Array:
 
     positions = bin_positions(values.cast(pa.float64()).to_numpy(), name, edges)
     return pa.DictionaryArray.from_arrays(positions, bin_names(name, edges)).cast(pa.string())
-
-
-def _replaced(table: pa.Table, name: str, values: Any) -> pa.Table:
-    """Return the table with another column of the name."""
-    return table.set_column(table.schema.get_field_index(name), name, values)
-
-
-def _numbers(table: pa.Table, name: str, path: Path) -> Any:
-    """Return a column of finite numbers, None if the table has none of the name."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if name not in table.column_names:
-        return None
-    column = table[name]
-    if column.null_count:
-        raise OptionsError(f"{path}: column `{name}` has rows without a value")
-    try:
-        numbers = column.cast(pa.float64())
-    except pa.ArrowException as error:
-        raise OptionsError(f"{path}: every {name} must be a number") from error
-    if not pc.all(pc.is_finite(numbers)).as_py():
-        raise OptionsError(f"{path}: column `{name}` has values that are no finite numbers")
-    return numbers
 
 
 def _with_sums(table: pa.Table, weight: Any, quantities: Mapping[str, Any]) -> tuple[pa.Table, list[str]]:
@@ -428,10 +371,3 @@ def _repeated_ids(dataset: Any, stored: Mapping[str, str], path: Path) -> list[s
     else:
         repeated = len(column) - pc.count_distinct(column).as_py()
     return [f"{path}: {repeated} row ids occur more than once"] if repeated else []
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    """Whether a column holds numbers."""
-    import pyarrow as pa
-
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind))
