@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from cd4ml.cli import main
@@ -107,8 +108,11 @@ def test_scores_missing__not_judged(cd4ml: Cli, consumer: Callable[..., Path]) -
     folder = consumer(
         more="score-model: {candidate: nowhere, production: nowhere, test-data: data.csv, target: amount}\n"
     )
+    old = pq.read_table(folder / "predictions.parquet")
+    pq.write_table(old.replace_schema_metadata({"cd4ml.candidate": "{}"}), folder / "predictions.parquet")
 
     assert cd4ml("run").code == 3
+    assert not (folder / "predictions.parquet").exists()
     found = verdicts(folder)
     assert (found["score-model"], found["evaluate-model"], found["audit-fairness"]) == ("error", "not-run", "not-run")
 
