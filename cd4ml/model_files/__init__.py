@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.model_files import onnx_files, pickles, skops_files
-from cd4ml.model_files.mlmodel import Contents, contents, refuse_ways_out
+from cd4ml.model_files.mlmodel import PYTHON_MODEL, Contents, contents, refuse_ways_out
 
-__all__ = ["Contents", "code_of", "contents", "refuse_ways_out"]
+__all__ = ["PYTHON_MODEL", "Contents", "code_of", "contents", "refuse_ways_out"]
 
 _READERS: Final[Mapping[str, Callable[[Path], Sequence[str]]]] = {
     "pickle": pickles.findings,

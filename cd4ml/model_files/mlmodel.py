@@ -24,6 +24,8 @@ _PREDICTING: Final = ("predict", "predict_proba", "predict_log_proba", "predict_
 _SERIALIZED: Final = ("pickle", "cloudpickle", "skops")
 _CATBOOST: Final = ("cbm", "json", "onnx", None)
 _PROVIDERS: Final = ("CPUExecutionProvider", "CUDAExecutionProvider")
+# What is said of a model of MLflow's class PythonModel and of nothing else.
+PYTHON_MODEL: Final = "MLmodel: the model is an object of Python (python_model) with code of its own"
 _PYFUNC: Final = "python_function"
 NATIVE: Final = ("sklearn", "xgboost", "lightgbm", "catboost", "onnx")
 
@@ -223,5 +225,5 @@ def _loader(module: Any, pyfunc: Mapping[str, Any]) -> str:
     if pyfunc.get("model_code_path"):
         return f"MLmodel: the model is code itself, {ascii(pyfunc['model_code_path'])[:100]}"
     if module == "mlflow.pyfunc.model":
-        return "MLmodel: the model is an object of Python (python_model) with code of its own"
+        return PYTHON_MODEL
     return f"MLmodel: it is loaded by the module {ascii(module)[:100]}, which may run any code"

@@ -6,7 +6,7 @@ imported when a model is loaded. `mlflow-skinny` is enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -99,13 +99,20 @@ class Model:
         return found.set_axis(names, axis=1)
 
 
-def load(folder: Path | str, *, positive_label: str | None = None, allow_code: bool = False) -> Model:
+def load(
+    folder: Path | str,
+    *,
+    positive_label: str | None = None,
+    allow_code: bool = False,
+    allowed: Collection[str] = (),
+) -> Model:
     """Load the MLflow model in a folder.
 
     Args:
         positive_label: class whose probability is the score, written as text. Default: the greater of two classes
             (`classes_[1]`, as scikit-learn orders them).
         allow_code: load it even if that runs code of its own.
+        allowed: findings of `code_of` that are allowed in any case.
 
     Raises:
         ModelError: loading it would run code that is not allowed, MLflow cannot read the folder, the model takes
@@ -116,7 +123,7 @@ def load(folder: Path | str, *, positive_label: str | None = None, allow_code: b
 
     if not (Path(folder) / "MLmodel").is_file():
         raise ModelError(f"{folder} is not an MLflow model: it has no file MLmodel")
-    _refuse_code(Path(folder), allow_code)
+    _refuse_code(Path(folder), allow_code, allowed)
     try:
         loaded = pyfunc.load_model(str(folder))
     except MlflowException as error:
@@ -159,13 +166,13 @@ def _accept_gaps(loaded: Any) -> None:
     loaded.metadata.signature = ModelSignature(params=parameters) if parameters else None
 
 
-def _refuse_code(folder: Path, allowed: bool) -> None:
+def _refuse_code(folder: Path, allow_code: bool, allowed: Collection[str]) -> None:
     """Look at the files directly before MLflow loads them."""
     try:
-        code = code_of(folder)
+        code = [finding for finding in code_of(folder) if finding not in allowed]
     except OptionsError as error:
         raise ModelError(str(error)) from error
-    if code and not allowed:
+    if code and not allow_code:
         raise ModelError(f"loading it would run code, which is not allowed: {'; '.join(code[:5])}")
 
 

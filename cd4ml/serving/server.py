@@ -28,7 +28,7 @@ def serve(environ: Mapping[str, str]) -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = settings.connections if files < 0 else min(settings.connections, max(1, files - _OTHER_FILES))
     config = uvicorn.Config(
-        create(State(folder=settings.model_directory, service=service)),
+        create(State(folder=settings.model_directory, service=service, python_models=settings.python_models)),
         host=settings.host,
         port=settings.port,
         # Whatever WEB_CONCURRENCY says: the platform runs more copies of the image, not of the process.

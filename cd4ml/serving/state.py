@@ -16,6 +16,7 @@ import pandas as pd
 
 from cd4ml.data.digests import folder_sha256
 from cd4ml.errors import Cd4mlError
+from cd4ml.model_files import PYTHON_MODEL
 from cd4ml.serving import answers
 from cd4ml.serving.model import Column, Model, ModelError, load
 
@@ -63,10 +64,16 @@ class Service:
 
 @dataclass(kw_only=True)
 class State:
-    """The model once it is loaded, and how the loading went."""
+    """The model once it is loaded, and how the loading went.
+
+    Attributes:
+        python_models: whether MLflow's own switch lets it load models of its class PythonModel. In an image it counts
+            for nothing: there the build decided.
+    """
 
     folder: Path
     service: Service
+    python_models: bool = False
     phase: Phase = Phase.LOADING
     reason: str = "the model is being loaded"
     warm_up: str = ""
@@ -76,7 +83,13 @@ class State:
         """Verify the model, load it and call it once; afterwards the gateway is ready or has failed."""
         try:
             self._verify()
-            model = load(self.folder, positive_label=self.service.positive_label, allow_code=self._code_allowed())
+            model = load(
+                self.folder,
+                positive_label=self.service.positive_label,
+                allow_code=self._code_allowed(),
+                # Where no image was built, nobody has decided: MLflow's own switch does, for its own class of models.
+                allowed=(PYTHON_MODEL,) if self.python_models and not _BUILT.exists() else (),
+            )
             self.warm_up = warm_up(model)
         except (
             ModelError,

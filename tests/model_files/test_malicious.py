@@ -149,9 +149,34 @@ def test_gateway__fails_and_says_so(
     other = tmp_path / "other.json"
     text = '{{"name": "x", "version": null, "sha256": "{}", "allow_code": true}}'
     other.write_text(text.format(folder_sha256(folder)))
-    with running(folder, tmp_path, **built, env={"SERVICE_FILE": str(other)}) as gateway:
+    pod = {"SERVICE_FILE": str(other), "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true"}
+    with running(folder, tmp_path, **built, env=pod) as gateway:
         assert gateway.until(503, "/health/liveness").json()["status"] == "failed"
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "python-model"])
+def test_mlflows_own_switch__allows_no_other_code(hostile: Callable[[str], tuple[Path, Path]], name: str) -> None:
+    """Where a gateway is started by hand, MLflow's switch for Python models lets no other case run its code."""
+    folder, marker = hostile(name)
+    service = Service(name="x", version=None, sha256=folder_sha256(folder))
+    gateway = State(folder=folder, service=service, python_models=True)
+
+    gateway.load()
+
+    assert gateway.phase is Phase.FAILED
+    assert not marker.exists()
+
+
+def test_mlflows_own_switch__allows_python_models_by_hand(hostile: Callable[[str], tuple[Path, Path]]) -> None:
+    """A model of the class PythonModel is code, and its code runs where who starts the gateway says so to MLflow."""
+    folder, marker = hostile("python-model")
+    service = Service(name="x", version=None, sha256=folder_sha256(folder))
+
+    State(folder=folder, service=service).load()
+    assert not marker.exists()
+    State(folder=folder, service=service, python_models=True).load()
+    assert marker.exists()
 
 
 def test_the_room_is_all_that_the_image_needs() -> None:
