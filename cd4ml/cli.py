@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TextIO
 
 import cd4ml
 from cd4ml.door import Door, Lasting
@@ -38,10 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     redactor = Redactor.of(os.environ)
     door = Door(
         environ=dict(os.environ),
-        stdout=Lasting(sys.stdout, redactor),
-        stderr=Lasting(sys.stderr, redactor),
+        stdout=Lasting(sys.stdout or _nowhere(), redactor),
+        stderr=Lasting(sys.stderr or _nowhere(), redactor),
         redactor=redactor,
     )
+    # Whoever starts this process may have it ignored, and then every program seems to end with 0.
+    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # For this process alone, not for the programs it starts. Polars decodes row groups ahead of need, many at once; two
     # are as quick and take half the memory. No matrix here is large: threads for it cost a tenth of a second to start.
     os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
@@ -57,6 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         door.stdout.flush()
         door.stderr.flush()
+
+
+def _nowhere() -> TextIO:
+    """Return a stream for a process that was started with a standard stream closed."""
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def _run(arguments: list[str], door: Door) -> int:

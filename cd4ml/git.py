@@ -43,8 +43,8 @@ class Checkout:
     def modified(self) -> list[str] | None:
         """Return the tracked files that differ from the commit that is checked out, None if git does not say."""
         arguments = ("--name-only", "-z", "--no-ext-diff", "--no-textconv", "--ignore-submodules=untracked", "HEAD")
-        answer = self._ask("diff", *arguments)
-        return None if answer is None else sorted(filter(None, answer.split("\0")))
+        answer = self._answer("diff", *arguments)
+        return None if answer is None else sorted(filter(None, answer.decode("utf-8", "replace").split("\0")))
 
     def files(self, path: str) -> list[Path]:
         """Return the files below a path that git tracks or would track, relative to this folder; empty outside one."""
@@ -58,25 +58,26 @@ class Checkout:
         """Return the commit at which this branch left another; None if that is not known here."""
         return None if other.startswith("-") else self._ask("merge-base", other, "HEAD")
 
-    def different(self, commit: str) -> list[Path]:
-        """Return the tracked files below this folder that differ from a commit, relative to it."""
-        answer = self._ask("diff", "--name-only", "--relative", "-z", *_PLAIN_DIFF, commit, "--", ".")
-        return [Path(name) for name in (answer or "").split("\0") if name]
+    def different(self, commit: str) -> list[Path] | None:
+        """Return the tracked files below this folder that differ from a commit, relative to it; None if git fails."""
+        return _names(self._answer("diff", "--name-only", "--relative", "-z", *_PLAIN_DIFF, commit, "--", "."))
 
-    def diff(self, commit: str) -> str:
-        """Return how the files below this folder differ from a commit, without context, with paths relative to it."""
+    def diff(self, commit: str) -> str | None:
+        """Return how the files below this folder differ from a commit, without context; None if git fails.
+
+        Paths are relative to this folder.
+        """
         options = ("--unified=0", "--no-color", "--no-prefix", "--relative", *_PLAIN_DIFF)
-        return self._ask("-c", "core.quotePath=false", "diff", *options, commit, "--", ".") or ""
+        answer = self._answer("-c", "core.quotePath=false", "diff", *options, commit, "--", ".")
+        return None if answer is None else answer.decode("utf-8", "replace")
 
-    def files_at(self, commit: str) -> list[Path]:
-        """Return the files below this folder that a commit has, relative to it."""
-        answer = self._ask("ls-tree", "-r", "--name-only", "-z", commit, "--", ".")
-        return [Path(name) for name in (answer or "").split("\0") if name]
+    def files_at(self, commit: str) -> list[Path] | None:
+        """Return the files below this folder that a commit has, relative to it; None if git fails."""
+        return _names(self._answer("ls-tree", "-r", "--name-only", "-z", commit, "--", "."))
 
     def _listed(self, *arguments: str) -> list[Path]:
         """Return paths that git lists."""
-        answer = self._ask("--literal-pathspecs", "ls-files", "-z", *arguments)
-        return sorted({Path(name) for name in (answer or "").split("\0") if name})
+        return sorted(set(_names(self._answer("--literal-pathspecs", "ls-files", "-z", *arguments)) or []))
 
     def committed_at(self, commit: str) -> int | None:
         """Return when a commit was made, in seconds since 1970; None if the repository does not know it."""
@@ -90,6 +91,11 @@ class Checkout:
         return self._ask("merge-base", "--is-ancestor", older, newer) is not None
 
     def _ask(self, *arguments: str) -> str | None:
+        """Return git's answer as one text; None if it has none, or there is no git."""
+        answer = self._answer(*arguments)
+        return None if answer is None else answer.decode("utf-8", "replace").strip()
+
+    def _answer(self, *arguments: str) -> bytes | None:
         """Return git's answer; None if it has none, or there is no git."""
         environ = {key: value for key, value in self.environ.items() if key not in _PLACES}
         environ.setdefault("PATH", os.defpath)
@@ -98,4 +104,9 @@ class Checkout:
             result = completed(command, environ=environ, folder=self.directory, seconds=_SECONDS)
         except (OSError, subprocess.TimeoutExpired):
             return None
-        return result.stdout.decode("utf-8", "replace").strip() if result.returncode == 0 else None
+        return result.stdout if result.returncode == 0 else None
+
+
+def _names(answer: bytes | None) -> list[Path] | None:
+    """Return the paths of an answer that ends each with a zero byte, as the file system writes them."""
+    return None if answer is None else [Path(os.fsdecode(name)) for name in answer.split(b"\0") if name]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from cd4ml.code_tools.diff import changed_lines
 from cd4ml.code_tools.tool import Result
-from cd4ml.errors import OptionsError
+from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.git import Checkout
 from cd4ml.report import Check, Status
 
 
-def since(baseline: str, checkout: Checkout, files: Sequence[Path]) -> dict[str, frozenset[int] | None]:
-    """Return the changed lines of files that differ from where this branch left another; None for all of its lines.
+def since(baseline: str, checkout: Checkout) -> dict[str, frozenset[int] | None]:
+    """Return which lines changed, since this branch left another, of each file that was there; None for all of them.
+
+    A file that is not named was not there, or git does not know it: all of its lines are new.
 
     Raises:
         OptionsError: the repository does not know the other branch, or where this one left it.
+        UnavailableError: git does not say what changed.
     """
     start = checkout.merge_base(baseline)
     if start is None:
@@ -25,18 +28,27 @@ def since(baseline: str, checkout: Checkout, files: Sequence[Path]) -> dict[str,
             f"baseline: {baseline!r} is unknown here, or its history was not fetched",
             advice="Fetch it: set fetch-depth: 0 at actions/checkout.",
         )
-    different = {path.as_posix() for path in checkout.different(start)}
-    lines = changed_lines(checkout.diff(start), "new")
-    known = {path.as_posix() for path in checkout.files_at(start)}
-    changes: dict[str, frozenset[int] | None] = {}
-    for file in files:
+    known, different, diff = checkout.files_at(start), checkout.different(start), checkout.diff(start)
+    if known is None or different is None or diff is None:
+        raise UnavailableError(
+            f"git does not say what changed since {baseline}.", advice="Run `git diff` there and fix what it says."
+        )
+    lines = changed_lines(diff, "new")
+    changes: dict[str, frozenset[int] | None] = {file.as_posix(): frozenset() for file in known}
+    for file in different:
         name = file.as_posix()
-        if name in different:
-            # A name that the diff writes in quotes is not found: all of it counts as changed.
-            changes[name] = frozenset(lines[name]) if name in lines and name in known else None
-        elif name not in known:
-            changes[name] = None
+        # A name that the diff writes in quotes is not found: all of it counts as changed.
+        whole = name not in changes or name not in lines or _counted_otherwise(checkout.directory / file)
+        changes[name] = None if whole else frozenset(lines[name])
     return changes
+
+
+def _counted_otherwise(file: Path) -> bool:
+    """Whether a file's lines have other numbers for git than for the tools, which end a line at any carriage return."""
+    try:
+        return b"\r" in file.read_bytes().replace(b"\r\n", b"")
+    except OSError:
+        return False
 
 
 def on_changed_lines(name: str, result: Result, changes: Mapping[str, frozenset[int] | None], baseline: str) -> Result:
@@ -67,11 +79,9 @@ def on_changed_lines(name: str, result: Result, changes: Mapping[str, frozenset[
 
 
 def _concerns(finding: Check, result: Result, changes: Mapping[str, frozenset[int] | None]) -> bool:
-    """Whether a finding is on a changed line; one without a place is nobody's old one."""
-    if finding.location is None:
+    """Whether a finding is on a changed line; one without a place, or in an unknown file, is nobody's old one."""
+    changed = changes.get(finding.location.path) if finding.location else None
+    if finding.location is None or changed is None:
         return True
-    if finding.location.path not in changes:
-        return False
-    changed = changes[finding.location.path]
     lines = result.lines.get(finding.id) or ([finding.location.line] if finding.location.line else [])
-    return changed is None or not lines or any(line in changed for line in lines)
+    return any(line in changed for line in lines) if lines else bool(changed)

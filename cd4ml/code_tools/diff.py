@@ -19,7 +19,8 @@ def changed_lines(text: str, side: Literal["old", "new"]) -> dict[str, list[int]
     path = ""
     at = own_left = other_left = 0
     marks: set[str] = set()  # of the group of changed lines that is being read
-    for line in text.splitlines():
+    # Only a line feed ends a line of a diff: form feeds and Unicode's separators are characters of the code.
+    for line in text.split("\n"):
         if own_left > 0 or other_left > 0:
             mark = line[:1] or " "
             own_left, other_left = own_left - (mark != other_mark), other_left - (mark != own_mark)

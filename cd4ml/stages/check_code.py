@@ -70,7 +70,7 @@ def run(options: Options, context: Context) -> Report:
             f"paths: no Python file in {', '.join(options.paths)}",
             advice="Files that git ignores, and environments, are not the project's code.",
         )
-    changed = changes.since(options.baseline, context.checkout, code.python) if options.baseline else None
+    changed = changes.since(options.baseline, context.checkout) if options.baseline else None
     python = examine(tools, find_python(options.python, context.environ), context)
     files_read = f"{len(code.python):,} Python file{'' if len(code.python) == 1 else 's'}"
     context.progress(f"Checking {files_read} with {', '.join(tools)}")

@@ -248,6 +248,39 @@ def test_baseline__new_files_and_failing_tests_block(check: Check, tmp_path: Pat
     assert check("pytest", {}, "--baseline", "main", git=False).code == 1
 
 
+@pytest.mark.parametrize("mark", ["\x0c", "\u2028", "\x85", "\x1d", "\r"])
+def test_baseline__characters_that_look_like_line_ends(check: Check, tmp_path: Path, mark: str) -> None:
+    """A new line is found among new ones, whatever characters those before it hold."""
+    commit_and_change(tmp_path)
+    with (tmp_path / "old.py").open("a", encoding="utf-8", newline="") as stream:
+        stream.write(f"y = 1\n# a{f'{mark}# b' * 5}\nz=1\n")
+
+    assert {"e225"} <= {
+        one.get("reason") for one in check("flake8", {}, "--baseline", "main", git=False).report["checks"]
+    }
+
+
+def test_baseline__link_to_what_is_no_python_file__is_new(check: Check, tmp_path: Path) -> None:
+    """A finding in a file that git does not list as code before counts, under whatever name the tool reads it."""
+    commit_and_change(tmp_path)
+    (tmp_path / "notes.txt").write_text("import os\n")
+    (tmp_path / "new.py").symlink_to("notes.txt")
+
+    assert check("flake8", {}, "--baseline", "main", git=False).code == 1
+
+
+def test_baseline__name_that_begins_with_a_space(check: Check, tmp_path: Path) -> None:
+    """A change of a file counts even if its name begins with a space and is the first that git says."""
+    commit_and_change(tmp_path)
+    (tmp_path / " old.py").write_text("x = 1\n")
+    command(tmp_path, "add", " old.py")
+    command(tmp_path, "commit", "--quiet", "--message", "older")
+    command(tmp_path, "branch", "--force", "main")
+    (tmp_path / " old.py").write_text("x = 1\ny=1\n")
+
+    assert check("flake8", {}, "--baseline", "main", git=False).code == 1
+
+
 @pytest.mark.parametrize("baseline", ["origin/main", "--output=x", "0" * 40])
 def test_baseline__unknown__refused(check: Check, tmp_path: Path, baseline: str) -> None:
     """A branch that was not fetched is an error: without it everything would be old, or everything new."""

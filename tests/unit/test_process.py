@@ -206,3 +206,30 @@ def test_beside__result_is_the_functions() -> None:
     with beside(lambda: 1 // 0) as broken:
         pass
     assert isinstance(broken.exception(), ZeroDivisionError)
+
+
+def test_ignored_ends_of_children__a_failing_program_still_fails(tmp_path: Path) -> None:
+    """Started with SIGCHLD ignored, as some agents do, the command line still learns how its programs end."""
+    code = textwrap.dedent("""
+        import signal, subprocess, sys
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        assert subprocess.run(["false"]).returncode == 0
+        from cd4ml.cli import main
+        main(["--version"])
+        print(subprocess.run(["false"]).returncode)
+    """)
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert ran.stdout.splitlines()[-1] == "1", ran.stderr
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_closed_standard_stream__exit_code_is_the_verdict(tmp_path: Path, stream: str) -> None:
+    """Without standard output or error the verdict is the same, and there is no traceback."""
+    script = f'exec "$0" -m cd4ml plan {stream}>&-'
+    (tmp_path / "cd4ml.yaml").write_text("validate-data:\n  data: a.csv\n  schema: a.yaml\n")
+    ran = subprocess.run(
+        ["sh", "-c", script, sys.executable], cwd=tmp_path, env=clean_environment(), capture_output=True, timeout=60
+    )
+
+    assert (ran.returncode, b"Traceback" in ran.stderr) == (0, False), ran.stderr
