@@ -108,7 +108,8 @@ def model_environment(lock: str, *, python_version: str, context: Context) -> Pa
             _make(folder, python_version, context)
             install = ["pip", "sync", "--quiet", "--require-hashes", *_WHEELS, "--python", str(interpreter)]
             uv([*install, *_link_mode(context), str(lock_file)], context)
-            _compile(interpreter, context)
+            if not context.environ.get("RUNNER_TEMP"):
+                _compile(interpreter, context)
             (folder / _STAMP).write_text(key)
     return interpreter
 
@@ -120,6 +121,9 @@ def _link_mode(context: Context) -> list[str]:
 
 def _compile(interpreter: Path, context: Context) -> None:
     """Compile the packages, running none of their code: whoever uses the environment may only read it.
+
+    It takes as much processor time as loading scikit-learn and MLflow three times saves. So it pays for a user's cache,
+    and not for a runner's, which is gone after the job.
 
     A file that cannot be compiled (for another version of Python, say) is none that a model imports.
     """
