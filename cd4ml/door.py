@@ -88,4 +88,5 @@ class Door:
 
     def progress(self, message: str) -> None:
         """Show one line of progress, on standard error so that `--json` stays clean."""
-        print(safe(self.redactor.text(message)), file=self.stderr, flush=True)
+        # The line and its end in one piece: two threads may report at once.
+        print(f"{safe(self.redactor.text(message))}\n", end="", file=self.stderr, flush=True)

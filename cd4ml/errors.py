@@ -76,6 +76,10 @@ class OptionsError(Cd4mlError):
         super().__init__("; ".join(self.problems), advice=advice)
 
 
+class RequiredOptionsError(OptionsError):
+    """Options that nobody set are required."""
+
+
 class UnavailableError(Cd4mlError):
     """Something outside that the stage needs (a file, a registry, a tool) is missing or does not answer."""
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Final, TypeVar
 
-from cd4ml.errors import OptionsError
+from cd4ml.errors import OptionsError, RequiredOptionsError
 
 _UNSET: Final = dataclasses.MISSING
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -239,6 +239,10 @@ class Layer:
     values: Mapping[str, Any]
 
 
+class _Required(ValueError):
+    """Nobody set an option that is required."""
+
+
 def resolve(options_class: type[OptionsT], layers: Sequence[Layer]) -> OptionsT:
     """Build the options from the layers, the first that sets an option winning.
 
@@ -248,14 +252,18 @@ def resolve(options_class: type[OptionsT], layers: Sequence[Layer]) -> OptionsT:
         OptionsError: all values that cannot be read and all required options that nobody set.
     """
     problems: list[str] = []
+    lacking = False
     values: dict[str, Any] = {}
     for declared_option in declared(options_class):
         try:
             values[declared_option.field_name] = _first(declared_option, layers)
+        except _Required as error:
+            lacking = True
+            problems.append(str(error))
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        raise OptionsError(problems)
+        raise (RequiredOptionsError if lacking else OptionsError)(problems)
     return options_class(**values)
 
 
@@ -270,7 +278,7 @@ def _first(declared_option: Option, layers: Iterable[Layer]) -> Any:
         except ValueError as error:
             raise ValueError(f"{layer.origin}: {declared_option.name}: {error}") from error
     if declared_option.required:
-        raise ValueError(
+        raise _Required(
             f"{declared_option.name} is required ({declared_option.help.rstrip('.')}): "
             f"set it in cd4ml.yaml, as an action input or by --{declared_option.name}"
         )

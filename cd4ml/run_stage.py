@@ -14,7 +14,15 @@ from cd4ml import config as configuration
 from cd4ml.arguments import layers as argument_layers
 from cd4ml.door import Door
 from cd4ml.errors import FAILED as EXIT_FAILED
-from cd4ml.errors import INCONCLUSIVE, Cd4mlError, ExitCode, Interrupted, OptionsError, UnavailableError
+from cd4ml.errors import (
+    INCONCLUSIVE,
+    Cd4mlError,
+    ExitCode,
+    Interrupted,
+    OptionsError,
+    RequiredOptionsError,
+    UnavailableError,
+)
 from cd4ml.errors import INTERNAL as EXIT_INTERNAL
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import UNAVAILABLE as EXIT_UNAVAILABLE
@@ -275,7 +283,7 @@ def _prepare(
         state.place(run_options.report)
     try:
         options = resolve(stage.Options, layers)
-    except OptionsError as error:
+    except RequiredOptionsError as error:
         absent = "" if Path(where.config).exists() else f"There is no {where.config} in the working directory."
         raise OptionsError(error.problems, advice=absent) from error
     state.options = options

@@ -115,7 +115,7 @@ def _refuse_other(name: str, target: Path, ours: Callable[[Path], bool]) -> None
         raise OptionsError(f"{name}: {target} is no regular file")
     if target.stat().st_size and not ours(target):
         raise OptionsError(
-            f"{name}: {target} is there and is no result of cd4ml: it would be lost",
+            f"{name}: {target} exists and was not written by cd4ml: it would be lost",
             advice="Name another file, or move that one away.",
         )
 

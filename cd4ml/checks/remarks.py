@@ -38,7 +38,7 @@ def said_of(words: Words) -> str:
     more = f"; and {len(shown) - _MOST_COLUMNS} more columns" if len(shown) > _MOST_COLUMNS else ""
     return (
         f"{'; '.join(shown[:_MOST_COLUMNS])}{more}. These words are read as texts. "
-        "Where they stand for missing values, declare them: missing-values."
+        "Where they stand for missing values, list them in missing-values; if none does, set missing-values: []."
     )
 
 

@@ -25,7 +25,7 @@ def read(output: Output, project: Project) -> Result:
     understood = len(re.findall(r"^error: ", output.stderr, re.M)) == len(list(_unparsed(output.stderr)))
     if not looked_at or not understood or output.code not in (0, 1, 123) or (output.code != 0) != bool(findings):
         return crashed("black", output, project)
-    found = f"Files that are not formatted: {len(findings)}."
+    found = "1 file is not formatted." if len(findings) == 1 else f"{len(findings):,} files are not formatted."
     result = verdict("black", findings, clean="Every file is formatted.", found=found)
     return replace(result, lines={f"black:{path}": tuple(lines) for path, lines in changed.items()})
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cd4ml.code_tools.diff import changed_lines
-from cd4ml.code_tools.tool import Result
+from cd4ml.code_tools.tool import Result, found_by
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.git import Checkout
 from cd4ml.report import Check, Status
@@ -26,7 +26,7 @@ def since(baseline: str, checkout: Checkout) -> dict[str, frozenset[int] | None]
     if start is None:
         raise OptionsError(
             f"baseline: {baseline!r} is unknown here, or its history was not fetched",
-            advice="Fetch it: set fetch-depth: 0 at actions/checkout.",
+            advice="Check the name. In a workflow, fetch the history: set fetch-depth: 0 at actions/checkout.",
         )
     known, different, diff = checkout.files_at(start), checkout.different(start), checkout.diff(start)
     if known is None or different is None or diff is None:
@@ -64,7 +64,7 @@ def on_changed_lines(name: str, result: Result, changes: Mapping[str, frozenset[
         id=f"unchanged-lines:{name}",
         status=Status.PASSED,
         reason="baseline",
-        message=f"{count} findings of {name} are on lines that did not change since {baseline}: they do not block.",
+        message=f"{found_by(name, count)} on lines that did not change since {baseline}: this does not block.",
         metric="findings",
         value=count,
     )
@@ -73,7 +73,7 @@ def on_changed_lines(name: str, result: Result, changes: Mapping[str, frozenset[
         status=Status.FAILED if new else Status.PASSED,
         reason=own.reason if new else None,
         value=len(new),
-        message=f"Findings of {name} on changed lines: {len(new)}.",
+        message=f"{found_by(name, len(new))} on changed lines.",
     )
     return replace(result, checks=(judged, *new, old), metrics={**result.metrics, "findings": len(new), "old": count})
 

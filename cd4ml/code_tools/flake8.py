@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative, verdict
+from cd4ml.code_tools.tool import Output, Project, Result, crashed, found_by, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
 
 _BENCHMARK: Final = re.compile(r"^[\d.]+ +(seconds elapsed|total .* processed|.* processed per second)\n", re.M)
@@ -68,7 +68,7 @@ def read(output: Output, project: Project) -> Result:
     if not files:
         message = "flake8 looked at no file: its configuration excludes them all, or none is a .py file."
         return nothing("flake8", "no-files", message, "Fix its configuration, or take flake8 out of tools.")
-    found = f"Findings of flake8: {len(findings)}."
+    found = f"{found_by('flake8', len(findings))}."
     return verdict("flake8", findings, clean="No findings.", found=found, files=files)
 
 

@@ -121,7 +121,10 @@ def find_python(wanted: str | None, environ: Mapping[str, str]) -> str:
     if wanted:
         found = shutil.which(wanted, path=environ.get("PATH"))
         if not found:
-            raise UnavailableError(f"python: there is no interpreter {wanted!r}.")
+            raise UnavailableError(
+                f"python: there is no interpreter {wanted!r}.",
+                advice="Name the one of the project's environment, such as .venv/bin/python.",
+            )
         return os.path.abspath(found)  # not resolved: a virtual environment is known by its link
     if environ.get("VIRTUAL_ENV"):
         inside = Path(environ["VIRTUAL_ENV"]) / "bin" / "python"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from cd4ml.code_tools.tool import Output
+from cd4ml.code_tools.tool import CUT_OFF, Output
 from cd4ml.process import end, start
 
 MOST_OUTPUT: Final = 50_000_000  # bytes; more is not read, and what is not read cannot pass
@@ -33,17 +33,17 @@ class Running:
         with stdout.open("wb") as out, stderr.open("wb") as err:
             with self._lock:
                 if self._ended:
-                    return Output(code=-1, stdout="", stderr="interrupted")
+                    return Output(code=CUT_OFF, stdout="", stderr="interrupted")
                 process = start(command, environ=environ, stdout=out, stderr=err)
                 self._processes.append(process)
             try:
                 code = process.wait(timeout=seconds)
             except subprocess.TimeoutExpired:
-                return Output(code=-1, stdout="", stderr=f"no end after {seconds:.0f} seconds")
+                return Output(code=CUT_OFF, stdout="", stderr=f"it did not end within {seconds:g} s (timeout)")
             finally:
                 end(process)
         if max(stdout.stat().st_size, stderr.stat().st_size) > MOST_OUTPUT:
-            return Output(code=-1, stdout="", stderr=f"it wrote more than {MOST_OUTPUT} bytes")
+            return Output(code=CUT_OFF, stdout="", stderr=f"it wrote more than {MOST_OUTPUT} bytes")
         return Output(code=code, stdout=_text(stdout), stderr=_text(stderr))
 
     def end(self) -> None:

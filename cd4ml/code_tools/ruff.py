@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative, verdict
+from cd4ml.code_tools.tool import Output, Project, Result, crashed, found_by, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
 
 _OPTIONS: Final = ("check", "--output-format=json", "--no-cache", "--no-fix", "--exit-zero")
@@ -78,7 +78,7 @@ def read(output: Output, project: Project) -> Result:
         return crashed("ruff", output, project)
     if output.code != 0:
         return crashed("ruff", output, project)
-    return verdict("ruff", findings, clean="No findings.", found=f"Findings of ruff: {len(findings)}.")
+    return verdict("ruff", findings, clean="No findings.", found=f"{found_by('ruff', len(findings))}.")
 
 
 def _findings(text: str) -> Iterator[Check]:

@@ -28,7 +28,7 @@ def read(output: Output, project: Project) -> Result:
     understood = len(re.findall(r"^error: ", output.stderr, re.M)) == len(list(_unparsed(output.stderr)))
     if not counted and not findings or not understood or (output.code != 0) != bool(findings):
         return crashed(NAME, output, project)
-    found = f"Files that are not formatted: {len(findings)}."
+    found = "1 file is not formatted." if len(findings) == 1 else f"{len(findings):,} files are not formatted."
     result = verdict(NAME, findings, clean="Every file is formatted.", found=found, files=counted or None)
     lines = {f"{NAME}:{path}": tuple(numbers) for path, numbers in changed.items()}
     return Result(checks=result.checks, metrics=result.metrics, lines=lines)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from cd4ml.code_tools.settings import Settings
 from cd4ml.report import Check, Status
@@ -46,6 +46,9 @@ class Project:
             text = text.replace(str(folder), shown)
         text = text.replace(f"{Path.cwd()}/", "")
         return re.sub(r" in \d+\.\d+ ?s(econds)?\b", "", re.sub(r"\b0x[0-9a-fA-F]{6,}", "0x…", text))
+
+
+CUT_OFF: Final = -1  # in place of an exit code: the tool was not let finish, or its output was not read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +115,12 @@ def probed(name: str, result: Result, seen: int | None, output: Output, project:
 
 def crashed(name: str, output: Output, project: Project) -> Result:
     """Return the result of a tool that could not do its work: an error, never a pass."""
+    ending = f" ended with code {output.code}" if output.code != CUT_OFF else ""
     check = Check(
         id=name,
         status=Status.ERROR,
         reason="tool-failed",
-        message=f"{name} ended with code {output.code}: {output.last_words(project)}",
+        message=f"{name}{ending}: {output.last_words(project).rstrip('.')}.",
         advice=f"Run {name} by hand in the project's environment and fix what it says.",
     )
     return Result(checks=(check,))
@@ -141,6 +145,11 @@ def verdict(name: str, findings: Sequence[Check], *, clean: str, found: str, fil
         message=found if findings else clean,
     )
     return Result(checks=(own, *findings), metrics={"findings": len(findings)})
+
+
+def found_by(name: str, count: int) -> str:
+    """Say how many problems a tool found."""
+    return f"{name} found {count or 'no'} problem{'' if count == 1 else 's'}"
 
 
 def bounded(results: Mapping[str, Result], most: int) -> dict[str, Result]:

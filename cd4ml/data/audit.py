@@ -51,7 +51,8 @@ def _explain(source: Source, schema: Schema, result: Audit) -> None:
     with refused(source.path):
         for name, odd in odd_cells(source, wanted).items():
             finding = result.findings["dtype", name]
-            finding.columns = [f"{kind}: {odd.said(show=False)}" for kind in finding.columns[:1] or ["a text"]]
+            told = ". ".join(filter(None, [odd.said(show=False), odd.advice.rstrip(".")]))
+            finding.columns = [f"{kind}: {told}" for kind in finding.columns[:1] or ["a text"]]
 
 
 def _leave_to_pandera(source: Source, schema: Schema, result: Audit) -> None:

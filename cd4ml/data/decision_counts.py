@@ -19,6 +19,7 @@ from cd4ml.data.groups import as_groups, bin_names, bin_positions
 from cd4ml.data.predictions import (
     Predictions,
     described,
+    lacking_columns,
     no_column,
     no_row_counts,
     read_predictions,
@@ -28,7 +29,6 @@ from cd4ml.data.predictions import (
 from cd4ml.data.places import Place, place
 from cd4ml.data.tables import PARQUET, parquet_dataset, parquet_errors, readable
 from cd4ml.errors import OptionsError
-from cd4ml.options import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,9 +160,9 @@ def _check_columns(found: Sequence[str], wanted: Wanted, path: Path) -> None:
     problems = [no_column(name, found, path) for name in needed if name not in found]
     if problems:
         raise OptionsError(problems)
-    problems = [f"{path} has no column `{name}`{nearest(name, found)}" for name in wanted.features if name not in found]
-    if problems:
-        raise OptionsError(problems, advice="score-model carries columns listed in its `keep` option into the table.")
+    missing = [name for name in wanted.features if name not in found]
+    if missing:
+        raise lacking_columns(missing, found, path)
 
 
 def _read_columns(found: Collection[str], wanted: Wanted) -> dict[str, str]:

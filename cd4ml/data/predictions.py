@@ -33,6 +33,7 @@ COLUMNS: Final = ("row_id", "y_true", "y_pred", "y_score", "production_y_pred", 
 CLASS_SCORE: Final = "y_score_"
 # Stands for all columns where names of columns are asked for.
 EVERY: Final = "*"
+_MOST_NAMES: Final = 10
 _METADATA: Final = "cd4ml."
 Origin = TypeVar("Origin", ModelIdentity, InputDigest)
 
@@ -141,11 +142,22 @@ def _needed(found: Sequence[str], path: Path, columns: Mapping[str, str], others
     """Return the standard columns of a table, by its own names, and the others that are needed."""
     standard = standard_names(found, path, columns)
     known = [standard.get(name, name) for name in found]
-    missing = [f"{path} has no column `{n}`{nearest(n, known)}" for n in others if n not in (*known, EVERY)]
+    missing = [n for n in others if n not in (*known, EVERY)]
     if missing:
-        raise OptionsError(missing, advice="score-model carries columns listed in its `keep` option into the table.")
+        raise lacking_columns(missing, known, path)
     wanted = set(known if EVERY in others else others)
     return [name for name, called in zip(found, known, strict=True) if called in wanted or is_standard(called)]
+
+
+def lacking_columns(missing: Sequence[str], found: Sequence[str], path: Path) -> OptionsError:
+    """Return the error for columns of one's own that are not in the table, and say which are."""
+    own = [f"`{name}`" for name in found if not is_standard(name)]
+    more = f" and {len(own) - _MOST_NAMES} more" if len(own) > _MOST_NAMES else ""
+    there = f"Beside the standard columns it has {', '.join(own[:_MOST_NAMES])}{more}. " if own else ""
+    return OptionsError(
+        [f"{path} has no column `{name}`{nearest(name, found)}" for name in missing],
+        advice=f"{there}Write the column into the table; score-model does it for those that its option `keep` lists.",
+    )
 
 
 def is_standard(name: str) -> bool:
@@ -182,12 +194,11 @@ def _problems(frame: pd.DataFrame, path: Path, *, labels: bool = True) -> list[s
     import numpy as np
     import pandas as pd
 
-    if frame.empty:
-        return [f"{path}: the table has no rows"]
-    problems = []
-    for name in ("y_true", "y_pred") if labels else ("y_pred",):
-        if name not in frame.columns:
-            problems.append(no_column(name, list(map(str, frame.columns)), path))
+    needed = ("y_true", "y_pred") if labels else ("y_pred",)
+    found = list(map(str, frame.columns))
+    problems = [no_column(name, found, path) for name in needed if name not in found]
+    if frame.empty:  # without any column that is read, the number of rows is unknown
+        return problems or [f"{path}: the table has no rows"]
     for name in [name for name in map(str, frame.columns) if is_standard(name)]:
         nulls = int(frame[name].isna().sum())
         if nulls:

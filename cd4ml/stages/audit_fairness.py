@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cd4ml.checks.fairness import Limits
     from cd4ml.checks.fairness_audit import Part
     from cd4ml.data.decision_counts import Wanted
+    from cd4ml.data.groups import Binary
 
 STAGE: Final = "audit-fairness"
 OUTPUTS: Final[dict[str, str]] = {
@@ -58,11 +59,16 @@ def run(options: Options, context: Context) -> Report:
     counts = predictions.frame
     options = _by_the_data(options, counts)
     rows = int(counts["n"].sum())
-    context.progress(f"Auditing {rows:,} predictions by {', '.join(options.sensitive_features)}")
+    auditing = f"Auditing {rows:,} predictions by {', '.join(options.sensitive_features)}"
+    favourable = None
     if options.task is Task.REGRESSION:
+        context.progress(auditing)
         audits = _of_errors(counts, options)
     else:
-        audits = _of_decisions(_binary(counts, options), options)
+        labels = _binary(counts, options)
+        favourable = labels.names[1]
+        context.progress(f"{auditing}; favourable decision: {favourable}")
+        audits = _of_decisions(counts.assign(**labels.columns), options)
     checks = [*(check for audit in audits for check in audit.checks), *_excluded_checks(counts, options)]
     deciding, reported = lowest_deciding(checks), lowest_reported(audits)
     report = Report(
@@ -71,6 +77,7 @@ def run(options: Options, context: Context) -> Report:
         summary=summary_of(checks, reported, options),
         metrics={
             "rows": rows,
+            "favourable": favourable,
             "disparate_impact_ratio": deciding,
             "reported_only": None if reported is None else asdict(reported),
             "features": {audit.name: audit.metrics for audit in audits if audit.metrics},
@@ -117,13 +124,13 @@ def _by_the_data(options: Options, counts: pd.DataFrame) -> Options:
     )
 
 
-def _binary(counts: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Return the counts with labels and decisions as 0 and 1, for both models."""
+def _binary(counts: pd.DataFrame, options: Options) -> Binary:
+    """Return labels and decisions as 0 and 1, for both models."""
     from cd4ml.data.decision_counts import LABELS
     from cd4ml.data.groups import as_binary
 
     found = {name: counts[name] for name in LABELS if name in counts.columns}
-    return counts.assign(**as_binary(found, options.positive_label).columns)
+    return as_binary(found, options.positive_label)
 
 
 def _limits(options: Options, features: Sequence[str]) -> Limits:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml import options as declaration
+from cd4ml.data.missing import missing_file
 from cd4ml.errors import OptionsError
 from cd4ml.options import nearest, option
 from cd4ml.report import Check, Report, Status
@@ -125,10 +126,13 @@ def _check_options(options: Options, tools: Sequence[str], known: Any) -> None:
     """Refuse what would check nothing."""
     if options.timeout <= 0:
         raise OptionsError("timeout must be positive")
-    problems = [f"tools: unknown tool `{name}`{nearest(name, known)}" for name in tools if name not in known]
+    unknown = [name for name in tools if name not in known]
+    problems = [
+        f"tools: unknown tool `{name}`{nearest(name, known)}; the tools are {', '.join(known)}" for name in unknown
+    ]
     for path in options.paths:
         if not Path(path).exists():
-            problems.append(f"paths: {path} does not exist")
+            problems.append(f"paths: {missing_file(Path(path)).args[0].rstrip('.')}")
         elif path.startswith("-"):
             problems.append(f"paths: {path} begins with a dash")
     if options.minimum_coverage is not None:

@@ -52,7 +52,9 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
     problems = [] if names else ["no limit is set: name at least one, e.g. minimum: accuracy=0.9"]
     for name in names:
         if name not in known:
-            problems.append(f"`{name}` is no metric{nearest(name, known)}; there are {', '.join(known)}")
+            fitting = ", ".join(metric for metric, about in known.items() if options.task in about.tasks)
+            hint = nearest(name, known)
+            problems.append(f"unknown metric `{name}`{hint}; metrics for a {options.task} task: {fitting}")
         elif options.task not in known[name].tasks:
             others = " or ".join(sorted(known[name].tasks))
             problems.append(f"`{name}` is not defined for a {options.task} task; set task: {others} for it")

@@ -83,21 +83,11 @@ def _passed(options: Options) -> str:
     against = "highest rate" if options.reference is Reference.BEST else "largest group's rate"
     against = "reference group's rate" if options.reference_groups else against
     shown = "is shown to be selected" if options.decision is Decision.STRICT else "is selected"
-    return f"Every group of {_with_limits(options)} {shown} at {_ratios(options)} of the {against}."
-
-
-def _with_limits(options: Options) -> str:
-    """Return the features, each with its own limit where it has one."""
-    own = options.minimum_ratio.own
-    return ", ".join(f"{name} ({own[name]:g})" if name in own else name for name in options.sensitive_features)
-
-
-def _ratios(options: Options) -> str:
-    """Return the limit of the features that have none of their own."""
-    others = options.minimum_ratio.values[OTHERS]
-    if not options.minimum_ratio.own:
-        return f"{others:g} or more"
-    return f"{others:g}, or the limit in brackets, or more"
+    others, own = options.minimum_ratio.values[OTHERS], options.minimum_ratio.own
+    if not own:
+        return f"Every group of {features} {shown} at {others:g} or more of the {against}."
+    limits = ", ".join(f"{name} {own.get(name, others):g}" for name in options.sensitive_features)
+    return f"Every group {shown} at its feature's limit or more of the {against} (limits: {limits})."
 
 
 def _aside(reported: Reported | None) -> str:

@@ -665,3 +665,26 @@ def test_quantities_without_a_task__told_of_regression(evaluate: Evaluate) -> No
     assert (run.code, other.code) == (2, 2)
     assert "task: regression" in other.report["checks"][0]["advice"]
     assert "set task: regression" in run.report["checks"][0]["message"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_table_that_holds_no_predictions__columns_are_named(
+    cd4ml: Callable[..., Run], tmp_path: Path, ending: str
+) -> None:
+    """A table of data in the place of predictions lacks columns; it is not said to be empty."""
+    data = pd.DataFrame({"age": range(40), "income": range(40)})
+    if ending == "csv":
+        data.to_csv(tmp_path / "data.csv", index=False)
+    else:
+        data.to_parquet(tmp_path / "data.parquet", index=False)
+    run = cd4ml("evaluate-model", "--predictions", f"data.{ending}", "--minimum", "accuracy=0.7", "--bootstrap", "true")
+
+    assert run.code == 2 and "no rows" not in run.report["summary"]
+    assert "no column `y_true`" in run.report["summary"] and "no column `y_pred`" in run.report["summary"]
+
+
+def test_unknown_metric__those_of_the_task_are_named(evaluate: Evaluate) -> None:
+    """A misspelt metric is answered with the nearest one and with the metrics of the task, not of others."""
+    said = evaluate(table(40, 10, 10, 40), "--minimum", "acuracy=0.7").report["summary"]
+
+    assert "did you mean `accuracy`?" in said and "roc-auc" in said and "rmse" not in said

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.conftest import Run
 from tests.fairness.conftest import Audit, by_id
 from tests.fairness.test_audit_fairness import group
 
@@ -45,7 +47,7 @@ def test_minimum_ratio_of_a_feature__in_the_configuration_and_in_the_summary(aud
     run = audit(people(45, 60), arguments=AGE)
 
     assert (run.code, run.report["options"]["minimum-ratio"]) == (0, {"age": 0.6, "*": 0.7})
-    assert "Every group of sex, age (0.6) is selected at 0.7, or the limit in brackets" in run.report["summary"]
+    assert "(limits: sex 0.7, age 0.6)" in run.report["summary"]
 
 
 def test_minimum_ratio_of_an_unknown_feature__refused(audit: Audit) -> None:
@@ -171,3 +173,30 @@ def test_other_limits__refused(audit: Audit) -> None:
         assert run.code == 2 and said in run.report["summary"]
     run = audit(people(50, 50), arguments=(*AGE, "--task", "regression", "--maximum-mean-error-difference", "age=1"))
     assert run.code == 2 and "needs a limit on sex" in run.report["summary"]
+
+
+@pytest.mark.parametrize(
+    ("decisions", "label", "favourable"),
+    [([1, 0], (), "1"), ([True, False], (), "True"), ([True, False], ("--positive-label", "false"), "False")],
+)
+def test_favourable_decision__reported(
+    audit: Audit, decisions: list[int], label: tuple[str, ...], favourable: str
+) -> None:
+    """The report says which decision was taken for the favourable one, whether or not it was named."""
+    table = pd.DataFrame({"y_true": decisions * 100, "y_pred": decisions * 100, "sex": ["f"] * 100 + ["m"] * 100})
+
+    assert audit(table, arguments=label).report["metrics"]["favourable"] == favourable
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_feature_that_is_not_there__columns_are_named(cd4ml: Callable[..., Run], tmp_path: Path, ending: str) -> None:
+    """Who names a column that the table lacks reads which columns it has, without the standard ones."""
+    table = people(50, 50)
+    if ending == "csv":
+        table.to_csv(tmp_path / "p.csv", index=False)
+    else:
+        table.to_parquet(tmp_path / "p.parquet", index=False)
+    run = cd4ml("audit-fairness", "--predictions", f"p.{ending}", "--sensitive-features", "gender")
+
+    advice = run.report["checks"][0]["advice"]
+    assert run.code == 2 and "`age`" in advice and "`sex`" in advice and "y_pred" not in advice

@@ -34,6 +34,23 @@ def test_required_options__where_to_set_them(cd4ml: Cli) -> None:
     assert advice == "There is no cd4ml.yaml in the working directory."
 
 
+@pytest.mark.parametrize("wrong", [("--minimum", "accuracy"), ("--task", "binaire"), ("--minimum-rows", "many")])
+def test_wrong_value__no_word_of_the_configuration(cd4ml: Cli, wrong: tuple[str, str]) -> None:
+    """Who gives an option a wrong value on the command line is not sent to a configuration file."""
+    run = cd4ml("evaluate-model", "--predictions", "p.csv", *wrong)
+
+    assert run.code == 2 and wrong[1] in run.report["checks"][0]["message"]
+    assert "cd4ml.yaml" not in (run.report["checks"][0].get("advice") or "")
+
+
+def test_misspelt_names_of_check_code__nearest_is_named(cd4ml: Cli, tmp_path: Path) -> None:
+    """A misspelt path is answered with the nearest one, an unknown tool with the tools that there are."""
+    (tmp_path / "src").mkdir()
+    said = cd4ml("check-code", "--paths", "scr", "--tools", "pylint").report["checks"][0]["message"]
+
+    assert "did you mean `src`?" in said and "the tools are black, flake8" in said
+
+
 def test_missing_file__nearest_is_named(cd4ml: Cli, tmp_path: Path) -> None:
     """A misspelt file is answered with the one beside it, a missing folder with its name."""
     (tmp_path / "data").mkdir()
