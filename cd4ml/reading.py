@@ -64,7 +64,7 @@ def yaml_document(text: str, path: Path, *, aliases: bool = True, lines: bool = 
         lines: whether mappings know the lines of their keys (`.lc`).
 
     Raises:
-        OptionsError: it is no valid YAML, nested too deeply, or has a value that no setting has.
+        OptionsError: it is invalid YAML, nested too deeply, or has a value that no setting has.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -76,11 +76,11 @@ def yaml_document(text: str, path: Path, *, aliases: bool = True, lines: bool = 
     except MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         told = ", ".join(part for part in (error.context, error.problem) if part)
-        raise OptionsError(f"{path}{line}: no valid YAML: {' '.join(told.split())}") from error
+        raise OptionsError(f"{path}{line}: invalid YAML: {' '.join(told.split())}") from error
     except (YAMLError, RecursionError) as error:
-        raise OptionsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+        raise OptionsError(f"{path}: invalid YAML: {' '.join(str(error).split())}") from error
     except ValueError as error:  # a number of thousands of digits, a day that is none
-        raise OptionsError(f"{path}: no valid YAML: {' '.join(str(error).split())[:200]}") from error
+        raise OptionsError(f"{path}: invalid YAML: {' '.join(str(error).split())[:200]}") from error
 
 
 def _may_be_deep(text: str) -> bool:

@@ -38,7 +38,7 @@ def documents(text: str) -> list[Any]:
     """Return the root node of each document in the text.
 
     Raises:
-        OptionsError: it is no valid YAML.
+        OptionsError: it is invalid YAML.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -47,7 +47,7 @@ def documents(text: str) -> list[Any]:
         return list(YAML(pure=True).compose_all(text))
     except (YAMLError, RecursionError) as error:
         raise OptionsError(
-            f"the manifest is no valid YAML: {' '.join(str(error).split())[:300]}",
+            f"the manifest is invalid YAML: {' '.join(str(error).split())[:300]}",
             advice=_TEMPLATE_ADVICE if _TEMPLATE.search(text) else "",
         ) from error
 

@@ -79,13 +79,13 @@ def test_apply__numbers_and_booleans_keep_their_type() -> None:
         ("image:\n  digest: &x a\n", "shared through the anchor"),
         ("image:\n  digest: |\n    a\n", "not a simple scalar"),
         ("image:\n  digest: [a]\n", "not a simple scalar"),
-        ("image: [\n", "no valid YAML"),
+        ("image: [\n", "invalid YAML"),
         ("image:\n  digest: !!str a\n", "carries a tag"),
         ("image:\n  digest: !vault a\n", "carries a tag"),
         ("x: &x {digest: a}\nimage: *x\n", "more than its target"),
         ("image: &x {digest: a}\ny: [*x]\n", "more than its target"),
         ("a: &a [*a]\nimage: {digest: a}\n", "levels deep"),
-        ("a: " + "[" * 400 + "]" * 400 + "\nimage: {digest: a}\n", "levels deep|no valid YAML"),
+        ("a: " + "[" * 400 + "]" * 400 + "\nimage: {digest: a}\n", "levels deep|invalid YAML"),
     ],
 )
 def test_apply__refuses(text: str, problem: str) -> None:

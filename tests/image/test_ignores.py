@@ -55,7 +55,7 @@ def test_an_empty_list_accepts_nothing(tmp_path: Path) -> None:
         ("ignore: [{id: CVE-2024-1, reason: x, expiry: 2030-01-31}]", "did you mean `expires`"),
         ("ignore: [{id: CVE-2024-1, package: , reason: x, expires: 2030-01-31}]", "`package` is empty"),
         ("ignore: [{id: CVE-2024-1, package: ' ', reason: x, expires: 2030-01-31}]", "`package` is empty"),
-        ("ignore: [", "no valid YAML"),
+        ("ignore: [", "invalid YAML"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path: Path, text: str, problem: str) -> None:

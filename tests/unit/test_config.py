@@ -53,10 +53,10 @@ def test_read__no_file(tmp_path: Path) -> None:
     [
         ("a: &x 1\nb: *x\n", "aliases"),
         ("- a\n- b\n", "expected a mapping"),
-        ("a: [\n", r"cd4ml\.yaml:\d: no valid YAML: while parsing a flow"),
+        ("a: [\n", r"cd4ml\.yaml:\d: invalid YAML: while parsing a flow"),
         ("audit-fairness: 3\n", "must be a mapping"),
         ("check-code:\n  minimum-coverage:\n", ":2: `minimum-coverage` in `check-code` has no value"),
-        ("audit-fairness: {}\naudit-fairness: {}\n", "no valid YAML"),
+        ("audit-fairness: {}\naudit-fairness: {}\n", "invalid YAML"),
         ("x: " + "y" * 1_000_001, "larger than"),
     ],
 )

@@ -160,7 +160,7 @@ def test_all_null_column__blocks(validate: Validate) -> None:
         (SCHEMA.replace("strict: true", "strct: true"), "strct"),
         (SCHEMA + "drop_invalid_rows: true\n", "drop_invalid_rows"),
         (SCHEMA.replace("api: pandas", "api: polars"), "Polars"),
-        ("columns: [\n", "no valid YAML"),
+        ("columns: [\n", "invalid YAML"),
         ("a: 1\n", "no mapping `columns`"),
     ],
 )
