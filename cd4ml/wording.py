@@ -11,20 +11,39 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 # An address that was taken for a path has lost a slash; what MLflow writes with one slash is a name, and no address.
-_ADDRESS: Final = re.compile(r"(?P<scheme>(?!models:|runs:)\b[A-Za-z][A-Za-z0-9+.-]+:/{1,2})(?P<rest>[^\s'\"<>]+)")
+# It ends at a quote, but for one within a user and password (what follows that is no end of a text in JSON or Python),
+# and where the next address of a list without spaces begins, but for one within a query.
+_SCHEME: Final = r"(?!models:|runs:)\b[A-Za-z][A-Za-z0-9+.-]{1,30}:/{1,2}"
+_ADDRESS: Final = re.compile(
+    rf"(?P<scheme>{_SCHEME})"
+    r"(?P<rest>(?:(?:[^\s/?#@'\"<>]|['\"<>](?![,:;.)\]}]))*@)?"
+    rf"(?:(?!(?<![A-Za-z0-9+.-]){_SCHEME})[^\s'\"<>?])*(?:\?[^\s'\"<>]*)?)"
+)
 # user:password@ up to the last @ of the word, since a password may hold any character; host:port/ is none.
 _USER_AND_PASSWORD: Final = re.compile(r"[^/?#@:]*:(?!\d+(?:[/?#]|$))\S*@")
 _USER: Final = re.compile(r"[^/?#]*@")
 _QUERY: Final = re.compile(r"\?.+")
+# Settings of a connection, as JDBC, ODBC and Azure write them.
+_SETTING: Final = re.compile(
+    r"(?P<name>[;&?,]\s*(?:password|pwd|passwd|accountkey|sharedaccess(?:key|signature)|secret)\s*=)\s*[^\s;&'\"]+",
+    re.I,
+)
 # Variables that hold a secret itself, and not where one is kept.
-_SECRET: Final = re.compile(r"(TOKEN|PASSWORD|PASSWD|SECRET|SECRET_KEY|ACCESS_KEY|API_KEY|CONNECTION_STRING)$")
+_SECRET: Final = re.compile(
+    r"(TOKEN|PASSWORD|PASSWD|PASSPHRASE|_PWD|_PAT|SECRET|CONNECTION_STRING|"
+    r"(SECRET|ACCESS|ACCOUNT|STORAGE|API|AUTH|PRIVATE|SIGNING|ENCRYPTION|MASTER|KAGGLE)_?KEY)$",
+    re.I,
+)
 _SHORTEST_SECRET: Final = 8
+# Lines of a key that is written over several: whoever wraps or joins a text leaves them whole.
+_SHORTEST_LINE: Final = 16
 T = TypeVar("T")
 
 
 def redacted(text: str) -> str:
     """Return the text without the users, passwords and queries (which may be signed) of addresses."""
-    return _ADDRESS.sub(_redacted_address, text) if ":/" in text else text
+    text = _ADDRESS.sub(_redacted_address, text) if ":/" in text else text
+    return _SETTING.sub(r"\g<name>***", text) if "=" in text else text
 
 
 def _redacted_address(found: re.Match[str]) -> str:
@@ -52,7 +71,8 @@ class Redactor:
         values = {
             value for name, value in environ.items() if _SECRET.search(name) and len(value.strip()) >= _SHORTEST_SECRET
         }
-        written = {form for value in values for form in (value, value.strip(), quote(value, safe=""))}
+        lines = {line.strip() for value in values for line in value.splitlines() if len(line.strip()) >= _SHORTEST_LINE}
+        written = {form for value in values for form in (value, value.strip(), quote(value, safe=""))} | lines
         return cls(secrets=tuple(sorted(written, key=len, reverse=True)))
 
     def text(self, text: str) -> str:

@@ -5,11 +5,12 @@ The formats are those of the runner's own parser (actions/runner, ActionCommand.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from cd4ml.render.terminal import safe
 from cd4ml.report import Check, Status
@@ -24,10 +25,21 @@ def write_outputs(file: Path, outputs: Mapping[str, str]) -> None:
 
     Keys are constants of this project. A value may be any text: its delimiter is random and not part of it.
     """
-    with file.open("a", encoding="utf-8", newline="") as stream:
+    with _appended(file) as stream:
         for key, value in outputs.items():
             delimiter = _delimiter(value)
             stream.write(f"{key}<<{delimiter}\n{value}\n{delimiter}\n")
+
+
+def _appended(file: Path) -> TextIO:
+    """Open a file to append to; a pipe that nobody reads is an error and no wait without end."""
+
+    def opener(path: str, flags: int) -> int:
+        opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+        os.set_blocking(opened, True)
+        return opened
+
+    return open(file, "a", encoding="utf-8", newline="", opener=opener)
 
 
 def _delimiter(value: str) -> str:
@@ -45,7 +57,7 @@ def summary_room(file: Path, most: int) -> int:
 
 def append_summary(file: Path, text: str) -> None:
     """Append Markdown to the file that GITHUB_STEP_SUMMARY names."""
-    with file.open("a", encoding="utf-8") as stream:
+    with _appended(file) as stream:
         stream.write(text)
 
 

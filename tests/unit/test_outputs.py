@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cd4ml.github.runtime import append_summary, write_outputs
 from cd4ml.stages import STAGES, load
 from tests.conftest import Run
 
@@ -123,3 +125,14 @@ def test_outputs__of_drift(cd4ml: Callable[..., Run], tmp_path: Path, shift: Map
     expected = {name: rule(run.report["checks"]) for name, rule in VERDICTS["detect-drift"].items()}
     assert run.report["outputs"] == expected
     assert (expected["drift"], expected["worst-feature"] == "") in {("true", False), ("false", True), ("unknown", True)}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX's")
+def test_pipe_that_nobody_reads__is_an_error(tmp_path: Path) -> None:
+    """Outputs that go to a pipe without a reader cannot be written; nothing waits for a reader without end."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OSError, match="No such device"):
+        write_outputs(tmp_path / "pipe", {"a": "b"})
+    with pytest.raises(OSError, match="No such device"):
+        append_summary(tmp_path / "pipe", "a")
