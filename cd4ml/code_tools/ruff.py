@@ -11,7 +11,7 @@ from typing import Final
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, found_by, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
 
-_OPTIONS: Final = ("check", "--output-format=json", "--no-cache", "--no-fix", "--exit-zero")
+_OPTIONS: Final = ("check", "--output-format=json", "--no-cache", "--no-fix", "--no-fix-only", "--exit-zero")
 _SETTINGS: Final = ("pyproject.toml", "ruff.toml", ".ruff.toml")
 
 

@@ -204,6 +204,15 @@ def commit_and_change(folder: Path) -> None:
     command(folder, "switch", "--quiet", "--create", "change")
 
 
+@pytest.mark.parametrize("setting", ["fix = true", "fix-only = true", "unsafe-fixes = true\nfix-only = true"])
+def test_ruff__never_changes_the_project(check: Check, tmp_path: Path, setting: str) -> None:
+    """A configuration that lets ruff fix what it finds neither changes a file nor hides the findings."""
+    run = check("ruff", {"a.py": "import os\n", "ruff.toml": f"{setting}\n"})
+
+    assert run.code == 1
+    assert (tmp_path / "a.py").read_text() == "import os\n"
+
+
 def test_baseline__old_findings_do_not_block(check: Check, tmp_path: Path) -> None:
     """A finding on a line that did not change is counted and does not block; the branch's own does."""
     commit_and_change(tmp_path)
