@@ -186,7 +186,7 @@ class _Found:
 
     def _format(self, name: str, flavor: Mapping[str, Any]) -> str:
         """Return as what a flavor's file is loaded, and note what is out of the ordinary."""
-        if name == "xgboost" and flavor.get("model_class", "xgboost.core.Booster") not in XGBOOST:
+        if name == "xgboost" and str(flavor.get("model_class", "xgboost.core.Booster")) not in XGBOOST:
             self.code.append(f"MLmodel: its model_class is {ascii(flavor['model_class'])[:100]}, not one of XGBoost's")
         if name == "catboost" and flavor.get("save_format", "cbm") not in _CATBOOST:
             self.code.append(f"MLmodel: its save_format is {ascii(flavor['save_format'])[:100]}")

@@ -147,6 +147,8 @@ def test_an_mlmodel_that_says_nothing_is_refused(model: Path, text: str) -> None
         ("sklearn", {"serialization_format": "joblib"}, "serialization_format"),
         ("sklearn", {"code": "."}, "code_paths"),
         ("xgboost", {"data": "model.skops", "model_class": "os._exit"}, "os._exit"),
+        ("xgboost", {"data": "model.skops", "model_class": ["os._exit"]}, "model_class"),
+        ("lightgbm", {"data": "model.skops", "model_class": {"a": "b"}}, "cannot be read as a pickle"),
         ("catboost", {"data": "model.skops", "save_format": "python"}, "save_format"),
         ("onnx", {"data": "model.onnx"}, "not a file beside it"),
         ("onnx", {"data": "MLmodel"}, "not named as an ONNX file"),
