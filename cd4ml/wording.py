@@ -91,7 +91,13 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self._everywhere(key): self._everywhere(item) for key, item in value.items()}
+            shown: dict[Any, Any] = {}
+            for key, item in value.items():
+                name = self._everywhere(key)
+                while name in shown:  # two that differed only in what is redacted
+                    name = f"{name}'"
+                shown[name] = self._everywhere(item)
+            return shown
         if isinstance(value, list | tuple):
             return type(value)(self._everywhere(item) for item in value)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -101,7 +101,8 @@ def result(
     if not path.endswith(tuple(endings)):
         raise OptionsError(f"{name}: expected a file that ends in {' or '.join(endings)}, got {path!r}")
     if not target.is_absolute() or environ.get("GITHUB_WORKSPACE"):
-        resolved = (Path.cwd() / target).resolve()
+        # The place itself, not what a link in that place points at: writing replaces the link.
+        resolved = (Path.cwd() / target).parent.resolve() / target.name
         if not any(resolved.is_relative_to(root.resolve()) for root in roots(environ, Path.cwd())):
             raise OptionsError(f"{name}: {path} is outside the workspace", advice="Results are written inside it.")
     if os.path.lexists(target):

@@ -35,6 +35,8 @@ def read_report(folder: Path, stage: str) -> dict[str, Any] | str:
     path = folder / f"{stage}.json"
     if not path.exists():
         return f"{path} does not exist: the stage did not run, or its report was not handed on"
+    if path.is_symlink():  # no stage writes one: it would be somebody else's, or an earlier run's
+        return f"{path} is a link"
     if not path.is_file():  # reading a pipe or a device may never end
         return f"{path} is no regular file"
     try:

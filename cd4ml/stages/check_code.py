@@ -222,7 +222,10 @@ def _summary(results: dict[str, Result], coverage: Sequence[Check]) -> str:
     blocking = sorted((check for check in checks if check.status is not Status.PASSED), key=lambda c: c.status.value)
     if blocking:  # `error` comes before `failed`
         return " ".join(check.message for check in blocking)
-    said = [f"{', '.join(results)} found no problems"]
+    old = sum(int(result.metrics.get("old") or 0) for result in results.values())
+    said = [f"{', '.join(results)} found no problems{' on changed lines' if old else ''}"]
+    if old:
+        said.append(f"{old} found on lines that did not change do not block")
     if "pytest" in results:
         said.append(f"{results['pytest'].metrics['tests']} tests passed")
     return "; ".join(said) + "."

@@ -179,6 +179,19 @@ def test_odd_json__blocks(deploy: Deploy, evidence: Callable[..., None], tmp_pat
     assert (run.code, run.report["status"]) == (1, "failed")
 
 
+def test_evidence_behind_a_link__blocks(deploy: Deploy, evidence: Callable[..., None], tmp_path: Path) -> None:
+    """A report that is a link is nobody's evidence: what it points at may be of another run."""
+    evidence()
+    path = tmp_path / "reports" / "validate-data.json"
+    path.rename(tmp_path / "elsewhere.json")
+    path.symlink_to(tmp_path / "elsewhere.json")
+
+    run = deploy()
+
+    assert run.code == 1
+    assert "is a link" in run.report["summary"]
+
+
 def test_no_regular_file__blocks(deploy: Deploy, evidence: Callable[..., None], tmp_path: Path) -> None:
     """A pipe, a device or a folder in place of a report blocks at once instead of being read for ever."""
     evidence()

@@ -139,6 +139,23 @@ def test_absolute_path__on_a_runner_refused_else_taken(tmp_path: Path) -> None:
     assert outside.exists()
 
 
+@pytest.mark.parametrize("arguments", [(STAGE,), (STAGE, "--report", "reports/linked.json")], ids=["default", "named"])
+def test_link_to_an_old_report__does_not_outlive_the_run(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """A link in the report's place goes like a report: what it points at says `passed` of nobody, and is left alone."""
+    project, old = tmp_path / "project", tmp_path / "old.json"
+    make_consumer(project, broken=STAGE)
+    old.write_text('{"schema_version": "1", "stage": "audit-fairness", "status": "passed", "checks": []}')
+    place = project / "reports" / ("linked.json" if len(arguments) > 1 else f"{STAGE}.json")
+    place.parent.mkdir()
+    place.symlink_to(old)
+
+    assert run(project, *arguments).code == 1
+
+    assert not place.is_symlink()
+    assert json.loads(place.read_text())["status"] == "failed"
+    assert json.loads(old.read_text())["status"] == "passed"
+
+
 def test_another_report_and_an_empty_file__replaced(project: Path, cd4ml: Cli) -> None:
     """What an earlier run wrote, and a file that `mktemp` made, are places for a report."""
     (project / "empty.json").touch()
