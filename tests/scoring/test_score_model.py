@@ -239,7 +239,8 @@ def test_production_is_candidate__failed(score: Score, saved: Path, tmp_path: Pa
 
     assert (run.code, run.report["status"]) == (1, "failed")
     assert by_id(run, "different-model")["reason"] == "same-model"
-    assert [check["id"] for check in run.report["checks"]] == ["different-model"], "nothing need be scored for that"
+    looked = {check["id"] for check in run.report["checks"]}
+    assert looked == {"different-model", "candidate-code", "production-code"}, "nothing need be scored for that"
     assert run.report["outputs"]["predictions"] == "" and not (tmp_path / "predictions.parquet").exists()
 
 
