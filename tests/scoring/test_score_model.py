@@ -519,7 +519,7 @@ def test_model_that_lacks_its_teams_package__code_paths_advised(score: Callable[
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("other.parquet", "no result of cd4ml"),
+        ("other.parquet", "was not written by cd4ml"),
         ("test.parquet", "different files"),
         ("../outside.parquet", "outside the workspace"),
         ("link/outside.parquet", "outside the workspace"),
