@@ -30,6 +30,39 @@ _TOLD_TO_END: Final = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasat
 _PRCTL: Final = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
+class _Delay:
+    """Keeps a signal back while a program is being started: before that is done nobody could end it."""
+
+    def __init__(self) -> None:
+        """Keep nothing back."""
+        self._active = False
+        self._number: int | None = None
+
+    def interrupt(self, number: int) -> None:
+        """Interrupt the run, at once or when the start is done."""
+        if not self._active:
+            raise Interrupted(number)
+        self._number = number
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Let signals wait for the end of the block; only the main thread is ever interrupted."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._active = True
+        try:
+            yield
+        finally:
+            self._active = False
+            number, self._number = self._number, None
+            if number is not None:
+                raise Interrupted(number)
+
+
+_delay: Final = _Delay()
+
+
 def start(
     command: Sequence[str],
     *,
@@ -81,11 +114,16 @@ def completed(
     """
     # Files, not pipes: a daemon that it leaves behind would keep a pipe open for ever.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = start(command, environ=environ, folder=folder, stdin=subprocess.PIPE, stdout=out, stderr=err)
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with _delay.signals():
+                process = start(command, environ=environ, folder=folder, stdin=subprocess.PIPE, stdout=out, stderr=err)
             process.communicate(stdin, timeout=seconds)
         finally:
-            end(process)
+            if process and process.stdin:
+                end(process)
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(list(command), process.returncode, out.read(), err.read())
@@ -103,7 +141,7 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, _frame: object) -> None:
         if not told:
             told.append(number)
-            raise Interrupted(number)
+            _delay.interrupt(number)
 
     before = {}
     if threading.current_thread() is threading.main_thread():  # no other may set handlers

@@ -136,6 +136,23 @@ def test_interruptible__only_the_first_signal_counts() -> None:
     assert (caught.value.name, caught.value.code) == ("SIGTERM", 143)
 
 
+@pytest.mark.parametrize("attempt", range(5))
+def test_interrupted_while_starting__the_program_ends(tmp_path: Path, attempt: int) -> None:
+    """A signal that comes while a program is being started waits until it is known which program to end."""
+    pid = tmp_path / "pid"
+    program = (
+        f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); os.kill(os.getppid(), 15); time.sleep(60)"
+    )
+
+    with pytest.raises(Interrupted), interruptible():
+        completed(["/bin/sh", "-c", f"kill -TERM $PPID; echo $$ > {pid}; exec sleep 60"], environ=ENVIRON, seconds=30)
+    assert not pid.exists() or not pid.read_text().strip() or gone(int(pid.read_text()))
+
+    with pytest.raises(Interrupted), interruptible():
+        completed([sys.executable, "-c", program], environ=ENVIRON, seconds=30)
+    assert gone(int(pid.read_text()))
+
+
 def test_interruptible__ignored_signal_stays_ignored() -> None:
     """`nohup` starts a program with SIGHUP ignored: hanging up must not end it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
