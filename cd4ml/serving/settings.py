@@ -16,7 +16,6 @@ class Settings:
     """Where the model is and how the gateway listens.
 
     Attributes:
-        python_models: MLflow's own MLFLOW_ALLOW_PICKLE_DESERIALIZATION; it counts outside an image only.
         keep_alive_seconds: how long an idle connection stays open; longer than the proxy before it keeps its own
             (60 s for AWS and ingress-nginx, 600 s for Google Cloud), or a request is lost on a closing connection.
         header_seconds: how long a client may take to send a request's line and headers, or to read an answer.
@@ -27,7 +26,6 @@ class Settings:
     service_file: Path
     host: str
     port: int
-    python_models: bool
     keep_alive_seconds: int
     header_seconds: int
     connections: int
@@ -44,7 +42,6 @@ class Settings:
             service_file=Path(environ.get("SERVICE_FILE") or "/app/service.json"),
             host=environ.get("HOST") or "0.0.0.0",
             port=_whole(environ, "PORT", 8080, most=65535),
-            python_models=environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "").lower() == "true",
             keep_alive_seconds=_whole(environ, "KEEP_ALIVE_SECONDS", 75, most=86400),
             header_seconds=_whole(environ, "HEADER_SECONDS", 10, most=3600),
             connections=_whole(environ, "CONNECTIONS", 1000, most=1_000_000),

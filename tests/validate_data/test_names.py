@@ -126,11 +126,9 @@ def test_warehouse__takes_no_file_name_for_a_pattern(cd4ml: Callable[..., Run], 
     assert run.code == 2 and "pattern" in run.report["summary"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "csv"])  # which has no type for times
 def test_freshness__of_a_column_named_like_a_pattern(cd4ml: Callable[..., Run], tmp_path: Path, kind: str) -> None:
     """The age of data is read from the column that is named."""
-    if kind == "csv":
-        pytest.skip("CSV has no type for times")
     times = pl.DataFrame({"^t$": ["2001-01-01", "2001-01-02"], "t": ["2999-01-01", "2999-01-02"]})
     data = write(times.select(pl.all().str.to_datetime()), tmp_path / f"t.{kind}")
     (tmp_path / "schema.yaml").write_text(schema(**{"^t$": {}, "t": {}}))
@@ -144,7 +142,7 @@ def test_freshness__of_a_column_named_like_a_pattern(cd4ml: Callable[..., Run], 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_infer__proposes_for_the_column_itself(cd4ml: Callable[..., Run], tmp_path: Path, kind: str) -> None:
     """What is proposed for columns with odd names comes from their own values, and the data meet it."""
-    table = pl.DataFrame({"^b$": [10, 20, 30], "b": [1.5, 2.5, 3.5], "*": ["x", "y", "y"], "row": [3, 1, 2]})
+    table = pl.DataFrame({"^b$": [10, 20, 20], "b": [1.5, 2.5, 3.5], "*": ["x", "y", "y"], "row": [3, 1, 2]})
     data = write(table, tmp_path / f"t.{kind}")
 
     assert cd4ml("schema", "infer", "--data", data, "--output", "schema.yaml").code == 0
