@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,8 +97,21 @@ def by_polars(frame: pl.DataFrame, schema: pa.DataFrameSchema) -> dict[tuple[str
     return found
 
 
+def nullable_types(table: arrow.Table) -> set[str]:
+    """Return the columns that the file notes as pandas' nullable types: Polars knows none of them."""
+    noted = json.loads((table.schema.metadata or {}).get(b"pandas", b'{"columns": []}'))["columns"]
+    kinds = ("string", "boolean", "Int", "UInt", "Float")
+    return {str(column["field_name"]) for column in noted if str(column["numpy_type"]).startswith(kinds)}
+
+
 def difference(
-    test: str, column: str, frame: pl.DataFrame, schema: pa.DataFrameSchema, polars: int | str
+    test: str,
+    column: str,
+    frame: pl.DataFrame,
+    schema: pa.DataFrameSchema,
+    polars: int | str,
+    nullable: set[str],
+    ours: int | str = 0,
 ) -> str | None:
     """Return the documented difference between pandera's back ends that a disagreement falls under."""
     if test == "ordered" and polars:
@@ -119,6 +133,9 @@ def difference(
         floats = [frame[name] for name in together if frame.schema[name].is_float()]
         odd = any(values.is_nan().any() for values in floats)
         left = any(part.dtype not in (None, *DTYPES.values()) for name, part in targets if name in together)
+        gaps = sum(frame[name].null_count() for name in together)
+        if isinstance(polars, int) and isinstance(ours, int) and gaps and 0 < ours < polars:
+            return "gaps"  # a repeated gap is counted by one and not by the other; the verdict is the same
         if polars and left and any(frame[name].has_nulls() for name in together):
             return "gaps"  # left to pandera, whose list of duplicates has no gaps in it
         return "report_duplicates" if polars and keeps != {"all"} else "not-a-number" if odd else None
@@ -126,13 +143,15 @@ def difference(
         return None
     values, (part,) = frame[column], parts
     checks = {item.name: item for item in part.tests}
+    if column in nullable and (test == "dtype" or test in checks and values.has_nulls()):
+        # They are types of their own, and a comparison with <NA> is <NA>, which pandas' checks do not count.
+        return "nullable types"
     if test == "dtype":
         gaps = values.has_nulls() and (values.dtype.is_integer() or values.dtype == pl.Boolean)
         return "gaps" if gaps else "boolean" if part.dtype == "boolean" else None
     settings = checks[test].settings if test in checks else {}
-    members = settings.get("allowed_values", settings.get("forbidden_values"))
-    if members is not None and polars == "crash":
-        return "members" if any(isinstance(item, float) != values.dtype.is_float() for item in members) else None
+    if polars == "crash":
+        return "kinds"  # Polars cannot compare a text with a number, or with a list of other kinds; pandas can
     if values.dtype.is_float() and values.is_nan().any() and test in checks:
         return "not-a-number"
     pattern = settings.get("pattern", "")
@@ -156,7 +175,7 @@ def test_engine__agrees_with_pandera_on_polars(case: tuple[arrow.Table, pa.DataF
     for (rule, column), polars in expected.items():
         ours = found.get((rule, column), 0)
         if ours != polars:
-            name = difference(rule, column, frame, schema, polars)
+            name = difference(rule, column, frame, schema, polars, nullable_types(table), ours)
             event(str(name))
             if name is None:
                 unexplained[rule, column] = (ours, polars)
@@ -198,7 +217,7 @@ def test_difference_between_the_back_ends__is_settled_as_pandas_has_it(
     assert by_polars(frame, schema)[rule, "c0"] == polars
     assert found.get((rule, "c0"), 0) == ours
     assert by_pandas.get((rule, "c0"), 0) == (1 if rule == "unique" and ours == 2 else ours)
-    assert difference(rule, "c0", frame, schema, polars) is not None
+    assert difference(rule, "c0", frame, schema, polars, set()) is not None
 
 
 def test_order_and_patterns_of_names__are_those_of_pandas(tmp_path: Path) -> None:
