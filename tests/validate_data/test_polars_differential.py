@@ -100,8 +100,9 @@ def by_polars(frame: pl.DataFrame, schema: pa.DataFrameSchema) -> dict[tuple[str
 def nullable_types(table: arrow.Table) -> set[str]:
     """Return the columns that the file notes as pandas' nullable types: Polars knows none of them."""
     noted = json.loads((table.schema.metadata or {}).get(b"pandas", b'{"columns": []}'))["columns"]
-    kinds = ("string", "boolean", "Int", "UInt", "Float")
-    return {str(column["field_name"]) for column in noted if str(column["numpy_type"]).startswith(kinds)}
+    plain = ("int", "uint", "float", "bool", "object", "datetime", "str")
+    kinds = {str(column["field_name"]): str(column["numpy_type"]) for column in noted}
+    return {name for name, kind in kinds.items() if kind == "string" or "[py" in kind or not kind.startswith(plain)}
 
 
 def difference(
