@@ -100,9 +100,10 @@ def by_polars(frame: pl.DataFrame, schema: pa.DataFrameSchema) -> dict[tuple[str
 def nullable_types(table: arrow.Table) -> set[str]:
     """Return the columns that the file notes as pandas' nullable types: Polars knows none of them."""
     noted = json.loads((table.schema.metadata or {}).get(b"pandas", b'{"columns": []}'))["columns"]
-    plain = ("int", "uint", "float", "bool", "object", "datetime", "str")
+    plain = ("int", "uint", "float", "bool", "object", "datetime", "str")  # and what begins so, but for two of pandas
     kinds = {str(column["field_name"]): str(column["numpy_type"]) for column in noted}
-    return {name for name, kind in kinds.items() if kind == "string" or "[py" in kind or not kind.startswith(plain)}
+    own = {name for name, kind in kinds.items() if kind in ("string", "boolean") or "[py" in kind}
+    return own | {name for name, kind in kinds.items() if not kind.startswith(plain)}
 
 
 def difference(
