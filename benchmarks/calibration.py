@@ -29,11 +29,11 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import fairness  # noqa: E402
-from cd4ml.checks.comparison import Decision, Rule, Support, check  # noqa: E402
-from cd4ml.metrics.comparison import compare, measure  # noqa: E402
-from cd4ml.metrics.evaluation import CLASS_FLOOR  # noqa: E402
-from cd4ml.metrics.performance import METRICS, Metric, Sample, UndefinedMetricError  # noqa: E402
-from cd4ml.metrics.slice_search import search, searchable  # noqa: E402
+from cd4ml.checks.performance.comparison import Decision, Rule, Support, check  # noqa: E402
+from cd4ml.metrics.performance.comparison import compare, measure  # noqa: E402
+from cd4ml.metrics.performance.evaluation import CLASS_FLOOR  # noqa: E402
+from cd4ml.metrics.performance.metric import METRICS, Metric, Sample, UndefinedMetricError  # noqa: E402
+from cd4ml.metrics.performance.slice_search import search, searchable  # noqa: E402
 from cd4ml.report import Status  # noqa: E402
 
 # 99 % binomial band of 1,000 runs at 5 %; of 6.5 % the promise is a ceiling.

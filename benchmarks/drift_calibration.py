@@ -23,11 +23,11 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cd4ml.checks.drift import drift_checks  # noqa: E402
-from cd4ml.checks.drift_effects import MODERATE, SIGNIFICANT, Limits  # noqa: E402
-from cd4ml.data.cells import CategoryCells, Cells, NumberCells  # noqa: E402
-from cd4ml.data.grids import CELLS, Grid  # noqa: E402
-from cd4ml.metrics.feature_drift import feature_drift  # noqa: E402
+from cd4ml.checks.drift.effects import MODERATE, SIGNIFICANT, Limits  # noqa: E402
+from cd4ml.checks.drift.features import drift_checks  # noqa: E402
+from cd4ml.data.profile.cells import CategoryCells, Cells, NumberCells  # noqa: E402
+from cd4ml.data.profile.grids import CELLS, Grid  # noqa: E402
+from cd4ml.metrics.drift.feature import feature_drift  # noqa: E402
 from cd4ml.report import Check, Status  # noqa: E402
 
 NUMBERS: Final = 15

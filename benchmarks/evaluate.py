@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cd4ml.metrics.performance import METRICS, Sample, Task  # noqa: E402
+from cd4ml.metrics.performance.metric import METRICS, Sample, Task  # noqa: E402
 
 SHOWN: Final = 1_000
 
@@ -40,7 +40,7 @@ def rows(n: int) -> tuple[Sample, Sample]:
 
 def with_cd4ml(pair: tuple[Sample, Sample], draws: int) -> float:
     """Compute ROC AUC, F1 and log loss of both models, with intervals and comparisons."""
-    from cd4ml.metrics.evaluation import evaluate
+    from cd4ml.metrics.performance.evaluation import evaluate
 
     metrics = [METRICS[name] for name in ("roc-auc", "f1", "log-loss")]
     evaluate(metrics, *pair, task=Task.BINARY, seed=0)

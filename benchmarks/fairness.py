@@ -14,9 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from cd4ml.checks.fairness import Decision, Limits, fairness_checks
-from cd4ml.metrics.disparity import adjusted, choose, disparities, ratio_tests, with_tests
-from cd4ml.metrics.fairness import Group, Proportion, Reference
+from cd4ml.checks.fairness.groups import Decision, Limits, fairness_checks
+from cd4ml.metrics.fairness.disparity import adjusted, choose, disparities, ratio_tests, with_tests
+from cd4ml.metrics.fairness.rates import Group, Proportion, Reference
 from cd4ml.report import Status, worst
 
 GROUPS: Final = (2, 5, 10)

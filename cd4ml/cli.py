@@ -17,19 +17,17 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 import cd4ml
-from cd4ml.door import Door, Lasting
+from cd4ml.commands.door import Door, Lasting
+from cd4ml.commands.pipeline import DESCRIPTIONS, run_pipeline, run_plan
+from cd4ml.commands.schema import SUMMARY, run_schema
+from cd4ml.commands.stage import run_stage
 from cd4ml.errors import EXIT_CODES, Cd4mlError, Interrupted
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import USAGE as EXIT_USAGE
-from cd4ml.options import nearest
 from cd4ml.process import interruptible
 from cd4ml.reading import outside
-from cd4ml.render.terminal import safe
-from cd4ml.run_pipeline import DESCRIPTIONS, run_pipeline, run_plan
-from cd4ml.run_schema import SUMMARY, run_schema
-from cd4ml.run_stage import run_stage
 from cd4ml.stages import STAGES
-from cd4ml.wording import Redactor
+from cd4ml.wording import Redactor, nearest, safe
 
 COMMANDS: Final = {"run": run_pipeline, "plan": run_plan, "schema": run_schema}
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from cd4ml.context import Context
 from cd4ml.errors import UnavailableError
 from cd4ml.process import completed
-from cd4ml.stages.context import Context
 from cd4ml.wording import redacted
 
 _MOST_SECONDS: Final = 3600.0

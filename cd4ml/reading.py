@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.wording import nearest
 
 LARGEST: Final = 10_000_000  # bytes; what people write by hand is far below
 MOST_NESTED: Final = 50
@@ -44,6 +45,19 @@ def text_file(path: Path, *, most: int = LARGEST) -> str:
         return content.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise OptionsError(f"{path}: not UTF-8 at byte {error.start}", advice="Save the file as UTF-8.") from error
+
+
+def missing_file(path: Path) -> UnavailableError:
+    """Return the error for a file that is not there, with the nearest name beside it, or the folder that is missing."""
+    folder = path.parent
+    advice = "Paths are relative to working-directory."
+    try:
+        if not folder.is_dir():
+            return UnavailableError(f"{path}: no such file: there is no folder {folder}.", advice=advice)
+        known = nearest(path.name, sorted(beside.name for beside in folder.iterdir()))
+    except OSError:
+        known = ""
+    return UnavailableError(f"{path}: no such file{known}.", advice=advice)
 
 
 def outside(error: OSError, path: object = None) -> OptionsError | UnavailableError:

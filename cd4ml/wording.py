@@ -1,10 +1,12 @@
-"""Texts that leave the process: without what was meant for the process alone."""
+"""Words that everybody uses: texts without secrets, texts that are no commands, and the name that was meant."""
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
@@ -38,6 +40,27 @@ _SHORTEST_SECRET: Final = 8
 # Lines of a key that is written over several: whoever wraps or joins a text leaves them whole.
 _SHORTEST_LINE: Final = 16
 T = TypeVar("T")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean …?)` for the closest known word, or nothing."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean `{matches[0]}`?)" if matches else ""
+
+
+def safe(text: str) -> str:
+    """Return text from data so that neither a terminal nor a runner takes any of it for a command.
+
+    Control and format characters (among them bidirectional overrides) are shown escaped, and `::` and `##[`, which a
+    runner looks for, are broken by a zero-width joiner written as an escape.
+    """
+    shown = "".join(
+        character if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp", "Cs") else ascii(character)[1:-1]
+        for character in text
+    )
+    while "::" in shown or "##[" in shown:
+        shown = shown.replace("::", ": :").replace("##[", "# #[")
+    return shown
 
 
 def redacted(text: str) -> str:

@@ -48,17 +48,27 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
-# Folders whose tests share something that is slow to start; one worker runs them, so that it is started once.
-TOGETHER = frozenset({"actions", "image", "registry", "scoring", "serving"})
+pytest_plugins = ["tests.containers"]
+
+# Folders whose tests share something that is slow to start -> the piece of work that one worker takes, so that it is
+# started once.
+TOGETHER = {
+    "actions": "actions",
+    "image": "image",
+    "build_image": "image",
+    "registry": "registry",
+    "scoring": "scoring",
+    "score_model": "scoring",
+    "serving": "serving",
+}
 
 
 class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Hand out tests one by one, but those of a folder in TOGETHER as one piece of work."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """Return the folder's name or, for a test that shares nothing slow, the test's own id."""
-        folder = Path(nodeid.partition("::")[0]).parent.name
-        return folder if folder in TOGETHER else nodeid
+        """Return the piece of work of the folder or, for a test that shares nothing slow, the test's own id."""
+        return TOGETHER.get(Path(nodeid.partition("::")[0]).parent.name, nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,8 +15,8 @@ if backend == "pandas":
     except pa.errors.SchemaErrors as errors:
         sys.exit(str(errors)[:1000])
 else:
-    import polars as pl
     import pandera.polars as pa
+    import polars as pl
     import yaml
     from pandera.config import ValidationDepth, config_context
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cd4ml.context import Context
 from cd4ml.environments import lock_file, only_one, uv
 from cd4ml.errors import UnavailableError
 from cd4ml.process import completed
-from cd4ml.stages.context import Context
 
 # A test must be able neither to set this step's outputs nor to take the job's credentials.
 _WITHHELD: Final = (

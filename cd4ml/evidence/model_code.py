@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cd4ml.checks.model_code import ALLOWED, MODEL_CODE
+from cd4ml.checks.image.model_code import ALLOWED, MODEL_CODE
 from cd4ml.evidence.verify import read_report
 from cd4ml.report import Check, Status
 

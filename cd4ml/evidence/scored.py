@@ -16,7 +16,7 @@ from cd4ml.evidence.verify import read_report
 from cd4ml.report import Check, InputDigest, Status
 
 if TYPE_CHECKING:
-    from cd4ml.data.predictions import Predictions
+    from cd4ml.data.predictions.table import Predictions
 
 SCORING: Final = "score-model"
 _TABLES: Final = ("predictions", "train-predictions")

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
-from cd4ml.render.terminal import safe
 from cd4ml.report import Check, Status
+from cd4ml.wording import safe
 
 # The platform shows 10 annotations of a type for each step and cuts a message at 4,096 characters.
 MOST_ANNOTATIONS: Final = 10

@@ -18,7 +18,7 @@ USER: Final = 65532  # "nonroot", as distroless images number it
 PYTHON: Final = "/opt/venv/bin/python3"
 ENTRYPOINT: Final = (PYTHON, "-m", "cd4ml.serving")
 # The gateway and the light modules that it imports.
-CODE: Final = ("__init__.py", "errors.py", "data/__init__.py", "data/digests.py", "model_files/*.py", "serving/*.py")
+CODE: Final = ("__init__.py", "errors.py", "digests.py", "model_files/*.py", "serving/*.py")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]{1,100}")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.options import nearest
 from cd4ml.reading import text_file, yaml_document
+from cd4ml.wording import nearest
 
 _KEYS: Final = ("id", "package", "reason", "expires")
 _REQUIRED: Final = ("id", "reason", "expires")

@@ -39,7 +39,7 @@ def call(port: int, path: str, document: Any = None) -> tuple[int, Any]:
 
 def look(port: int, seconds: float) -> dict[str, Any]:
     """Wait until the gateway is ready or has failed; return what it and the image say."""
-    from cd4ml.data.digests import folder_sha256
+    from cd4ml.digests import folder_sha256
 
     end = time.monotonic() + seconds
     status, readiness = call(port, "/health/readiness")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from cd4ml.data.digests import folder_sha256
+from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.model_files import refuse_ways_out
 from cd4ml.process import end, start

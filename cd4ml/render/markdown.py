@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from cd4ml.render.numbers import interval, number, plural
-from cd4ml.render.terminal import OF_COLUMNS, safe
+from cd4ml.render.terminal import OF_COLUMNS
 from cd4ml.report import Check, Report, Status
+from cd4ml.wording import safe
 
 # The platform drops a summary over 1 MiB whole.
 LARGEST: Final = 900 * 1024

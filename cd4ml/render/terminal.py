@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cd4ml.render.numbers import number, plural
 from cd4ml.report import Check, Report, Status
+from cd4ml.wording import safe
 
 _MARK: Final = {
     Status.PASSED: "ok",
@@ -21,21 +21,6 @@ OF_COLUMNS: Final = "failing-columns"
 _OF_TABLES: Final = ("rows", "rows-with-value", "failing-rows", OF_COLUMNS)
 _MOST_BLOCKING: Final = 50
 _MOST_PASSED: Final = 12
-
-
-def safe(text: str) -> str:
-    """Return text from data so that neither a terminal nor a runner takes any of it for a command.
-
-    Control and format characters (among them bidirectional overrides) are shown escaped, and `::` and `##[`, which a
-    runner looks for, are broken by a zero-width joiner written as an escape.
-    """
-    shown = "".join(
-        character if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp", "Cs") else ascii(character)[1:-1]
-        for character in text
-    )
-    while "::" in shown or "##[" in shown:
-        shown = shown.replace("::", ": :").replace("##[", "# #[")
-    return shown
 
 
 def terminal(report: Report, *, warned: bool = False) -> str:

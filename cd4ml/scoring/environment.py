@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from cd4ml.context import Context
 from cd4ml.environments import only_one, uv, without_python
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.process import completed
 from cd4ml.reading import text_file
-from cd4ml.stages.context import Context
 
 _PINNED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*===?\s*[^\s;*]+(\s*;.*)?")
 _STAMP: Final = "cd4ml-stamp"

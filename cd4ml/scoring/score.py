@@ -19,14 +19,14 @@ from itertools import takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from cd4ml.data.predictions import CLASS_SCORE
-from cd4ml.data.tables import read_table
+from cd4ml.context import Context
+from cd4ml.data.predictions.table import CLASS_SCORE
+from cd4ml.data.tables.frames import read_table
 from cd4ml.errors import OptionsError
 from cd4ml.process import contained
 from cd4ml.scoring import sandbox
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
 from cd4ml.scoring.sandbox import Isolation, Room
-from cd4ml.stages.context import Context
 
 if TYPE_CHECKING:
     import pandas as pd

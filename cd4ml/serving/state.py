@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cd4ml.data.digests import folder_sha256
+from cd4ml.digests import folder_sha256
 from cd4ml.errors import Cd4mlError
 from cd4ml.model_files import PYTHON_MODEL
 from cd4ml.serving import answers

@@ -6,18 +6,22 @@ import importlib
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
-from cd4ml.options import Options as StageOptions
+from cd4ml.context import Context
+from cd4ml.inputs.options import Options as StageOptions
 from cd4ml.report import Report
-from cd4ml.stages.context import Context
 
-__all__ = ["PIPELINE", "STAGES", "Context", "Stage", "StageInfo", "load"]
+__all__ = ["PIPELINE", "STAGES", "Declaration", "Stage", "StageInfo", "declaration", "load"]
 
 
-class Stage(Protocol):
-    """What a stage's module offers."""
+class Declaration(Protocol):
+    """What a stage's `options` module offers."""
 
     Options: type[StageOptions]
     OUTPUTS: dict[str, str]
+
+
+class Stage(Protocol):
+    """What a stage's `run` module offers."""
 
     def run(self, options: Any, context: Context) -> Report:
         """Decide, and act if the decision allows it."""
@@ -79,6 +83,11 @@ STAGES: Final[dict[str, StageInfo]] = {
 PIPELINE: Final = tuple(name for name in STAGES if name not in ("promote-model", "detect-drift", "request-retraining"))
 
 
+def declaration(name: str) -> Declaration:
+    """Import what a stage can be told and what it puts out; this is light."""
+    return cast(Declaration, importlib.import_module(f"cd4ml.stages.{name.replace('-', '_')}.options"))
+
+
 def load(name: str) -> Stage:
-    """Import the module of a stage."""
-    return cast(Stage, importlib.import_module(f"cd4ml.stages.{name.replace('-', '_')}"))
+    """Import what a stage does, with the libraries that it needs."""
+    return cast(Stage, importlib.import_module(f"cd4ml.stages.{name.replace('-', '_')}.run"))

@@ -10,10 +10,9 @@ from importlib.metadata import version
 
 import mlflow
 import pandas as pd
-from mlflow.models import infer_signature
-
 from loan_approval.data import TARGET
 from loan_approval.models import MODELS
+from mlflow.models import infer_signature
 
 NAME = "loan-approval"
 # What the model needs to run, and nothing else: these become the scoring environment and the serving image.

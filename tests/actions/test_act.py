@@ -13,9 +13,9 @@ import pytest
 from tests.actions.act import ActRun, commit, git, run_act
 from tests.actions.consumer import GATES, make_consumer
 from tests.conftest import clean_environment
-from tests.drift.conftest import customers
 from tests.models import classifier, people, save
-from tests.retraining.platform import GitHub, serve
+from tests.stages.detect_drift.conftest import customers
+from tests.stages.request_retraining.platform import GitHub, serve
 
 pytestmark = pytest.mark.timeout(900)
 DELIVERY: Final = {"build-image", "deploy-model"}

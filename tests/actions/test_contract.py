@@ -15,8 +15,8 @@ from typing import Final
 import pandas as pd
 import pytest
 
-from cd4ml.options import Kind, declared
-from cd4ml.stages import STAGES, load
+from cd4ml.inputs.options import Kind, declared
+from cd4ml.stages import STAGES, declaration
 from tests.actions.consumer import make_consumer
 from tests.actions.step import Runner, read_action
 from tests.conftest import ROOT
@@ -77,7 +77,7 @@ def test_action_file__contract(action: str) -> None:
 def test_action_file__every_option(stage: str) -> None:
     """An action has every option of its stage as an input, and every output that the stage declares."""
     document = read_action(folder_of(stage))
-    module = load(stage)
+    module = declaration(stage)
 
     assert {option.name for option in declared(module.Options)} <= set(document["inputs"])
     assert set(document["outputs"]) == VERDICT | set(module.OUTPUTS)
@@ -113,7 +113,7 @@ def _is_text(action: str, name: str) -> bool:
     """Whether an input of a stage is a text of its own; so it gets past the reading of options."""
     if action not in STAGES:
         return name == "stages"
-    return any(option.name == name and option.kind is Kind.TEXT for option in declared(load(action).Options))
+    return any(option.name == name and option.kind is Kind.TEXT for option in declared(declaration(action).Options))
 
 
 def test_data__never_a_command(runner: Runner) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cd4ml.data.digests import file_sha256
-from cd4ml.data.predictions import write_predictions
-from cd4ml.data.tables import digest
+from cd4ml.data.predictions.table import write_predictions
+from cd4ml.data.tables.frames import digest
+from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import scored_check
 from cd4ml.report import InputDigest, ModelIdentity, Status
@@ -190,10 +190,10 @@ def test_evidence_beside_a_report_that_does_not_tell__refused(scored: Any) -> No
 
 def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """build-image sends no rows from a table that was rewritten."""
-    from cd4ml.stages import build_checks
-    from cd4ml.stages.build_options import Options
-    from cd4ml.stages.build_state import Run as State
-    from cd4ml.stages.context import Context
+    from cd4ml.context import Context
+    from cd4ml.stages.build_image import checks as build_checks
+    from cd4ml.stages.build_image.options import Options
+    from cd4ml.stages.build_image.state import Run as State
 
     monkeypatch.chdir(tmp_path)
     frame = table()

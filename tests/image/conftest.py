@@ -9,15 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cd4ml.data.digests import folder_sha256
-from cd4ml.data.predictions import write_predictions
+from cd4ml.data.predictions.table import write_predictions
+from cd4ml.digests import folder_sha256
 from cd4ml.report import ModelIdentity
 from cd4ml.serving.model import load
 from tests import models
 from tests.conftest import Run, clean_environment, run_cd4ml
-from tests.containers import Lab, lab
-
-__all__ = ["lab"]
+from tests.containers import Lab
 
 
 @dataclass(frozen=True, kw_only=True)

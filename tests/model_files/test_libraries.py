@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cd4ml.commands.stage import cache_directory
+from cd4ml.context import Context
 from cd4ml.model_files import code_of
-from cd4ml.run_stage import cache_directory
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
-from cd4ml.stages.context import Context
 from tests import models
 from tests.conftest import Run, clean_environment
 

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from cd4ml.data.digests import folder_sha256
+from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.model_files import code_of
 from cd4ml.report import ModelIdentity, Status
 from cd4ml.serving.model import ModelError, load
 from cd4ml.serving.state import Phase, Service, State
-from cd4ml.stages import build_image, build_state
-from cd4ml.stages.build_options import Options
+from cd4ml.stages.build_image import run as build_image
+from cd4ml.stages.build_image import state as build_state
+from cd4ml.stages.build_image.options import Options
 from tests import malicious, models
 from tests.conftest import ROOT, Run, clean_environment
 from tests.serving.conftest import running

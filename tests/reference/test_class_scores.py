@@ -14,8 +14,8 @@ from sklearn import metrics
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from cd4ml.metrics.comparison import measure
-from cd4ml.metrics.performance import METRICS, Sample, Task, UndefinedMetricError, of_task
+from cd4ml.metrics.performance.comparison import measure
+from cd4ml.metrics.performance.metric import METRICS, Sample, Task, UndefinedMetricError, of_task
 from tests.reference.values import compute
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from cd4ml.metrics import drift
-from cd4ml.metrics.multiplicity import benjamini_hochberg
+from cd4ml.metrics.drift import distance as drift
+from cd4ml.metrics.statistics.multiplicity import benjamini_hochberg
 
 COUNTS = st.lists(st.integers(0, 200), min_size=2, max_size=12)
 

@@ -23,11 +23,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, precision_score
 
-from cd4ml.metrics.disparity import RatioTest, adjusted
-from cd4ml.metrics.fairness import FairnessMetrics, fairness_metrics
-from cd4ml.metrics.group_calibration import group_calibration
-from cd4ml.metrics.group_errors import Quantity, gap, group_errors
-from cd4ml.metrics.ratio_interval import koopman, ratio_statistic, rows_needed, shown_below
+from cd4ml.metrics.fairness.calibration import group_calibration
+from cd4ml.metrics.fairness.disparity import RatioTest, adjusted
+from cd4ml.metrics.fairness.errors import Quantity, gap, group_errors
+from cd4ml.metrics.fairness.rates import FairnessMetrics, fairness_metrics
+from cd4ml.metrics.statistics.ratio_interval import koopman, ratio_statistic, rows_needed, shown_below
 
 
 def rows(group: str, selected: int, total: int) -> pd.DataFrame:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cd4ml.metrics import bootstrap, intervals, labels, mcnemar
-from cd4ml.metrics.calibration import calibration_error
-from cd4ml.metrics.comparison import Measured, compare, gap, measure
-from cd4ml.metrics.estimates import estimate
-from cd4ml.metrics.multiplicity import holm
-from cd4ml.metrics.performance import METRICS, Metric, Sample
-from cd4ml.metrics.ranking import average_precision, roc_auc
+from cd4ml.metrics.performance import bootstrap, labels
+from cd4ml.metrics.performance.calibration import calibration_error
+from cd4ml.metrics.performance.comparison import Measured, compare, gap, measure
+from cd4ml.metrics.performance.estimates import estimate
+from cd4ml.metrics.performance.metric import METRICS, Metric, Sample
+from cd4ml.metrics.performance.ranking import average_precision, roc_auc
+from cd4ml.metrics.statistics import intervals, mcnemar
+from cd4ml.metrics.statistics.multiplicity import holm
 from tests.reference.values import compute
 
 # --- proportions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cd4ml.metrics.unseen import expected_unseen, unseen_test
+from cd4ml.metrics.drift.unseen import expected_unseen, unseen_test
 
 
 def test_expected_unseen__good_turing() -> None:

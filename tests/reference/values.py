@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cd4ml.metrics.estimates import estimate
-from cd4ml.metrics.performance import METRICS, Sample
+from cd4ml.metrics.performance.estimates import estimate
+from cd4ml.metrics.performance.metric import METRICS, Sample
 
 
 def compute(name: str, sample: Sample) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4ml.data.digests import folder_sha256
+from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.registry import MissingModelError, alias_version, fetch, set_alias, version_exists
 from cd4ml.registry.client import addresses

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version, requirements
-from cd4ml.stages.context import Context
 from tests import registries
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

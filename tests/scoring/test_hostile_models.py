@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cd4ml.data.digests import file_sha256
+from cd4ml.digests import file_sha256
 from tests import models
 from tests.conftest import ROOT, Run, clean_environment, missing
 from tests.scoring import hostile

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cd4ml.data.digests import folder_sha256
+from cd4ml.digests import folder_sha256
 from cd4ml.image.dockerfile import CODE
 from tests import models
 from tests.conftest import ROOT, clean_environment

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-
 from loan_approval.data import FEATURES, SCORECARD, SENSITIVE, SENTINELS, TARGET, clean, raw, split
 
 

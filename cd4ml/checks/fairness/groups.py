@@ -1,0 +1,343 @@
+"""Comparisons of groups and limits -> checks. Pure.
+
+Three rules. `point` takes the ratio at its face, as the four-fifths rule does: chance alone brings equal groups below
+0.80 often. `strict` passes only what is shown to be at least the minimum. `evidence` fails only what is shown to be
+below it; what is below without being shown is too little data, which is no pass either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+from cd4ml.metrics.fairness.rates import Group
+from cd4ml.report import Check, Status, fixed
+
+if TYPE_CHECKING:
+    from cd4ml.metrics.fairness.disparity import Disparity
+
+LEVEL: Final = 0.05
+# One-sided level of a bound of the two-sided interval of 95 %.
+_BOUND: Final = 0.025
+
+
+class Decision(StrEnum):
+    """What a ratio must show to pass."""
+
+    POINT = "point"
+    STRICT = "strict"
+    EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the user allows.
+
+    Attributes:
+        minimum_ratio: lowest allowed ratio of a group's selection rate to the reference's, in (0, 1].
+        minimum_group_size: rows below which a group's rate decides nothing in its favour.
+        fixed_reference: whether the reference was fixed in advance; then it may not be selected too rarely either.
+        maximum_differences: largest allowed difference between the groups by check name, those that are set.
+        maximum_ratio_drop: how far a ratio may fall below production's; None does not gate on it.
+        maximum_calibration_gap: largest allowed distance of mean score and share of positives; None does not gate.
+    """
+
+    minimum_ratio: float
+    minimum_group_size: int
+    decision: Decision = Decision.POINT
+    fixed_reference: bool = False
+    maximum_differences: Mapping[str, float] = field(default_factory=dict)
+    maximum_ratio_drop: float | None = None
+    maximum_calibration_gap: float | None = None
+
+
+def exactly(limit: float) -> Fraction:
+    """Return the number that the user wrote: 0.8 is 4/5 here, not the nearest binary fraction."""
+    return Fraction(Decimal(repr(limit)))
+
+
+def fairness_checks(
+    feature: str, found: Sequence[Disparity], limits: Limits, production: Mapping[str, Fraction] | None = None
+) -> list[Check]:
+    """Decide on one sensitive feature: one check for each group.
+
+    The disparate impact ratio of a group is its selection rate over that of the reference group, by default the one
+    with the highest rate (Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D: the four-fifths rule).
+
+    Args:
+        found: the groups' comparisons with the reference.
+        production: production's ratio by group, where it is known.
+    """
+    if len(found) < 2:
+        return [_one_group(feature, found[0].group)]
+    if not any(one.group.selected for one in found):
+        return [_nobody_selected(feature, [one.group for one in found])]
+    if found[0].ratio is None:
+        return [_reference_not_selected(feature, found[0].reference)]
+    return [_disparate_impact(feature, one, limits, (production or {}).get(one.group.name)) for one in found]
+
+
+def _error(feature: str, reason: str, n: int, message: str, advice: str) -> Check:
+    """Return the check for a feature that cannot be judged."""
+    return Check(
+        id=f"disparate-impact:{feature}",
+        status=Status.ERROR,
+        reason=reason,
+        metric="disparate-impact-ratio",
+        n=n,
+        message=message,
+        advice=advice,
+    )
+
+
+def _one_group(feature: str, group: Group) -> Check:
+    """Return the check for a feature that tells nobody apart."""
+    return _error(
+        feature,
+        "one-group",
+        group.n,
+        f"All {group.n} rows have the same value of {feature} ({group.name}): there is nothing to compare.",
+        "Audit test data in which every group occurs, or take the feature off the list.",
+    )
+
+
+def _nobody_selected(feature: str, groups: Sequence[Group]) -> Check:
+    """Return the check for a model that selects nobody: every ratio is 0/0."""
+    return _error(
+        feature,
+        "no-positive-predictions",
+        sum(group.n for group in groups),
+        f"No group of {feature} gets a single positive decision, so no ratio is defined.",
+        "Check positive-label and the model's cut-off.",
+    )
+
+
+def _reference_not_selected(feature: str, reference: Group) -> Check:
+    """Return the check for a reference group that nobody is selected from: every ratio divides by 0."""
+    return _error(
+        feature,
+        "reference-not-selected",
+        reference.n,
+        f"The reference group {feature}={reference.name} gets no positive decision, so no ratio to it is defined.",
+        "Compare with another group, or leave the choice to `reference: best`.",
+    )
+
+
+def no_such_reference(feature: str, named: str, groups: Sequence[Group]) -> Check:
+    """Return the check for a reference group that does not occur."""
+    known = ", ".join(group.name for group in groups[:10])
+    return _error(
+        feature,
+        "no-reference-group",
+        sum(group.n for group in groups),
+        f"The reference group {feature}={named} does not occur; the groups are {known}.",
+        "Correct reference-groups, or use test data in which the group occurs.",
+    )
+
+
+def _disparate_impact(feature: str, one: Disparity, limits: Limits, production: Fraction | None) -> Check:
+    """Decide on one group against the reference."""
+    status, reason = _verdict(one, limits)
+    above = _is_above(one, limits)
+    return Check(
+        id=f"disparate-impact:{feature}={one.group.name}",
+        status=status,
+        reason=reason or None,
+        metric="disparate-impact-ratio",
+        value=float(one.ratio or 0),
+        interval=one.interval,
+        limit=float(1 / exactly(limits.minimum_ratio)) if above else limits.minimum_ratio,
+        baseline=None if production is None else float(production),
+        slice={feature: one.group.name},
+        n=one.group.n,
+        message=_message(feature, one, limits, production, reason),
+        advice=_advice(feature, one, limits, reason),
+    )
+
+
+def _is_below(one: Disparity, limits: Limits) -> bool:
+    """Whether the group's ratio is below the minimum."""
+    return one.ratio is not None and one.ratio < exactly(limits.minimum_ratio)
+
+
+def _is_above(one: Disparity, limits: Limits) -> bool:
+    """Whether the reference's ratio to the group is below the minimum."""
+    return one.ratio is not None and one.ratio * exactly(limits.minimum_ratio) > 1
+
+
+def _is_small(one: Disparity, limits: Limits) -> bool:
+    """Whether there are too few rows to pass."""
+    return min(one.group.n, one.reference.n) < limits.minimum_group_size
+
+
+def _is_shown_below(one: Disparity, limits: Limits) -> bool:
+    """Whether the rows show that the group is selected too rarely, or the reference against it."""
+    test = one.favoured if _is_above(one, limits) else one.against
+    return not one.is_reference and test is not None and test.p_value < LEVEL
+
+
+def _is_shown_fair(one: Disparity, limits: Limits) -> bool:
+    """Whether the rows show that the ratio is at least the minimum, in both directions if the reference is fixed."""
+    if one.interval is None:
+        return one.is_reference
+    low = one.interval.lower >= limits.minimum_ratio
+    return low and (not limits.fixed_reference or one.interval.upper <= 1 / limits.minimum_ratio)
+
+
+def _verdict(one: Disparity, limits: Limits) -> tuple[Status, str]:
+    """Return status and reason."""
+    below, above = _is_below(one, limits), _is_above(one, limits)
+    if above and one.group.n < limits.minimum_group_size and not _is_shown_below(one, limits):
+        # A handful of rows that fare better than the reference is no case against the model, and none for it.
+        return Status.INCONCLUSIVE, "group-too-small"
+    return decide(
+        limits.decision,
+        beyond="below-minimum-ratio" if below else "above-maximum-ratio" if above else "",
+        shown_beyond=_is_shown_below(one, limits),
+        small=_is_small(one, limits),
+        shown_within=_is_shown_fair(one, limits),
+    )
+
+
+def decide(
+    decision: Decision, *, beyond: str, shown_beyond: bool, small: bool, shown_within: bool
+) -> tuple[Status, str]:
+    """Return status and reason of a value.
+
+    Args:
+        beyond: the reason if the value lies beyond its limit, empty if it does not.
+        shown_beyond: whether the rows show that the true value lies beyond the limit.
+        small: whether there are too few rows to pass.
+        shown_within: whether the rows show that the true value keeps to the limit.
+    """
+    if beyond and decision is Decision.EVIDENCE and not shown_beyond:
+        return Status.INCONCLUSIVE, "not-shown"
+    if beyond:
+        return Status.FAILED, beyond
+    if small:
+        return Status.INCONCLUSIVE, "group-too-small"
+    if decision is Decision.STRICT and not shown_within:
+        return Status.INCONCLUSIVE, "not-shown"
+    return Status.PASSED, ""
+
+
+def _message(feature: str, one: Disparity, limits: Limits, production: Fraction | None, reason: str) -> str:
+    """Say what was found, how sure it is, and what production does."""
+    group, reference = one.group, one.reference
+    assert one.ratio is not None
+    parts = [
+        f"{feature}={group.name}: selected {_percent(group.selection_rate)} of {group.n}, against "
+        f"{_percent(reference.selection_rate)} of {reference.n} for {reference.name}; "
+        f"the ratio is {_decimals(one.ratio, limits)}."
+    ]
+    if one.is_reference:
+        parts.append("The other groups are compared with this one.")
+    elif one.interval is not None:
+        low, high = one.interval.lower, one.interval.upper
+        parts.append(
+            f"The true ratio lies between {fixed(low)} and {fixed(high)} (95 % confidence, {one.interval.method})."
+        )
+        parts.append(_evidence(one, limits))
+    if production is not None and not one.is_reference:
+        parts.append(f"Production's ratio is {_decimals(production, limits)}.")
+    if reason == "group-too-small":
+        small = _smaller(one)
+        parts.append(f"{small.name} has {small.n} rows, too few to decide.")
+    return " ".join(parts)
+
+
+def _evidence(one: Disparity, limits: Limits) -> str:
+    """Say whether more than chance is behind a ratio."""
+    if not (_is_below(one, limits) or _is_above(one, limits)):
+        shown = "shown" if _is_shown_fair(one, limits) else "not shown"
+        return f"Evidence that it keeps to {limits.minimum_ratio:g}: {shown}."
+    beyond = f"below {limits.minimum_ratio:g}"
+    if _is_above(one, limits):
+        beyond = f"above {float(1 / exactly(limits.minimum_ratio)):g}"
+    test = one.favoured if _is_above(one, limits) else one.against
+    if test is None:
+        return ""
+    family = f", Holm's correction for {one.tests} tests" if one.tests > 1 else ""
+    sure = f"(p = {test.p_value:.2g}{family})"
+    if _is_shown_below(one, limits):
+        other = "" if {test.against, test.group} == {one.group.name, one.reference.name} else f" against {test.against}"
+        return f"Evidence that it is {beyond}{other}: shown {sure}; chance does not explain it."
+    return f"Evidence that it is {beyond}: not shown {sure}; chance alone could explain it."
+
+
+def _advice(feature: str, one: Disparity, limits: Limits, reason: str) -> str | None:
+    """Say what to do next."""
+    if reason == "group-too-small":
+        return f"At least {limits.minimum_group_size} rows of {_smaller(one).name} are needed in the test data."
+    if reason == "not-shown":
+        return _rows(one, limits)
+    if not reason:
+        return None
+    poorer, richer = (one.group, one.reference) if _is_below(one, limits) else (one.reference, one.group)
+    more = _missing(poorer, richer, exactly(limits.minimum_ratio))
+    which = "this group" if poorer is one.group else poorer.name
+    return (
+        f"At the current rates {more} more positive decisions in {which} would reach {limits.minimum_ratio:g}. "
+        f"Look at features that stand in for {feature}, or mitigate in training."
+    )
+
+
+def _rows(one: Disparity, limits: Limits) -> str:
+    """Say how many rows would settle it."""
+    from cd4ml.metrics.statistics.ratio_interval import ratio_statistic, rows_needed
+
+    level = _BOUND if limits.decision is Decision.STRICT else LEVEL / max(1, one.tests)
+    statistic = one.statistic
+    if _is_above(one, limits) or (limits.fixed_reference and one.ratio is not None and one.ratio > 1):
+        first, second = (group.rates["selection_rate"].counts for group in (one.reference, one.group))
+        statistic = ratio_statistic(first, second, limits.minimum_ratio)
+    small, other = (one.group, one.reference) if one.group.n <= one.reference.n else (one.reference, one.group)
+    needed = rows_needed(small.n, statistic, level)
+    if needed is None:
+        return "The ratio lies at the limit itself: no number of rows settles that. Bring the rates closer together."
+    return (
+        f"About {needed:,} rows of {small.name} (there are {small.n:,}), and as many times more of {other.name}, would "
+        "settle it if the rates stay as they are."
+    )
+
+
+def _smaller(one: Disparity) -> Group:
+    """Return the group with fewer rows."""
+    return one.group if one.group.n <= one.reference.n else one.reference
+
+
+def _missing(group: Group, best: Group, limit: Fraction) -> int:
+    """Return how many more positive decisions would bring the group to the limit."""
+    return ceil(limit * best.selection_rate * group.total - group.selected)
+
+
+def _percent(rate: Fraction) -> str:
+    """Return a rate for people."""
+    return f"{float(rate):.1%}"
+
+
+def _decimals(ratio: Fraction, limits: Limits) -> str:
+    """Return a ratio for people, never rounded to a limit that it does not reach."""
+    return fixed(float(ratio), limits.minimum_ratio, 1 / limits.minimum_ratio if limits.minimum_ratio else 1.0)
+
+
+def describe(one: Disparity, limits: Limits) -> dict[str, Any]:
+    """Return a comparison's numbers for the report."""
+    beyond = _is_below(one, limits) or _is_above(one, limits)
+    test = one.favoured if _is_above(one, limits) else one.against
+    shown = _is_shown_below(one, limits) if beyond else _is_shown_fair(one, limits)
+    return {
+        "reference": one.reference.name,
+        "ratio": None if one.ratio is None else float(one.ratio),
+        "lower": one.interval.lower if one.interval else None,
+        "upper": one.interval.upper if one.interval else None,
+        "p_value": None if test is None or one.is_reference else test.p_value,
+        "question": "ratio-outside-limits" if beyond else "ratio-within-limits",
+        "evidence": "shown" if shown else "not shown",
+        "n": one.group.n,
+    }

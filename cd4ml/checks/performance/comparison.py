@@ -1,0 +1,242 @@
+"""How sure a comparison with production is -> a check. Pure.
+
+Three rules, one for each metric. `point` takes the difference at its face: of two equally good models it blocks one in
+two. `no-worse-than` passes only what is shown to lose less than a margin. `not-significantly-worse` blocks only what is
+shown to be worse. In none of them is a shown failure called too little data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from cd4ml.checks.performance import threshold
+from cd4ml.report import Check, Status
+
+if TYPE_CHECKING:
+    from cd4ml.metrics.performance.comparison import Comparison
+
+LEVEL: Final = 0.05
+
+
+class Decision(StrEnum):
+    """What the comparison with production must show."""
+
+    POINT = "point"
+    NO_WORSE_THAN = "no-worse-than"
+    NOT_SIGNIFICANTLY_WORSE = "not-significantly-worse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How one metric is decided.
+
+    Attributes:
+        tolerance: loss that is allowed (`point`, `no-worse-than`), in the metric's units.
+        share: loss that is allowed (`point`) as a share of production's value, in place of the tolerance.
+    """
+
+    decision: Decision
+    tolerance: float = 0.0
+    share: float | None = None
+
+    @property
+    def tests(self) -> bool:
+        """Whether the rule rests on a test or an interval."""
+        return self.decision is not Decision.POINT
+
+    def against(self, production: float) -> Rule:
+        """Return the rule with its tolerance in the metric's units, given production's value."""
+        return self if self.share is None else replace(self, tolerance=self.share * abs(production))
+
+    @property
+    def allowed(self) -> str:
+        """What loss is allowed, in words."""
+        of = "" if self.share is None else f", {self.share * 100:g} % of production's value,"
+        return f"a loss of {self.tolerance:g}{of} is allowed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Support:
+    """What the rows can carry.
+
+    Attributes:
+        smaller_class: rows of the rarer class of a binary task, else None.
+        minimum_rows, class_floor: rows below which nothing, or no test, is decided.
+    """
+
+    n: int
+    smaller_class: int | None
+    minimum_rows: int
+    class_floor: int
+
+    def lacking(self, rule: Rule | None = None) -> str:
+        """Say what the rows lack for a rule (None: for a fixed limit); empty if nothing."""
+        if self.n < self.minimum_rows:
+            return f"there are {self.n:,} rows, and at least {self.minimum_rows:,} are needed to decide"
+        if rule is not None and rule.tests and self._few_of_a_class():
+            return f"the rarer class has {self.smaller_class:,} rows, and a test needs {self.class_floor}"
+        return ""
+
+    def _few_of_a_class(self) -> bool:
+        """Whether a class has too few rows for a test."""
+        return self.smaller_class is not None and self.smaller_class < self.class_floor
+
+    def rows_needed(self, rule: Rule | None = None) -> int | None:
+        """Return the rows that would do, with classes as frequent as here; None if that cannot be said."""
+        needed = self.minimum_rows
+        if rule is not None and rule.tests and self.smaller_class is not None and self._few_of_a_class():
+            if self.smaller_class == 0:
+                return None
+            needed = max(needed, ceil(self.n * self.class_floor / self.smaller_class))
+        return needed
+
+
+def shown_worse(rule: Rule, comparison: Comparison, p_value: float) -> bool:
+    """Whether the rows show a failure: worse with 95 % confidence and, where a loss is allowed, by more than that."""
+    beyond = not threshold.at_most(-comparison.gain, rule.tolerance, comparison.candidate, comparison.production)
+    return p_value < LEVEL and (beyond or rule.decision is Decision.NOT_SIGNIFICANTLY_WORSE)
+
+
+def check(
+    rule: Rule,
+    comparison: Comparison,
+    support: Support,
+    *,
+    p_value: float | None = None,
+    tests: int = 1,
+    slice: Mapping[str, str] | None = None,
+) -> Check:
+    """Decide on one comparison.
+
+    Args:
+        p_value: adjusted for the family of tests that this one belongs to; its own if None.
+        tests: size of that family.
+        slice: values by column, if the rows are a slice.
+    """
+    rule = rule.against(comparison.production)
+    p = comparison.p_worse if p_value is None else p_value
+    lacking = support.lacking(rule) or _unsure(rule, comparison)
+    if lacking and not shown_worse(rule, comparison, p):
+        found = _too_few(rule, comparison, support, lacking)
+    elif rule.decision is Decision.POINT:
+        found = _point(rule, comparison)
+    elif rule.decision is Decision.NO_WORSE_THAN:
+        found = _no_worse_than(rule, comparison, p)
+    else:
+        found = _not_significantly_worse(rule, comparison, p, tests)
+    seen = comparison.detectable
+    sight = " What loss this test set could have seen cannot be said."
+    if seen is not None:
+        sight = f" This test set could have seen a loss of {seen:.2g} (in 4 of 5 cases)."
+    return replace(found, message=found.message + sight, slice=slice or None)
+
+
+def _unsure(rule: Rule, comparison: Comparison) -> str:
+    """Say that a rule that needs to know how sure the difference is cannot."""
+    return "" if comparison.certain or not rule.tests else "they tell nothing on how sure the difference is"
+
+
+def _check(
+    rule: Rule,
+    comparison: Comparison,
+    status: Status,
+    message: str,
+    reason: str | None = None,
+    advice: str | None = None,
+) -> Check:
+    """Return the check of a comparison."""
+    tested = rule.decision is Decision.NOT_SIGNIFICANTLY_WORSE
+    name = comparison.metric.name
+    found = threshold.changed(
+        name,
+        comparison.candidate,
+        comparison.production,
+        rule.tolerance,
+        greater_is_better=comparison.metric.greater_is_better,
+    )
+    return Check(
+        id=f"regression:{name}",
+        status=status,
+        reason=reason,
+        metric=name,
+        value=comparison.candidate,
+        interval=comparison.interval if comparison.certain else None,
+        baseline=comparison.production,
+        limit="not significantly worse" if tested else rule.tolerance,
+        n=comparison.n,
+        message=f"{found}, on the same {comparison.n:,} rows; {message}.{_sure(comparison)}",
+        advice=advice,
+    )
+
+
+def _sure(comparison: Comparison) -> str:
+    """Say how sure the difference is."""
+    if not comparison.certain:
+        return ""
+    low, high, method = comparison.interval.lower, comparison.interval.upper, comparison.interval.method
+    return f" The difference lies above {low:.4f} and below {high:.4f}, each with 95 % confidence ({method})."
+
+
+_FIND_ROWS: Final = "Find the rows that the candidate gets wrong and production does not."
+
+
+def _point(rule: Rule, comparison: Comparison) -> Check:
+    """Take the difference at its face."""
+    passed = threshold.at_most(-comparison.gain, rule.tolerance, comparison.candidate, comparison.production)
+    if passed:
+        return _check(rule, comparison, Status.PASSED, rule.allowed)
+    return _check(rule, comparison, Status.FAILED, rule.allowed, "regression", _FIND_ROWS)
+
+
+def _no_worse_than(rule: Rule, comparison: Comparison, p: float) -> Check:
+    """Pass what is shown to lose less than the margin."""
+    margin = rule.allowed
+    largest = max(0.0, -comparison.least_gain)
+    if comparison.least_gain > -rule.tolerance:
+        message = f"{margin}, and with 95 % confidence the true loss is at most {largest:.2g}"
+        return _check(rule, comparison, Status.PASSED, message)
+    if shown_worse(rule, comparison, p):
+        return _check(
+            rule,
+            comparison,
+            Status.FAILED,
+            f"{margin}, and chance does not explain that it is worse (p = {p:.2g})",
+            "regression",
+            _FIND_ROWS,
+        )
+    message = f"{margin}, but the true loss may be {largest:.2g}: too few rows to tell"
+    return _check(rule, comparison, Status.INCONCLUSIVE, message, "too-few-rows", _more(comparison, rule.tolerance))
+
+
+def _more(comparison: Comparison, margin: float) -> str:
+    """Say how many rows would settle it."""
+    needed = comparison.rows_needed(margin)
+    if needed is None:
+        return "The loss lies at the margin itself: no number of rows settles that. Improve the model or allow more."
+    return f"About {needed:,} rows would settle it if the difference stays as it is; there are {comparison.n:,}."
+
+
+def _not_significantly_worse(rule: Rule, comparison: Comparison, p: float, tests: int) -> Check:
+    """Block what is shown to be worse."""
+    family = f" after Holm's correction for {tests} tests" if tests > 1 else ""
+    if p < LEVEL:
+        message = f"significantly worse: chance does not explain the loss (p = {p:.2g}{family})"
+        return _check(rule, comparison, Status.FAILED, message, "significantly-worse", _FIND_ROWS)
+    return _check(rule, comparison, Status.PASSED, f"not significantly worse (p = {p:.2g}{family})")
+
+
+def _too_few(rule: Rule, comparison: Comparison, support: Support, lacking: str) -> Check:
+    """Decide nothing on too few rows."""
+    return _check(rule, comparison, Status.INCONCLUSIVE, lacking, "too-few-rows", rows_advice(support, rule))
+
+
+def rows_advice(support: Support, rule: Rule | None = None) -> str:
+    """Say how many rows are needed."""
+    needed = support.rows_needed(rule)
+    if needed is None:
+        return f"Add rows of the class that has none, until there are {support.class_floor}."
+    return f"About {needed:,} rows are needed, with classes as frequent as here; there are {support.n:,}."

@@ -1,0 +1,1 @@
+"""What `cd4ml <command>` runs."""

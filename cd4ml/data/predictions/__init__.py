@@ -1,0 +1,1 @@
+"""The predictions table: labels, decisions, scores and groups."""

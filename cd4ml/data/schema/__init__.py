@@ -1,0 +1,1 @@
+"""pandera schemas: loaded, proposed, and held against tables."""

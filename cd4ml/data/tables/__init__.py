@@ -1,0 +1,1 @@
+"""Tables, however they are stored: CSV, Parquet, Arrow, Delta, behind DVC pointers and at addresses."""

@@ -1,0 +1,1 @@
+"""CSV: its text, its types, and files of it."""

@@ -1,0 +1,55 @@
+"""Tables at addresses, and temporary folders to fetch them into."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.user_code import UserCodeError, user_code
+
+
+class Folder:
+    """A temporary folder that lives as long as this object."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="cd4ml-"))
+        self._end = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+def public(address: str) -> str:
+    """Return an address without user, password and query, which may be signed."""
+    parts = _split(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address; one that has none is quoted by its scheme alone, for the rest may be signed."""
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise OptionsError(f"{address.partition('://')[0]}://…: no valid address: {error}") from error
+
+
+def fetch(address: str, folder: Path) -> Path:
+    """Copy what is at an address (`s3://`, `gs://`, `https://` … as fsspec knows them) into a folder, whole.
+
+    Raises:
+        UnavailableError: it cannot be fetched.
+    """
+    target = folder / (_split(address).path.rstrip("/").rpartition("/")[2] or "table")
+    try:
+        with user_code():  # every file system has exceptions of its own
+            import fsspec
+
+            with fsspec.open(address, "rb") as remote, target.open("wb") as local:
+                shutil.copyfileobj(remote, local, 1 << 20)
+    except UserCodeError as error:
+        advice = "See whether the address is right and the step has access to it."
+        if isinstance(error.__cause__, ImportError):
+            advice = "Install requirements/tables.txt; in a workflow set the variable CD4ML_REQUIREMENTS: tables."
+        raise UnavailableError(f"{public(address)}: cannot be fetched: {error.raised.where}.", advice=advice) from error
+    return target

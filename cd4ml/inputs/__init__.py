@@ -1,0 +1,1 @@
+"""What a caller can set: declared once, read from arguments, environment and `cd4ml.yaml`."""

@@ -1,0 +1,87 @@
+"""Reading `cd4ml.yaml`: a section for each stage, and `defaults` for options that several stages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.inputs.options import Option
+from cd4ml.reading import text_file, yaml_document
+from cd4ml.wording import nearest
+
+DEFAULTS: Final = "defaults"
+_LARGEST: Final = 1_000_000  # bytes; a configuration is written by hand
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A configuration file that has been read and whose keys are all known."""
+
+    path: str
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def values(self, stage: str) -> Mapping[str, Any]:
+        """Return what the file sets for a stage: its section, and over nothing else, `defaults`."""
+        return {**self.sections.get(DEFAULTS, {}), **self.sections.get(stage, {})}
+
+    def configures(self, stage: str) -> bool:
+        """Whether the file has a section for the stage."""
+        return stage in self.sections
+
+
+def read(path: Path, options: Mapping[str, tuple[Option, ...]]) -> Config:
+    """Read the file and refuse what no stage knows.
+
+    Args:
+        path: the file, relative to the working directory.
+        options: the options of every stage by stage name.
+
+    Raises:
+        OptionsError: it is no YAML, too large, uses aliases, or has unknown keys; all problems at once.
+    """
+    document = _load(path)
+    problems = list(_unknown(document, path, options))
+    if problems:
+        raise OptionsError(problems)
+    sections = {name: dict(section or {}) for name, section in document.items()}
+    return Config(path=str(path), sections=sections)
+
+
+def _load(path: Path) -> Any:
+    """Parse the file as YAML 1.2 (`on` and `no` are texts there)."""
+    try:
+        text = text_file(path, most=_LARGEST)
+    except FileNotFoundError as error:
+        advice = "Write it (the README shows one), or name another with the option config."
+        raise OptionsError(f"{path}: no such file", advice=advice) from error
+    document = yaml_document(text, path, aliases=False, lines=True)
+    if document is None:
+        return {}
+    if not isinstance(document, Mapping):
+        raise OptionsError(f"{path}: expected a mapping with a section for each stage")
+    return document
+
+
+def _unknown(document: Any, path: Path, options: Mapping[str, tuple[Option, ...]]) -> list[str]:
+    """Return one problem for each key that no stage knows."""
+    problems = []
+    in_config = {stage: {option.name for option in declared if option.in_config} for stage, declared in options.items()}
+    in_config[DEFAULTS] = set().union(*in_config.values())
+    for name, section in document.items():
+        line = document.lc.key(name)[0] + 1
+        if name not in in_config:
+            problems.append(f"{path}:{line}: unknown section `{name}`{nearest(str(name), in_config)}")
+        elif section is not None and not isinstance(section, Mapping):
+            problems.append(f"{path}:{line}: section `{name}` must be a mapping of options")
+        elif section is not None:
+            for key, value in section.items():
+                key_line = document[name].lc.key(key)[0] + 1
+                if value is None:  # a limit that was left empty would otherwise be no limit, in silence
+                    problems.append(f"{path}:{key_line}: `{key}` in `{name}` has no value: give it one or remove it")
+                if key not in in_config[name]:
+                    known = nearest(str(key), in_config[name])
+                    problems.append(f"{path}:{key_line}: unknown option `{key}` in `{name}`{known}")
+    return problems

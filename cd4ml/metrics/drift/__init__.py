@@ -1,0 +1,1 @@
+"""How far data and performance have moved. Pure."""

@@ -1,0 +1,1 @@
+"""How a model treats groups: rates, ratios, differences, errors. Pure."""

@@ -1,0 +1,1 @@
+"""How well a model predicts: metrics, their intervals, comparisons, slices. Pure."""

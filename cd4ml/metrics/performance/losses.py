@@ -1,0 +1,103 @@
+"""Metrics that are means of a loss of each row, or simple functions of such means, with their influences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cd4ml.metrics.performance.metric import Sample, UndefinedMetricError
+from cd4ml.metrics.performance.ranking import Estimate, weights
+
+Floats = npt.NDArray[np.float64]
+
+
+def _log_loss(sample: Sample) -> Floats:
+    """Return minus the logarithm of the probability of what happened; 0 is taken as the smallest step above it."""
+    score = np.asarray(sample.y_score)
+    step = np.finfo(score.dtype if score.dtype.kind == "f" else np.float64).eps
+    clipped = np.clip(score.astype(float), step, 1 - step)
+    return np.asarray(-np.log(np.where(sample.y_true == 1, clipped, 1 - clipped)))
+
+
+def _brier(sample: Sample) -> Floats:
+    """Return the squared distance of the probability from what happened."""
+    return np.asarray(np.square(np.asarray(sample.y_score, dtype=float) - np.asarray(sample.y_true == 1)))
+
+
+def errors(sample: Sample) -> Floats:
+    """Return y_true - y_pred."""
+    return np.asarray(np.asarray(sample.y_true, dtype=float) - np.asarray(sample.y_pred, dtype=float))
+
+
+def _absolute(sample: Sample) -> Floats:
+    """Return the absolute error."""
+    return np.asarray(np.abs(errors(sample)))
+
+
+def _percentage(sample: Sample) -> Floats:
+    """Return the absolute error as a share of the true value."""
+    if (sample.y_true == 0).any():
+        raise UndefinedMetricError("some true values are 0, where a percentage error is infinite")
+    return np.asarray(np.abs(errors(sample)) / np.abs(np.asarray(sample.y_true, dtype=float)))
+
+
+def _pinball(sample: Sample) -> Floats:
+    """Return the loss that the quantile minimises (Koenker & Bassett 1978, Econometrica 46:33)."""
+    error = errors(sample)
+    return np.asarray(np.maximum(sample.quantile * error, (sample.quantile - 1) * error))
+
+
+MEANS: Final[Mapping[str, Callable[[Sample], Floats]]] = {
+    "log-loss": _log_loss,
+    "brier": _brier,
+    "mae": _absolute,
+    "mape": _percentage,
+    "quantile-loss": _pinball,
+}
+
+
+def mean(loss: Floats, sample: Sample) -> Estimate:
+    """Return the (weighted) mean of a loss of each row.
+
+    Source:
+        The standard error of a mean; with weights, of the ratio of two sums (Cochran 1977, Sampling Techniques, 6.4).
+    """
+    weight, n = weights(sample), len(loss)
+    value = float(loss.mean() if weight is None else loss @ weight / weight.sum())
+    influence = (loss - value) / n if weight is None else (loss - value) * weight / weight.sum()
+    unbiased = np.sqrt(n / (n - 1)) if n > 1 else np.nan
+    return Estimate(value=value, influence=influence * unbiased, degrees=n - 1)
+
+
+def mean_loss(name: str, sample: Sample) -> Estimate:
+    """Return a metric that is the mean of a loss of each row."""
+    return mean(MEANS[name](sample), sample)
+
+
+def root_mean_squared_error(sample: Sample) -> Estimate:
+    """Return the root of the mean squared error; its influence is that of the mean, over twice the root."""
+    squared = mean(np.square(errors(sample)), sample)
+    value = float(np.sqrt(squared.value))
+    assert squared.influence is not None
+    influence = squared.influence / (2 * value) if value > 0 else np.zeros_like(squared.influence)
+    return Estimate(value=value, influence=influence, degrees=squared.degrees)
+
+
+def r_squared(sample: Sample) -> Estimate:
+    """Return the share of the variance explained, a ratio of two means.
+
+    Raises:
+        UndefinedMetricError: the true values are all equal.
+    """
+    y_true, weight = np.asarray(sample.y_true, dtype=float), weights(sample)
+    if (y_true == y_true[0]).all():
+        raise UndefinedMetricError("the true values are all equal")
+    squared, spread = np.square(errors(sample)), np.square(y_true - np.average(y_true, weights=weight))
+    above, below = mean(squared, sample), mean(spread, sample)
+    assert above.influence is not None and below.influence is not None
+    ratio = above.value / below.value
+    influence = (ratio * below.influence - above.influence) / below.value
+    return Estimate(value=1 - ratio, influence=influence, degrees=above.degrees)

@@ -1,0 +1,383 @@
+"""The slices that a model gets wrong most often: every value of every column, and combinations of them, are tested.
+
+Each slice is tested against all other rows, and the tests share a false discovery rate. Rows enter only through the
+cells of all columns together: every combination of columns is a sum over cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import prod
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from cd4ml.errors import OptionsError
+from cd4ml.metrics.performance.losses import errors
+from cd4ml.metrics.performance.metric import Sample
+from cd4ml.metrics.performance.ranking import weights
+from cd4ml.metrics.performance.slices import coded, text_edges
+from cd4ml.metrics.statistics import intervals, means
+from cd4ml.metrics.statistics.multiplicity import benjamini_hochberg
+from cd4ml.report import Interval
+from cd4ml.wording import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+CONFIDENCE: Final = 0.95
+LEVEL: Final = 0.05
+# A column with more values holds names rather than groups.
+MOST_VALUES: Final = 50
+MOST_SLICES: Final = 200_000
+BINS: Final = 5
+# Cells that are counted in a table; of more, those that occur are sorted out.
+_MOST_CELLS: Final = 5_000_000
+_LARGEST_CODE: Final = 2**62
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What is searched.
+
+    Attributes:
+        codes: by column each row's index into the names of its parts, shape (n,).
+        names: by column the names of its parts.
+        skipped: by column why it is not searched.
+    """
+
+    codes: Mapping[str, npt.NDArray[np.int16]]
+    names: Mapping[str, Sequence[str]]
+    skipped: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A slice that is shown to be worse than the other rows.
+
+    Attributes:
+        slice: the rows' values by column.
+        n: number of its rows.
+        value, elsewhere: mean loss of its rows, and of all others.
+        production: production's mean loss on its rows, None without production.
+        p_value: adjusted for all slices tested.
+        interval: of value minus elsewhere, two-sided 95 %, for this slice alone.
+    """
+
+    slice: Mapping[str, str]
+    n: int
+    value: float
+    elsewhere: float
+    production: float | None
+    p_value: float
+    interval: Interval | None
+
+    @property
+    def difference(self) -> float:
+        """How much greater the loss is than that of the other rows."""
+        return self.value - self.elsewhere
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What was searched and found.
+
+    Attributes:
+        metric: the loss: `error-rate` (share of wrong decisions) or `mae`.
+        n: all rows.
+        tested: slices with enough rows, inside and outside.
+        too_small: further slices that occur, with fewer.
+        found: the slices that are shown to be worse, worst first; of slices that lie inside one another only those that
+            are worse than what they lie in.
+    """
+
+    metric: str
+    n: int
+    depth: int
+    minimum_rows: int
+    columns: Columns
+    tested: int
+    too_small: int
+    found: Sequence[Found]
+
+
+def searchable(frame: pd.DataFrame, names: Sequence[str], bins: Mapping[str, str], *, strict: bool) -> Columns:
+    """Cut the columns into parts: numbers with many values by quintiles, unless bins says where.
+
+    Args:
+        bins: edges by column, as for declared slices.
+        strict: whether a column that cannot be searched is an error, and not just skipped.
+
+    Raises:
+        OptionsError: no column can be searched, or one of `strict` ones; edges of a column that there is not.
+    """
+    unknown = [f"slice-bins: no column `{name}`{nearest(name, names)}" for name in bins if name not in frame.columns]
+    if unknown:
+        raise OptionsError(unknown)
+    codes: dict[str, npt.NDArray[np.int16]] = {}
+    parts: dict[str, Sequence[str]] = {}
+    skipped: dict[str, str] = {}
+    for name in names:
+        problem = "" if name in bins else _unsearchable(frame[name])
+        if not problem:
+            try:
+                edges = bins.get(name) or text_edges(frame[name], BINS)
+                found, parts[name] = coded(frame[name], name, edges)
+                codes[name] = found.astype(np.int16)
+            except OptionsError as error:
+                if name in bins:
+                    raise
+                problem = error.message
+        if problem:
+            skipped[name] = problem
+    if skipped and (strict or not codes):
+        problems = [f"slice-search: `{name}` cannot be searched: {problem}" for name, problem in skipped.items()]
+        raise OptionsError(problems, advice="Name other columns, or cut the values into fewer categories.")
+    if not codes:
+        raise OptionsError("slice-search: the table has no column to search but the standard ones")
+    return Columns(codes=codes, names=parts, skipped=skipped)
+
+
+def _unsearchable(values: pd.Series[Any]) -> str:
+    """Say why a column cannot be searched; empty if it can."""
+    import pandas as pd
+
+    kind = values.dtype
+    if pd.api.types.is_datetime64_any_dtype(kind) or pd.api.types.is_timedelta64_dtype(kind):
+        return "it holds times"
+    try:
+        distinct = int(values.nunique())
+    except TypeError:
+        return "its values are no plain numbers or texts"
+    if distinct == 0 or (distinct == 1 and not values.isna().any()):
+        return "it has one value"
+    if not pd.api.types.is_numeric_dtype(kind) and distinct > MOST_VALUES:
+        return f"it has {distinct:,} different values"
+    return ""
+
+
+def search(
+    columns: Columns, candidate: Sample, production: Sample | None, *, numeric: bool, depth: int, minimum_rows: int
+) -> Search:
+    """Test every slice of one column, and of combinations of up to `depth` columns, against the other rows.
+
+    Args:
+        numeric: whether the loss is the absolute error, and not a wrong decision.
+        depth: at most 3.
+        minimum_rows: rows that a slice, and the others, must have to be tested.
+
+    Raises:
+        OptionsError: there are more slices than can be tested.
+
+    Source:
+        Slices as conjunctions of values with a test against the rest: Chung et al. (2019), Slice Finder, ICDE 1550. The
+        test is Fisher's exact one for wrong decisions, Welch's for errors and with weights; the false discovery rate
+        Benjamini & Hochberg (1995).
+    """
+    cells = _cells(columns, candidate, production, numeric=numeric)
+    tests = _tests(cells, columns, depth)
+    inside, outside = tests.sums["n"], cells.total["n"] - tests.sums["n"]
+    enough = (inside >= minimum_rows) & (outside >= minimum_rows)
+    tests = tests.rows(enough)
+    adjusted = np.array(benjamini_hochberg(_p_values(tests.sums, cells).tolist()))
+    shown = np.flatnonzero(adjusted < LEVEL)
+    found = [_found(tests, index, float(adjusted[index]), cells, columns) for index in shown.tolist()]
+    return Search(
+        metric="mae" if numeric else "error-rate",
+        n=len(candidate.y_true),
+        depth=depth,
+        minimum_rows=minimum_rows,
+        columns=columns,
+        tested=int(enough.sum()),
+        too_small=int((~enough & (outside > 0)).sum()),
+        found=_most_general(found),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """The combinations of all columns' values that occur.
+
+    Attributes:
+        codes: by column, shape (m,).
+        sums: by name, shape (m,): rows `n`, and of weights and losses what `means.Sums` holds.
+        exact: whether sums of losses are counts of rows.
+    """
+
+    codes: Mapping[str, npt.NDArray[np.int16]]
+    sums: Mapping[str, Floats]
+    exact: bool
+
+    @property
+    def total(self) -> dict[str, float]:
+        """The sums over all rows."""
+        return {name: float(values.sum()) for name, values in self.sums.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tests:
+    """Slices: `which` is the index of their combination of columns, `code` that of the values."""
+
+    combinations: Sequence[Sequence[str]]
+    which: npt.NDArray[np.int64]
+    code: npt.NDArray[np.int64]
+    sums: Mapping[str, Floats]
+
+    def rows(self, chosen: npt.NDArray[np.bool_]) -> _Tests:
+        """Return some of the slices."""
+        sums = {name: values[chosen] for name, values in self.sums.items()}
+        return _Tests(combinations=self.combinations, which=self.which[chosen], code=self.code[chosen], sums=sums)
+
+
+def _cells(columns: Columns, candidate: Sample, production: Sample | None, *, numeric: bool) -> _Cells:
+    """Sum up rows, weights and losses by the cells of all columns together."""
+    place, size, rows = _places(columns)
+    loss, weight = _loss(candidate, numeric=numeric), weights(candidate)
+    exact = not numeric and weight is None
+
+    def summed(values: npt.NDArray[Any] | None) -> Floats:
+        return np.bincount(place, values, minlength=size).astype(float)
+
+    sums = {"n": summed(None), "value": summed(loss if weight is None else loss * weight)}
+    if not exact:
+        squares = np.ones(len(place)) if weight is None else weight * weight
+        sums |= {"weight": sums["n"] if weight is None else summed(weight), "squares": summed(squares)}
+        sums |= {"square_value": summed(squares * loss), "square_value_square": summed(squares * loss * loss)}
+    if production is not None:
+        other = _loss(production, numeric=numeric)
+        sums["production"] = summed(other if weight is None else other * weight)
+    return _Cells(codes={name: codes[rows] for name, codes in columns.codes.items()}, sums=sums, exact=exact)
+
+
+def _places(columns: Columns) -> tuple[npt.NDArray[np.int64], int, npt.NDArray[np.int64]]:
+    """Return each row's cell, the number of cells, and a row of each."""
+    n = len(next(iter(columns.codes.values())))
+    place, size = np.zeros(n, dtype=np.int64), 1
+    for name, codes in columns.codes.items():
+        parts = len(columns.names[name])
+        if size * parts > _LARGEST_CODE:
+            place, size = _occurring(place)
+        place *= parts
+        place += codes
+        size *= parts
+    if size > _MOST_CELLS or size > 4 * n:
+        place, size = _occurring(place)
+    rows = np.full(size, -1)
+    rows[place] = np.arange(n)
+    # Cells without a row count nothing, whatever their codes.
+    return place, size, rows
+
+
+def _occurring(place: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int]:
+    """Number the cells that occur."""
+    found, place = np.unique(place, return_inverse=True)
+    return place.astype(np.int64), len(found)
+
+
+def _loss(sample: Sample, *, numeric: bool) -> npt.NDArray[Any]:
+    """Return the loss of each row."""
+    return np.abs(errors(sample)) if numeric else np.asarray(sample.y_true != sample.y_pred)
+
+
+def _tests(cells: _Cells, columns: Columns, depth: int) -> _Tests:
+    """Sum up the cells of every slice that occurs."""
+    combined = [part for size in range(1, depth + 1) for part in combinations(columns.codes, size)]
+    which, code, parts, number = [], [], [], 0
+    for index, names in enumerate(combined):
+        flat: npt.NDArray[np.int64] = np.zeros(len(cells.sums["n"]), dtype=np.int64)
+        for name in names:
+            flat = flat * len(columns.names[name]) + cells.codes[name]
+        size = prod(len(columns.names[name]) for name in names)
+        sums = {name: np.bincount(flat, values, minlength=size) for name, values in cells.sums.items()}
+        occurs = np.flatnonzero(sums["n"])
+        number += len(occurs)
+        if number > MOST_SLICES:
+            raise OptionsError(
+                f"slice-search: there are more than {MOST_SLICES:,} slices to test",
+                advice="Search fewer columns, or set slice-search-depth to less.",
+            )
+        which.append(np.full(len(occurs), index))
+        code.append(occurs)
+        parts.append({name: values[occurs] for name, values in sums.items()})
+    together = {name: np.concatenate([part[name] for part in parts]) for name in cells.sums}
+    return _Tests(combinations=combined, which=np.concatenate(which), code=np.concatenate(code), sums=together)
+
+
+def _p_values(sums: Mapping[str, Floats], cells: _Cells) -> Floats:
+    """Return one-sided p-values of the hypothesis that the slices' losses are no greater than those of other rows."""
+    total = cells.total
+    if cells.exact:
+        from scipy import stats
+
+        return np.asarray(stats.hypergeom.sf(sums["value"] - 1, total["n"], total["value"], sums["n"]))
+    mean, error = _means(sums)
+    other, other_error = _means({name: total[name] - values for name, values in sums.items()})
+    spread = error + other_error
+    degrees = np.square(spread) / (
+        np.square(error) / (sums["n"] - 1) + np.square(other_error) / (total["n"] - sums["n"] - 1)
+    )
+    # Without a spread the rows tell nothing.
+    known = spread > 1e-12 * np.square(mean + other)
+    below = special.stdtr(degrees, np.divide(other - mean, np.sqrt(spread), where=known, out=np.zeros_like(mean)))
+    return np.where(known, below, 1.0)
+
+
+def _means(sums: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    """Return the weighted means and their variances, as `means.mean` does for one."""
+    mean, n = sums["value"] / sums["weight"], sums["n"]
+    spread = sums["square_value_square"] - 2 * mean * sums["square_value"] + np.square(mean) * sums["squares"]
+    return mean, np.maximum(spread, 0.0) * n / (n - 1) / np.square(sums["weight"])
+
+
+def _found(tests: _Tests, index: int, p_value: float, cells: _Cells, columns: Columns) -> Found:
+    """Return a slice with its loss and that of the other rows."""
+    inside = {name: float(values[index]) for name, values in tests.sums.items()}
+    outside = {name: total - inside[name] for name, total in cells.total.items()}
+    below = "n" if cells.exact else "weight"
+    return Found(
+        slice=_values(tests.combinations[tests.which[index]], int(tests.code[index]), columns),
+        n=int(inside["n"]),
+        value=inside["value"] / inside[below],
+        elsewhere=outside["value"] / outside[below],
+        production=inside["production"] / inside[below] if "production" in inside else None,
+        p_value=p_value,
+        interval=_interval(inside, outside, exact=cells.exact),
+    )
+
+
+def _values(names: Sequence[str], code: int, columns: Columns) -> dict[str, str]:
+    """Return the values that a combined code stands for."""
+    values: dict[str, str] = {}
+    for name in reversed(names):
+        code, own = divmod(code, len(columns.names[name]))
+        values[name] = columns.names[name][own]
+    return {name: values[name] for name in names}
+
+
+def _interval(inside: Mapping[str, float], outside: Mapping[str, float], *, exact: bool) -> Interval | None:
+    """Return the interval of the difference of the losses."""
+    if exact:
+        pairs = [(part["value"], part["n"]) for part in (inside, outside)]
+        bounds = intervals.newcombe(pairs[0], pairs[1], CONFIDENCE)
+        return Interval(lower=bounds.lower, upper=bounds.upper, confidence=CONFIDENCE, method="Newcombe")
+    names = ("weight", "squares", "value", "square_value", "square_value_square")
+    sums = [means.Sums(n=int(part["n"]), **{name: part[name] for name in names}) for part in (inside, outside)]
+    return means.difference(means.mean(sums[0]), means.mean(sums[1]))
+
+
+def _most_general(found: Sequence[Found]) -> list[Found]:
+    """Leave out slices that are no worse than one they lie in, and put the worst first.
+
+    What a limit on the difference blocks is never left out: the slice that stays is larger and at least as bad, so its
+    difference to the other rows is at least as large.
+    """
+    kept: list[Found] = []
+    for one in sorted(found, key=lambda part: (len(part.slice), -part.value)):
+        if not any(wide.slice.items() <= one.slice.items() and wide.value >= one.value for wide in kept):
+            kept.append(one)
+    return sorted(kept, key=lambda part: part.interval.lower if part.interval else part.difference, reverse=True)

@@ -1,0 +1,262 @@
+"""What audit-fairness can be told, and what of it would decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cd4ml.checks.fairness.groups import Decision
+from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.errors import OptionsError
+from cd4ml.inputs.options import OTHERS, Limit, option
+from cd4ml.metrics.fairness.rates import Reference
+from cd4ml.wording import nearest
+
+OUTPUTS: Final[dict[str, str]] = {
+    "disparate-impact-ratio": "The lowest disparate impact ratio that decides, of any group; a group that is selected "
+    "more often than the reference counts with the inverse.",
+    "reported-ratio": "The lowest ratio of any combination of features that is reported and decides nothing; empty if "
+    "every combination decides, or none is looked at.",
+}
+
+# Differences that a limit may be set on: the names of their checks.
+BINARY_LIMITS: Final = (
+    "demographic-parity-difference",
+    "equalized-odds-difference",
+    "equal-opportunity-difference",
+    "false-positive-rate-difference",
+    "false-negative-rate-difference",
+    "precision-difference",
+)
+REGRESSION_LIMITS: Final = ("mean-error-difference", "absolute-error-difference")
+_MAXIMA: Final = (*BINARY_LIMITS, "calibration-gap", "ratio-drop", *REGRESSION_LIMITS)
+
+
+class Task(StrEnum):
+    """What the model predicts."""
+
+    BINARY = "binary"
+    REGRESSION = "regression"
+
+
+class Intersections(StrEnum):
+    """What is done with combinations of sensitive features."""
+
+    OFF = "off"
+    REPORT = "report"
+    GATE = "gate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TableOptions):
+    """Options of audit-fairness."""
+
+    predictions: str = option(
+        "Predictions table (Parquet or CSV) with y_pred, the sensitive features and, for limits on errors, y_true.",
+        required=True,
+        example="predictions.parquet",
+    )
+    sensitive_features: tuple[str, ...] = option(
+        "Columns of the predictions table to audit, one by one.", required=True, example="sex, race"
+    )
+    positive_label: str | None = option(
+        "The favourable decision. Not needed where decisions are 0 and 1 or False and True: 1 and True are favourable.",
+        example="approved",
+        of_data=True,
+    )
+    task: Task = option(
+        "What the model predicts: a decision (`binary`), or a quantity whose errors are compared (`regression`).",
+        default=Task.BINARY,
+    )
+    minimum_ratio: Limit = option(
+        "Lowest allowed ratio of a group's selection rate to the reference group's (disparate impact): a number for "
+        "all features, and `feature=number` for single ones. In YAML `*` stands for the others, which else keep 0.8.",
+        default=Limit(others=0.8),
+        example="0.8, age=0.6",
+    )
+    decision: Decision = option(
+        "What decides: `point` takes a value at its face, `strict` passes only what is shown to keep to its limit, "
+        "`evidence` fails only what is shown to break it.",
+        default=Decision.POINT,
+    )
+    reference: Reference = option(
+        "The group that the others are compared with: that of the `best` selection rate among groups of the minimum "
+        "size, or the `largest`.",
+        default=Reference.BEST,
+    )
+    reference_groups: Mapping[str, str] = option(
+        "Groups named in advance that the others are compared with, by feature.", example="sex=male", of_data=True
+    )
+    bins: Mapping[str, str] = option(
+        "Edges that cut a numeric feature into groups; each edge starts a group.", example="age=25:40:62"
+    )
+    intersections: Intersections = option(
+        "Combinations of two sensitive features: `off`, `report` or `gate`.", default=Intersections.REPORT
+    )
+    minimum_group_size: int = option("Rows below which a group's ratio cannot pass, only block.", default=30)
+    exclude_groups: tuple[str, ...] = option(
+        "Groups left out of the comparison, as feature=group; each is named in the report with its size.",
+        example="sex=(missing)",
+    )
+    maximum_excluded: float = option("Largest share of rows that exclude-groups may leave out.", default=0.05)
+    maximum_demographic_parity_difference: Limit | None = option(
+        "Largest allowed difference between the groups' selection rates; unset, it is reported only. This and the "
+        "limits below may be set per feature, as `minimum-ratio`.",
+        example="0.1, age=0.3",
+    )
+    maximum_equalized_odds_difference: Limit | None = option(
+        "Largest allowed difference between the groups' true or false positive rates; unset, it is reported only."
+    )
+    maximum_equal_opportunity_difference: Limit | None = option(
+        "Largest allowed difference between the groups' true positive rates."
+    )
+    maximum_false_positive_rate_difference: Limit | None = option(
+        "Largest allowed difference between the groups' false positive rates."
+    )
+    maximum_false_negative_rate_difference: Limit | None = option(
+        "Largest allowed difference between the groups' false negative rates."
+    )
+    maximum_precision_difference: Limit | None = option("Largest allowed difference between the groups' precisions.")
+    maximum_calibration_gap: Limit | None = option(
+        "How far a group's mean y_score may lie from its share of positive labels."
+    )
+    maximum_ratio_drop: Limit | None = option(
+        "How far a group's ratio may fall below production's on the same rows; needs production_y_pred."
+    )
+    maximum_mean_error_difference: Limit | None = option(
+        "Regression: how far the groups' mean errors (predicted minus true) may lie apart, in the target's units."
+    )
+    maximum_absolute_error_difference: Limit | None = option(
+        "Regression: how far the groups' mean absolute errors may lie apart, in the target's units."
+    )
+    columns: Mapping[str, str] = option(
+        "Names of the table's columns where they differ from the standard ones.", example="y_pred=decision"
+    )
+
+
+def differences(options: Options, features: Sequence[str]) -> dict[str, float]:
+    """Return the limits on differences of a feature, or of a combination, by the name of their check."""
+    names = REGRESSION_LIMITS if options.task is Task.REGRESSION else BINARY_LIMITS
+    limits = {name: maximum(options, name, features) for name in names}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def maximum(options: Options, name: str, features: Sequence[str]) -> float | None:
+    """Return the limit on a difference, gap or drop: of a combination that of its mildest feature; None for none."""
+    limit = _maximum(options, name)
+    limits = [limit.of(feature) for feature in features] if limit else []
+    return None if not limits or None in limits else max(one for one in limits if one is not None)
+
+
+def needs_labels(options: Options) -> bool:
+    """Whether a limit is about errors, and so needs true labels: selection rates need decisions alone."""
+    of_errors = {*BINARY_LIMITS, "calibration-gap"} - {"demographic-parity-difference"}
+    return any(_maximum(options, name) is not None for name in of_errors)
+
+
+def _maximum(options: Options, name: str) -> Limit | None:
+    """Return what is set on a difference, a gap or a drop; None if nothing is."""
+    limit: Limit | None = getattr(options, f"maximum_{name.replace('-', '_')}")
+    return limit
+
+
+def _of_other_task(options: Options) -> Iterable[str]:
+    """Yield what options say about the other task."""
+    regression = options.task is Task.REGRESSION
+    others = [*BINARY_LIMITS, "calibration-gap", "ratio-drop"] if regression else REGRESSION_LIMITS
+    for name in others:
+        if _maximum(options, name) is not None:
+            yield f"maximum-{name} is set, but task is {options.task}: nothing would be decided on it"
+    without = [name for name in options.sensitive_features if not differences(options, (name,))]
+    if regression and without:
+        yield (
+            f"task: regression needs a limit on {', '.join(without)}: maximum-mean-error-difference or "
+            "maximum-absolute-error-difference"
+        )
+    if regression and (options.reference_groups or options.positive_label):
+        yield "reference-groups and positive-label are for decisions; task is regression"
+
+
+def check_options(options: Options) -> None:
+    """Refuse limits that decide nothing."""
+    ranges = (
+        *((f"minimum-ratio{of}", ratio, 0 < ratio <= 1, "above 0 and at most 1") for of, ratio in _ratios(options)),
+        ("maximum-excluded", options.maximum_excluded, 0 <= options.maximum_excluded < 1, "at least 0 and below 1"),
+        ("minimum-group-size", options.minimum_group_size, options.minimum_group_size >= 1, "at least 1"),
+    )
+    problems = [f"{name} must be {words}, got {value:g}" for name, value, kept, words in ranges if not kept]
+    features = options.sensitive_features
+    problems += [f"sensitive-features: {name} is named twice" for name in set(features) if features.count(name) > 1]
+    problems += [
+        *_limits_of_unknown(options),
+        *_not_audited(options),
+        *_of_other_task(options),
+        *_useless_limits(options),
+    ]
+    if problems:
+        raise OptionsError(problems)
+
+
+def _ratios(options: Options) -> Iterable[tuple[str, float]]:
+    """Yield each minimum ratio, with the words that say of which feature it is."""
+    for name, ratio in options.minimum_ratio.values.items():
+        yield "" if name == OTHERS else f" of {name}", ratio
+
+
+def minimum_ratio(options: Options, features: Sequence[str]) -> float:
+    """Return the minimum ratio of a feature, or of a combination: that of its mildest feature."""
+    ratios = [options.minimum_ratio.of(name) for name in features]
+    return min(ratio for ratio in ratios if ratio is not None)
+
+
+def _limits_of_unknown(options: Options) -> Iterable[str]:
+    """Yield limits that are of no audited feature."""
+    known = options.sensitive_features
+    maxima = {f"maximum-{name}": _maximum(options, name) for name in _MAXIMA}
+    for option_name, limit in {"minimum-ratio": options.minimum_ratio, **maxima}.items():
+        for name in limit.own if limit else ():
+            if name not in known:
+                yield (
+                    f"{option_name}: `{name}` is not audited{nearest(name, known)}; sensitive-features names "
+                    f"{', '.join(known)}"
+                )
+    if options.minimum_ratio.own and options.task is Task.REGRESSION:
+        yield "minimum-ratio is for decisions; task is regression"
+
+
+def _not_audited(options: Options) -> Iterable[str]:
+    """Yield what options say about features that are not audited."""
+    excluded = []
+    for item in options.exclude_groups:
+        feature, separator, group = item.partition("=")
+        if separator and group:
+            excluded.append(feature)
+        else:
+            yield f"exclude-groups: expected feature=group, got {item!r}"
+    named = {"bins": options.bins, "reference-groups": options.reference_groups, "exclude-groups": excluded}
+    known = ", ".join(options.sensitive_features)
+    for option_name, names in named.items():
+        for name in names:
+            if name not in options.sensitive_features:
+                yield (
+                    f"{option_name}: `{name}` is not audited: add it to sensitive-features, which names {known}, "
+                    "or leave it out"
+                )
+
+
+def _useless_limits(options: Options) -> Iterable[str]:
+    """Yield limits that no value can break, or none can keep."""
+    for name in _MAXIMA:
+        limit = _maximum(options, name)
+        for feature, value in limit.values.items() if limit else ():
+            which = f"maximum-{name}" + ("" if feature == OTHERS else f" of {feature}")
+            if value < 0:
+                yield f"{which} must not be negative, got {value:g}"
+            elif value >= 1 and name not in REGRESSION_LIMITS:
+                yield f"{which} must be below 1, got {value:g}: nothing is ever above it"
+    for item in options.exclude_groups:
+        feature, _, group = item.partition("=")
+        if options.reference_groups.get(feature) == group:
+            yield f"reference-groups: {item} is excluded by exclude-groups"

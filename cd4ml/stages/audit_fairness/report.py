@@ -1,0 +1,98 @@
+"""What audit-fairness' report says beside its checks: the least ratios, and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cd4ml.checks.fairness.groups import Decision
+from cd4ml.inputs.options import OTHERS
+from cd4ml.metrics.fairness.disparity import Disparity
+from cd4ml.metrics.fairness.rates import Reference
+from cd4ml.report import Check, fixed, headline
+from cd4ml.stages.audit_fairness.options import Options, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What was found for one sensitive feature or combination.
+
+    Attributes:
+        checks: empty where it decides nothing.
+        of: the groups' comparisons with the reference, of decisions.
+    """
+
+    name: str
+    checks: Sequence[Check]
+    metrics: Mapping[str, Any]
+    of: Sequence[Disparity] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """The group with the least ratio among those that decide nothing."""
+
+    feature: str
+    group: str
+    n: int
+    ratio: float
+    minimum: float
+
+
+def lowest_deciding(checks: Sequence[Check]) -> float | None:
+    """Return the least ratio that a check decides on; of a group above the reference the inverse, as its limit is."""
+    ratios = [
+        check.value
+        for check in checks
+        if check.metric == "disparate-impact-ratio" and isinstance(check.value, float) and check.value >= 0
+    ]
+    return min((1 / ratio if ratio > 1 else ratio for ratio in ratios), default=None)
+
+
+def lowest_reported(audits: Sequence[Audit]) -> Reported | None:
+    """Return the group with the least ratio of all combinations that decide nothing, None if there is none."""
+    found = [
+        Reported(
+            feature=audit.name,
+            group=one.group.name,
+            n=one.group.n,
+            ratio=float(one.ratio),
+            minimum=audit.metrics["minimum_ratio"],
+        )
+        for audit in audits
+        if not audit.checks
+        for one in audit.of
+        if one.ratio is not None
+    ]
+    return min(found, key=lambda one: one.ratio, default=None)
+
+
+def summary_of(checks: Sequence[Check], reported: Reported | None, options: Options) -> str:
+    """Say in a few sentences what decides, and what is only reported where it lies below the limits."""
+    return f"{headline(checks) or _passed(options)}{_aside(reported)}"
+
+
+def _passed(options: Options) -> str:
+    """Say that nothing blocks."""
+    features = ", ".join(options.sensitive_features)
+    if options.task is Task.REGRESSION:
+        return f"The errors of all groups of {features} lie within their limits."
+    against = "highest rate" if options.reference is Reference.BEST else "largest group's rate"
+    against = "reference group's rate" if options.reference_groups else against
+    shown = "is shown to be selected" if options.decision is Decision.STRICT else "is selected"
+    others, own = options.minimum_ratio.values[OTHERS], options.minimum_ratio.own
+    if not own:
+        return f"Every group of {features} {shown} at {others:g} or more of the {against}."
+    limits = ", ".join(f"{name} {own.get(name, others):g}" for name in options.sensitive_features)
+    return f"Every group {shown} at its feature's limit or more of the {against} (limits: {limits})."
+
+
+def _aside(reported: Reported | None) -> str:
+    """Say what lies below the limit and decides nothing; empty if there is nothing."""
+    if reported is None or reported.ratio >= reported.minimum:
+        return ""
+    return (
+        f" Reported only, it decides nothing: {reported.feature}={reported.group} ({reported.n} rows) has the ratio "
+        f"{fixed(reported.ratio, reported.minimum)}; `intersections: gate` makes combinations decide."
+    )

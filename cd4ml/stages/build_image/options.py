@@ -1,0 +1,82 @@
+"""What build-image can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.inputs.options import option
+
+OUTPUTS: Final[dict[str, str]] = {
+    "image": "The pushed image by digest, name@sha256:…; empty if nothing was pushed.",
+    "digest": "The pushed image's digest, sha256:…; empty if nothing was pushed.",
+}
+
+
+class EngineName(StrEnum):
+    """Which program builds."""
+
+    AUTO = "auto"
+    DOCKER = "docker"
+    PODMAN = "podman"
+    BUILDAH = "buildah"
+
+
+class Network(StrEnum):
+    """The network that the build's commands have."""
+
+    DEFAULT = "default"
+    HOST = "host"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TableOptions):
+    """Options of build-image."""
+
+    model: str = option(
+        "The candidate: `models:/<name>/<version>`, `models:/<name>@<alias>` or an MLflow model's folder.",
+        required=True,
+        example="models:/loan-approval@challenger",
+    )
+    image: str = option(
+        "Name of the image; without a tag it gets one from the model's digest.",
+        required=True,
+        example="ghcr.io/owner/loan-approval",
+    )
+    push: bool = option("Push the image once every check has passed.", default=False)
+    test_data: str | None = option(
+        "Rows that score-model scored, to be sent to the image.", example="data/test.parquet"
+    )
+    predictions: str | None = option(
+        "Predictions table that the image's answers must equal.", example="predictions.parquet"
+    )
+    simulate: bool = option("Compare the image's predictions with the scored ones.", default=True)
+    positive_label: str | None = option(
+        "Class whose probability is the score; default: the greater of two.", of_data=True
+    )
+    base_image: str = option("Base of the image; it brings Python.", default="python:3.11-slim")
+    system_packages: tuple[str, ...] = option("Debian packages that the model's libraries need.", example="libgomp1")
+    engine: EngineName = option("What builds; `auto` takes the first that answers.", default=EngineName.AUTO)
+    severity: tuple[str, ...] = option(
+        "Severities that block; worse ones block with them.", default=("CRITICAL", "HIGH")
+    )
+    ignore_file: str | None = option(
+        "YAML file of accepted vulnerabilities, each with id, reason and expires.", example="accepted.yaml"
+    )
+    ignore_unfixed: bool = option("Let vulnerabilities pass that have no fix yet.", default=False)
+    maximum_database_age: int = option("Days after which Trivy's database is too old to prove anything.", default=7)
+    trivy: str | None = option("Trivy's program, if it is not on PATH.")
+    trivy_cache: str | None = option("Trivy's cache folder.")
+    scan_offline: bool = option("Use Trivy's database as it is in its cache and fetch nothing.", default=False)
+    startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0)
+    build_network: Network = option("Network of the build's commands.", default=Network.DEFAULT)
+    extra_ca: str | None = option("Certificates that the build trusts as well; they do not get into the image.")
+    allow_code: bool = option(
+        "Allow a model that runs code of its own when it is loaded; the report says what it is.", default=False
+    )
+    tracking_uri: str | None = option(
+        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+    )

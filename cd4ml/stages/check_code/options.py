@@ -1,0 +1,32 @@
+"""What check-code can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from cd4ml.inputs import options as declaration
+from cd4ml.inputs.options import option
+
+OUTPUTS: Final[dict[str, str]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(declaration.Options):
+    """Options of check-code."""
+
+    paths: tuple[str, ...] = option("Files and folders to check.", default=(".",), example="src, tests")
+    tools: tuple[str, ...] = option(
+        "Tools to run (default: black, flake8, mypy, pytest; ruff-format and ruff in place of the first two where the "
+        "project configures ruff instead of them).",
+        example="black, flake8, mypy, pytest",
+    )
+    minimum_coverage: float | None = option("Lowest allowed test coverage in percent.", example="80")
+    baseline: str | None = option(
+        "Branch or commit; findings on lines that did not change since this branch left it do not block.",
+        example="origin/main",
+    )
+    python: str | None = option(
+        "The interpreter of the project's environment (default: the active one, else python on PATH)."
+    )
+    timeout: float = option("Seconds that one tool may take.", default=1800.0)

@@ -1,0 +1,202 @@
+"""Run black, flake8 (or ruff), mypy and pytest over the caller's project, in the caller's Python."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.code_tools import PROBED_TOOLS, TOOLS, changes, files, settings
+from cd4ml.code_tools.interpreter import environment, examine, find_python
+from cd4ml.code_tools.probe import write
+from cd4ml.code_tools.process import Running
+from cd4ml.code_tools.tool import Output, Project, Result, bounded, probed
+from cd4ml.context import Context
+from cd4ml.errors import OptionsError
+from cd4ml.reading import missing_file
+from cd4ml.report import Check, Report, Status
+from cd4ml.stages.check_code.options import Options
+from cd4ml.wording import nearest
+
+STAGE: Final = "check-code"
+MOST_FINDINGS: Final = 1000
+_PROBE: Final = "probe-"
+_SECONDS_OF_SILENCE: Final = 5.0
+_WEIGHT: Final = ("pytest", "mypy", "ruff", "flake8", "ruff-format", "black")
+
+
+def run(options: Options, context: Context) -> Report:
+    """Run the tools side by side and collect what they find.
+
+    Raises:
+        OptionsError: unknown tools, or paths without Python files.
+        UnavailableError: no interpreter, or a tool can neither be found nor installed.
+    """
+    configured = settings.read(context.directory)
+    tools = tuple(dict.fromkeys(options.tools)) or configured.tools()
+    _check_options(options, tools, TOOLS)
+    code = files.find(options.paths, context.checkout)
+    if not code.python:
+        raise OptionsError(
+            f"paths: no Python file in {', '.join(options.paths)}",
+            advice="Files that git ignores, and environments, are not the project's code.",
+        )
+    changed = changes.since(options.baseline, context.checkout) if options.baseline else None
+    python = examine(tools, find_python(options.python, context.environ), context)
+    files_read = f"{len(code.python):,} Python file{'' if len(code.python) == 1 else 's'}"
+    context.progress(f"Checking {files_read} with {', '.join(tools)}")
+    with tempfile.TemporaryDirectory(prefix="cd4ml-", ignore_cleanup_errors=True) as scratch:
+        project = Project(
+            paths=tuple(dict.fromkeys(options.paths)),
+            python=code.python,
+            places=code.places,
+            top=context.checkout.top() or context.directory,
+            settings=configured,
+            scratch=Path(scratch),
+            probe=write(Path(scratch)),
+            versions=python.versions,
+            coverage_configured="pytest" in tools and python.configures_coverage(context.environ),
+        )
+        start = {tool: python.command(tool, project.scratch) for tool in tools}
+        commands = {tool: [*start[tool], *TOOLS[tool].arguments(project)] for tool in tools}
+        probes = {tool: module for tool, module in PROBED_TOOLS.items() if tool in tools}
+        commands |= {_PROBE + tool: [*start[tool], *probes[tool].probe_arguments(project)] for tool in probes}
+        outputs = _side_by_side(commands, project, options, context)
+        results = {tool: TOOLS[tool].read(outputs[tool], project) for tool in tools}
+        for tool, module in probes.items():
+            output = outputs[_PROBE + tool]
+            results[tool] = probed(tool, results[tool], module.seen(output, project), output, project)
+    if changed is not None:
+        results = {
+            tool: (
+                result if tool == "pytest" else changes.on_changed_lines(tool, result, changed, options.baseline or "")
+            )
+            for tool, result in results.items()
+        }
+    coverage = list(_coverage(results, options))
+    shown = bounded(results, MOST_FINDINGS - len(coverage))
+    return Report(
+        stage=STAGE,
+        checks=_in_order(shown, coverage),
+        summary=_summary(results, coverage),
+        metrics={"files": len(code.python), **{tool: dict(result.metrics) for tool, result in results.items()}},
+    )
+
+
+def _in_order(results: Mapping[str, Result], coverage: Sequence[Check]) -> list[Check]:
+    """Return the checks with what decides first: few annotations are shown, and white space must not hide a test."""
+    own = [*(result.checks[0] for result in results.values()), *coverage]
+    rank = {Status.ERROR: 0, Status.FAILED: 1}
+    first = sorted(own, key=lambda check: rank.get(check.status, 2))
+    by_weight = sorted(results, key=lambda tool: _WEIGHT.index(tool))
+    return [*first, *(check for tool in by_weight for check in results[tool].checks[1:])]
+
+
+def _check_options(options: Options, tools: Sequence[str], known: Any) -> None:
+    """Refuse what would check nothing."""
+    if options.timeout <= 0:
+        raise OptionsError("timeout must be positive")
+    unknown = [name for name in tools if name not in known]
+    problems = [
+        f"tools: unknown tool `{name}`{nearest(name, known)}; the tools are {', '.join(known)}" for name in unknown
+    ]
+    for path in options.paths:
+        if not Path(path).exists():
+            problems.append(f"paths: {missing_file(Path(path)).args[0].rstrip('.')}")
+        elif path.startswith("-"):
+            problems.append(f"paths: {path} begins with a dash")
+    if options.minimum_coverage is not None:
+        if not 0 <= options.minimum_coverage <= 100:
+            problems.append("minimum-coverage must lie between 0 and 100")
+        elif 0 < options.minimum_coverage <= 1:
+            meant = f"{100 * options.minimum_coverage:g}"
+            problems.append(f"minimum-coverage is in percent, got {options.minimum_coverage:g} (did you mean {meant}?)")
+        if "pytest" not in tools:
+            problems.append("minimum-coverage needs pytest among the tools")
+    if problems:
+        raise OptionsError(problems)
+
+
+def _side_by_side(
+    commands: dict[str, list[str]], project: Project, options: Options, context: Context
+) -> dict[str, Output]:
+    """Run the tools at once and return what each left behind."""
+    scratch = project.scratch
+    environ = {
+        **environment(context.environ),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "COVERAGE_FILE": str(scratch / ".coverage"),
+        "BLACK_CACHE_DIR": str(scratch / "black"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
+    }
+    running = Running()
+    with ThreadPoolExecutor(max_workers=len(commands)) as pool:
+        futures = {
+            tool: pool.submit(running.run, tool, command, environ, scratch, options.timeout)
+            for tool, command in commands.items()
+        }
+        try:
+            _wait(futures, context)
+            return {tool: future.result() for tool, future in futures.items()}
+        finally:
+            running.end()
+
+
+def _wait(futures: Mapping[str, Future[Output]], context: Context) -> None:
+    """Wait for the tools, and say every few seconds which of them still run."""
+    started = time.monotonic()
+    while running := wait(futures.values(), timeout=_SECONDS_OF_SILENCE).not_done:
+        names = dict.fromkeys(name.removeprefix(_PROBE) for name, future in futures.items() if future in running)
+        context.progress(f"Still running: {', '.join(names)} ({time.monotonic() - started:.0f} s)")
+
+
+def _coverage(results: dict[str, Result], options: Options) -> Iterator[Check]:
+    """Check the coverage against its minimum."""
+    if options.minimum_coverage is None:
+        return
+    covered = results["pytest"].metrics.get("coverage")
+    shared: dict[str, Any] = {"id": "coverage", "metric": "coverage", "limit": options.minimum_coverage}
+    if covered is None:
+        yield Check(
+            **shared,
+            status=Status.ERROR,
+            reason="not-measured",
+            message="The coverage of the tests was not measured.",
+            advice="Name the code among the paths, and see whether the coverage configuration leaves any of it in.",
+        )
+        return
+    enough = covered >= options.minimum_coverage
+    yield Check(
+        **shared,
+        status=Status.PASSED if enough else Status.FAILED,
+        reason=None if enough else "below-minimum",
+        value=covered,
+        n=int(results["pytest"].metrics.get("measured-lines") or 0),
+        message=f"The tests cover {_floor(covered)} % of the code; the minimum is {options.minimum_coverage:g} %.",
+        advice=None if enough else "Add tests for what is not covered yet, decision logic first.",
+    )
+
+
+def _floor(percent: float) -> str:
+    """Return a percentage rounded down: 79.96 is not the 80.0 that it would be shown as."""
+    return f"{math.floor(percent * 10) / 10:.1f}"
+
+
+def _summary(results: dict[str, Result], coverage: Sequence[Check]) -> str:
+    """Say in one sentence what was found."""
+    checks = [*(result.checks[0] for result in results.values()), *coverage]
+    blocking = sorted((check for check in checks if check.status is not Status.PASSED), key=lambda c: c.status.value)
+    if blocking:  # `error` comes before `failed`
+        return " ".join(check.message for check in blocking)
+    old = sum(int(result.metrics.get("old") or 0) for result in results.values())
+    said = [f"{', '.join(results)} found no problems{' on changed lines' if old else ''}"]
+    if old:
+        said.append(f"{old} found on lines that did not change do not block")
+    if "pytest" in results:
+        said.append(f"{results['pytest'].metrics['tests']} tests passed")
+    return "; ".join(said) + "."

@@ -1,0 +1,173 @@
+"""Verify the evidence, write the image by digest into the GitOps repository, and start the canary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from cd4ml.context import Context
+from cd4ml.errors import OptionsError
+from cd4ml.evidence.baseline import reported, unmoved
+from cd4ml.evidence.model_code import code_check
+from cd4ml.evidence.verify import Subject, verify_all
+from cd4ml.gitops.address import manifest_path
+from cd4ml.gitops.manifest import Image, Manifest, image
+from cd4ml.gitops.precedence import Order, carried_out, overruled
+from cd4ml.gitops.repository import Clone, clone, land
+from cd4ml.gitops.trailers import message, replaced
+from cd4ml.report import Check, ModelIdentity, Report, Status
+from cd4ml.stages import STAGES
+from cd4ml.stages.deploy_model.options import Options
+
+STAGE: Final = "deploy-model"
+
+
+def run(options: Options, context: Context) -> Report:
+    """Verify, plan, and push.
+
+    Raises:
+        OptionsError: the manifest has no place for the image, or options are of no allowed form.
+        UnavailableError: the repository cannot be reached or refuses the push.
+    """
+    _check_options(options)
+    commit = context.checkout.head()
+    checks, about = verify_all(Path(options.reports), options.required_stages, commit)
+    checks.append(_image_check(options, about))
+    if about.image:
+        checks.append(code_check(Path(options.reports), allowed=options.allow_code))
+    report = Report(
+        stage=STAGE,
+        checks=checks,
+        candidate=ModelIdentity(uri="", sha256=about.model) if about.model else None,
+        summary=_refusal(checks),
+    )
+    if report.status is not Status.PASSED:
+        return report
+    baseline = reported(Path(options.reports), about)
+    checks.append(unmoved(baseline, tracking_uri=options.tracking_uri, environ=context.environ))
+    report = replace(report, checks=checks, summary=_refusal(checks))
+    if report.status is not Status.PASSED:
+        return report
+    return _deploy(options, context, about, report, {} if isinstance(baseline, str) else baseline.trailers)
+
+
+def _check_options(options: Options) -> None:
+    """Refuse what cannot be carried out."""
+    problems = []
+    if not 1 <= options.canary_weight <= 100:
+        problems.append(f"canary-weight must lie between 1 and 100, got {options.canary_weight}")
+    problems += [f"required-stages: `{name}` is no stage" for name in options.required_stages if name not in STAGES]
+    if "build-image" not in options.required_stages:
+        problems.append("required-stages must hold build-image: its report says which model is in the image")
+    if problems:
+        raise OptionsError(problems)
+
+
+def _image_check(options: Options, about: Subject) -> Check:
+    """Check that the image to deploy is the one that was built, scanned and pushed."""
+    wanted = options.image or about.image
+    if about.image is None or wanted is None:
+        return Check(
+            id="image",
+            status=Status.FAILED,
+            reason="no-image",
+            message="The report of build-image names no image that was pushed.",
+            advice="Build with push: true.",
+        )
+    if image(wanted).digest != image(about.image).digest:
+        return Check(
+            id="image",
+            status=Status.FAILED,
+            reason="other-image",
+            message=f"{wanted} is not the image that build-image pushed ({about.image}).",
+            advice="Leave image unset, or build it.",
+        )
+    return Check(id="image", status=Status.PASSED, message=f"{wanted} is the image that build-image pushed.")
+
+
+class _Overruled(Exception):
+    """Somebody else's change goes first; carries the failed check."""
+
+    def __init__(self, check: Check) -> None:
+        """Keep the check."""
+        super().__init__(check.message)
+        self.check = check
+
+
+def _deploy(options: Options, context: Context, about: Subject, report: Report, judged: Mapping[str, str]) -> Report:
+    """Write the plan, then the manifest.
+
+    Args:
+        judged: what the commit says that the model was judged against.
+    """
+    wanted = image(options.image or about.image or "")
+    order = Order(image=wanted, weight=options.canary_weight, source=about.commit or "", checkout=context.checkout)
+    path = manifest_path(options.manifest)
+    try:
+        with clone(options.repository, options.branch, context.environ) as repository:
+            change = _change(order, options, path, repository)
+            # Whatever stands against it is known before anything is announced.
+            manifest = _manifest(change(repository.read(path)), options, wanted)
+            plan = [f"Set {path}: it then gives {wanted} {manifest.share(wanted.digest)}.", "Commit and push."]
+            context.save(replace(report, plan=plan, checks=()))
+            said = partial(_message, order, {"Cd4ml-Model": f"sha256:{about.model}", **judged}, options)
+            commit = land(repository, path, change, said, part=manifest.part, progress=context.progress)
+            share = manifest.changed(repository.read(path)).share(wanted.digest)
+            told = f"{path} gives {wanted.digest[:19]} {share}"
+    except _Overruled as overruled:
+        checks = [*report.checks, overruled.check]
+        return replace(report, checks=checks, summary=_refusal(checks))
+    told += f": commit {commit[:12]} on {options.branch}." if commit else " (already: nothing to change)."
+    return replace(
+        report,
+        checks=[*report.checks, Check(id="manifest", status=Status.PASSED, message=told)],
+        plan=plan,
+        summary=told,
+        details={
+            "manifest": path,
+            "branch": options.branch,
+            "changed": commit is not None,
+            "recorded": repository.recorded,
+        },
+        outputs={"image": str(wanted), "commit": commit or "", "manifest-changed": str(commit is not None).lower()},
+    )
+
+
+def _change(order: Order, options: Options, path: str, repository: Clone) -> Callable[[str], str]:
+    """Return the change of the manifest, which looks anew at who goes first each time it is made."""
+
+    def change(text: str) -> str:
+        manifest = _manifest(text, options, order.image)
+        history = repository.history(path, manifest.served.others)
+        if carried_out(order, manifest.state, history):
+            manifest.confirm(order.image.digest)
+            return text
+        against = None if options.redeploy else overruled(order, manifest.state, history)
+        if against:
+            raise _Overruled(against)
+        return manifest.with_canary(order.image, order.weight)
+
+    return change
+
+
+def _manifest(text: str, options: Options, image: Image) -> Manifest:
+    """Return the manifest, and in it the application whose image is deployed."""
+    return Manifest(text, repository=image.repository, part=options.manifest_path)
+
+
+def _message(order: Order, judged: Mapping[str, str], options: Options, before: str, after: str) -> str:
+    """Return the commit's message; scripts and later runs read its trailers."""
+    earlier = _manifest(before, options, order.image)
+    trailers = {**order.trailers, **judged, **replaced(earlier, after)}
+    # Names in the manifest are somebody's texts: on one line they cannot pass for a trailer.
+    share = " ".join(earlier.changed(after).share(order.image.digest).split())
+    return message(f"Deploy {order.image.digest[7:19]}\n\nThe manifest gives it {share}.", trailers)
+
+
+def _refusal(checks: Sequence[Check]) -> str:
+    """Say in one sentence why nothing is deployed; empty if nothing stands in the way."""
+    blocking = [check.message for check in checks if check.status is not Status.PASSED]
+    return f"Nothing was deployed. {' '.join(blocking)}" if blocking else ""

@@ -1,0 +1,86 @@
+"""detect-drift where labels have arrived: whether the model got worse, and whether inputs or target explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from cd4ml.checks.drift import concept as checks
+from cd4ml.data.predictions.labelled import inputs, read_labelled
+from cd4ml.data.tables.columns import Family, family
+from cd4ml.data.tables.sources import Source
+from cd4ml.metrics.drift.concept import increase, origin
+from cd4ml.report import Check, Status
+from cd4ml.stages.detect_drift.options import Options
+
+
+def performance(
+    options: Options, source: Source, current: Source, features: Sequence[str], *, numeric: bool
+) -> list[Check]:
+    """Compare the performance on labelled rows, window by window, and say where a drop comes from.
+
+    Args:
+        source, current: reference and current rows.
+        features: columns that were compared.
+        numeric: whether labels are numbers, and losses their absolute errors; else they are classes.
+    """
+    columns = [name for name in features if name not in (options.prediction, "y_pred", "y_score")]
+    shared: dict[str, Any] = {"label": options.label, "prediction": options.prediction, "features": columns}
+    before = read_labelled(source, time=None, numeric=numeric, **shared)
+    after = read_labelled(current, time=options.time_column, numeric=numeric, **shared)
+    if min(len(before.losses), len(after.losses)) < options.minimum_rows:
+        return [_too_few_labels(len(before.losses), len(after.losses), options)]
+    windows = _windows(len(after.losses), options.windows if options.time_column else 1, options.minimum_rows)
+    limits = checks.ConceptLimits(
+        maximum_increase=options.maximum_performance_drop * (float(before.losses.mean()) if numeric else 1.0),
+        minimum_rows=options.minimum_rows,
+        alpha=options.alpha,
+        loss="mean-absolute-error" if numeric else "error-rate",
+    )
+    named = [(_window_name(number, part, after.times), part) for number, part in enumerate(windows, start=1)]
+    names = [f"window-{number}" for number in range(1, len(windows) + 1)] if after.times else ["labelled-rows"]
+    found = [
+        replace(check, id=f"performance:{name}")
+        for check, name in zip(
+            checks.window_checks([(name, increase(before.losses, after.losses[part])) for name, part in named], limits),
+            names,
+            strict=True,
+        )
+    ]
+    worse = checks.alarming(found)
+    if not worse or not columns:
+        return [*found, checks.no_drop(len(after.losses))] if not worse else found
+    rows = [row for position in worse for row in range(*windows[position].indices(len(after.losses)))]
+    categorical = [
+        name
+        for name in columns
+        if name in options.categorical or family(source.schema[name]) in (Family.TEXT, Family.BOOLEAN)
+    ]
+    pair = inputs(before.frame, after.frame[rows], categorical)
+    return [*found, checks.origin_check(origin(before.losses, after.losses[rows], *pair))]
+
+
+def _too_few_labels(reference: int, current: int, options: Options) -> Check:
+    """Return the check for labels that have not arrived yet."""
+    return Check(
+        id="performance",
+        status=Status.INCONCLUSIVE,
+        reason="too-few-labels",
+        n=current,
+        message=f"{current} current rows and {reference} reference rows have a label in `{options.label}`: too few.",
+        advice=f"Wait until {options.minimum_rows} labels have arrived, or take `label` off.",
+    )
+
+
+def _windows(rows: int, wanted: int, least: int) -> list[slice]:
+    """Return windows of equally many rows, fewer than wanted where they would be too small."""
+    number = max(1, min(wanted, rows // least))
+    return [slice(rows * index // number, rows * (index + 1) // number) for index in range(number)]
+
+
+def _window_name(number: int, part: slice, times: Sequence[str] | None) -> str:
+    """Return the name of a window of time."""
+    if times is None:
+        return "all labelled rows"
+    return f"window {number} ({times[part.start]} to {times[part.stop - 1]})"

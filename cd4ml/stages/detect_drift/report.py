@@ -1,0 +1,65 @@
+"""What detect-drift's report says beside its checks: outputs, numbers and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from cd4ml.checks.drift.effects import Limits, band
+from cd4ml.checks.drift.features import is_compared, unusable
+from cd4ml.data.profile.cells import Cells
+from cd4ml.metrics.drift.feature import FeatureDrift
+from cd4ml.report import Check, Status, headline
+from cd4ml.stages.detect_drift.options import Options
+
+
+def drift_word(drifted: bool, checks: Sequence[Check]) -> str:
+    """Return whether anything drifted, in a word: what was not decided is not called stable."""
+    decided = all(check.status in (Status.PASSED, Status.FAILED) for check in checks)
+    return "true" if drifted else "false" if decided else "unknown"
+
+
+def with_reason(name: str, identifiers: Sequence[str]) -> str:
+    """Return the name of a column that was not compared, with the reason where it is not the user's."""
+    return f"{name} (an identifier)" if name in identifiers else name
+
+
+def sampled(options: Options, profile: bool) -> list[Check]:
+    """Return the check that says, before all others, that not every row was looked at."""
+    if options.sample_every == 1:
+        return []
+    tables = "the current table" if profile else "both tables"
+    message = f"A sample: of {tables} one row in {options.sample_every} was looked at, as asked for."
+    return [Check(id="sampled", status=Status.PASSED, reason="sampled", message=message)]
+
+
+def nothing_usable(name: str, reference: Cells, current: Cells) -> Check | None:
+    """Return the check for a feature without a usable value in one of the samples."""
+    for sample, cells in (("reference", reference), ("current", current)):
+        if not cells.n:
+            return unusable(name, sample, cells.missing, cells.infinite)
+    return None
+
+
+def numbers_of(feature: FeatureDrift, limits: Limits) -> dict[str, Any]:
+    """Return a feature's numbers for the report."""
+    numbers = asdict(feature)
+    del numbers["name"], numbers["unseen_categories"]
+    reached = (band(feature, limits) or "stable") if is_compared(feature, limits) else None
+    return {**numbers, "corrected_psi": feature.corrected_psi, "band": reached}
+
+
+def summary_of(checks: Sequence[Check], compared: int, left_out: list[str], options: Options) -> str:
+    """Say in a few sentences what was found; first of all, that it was a sample."""
+    first = f"{checks[0].message} " if options.sample_every > 1 else ""
+    blocking = [check for check in checks if check.status is not Status.PASSED]
+    moderate = [check for check in checks if check.reason == "moderate-drift" and check.status is Status.PASSED]
+    if blocking:
+        text = headline(checks)
+    elif moderate:
+        text = f"{moderate[0].message}" + (f" And {len(moderate) - 1} more." if len(moderate) > 1 else "")
+    else:
+        text = f"None of {compared} features drifted."
+    aside = f" Not compared: {', '.join(left_out[:10])}{' …' if len(left_out) > 10 else ''}." if left_out else ""
+    return f"{first}{text}{aside}"

@@ -1,0 +1,196 @@
+"""The limits of evaluate-model: which metrics they name, and what keeps them from deciding anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from cd4ml.checks.performance.comparison import Decision, Rule
+from cd4ml.checks.performance.evaluation import Limits
+from cd4ml.context import Context
+from cd4ml.data.predictions.table import EVERY, is_standard
+from cd4ml.errors import OptionsError
+from cd4ml.metrics.performance.evaluation import CLASS_FLOOR
+from cd4ml.metrics.performance.metric import METRICS, Metric, Task, of_task
+from cd4ml.metrics.performance.own import load_metrics
+from cd4ml.metrics.performance.slices import columns_of, parsed_edges
+from cd4ml.stages.evaluate_model.costs import cost_problems
+from cd4ml.stages.evaluate_model.options import Options
+from cd4ml.wording import nearest
+
+# Below, neither Welch's test nor any finding tells much.
+MINIMUM_SEARCHED: Final = 10
+
+
+def known_metrics(options: Options, context: Context) -> dict[str, Metric]:
+    """Return every metric that limits can name: the built-in ones and the user's own."""
+    own = {**options.custom_metrics, **options.custom_losses}
+    twice = sorted({*own} & {*METRICS} | {*options.custom_metrics} & {*options.custom_losses})
+    if twice:
+        raise OptionsError(f"there is already a metric of this name: {', '.join(twice)}")
+    if not own:
+        return dict(METRICS)
+
+    gains = load_metrics(options.custom_metrics, context.directory, greater_is_better=True)
+    losses = load_metrics(options.custom_losses, context.directory, greater_is_better=False)
+    return {**METRICS, **gains, **losses}
+
+
+def _named(options: Options) -> list[str]:
+    """Return the metrics that options name, in that order."""
+    losses = (options.maximum_regression, options.maximum_relative_regression, options.no_worse_than)
+    limits = (options.minimum, options.maximum, *losses)
+    primary = [options.primary_metric] if options.primary_metric else []
+    names = [name for limit in limits for name in limit]
+    return list(dict.fromkeys([*names, *options.not_significantly_worse, *primary, *options.maximum_gap]))
+
+
+def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metric]:
+    """Return the metrics that limits name; refuse limits that decide nothing."""
+    names = _named(options)
+    problems = [] if names else ["no limit is set: name at least one, e.g. minimum: accuracy=0.9"]
+    for name in names:
+        if name not in known:
+            fitting = ", ".join(metric for metric, about in known.items() if options.task in about.tasks)
+            hint = nearest(name, known)
+            problems.append(f"unknown metric `{name}`{hint}; metrics for a {options.task} task: {fitting}")
+        elif options.task not in known[name].tasks:
+            others = " or ".join(sorted(known[name].tasks))
+            problems.append(f"`{name}` is not defined for a {options.task} task; set task: {others} for it")
+        else:
+            metric = of_task(known[name], options.task)
+            problems += [*_wrong_way(metric, options), *_out_of_range(metric, options)]
+    losses = (options.maximum_regression, options.maximum_relative_regression, options.maximum_gap)
+    for name, limit in (item for loss in losses for item in loss.items()):
+        if limit < 0:
+            problems.append(f"the tolerance of {name} must not be negative, got {limit:g}")
+    if options.maximum_gap and not options.train_predictions:
+        problems.append("maximum-gap needs train-predictions")
+    if options.train_predictions and not options.maximum_gap:
+        problems.append("train-predictions is set, but no maximum-gap: nothing would be decided on it")
+    if options.minimum_rows < 1:
+        problems.append("minimum-rows must be at least 1")
+    if not 0 < options.quantile < 1:
+        problems.append("quantile must lie between 0 and 1")
+    problems += [*_decision_problems(options, names), *_slice_problems(options), *cost_problems(options)]
+    if problems:
+        raise OptionsError(problems)
+    return [of_task(known[name], options.task) for name in names]
+
+
+def _rule(name: str, options: Options) -> Rule:
+    """Return how a metric is compared with production."""
+    if name in options.no_worse_than:
+        return Rule(decision=Decision.NO_WORSE_THAN, tolerance=options.no_worse_than[name])
+    if name in options.not_significantly_worse:
+        return Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)
+    share = options.maximum_relative_regression.get(name)
+    return Rule(decision=options.decision, tolerance=options.maximum_regression.get(name, 0.0), share=share)
+
+
+def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
+    """Yield what keeps comparisons from being decided as declared."""
+    yield from _relative_problems(options)
+    for name in names:
+        rule, twice = _rule(name, options), name in options.no_worse_than and name in options.not_significantly_worse
+        if twice:
+            yield f"`{name}` stands in both no-worse-than and not-significantly-worse"
+        elif rule.decision is Decision.NO_WORSE_THAN and rule.tolerance <= 0:
+            yield f"no-worse-than needs a loss above 0 that {name} may have: no-worse-than: {name}=0.01"
+        elif rule.decision is Decision.NO_WORSE_THAN and name == "calibration-error":
+            yield "calibration-error is too great by chance alone: no-worse-than cannot hold it; take brier or log-loss"
+        elif name in options.maximum_regression and rule.decision is Decision.NOT_SIGNIFICANTLY_WORSE:
+            yield f"maximum-regression of {name} is not used by not-significantly-worse; take no-worse-than, or drop it"
+        elif name in options.maximum_regression and name in options.no_worse_than:
+            yield f"`{name}` stands in both maximum-regression and no-worse-than: which loss is allowed?"
+    primary = options.primary_metric
+    if primary and not _rule(primary, options).tests:
+        yield f"primary-metric {primary} is compared by its point value; set decision, or name it in no-worse-than"
+
+
+def _relative_problems(options: Options) -> Iterable[str]:
+    """Yield what keeps relative losses from being decided on."""
+    for name, share in options.maximum_relative_regression.items():
+        which = f"maximum-relative-regression of {name}"
+        if share >= 1:
+            yield f"{which} is a share of production's value: 0.02 is 2 %, got {share:g}"
+        if name in options.maximum_regression:
+            yield f"`{name}` stands in both maximum-regression and maximum-relative-regression: which loss is allowed?"
+        if _rule(name, options).tests:
+            yield f"{which} is held by the point value alone, and its decision is another; give the loss in its units"
+
+
+def slice_columns(options: Options) -> list[str]:
+    """Return the columns that slices are declared by or searched in; `*` among them stands for all."""
+    declared = [name for one in options.slices for name in columns_of(one)]
+    return list(dict.fromkeys([*declared, *options.slice_search]))
+
+
+def _slice_problems(options: Options) -> Iterable[str]:
+    """Yield what keeps slices from being cut or searched as declared."""
+    columns = slice_columns(options)
+    for name, edges in options.slice_bins.items():
+        if name not in columns and EVERY not in columns:
+            yield f"slice-bins: `{name}` is no column of slices{nearest(name, columns)}"
+            continue
+        try:
+            parsed_edges(name, edges)
+        except OptionsError as error:
+            yield error.message
+    yield from _search_problems(options)
+
+
+def _search_problems(options: Options) -> Iterable[str]:
+    """Yield what keeps slices from being searched, or what would decide nothing."""
+    limit = options.maximum_slice_gap
+    if limit is not None and not options.slice_search:
+        yield "maximum-slice-gap needs slice-search: nothing would be decided on it"
+    if limit is not None and not (0 <= limit and (limit < 1 or options.task is Task.REGRESSION)):
+        yield f"maximum-slice-gap must be at least 0 and, for an error rate, below 1; got {limit:g}"
+    if not 1 <= options.slice_search_depth <= 3:
+        yield f"slice-search-depth must be 1, 2 or 3, got {options.slice_search_depth}"
+    if options.slice_search_minimum_rows < MINIMUM_SEARCHED:
+        yield f"slice-search-minimum-rows must be at least {MINIMUM_SEARCHED}"
+    taken = [name for name in options.slice_search if is_standard(name)]
+    if taken:
+        yield f"slice-search: {', '.join(taken)} cannot be searched: standard columns of the predictions"
+
+
+def limits_of(options: Options, names: Sequence[str]) -> Limits:
+    """Return what metrics are held to."""
+    return Limits(
+        minimum=options.minimum,
+        maximum=options.maximum,
+        rules={name: _rule(name, options) for name in names},
+        primary=options.primary_metric,
+        minimum_rows=options.minimum_rows,
+        class_floor=CLASS_FLOOR,
+    )
+
+
+def _wrong_way(metric: Metric, options: Options) -> list[str]:
+    """Refuse a limit that only good models fail; with a limit on the other side as well it is a range, and meant."""
+    better, name = metric.greater_is_better, metric.name
+    if better and name in options.maximum and name not in options.minimum:
+        return [f"maximum: {name} is better when greater; set minimum (or both, for a range)"]
+    if not better and name in options.minimum and name not in options.maximum:
+        return [f"minimum: {name} is better when smaller; set maximum (or both, for a range)"]
+    return []
+
+
+def _out_of_range(metric: Metric, options: Options) -> Iterable[str]:
+    """Yield limits that no value can break or that none can meet: shares written in percent, most often."""
+    low, high, name = metric.lowest, metric.highest, metric.name
+    ends = {"at least": low, "at most": high}
+    bounds = " and ".join(f"{word} {end:g}" for word, end in ends.items() if math.isfinite(end))
+    for which, limits in (("minimum", options.minimum), ("maximum", options.maximum)):
+        if name in limits and not low <= limits[name] <= high:
+            yield f"{which}: {name} is {bounds}, got {limits[name]:g}"
+    for which, losses in (
+        ("maximum-regression", options.maximum_regression),
+        ("no-worse-than", options.no_worse_than),
+        ("maximum-gap", options.maximum_gap),
+    ):
+        if name in losses and losses[name] >= high - low:
+            yield f"{which}: {name} is {bounds}: no model can lose {losses[name]:g}, so nothing would be decided"

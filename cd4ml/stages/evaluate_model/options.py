@@ -1,0 +1,98 @@
+"""What evaluate-model can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cd4ml.checks.performance.comparison import Decision
+from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.inputs.options import option
+from cd4ml.metrics.performance.metric import Task
+
+OUTPUTS: Final[dict[str, str]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TableOptions):
+    """Options of evaluate-model."""
+
+    predictions: str = option(
+        "Predictions table (Parquet or CSV) with y_true, y_pred and, for comparisons, production_y_pred.",
+        required=True,
+        example="predictions.parquet",
+    )
+    task: Task = option("What the model predicts.", default=Task.BINARY)
+    positive_label: str | None = option(
+        "The positive class of a binary task. Not needed where labels are 0 and 1, or True and False.", of_data=True
+    )
+    minimum: Mapping[str, float] = option("Lowest allowed value by metric.", example="roc-auc=0.8")
+    maximum: Mapping[str, float] = option("Highest allowed value by metric.", example="log-loss=0.4")
+    maximum_regression: Mapping[str, float] = option(
+        "How much worse than production a metric may be; without it, every metric that some limit names may lose 0.",
+        example="roc-auc=0.01",
+    )
+    maximum_relative_regression: Mapping[str, float] = option(
+        "How much worse than production a metric may be, as a share of production's value: 0.02 is 2 %.",
+        example="rmse=0.02",
+    )
+    decision: Decision = option(
+        "How metrics are compared with production: `point` takes the difference at its face, `no-worse-than` passes "
+        "what is shown to lose less than maximum-regression, `not-significantly-worse` blocks what is shown worse.",
+        default=Decision.POINT,
+    )
+    no_worse_than: Mapping[str, float] = option(
+        "Metrics that pass only if they are shown to lose less than this, whatever decision says.",
+        example="roc-auc=0.01",
+    )
+    not_significantly_worse: tuple[str, ...] = option(
+        "Metrics that block only if they are shown to be worse, whatever decision says.", example="f1, recall"
+    )
+    primary_metric: str | None = option(
+        "The metric that is tested alone at 5 %; the tests of the others share 5 % (Holm).", example="roc-auc"
+    )
+    slices: tuple[str, ...] = option(
+        "Columns whose every value is held to the same limits; `region & sex` stands for each combination.",
+        example="region, region & sex",
+    )
+    slice_bins: Mapping[str, str] = option(
+        "Where numeric slice columns are cut, lower edges included.", example="age=25:40:62"
+    )
+    slice_search: tuple[str, ...] = option(
+        "Columns whose values and combinations are searched for slices that the candidate gets wrong more often than "
+        "the other rows; `*` stands for all that are no standard ones.",
+        example="region, age",
+    )
+    slice_search_depth: int = option("How many columns a searched slice may combine, at most 3.", default=2)
+    slice_search_minimum_rows: int = option("Rows below which a slice is not searched.", default=100)
+    maximum_slice_gap: float | None = option(
+        "How much greater the error rate (of numbers: the mean absolute error) of a searched slice may be than that of "
+        "the other rows; without it the search is reported and decides nothing."
+    )
+    custom_metrics: Mapping[str, str] = option(
+        "Metrics of your own by name, better when greater: functions of y_true, y_pred, y_score, sample_weight.",
+        example="profit=my_metrics:profit",
+    )
+    custom_losses: Mapping[str, str] = option(
+        "Metrics of your own by name, better when smaller.", example="cost=my_metrics:cost"
+    )
+    quantile: float = option("Which quantile of the target y_pred predicts, for quantile-loss.", default=0.5)
+    seed: int = option("Seed of the bootstraps: the same seed gives the same report.", default=0)
+    maximum_gap: Mapping[str, float] = option(
+        "How much better a metric may be on the training rows than on the test rows.", example="accuracy=0.05"
+    )
+    train_predictions: str | None = option("Predictions table of the training rows, for maximum-gap.")
+    maximum_latency_ratio: float | None = option(
+        "How many times as long as production a prediction may take; needs score-model's report with measure-latency."
+    )
+    maximum_size_ratio: float | None = option("How many times as large as production's the model's files may be.")
+    scoring_report: str = option(
+        "Report of score-model on these predictions, for the two limits on costs.", default="reports/score-model.json"
+    )
+    bootstrap: bool = option("Allow that the table has no production predictions; the report says so.", default=False)
+    allow_identical: bool = option("Allow that candidate and production predict the same on every row.", default=False)
+    minimum_rows: int = option("Test rows below which nothing can be decided.", default=30)
+    columns: Mapping[str, str] = option(
+        "Names of the table's columns where they differ from the standard ones.", example="y_pred=decision"
+    )

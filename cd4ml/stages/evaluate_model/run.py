@@ -1,0 +1,287 @@
+"""Hold a model's metrics against thresholds, against production, and against its own training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from cd4ml.checks.data.remarks import remarked
+from cd4ml.checks.performance import evaluation as checked
+from cd4ml.checks.performance.evaluation import of_gap
+from cd4ml.checks.performance.slice_search import of_search
+from cd4ml.context import Context
+from cd4ml.data.predictions.table import EVERY, Predictions, is_standard, read_predictions
+from cd4ml.data.tables.places import Place, place
+from cd4ml.errors import OptionsError
+from cd4ml.evidence.scored import refuse_changed
+from cd4ml.metrics.performance.class_scores import scores_of_others
+from cd4ml.metrics.performance.evaluation import Evaluation, evaluate, gap_of
+from cd4ml.metrics.performance.metric import Metric, Sample, Task
+from cd4ml.metrics.performance.ranking import scores_reversed
+from cd4ml.metrics.performance.samples import PRODUCTION, Reader
+from cd4ml.metrics.performance.slice_search import Columns, Search, search, searchable
+from cd4ml.metrics.performance.slices import Slice, slices
+from cd4ml.report import Check, InputDigest, Report, Status, headline
+from cd4ml.stages.evaluate_model.costs import cost_checks
+from cd4ml.stages.evaluate_model.limits import checked_metrics, known_metrics, limits_of, slice_columns
+from cd4ml.stages.evaluate_model.numbers import details_of, metrics_of
+from cd4ml.stages.evaluate_model.options import Options
+
+STAGE: Final = "evaluate-model"
+
+
+def run(options: Options, context: Context) -> Report:
+    """Compute the metrics that limits name, and decide on each.
+
+    Raises:
+        OptionsError: no limit is set, a metric is unknown or of another task, or the table cannot be judged.
+        UnavailableError: the table cannot be read.
+    """
+    metrics = checked_metrics(options, known_metrics(options, context))
+    others, training = slice_columns(options), _training(options)
+    predictions = read_predictions(options.predictions, columns=options.columns, others=others, reading=options.reading)
+    refuse_changed(predictions, context.reports, more=_training_digest(training))
+    _release_memory()
+    n, limits = len(predictions.frame), limits_of(options, [metric.name for metric in metrics])
+    context.progress(f"Evaluating {n:,} predictions: {', '.join(limits.rules)}")
+    reader = _reader(options.predictions, options)
+    candidate, production = reader.sample(predictions.frame), _production(predictions, reader, options)
+    cut, searched = _cut(predictions, options), _searchable(predictions, options)
+    predictions = _without_rows(predictions)
+    _release_memory()
+    whole = evaluate(metrics, candidate, production, task=options.task, seed=options.seed)
+    parts = _slices(metrics, cut, candidate, production, options)
+    search = _search(searched, candidate, production, options) if searched else None
+    checks = [
+        *_enough_rows(n, "test", options),
+        *_direction({"candidate": candidate, "production": production}, metrics, options),
+        *_compared(candidate, production, options),
+        *checked.of_all_rows(whole, limits),
+        *_against_training(candidate, predictions, training, metrics, options),
+        *checked.of_slices(parts, limits),
+        *(cost_checks(options, predictions) if production is not None else ()),
+        *(of_search(search, options.maximum_slice_gap) if search else ()),
+    ]
+    report = Report(
+        stage=STAGE,
+        checks=checks,
+        summary=_summary(checks, n, production is not None),
+        metrics=metrics_of(whole, parts, search, production is not None),
+        details=details_of(candidate, production, options),
+        inputs=_digests(predictions, training),
+        candidate=predictions.candidate,
+        production=predictions.production,
+        seed=options.seed,
+    )
+    return remarked(report, options.reading)
+
+
+def _reader(source: str, options: Options) -> Reader:
+    """Return how a table's columns are read."""
+    return Reader(source=source, task=options.task, positive_label=options.positive_label, quantile=options.quantile)
+
+
+def _production(predictions: Predictions, reader: Reader, options: Options) -> Sample | None:
+    """Return production's arrays on the same rows; None in a first release that says so."""
+    columns = predictions.frame.columns
+    if "production_y_pred" in columns:
+        return reader.sample(predictions.frame, PRODUCTION)
+    if "production_y_score" in columns or predictions.production:
+        raise OptionsError(
+            f"{options.predictions} is about a production model, but has no column `production_y_pred`",
+            advice="Map it with columns: production_y_pred=<its name>, or score both models again.",
+        )
+    if options.bootstrap:
+        return None
+    raise OptionsError(
+        f"{options.predictions} has no column `production_y_pred`: there is nothing to compare the candidate with",
+        advice="Score the production model as well, or set bootstrap: true for a first release.",
+    )
+
+
+def _enough_rows(n: int, which: str, options: Options) -> Iterable[Check]:
+    """Check that there are rows enough to decide anything."""
+    enough = n >= options.minimum_rows
+    yield Check(
+        id="minimum-rows" if which == "test" else f"minimum-rows:{which}",
+        status=Status.PASSED if enough else Status.INCONCLUSIVE,
+        reason=None if enough else "too-few-rows",
+        metric="rows",
+        value=n,
+        limit=options.minimum_rows,
+        n=n,
+        message=f"There are {n} {which} rows; at least {options.minimum_rows} are needed to decide.",
+        advice=None if enough else f"Add at least {options.minimum_rows - n} {which} rows.",
+    )
+
+
+def _direction(samples: Mapping[str, Sample | None], metrics: Sequence[Metric], options: Options) -> Iterable[Check]:
+    """Check that scores rise with decisions, where a limit is about scores."""
+    if options.task is Task.REGRESSION or not any(metric.needs_score for metric in metrics):
+        return
+    binary = options.task is Task.BINARY
+    for model, sample in samples.items():
+        if sample is not None and (scores_reversed if binary else scores_of_others)(sample):
+            yield Check(
+                id=f"score-direction:{model}",
+                status=Status.ERROR,
+                reason="scores-reversed" if binary else "scores-of-other-classes",
+                n=len(sample.y_true),
+                message=(
+                    f"The {model}'s scores are higher where it decides against the positive class."
+                    if binary
+                    else f"The {model} decides for another class than that with the greatest score on most rows."
+                ),
+                advice=(
+                    "Set the same positive-label here and in score-model: the score is that class's probability."
+                    if binary
+                    else "Is each column y_score_<class> named after its own class, and of the same model as y_pred?"
+                ),
+            )
+
+
+def _compared(candidate: Sample, production: Sample | None, options: Options) -> Iterable[Check]:
+    """Check that there are two models to compare, or a first release that says so."""
+    if production is None:
+        message = "First release (bootstrap): the candidate is not compared with a production model."
+        yield Check(id="bootstrap", status=Status.PASSED, message=message)
+    else:
+        yield _identical(candidate, production, options)
+
+
+def _without_rows(predictions: Predictions) -> Predictions:
+    """Return what the table says on its models alone: the samples hold all that is needed of the rows."""
+    return replace(predictions, frame=predictions.frame.iloc[:0, :0])
+
+
+def _release_memory() -> None:
+    """Give back what the table took: Arrow keeps what is freed until it is told."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
+def _cut(predictions: Predictions, options: Options) -> list[Slice]:
+    """Return the slices that are declared."""
+    if not options.slices:
+        return []
+
+    return slices(predictions.frame, options.slices, options.slice_bins)
+
+
+def _searchable(predictions: Predictions, options: Options) -> Columns | None:
+    """Return the columns that are searched for bad slices, None if none is asked for."""
+    if not options.slice_search:
+        return None
+
+    found = [name for name in map(str, predictions.frame.columns) if not is_standard(name)]
+    everything = EVERY in options.slice_search
+    names = found if everything else list(dict.fromkeys(options.slice_search))
+    return searchable(predictions.frame, names, options.slice_bins, strict=not everything)
+
+
+def _search(columns: Columns, candidate: Sample, production: Sample | None, options: Options) -> Search:
+    """Search for bad slices."""
+    return search(
+        columns,
+        candidate,
+        production,
+        numeric=options.task is Task.REGRESSION,
+        depth=options.slice_search_depth,
+        minimum_rows=options.slice_search_minimum_rows,
+    )
+
+
+def _slices(
+    metrics: Sequence[Metric],
+    cut: Sequence[Slice],
+    candidate: Sample,
+    production: Sample | None,
+    options: Options,
+) -> list[Evaluation]:
+    """Evaluate every slice."""
+    found = []
+    for part in cut:
+        rows = part.rows
+        own, other = candidate.rows(rows), production.rows(rows) if production else None
+        found.append(evaluate(metrics, own, other, task=options.task, seed=options.seed, slice=part.values))
+    return found
+
+
+def _identical(candidate: Sample, production: Sample, options: Options) -> Check:
+    """Check that candidate and production differ on some row: a comparison with itself shows nothing."""
+    same = bool((candidate.y_pred == production.y_pred).all())
+    if same and candidate.y_score is not None and production.y_score is not None:
+        same = bool((candidate.y_score == production.y_score).all())
+    if same and candidate.scores is not None and production.scores is not None:
+        same = bool((candidate.scores == production.scores).all())
+    n = len(candidate.y_true)
+    if not same:
+        message = "Candidate and production predict differently."
+        return Check(id="different-predictions", status=Status.PASSED, message=message, n=n)
+    message = f"Candidate and production predict the same on all {n} rows."
+    if options.allow_identical:
+        return Check(id="different-predictions", status=Status.PASSED, message=message, n=n)
+    return Check(
+        id="different-predictions",
+        status=Status.FAILED,
+        reason="identical-predictions",
+        message=message,
+        n=n,
+        advice="Is production compared with itself? If the same predictions are meant, set allow-identical: true.",
+    )
+
+
+def _against_training(
+    candidate: Sample, tested: Predictions, training: Place | None, metrics: Sequence[Metric], options: Options
+) -> Iterable[Check]:
+    """Check the gap between training and test rows."""
+    if training is None:
+        return
+    train = _reader(training.name, options).sample(_trained(training, tested, options).frame)
+    yield from _enough_rows(len(train.y_true), "training", options)
+    for metric in metrics:
+        if metric.name in options.maximum_gap:
+            found = gap_of(metric, train, candidate, options.seed)
+            yield of_gap(found, options.maximum_gap[metric.name], len(candidate.y_true))
+
+
+def _training(options: Options) -> Place | None:
+    """Return where the training predictions are, if a gap is limited."""
+    return place(options.train_predictions) if options.maximum_gap and options.train_predictions else None
+
+
+def _trained(table: Place, tested: Predictions, options: Options) -> Predictions:
+    """Return the training predictions; refuse those in which no gap could show."""
+    path = table.name
+    trained = read_predictions(table, columns=_own(options), others=(), reading=options.reading)
+    if trained.digest.sha256 == tested.digest.sha256:
+        raise OptionsError(f"{path} is the same table as {options.predictions}: no gap can show")
+    if trained.test_data and tested.test_data and trained.test_data.sha256 == tested.test_data.sha256:
+        raise OptionsError("training and test predictions were made from the same rows: no gap can show")
+    if trained.candidate and tested.candidate and trained.candidate.sha256 != tested.candidate.sha256:
+        raise OptionsError(f"{path} was made by another model than {options.predictions}")
+    return trained
+
+
+def _own(options: Options) -> dict[str, str]:
+    """Return the candidate's columns: a table of training rows has none of production."""
+    return {name: own for name, own in options.columns.items() if not name.startswith(PRODUCTION)}
+
+
+def _digests(predictions: Predictions, training: Place | None) -> list[Any]:
+    """Return the digests of the tables that were judged."""
+    about = [predictions.test_data] if predictions.test_data else []
+    return [predictions.digest, *about, *_training_digest(training)]
+
+
+def _training_digest(training: Place | None) -> list[InputDigest]:
+    """Return the digest of the predictions on training rows, if they are judged."""
+    return [training.digest("train-predictions")] if training else []
+
+
+def _summary(checks: Sequence[Check], n: int, compared: bool) -> str:
+    """Say in one or two sentences what was found."""
+    than = " and loses no more against production than is allowed" if compared else ""
+    return headline(checks) or f"The candidate meets every limit on {n:,} test rows{than}."

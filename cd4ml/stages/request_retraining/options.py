@@ -1,0 +1,42 @@
+"""What request-retraining can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cd4ml.inputs import options as declaration
+from cd4ml.inputs.options import option
+
+OUTPUTS: Final[dict[str, str]] = {
+    "requested": "`true` if this run made a request, or finished one that was cut off, else `false`.",
+    "request": "Number of the issue that stands for the request, empty if there is none.",
+}
+
+
+class By(StrEnum):
+    """How retraining is asked for."""
+
+    DISPATCH = "dispatch"
+    ISSUE = "issue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(declaration.Options):
+    """Options of request-retraining."""
+
+    drift_report: str = option("The report of detect-drift on the newest window.", default="reports/detect-drift.json")
+    violations: int = option("Windows that must have drifted, the newest among them.", default=2)
+    windows: int = option("Newest windows that are looked at.", default=3)
+    cooldown_days: float = option("Days after a request in which no other is made.", default=7.0)
+    budget: int = option("Most requests in a calendar month.", default=2)
+    by: By = option(
+        "`dispatch` opens an issue and sends the `repository_dispatch`; `issue` opens the issue alone.",
+        default=By.DISPATCH,
+    )
+    event_type: str = option("Type of the `repository_dispatch`.", default="cd4ml-retrain")
+    label: str = option("Label by which requests are known; each model needs its own.", default="cd4ml-retraining")
+    artifact: str = option("Artifact that holds a run's drift report.", default="cd4ml-report-detect-drift")
+    repository: str | None = option("The repository as OWNER/NAME (default: GITHUB_REPOSITORY).")
+    branch: str | None = option("Branch whose runs count as windows (default: GITHUB_REF_NAME).")

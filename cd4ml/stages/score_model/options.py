@@ -1,0 +1,78 @@
+"""What score-model can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.inputs.options import option
+
+OUTPUTS: Final[dict[str, str]] = {
+    "predictions": "Path of the predictions table.",
+    "predictions-sha256": "Digest of the predictions table, as it was written.",
+    "train-predictions-sha256": "Digest of the predictions on training rows; empty if there are none.",
+    "model-sha256": "Digest of the candidate's files.",
+}
+
+
+class Isolation(StrEnum):
+    """What is asked of the sandbox in which models run."""
+
+    AVAILABLE = "available"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TableOptions):
+    """Options of score-model."""
+
+    candidate: str = option(
+        "The model to judge: models:/<name>/<version>, models:/<name>@<alias>, or a folder.",
+        required=True,
+        example="models:/credit@challenger",
+    )
+    production: str | None = option(
+        "The model to beat, in the same forms; a first release has none (bootstrap).", example="models:/credit@champion"
+    )
+    test_data: str = option(
+        "Rows to score, with the target: a file, `folder@3` of a Delta table, a `.dvc` file, an address.",
+        required=True,
+        example="data/test.parquet",
+    )
+    target: str = option("Column of the test data that holds the true value.", required=True, example="approved")
+    predictions: str = option("Where the predictions table is written.", default="predictions.parquet")
+    keep: tuple[str, ...] = option(
+        "Columns of the test data to carry into the predictions table, for slices and audits.", example="sex, age"
+    )
+    exclude: tuple[str, ...] = option(
+        "Columns that no model gets to see. Needed only for models that do not name their input columns.",
+        example="application_id",
+    )
+    train_data: str | None = option("Training rows to score as well, to see overfitting.")
+    train_predictions: str = option(
+        "Where the predictions on the training rows are written.", default="train-predictions.parquet"
+    )
+    measure_latency: bool = option(
+        "Predict the test rows five times more with each model, and report how long it takes (for evaluate-model).",
+        default=False,
+    )
+    positive_label: str | None = option(
+        "Class whose probability is the score (default: the greater of two).", of_data=True
+    )
+    bootstrap: bool = option("Allow that there is no production model yet; the report says so.", default=False)
+    allow_same_model: bool = option("Allow candidate and production to be the same files.", default=False)
+    allow_code: bool = option(
+        "Allow models that run code of their own when they are loaded; the report says what it is.", default=False
+    )
+    tracking_uri: str | None = option(
+        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+    )
+    timeout: float = option("Seconds that one model may take to score one table.", default=900.0)
+    memory_limit: float | None = option("GiB of address space that a model's process may take (default: no limit).")
+    isolation: Isolation = option(
+        "How far models are shut off: as far as this machine can (`available`), or not run at all unless every "
+        "protection holds (`required`).",
+        default=Isolation.AVAILABLE,
+    )

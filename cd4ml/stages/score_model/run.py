@@ -1,0 +1,307 @@
+"""Score the same test rows with the candidate and with the production model, each in its own environment."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from cd4ml.checks.data.remarks import remarked
+from cd4ml.checks.image.model_code import of_code
+from cd4ml.context import Context
+from cd4ml.data.predictions.table import COLUMNS, is_predictions, is_score, write_predictions
+from cd4ml.data.tables.frames import PARQUET, digest, read_table
+from cd4ml.data.tables.places import Place, behind, place
+from cd4ml.digests import folder_sha256
+from cd4ml.errors import OptionsError
+from cd4ml.model_files import code_of
+from cd4ml.registry import MissingModelError, fetch
+from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
+from cd4ml.scoring.score import Limits, score
+from cd4ml.stages.score_model.checks import called, of_difference, of_first_release, of_isolation, of_rows, summary
+from cd4ml.stages.score_model.options import Isolation, Options
+from cd4ml.wording import nearest
+from cd4ml.writing import remove, result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+STAGE: Final = "score-model"
+TEST: Final = "test rows"
+TRAINING: Final = "training rows"
+
+
+def run(options: Options, context: Context) -> Report:
+    """Fetch both models, score the rows, and write the predictions table.
+
+    Raises:
+        OptionsError: the test data lack a column, or a model's environment cannot be resolved.
+        UnavailableError: a model, the registry or the test data cannot be reached.
+    """
+    _remove_outputs(options, context)
+    _check_keep(options)
+    places = [place(name) for name in (options.test_data, options.train_data) if name]
+    test, *others = [_table(found, options) for found in places]
+    train = others[0] if others else None
+    inputs = _digests(places, [len(test), *map(len, others)])
+    with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
+        candidate, production = _models(options, Path(folder), context)
+        scored = _Scoring(options=options, context=context)
+        checks = (
+            [of_difference(candidate.identity, production.identity, options)]
+            if production
+            else [of_first_release(options)]
+        )
+        code = {"candidate": _code(candidate), **({"production": _code(production)} if production else {})}
+        checks += [of_code(found, allowed=options.allow_code, name=name) for name, found in code.items()]
+        scored.code = {name: found for name, found in code.items() if found}
+        if any(check.status is not Status.PASSED for check in checks):  # minutes of scoring would change nothing
+            return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
+        # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
+        theirs = scored.predictions("production", production, {TEST: test})[0] if production else None
+        tables = {TEST: test} if train is None else {TEST: test, TRAINING: train}
+        ours, *trained = scored.predictions("candidate", candidate, tables)
+    if not scored.failed:
+        scored.wrote(_write(options, test, ours, theirs, models=(candidate, production), data=inputs[0]))
+        if train is not None:
+            scored.wrote(_write(options, train, trained[0], None, models=(candidate, None), data=inputs[1]))
+    checks += scored.checks
+    return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fetched:
+    """A model whose files are here: `size` is their bytes."""
+
+    folder: Path
+    identity: ModelIdentity
+    size: int
+
+
+def _report(
+    options: Options,
+    checks: list[Check],
+    rows: int,
+    *,
+    models: tuple[_Fetched, _Fetched | None],
+    inputs: list[InputDigest],
+    scored: _Scoring,
+) -> Report:
+    """Return what was done; a table that was not written is no output."""
+    candidate, production = models
+    others = {"production": production.size} if production else {}
+    done = all(check.status is Status.PASSED for check in checks)
+    report = Report(
+        stage=STAGE,
+        checks=checks,
+        summary=summary(checks, rows, production is not None),
+        metrics={"rows": rows, "size_bytes": {"candidate": candidate.size, **others}},
+        details={
+            "locks": scored.locks,
+            "isolation": scored.isolation,
+            **({"code": scored.code} if scored.code else {}),
+        },
+        measured=scored.measured,
+        inputs=inputs,
+        candidate=candidate.identity,
+        production=production.identity if production else None,
+        outputs={
+            "predictions": options.predictions if done else "",
+            "model-sha256": candidate.identity.sha256,
+            **{f"{name}-sha256": scored.tables.get(name, "") for name in ("predictions", "train-predictions")},
+        },
+    )
+    return remarked(report, options.reading)
+
+
+def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched, _Fetched | None]:
+    """Fetch the candidate and, unless this is a first release, the production model."""
+    if options.production is None and not options.bootstrap:
+        raise OptionsError(
+            "production is not set", advice="Name the production model, or set bootstrap: true for a first release."
+        )
+
+    def get(uri: str, name: str) -> _Fetched:
+        context.progress(f"Fetching the {called(name)} {uri}")
+        path, identity = fetch(uri, folder / name, tracking_uri=options.tracking_uri, environ=context.environ)
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return _Fetched(folder=path, identity=identity, size=size)
+
+    if options.production is None:
+        return get(options.candidate, "candidate"), None
+    with ThreadPoolExecutor(max_workers=1) as side_by_side:
+        other = side_by_side.submit(get, options.production, "production")
+        candidate = get(options.candidate, "candidate")
+        try:
+            return candidate, other.result()
+        except MissingModelError as error:
+            if options.bootstrap:
+                return candidate, None
+            raise MissingModelError(error.message, advice="For a first release set bootstrap: true.") from error
+
+
+def _code(model: _Fetched) -> list[str]:
+    """Return what would run when a model is loaded, in words."""
+    return code_of(model.folder)
+
+
+def _table(place: Place, options: Options) -> pd.DataFrame:
+    """Read rows and check that they hold what the options name."""
+    path, frame = place.name, read_table(place.path, reading=options.reading)
+    problems = [
+        f"{path} has no column `{name}`{nearest(name, map(str, frame.columns))}"
+        for name in dict.fromkeys((options.target, *options.keep, *options.exclude))
+        if name not in frame.columns
+    ]
+    if frame.empty:
+        problems.append(f"{path}: the table has no rows")
+    if not problems:
+        problems += [
+            f"{path}: `{name}` is missing in {frame[name].isna().sum()} rows"
+            for name in (options.target, *_ids(frame))
+            if frame[name].isna().any()
+        ]
+        problems += [f"{path}: row ids occur more than once" for name in _ids(frame) if frame[name].duplicated().any()]
+    if problems:
+        raise OptionsError(problems)
+    return frame.reset_index(drop=True)
+
+
+def _ids(frame: pd.DataFrame) -> list[str]:
+    """Return the name of the column that identifies rows, if there is one."""
+    return ["row_id"] if "row_id" in frame.columns else []
+
+
+def _remove_outputs(options: Options, context: Context) -> None:
+    """Remove what an earlier run left: it must never be judged as this one's.
+
+    Raises:
+        OptionsError: a table would be written over another file, over an input, or outside the workspace.
+    """
+    inputs = {behind(name).resolve() for name in (options.test_data, options.train_data) if name}
+    names = {"predictions": options.predictions}
+    names |= {"train-predictions": options.train_predictions} if options.train_data else {}
+    paths = [Path(path).resolve() for path in names.values()]
+    if inputs & set(paths) or len(set(paths)) < len(paths):
+        raise OptionsError("predictions, train-predictions, test-data and train-data must be different files")
+    targets = [
+        result(name, path, context.environ, endings=PARQUET, ours=is_predictions) for name, path in names.items()
+    ]
+    for target in targets:
+        remove(target)
+
+
+def _check_keep(options: Options) -> None:
+    """Refuse to carry a column along under a name that the predictions table uses itself."""
+    taken = sorted({options.target, *COLUMNS} - {"sample_weight"})
+    problems = [
+        f"keep: `{name}` is written by score-model itself" for name in options.keep if name in taken or is_score(name)
+    ]
+    problems += [f"keep: `{name}` is named more than once" for name, n in Counter(options.keep).items() if n > 1]
+    if problems:
+        raise OptionsError(problems)
+
+
+def _digests(places: Sequence[Place], rows: Sequence[int]) -> list[InputDigest]:
+    """Return the digests of the tables that are scored; training rows that are the test rows show no overfitting."""
+    names = ("test-data", "train-data")
+    found = [place.digest(name, n) for place, name, n in zip(places, names, rows, strict=False)]
+    if len({digest.sha256 for digest in found}) < len(found):
+        raise OptionsError("train-data and test-data are the same rows: overfitting could not show")
+    return found
+
+
+class _Scoring:
+    """Scoring with one model after the other, collecting checks."""
+
+    def __init__(self, *, options: Options, context: Context) -> None:
+        """Start with nothing scored."""
+        self.options = options
+        self.context = context
+        self.checks: list[Check] = []
+        self.locks: dict[str, str] = {}
+        self.isolation: dict[str, Any] = {}
+        self.code: dict[str, list[str]] = {}
+        self.measured: dict[str, Any] = {}
+        self.tables: dict[str, str] = {}
+
+    @property
+    def failed(self) -> bool:
+        """Whether some table could not be scored."""
+        return any(check.status is not Status.PASSED for check in self.checks)
+
+    def wrote(self, table: InputDigest) -> None:
+        """Take note of a table that was written."""
+        self.tables[table.name] = table.sha256
+
+    def predictions(self, name: str, model: _Fetched, tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame | None]:
+        """Return the predictions of a model for each table; None, and a check that says why, if there are none.
+
+        Args:
+            tables: rows by what they are called; the first are predicted repeatedly if latency is measured.
+        """
+        options = self.options
+        sizes = {what: len(rows) for what, rows in tables.items()}
+        rows_of = " and ".join(f"{n} {what}" for what, n in sizes.items())
+        self.context.progress(f"Scoring {rows_of} with the {called(name)} in its own environment")
+        scored = score(
+            model.folder,
+            [rows.drop(columns=list({options.target, *options.exclude})) for rows in tables.values()],
+            positive_label=options.positive_label,
+            allow_code=options.allow_code,
+            limits=Limits(
+                seconds=options.timeout,
+                memory=options.memory_limit,
+                isolated=options.isolation is Isolation.REQUIRED,
+            ),
+            context=self.context,
+            repeat=options.measure_latency,
+        )
+        changed = folder_sha256(model.folder) != model.identity.sha256
+        self.locks[name] = hashlib.sha256(scored.lock.encode()).hexdigest()
+        self.isolation[name] = {"held": scored.isolation.held, "missing": scored.isolation.missing}
+        if options.isolation is Isolation.REQUIRED:
+            self.checks += of_isolation(name, scored.isolation)
+        if scored.seconds:
+            self.measured[name] = {"rows": next(iter(sizes.values())), "repeated_seconds": list(scored.seconds)}
+        found: list[pd.DataFrame | None] = []
+        for (what, n), predictions in zip(sizes.items(), scored.predictions, strict=True):
+            check = of_rows(name, what, n, predictions, changed, scored.isolation.missing)
+            self.checks.append(check)
+            found.append(None if check.status is not Status.PASSED else cast("pd.DataFrame", predictions))
+        return found
+
+
+def _write(
+    options: Options,
+    rows: pd.DataFrame,
+    ours: pd.DataFrame | None,
+    theirs: pd.DataFrame | None,
+    *,
+    models: tuple[_Fetched, _Fetched | None],
+    data: InputDigest,
+) -> InputDigest:
+    """Write the predictions table of test or training rows; return its digest."""
+    import pandas as pd
+
+    name = "predictions" if data.name == "test-data" else "train-predictions"
+    path = Path(options.predictions if data.name == "test-data" else options.train_predictions)
+
+    ids = rows["row_id"] if "row_id" in rows.columns else range(len(rows))
+    columns = [pd.DataFrame({"row_id": ids, "y_true": rows[options.target]}), ours]
+    columns += [theirs.add_prefix("production_")] if theirs is not None else []
+    candidate, production = models
+    write_predictions(
+        pd.concat([*columns, rows[list(options.keep)]], axis=1),
+        path,
+        candidate=candidate.identity,
+        production=production.identity if production else None,
+        test_data=data,
+    )
+    return digest(path, name, len(rows))

@@ -1,0 +1,61 @@
+"""What validate-data can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.inputs.options import option
+
+OUTPUTS: Final[dict[str, str]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TableOptions):
+    """Options of validate-data."""
+
+    data: tuple[str, ...] = option(
+        "Tables: CSV, Parquet or Arrow files, folders of Parquet, Delta tables (`folder@3`), `.dvc` files, addresses.",
+        required=True,
+        example="data/train.parquet",
+    )
+    schema: str = option(
+        "The pandera schema: a YAML file, or module:object of a DataFrameSchema or DataFrameModel.",
+        required=True,
+        example="schema.yaml",
+    )
+    serving: str | None = option(
+        "A table of serving data: held against the same schema, and compared with data column by column.",
+        example="data/requests.parquet",
+    )
+    training_only: tuple[str, ...] = option("Columns that serving data need not have, such as the target.")
+    minimum_rows: int = option("Rows below which a table is taken for truncated.", default=2)
+    include_values: bool = option(
+        "Show values of failing rows in the report; without it only row numbers and counts.", default=False
+    )
+    allow_infinite: tuple[str, ...] = option("Columns that may hold infinities, which pass bounds such as `ge(0)`.")
+    warn: tuple[str, ...] = option(
+        "Checks, by their ids in the report, that warn instead of blocking.", example="in_range:age"
+    )
+    budget: Mapping[str, float] = option(
+        "Largest share of rows that may break a check, by the check's id.", example="not-nullable:income=0.001"
+    )
+    freshness: Mapping[str, float] = option(
+        "Largest age in hours of the latest value of a column of times (UTC).", example="created=24"
+    )
+    previous_report: str | None = option(
+        "Report of the last accepted data, for maximum-row-change.", example="accepted/validate-data.json"
+    )
+    maximum_row_change: float | None = option(
+        "Largest allowed change of the number of rows since previous-report, as a share.", example="0.5"
+    )
+    engine: str = option(
+        "Where the checks are computed: `local`; `spark`, or `ibis://backend/address`, where data names their tables.",
+        default="local",
+        example="ibis://duckdb/warehouse.ddb",
+    )
+    read_everything: bool = option(
+        "Read every value, and let the metadata of Parquet files prove nothing.", default=False
+    )

@@ -1,0 +1,242 @@
+"""Hold tables against a pandera schema; every row is read and every check of the schema is reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.checks.data.remarks import remarked
+from cd4ml.checks.data.schema import checks, rules, shortened, tolerated, unfinished
+from cd4ml.checks.data.skew import compared, skew_checks
+from cd4ml.checks.data.table import enough_rows, finite, fresh, has_values, looked_at, lossless, rows_changed
+from cd4ml.context import Context
+from cd4ml.data.schema.audit import audited
+from cd4ml.data.schema.engine.audit import Audit
+from cd4ml.data.schema.engine.warehouse import audit_table, columns_of, open_table
+from cd4ml.data.schema.load import Schema, load_schema
+from cd4ml.data.tables.by_name import column
+from cd4ml.data.tables.locations import Folder
+from cd4ml.data.tables.sources import Source, open_data
+from cd4ml.digests import file_sha256
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.reading import text_file
+from cd4ml.report import Check, InputDigest, Report, Status, headline
+from cd4ml.stages.validate_data.options import Options
+from cd4ml.user_code import UserCodeError
+
+_LARGEST_REPORT: Final = 200_000_000
+STAGE: Final = "validate-data"
+LOCAL: Final = "local"
+SKEW: Final = "skew:"
+
+
+def run(options: Options, context: Context) -> Report:
+    """Validate every table.
+
+    Raises:
+        OptionsError: the schema cannot be trusted to run all of its checks, or a file is no table.
+        UnavailableError: a file is missing.
+    """
+    _check_options(options)
+    before = _rows_before(options)
+    schema = load_schema(options.schema, context.directory)
+    checks: list[Check] = []
+    inputs: list[InputDigest] = []
+    details: dict[str, Any] = {}
+    rows: dict[str, int] = {}
+    for path in [*options.data, *([options.serving] if options.serving else [])]:
+        context.progress(f"Validating {path}")
+        served = path == options.serving
+        demanded = _for_serving(schema, options.training_only) if served else schema
+        if options.engine == LOCAL:
+            source = open_data(path, hashed=True, reading=options.reading)
+            found, details[path] = _table(source, demanded, options)
+            found += [] if served else _over_time(source, options, before)
+            rows[path] = source.rows
+            inputs.append(source.digest("serving" if served else "data"))
+        else:
+            found, rows[path], proofs = _warehouse_table(path, demanded, options)
+            found += [] if served else _row_change(path, rows[path], options, before)
+            engine = options.engine.partition("@")[0] if "@" in options.engine else options.engine
+            details[path] = {"engine": engine, "decided_by": proofs}
+        if served:
+            checks += _skewed(checks, found, options, details)
+        else:
+            found = tolerated(found, *_tolerances(options))
+            several = len(options.data) > 1
+            checks += [replace(check, id=f"{check.id}@{path}") for check in found] if several else found
+    if Path(options.schema).is_file():
+        inputs.append(InputDigest(name="schema", path=options.schema, sha256=file_sha256(Path(options.schema))))
+    summary = _summary(checks, options)
+    report = Report(stage=STAGE, checks=checks, summary=summary, metrics={"rows": rows}, details=details, inputs=inputs)
+    return remarked(report, options.reading)
+
+
+def _for_serving(schema: Schema, training_only: Sequence[str]) -> Schema:
+    """Return the schema as serving data must meet it.
+
+    Raises:
+        OptionsError: a column that serving data need not have is not in the schema.
+    """
+    names = [part.name for part in schema.rules.columns]
+    unknown = [f"training-only: `{name}` is not a column of the schema" for name in training_only if name not in names]
+    if unknown:
+        raise OptionsError(unknown)
+    parts = [replace(part, required=part.required and part.name not in training_only) for part in schema.rules.columns]
+    return replace(schema, rules=replace(schema.rules, columns=parts))
+
+
+def _tolerances(options: Options, among: Sequence[Check] | None = None) -> tuple[list[str], dict[str, float]]:
+    """Return what is tolerated in a table; of the checks of another table, as far as they are among its own."""
+    ids = None if among is None else {check.id for check in among}
+    warn = [name for name in options.warn if (name in ids if ids is not None else not name.startswith(SKEW))]
+    return warn, {name: share for name, share in options.budget.items() if ids is None or name in ids}
+
+
+def _skewed(
+    training: Sequence[Check], found: list[Check], options: Options, details: dict[str, Any]
+) -> Iterator[Check]:
+    """Yield the checks of serving data, and how they compare with those of training data."""
+    found = tolerated(found, *_tolerances(options, found))
+    ends = [f"@{path}" for path in options.data] if len(options.data) > 1 else []
+    plain = [
+        replace(c, id=next((c.id.removesuffix(end) for end in ends if c.id.endswith(end)), c.id)) for c in training
+    ]
+    skew = compared(plain, found)
+    details["skew"] = {
+        name: {"training_only": column.training_only, "serving_only": column.serving_only}
+        for name, column in skew.items()
+    }
+    yield from [replace(check, id=f"{check.id}@{options.serving}") for check in found]
+    between = skew_checks(skew, ", ".join(options.data), str(options.serving))
+    yield from tolerated(between, [name for name in options.warn if name.startswith(SKEW)], {})
+
+
+def _check_options(options: Options) -> None:
+    """Refuse what would decide nothing."""
+    problems = []
+    if options.engine != LOCAL and (options.freshness or options.read_everything):
+        problems.append("freshness and read-everything are of the local engine; an engine reads everything anyway")
+    if options.serving in options.data:
+        problems.append(f"serving: {options.serving} is among data: nothing would be compared")
+    if options.training_only and not options.serving:
+        problems.append("training-only is about serving data: name them as serving")
+    if not options.serving and any(name.startswith(SKEW) for name in options.warn):
+        problems.append("warn: there is no skew without serving data")
+    if options.minimum_rows < 1:
+        problems.append("minimum-rows must be at least 1")
+    problems += [
+        f"freshness: {name} must be above 0, got {age:g}" for name, age in options.freshness.items() if age <= 0
+    ]
+    if (options.previous_report is None) != (options.maximum_row_change is None):
+        problems.append("previous-report and maximum-row-change need each other")
+    if options.maximum_row_change is not None and options.maximum_row_change < 0:
+        problems.append(f"maximum-row-change must not be negative, got {options.maximum_row_change:g}")
+    if problems:
+        raise OptionsError(problems)
+
+
+def _rows_before(options: Options) -> dict[str, int]:
+    """Return the number of rows by path in the last accepted data.
+
+    Raises:
+        UnavailableError: the report is missing.
+        OptionsError: it is no report of this stage, or not one of data that passed.
+    """
+    if options.previous_report is None:
+        return {}
+    path = Path(options.previous_report)
+    try:
+        report = json.loads(text_file(path, most=_LARGEST_REPORT))
+        accepted = report["stage"] == STAGE and report["status"] == Status.PASSED
+        rows = {str(name): int(count) for name, count in report["metrics"]["rows"].items()}
+    except FileNotFoundError as error:
+        advice = "Keep the report of the last accepted data there."
+        raise UnavailableError(f"{path}: no such file.", advice=advice) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise OptionsError(f"{path}: no report of {STAGE}") from error
+    if not accepted:
+        raise OptionsError(f"{path}: not the report of data that passed {STAGE}")
+    return rows
+
+
+def _over_time(source: Source, options: Options, before: Mapping[str, int]) -> Iterator[Check]:
+    """Check how old the table is, and how its number of rows changed."""
+    import polars as pl
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for name, hours in options.freshness.items():
+        kind = source.schema.get(name)
+        if not isinstance(kind, pl.Datetime):
+            raise OptionsError(f"freshness: {source.path} has no column of times `{name}`")
+        moment = column(name) if kind.time_zone is None else column(name).dt.convert_time_zone("UTC")
+        youngest = source.lazy().select(moment.dt.replace_time_zone(None).max()).collect(engine="streaming").item()
+        yield fresh(name, youngest, now, hours, source.rows)
+    yield from _row_change(str(source.path), source.rows, options, before)
+
+
+def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int]) -> Iterator[Check]:
+    """Check how the number of rows changed since the last accepted data."""
+    if options.maximum_row_change is not None:
+        known = before.get(path, next(iter(before.values())) if len(before) == 1 else None)
+        if known is None:
+            raise OptionsError(f"{options.previous_report}: nothing about {path}")
+        yield rows_changed(rows, known, options.maximum_row_change)
+
+
+def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[Check], int, dict[str, Any]]:
+    """Check a table where it lies; return the checks, the number of rows, and how each rule was decided."""
+    scratch = Folder()
+    table = open_table(options.engine, name, scratch.path, options.reading)
+    columns = list(columns_of(table))
+    audit, n = audit_table(table, schema.rules, schema.targets(columns))
+    return _checks(audit, schema, columns, n, options), n, audit.proofs
+
+
+def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check], dict[str, Any]]:
+    """Check one table; return the checks, samples of failing rows, and how each rule was decided."""
+    n = source.rows
+    try:
+        audit = audited(source, schema, metadata=not options.read_everything)
+    except UserCodeError as error:
+        return [enough_rows(n, options.minimum_rows), unfinished(error.raised, n, options.include_values)], {}
+    samples = {
+        f"{name}:{column}" if column else name: [
+            {"row": row, **({"value": shortened(value)} if options.include_values else {})}
+            for row, value in finding.samples
+        ]
+        for (name, column), finding in audit.findings.items()
+        if finding.samples
+    }
+    found = _checks(audit, schema, audit.columns, n, options)
+    return found, {"samples": samples, "decided_by": audit.proofs}
+
+
+def _checks(audit: Audit, schema: Schema, columns: Sequence[str], n: int, options: Options) -> list[Check]:
+    """Return the checks of an audited table: what every table must meet, and what its schema demands."""
+    targets = schema.targets(columns)
+    labels = schema.rules.index.labels if schema.rules.index else []
+    order = list(dict.fromkeys([*(name for name, _ in targets), *labels]))
+    return [
+        enough_rows(n, options.minimum_rows),
+        *looked_at(len(targets), schema.source, n),
+        *finite(_ordered(audit.infinite, order), n, options.allow_infinite),
+        *lossless(_ordered(audit.changed, order), n),
+        *has_values(_ordered(audit.filled, order) if n else [], n),
+        *checks(audit.findings, list(rules(schema, columns)), rows=n, values=options.include_values),
+    ]
+
+
+def _ordered(counts: Mapping[str, int], order: Sequence[str]) -> list[tuple[str, int]]:
+    """Return counts by column, in the order of the schema."""
+    return [(name, counts[name]) for name in order if name in counts]
+
+
+def _summary(checks: Sequence[Check], options: Options) -> str:
+    """Say in one sentence what was found."""
+    tables = [*options.data, *([options.serving] if options.serving else [])]
+    return headline(checks) or f"{', '.join(tables)}: all {len(checks)} checks of {options.schema} hold."

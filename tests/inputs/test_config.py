@@ -1,0 +1,66 @@
+"""cd4ml.yaml: known keys only, plain YAML 1.2, every problem with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cd4ml.commands.stage import read_config
+from cd4ml.errors import OptionsError
+
+
+def write(folder: Path, text: str) -> str:
+    """Write a configuration and return its path."""
+    path = folder / "cd4ml.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_read__sections_and_defaults(tmp_path: Path) -> None:
+    """A stage sees its section over the shared defaults."""
+    path = write(tmp_path, "defaults:\n  predictions: p.csv\naudit-fairness:\n  sensitive-features: [sex]\n")
+
+    config = read_config(path)
+
+    assert config.values("audit-fairness") == {"predictions": "p.csv", "sensitive-features": ["sex"]}
+    assert config.configures("audit-fairness") and not config.configures("check-code")
+
+
+def test_read__unknown_keys_all_at_once(tmp_path: Path) -> None:
+    """Misspelt stages and options are errors, each with its line and the nearest known name."""
+    path = write(tmp_path, "audit-fairnes: {}\naudit-fairness:\n  minimum-rato: 0.8\n")
+
+    with pytest.raises(OptionsError) as caught:
+        read_config(path)
+
+    first, second = caught.value.problems
+    assert "cd4ml.yaml:1" in first and "`audit-fairness`" in first
+    assert "cd4ml.yaml:3" in second and "`minimum-ratio`" in second
+
+
+def test_read__no_file(tmp_path: Path) -> None:
+    """A file that is not there is named once, with what to do."""
+    with pytest.raises(OptionsError) as caught:
+        read_config(str(tmp_path / "nowhere.yaml"))
+
+    assert caught.value.message == f"{tmp_path}/nowhere.yaml: no such file"
+    assert "README" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: &x 1\nb: *x\n", "aliases"),
+        ("- a\n- b\n", "expected a mapping"),
+        ("a: [\n", r"cd4ml\.yaml:\d: invalid YAML: while parsing a flow"),
+        ("audit-fairness: 3\n", "must be a mapping"),
+        ("check-code:\n  minimum-coverage:\n", ":2: `minimum-coverage` in `check-code` has no value"),
+        ("audit-fairness: {}\naudit-fairness: {}\n", "invalid YAML"),
+        ("x: " + "y" * 1_000_001, "larger than"),
+    ],
+)
+def test_read__bad_files(tmp_path: Path, text: str, problem: str) -> None:
+    """What is no plain mapping is refused with a message that says why."""
+    with pytest.raises(OptionsError, match=problem):
+        read_config(write(tmp_path, text))

@@ -1,0 +1,141 @@
+"""Rendering: data is text and nothing else, and the summary stays within the platform's limits."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from cd4ml.github.runtime import commands, write_outputs
+from cd4ml.render.markdown import LARGEST, inert, markdown
+from cd4ml.render.terminal import terminal
+from cd4ml.report import Check, Interval, Location, Report, Status
+from cd4ml.wording import safe
+
+HOSTILE = [
+    "x\n::set-output name=passed::true",
+    "##[add-mask]true",
+    "#::#[x:::::",
+    "</details><img src=http://x>",
+    "`code` *bold* [link](http://x) @org/team #1 |a|b|",
+    "\u202egnp.exe \x1b[31mred \x00",
+    "\u2028::error::x",
+    "http://evil.example www.evil.example",
+]
+
+
+def report(message: str, count: int = 1, status: Status = Status.FAILED) -> Report:
+    """Make a report of equal checks."""
+    check = Check(
+        id=message, status=status, message=message, advice=message, value=1.5, location=Location(path=message)
+    )
+    return Report(stage="validate-data", checks=(check,) * count, summary=message)
+
+
+@given(st.text())
+def test_safe__never_a_command(text: str) -> None:
+    """No text at all comes out as a workflow command, a line break or a control character."""
+    shown = safe(text)
+
+    assert "::" not in shown and "##[" not in shown
+    assert not re.search(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e]", shown)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_terminal__one_line_a_text(text: str) -> None:
+    """A hostile text neither adds lines to the log nor commands."""
+    assert len(terminal(report(text)).splitlines()) == len(terminal(report("x")).splitlines())
+    assert "::" not in terminal(report(text))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markdown__inert(text: str) -> None:
+    """A hostile text yields a table of the same shape without links, images, mentions, code or HTML of its own."""
+    parser = MarkdownIt("gfm-like", {"linkify": False})
+
+    def shape(source: str) -> list[str]:
+        return [token.type for token in parser.parse(source) if token.type != "inline"]
+
+    assert shape(markdown(report(text))) == shape(markdown(report("x")))
+    assert not re.search(r"[@#<>\[\]`|*_]", inert(text).replace("&#", ""))
+
+
+def test_markdown__says_how_sure_and_what_to_do() -> None:
+    """Value, interval and limit stand beside each other, and words say what happened and what to do about it."""
+    found = Interval(lower=0.78, upper=0.7999996, confidence=0.95, method="Wilson")
+    bad = Check(
+        id="minimum", status=Status.FAILED, message="m", value=0.79999, limit=0.8, interval=found, n=9, advice="Improve"
+    )
+    text = html.unescape(
+        markdown(Report(stage="x", checks=(bad, Check(id="fine", status=Status.PASSED, message="")), summary="s"))
+    )
+
+    change = Interval(lower=-0.03, upper=-0.01, confidence=0.9, method="Tango", of="difference")
+    worse = Check(id="regression", status=Status.FAILED, message="", value=0.76, baseline=0.78, interval=change)
+    assert "| difference -0.0300 to -0.0100 |" in html.unescape(markdown(Report(stage="x", checks=(worse,))))
+    own = replace(worse, interval=replace(change, of="value"))  # what it is of is said, never guessed from the numbers
+    assert "| -0.0300 to -0.0100 |" in html.unescape(markdown(Report(stage="x", checks=(own,))))
+    assert "| minimum | 0.79999 | 0.7800 to 0.8000 | 0.80000 |  | 9 |" in text
+    assert "**What happened:** 1 of 2 checks did not pass." in text and "**What to do:** Improve" in text
+    assert "other test rows would give another value inside it" in text
+
+
+def test_terminal__says_a_thing_once() -> None:
+    """What the summary has said is not repeated under the check; its advice is there."""
+    check = Check(id="bad-input", status=Status.ERROR, message="no such file", advice="Write it.")
+    told = terminal(Report(stage="validate-data", checks=(check,), summary="no such file"))
+
+    assert told.count("no such file") == 1 and "-> Write it." in told
+
+
+def test_terminal__shows_what_was_compared() -> None:
+    """A comparison shows the baseline: its limit is that of the difference, and alone would look like a failure."""
+    check = Check(id="regression:f1", status=Status.PASSED, message="", value=0.47, limit=0.01, baseline=0.44)
+
+    assert "regression:f1 = 0.4700 (limit 0.0100, baseline 0.4400)" in terminal(Report(stage="x", checks=(check,)))
+
+
+def test_markdown__stays_under_the_limit() -> None:
+    """Ten thousand failed checks fit the step summary, and the ones that do not are counted."""
+    text = markdown(report("x" * 400, count=10_000))
+
+    assert len(text.encode()) <= LARGEST
+    assert re.search(r"… and [\d,]+ more checks in the JSON report", text)
+
+
+def test_markdown__says_inconclusive_not_passed() -> None:
+    """Too little data is never shown as a pass."""
+    assert "inconclusive: too little data" in markdown(report("x", status=Status.INCONCLUSIVE))
+
+
+def test_annotations__ten_of_a_type() -> None:
+    """The platform shows ten annotations of a type; no more are sent."""
+    lines = commands(report("x", count=30).checks, title="cd4ml")
+
+    assert len(lines) == 10
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_annotations__one_command_a_line(text: str) -> None:
+    """A hostile message or path stays inside its own annotation."""
+    (line,) = commands(report(text).checks, title="cd4ml", prefix="models/")
+
+    assert line.startswith("::error ") and line.count("::") == 2 and "\n" not in line
+
+
+def test_write_outputs__any_text(tmp_path: Path) -> None:
+    """A value with line breaks and a would-be delimiter is one value."""
+    file = tmp_path / "output"
+
+    write_outputs(file, {"status": "failed", "report": "a\nEOF\npassed=true\n"})
+
+    lines = file.read_text().split("\n")
+    delimiter = lines[3].partition("<<")[2]
+    assert lines[3].startswith("report<<") and lines.count(delimiter) == 1
+    assert lines[4:8] == ["a", "EOF", "passed=true", ""]

@@ -1,0 +1,7 @@
+"""The GitOps repository and the reports that deploy-model reads."""
+
+from __future__ import annotations
+
+from tests.gitops.conftest import evidence, gitops
+
+__all__ = ["evidence", "gitops"]
