@@ -26,7 +26,8 @@ from cd4ml.errors import (
 from cd4ml.inputs.arguments import INPUT_PREFIX
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.config import Config
-from cd4ml.inputs.options import OnInconclusive, Options, declared, option, resolve
+from cd4ml.inputs.options import OnInconclusive, Options, declared, option
+from cd4ml.inputs.values import resolve
 from cd4ml.render import overview
 from cd4ml.render.overview import NOT_RUN
 from cd4ml.report import Status, v1, worst

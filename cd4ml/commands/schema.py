@@ -12,7 +12,8 @@ from cd4ml.commands.stage import change_directory
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import PASSED, OptionsError
 from cd4ml.inputs.arguments import layers as argument_layers
-from cd4ml.inputs.options import declared, option, resolve
+from cd4ml.inputs.options import declared, option
+from cd4ml.inputs.values import resolve
 from cd4ml.wording import safe
 from cd4ml.writing import write_atomically
 

@@ -29,8 +29,9 @@ from cd4ml.errors import USAGE as EXIT_USAGE
 from cd4ml.git import Checkout
 from cd4ml.inputs import config as configuration
 from cd4ml.inputs.arguments import layers as argument_layers
-from cd4ml.inputs.options import Layer, OnFailed, OnInconclusive, RunOptions, as_values, declared, resolve
+from cd4ml.inputs.options import OnFailed, OnInconclusive, RunOptions, declared
 from cd4ml.inputs.options import Options as StageOptions
+from cd4ml.inputs.values import Layer, as_values, resolve
 from cd4ml.process import contained
 from cd4ml.reading import outside
 from cd4ml.render.markdown import LARGEST, markdown

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from cd4ml.errors import OptionsError
-from cd4ml.inputs.options import Kind, Layer, Option
+from cd4ml.inputs.options import Kind, Option
+from cd4ml.inputs.values import Layer
 from cd4ml.wording import nearest
 
 # An action's inputs arrive as CD4ML_INPUT_<NAME>; the caller's own environment may set CD4ML_<NAME>.
@@ -31,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(name: str, options: Sequence[Option], description: str) -> argparse.ArgumentParser:
-    """Return the parser of a command; every value stays text here and is read by `options.resolve`."""
+    """Return the parser of a command; every value stays text here and is read by `values.resolve`."""
     result = _Parser(prog=f"cd4ml {name}", description=description, allow_abbrev=False)
     for option in options:
         arguments: dict[str, Any] = {"dest": option.name, "default": None, "help": _option_help(option)}

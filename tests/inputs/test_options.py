@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from cd4ml.errors import OptionsError
-from cd4ml.inputs.options import Kind, Layer, Limit, Options, as_values, declared, option, resolve
+from cd4ml.inputs.options import Kind, Limit, Options, declared, option
+from cd4ml.inputs.values import Layer, as_values, resolve
 
 
 class Colour(StrEnum):

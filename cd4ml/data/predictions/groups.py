@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.predictions.labels import FALSE, TRUE, are_booleans, as_labels, common_names, label_text, matching, some
 from cd4ml.errors import OptionsError
-from cd4ml.inputs.options import number
+from cd4ml.inputs.values import number
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.predictions.groups import distinct_values
 from cd4ml.errors import OptionsError
-from cd4ml.inputs.options import number
+from cd4ml.inputs.values import number
 
 if TYPE_CHECKING:
     import numpy as np
