@@ -110,6 +110,7 @@ def option(
     in_config: bool = True,
     last: bool = False,
     of_data: bool = False,
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """Declare an option.
 
@@ -121,6 +122,7 @@ def option(
         in_config: whether `cd4ml.yaml` may set it.
         last: whether it stands behind the options of the classes that inherit it.
         of_data: whether its texts are values of the data: then YAML's true and false are such, and no mistake.
+        choices: the texts that are allowed, where no StrEnum lists them.
     """
     metadata = {
         "help": help,
@@ -129,6 +131,7 @@ def option(
         "in_config": in_config,
         "last": last,
         "of_data": of_data,
+        "choices": choices,
     }
     return dataclasses.field(default=None if default is _UNSET else default, metadata=metadata)
 
@@ -170,6 +173,8 @@ def declared(options_class: type[Options]) -> tuple[Option, ...]:
     result = []
     for field in sorted(dataclasses.fields(options_class), key=lambda field: bool(field.metadata["last"])):
         kind, choices = _kind(hints[field.name], f"{options_class.__name__}.{field.name}")
+        if field.metadata["choices"]:
+            kind, choices = Kind.CHOICE, field.metadata["choices"]
         result.append(
             Option(
                 field_name=field.name,
