@@ -59,7 +59,7 @@ def ours(table: Path) -> dict[str, list[str | Path]]:
         "evaluate-model": [
             *(*program, "evaluate-model", *predictions),
             *("--minimum", "accuracy=0.5,f1=0.3,roc-auc=0.5", "--maximum", "log-loss=2,brier=0.5"),
-            *("--decision", "not-significantly-worse"),
+            *("--comparison", "not-significantly-worse"),
         ],
         "audit-fairness": [
             *(*program, "audit-fairness", *predictions),

@@ -20,7 +20,8 @@ sys.path.insert(0, str(ROOT))
 
 from cd4ml.commands.pipeline import DESCRIPTIONS, PipelineOptions, PlanOptions  # noqa: E402
 from cd4ml.errors import EXIT_CODES  # noqa: E402
-from cd4ml.inputs.options import Kind, Option, RunOptions, declared  # noqa: E402
+from cd4ml.inputs.options import Kind, Option, declared  # noqa: E402
+from cd4ml.inputs.vocabulary import RunOptions  # noqa: E402
 from cd4ml.report import Status  # noqa: E402
 from cd4ml.stages import PIPELINE, STAGES, declaration  # noqa: E402
 

@@ -23,18 +23,23 @@ from cd4ml.errors import (
     OptionsError,
     UnavailableError,
 )
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import INPUT_PREFIX
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.config import Config
-from cd4ml.inputs.options import OnInconclusive, Options, declared, option
+from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
+from cd4ml.inputs.vocabulary import OnInconclusive
 from cd4ml.render import overview
 from cd4ml.render.overview import NOT_RUN
 from cd4ml.report import Status, v1, worst
-from cd4ml.stages import PIPELINE, declaration, needed
+from cd4ml.stages import PIPELINE, declaration
 from cd4ml.wording import nearest, safe
 from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
 
+# A stage that builds or deploys needs every stage before it; a judge of predictions needs the predictions.
+ACTS: Final = ("build-image", "deploy-model")
+NEEDS_SCORES: Final = ("evaluate-model", "audit-fairness")
 # Of several exit codes, the one that tells most: a defect, then what could not be decided, then what failed.
 _WORST_FIRST: Final = (INTERNAL.code, USAGE.code, UNAVAILABLE.code, FAILED.code, INCONCLUSIVE.code, PASSED.code)
 DESCRIPTIONS: Final = {
@@ -48,8 +53,8 @@ PlanT = TypeVar("PlanT", bound="PlanOptions")
 class PlanOptions(Options):
     """Options of `cd4ml plan`: which stages there are."""
 
-    config: str = option("Configuration file.", default="cd4ml.yaml")
-    working_directory: str = option("Folder that all paths are relative to (the project's root).", default=".")
+    config: str = vocabulary.CONFIG.here(default="cd4ml.yaml")
+    working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
     stages: tuple[str, ...] = option("Stages to run, of those that the configuration has (default: all of them).")
 
 
@@ -57,11 +62,11 @@ class PlanOptions(Options):
 class PipelineOptions(PlanOptions):
     """Options of `cd4ml run` and of the root action."""
 
-    reports: str = option("Folder that the JSON reports are written to.", default="reports")
-    on_inconclusive: OnInconclusive | None = option(
-        "Whether a verdict for lack of data blocks: `fail` or `warn` (default: what each stage's section says)."
+    reports: str = vocabulary.REPORTS.here("They are written there.", default="reports")
+    on_inconclusive: OnInconclusive | None = vocabulary.ON_INCONCLUSIVE.here(
+        "By default what each stage's section says."
     )
-    json: bool = option("Print the pipeline's JSON on standard output.", default=False)
+    json: bool = vocabulary.JSON.here("It is the pipeline's own.", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +169,11 @@ def _run(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> li
 
 def _blocked(name: str, outcomes: Sequence[_Outcome]) -> bool:
     """Whether a stage must not run after what came before it."""
-    before = {outcome.stage: outcome.status for outcome in outcomes}
-    return any(before[stage] not in (Status.PASSED, Status.SKIPPED) for stage in needed(name))
+    before = {outcome.stage: outcome for outcome in outcomes if outcome.status != Status.SKIPPED}
+    if name in ACTS:
+        return any(outcome.status != Status.PASSED for outcome in before.values())
+    scores = before.get("score-model")
+    return name in NEEDS_SCORES and scores is not None and scores.status != Status.PASSED
 
 
 def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:

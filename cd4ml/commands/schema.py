@@ -11,6 +11,7 @@ from cd4ml.commands.door import Door
 from cd4ml.commands.stage import change_directory
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import PASSED, OptionsError
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import declared, option
 from cd4ml.inputs.values import resolve
@@ -24,12 +25,12 @@ SUMMARY: Final = "`schema infer` proposes a schema for validate-data from traini
 class InferOptions(TableOptions):
     """Options of `cd4ml schema infer`."""
 
-    data: str = option("The training data: any table that validate-data takes.", required=True)
+    data: tuple[str, ...] = vocabulary.DATA.here("One: the training data.", required=True)
     output: str = option("Where the proposal is written.", default="schema.yaml")
     overwrite: bool = option("Replace a file that is there.", default=False)
     slack: float = option("How far bounds reach beyond what was seen, as a share of its range.", default=0.1)
     categories: int = option("Number of different texts up to which a column holds categories.", default=50)
-    working_directory: str = option("Folder that all paths are relative to (the project's root).", default=".")
+    working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
 
 
 def run_schema(arguments: Sequence[str], door: Door) -> int:
@@ -51,10 +52,11 @@ def run_schema(arguments: Sequence[str], door: Door) -> int:
     from cd4ml.data.tables.locations import public
     from cd4ml.data.tables.sources import open_data
 
-    source = open_data(options.data, reading=options.reading)
+    data = options.data[0]
+    source = open_data(data, reading=options.reading)
     if not source.rows or not source.schema:
-        raise OptionsError(f"{options.data}: no rows to infer anything from")
-    name = public(options.data) if "://" in options.data else options.data
+        raise OptionsError(f"{data}: no rows to infer anything from")
+    name = public(data) if "://" in data else data
     proposal = propose(source, name, slack=options.slack, most_categories=options.categories)
     write_atomically(target, proposal.text)
     said = [f"{options.output}: a proposal from {proposal.rows} rows and {len(source.schema)} columns. Review it."]
@@ -72,6 +74,8 @@ def run_schema(arguments: Sequence[str], door: Door) -> int:
 def _check(options: InferOptions, target: Path) -> None:
     """Refuse to overwrite a reviewed file unasked, and settings that make no sense."""
     problems = []
+    if len(options.data) > 1:
+        problems.append(f"data: a schema is inferred from one table, got {len(options.data)}")
     if target.exists() and not options.overwrite:
         problems.append(f"{options.output} is there already; --overwrite replaces it")
     if not options.output.endswith((".yaml", ".yml")):

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from cd4ml.errors import OptionsError
-from cd4ml.inputs.options import Kind, Option
+from cd4ml.inputs.options import Kind, Option, suggestion
 from cd4ml.inputs.values import Layer
-from cd4ml.wording import nearest
 
 # An action's inputs arrive as CD4ML_INPUT_<NAME>; the caller's own environment may set CD4ML_<NAME>.
 INPUT_PREFIX: Final = "CD4ML_INPUT_"
@@ -70,7 +69,7 @@ def _from_arguments(name: str, options: Sequence[Option], arguments: Sequence[st
     found, unknown = parser(name, options, description).parse_known_args(arguments)
     if unknown:
         word = unknown[0].partition("=")[0]
-        known = nearest(word, [f"--{option.name}" for option in options])
+        known = suggestion(word, options, prefix="--")
         raise OptionsError(f"unknown option `{word}`{known}", advice=f"See cd4ml {name} --help.")
     parsed = vars(found)
     joined = {key: "\n".join(value) if isinstance(value, list) else value for key, value in parsed.items()}

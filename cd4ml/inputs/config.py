@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.inputs.options import Option
+from cd4ml.inputs.options import Option, suggestion
 from cd4ml.reading import text_file, yaml_document
 from cd4ml.wording import nearest
 
@@ -70,6 +70,7 @@ def _unknown(document: Any, path: Path, options: Mapping[str, tuple[Option, ...]
     problems = []
     in_config = {stage: {option.name for option in declared if option.in_config} for stage, declared in options.items()}
     in_config[DEFAULTS] = set().union(*in_config.values())
+    every = {**options, DEFAULTS: tuple(option for declared in options.values() for option in declared)}
     for name, section in document.items():
         line = document.lc.key(name)[0] + 1
         if name not in in_config:
@@ -82,6 +83,6 @@ def _unknown(document: Any, path: Path, options: Mapping[str, tuple[Option, ...]
                 if value is None:  # a limit that was left empty would otherwise be no limit, in silence
                     problems.append(f"{path}:{key_line}: `{key}` in `{name}` has no value: give it one or remove it")
                 if key not in in_config[name]:
-                    known = nearest(str(key), in_config[name])
+                    known = suggestion(str(key), [option for option in every[name] if option.in_config])
                     problems.append(f"{path}:{key_line}: unknown option `{key}` in `{name}`{known}")
     return problems

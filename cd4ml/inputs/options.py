@@ -10,10 +10,12 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Final
+
+from cd4ml.wording import nearest
 
 _UNSET: Final = dataclasses.MISSING
 
@@ -67,20 +69,6 @@ class Character(str):
     """One character; `tab` and `space`, which no platform hands over as they are, are written as words."""
 
 
-class OnInconclusive(StrEnum):
-    """What too little data does to the exit code."""
-
-    FAIL = "fail"
-    WARN = "warn"
-
-
-class OnFailed(StrEnum):
-    """What a failed check does to the exit code."""
-
-    FAIL = "fail"
-    WARN = "warn"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """A declared option, as generators and parsers see it."""
@@ -94,6 +82,7 @@ class Option:
     example: str
     in_config: bool
     of_data: bool = False
+    formerly: str = ""
 
     @property
     def name(self) -> str:
@@ -110,7 +99,7 @@ def option(
     in_config: bool = True,
     last: bool = False,
     of_data: bool = False,
-    choices: tuple[str, ...] = (),
+    formerly: str = "",
 ) -> Any:
     """Declare an option.
 
@@ -122,7 +111,7 @@ def option(
         in_config: whether `cd4ml.yaml` may set it.
         last: whether it stands behind the options of the classes that inherit it.
         of_data: whether its texts are values of the data: then YAML's true and false are such, and no mistake.
-        choices: the texts that are allowed, where no StrEnum lists them.
+        formerly: its name in an earlier version, which messages then translate.
     """
     metadata = {
         "help": help,
@@ -131,7 +120,7 @@ def option(
         "in_config": in_config,
         "last": last,
         "of_data": of_data,
-        "choices": choices,
+        "formerly": formerly,
     }
     return dataclasses.field(default=None if default is _UNSET else default, metadata=metadata)
 
@@ -139,28 +128,6 @@ def option(
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Base of every stage's options."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions(Options):
-    """Options that every stage takes."""
-
-    config: str = option(
-        "Configuration file; a stage also runs from options alone.", default="cd4ml.yaml", in_config=False
-    )
-    working_directory: str = option(
-        "Folder that all paths are relative to (the project's root).", default=".", in_config=False
-    )
-    report: str | None = option("Where the JSON report is written (default: reports/<stage>.json).")
-    on_inconclusive: OnInconclusive = option(
-        "Whether a verdict for lack of data blocks: `fail` (exit code 4) or `warn` (exit code 0).",
-        default=OnInconclusive.FAIL,
-    )
-    on_failed: OnFailed = option(
-        "Whether a failed check blocks: `fail` (exit code 1) or, to look first, `warn` (exit code 0, never passed).",
-        default=OnFailed.FAIL,
-    )
-    json: bool = option("Print the JSON report on standard output.", default=False, in_config=False)
 
 
 def declared(options_class: type[Options]) -> tuple[Option, ...]:
@@ -173,8 +140,6 @@ def declared(options_class: type[Options]) -> tuple[Option, ...]:
     result = []
     for field in sorted(dataclasses.fields(options_class), key=lambda field: bool(field.metadata["last"])):
         kind, choices = _kind(hints[field.name], f"{options_class.__name__}.{field.name}")
-        if field.metadata["choices"]:
-            kind, choices = Kind.CHOICE, field.metadata["choices"]
         result.append(
             Option(
                 field_name=field.name,
@@ -188,9 +153,25 @@ def declared(options_class: type[Options]) -> tuple[Option, ...]:
                 example=field.metadata["example"],
                 in_config=field.metadata["in_config"],
                 of_data=field.metadata["of_data"],
+                formerly=field.metadata["formerly"],
             )
         )
     return tuple(result)
+
+
+def suggestion(word: str, options: Iterable[Option], *, prefix: str = "") -> str:
+    """Return ` (did you mean …?)` for an unknown option: its new name if it was renamed, else the nearest one.
+
+    Args:
+        prefix: what stands before the names where the word was read.
+    """
+    renamed = {prefix + option.formerly: option.name for option in options if option.formerly}
+    known = renamed.get(word)
+    return (
+        nearest(word, [prefix + option.name for option in options])
+        if known is None
+        else f" (did you mean `{prefix}{known}`?)"
+    )
 
 
 def _kind(hint: Any, where: str) -> tuple[Kind, tuple[str, ...]]:

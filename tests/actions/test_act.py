@@ -266,7 +266,7 @@ def test_monitor__asks(suite: Path, tmp_path: Path) -> None:
     customers(seed=2).assign(age=90).to_parquet(folder / "current.parquet")
     (folder / "cd4ml.yaml").write_text(
         "detect-drift: {reference: reference.parquet, current: current.parquet}\n"
-        "request-retraining: {windows: 1, violations: 1, repository: owner/model}\n"
+        "request-retraining: {windows: 1, violations: 1, github-repository: owner/model}\n"
     )
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", "--message", "monitor")

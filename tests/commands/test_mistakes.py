@@ -34,7 +34,7 @@ def test_required_options__where_to_set_them(cd4ml: Cli) -> None:
     assert advice == "There is no cd4ml.yaml in the working directory."
 
 
-@pytest.mark.parametrize("wrong", [("--minimum", "accuracy"), ("--task", "binaire"), ("--minimum-rows", "many")])
+@pytest.mark.parametrize("wrong", [("--minimum", "accuracy"), ("--task", "binaire"), ("--minimum-test-rows", "many")])
 def test_wrong_value__no_word_of_the_configuration(cd4ml: Cli, wrong: tuple[str, str]) -> None:
     """Who gives an option a wrong value on the command line is not sent to a configuration file."""
     run = cd4ml("evaluate-model", "--predictions", "p.csv", *wrong)

@@ -81,7 +81,7 @@ def audited(cd4ml: Callable[..., Run], folder: Path, rates: Mapping[str, float],
     return cd4ml("audit-fairness", "--predictions", "predictions.parquet", "--sensitive-features", "region", *arguments)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--reference", "largest"), ("--reference-groups", "region=b")])
+@pytest.mark.parametrize("arguments", [(), ("--reference-method", "largest"), ("--reference-groups", "region=b")])
 @pytest.mark.parametrize("rates", [(0.5, 0.5, 0.5), (0.5, 0.45, 0.3), (0.9, 0.4, 0.5), (0.2, 0.0, 0.2)])
 def test_outputs__of_a_fairness_audit(
     cd4ml: Callable[..., Run], tmp_path: Path, rates: tuple[float, ...], arguments: tuple[str, ...]

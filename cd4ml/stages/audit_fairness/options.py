@@ -10,8 +10,10 @@ from typing import Final
 from cd4ml.checks.fairness.groups import Decision
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import OptionsError
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import OTHERS, Limit, option
 from cd4ml.metrics.fairness.rates import Reference
+from cd4ml.metrics.performance.metric import Task
 from cd4ml.wording import nearest
 
 OUTPUTS: Final[dict[str, str]] = {
@@ -34,13 +36,6 @@ REGRESSION_LIMITS: Final = ("mean-error-difference", "absolute-error-difference"
 _MAXIMA: Final = (*BINARY_LIMITS, "calibration-gap", "ratio-drop", *REGRESSION_LIMITS)
 
 
-class Task(StrEnum):
-    """What the model predicts."""
-
-    BINARY = "binary"
-    REGRESSION = "regression"
-
-
 class Intersections(StrEnum):
     """What is done with combinations of sensitive features."""
 
@@ -53,21 +48,17 @@ class Intersections(StrEnum):
 class Options(TableOptions):
     """Options of audit-fairness."""
 
-    predictions: str = option(
-        "Predictions table (Parquet or CSV) with y_pred, the sensitive features and, for limits on errors, y_true.",
-        required=True,
-        example="predictions.parquet",
+    predictions: str = vocabulary.PREDICTIONS.here(
+        "It needs y_pred, the sensitive features and, for limits on errors, y_true.", required=True
     )
     sensitive_features: tuple[str, ...] = option(
         "Columns of the predictions table to audit, one by one.", required=True, example="sex, race"
     )
-    positive_label: str | None = option(
-        "The favourable decision. Not needed where decisions are 0 and 1 or False and True: 1 and True are favourable.",
-        example="approved",
-        of_data=True,
+    positive_label: str | None = vocabulary.POSITIVE_LABEL.here(
+        "Not needed where decisions are 0 and 1, or False and True."
     )
-    task: Task = option(
-        "What the model predicts: a decision (`binary`), or a quantity whose errors are compared (`regression`).",
+    task: Task = vocabulary.TASK.here(
+        "Audited are decisions (`binary`), and quantities whose errors are compared (`regression`).",
         default=Task.BINARY,
     )
     minimum_ratio: Limit = option(
@@ -77,14 +68,15 @@ class Options(TableOptions):
         example="0.8, age=0.6",
     )
     decision: Decision = option(
-        "What decides: `point` takes a value at its face, `strict` passes only what is shown to keep to its limit, "
-        "`evidence` fails only what is shown to break it.",
+        "How uncertainty counts: `point` compares observed values with their limits, ignoring uncertainty; `strict` "
+        "passes only what is shown to meet its limit; `evidence` fails only what is shown to break it.",
         default=Decision.POINT,
     )
-    reference: Reference = option(
-        "The group that the others are compared with: that of the `best` selection rate among groups of the minimum "
-        "size, or the `largest`.",
+    reference_method: Reference = option(
+        "How the group that the others are compared with is chosen: the one with the `best` selection rate among "
+        "groups of the minimum size, or the `largest`.",
         default=Reference.BEST,
+        formerly="reference",
     )
     reference_groups: Mapping[str, str] = option(
         "Groups named in advance that the others are compared with, by feature.", example="sex=male", of_data=True
@@ -131,9 +123,7 @@ class Options(TableOptions):
     maximum_absolute_error_difference: Limit | None = option(
         "Regression: how far the groups' mean absolute errors may lie apart, in the target's units."
     )
-    columns: Mapping[str, str] = option(
-        "Names of the table's columns where they differ from the standard ones.", example="y_pred=decision"
-    )
+    columns: Mapping[str, str] = vocabulary.COLUMNS.here()
 
 
 def differences(options: Options, features: Sequence[str]) -> dict[str, float]:
@@ -163,8 +153,13 @@ def _maximum(options: Options, name: str) -> Limit | None:
 
 
 def _of_other_task(options: Options) -> Iterable[str]:
-    """Yield what options say about the other task."""
+    """Yield what options say about another task than the one that is audited."""
     regression = options.task is Task.REGRESSION
+    if options.task in (Task.MULTICLASS, Task.MULTILABEL):
+        yield (
+            f"task: {options.task} cannot be audited; set task: binary (the favourable decision against all others) or "
+            "task: regression for audit-fairness"
+        )
     others = [*BINARY_LIMITS, "calibration-gap", "ratio-drop"] if regression else REGRESSION_LIMITS
     for name in others:
         if _maximum(options, name) is not None:

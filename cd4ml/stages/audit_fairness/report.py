@@ -10,8 +10,9 @@ from cd4ml.checks.fairness.groups import Decision
 from cd4ml.inputs.options import OTHERS
 from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.fairness.rates import Reference
+from cd4ml.metrics.performance.metric import Task
 from cd4ml.report import Check, fixed, headline
-from cd4ml.stages.audit_fairness.options import Options, Task
+from cd4ml.stages.audit_fairness.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ def _passed(options: Options) -> str:
     features = ", ".join(options.sensitive_features)
     if options.task is Task.REGRESSION:
         return f"The errors of all groups of {features} lie within their limits."
-    against = "highest rate" if options.reference is Reference.BEST else "largest group's rate"
+    against = "highest rate" if options.reference_method is Reference.BEST else "largest group's rate"
     against = "reference group's rate" if options.reference_groups else against
     shown = "is shown to be selected" if options.decision is Decision.STRICT else "is selected"
     others, own = options.minimum_ratio.values[OTHERS], options.minimum_ratio.own

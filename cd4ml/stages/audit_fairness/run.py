@@ -18,11 +18,11 @@ from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.metrics.fairness.errors import group_errors
 from cd4ml.metrics.fairness.rates import Reference, group_names
+from cd4ml.metrics.performance.metric import Task
 from cd4ml.report import Check, Report, Status
 from cd4ml.stages.audit_fairness.options import (
     Intersections,
     Options,
-    Task,
     check_options,
     differences,
     maximum,
@@ -127,7 +127,7 @@ def _limits(options: Options, features: Sequence[str]) -> Limits:
         minimum_ratio=minimum_ratio(options, features),
         minimum_group_size=options.minimum_group_size,
         decision=options.decision,
-        fixed_reference=options.reference is Reference.LARGEST,
+        fixed_reference=options.reference_method is Reference.LARGEST,
         maximum_differences=differences(options, features),
         maximum_ratio_drop=maximum(options, "ratio-drop", features),
         maximum_calibration_gap=maximum(options, "calibration-gap", features),
@@ -169,7 +169,7 @@ def _kept(counts: pd.DataFrame, features: Sequence[str], options: Options) -> pd
 def _of_decisions(counts: pd.DataFrame, options: Options) -> list[Audit]:
     """Audit decisions."""
     comparable, audits = _comparable(_parts(counts, options))
-    for found, checks in audit(comparable, options.reference):
+    for found, checks in audit(comparable, options.reference_method):
         audits.append(Audit(name=found.part.name, checks=checks, metrics=describe_part(found), of=found.found))
     return audits
 

@@ -7,13 +7,22 @@ from enum import StrEnum
 from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
-from cd4ml.image.builders import AUTO, BUILDERS
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import option
 
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The pushed image by digest, name@sha256:…; empty if nothing was pushed.",
     "digest": "The pushed image's digest, sha256:…; empty if nothing was pushed.",
 }
+
+
+class EngineName(StrEnum):
+    """Which program builds."""
+
+    AUTO = "auto"
+    DOCKER = "docker"
+    PODMAN = "podman"
+    BUILDAH = "buildah"
 
 
 class Network(StrEnum):
@@ -33,25 +42,18 @@ class Options(TableOptions):
         required=True,
         example="models:/loan-approval@challenger",
     )
-    image: str = option(
-        "Name of the image; without a tag it gets one from the model's digest.",
+    image: str = vocabulary.IMAGE.here(
+        "Its name, e.g. `ghcr.io/owner/loan-approval`; without a tag it gets one from the model's digest.",
         required=True,
-        example="ghcr.io/owner/loan-approval",
     )
     push: bool = option("Push the image once every check has passed.", default=False)
-    test_data: str | None = option(
-        "Rows that score-model scored, to be sent to the image.", example="data/test.parquet"
-    )
-    predictions: str | None = option(
-        "Predictions table that the image's answers must equal.", example="predictions.parquet"
-    )
+    test_data: str | None = vocabulary.TEST_DATA.here("They are sent to the image.")
+    predictions: str | None = vocabulary.PREDICTIONS.here("The image's answers must equal it.")
     simulate: bool = option("Compare the image's predictions with the scored ones.", default=True)
-    positive_label: str | None = option(
-        "Class whose probability is the score; default: the greater of two.", of_data=True
-    )
+    positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
     base_image: str = option("Base of the image; it brings Python.", default="python:3.11-slim")
     system_packages: tuple[str, ...] = option("Debian packages that the model's libraries need.", example="libgomp1")
-    engine: str = option("What builds; `auto` takes the first that answers.", default=AUTO, choices=(AUTO, *BUILDERS))
+    engine: EngineName = option("What builds; `auto` takes the first that answers.", default=EngineName.AUTO)
     severity: tuple[str, ...] = option(
         "Severities that block; worse ones block with them.", default=("CRITICAL", "HIGH")
     )
@@ -66,9 +68,5 @@ class Options(TableOptions):
     startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0)
     build_network: Network = option("Network of the build's commands.", default=Network.DEFAULT)
     extra_ca: str | None = option("Certificates that the build trusts as well; they do not get into the image.")
-    allow_code: bool = option(
-        "Allow a model that runs code of its own when it is loaded; the report says what it is.", default=False
-    )
-    tracking_uri: str | None = option(
-        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
-    )
+    allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
+    tracking_uri: str | None = vocabulary.TRACKING_URI.here()

@@ -29,4 +29,4 @@ class Options(declaration.Options):
     python: str | None = option(
         "The interpreter of the project's environment (default: the active one, else python on PATH)."
     )
-    timeout: float = option("Seconds that one tool may take.", default=1800.0)
+    tool_timeout: float = option("Seconds that one tool may take.", default=1800.0, formerly="timeout")

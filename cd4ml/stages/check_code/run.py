@@ -98,8 +98,8 @@ def _in_order(results: Mapping[str, Result], coverage: Sequence[Check]) -> list[
 
 def _check_options(options: Options, tools: Sequence[str], known: Any) -> None:
     """Refuse what would check nothing."""
-    if options.timeout <= 0:
-        raise OptionsError("timeout must be positive")
+    if options.tool_timeout <= 0:
+        raise OptionsError("tool-timeout must be positive")
     unknown = [name for name in tools if name not in known]
     problems = [
         f"tools: unknown tool `{name}`{nearest(name, known)}; the tools are {', '.join(known)}" for name in unknown
@@ -137,7 +137,7 @@ def _side_by_side(
     running = Running()
     with ThreadPoolExecutor(max_workers=len(commands)) as pool:
         futures = {
-            tool: pool.submit(running.run, tool, command, environ, scratch, options.timeout)
+            tool: pool.submit(running.run, tool, command, environ, scratch, options.tool_timeout)
             for tool, command in commands.items()
         }
         try:

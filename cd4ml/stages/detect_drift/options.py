@@ -10,7 +10,9 @@ from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import OptionsError
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import OTHERS, Limit, option
+from cd4ml.metrics.performance.metric import Task
 
 OUTPUTS: Final[dict[str, str]] = {
     "drift": "`true` if anything drifted, moderately or significantly, `unknown` if nothing is known to have drifted "
@@ -43,13 +45,6 @@ class Correction(StrEnum):
     BENJAMINI_HOCHBERG = "benjamini-hochberg"
 
 
-class Task(StrEnum):
-    """What the predictions are."""
-
-    CLASSIFICATION = "classification"
-    REGRESSION = "regression"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Options(TableOptions):
     """Options of detect-drift."""
@@ -68,7 +63,7 @@ class Options(TableOptions):
         "Columns to compare, predictions among them (default: every column that can be compared).",
         example="age, income, y_score",
     )
-    exclude: tuple[str, ...] = option("Columns to leave out, such as identifiers.", example="customer_id")
+    exclude: tuple[str, ...] = vocabulary.EXCLUDE.here()
     categorical: tuple[str, ...] = option(
         "Columns of numbers that are categories; texts and booleans always are.", example="postcode"
     )
@@ -88,7 +83,7 @@ class Options(TableOptions):
     on_moderate: OnModerate = option(
         "What moderate drift does: `warn` passes and asks for retraining, `fail` blocks.", default=OnModerate.WARN
     )
-    bins: int = option("Quantile bins of the reference for the PSI of numbers.", default=10)
+    psi_bins: int = option("Quantile bins of the reference for the PSI of numbers.", default=10, formerly="bins")
     maximum_missing_change: Limit = option(
         "Largest allowed change in the share of rows without a usable value.", default=Limit(others=0.05)
     )
@@ -97,7 +92,9 @@ class Options(TableOptions):
         default=Limit(others=0.01),
         example="0.01, merchant=0.2",
     )
-    minimum_rows: int = option("Usable values of a feature below which nothing is decided.", default=100)
+    minimum_sample_size: int = option(
+        "Usable values of a feature below which nothing is decided.", default=100, formerly="minimum-rows"
+    )
     alpha: float = option("Chance of any false alarm, over all features.", default=0.05)
     correction: Correction = option("How the tests of all features are taken together.", default=Correction.HOLM)
     save_profile: str | None = option(
@@ -107,9 +104,12 @@ class Options(TableOptions):
         "Column of delayed labels; where it is set, performance on the labelled rows is compared.", example="y_true"
     )
     prediction: str = option("Column of predictions that labels are compared with.", default="y_pred")
-    task: Task = option("What the predictions are, for comparing them with labels.", default=Task.CLASSIFICATION)
+    task: Task = vocabulary.TASK.here(
+        "Labels are compared with predictions by the error rate, or for `regression` by the mean absolute error.",
+        default=Task.BINARY,
+    )
     time_column: str | None = option("Column that orders the current rows, to look at windows of time.", example="at")
-    windows: int = option("Windows of time, of equally many labelled rows.", default=4)
+    time_windows: int = option("Windows of time, of equally many labelled rows.", default=4, formerly="windows")
     maximum_performance_drop: float = option(
         "Largest allowed increase of the error rate; for regression, of the mean absolute error as a share of it.",
         default=0.05,
@@ -117,10 +117,8 @@ class Options(TableOptions):
     sample_every: int = option(
         "Look at every n-th row only: faster, less sure, and the report says so first.", default=1
     )
-    tracking_uri: str | None = option(
-        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
-    )
-    include_values: bool = option("Name new categories in the report; they are values of the data.", default=False)
+    tracking_uri: str | None = vocabulary.TRACKING_URI.here()
+    include_values: bool = vocabulary.INCLUDE_VALUES.here("With it, new categories are named.", default=False)
 
 
 def check_options(options: Options) -> None:
@@ -131,7 +129,7 @@ def check_options(options: Options) -> None:
     problems += _limit_problems(options)
     problems += [
         f"{name.replace('_', '-')} must be at least {least}, got {getattr(options, name)}"
-        for name, least in (("bins", 2), ("minimum_rows", 2), ("windows", 1), ("sample_every", 1))
+        for name, least in (("psi_bins", 2), ("minimum_sample_size", 2), ("time_windows", 1), ("sample_every", 1))
         if getattr(options, name) < least
     ]
     if not options.maximum_performance_drop >= 0:
@@ -147,6 +145,8 @@ def check_options(options: Options) -> None:
         problems.append("current is required: The table to look at. (Or set save-profile.)")
     if options.label and (is_profile(options.reference) or not options.current):
         problems.append("label needs the rows of the reference: set reference to a table, not to a profile")
+    if options.label and options.task is Task.MULTILABEL:
+        problems.append("label: sets of labels (task: multilabel) cannot be compared; leave label out")
     if problems:
         raise OptionsError(problems)
 

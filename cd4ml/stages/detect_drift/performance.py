@@ -29,12 +29,14 @@ def performance(
     shared: dict[str, Any] = {"label": options.label, "prediction": options.prediction, "features": columns}
     before = read_labelled(source, time=None, numeric=numeric, **shared)
     after = read_labelled(current, time=options.time_column, numeric=numeric, **shared)
-    if min(len(before.losses), len(after.losses)) < options.minimum_rows:
+    if min(len(before.losses), len(after.losses)) < options.minimum_sample_size:
         return [_too_few_labels(len(before.losses), len(after.losses), options)]
-    windows = _windows(len(after.losses), options.windows if options.time_column else 1, options.minimum_rows)
+    windows = _windows(
+        len(after.losses), options.time_windows if options.time_column else 1, options.minimum_sample_size
+    )
     limits = checks.ConceptLimits(
         maximum_increase=options.maximum_performance_drop * (float(before.losses.mean()) if numeric else 1.0),
-        minimum_rows=options.minimum_rows,
+        minimum_rows=options.minimum_sample_size,
         alpha=options.alpha,
         loss="mean-absolute-error" if numeric else "error-rate",
     )
@@ -69,7 +71,7 @@ def _too_few_labels(reference: int, current: int, options: Options) -> Check:
         reason="too-few-labels",
         n=current,
         message=f"{current} current rows and {reference} reference rows have a label in `{options.label}`: too few.",
-        advice=f"Wait until {options.minimum_rows} labels have arrived, or take `label` off.",
+        advice=f"Wait until {options.minimum_sample_size} labels have arrived, or take `label` off.",
     )
 
 

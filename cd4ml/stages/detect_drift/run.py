@@ -20,13 +20,13 @@ from cd4ml.data.tables.columns import Family, family
 from cd4ml.data.tables.sources import Source, open_data
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.drift.feature import FeatureDrift, feature_drift
+from cd4ml.metrics.performance.metric import Task
 from cd4ml.metrics.performance.samples import PRODUCTION, class_columns
 from cd4ml.registry import fetch
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.detect_drift.options import (
     OnModerate,
     Options,
-    Task,
     check_options,
     feature_limits,
     is_model,
@@ -215,7 +215,7 @@ def _report(
         if unusable:
             checks.append(unusable)
         else:
-            compared.append(feature_drift(name, reference.features[name], cells, bins=options.bins))
+            compared.append(feature_drift(name, reference.features[name], cells, bins=options.psi_bins))
     compared.sort(key=lambda feature: severity(feature, limits), reverse=True)
     checks += drift_checks(compared, limits, named=options.features)
     aside = identifiers(compared, limits, options.features)
@@ -267,7 +267,7 @@ def _limits(options: Options, compared: Collection[str]) -> Limits:
     of_all: dict[str, Any] = {name: limit.others for name, limit in limits.items()}
     every = Limits(
         **of_all,
-        minimum_rows=options.minimum_rows,
+        minimum_rows=options.minimum_sample_size,
         alpha=options.alpha,
         correction=str(options.correction),
         fail_on_moderate=options.on_moderate is OnModerate.FAIL,

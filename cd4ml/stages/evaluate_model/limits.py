@@ -69,8 +69,8 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
         problems.append("maximum-gap needs train-predictions")
     if options.train_predictions and not options.maximum_gap:
         problems.append("train-predictions is set, but no maximum-gap: nothing would be decided on it")
-    if options.minimum_rows < 1:
-        problems.append("minimum-rows must be at least 1")
+    if options.minimum_test_rows < 1:
+        problems.append("minimum-test-rows must be at least 1")
     if not 0 < options.quantile < 1:
         problems.append("quantile must lie between 0 and 1")
     problems += [*_decision_problems(options, names), *_slice_problems(options), *cost_problems(options)]
@@ -86,7 +86,7 @@ def _rule(name: str, options: Options) -> Rule:
     if name in options.not_significantly_worse:
         return Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)
     share = options.maximum_relative_regression.get(name)
-    return Rule(decision=options.decision, tolerance=options.maximum_regression.get(name, 0.0), share=share)
+    return Rule(decision=options.comparison, tolerance=options.maximum_regression.get(name, 0.0), share=share)
 
 
 def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
@@ -106,7 +106,7 @@ def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
             yield f"`{name}` stands in both maximum-regression and no-worse-than: which loss is allowed?"
     primary = options.primary_metric
     if primary and not _rule(primary, options).tests:
-        yield f"primary-metric {primary} is compared by its point value; set decision, or name it in no-worse-than"
+        yield f"primary-metric {primary} is compared by its point value; set comparison, or name it in no-worse-than"
 
 
 def _relative_problems(options: Options) -> Iterable[str]:
@@ -118,7 +118,7 @@ def _relative_problems(options: Options) -> Iterable[str]:
         if name in options.maximum_regression:
             yield f"`{name}` stands in both maximum-regression and maximum-relative-regression: which loss is allowed?"
         if _rule(name, options).tests:
-            yield f"{which} is held by the point value alone, and its decision is another; give the loss in its units"
+            yield f"{which} is held by the point value alone, and its comparison is another; give the loss in its units"
 
 
 def slice_columns(options: Options) -> list[str]:
@@ -164,7 +164,7 @@ def limits_of(options: Options, names: Sequence[str]) -> Limits:
         maximum=options.maximum,
         rules={name: _rule(name, options) for name in names},
         primary=options.primary_metric,
-        minimum_rows=options.minimum_rows,
+        minimum_rows=options.minimum_test_rows,
         class_floor=CLASS_FLOOR,
     )
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from cd4ml.checks.performance.comparison import Decision
 from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import option
 from cd4ml.metrics.performance.metric import Task
 
@@ -18,14 +19,12 @@ OUTPUTS: Final[dict[str, str]] = {}
 class Options(TableOptions):
     """Options of evaluate-model."""
 
-    predictions: str = option(
-        "Predictions table (Parquet or CSV) with y_true, y_pred and, for comparisons, production_y_pred.",
-        required=True,
-        example="predictions.parquet",
+    predictions: str = vocabulary.PREDICTIONS.here(
+        "It needs y_true, y_pred and, for comparisons, production_y_pred.", required=True
     )
-    task: Task = option("What the model predicts.", default=Task.BINARY)
-    positive_label: str | None = option(
-        "The positive class of a binary task. Not needed where labels are 0 and 1, or True and False.", of_data=True
+    task: Task = vocabulary.TASK.here(default=Task.BINARY)
+    positive_label: str | None = vocabulary.POSITIVE_LABEL.here(
+        "Not needed where labels are 0 and 1, or False and True."
     )
     minimum: Mapping[str, float] = option("Lowest allowed value by metric.", example="roc-auc=0.8")
     maximum: Mapping[str, float] = option("Highest allowed value by metric.", example="log-loss=0.4")
@@ -37,17 +36,19 @@ class Options(TableOptions):
         "How much worse than production a metric may be, as a share of production's value: 0.02 is 2 %.",
         example="rmse=0.02",
     )
-    decision: Decision = option(
-        "How metrics are compared with production: `point` takes the difference at its face, `no-worse-than` passes "
-        "what is shown to lose less than maximum-regression, `not-significantly-worse` blocks what is shown worse.",
+    comparison: Decision = option(
+        "How metrics are compared with production: `point` compares the observed values, ignoring uncertainty; "
+        "`no-worse-than` passes what is shown to lose less than maximum-regression; `not-significantly-worse` blocks "
+        "what is shown to be worse.",
         default=Decision.POINT,
+        formerly="decision",
     )
     no_worse_than: Mapping[str, float] = option(
-        "Metrics that pass only if they are shown to lose less than this, whatever decision says.",
+        "Metrics that pass only if they are shown to lose less than this, whatever comparison says.",
         example="roc-auc=0.01",
     )
     not_significantly_worse: tuple[str, ...] = option(
-        "Metrics that block only if they are shown to be worse, whatever decision says.", example="f1, recall"
+        "Metrics that block only if they are shown to be worse, whatever comparison says.", example="f1, recall"
     )
     primary_metric: str | None = option(
         "The metric that is tested alone at 5 %; the tests of the others share 5 % (Holm).", example="roc-auc"
@@ -67,8 +68,8 @@ class Options(TableOptions):
     slice_search_depth: int = option("How many columns a searched slice may combine, at most 3.", default=2)
     slice_search_minimum_rows: int = option("Rows below which a slice is not searched.", default=100)
     maximum_slice_gap: float | None = option(
-        "How much greater the error rate (of numbers: the mean absolute error) of a searched slice may be than that of "
-        "the other rows; without it the search is reported and decides nothing."
+        "Largest allowed excess of a searched slice's error rate (for regression: mean absolute error) over the other "
+        "rows; without it the search is reported and decides nothing."
     )
     custom_metrics: Mapping[str, str] = option(
         "Metrics of your own by name, better when greater: functions of y_true, y_pred, y_score, sample_weight.",
@@ -82,7 +83,7 @@ class Options(TableOptions):
     maximum_gap: Mapping[str, float] = option(
         "How much better a metric may be on the training rows than on the test rows.", example="accuracy=0.05"
     )
-    train_predictions: str | None = option("Predictions table of the training rows, for maximum-gap.")
+    train_predictions: str | None = vocabulary.TRAIN_PREDICTIONS.here("For maximum-gap.")
     maximum_latency_ratio: float | None = option(
         "How many times as long as production a prediction may take; needs score-model's report with measure-latency."
     )
@@ -90,9 +91,9 @@ class Options(TableOptions):
     scoring_report: str = option(
         "Report of score-model on these predictions, for the two limits on costs.", default="reports/score-model.json"
     )
-    bootstrap: bool = option("Allow that the table has no production predictions; the report says so.", default=False)
+    bootstrap: bool = vocabulary.BOOTSTRAP.here(default=False)
     allow_identical: bool = option("Allow that candidate and production predict the same on every row.", default=False)
-    minimum_rows: int = option("Test rows below which nothing can be decided.", default=30)
-    columns: Mapping[str, str] = option(
-        "Names of the table's columns where they differ from the standard ones.", example="y_pred=decision"
+    minimum_test_rows: int = option(
+        "Test rows below which nothing can be decided.", default=30, formerly="minimum-rows"
     )
+    columns: Mapping[str, str] = vocabulary.COLUMNS.here()

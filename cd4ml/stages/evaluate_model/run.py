@@ -102,17 +102,17 @@ def _production(predictions: Predictions, reader: Reader, options: Options) -> S
 
 def _enough_rows(n: int, which: str, options: Options) -> Iterable[Check]:
     """Check that there are rows enough to decide anything."""
-    enough = n >= options.minimum_rows
+    enough = n >= options.minimum_test_rows
     yield Check(
         id="minimum-rows" if which == "test" else f"minimum-rows:{which}",
         status=Status.PASSED if enough else Status.INCONCLUSIVE,
         reason=None if enough else "too-few-rows",
         metric="rows",
         value=n,
-        limit=options.minimum_rows,
+        limit=options.minimum_test_rows,
         n=n,
-        message=f"There are {n} {which} rows; at least {options.minimum_rows} are needed to decide.",
-        advice=None if enough else f"Add at least {options.minimum_rows - n} {which} rows.",
+        message=f"There are {n} {which} rows; at least {options.minimum_test_rows} are needed to decide.",
+        advice=None if enough else f"Add at least {options.minimum_test_rows - n} {which} rows.",
     )
 
 

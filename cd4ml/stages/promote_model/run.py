@@ -84,8 +84,8 @@ def _check_options(options: Options) -> None:
         problems.append("required-stages must hold build-image: its report says which image the others are about")
     if options.rollback and options.version is not None:
         problems.append("a roll-back goes to the version that its promotion replaced: leave version unset")
-    if not options.rollback and (options.version is None) != (options.model is None):
-        problems.append("model and version belong together: name both, or neither")
+    if not options.rollback and (options.version is None) != (options.registered_model is None):
+        problems.append("registered-model and version belong together: name both, or neither")
     if problems:
         raise OptionsError(problems)
     if options.image:
@@ -144,13 +144,13 @@ def _promotion(
     history = repository.history(path, manifest.served.others)
     deployed = next((commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(image))), None)
     identity, checks = None, [approved(str(image), options), production(deployed, options, context)]
-    if options.model and options.version:
+    if options.registered_model and options.version:
         identity, check = same_model(str(image), deployed, options, context)
         checks.append(check)
     if options.reports:
         checks += evidence(options.reports, str(image), deployed, options)
-    was = options.model and alias_version(
-        options.model, options.alias, tracking_uri=options.tracking_uri, environ=context.environ
+    was = options.registered_model and alias_version(
+        options.registered_model, options.alias, tracking_uri=options.tracking_uri, environ=context.environ
     )
     manifest.confirm(digest)
     text = manifest.promoted(image) if state.weight else manifest.text
@@ -161,8 +161,10 @@ def _promotion(
         **replaced(manifest, text),
     }
     plan = [f"Make {image} the stable image."]
-    if options.model:
-        plan.append(f"Point {options.alias} of {options.model} at version {options.version} (now {was or 'unset'}).")
+    if options.registered_model:
+        plan.append(
+            f"Point {options.alias} of {options.registered_model} at version {options.version} (now {was or 'unset'})."
+        )
     decision = _Decision(
         plan=plan,
         text=text,
@@ -203,7 +205,7 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
             text=manifest.text,
             message="",
             image=stable,
-            version=done.trailer("Cd4ml-Version") if options.model else None,
+            version=done.trailer("Cd4ml-Version") if options.registered_model else None,
         )
     if options.image is not None and not same_image(options.image, stable):
         raise OptionsError(f"{options.image} is neither canary nor stable, and was not taken back last")
@@ -222,11 +224,11 @@ def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Optio
     if last is None or previous is None:
         found = f"{last.sha[:12]}, which deployed {stable}, replaced none" if last else f"no commit promoted {stable}"
         raise OptionsError(f"no earlier image is known: {found}", advice="Set the image by hand in the manifest.")
-    version = (last.trailer("Cd4ml-Previous-Version") or None) if options.model else None
+    version = (last.trailer("Cd4ml-Previous-Version") or None) if options.registered_model else None
     plan = [f"Make {previous} the stable image again."]
-    if options.model:
-        back = f"Point {options.alias} of {options.model} back at version {version}."
-        plan.append(back if version else f"Leave {options.alias} of {options.model}: it was unset before.")
+    if options.registered_model:
+        back = f"Point {options.alias} of {options.registered_model} back at version {version}."
+        plan.append(back if version else f"Leave {options.alias} of {options.registered_model}: it was unset before.")
     text = manifest.restored(previous)
     trailers = {ROLLED_BACK: stable, "Cd4ml-Version": version or "", **replaced(manifest, text)}
     title = f"Roll back to {previous[-64:][:12] if '@' in previous else previous}"
@@ -236,8 +238,8 @@ def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Optio
 
 def _move_alias(decision: _Decision, options: Options, context: Context) -> None:
     """Point the alias at the version, if it is not there already."""
-    if options.model is None or not decision.version:
+    if options.registered_model is None or not decision.version:
         return
-    name, alias, uri = options.model, options.alias, options.tracking_uri
+    name, alias, uri = options.registered_model, options.alias, options.tracking_uri
     if alias_version(name, alias, tracking_uri=uri, environ=context.environ) != decision.version:
         set_alias(name, alias, decision.version, tracking_uri=uri, environ=context.environ)

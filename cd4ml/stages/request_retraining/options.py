@@ -30,13 +30,21 @@ class Options(declaration.Options):
     violations: int = option("Windows that must have drifted, the newest among them.", default=2)
     windows: int = option("Newest windows that are looked at.", default=3)
     cooldown_days: float = option("Days after a request in which no other is made.", default=7.0)
-    budget: int = option("Most requests in a calendar month.", default=2)
+    request_budget: int = option("Most requests in a calendar month.", default=2, formerly="budget")
     by: By = option(
         "`dispatch` opens an issue and sends the `repository_dispatch`; `issue` opens the issue alone.",
         default=By.DISPATCH,
     )
     event_type: str = option("Type of the `repository_dispatch`.", default="cd4ml-retrain")
-    label: str = option("Label by which requests are known; each model needs its own.", default="cd4ml-retraining")
+    issue_label: str = option(
+        "Label of the issues that are requests; each model needs its own.",
+        default="cd4ml-retraining",
+        formerly="label",
+    )
     artifact: str = option("Artifact that holds a run's drift report.", default="cd4ml-report-detect-drift")
-    repository: str | None = option("The repository as OWNER/NAME (default: GITHUB_REPOSITORY).")
-    branch: str | None = option("Branch whose runs count as windows (default: GITHUB_REF_NAME).")
+    github_repository: str | None = option(
+        "The repository on GitHub as OWNER/NAME (default: GITHUB_REPOSITORY).", formerly="repository"
+    )
+    window_branch: str | None = option(
+        "Branch whose runs count as windows (default: GITHUB_REF_NAME).", formerly="branch"
+    )

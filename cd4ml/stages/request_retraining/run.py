@@ -35,7 +35,7 @@ def run(options: Options, context: Context) -> Report:
     rules, newest = _rules(options), _newest(options)
     platform = _platform(options, context)
     try:
-        requests = platform.requests(options.label)
+        requests = platform.requests(options.issue_label)
         unfinished = next(((item.number, body) for item, body in requests if item.is_open and PENDING in body), None)
         if unfinished and _verdict(newest) and options.by is By.DISPATCH:
             return _finish(platform, *unfinished, context)
@@ -46,13 +46,15 @@ def run(options: Options, context: Context) -> Report:
     if outcome is not Outcome.REQUEST:
         return _not_now(outcome, f"{why}{_waiting(unfinished, options)}", verdicts)
     retrain = newest["outputs"].get("retrain") == "true" and options.by is By.DISPATCH
-    plan = [f"Open an issue with the label {options.label}."]
+    plan = [f"Open an issue with the label {options.issue_label}."]
     plan += [f"Send the repository_dispatch {options.event_type}."] if retrain else []
     context.save(Report(stage=STAGE, checks=(), plan=plan))
     event = _event(newest, options)
     marks = f"{note(event)}\n{PENDING}" if retrain else SENT
     body = f"{why}\n\n{_quoted(newest)}\n\n{_next(retrain)}\n\n{marks}"
-    number = platform.open_request(f"Drift: {'retraining' if retrain else 'a look'} is needed", body, options.label)
+    number = platform.open_request(
+        f"Drift: {'retraining' if retrain else 'a look'} is needed", body, options.issue_label
+    )
     if retrain:
         _send(platform, number, body, event)
     return _asked(number, f"{why} Request #{number} was made.", plan, verdicts)
@@ -65,7 +67,7 @@ def _rules(options: Options) -> Rules:
         for name, value in (
             ("windows", options.windows),
             ("violations", options.violations),
-            ("budget", options.budget),
+            ("request-budget", options.request_budget),
         )
         if value < 1
     ]
@@ -81,7 +83,7 @@ def _rules(options: Options) -> Rules:
         violations=options.violations,
         windows=options.windows,
         cooldown=options.cooldown_days * _DAY,
-        budget=options.budget,
+        budget=options.request_budget,
     )
 
 
@@ -120,11 +122,11 @@ def _data(report: Mapping[str, Any]) -> str | None:
 def _platform(options: Options, context: Context) -> Platform:
     """Return the repository that is spoken to."""
     environ = context.environ
-    repository = options.repository or environ.get("GITHUB_REPOSITORY") or ""
+    repository = options.github_repository or environ.get("GITHUB_REPOSITORY") or ""
     token = environ.get("CD4ML_GITHUB_TOKEN") or environ.get("GITHUB_TOKEN") or ""
     problems = []
     if repository.count("/") != 1 or not all(part.strip(".") for part in repository.split("/")):
-        problems.append("repository must be OWNER/NAME")
+        problems.append("github-repository must be OWNER/NAME")
     if not token:
         problems.append("CD4ML_GITHUB_TOKEN is not set")
     if problems:
@@ -135,9 +137,9 @@ def _platform(options: Options, context: Context) -> Platform:
 
 def _verdicts(platform: Platform, newest: Mapping[str, Any], options: Options, context: Context) -> list[bool | None]:
     """Return the verdicts of the newest windows; two runs on the same data are one window."""
-    branch = options.branch or context.environ.get("GITHUB_REF_NAME")
+    branch = options.window_branch or context.environ.get("GITHUB_REF_NAME")
     if not branch:
-        raise OptionsError("branch is not set, and GITHUB_REF_NAME neither")
+        raise OptionsError("window-branch is not set, nor is GITHUB_REF_NAME")
     found, seen = [_verdict(newest)], {_data(newest)}
     if options.windows == 1:
         return found
@@ -155,7 +157,7 @@ def _not_now(outcome: Outcome, why: str, verdicts: list[bool | None]) -> Report:
     """Return the report of a run that asks for nothing."""
     statuses = {Outcome.BUDGET: Status.FAILED, Outcome.UNDECIDED: Status.INCONCLUSIVE}
     advice = {
-        Outcome.BUDGET: "Retraining does not end the drift: look at the data, or raise `budget` in a reviewed change.",
+        Outcome.BUDGET: "Retraining does not end the drift: check the data, or raise `request-budget` after a review.",
         Outcome.UNDECIDED: "Look at the runs without a verdict; keep drift reports as long as `windows` need them.",
     }
     check = Check(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import option
 
 OUTPUTS: Final[dict[str, str]] = {
@@ -36,39 +37,26 @@ class Options(TableOptions):
     production: str | None = option(
         "The model to beat, in the same forms; a first release has none (bootstrap).", example="models:/credit@champion"
     )
-    test_data: str = option(
-        "Rows to score, with the target: a file, `folder@3` of a Delta table, a `.dvc` file, an address.",
-        required=True,
-        example="data/test.parquet",
-    )
+    test_data: str = vocabulary.TEST_DATA.here("They hold the target.", required=True)
     target: str = option("Column of the test data that holds the true value.", required=True, example="approved")
-    predictions: str = option("Where the predictions table is written.", default="predictions.parquet")
+    predictions: str = vocabulary.PREDICTIONS.here("Where it is written.", default="predictions.parquet")
     keep: tuple[str, ...] = option(
         "Columns of the test data to carry into the predictions table, for slices and audits.", example="sex, age"
     )
-    exclude: tuple[str, ...] = option(
-        "Columns that no model gets to see. Needed only for models that do not name their input columns.",
-        example="application_id",
-    )
+    exclude: tuple[str, ...] = vocabulary.EXCLUDE.here("Needed only for models that do not name their input columns.")
     train_data: str | None = option("Training rows to score as well, to see overfitting.")
-    train_predictions: str = option(
-        "Where the predictions on the training rows are written.", default="train-predictions.parquet"
+    train_predictions: str = vocabulary.TRAIN_PREDICTIONS.here(
+        "Where it is written.", default="train-predictions.parquet"
     )
     measure_latency: bool = option(
         "Predict the test rows five times more with each model, and report how long it takes (for evaluate-model).",
         default=False,
     )
-    positive_label: str | None = option(
-        "Class whose probability is the score (default: the greater of two).", of_data=True
-    )
-    bootstrap: bool = option("Allow that there is no production model yet; the report says so.", default=False)
+    positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
+    bootstrap: bool = vocabulary.BOOTSTRAP.here(default=False)
     allow_same_model: bool = option("Allow candidate and production to be the same files.", default=False)
-    allow_code: bool = option(
-        "Allow models that run code of their own when they are loaded; the report says what it is.", default=False
-    )
-    tracking_uri: str | None = option(
-        "MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
-    )
+    allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
+    tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     timeout: float = option("Seconds that one model may take to score one table.", default=900.0)
     memory_limit: float | None = option("GiB of address space that a model's process may take (default: no limit).")
     isolation: Isolation = option(

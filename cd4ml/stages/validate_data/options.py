@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import option
 
 OUTPUTS: Final[dict[str, str]] = {}
@@ -16,11 +17,7 @@ OUTPUTS: Final[dict[str, str]] = {}
 class Options(TableOptions):
     """Options of validate-data."""
 
-    data: tuple[str, ...] = option(
-        "Tables: CSV, Parquet or Arrow files, folders of Parquet, Delta tables (`folder@3`), `.dvc` files, addresses.",
-        required=True,
-        example="data/train.parquet",
-    )
+    data: tuple[str, ...] = vocabulary.DATA.here(required=True)
     schema: str = option(
         "The pandera schema: a YAML file, or module:object of a DataFrameSchema or DataFrameModel.",
         required=True,
@@ -32,9 +29,7 @@ class Options(TableOptions):
     )
     training_only: tuple[str, ...] = option("Columns that serving data need not have, such as the target.")
     minimum_rows: int = option("Rows below which a table is taken for truncated.", default=2)
-    include_values: bool = option(
-        "Show values of failing rows in the report; without it only row numbers and counts.", default=False
-    )
+    include_values: bool = vocabulary.INCLUDE_VALUES.here("With it, failing values are shown.", default=False)
     allow_infinite: tuple[str, ...] = option("Columns that may hold infinities, which pass bounds such as `ge(0)`.")
     warn: tuple[str, ...] = option(
         "Checks, by their ids in the report, that warn instead of blocking.", example="in_range:age"
@@ -51,10 +46,11 @@ class Options(TableOptions):
     maximum_row_change: float | None = option(
         "Largest allowed change of the number of rows since previous-report, as a share.", example="0.5"
     )
-    engine: str = option(
+    backend: str = option(
         "Where the checks are computed: `local`; `spark`, or `ibis://backend/address`, where data names their tables.",
         default="local",
         example="ibis://duckdb/warehouse.ddb",
+        formerly="engine",
     )
     read_everything: bool = option(
         "Read every value, and let the metadata of Parquet files prove nothing.", default=False

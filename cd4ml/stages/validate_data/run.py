@@ -52,7 +52,7 @@ def run(options: Options, context: Context) -> Report:
         context.progress(f"Validating {path}")
         served = path == options.serving
         demanded = _for_serving(schema, options.training_only) if served else schema
-        if options.engine == LOCAL:
+        if options.backend == LOCAL:
             source = open_data(path, hashed=True, reading=options.reading)
             found, details[path] = _table(source, demanded, options)
             found += [] if served else _over_time(source, options, before)
@@ -61,7 +61,7 @@ def run(options: Options, context: Context) -> Report:
         else:
             found, rows[path], proofs = _warehouse_table(path, demanded, options)
             found += [] if served else _row_change(path, rows[path], options, before)
-            engine = options.engine.partition("@")[0] if "@" in options.engine else options.engine
+            engine = options.backend.partition("@")[0] if "@" in options.backend else options.backend
             details[path] = {"engine": engine, "decided_by": proofs}
         if served:
             checks += _skewed(checks, found, options, details)
@@ -119,8 +119,10 @@ def _skewed(
 def _check_options(options: Options) -> None:
     """Refuse what would decide nothing."""
     problems = []
-    if options.engine != LOCAL and (options.freshness or options.read_everything):
-        problems.append("freshness and read-everything are of the local engine; an engine reads everything anyway")
+    if options.backend != LOCAL and (options.freshness or options.read_everything):
+        problems.append(
+            "freshness and read-everything are for the local backend; other backends read everything anyway"
+        )
     if options.serving in options.data:
         problems.append(f"serving: {options.serving} is among data: nothing would be compared")
     if options.training_only and not options.serving:
@@ -191,7 +193,7 @@ def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int
 def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[Check], int, dict[str, Any]]:
     """Check a table where it lies; return the checks, the number of rows, and how each rule was decided."""
     scratch = Folder()
-    table = open_table(options.engine, name, scratch.path, options.reading)
+    table = open_table(options.backend, name, scratch.path, options.reading)
     columns = list(columns_of(table))
     audit, n = audit_table(table, schema.rules, schema.targets(columns))
     return _checks(audit, schema, columns, n, options), n, audit.proofs

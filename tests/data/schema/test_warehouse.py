@@ -105,7 +105,7 @@ def test_duckdb__counts_the_same(faulty: Path, local: dict[str, tuple[str, objec
     database = faulty / "warehouse.ddb"
     with duckdb.connect(str(database)) as connection:
         connection.execute(f"create or replace table loans as select * from '{faulty / 't.parquet'}'")
-    command = ["validate-data", "--data", "loans", "--schema", "schema.yaml", "--engine", f"ibis://duckdb/{database}"]
+    command = ["validate-data", "--data", "loans", "--schema", "schema.yaml", "--backend", f"ibis://duckdb/{database}"]
 
     assert counts(run_cd4ml(faulty, *command)) == local
 
@@ -113,7 +113,7 @@ def test_duckdb__counts_the_same(faulty: Path, local: dict[str, tuple[str, objec
 def test_spark__counts_the_same(faulty: Path, local: dict[str, tuple[str, object]], tmp_path: Path) -> None:
     """Spark in local mode gives the verdicts and counts of the local engine."""
     need_program("java")
-    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml", "--engine", "spark"]
+    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml", "--backend", "spark"]
     settings = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(tmp_path), "PATH": os.environ["PATH"]}
 
     assert counts(run_cd4ml(faulty, *command, env=settings)) == local
@@ -134,7 +134,7 @@ def test_classes_of_characters__are_pythons_everywhere(engine: str, tmp_path: Pa
     if engine == "spark":
         need_program("java")
     settings = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(tmp_path), "PATH": os.environ["PATH"]}
-    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml", "--engine", engine]
+    command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml", "--backend", engine]
 
     found = counts(run_cd4ml(tmp_path, *command, env=settings))
 
@@ -172,7 +172,7 @@ def test_what_an_engine_cannot_do__is_refused(
     (tmp_path / "schema.yaml").write_text(schema)
     (tmp_path / "t.csv").write_text("a\n1\n2\n")
 
-    run = run_cd4ml(tmp_path, "validate-data", "--data", data, "--schema", "schema.yaml", "--engine", engine)
+    run = run_cd4ml(tmp_path, "validate-data", "--data", data, "--schema", "schema.yaml", "--backend", engine)
 
     assert run.code == code and words in run.report["summary"]
 
@@ -185,7 +185,7 @@ def test_patterns__are_refused_where_nobody_has_seen_what_they_mean(tmp_path: Pa
     connection.close()
     (tmp_path / "pattern.yaml").write_text("columns:\n  code: {dtype: str, checks: {str_matches: '[A-Z]1'}}\n")
     (tmp_path / "set.yaml").write_text("columns:\n  code: {dtype: str, checks: {isin: [A1]}}\n")
-    command = ["validate-data", "--data", "loans", "--engine", f"ibis://sqlite/{tmp_path / 'w.db'}"]
+    command = ["validate-data", "--data", "loans", "--backend", f"ibis://sqlite/{tmp_path / 'w.db'}"]
 
     refused = run_cd4ml(tmp_path, *command, "--schema", "pattern.yaml")
     counted = counts(run_cd4ml(tmp_path, *command, "--schema", "set.yaml"))

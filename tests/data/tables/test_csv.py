@@ -336,7 +336,7 @@ def test_warehouse__reads_csv_like_every_stage(tmp_path: Path, content: str, wor
     command = ["--data", "t.csv", "--schema", "schema.yaml"]
 
     local = run_cd4ml(tmp_path, "validate-data", *command)
-    there = run_cd4ml(tmp_path, "validate-data", *command, "--engine", "ibis://duckdb/w.ddb")
+    there = run_cd4ml(tmp_path, "validate-data", *command, "--backend", "ibis://duckdb/w.ddb")
 
     assert local.code == there.code == (2 if words else 0), there.stderr
     assert (words or "") in there.report["summary"]

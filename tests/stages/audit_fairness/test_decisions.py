@@ -143,7 +143,7 @@ def test_evidence__tests_of_many_groups_share_their_level(audit: Audit) -> None:
         (62, ("--reference-groups", "sex=male"), 0, None),
         (63, ("--reference-groups", "sex=male"), 1, "above-maximum-ratio"),
         (39, ("--reference-groups", "sex=male"), 1, "below-minimum-ratio"),
-        (63, ("--reference", "largest"), 1, "above-maximum-ratio"),
+        (63, ("--reference-method", "largest"), 1, "above-maximum-ratio"),
     ],
 )
 def test_fixed_reference__both_directions(
@@ -395,7 +395,7 @@ def test_traps(cd4ml: Callable[..., Run], tmp_path: Path, trap: tuple[Any, ...],
         ("--reference-groups", "race=a"),
         ("--reference-groups", "sex=f", "--exclude-groups", "sex=f"),
         ("--exclude-groups", "sex=f,sex=m"),
-        ("--reference", "smallest"),
+        ("--reference-method", "smallest"),
     ],
 )
 def test_bad_options__refused(audit: Audit, arguments: tuple[str, ...]) -> None:

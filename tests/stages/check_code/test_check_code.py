@@ -154,7 +154,7 @@ def test_endless_test__error(check: Check, project: Path) -> None:
     """A tool that does not end is an error after its time."""
     (project / "tests" / "test_module.py").write_text("import time\n\n\ndef test_x() -> None:\n    time.sleep(600)\n")
 
-    run = check("--tools", "pytest", "--timeout", "5")
+    run = check("--tools", "pytest", "--tool-timeout", "5")
 
     assert run.code == 2 and "pytest: it did not end within 5 s (timeout)." in run.report["summary"]
 

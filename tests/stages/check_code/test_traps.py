@@ -292,7 +292,7 @@ def test_endless_children__end_with_their_tool(check: Check, tmp_path: Path) -> 
     }
     started = time.monotonic()
 
-    run = check("pytest", files, "--timeout", "6")
+    run = check("pytest", files, "--tool-timeout", "6")
 
     assert (run.code, first(run, "pytest")["reason"]) == (2, "tool-failed")
     assert time.monotonic() - started < 60

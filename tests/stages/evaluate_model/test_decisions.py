@@ -163,10 +163,16 @@ def test_floor_is_not_for_point(evaluate: Evaluate) -> None:
 
 
 def test_decision__default_of_all(evaluate: Evaluate) -> None:
-    """`decision` sets the mode of every metric, and the options of single metrics stand above it."""
+    """`comparison` sets the mode of every metric, and the options of single metrics stand above it."""
     frame = pair(1_000, seed=6)
     run = evaluate(
-        frame, "--decision", "not-significantly-worse", "--minimum", "accuracy=0.5,f1=0.2", "--no-worse-than", "f1=0.5"
+        frame,
+        "--comparison",
+        "not-significantly-worse",
+        "--minimum",
+        "accuracy=0.5,f1=0.2",
+        "--no-worse-than",
+        "f1=0.5",
     )
 
     assert by_id(run, "regression:accuracy")["limit"] == "not significantly worse"
@@ -174,8 +180,8 @@ def test_decision__default_of_all(evaluate: Evaluate) -> None:
 
 
 def test_decision__no_worse_than__margin_is_maximum_regression(evaluate: Evaluate) -> None:
-    """With `decision: no-worse-than` the losses allowed are those of maximum-regression."""
-    run = evaluate(pair(20_000), "--decision", "no-worse-than", "--maximum-regression", "roc-auc=0.02")
+    """With `comparison: no-worse-than` the losses allowed are those of maximum-regression."""
+    run = evaluate(pair(20_000), "--comparison", "no-worse-than", "--maximum-regression", "roc-auc=0.02")
 
     assert (run.code, by_id(run, "regression:roc-auc")["limit"]) == (0, 0.02)
 
@@ -275,7 +281,7 @@ def test_shown_failure__never_inconclusive(
 
 PROBLEMS: dict[str, tuple[tuple[str, ...], str]] = {
     "margin-of-0": (("--no-worse-than", "roc-auc=0"), "a loss above 0"),
-    "no-margin": (("--decision", "no-worse-than", "--minimum", "roc-auc=0.5"), "a loss above 0"),
+    "no-margin": (("--comparison", "no-worse-than", "--minimum", "roc-auc=0.5"), "a loss above 0"),
     "two-modes": ((*NO_WORSE, *TESTED), "both no-worse-than and not-significantly-worse"),
     "two-margins": ((*NO_WORSE, "--maximum-regression", "roc-auc=0.1"), "which loss is allowed"),
     "unused-margin": ((*TESTED, "--maximum-regression", "roc-auc=0.1"), "not used"),
@@ -286,7 +292,7 @@ PROBLEMS: dict[str, tuple[tuple[str, ...], str]] = {
     "bins-of-nothing": (("--minimum", "f1=0.1", "--slice-bins", "age=3"), "no column of slices"),
     "bins-falling": (("--minimum", "f1=0.1", "--slices", "age", "--slice-bins", "age=3:2"), "do not increase"),
     "bins-of-text": (("--minimum", "f1=0.1", "--slices", "age", "--slice-bins", "age=a"), "expected a number"),
-    "no-mode": (("--decision", "maybe", "--minimum", "f1=0.1"), "expected one of"),
+    "no-mode": (("--comparison", "maybe", "--minimum", "f1=0.1"), "expected one of"),
     "own-name-taken": (("--custom-metrics", "f1=own:f1", "--minimum", "f1=0.1"), "already a metric"),
 }
 

@@ -258,7 +258,7 @@ def test_few_rows__inconclusive(evaluate: Evaluate) -> None:
 def test_one_row__not_passed(evaluate: Evaluate) -> None:
     """One right prediction is no evidence, even where one row is allowed: accuracy of one class is undefined."""
     run = evaluate(
-        table(1, 0, 0, 0, production=None), "--minimum", "accuracy=0.5", "--bootstrap", "--minimum-rows", "1"
+        table(1, 0, 0, 0, production=None), "--minimum", "accuracy=0.5", "--bootstrap", "--minimum-test-rows", "1"
     )
 
     assert (run.code, run.report["status"]) == (2, "error")
@@ -442,7 +442,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "wrong-way-down": (("--minimum", "log-loss=0.1"), "better when smaller"),
     "not-a-number": (("--minimum", "accuracy=nan"), "finite"),
     "twice": (("--minimum", "accuracy=0.9", "--minimum", "accuracy=0.1"), "more than once"),
-    "no-rows-needed": (("--minimum", "accuracy=0.9", "--minimum-rows", "0"), "at least 1"),
+    "no-rows-needed": (("--minimum", "accuracy=0.9", "--minimum-test-rows", "0"), "at least 1"),
     "relative-percent": (("--maximum-relative-regression", "accuracy=2"), "0.02 is 2 %"),
     "relative-and-absolute": (
         ("--maximum-relative-regression", "accuracy=0.1", "--maximum-regression", "accuracy=0.1"),

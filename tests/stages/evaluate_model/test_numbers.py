@@ -106,7 +106,7 @@ def scored(n: int = 400) -> dict[str, Any]:
 def test_binary__any_number_in_any_role(judge: Judge, role: str, kind: str) -> None:
     """Labels, decisions and scores of both models count alike as decimals and as narrow floats."""
     limits: tuple[str, ...] = ("--minimum", "accuracy=0.5,roc-auc=0.5", "--maximum", "log-loss=3,brier=0.5")
-    limits = (*limits, "--decision", "not-significantly-worse")
+    limits = (*limits, "--comparison", "not-significantly-worse")
     expected = judge(typed(scored(), {}), "evaluate-model", *limits)
     found = judge(typed(scored(), {role: TYPES[kind]}), "evaluate-model", *limits)
 

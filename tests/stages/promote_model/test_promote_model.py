@@ -52,7 +52,7 @@ def promote(cd4ml: Callable[..., Run], gitops: GitOps, registry: tuple[str, list
 
     def run(*arguments: str, model: bool = True) -> Run:
         target = ["--repository", str(gitops.bare), "--manifest", "credit/values.yaml"]
-        named = ["--model", "credit", "--tracking-uri", registry[0]] if model else []
+        named = ["--registered-model", "credit", "--tracking-uri", registry[0]] if model else []
         return cd4ml("promote-model", *target, *named, *arguments)
 
     return run
@@ -152,7 +152,16 @@ def test_registry_down__nothing_moves(
     head = gitops.head()
     target = ["--repository", str(gitops.bare), "--manifest", "credit/values.yaml"]
 
-    run = cd4ml("promote-model", *target, "--model", "credit", "--version", "2", "--tracking-uri", "http://127.0.0.1:9")
+    run = cd4ml(
+        "promote-model",
+        *target,
+        "--registered-model",
+        "credit",
+        "--version",
+        "2",
+        "--tracking-uri",
+        "http://127.0.0.1:9",
+    )
 
     assert (run.code, gitops.head()) == (3, head)
 

@@ -149,7 +149,7 @@ def test_cooldown_and_budget(ask: Ask, github: GitHub) -> None:
     github.issue(days=0.0)
     assert ask(drift_report(2, True)).report["checks"][0]["reason"] == "cooldown"
 
-    run = ask(drift_report(2, True), "--cooldown-days", "0", "--budget", "1")
+    run = ask(drift_report(2, True), "--cooldown-days", "0", "--request-budget", "1")
     assert (run.code, run.report["checks"][0]["reason"]) == (1, "budget-exhausted")
     assert not github.dispatches
 
@@ -299,11 +299,11 @@ def test_newest_without_verdict__error(ask: Ask, newest: dict[str, Any] | str) -
     [
         ["--violations", "4"],
         ["--windows", "0"],
-        ["--budget", "0"],
+        ["--request-budget", "0"],
         ["--cooldown-days", "-1"],
         ["--event-type", "two words"],
-        ["--repository", "model"],
-        ["--repository", "../model"],
+        ["--github-repository", "model"],
+        ["--github-repository", "../model"],
         ["--drift-report", "reports/evaluate-model.json"],
     ],
 )

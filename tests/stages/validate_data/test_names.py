@@ -107,7 +107,7 @@ def test_warehouse__judges_the_column_itself(tmp_path: Path, name: str) -> None:
     write(pl.DataFrame({name: [-1, -1, 5], "amount": [1, 2, 3]}), tmp_path / "t.parquet")
     both = {column: {"dtype": "int64", "unique": True, "checks": {"greater_than": 0}} for column in (name, "amount")}
     (tmp_path / "schema.yaml").write_text(schema(**both))
-    command = ["--data", "t.parquet", "--schema", "schema.yaml", "--engine", "ibis://duckdb/w.ddb"]
+    command = ["--data", "t.parquet", "--schema", "schema.yaml", "--backend", "ibis://duckdb/w.ddb"]
 
     run = run_cd4ml(tmp_path, "validate-data", *command)
 
@@ -121,7 +121,9 @@ def test_warehouse__takes_no_file_name_for_a_pattern(cd4ml: Callable[..., Run], 
     write(pl.DataFrame({"a": [1, 2]}), tmp_path / "t1.parquet")
     (tmp_path / "schema.yaml").write_text(schema(a={"dtype": "int64", "checks": {"greater_than": 0}}))
 
-    run = cd4ml("validate-data", "--data", "t[1].parquet", "--schema", "schema.yaml", "--engine", "ibis://duckdb/w.ddb")
+    run = cd4ml(
+        "validate-data", "--data", "t[1].parquet", "--schema", "schema.yaml", "--backend", "ibis://duckdb/w.ddb"
+    )
 
     assert run.code == 2 and "pattern" in run.report["summary"]
 

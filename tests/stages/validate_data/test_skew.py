@@ -113,7 +113,7 @@ def test_warehouse__compares_its_tables(tmp_path: Path) -> None:
         for name, table in (("training", TRAINING), ("serving", serving)):
             connection.register("frame", table.to_arrow())
             connection.execute(f"create table {name} as select * from frame")
-    command = "--data training --schema schema.yaml --serving serving --training-only y --engine ibis://duckdb/w.ddb"
+    command = "--data training --schema schema.yaml --serving serving --training-only y --backend ibis://duckdb/w.ddb"
 
     run = run_cd4ml(tmp_path, "validate-data", *command.split())
 

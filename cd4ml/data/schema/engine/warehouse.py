@@ -51,7 +51,7 @@ def open_table(engine: str, name: str, folder: Path, reading: Reading | None = N
     """
     backend, separator, rest = engine.removeprefix(PREFIX).partition("/")
     if engine != SPARK and not (engine.startswith(PREFIX) and separator and backend):
-        raise OptionsError(f"engine: expected local, spark or ibis://<backend>/<address>, got {engine!r}")
+        raise OptionsError(f"backend: expected local, spark or ibis://<backend>/<address>, got {engine!r}")
     stored = Path(name)
     if stored.exists():
         _refuse_pattern(name)

@@ -1,0 +1,142 @@
+"""The options that every stage takes, and those that several take, each declared once: one word, one meaning.
+
+A stage takes such an option by `here`. It may demand it, set its default, and add what the option means for this stage
+alone; what it means everywhere, how it is written and whether it holds values of the data are the same in all stages.
+Where no stage's default suits another, the options are two, and so are their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from cd4ml.inputs.options import Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """An option that several stages take.
+
+    Attributes:
+        meaning: one sentence, with which its help begins in every stage.
+        of_data: whether its texts are values of the data.
+    """
+
+    meaning: str
+    example: str = ""
+    of_data: bool = False
+
+    def here(
+        self, note: str = "", *, default: Any = None, required: bool = False, in_config: bool = True, last: bool = False
+    ) -> Any:
+        """Declare the option for a stage.
+
+        Args:
+            note: what a user of this stage needs to know beyond the meaning.
+        """
+        return option(
+            f"{self.meaning} {note}".rstrip(),
+            default=default,
+            required=required,
+            example=self.example,
+            in_config=in_config,
+            last=last,
+            of_data=self.of_data,
+        )
+
+
+CONFIG: Final = Word(meaning="Configuration file.")
+WORKING_DIRECTORY: Final = Word(meaning="Folder that all paths are relative to (the project's root).")
+ON_INCONCLUSIVE: Final = Word(
+    meaning="Whether a verdict for lack of data blocks: `fail` (exit code 4) or `warn` (exit code 0)."
+)
+JSON: Final = Word(meaning="Print the JSON report on standard output.")
+REPORTS: Final = Word(meaning="Folder of the stages' JSON reports.")
+REQUIRED_STAGES: Final = Word(meaning="Stages whose reports must have passed.")
+
+DATA: Final = Word(
+    meaning="Tables: CSV, Parquet or Arrow files, folders of Parquet, Delta tables (`folder@3`), `.dvc` files, "
+    "addresses.",
+    example="data/train.parquet",
+)
+TEST_DATA: Final = Word(
+    meaning="The test rows: a file, `folder@3` of a Delta table, a `.dvc` file, an address.",
+    example="data/test.parquet",
+)
+PREDICTIONS: Final = Word(meaning="The predictions table (Parquet or CSV).", example="predictions.parquet")
+TRAIN_PREDICTIONS: Final = Word(meaning="The predictions table of the training rows.")
+COLUMNS: Final = Word(
+    meaning="Names of the predictions table's columns where they differ from the standard ones.",
+    example="y_pred=decision",
+)
+EXCLUDE: Final = Word(
+    meaning="Columns that are not features, such as identifiers: no model sees them, and drift does not compare them.",
+    example="customer_id",
+)
+INCLUDE_VALUES: Final = Word(
+    meaning="Show values of the data in the report; without it, only row numbers and counts.",
+)
+POSITIVE_LABEL: Final = Word(
+    meaning="The positive class of a binary task: its probability is y_score, and an audit takes it as the favourable "
+    "decision.",
+    example="approved",
+    of_data=True,
+)
+TASK: Final = Word(meaning="What the model predicts.")
+
+BOOTSTRAP: Final = Word(
+    meaning="Allow a first release: there is no production model to compare with, and the report says so."
+)
+ALLOW_CODE: Final = Word(
+    meaning="Allow a model that runs code of its own when it is loaded; the report names that code."
+)
+TRACKING_URI: Final = Word(
+    meaning="MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+)
+
+REPOSITORY: Final = Word(
+    meaning="The GitOps repository: an https or ssh address, or a local folder. CD4ML_GIT_TOKEN in the environment is "
+    "used for https.",
+    example="https://github.com/OWNER/gitops.git",
+)
+BRANCH: Final = Word(meaning="Branch of the GitOps repository to commit to.")
+MANIFEST: Final = Word(
+    meaning="File in the GitOps repository: Helm values, a kustomization or Kubernetes manifests.",
+    example="credit/values.yaml",
+)
+MANIFEST_PATH: Final = Word(
+    meaning="Where in the manifest the image stands, if its repository stands there more than once: the key above its "
+    "values, or the name of its object.",
+    example="credit",
+)
+IMAGE: Final = Word(meaning="The serving image.")
+
+
+class OnInconclusive(StrEnum):
+    """What too little data does to the exit code."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+class OnFailed(StrEnum):
+    """What a failed check does to the exit code."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(Options):
+    """Options that every stage takes."""
+
+    config: str = CONFIG.here("A stage also runs from options alone.", default="cd4ml.yaml", in_config=False)
+    working_directory: str = WORKING_DIRECTORY.here(default=".", in_config=False)
+    report: str | None = option("Where the JSON report is written (default: reports/<stage>.json).")
+    on_inconclusive: OnInconclusive = ON_INCONCLUSIVE.here(default=OnInconclusive.FAIL)
+    on_failed: OnFailed = option(
+        "Whether a failed check blocks: `fail` (exit code 1) or, to look first, `warn` (exit code 0, never passed).",
+        default=OnFailed.FAIL,
+    )
+    json: bool = JSON.here(default=False, in_config=False)
