@@ -30,10 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import fairness  # noqa: E402
 from cd4ml.checks.performance.comparison import Decision, Rule, Support, check  # noqa: E402
-from cd4ml.metrics.performance.comparison import compare, measure  # noqa: E402
+from cd4ml.metrics.performance.catalogue import METRICS  # noqa: E402
+from cd4ml.metrics.performance.comparison import compare  # noqa: E402
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR  # noqa: E402
-from cd4ml.metrics.performance.metric import METRICS, Metric, Sample, UndefinedMetricError  # noqa: E402
-from cd4ml.metrics.performance.slice_search import search, searchable  # noqa: E402
+from cd4ml.metrics.performance.measurement import measure  # noqa: E402
+from cd4ml.metrics.performance.metric import Metric, Sample, UndefinedMetricError  # noqa: E402
+from cd4ml.metrics.performance.slice_columns import searchable  # noqa: E402
+from cd4ml.metrics.performance.slice_search import search  # noqa: E402
 from cd4ml.report import Status  # noqa: E402
 
 # 99 % binomial band of 1,000 runs at 5 %; of 6.5 % the promise is a ceiling.

@@ -22,7 +22,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cd4ml.metrics.performance.metric import METRICS, Sample, Task  # noqa: E402
+from cd4ml.metrics.performance.catalogue import METRICS  # noqa: E402
+from cd4ml.metrics.performance.metric import Sample, Task  # noqa: E402
 
 SHOWN: Final = 1_000
 

@@ -14,8 +14,9 @@ from sklearn import metrics
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from cd4ml.metrics.performance.comparison import measure
-from cd4ml.metrics.performance.metric import METRICS, Sample, Task, UndefinedMetricError, of_task
+from cd4ml.metrics.performance.catalogue import METRICS
+from cd4ml.metrics.performance.measurement import measure
+from cd4ml.metrics.performance.metric import Sample, Task, UndefinedMetricError
 from tests.reference.values import compute
 
 
@@ -110,7 +111,7 @@ def test_calibration_error__of_the_greatest_score(
 @pytest.mark.parametrize("name", ["roc-auc-macro", "roc-auc-weighted", "log-loss", "brier"])
 def test_standard_error__as_repeated_samples(name: str) -> None:
     """The standard error is the spread that repeated samples of the same population have."""
-    metric = of_task(METRICS[name], Task.MULTICLASS)
+    metric = METRICS[name].of_task(Task.MULTICLASS)
     values, errors = [], []
     for seed in range(300):
         rng = np.random.default_rng(seed)

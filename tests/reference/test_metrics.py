@@ -11,8 +11,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cd4ml.metrics.performance.catalogue import METRICS
 from cd4ml.metrics.performance.labels import confusion_matrix
-from cd4ml.metrics.performance.metric import METRICS, Sample, Task, UndefinedMetricError
+from cd4ml.metrics.performance.metric import Sample, Task, UndefinedMetricError
 from tests.reference.values import compute
 
 

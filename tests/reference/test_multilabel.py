@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from cd4ml.metrics.performance.comparison import measure
-from cd4ml.metrics.performance.metric import METRICS, Sample
+from cd4ml.metrics.performance.catalogue import METRICS
+from cd4ml.metrics.performance.measurement import measure
+from cd4ml.metrics.performance.metric import Sample
 from tests.reference.values import compute
 
 Matrix = npt.NDArray[np.bool_]

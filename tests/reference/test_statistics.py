@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 
 from cd4ml.metrics.performance import bootstrap, labels
 from cd4ml.metrics.performance.calibration import calibration_error
-from cd4ml.metrics.performance.comparison import Measured, compare, gap, measure
+from cd4ml.metrics.performance.catalogue import METRICS
+from cd4ml.metrics.performance.comparison import compare, gap
 from cd4ml.metrics.performance.estimates import estimate
-from cd4ml.metrics.performance.metric import METRICS, Metric, Sample
+from cd4ml.metrics.performance.measurement import Measured, measure
+from cd4ml.metrics.performance.metric import Metric, Sample
 from cd4ml.metrics.performance.ranking import average_precision, roc_auc
 from cd4ml.metrics.statistics import intervals, mcnemar
 from cd4ml.metrics.statistics.multiplicity import holm
 from tests.reference.values import compute
+
+OF_COUNTS = {name: metric.of_counts for name, metric in METRICS.items() if metric.of_counts is not None}
 
 # --- proportions
 
@@ -233,20 +237,20 @@ def with_weight(sample: Sample, weight: labels.Floats) -> Sample:
     )
 
 
-@pytest.mark.parametrize("name", sorted(labels.NAMES))
+@pytest.mark.parametrize("name", sorted(OF_COUNTS))
 @pytest.mark.parametrize("size", [2, 4])
 def test_gradient_of_labels__small_changes(name: str, size: int) -> None:
     """The gradient of a metric of decisions is how it moves with the counts of a cell."""
     matrix = np.random.default_rng(size).uniform(5, 50, (size, size))
-    gradient = labels.label_metric(name, matrix).gradient
+    gradient = OF_COUNTS[name](matrix).gradient
     for cell in np.ndindex(size, size):
         step = np.zeros_like(matrix)
         step[cell] = 1e-5
-        ahead, behind = (labels.label_metric(name, matrix + sign * step).value for sign in (1, -1))
+        ahead, behind = (OF_COUNTS[name](matrix + sign * step).value for sign in (1, -1))
         assert gradient[cell] == pytest.approx(float(ahead - behind) / 2e-5, rel=1e-4, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(labels.NAMES))
+@pytest.mark.parametrize("name", sorted(OF_COUNTS))
 def test_labels__scikit_learn(name: str) -> None:
     """Every metric of decisions equals scikit-learn's on the rows, with and without weights."""
     from sklearn import metrics as library
@@ -383,7 +387,9 @@ def test_bootstrap_of_counts__seed_decides() -> None:
     """The same seed gives the same interval, another seed nearly the same."""
     candidate, production = pair(300, seed=2)
     counted = labels.cells(candidate, production)
-    first, again, other = (bootstrap.of_counts("f1", counted, 2, seed, 300).bounds(0.9) for seed in (1, 1, 2))
+    first, again, other = (
+        bootstrap.of_counts(OF_COUNTS["f1"], counted, 2, seed, 300).bounds(0.9) for seed in (1, 1, 2)
+    )
 
     assert first == again != other
     assert first.lower == pytest.approx(other.lower, abs=0.01)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cd4ml.metrics.performance.catalogue import METRICS
 from cd4ml.metrics.performance.estimates import estimate
-from cd4ml.metrics.performance.metric import METRICS, Sample
+from cd4ml.metrics.performance.metric import Sample
 
 
 def compute(name: str, sample: Sample) -> float:

@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.checks.fairness.groups import LEVEL, Limits, decide, exactly
-from cd4ml.metrics.fairness.rates import FairnessMetrics, Group
+from cd4ml.metrics.fairness.differences import widest_interval
+from cd4ml.metrics.fairness.rates import PRECISION, FairnessMetrics, Group
 from cd4ml.report import Check, Interval, Status, fixed
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ DIFFERENCES = {
     "equal-opportunity-difference": ("true_positive_rate",),
     "false-positive-rate-difference": ("false_positive_rate",),
     "false-negative-rate-difference": ("false_negative_rate",),
-    "precision-difference": ("precision",),
+    "precision-difference": (PRECISION,),
 }
 
 
@@ -34,8 +35,6 @@ def difference_checks(feature: str, metrics: FairnessMetrics, limits: Limits) ->
 
 def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float, limits: Limits) -> Check:
     """Decide on a difference between groups."""
-    from cd4ml.metrics.fairness.differences import widest_interval
-
     rates = DIFFERENCES[name]
     values = {rate: metrics.differences[rate] for rate in rates}
     n = sum(group.n for group in metrics.groups)

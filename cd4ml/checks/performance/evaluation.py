@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cd4ml.checks.performance import comparison as compared
 from cd4ml.checks.performance import threshold
 from cd4ml.checks.performance.comparison import Rule, Support
+from cd4ml.metrics.statistics.multiplicity import holm
 from cd4ml.report import Check, Status
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def of_slices(evaluations: Sequence[Evaluation], limits: Limits) -> Iterator[Che
         if result.comparison is not None and limits.rules[name].tests
     ]
     p_values = [_p_worse(evaluations[index].results[name]) for index, name in tested]
-    adjusted = dict(zip(tested, _holm(p_values), strict=True))
+    adjusted = dict(zip(tested, holm(p_values), strict=True))
     for index, evaluation in enumerate(evaluations):
         checks = list(_fixed(evaluation, limits))
         for name, result in evaluation.results.items():
@@ -89,7 +90,7 @@ def _families(evaluation: Evaluation, limits: Limits) -> dict[str, tuple[float, 
     }
     alone = {name: (p, 1) for name, p in tested.items() if name == limits.primary}
     others = [name for name in tested if name not in alone]
-    adjusted = _holm([tested[name] for name in others])
+    adjusted = holm([tested[name] for name in others])
     return alone | {name: (p, len(others)) for name, p in zip(others, adjusted, strict=True)}
 
 
@@ -97,13 +98,6 @@ def _p_worse(result: Result) -> float:
     """Return the p-value of a comparison that there is."""
     assert result.comparison is not None
     return result.comparison.p_worse
-
-
-def _holm(p_values: Sequence[float]) -> list[float]:
-    """Return adjusted p-values."""
-    from cd4ml.metrics.statistics.multiplicity import holm
-
-    return holm(p_values)
 
 
 def _fixed(evaluation: Evaluation, limits: Limits) -> Iterator[Check]:

@@ -7,16 +7,15 @@ rows it blocks what is shown to be worse, and by more than that.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cd4ml.checks.performance import threshold
+from cd4ml.metrics.performance.catalogue import MEAN_ABSOLUTE_ERROR
+from cd4ml.metrics.performance.slice_search import ERROR_RATE, Found, Search
 from cd4ml.report import Check, Status, fixed
 
-if TYPE_CHECKING:
-    from cd4ml.metrics.performance.slice_search import Found, Search
-
 MOST_CHECKS: Final = 20
-_CALLED: Final = {"error-rate": "error rate", "mae": "mean absolute error"}
+_CALLED: Final = {ERROR_RATE: "error rate", MEAN_ABSOLUTE_ERROR.name: "mean absolute error"}
 
 
 def of_search(search: Search, limit: float | None) -> Iterator[Check]:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import pandas as pd
 
+PRECISION: Final = "precision"
 # Rate -> the rows it is a share of (column, value; None: all), and the column whose 1 counts.
 _RATES: Final[dict[str, tuple[tuple[str, int] | None, tuple[str, int]]]] = {
     "selection_rate": (None, ("y_pred", 1)),
     "true_positive_rate": (("y_true", 1), ("y_pred", 1)),
     "false_positive_rate": (("y_true", 0), ("y_pred", 1)),
     "false_negative_rate": (("y_true", 1), ("y_pred", 0)),
-    "precision": (("y_pred", 1), ("y_true", 1)),
+    PRECISION: (("y_pred", 1), ("y_true", 1)),
 }
 RATES: Final = tuple(_RATES)
 _LABELS: Final = ("y_true", "y_pred", "production_y_pred")
@@ -174,9 +175,9 @@ def _frame(counts: pd.DataFrame, names: pd.Series[str], rates: Sequence[str]) ->
     from fairlearn import metrics as fairlearn
     from sklearn.metrics import precision_score
 
-    functions = {name: getattr(fairlearn, name) for name in rates if name != "precision"}
-    if "precision" in rates:
-        functions["precision"] = precision_score
+    functions = {name: getattr(fairlearn, name) for name in rates if name != PRECISION}
+    if PRECISION in rates:
+        functions[PRECISION] = precision_score
     return fairlearn.MetricFrame(
         metrics=functions,
         y_true=counts["y_true"] if "y_true" in counts.columns else counts["y_pred"],

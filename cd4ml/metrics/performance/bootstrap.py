@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from cd4ml.metrics.performance.labels import Cells, label_metric
+from cd4ml.metrics.performance.labels import Cells, Result
 from cd4ml.metrics.performance.metric import Sample, UndefinedMetricError
 from cd4ml.metrics.statistics.intervals import Bounds, student_below, student_quantile
 
 Floats = npt.NDArray[np.float64]
+OfCounts = Callable[[Floats], Result]
 REPLICATES: Final = 5_000
 ROW_REPLICATES: Final = 1_000
 # More cells than this cost more to draw than they tell; the delta method takes over.
@@ -81,14 +82,15 @@ class Draws:
         return student_below(scale * float(special.ndtri(share)), max(self.n - 1, 1))
 
 
-def of_counts(name: str, cells: Cells, models: int, seed: int, n: int) -> Draws:
+def of_counts(metric: OfCounts, cells: Cells, models: int, seed: int, n: int) -> Draws:
     """Draw the cells' counts and compute the metric (of one model), or its difference (first minus second).
 
     Args:
+        metric: computed from confusion matrices.
         models: 1 or 2, as many as the cells were counted for.
         n: rows that the spread rests on.
     """
-    found = np.concatenate([_metric(name, cells, models, counts) for counts in _drawn(cells, seed)])
+    found = np.concatenate([_metric(metric, cells, models, counts) for counts in _drawn(cells, seed)])
     known = np.isfinite(found)
     return Draws(values=np.sort(found[known]), without_value=int((~known).sum()), n=n)
 
@@ -103,17 +105,17 @@ def _drawn(cells: Cells, seed: int) -> Iterator[Floats]:
         yield drawn.astype(float)
 
 
-def _metric(name: str, cells: Cells, models: int, counts: Floats) -> Floats:
+def _metric(metric: OfCounts, cells: Cells, models: int, counts: Floats) -> Floats:
     """Return the metric, or the difference of two models, on drawn counts of shape (b, R)."""
-    values = [label_metric(name, cells.matrix(model, counts)).value for model in range(models)]
+    values = [metric(cells.matrix(model, counts)).value for model in range(models)]
     return values[0] - values[1] if models == 2 else values[0]
 
 
-def standard_error(name: str, cells: Cells, models: int) -> float:
+def standard_error(metric: OfCounts, cells: Cells, models: int) -> float:
     """Return the standard error of the metric, or of the difference, by the delta method; weights may be any."""
     influence: Floats = np.zeros(len(cells.count))
     for model, sign in zip(range(models), (1.0, -1.0), strict=False):
-        gradient = label_metric(name, cells.matrix(model)).gradient
+        gradient = metric(cells.matrix(model)).gradient
         influence = influence + sign * cells.of_rows(gradient, model)
     return float(np.sqrt(cells.squares @ np.square(influence)))
 

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cd4ml.metrics.performance.metric import Sample
-from cd4ml.metrics.performance.ranking import Estimate, weights
+from cd4ml.metrics.performance.metric import Estimate, Sample
+from cd4ml.metrics.performance.ranking import weights
 
 Floats = npt.NDArray[np.float64]
 BINS: Final = 15

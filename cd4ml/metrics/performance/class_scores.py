@@ -1,8 +1,15 @@
-"""Metrics of the scores that a model gives each of several classes; one class against the rest where that is meant."""
+"""Metrics of the scores that a model gives each of several classes; one class against the rest where that is meant.
+
+They take samples with `scores` of shape (n, K), a column for each of `labels`, that `check_scores` has let through.
+
+Source:
+    scikit-learn's `roc_auc_score` (multi_class="ovr"), `log_loss` and `brier_score_loss` (a sum over the classes, from
+    0 to 2; Brier 1950, Monthly Weather Review 78:1). The calibration error is that of the greatest score (Guo et al.
+    2017, ICML 1321), in bins of equal mass.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,33 +18,12 @@ import numpy.typing as npt
 
 from cd4ml.metrics.performance import calibration, ranking
 from cd4ml.metrics.performance.losses import mean
-from cd4ml.metrics.performance.metric import Sample, UndefinedMetricError
-from cd4ml.metrics.performance.ranking import Estimate, weights
+from cd4ml.metrics.performance.metric import Estimate, Sample, UndefinedMetricError
+from cd4ml.metrics.performance.ranking import weights
 
 Floats = npt.NDArray[np.float64]
 # Probabilities of single precision sum up to 1 only about so.
 _SUM: Final = 1e-3
-
-
-def compute(name: str, sample: Sample) -> Estimate:
-    """Return a metric of class scores and the rows' influences.
-
-    Args:
-        sample: `scores` of shape (n, K), a column for each of `labels`.
-
-    Raises:
-        UndefinedMetricError: there are no scores, a class has no row, or scores that must be probabilities are none.
-
-    Source:
-        scikit-learn's `roc_auc_score` (multi_class="ovr"), `log_loss` and `brier_score_loss` (a sum over the classes,
-        from 0 to 2; Brier 1950, Monthly Weather Review 78:1). The calibration error is that of the greatest score (Guo
-        et al. 2017, ICML 1321), in bins of equal mass.
-    """
-    if sample.scores is None:
-        raise UndefinedMetricError("the predictions table has no column y_score_<class> for each class")
-    if name not in _RANKED:
-        _check_probabilities(sample.scores)
-    return NAMES[name](sample)
 
 
 def scores_of_others(sample: Sample) -> bool:
@@ -51,8 +37,13 @@ def scores_of_others(sample: Sample) -> bool:
     return bool(np.count_nonzero(chosen == greatest) < len(greatest) / 2)
 
 
-def _check_probabilities(scores: Floats) -> None:
-    """Refuse scores that are no probabilities of all classes."""
+def check_scores(sample: Sample, *, probabilities: bool) -> None:
+    """Refuse what lacks scores of all classes or, where they must be probabilities, scores that are none."""
+    scores = sample.scores
+    if scores is None:
+        raise UndefinedMetricError("the predictions table has no column y_score_<class> for each class")
+    if not probabilities:
+        return
     if not (scores.min() >= 0 and scores.max() <= 1):
         raise UndefinedMetricError("some scores lie outside 0 to 1: these are no probabilities")
     if not (np.abs(scores.sum(axis=1) - 1) <= _SUM).all():
@@ -77,14 +68,14 @@ def _against_rest(sample: Sample) -> list[Estimate]:
     return found
 
 
-def _roc_auc_macro(sample: Sample) -> Estimate:
+def roc_auc_macro(sample: Sample) -> Estimate:
     """Return the plain mean of the classes' areas; so is its influence."""
     found = _against_rest(sample)
     value = sum(one.value for one in found) / len(found)
     return Estimate(value=value, influence=_mean_influence(found, np.full(len(found), 1 / len(found))))
 
 
-def _roc_auc_weighted(sample: Sample) -> Estimate:
+def roc_auc_weighted(sample: Sample) -> Estimate:
     """Return the mean of the classes' areas by their rows; its shares move with the rows as well."""
     found, weight = _against_rest(sample), weights(sample)
     each = np.ones(len(sample.y_true)) if weight is None else weight
@@ -105,7 +96,7 @@ def _mean_influence(found: list[Estimate], share: Floats) -> Floats:
     return result
 
 
-def _log_loss(sample: Sample) -> Estimate:
+def log_loss(sample: Sample) -> Estimate:
     """Return the mean of minus the logarithm of the probability of what happened."""
     assert sample.scores is not None
     own = _own(sample.scores, sample.y_true)
@@ -113,14 +104,14 @@ def _log_loss(sample: Sample) -> Estimate:
     return mean(-np.log(np.clip(own, step, 1 - step)), sample)
 
 
-def _brier(sample: Sample) -> Estimate:
+def brier(sample: Sample) -> Estimate:
     """Return the mean squared distance of the probabilities from what happened."""
     assert sample.scores is not None
     own = _own(sample.scores, sample.y_true)
     return mean(np.square(sample.scores).sum(axis=1) - 2 * own + 1, sample)
 
 
-def _calibration_error(sample: Sample) -> Estimate:
+def calibration_error(sample: Sample) -> Estimate:
     """Return how far the greatest scores lie from the share of rows in which they are right."""
     assert sample.scores is not None
     greatest = sample.scores.argmax(axis=1)
@@ -128,13 +119,3 @@ def _calibration_error(sample: Sample) -> Estimate:
     score = np.clip(_own(sample.scores, greatest), 0.0, 1.0)
     alone = replace(sample, y_true=right, y_pred=right, y_score=score, scores=None, labels=None)
     return calibration.calibration_error(alone)
-
-
-_RANKED: Final = {"roc-auc-macro", "roc-auc-weighted"}
-NAMES: Final[Mapping[str, Callable[[Sample], Estimate]]] = {
-    "roc-auc-macro": _roc_auc_macro,
-    "roc-auc-weighted": _roc_auc_weighted,
-    "log-loss": _log_loss,
-    "brier": _brier,
-    "calibration-error": _calibration_error,
-}

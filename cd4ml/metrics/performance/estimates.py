@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from cd4ml.metrics.performance import calibration, class_scores, labels, losses, multilabel, ranking
-from cd4ml.metrics.performance.metric import Metric, Sample, UndefinedMetricError
-from cd4ml.metrics.performance.ranking import Estimate
+from cd4ml.metrics.performance import class_scores, labels
+from cd4ml.metrics.performance.metric import Estimate, Metric, Needs, Sample, UndefinedMetricError
 
 _SINGLE_CLASS = "the true values are all of one class"
 
@@ -22,46 +21,32 @@ def estimate(metric: Metric, sample: Sample) -> Estimate:
     Source:
         The definitions of sklearn.metrics (1.9); see tests/reference for published values.
     """
-    if metric.needs_score:
-        _check_scores(metric.name, sample)
-    several = sample.labels is not None and metric.name in class_scores.NAMES
-    found = class_scores.compute(metric.name, sample) if several else _estimate(metric, sample)
+    if metric.needs is not Needs.DECISIONS:
+        _check_scores(metric, sample)
+    found = _estimate(metric, sample)
     if not math.isfinite(found.value):
-        raise UndefinedMetricError(_why_not(metric.name))
+        raise UndefinedMetricError(metric.why_undefined)
     return found
 
 
-def is_of_labels(metric: Metric, sample: Sample) -> bool:
+def is_of_counts(metric: Metric, sample: Sample) -> bool:
     """Whether the metric is one of decisions, which counts alone determine."""
-    return metric.function is None and metric.name in labels.NAMES and not _is_of_sets(metric, sample)
-
-
-def _is_of_sets(metric: Metric, sample: Sample) -> bool:
-    """Whether the metric looks into sets of labels."""
-    return sample.sets and metric.name in multilabel.NAMES
+    return metric.of_counts is not None and not (sample.sets and metric.of_sets is not None)
 
 
 def _estimate(metric: Metric, sample: Sample) -> Estimate:
-    """Dispatch on the kind of metric."""
+    """Compute the metric in the way that is of this kind of sample."""
     if metric.function is not None:
         return Estimate(value=float(metric.function(sample)))
-    if _is_of_sets(metric, sample):
+    if sample.sets and metric.of_sets is not None:
         check_classes(sample)
-        return multilabel.compute(metric.name, sample)
-    if metric.name in labels.NAMES:
+        return metric.of_sets(sample)
+    if metric.of_counts is not None:
         check_classes(sample)
-        counted = labels.cells(sample)
-        return Estimate(value=float(labels.label_metric(metric.name, counted.matrix(0)).value))
-    if metric.name in losses.MEANS:
-        return losses.mean_loss(metric.name, sample)
-    others = {
-        "roc-auc": ranking.roc_auc,
-        "pr-auc": ranking.average_precision,
-        "calibration-error": calibration.calibration_error,
-        "rmse": losses.root_mean_squared_error,
-        "r2": losses.r_squared,
-    }
-    return others[metric.name](sample)
+        return Estimate(value=float(metric.of_counts(labels.cells(sample).matrix(0)).value))
+    of_rows = metric.of_classes if sample.labels is not None else metric.of_rows
+    assert of_rows is not None, f"{metric.name} is not defined for such a sample"
+    return of_rows(sample)
 
 
 def check_classes(sample: Sample) -> None:
@@ -70,20 +55,15 @@ def check_classes(sample: Sample) -> None:
         raise UndefinedMetricError(_SINGLE_CLASS)
 
 
-def _check_scores(name: str, sample: Sample) -> None:
+def _check_scores(metric: Metric, sample: Sample) -> None:
     """Refuse what scores cannot be computed from."""
     check_classes(sample)
+    probabilities = metric.needs is Needs.PROBABILITIES
     if sample.labels is not None:
+        class_scores.check_scores(sample, probabilities=probabilities)
         return
     if sample.y_score is None:
         raise UndefinedMetricError("the predictions table has no scores")
     score = np.asarray(sample.y_score, dtype=float)
-    if name in ("log-loss", "brier", "calibration-error") and not (score.min() >= 0 and score.max() <= 1):
+    if probabilities and not (score.min() >= 0 and score.max() <= 1):
         raise UndefinedMetricError("some scores lie outside 0 to 1: these are no probabilities")
-
-
-def _why_not(name: str) -> str:
-    """Say why a metric has no finite value."""
-    if name.endswith(("-macro", "-weighted")) or name == "balanced-accuracy":
-        return "some class is never predicted, or occurs among the predictions alone"
-    return "it divides by zero here: no row has the class or the prediction it is about"

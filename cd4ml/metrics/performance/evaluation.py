@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from cd4ml.metrics.performance.comparison import Comparison, Measured, compare, gap, measure
+from cd4ml.metrics.performance.comparison import Comparison, compare, gap
+from cd4ml.metrics.performance.measurement import Measured, measure
 from cd4ml.metrics.performance.metric import Metric, Sample, Task, UndefinedMetricError
 from cd4ml.report import Interval
 

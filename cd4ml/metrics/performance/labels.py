@@ -2,11 +2,18 @@
 
 Each comes with its gradient, the change by one more row of a cell, from which variances follow (delta method). Leading
 axes are kept, so that a thousand matrices of a bootstrap are computed at once.
+
+Matrices have shape (..., K, K), rows true and columns predicted, and hold counts or sums of weights. The binary forms
+take K = 2 with the positive class last. A class without any row is no class. A value is not-a-number where the metric
+divides by zero.
+
+Source:
+    The definitions of scikit-learn, with `zero_division=nan`; see tests/reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,23 +35,26 @@ class Result:
     gradient: Floats
 
 
-def label_metric(name: str, matrix: Floats) -> Result:
-    """Compute a metric of decisions.
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What is counted of each class.
 
-    Args:
-        matrix: shape (..., K, K), rows true and columns predicted, counts or sums of weights. The binary forms take
-            K = 2 with the positive class last. A class without any row is no class.
-
-    Returns:
-        Not-a-number where the metric divides by zero.
-
-    Source:
-        The definitions of scikit-learn, with `zero_division=nan`; see tests/reference.
+    Attributes:
+        hit: what a right row of the class adds to the numerator.
+        by_true, by_predicted: whether rows whose true (predicted) class it is count in the denominator.
     """
-    return _METRICS[name](matrix)
+
+    hit: float = 1.0
+    by_true: bool
+    by_predicted: bool
 
 
-def _accuracy(matrix: Floats) -> Result:
+PRECISION: Final = Kind(by_true=False, by_predicted=True)
+RECALL: Final = Kind(by_true=True, by_predicted=False)
+F1: Final = Kind(hit=2.0, by_true=True, by_predicted=True)
+
+
+def accuracy(matrix: Floats) -> Result:
     """Compute the share of rows on the diagonal."""
     total = matrix.sum((-1, -2))
     value = np.trace(matrix, axis1=-2, axis2=-1) / total
@@ -53,42 +63,33 @@ def _accuracy(matrix: Floats) -> Result:
 
 @dataclass(frozen=True, kw_only=True)
 class _ByClass:
-    """A metric of each class: value and denominator, shape (..., K), and its gradient by the cells of the class.
+    """A metric of each class: value and denominator, shape (..., K), and its gradient by the cells of the class."""
 
-    Attributes:
-        hit: what a right row of the class adds to the numerator.
-        by_true, by_predicted: whether rows whose true (predicted) class it is count in the denominator.
-    """
-
+    kind: Kind
     value: Floats
     below: Floats
-    hit: float
-    by_true: bool
-    by_predicted: bool
 
     def gradient(self, share: Floats) -> Floats:
         """Return the gradient of the sum of the classes' values times their shares."""
         inverse = np.divide(share, self.below, out=np.zeros_like(self.value), where=self.below > 0)
         loss = np.where(np.isnan(self.value), 0.0, self.value) * inverse
-        result = np.eye(self.value.shape[-1]) * (self.hit * inverse)[..., :, None]
-        if self.by_true:
+        result = np.eye(self.value.shape[-1]) * (self.kind.hit * inverse)[..., :, None]
+        if self.kind.by_true:
             result = result - loss[..., :, None]
-        if self.by_predicted:
+        if self.kind.by_predicted:
             result = result - loss[..., None, :]
         return np.asarray(result, dtype=float)
 
 
-def _by_class(kind: str, matrix: Floats) -> _ByClass:
+def _by_class(kind: Kind, matrix: Floats) -> _ByClass:
     """Compute precision, recall or F1 of each class."""
-    by_true, by_predicted = kind != "precision", kind != "recall"
-    hit = 2.0 if kind == "f1" else 1.0
-    below = by_true * matrix.sum(-1) + by_predicted * matrix.sum(-2)
-    above = hit * np.diagonal(matrix, axis1=-2, axis2=-1)
+    below = kind.by_true * matrix.sum(-1) + kind.by_predicted * matrix.sum(-2)
+    above = kind.hit * np.diagonal(matrix, axis1=-2, axis2=-1)
     value = np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0)
-    return _ByClass(value=value, below=below, hit=hit, by_true=by_true, by_predicted=by_predicted)
+    return _ByClass(kind=kind, value=value, below=below)
 
 
-def _of_positive(kind: str) -> Callable[[Floats], Result]:
+def of_positive(kind: Kind) -> Callable[[Floats], Result]:
     """Return the binary form: the metric of the last class."""
 
     def compute(matrix: Floats) -> Result:
@@ -100,7 +101,7 @@ def _of_positive(kind: str) -> Callable[[Floats], Result]:
     return compute
 
 
-def _macro(kind: str) -> Callable[[Floats], Result]:
+def macro(kind: Kind) -> Callable[[Floats], Result]:
     """Return the plain average over the classes that occur."""
 
     def compute(matrix: Floats) -> Result:
@@ -111,7 +112,7 @@ def _macro(kind: str) -> Callable[[Floats], Result]:
     return compute
 
 
-def _weighted(kind: str) -> Callable[[Floats], Result]:
+def weighted(kind: Kind) -> Callable[[Floats], Result]:
     """Return the average over classes by their true rows; its shares move with the cells as well."""
 
     def compute(matrix: Floats) -> Result:
@@ -133,16 +134,6 @@ def _total(values: Floats, share: Floats, occurs: npt.NDArray[np.bool_] | None =
     """Return the sum of values times shares; a class that occurs and has no value makes it not-a-number."""
     counts = share > 0 if occurs is None else occurs
     return np.asarray(np.where(counts, values * share, 0.0).sum(-1))
-
-
-_METRICS: Final[Mapping[str, Callable[[Floats], Result]]] = {
-    "accuracy": _accuracy,
-    "balanced-accuracy": _macro("recall"),
-    **{kind: _of_positive(kind) for kind in ("precision", "recall", "f1")},
-    **{f"{kind}-macro": _macro(kind) for kind in ("precision", "recall", "f1")},
-    **{f"{kind}-weighted": _weighted(kind) for kind in ("precision", "recall", "f1")},
-}
-NAMES: Final = frozenset(_METRICS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from cd4ml.metrics.performance.metric import Sample, UndefinedMetricError
-from cd4ml.metrics.performance.ranking import Estimate, weights
+from cd4ml.metrics.performance.metric import Estimate, Sample, UndefinedMetricError
+from cd4ml.metrics.performance.ranking import weights
 
 Floats = npt.NDArray[np.float64]
 
 
-def _log_loss(sample: Sample) -> Floats:
+def log_loss(sample: Sample) -> Floats:
     """Return minus the logarithm of the probability of what happened; 0 is taken as the smallest step above it."""
     score = np.asarray(sample.y_score)
     step = np.finfo(score.dtype if score.dtype.kind == "f" else np.float64).eps
@@ -22,7 +21,7 @@ def _log_loss(sample: Sample) -> Floats:
     return np.asarray(-np.log(np.where(sample.y_true == 1, clipped, 1 - clipped)))
 
 
-def _brier(sample: Sample) -> Floats:
+def squared_distance(sample: Sample) -> Floats:
     """Return the squared distance of the probability from what happened."""
     return np.asarray(np.square(np.asarray(sample.y_score, dtype=float) - np.asarray(sample.y_true == 1)))
 
@@ -32,31 +31,22 @@ def errors(sample: Sample) -> Floats:
     return np.asarray(np.asarray(sample.y_true, dtype=float) - np.asarray(sample.y_pred, dtype=float))
 
 
-def _absolute(sample: Sample) -> Floats:
+def absolute_error(sample: Sample) -> Floats:
     """Return the absolute error."""
     return np.asarray(np.abs(errors(sample)))
 
 
-def _percentage(sample: Sample) -> Floats:
+def percentage_error(sample: Sample) -> Floats:
     """Return the absolute error as a share of the true value."""
     if (sample.y_true == 0).any():
         raise UndefinedMetricError("some true values are 0, where a percentage error is infinite")
     return np.asarray(np.abs(errors(sample)) / np.abs(np.asarray(sample.y_true, dtype=float)))
 
 
-def _pinball(sample: Sample) -> Floats:
+def pinball(sample: Sample) -> Floats:
     """Return the loss that the quantile minimises (Koenker & Bassett 1978, Econometrica 46:33)."""
     error = errors(sample)
     return np.asarray(np.maximum(sample.quantile * error, (sample.quantile - 1) * error))
-
-
-MEANS: Final[Mapping[str, Callable[[Sample], Floats]]] = {
-    "log-loss": _log_loss,
-    "brier": _brier,
-    "mae": _absolute,
-    "mape": _percentage,
-    "quantile-loss": _pinball,
-}
 
 
 def mean(loss: Floats, sample: Sample) -> Estimate:
@@ -72,9 +62,13 @@ def mean(loss: Floats, sample: Sample) -> Estimate:
     return Estimate(value=value, influence=influence * unbiased, degrees=n - 1)
 
 
-def mean_loss(name: str, sample: Sample) -> Estimate:
-    """Return a metric that is the mean of a loss of each row."""
-    return mean(MEANS[name](sample), sample)
+def mean_of(loss: Callable[[Sample], Floats]) -> Callable[[Sample], Estimate]:
+    """Return the metric that is the mean of a loss of each row."""
+
+    def compute(sample: Sample) -> Estimate:
+        return mean(loss(sample), sample)
+
+    return compute
 
 
 def root_mean_squared_error(sample: Sample) -> Estimate:

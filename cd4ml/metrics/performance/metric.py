@@ -1,13 +1,11 @@
-"""Performance metrics by name, for classification (one of two or several classes, or any of several) and regression.
+"""What a performance metric is: the rows it is computed from, what it needs, its range, and how sure it can be.
 
-This module says which metrics there are, which direction is better and what each needs. The numbers come from `labels`
-(metrics of decisions), `ranking`, `losses` and `calibration`; `estimates` picks the one that computes a metric.
+Which metrics there are, stands in `catalogue`: one row for each.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from cd4ml.metrics.performance.labels import Result
+
     Vector = npt.NDArray[np.generic]
+    Floats = npt.NDArray[np.float64]
 
 
 class Task(StrEnum):
@@ -77,71 +78,91 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A metric's value and what each row contributes to its error.
+
+    Attributes:
+        influence: shape (n,); the sum of squares estimates the variance of the value, and of the difference of two
+            models on the same rows if the influences are subtracted first. None where a bootstrap takes that place.
+        degrees: degrees of freedom of the standard error.
+    """
+
+    value: float
+    influence: Floats | None = None
+    degrees: float = float("inf")
+
+
+class Needs(StrEnum):
+    """What a metric is computed from, beside the true values."""
+
+    DECISIONS = "decisions"
+    SCORES = "scores"
+    PROBABILITIES = "probabilities"
+
+
+class Share(StrEnum):
+    """The rows of which a metric is the plain share that is right."""
+
+    ALL = "all rows"
+    POSITIVE = "rows of the positive class"
+    DECIDED = "rows decided for the positive class"
+
+
+DELTA_METHOD: Final = "delta method"
+NO_ROW: Final = "it divides by zero here: no row has the class or the prediction it is about"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metric:
     """A metric that limits can name.
 
+    One of the four computations is set, or several for different tasks. How sure a value is follows from them: metrics
+    of counts get score intervals or a bootstrap of counts, those with influences the delta method (`method` names it),
+    a user's own function a bootstrap of rows.
+
     Attributes:
+        aliases: what scikit-learn and MLflow call it, where that is more than another hyphen.
         greater_is_better: the direction in which a change is an improvement.
-        needs_score: computed from `y_score`, of several classes from `scores`.
-        lowest, highest: the ends of its range.
+        needs: what of a model it looks at; of several classes, scores and probabilities are those of each class.
+        lowest, highest: the ends of its range; `highest_of_classes` where it is another for several classes.
+        of_counts: computed from confusion matrices, shape (..., K, K).
+        of_rows: computed from the rows, with their influences.
+        of_classes: the same from the scores of each of several classes.
+        of_sets: the same from sets of labels.
         function: a user's own metric, of the rows.
+        share: which rows it is a plain share of, if it is one.
+        biased: whether chance alone makes it greater than it is, so that no loss can be shown to be small.
+        why_undefined: why it has no finite value where it has none.
     """
 
     name: str
     tasks: frozenset[Task]
     greater_is_better: bool
-    needs_score: bool = False
+    aliases: tuple[str, ...] = ()
+    needs: Needs = Needs.DECISIONS
     lowest: float = 0.0
     highest: float = 1.0
+    highest_of_classes: float | None = None
+    of_counts: Callable[[Floats], Result] | None = None
+    of_rows: Callable[[Sample], Estimate] | None = None
+    of_classes: Callable[[Sample], Estimate] | None = None
+    of_sets: Callable[[Sample], Estimate] | None = None
     function: Callable[[Sample], float] | None = None
+    share: Share | None = None
+    method: str = DELTA_METHOD
+    biased: bool = False
+    why_undefined: str = NO_ROW
+
+    def of_task(self, task: Task) -> Metric:
+        """Return the metric with its range for a task."""
+        if task is not Task.MULTICLASS or self.highest_of_classes is None:
+            return self
+        return replace(self, highest=self.highest_of_classes)
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every name that limits may use, that of reports first."""
+        return tuple(dict.fromkeys([self.name, self.name.replace("-", "_"), *self.aliases]))
 
 
 ALL_TASKS: Final = frozenset(Task)
-_CLASSES: Final = frozenset({Task.BINARY, Task.MULTICLASS})
-_BINARY: Final = frozenset({Task.BINARY})
-_MULTICLASS: Final = frozenset({Task.MULTICLASS})
-_MULTILABEL: Final = frozenset({Task.MULTILABEL})
-_REGRESSION: Final = frozenset({Task.REGRESSION})
-
-
-def _share(name: str, tasks: frozenset[Task], *, needs_score: bool = False) -> Metric:
-    """Return a metric between 0 and 1 that is better when greater."""
-    return Metric(name=name, tasks=tasks, greater_is_better=True, needs_score=needs_score)
-
-
-def _loss(name: str, tasks: frozenset[Task], *, highest: float = math.inf) -> Metric:
-    """Return a metric that is better when smaller."""
-    needs_score = tasks is _CLASSES
-    return Metric(name=name, tasks=tasks, greater_is_better=False, needs_score=needs_score, highest=highest)
-
-
-METRICS: Final[Mapping[str, Metric]] = {
-    metric.name: metric
-    for metric in (
-        _share("accuracy", _CLASSES | _MULTILABEL),
-        _share("balanced-accuracy", _CLASSES),
-        *(_share(kind, _BINARY) for kind in ("precision", "recall", "f1")),
-        *(_share(f"{kind}-macro", _CLASSES) for kind in ("precision", "recall")),
-        _share("f1-macro", _CLASSES | _MULTILABEL),
-        _share("f1-micro", _MULTILABEL),
-        _loss("hamming-loss", _MULTILABEL, highest=1.0),
-        *(_share(f"{kind}-weighted", _CLASSES) for kind in ("precision", "recall", "f1")),
-        _share("roc-auc", _BINARY, needs_score=True),
-        _share("pr-auc", _BINARY, needs_score=True),
-        _share("roc-auc-macro", _MULTICLASS, needs_score=True),
-        _share("roc-auc-weighted", _MULTICLASS, needs_score=True),
-        _loss("log-loss", _CLASSES),
-        _loss("brier", _CLASSES, highest=1.0),
-        _loss("calibration-error", _CLASSES, highest=1.0),
-        _loss("rmse", _REGRESSION),
-        _loss("mae", _REGRESSION),
-        Metric(name="r2", tasks=_REGRESSION, greater_is_better=True, lowest=-math.inf),
-        _loss("mape", _REGRESSION),
-        _loss("quantile-loss", _REGRESSION),
-    )
-}
-
-
-def of_task(metric: Metric, task: Task) -> Metric:
-    """Return a metric with its range for a task: the Brier score of several classes is a sum, from 0 to 2."""
-    return replace(metric, highest=2.0) if metric.name == "brier" and task is Task.MULTICLASS else metric

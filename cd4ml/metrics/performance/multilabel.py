@@ -2,20 +2,27 @@
 
 Whether the whole set is right is the accuracy of `labels`, with each different set as a class. Here are the metrics
 that look into the sets, label by label, so that no table of all pairs of sets is needed.
+
+They take samples whose `labels` are the different sets, as texts with labels joined by `;`. A value is not-a-number
+where the metric divides by zero.
+
+Source:
+    scikit-learn's `hamming_loss` and `f1_score` of indicator matrices, where a label that neither occurs nor is
+    predicted counts as no label. Influences are those of ratios of sums (Cochran 1977, Sampling Techniques, 6.4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cd4ml.data.predictions.labels import labels_of
 from cd4ml.metrics.performance.losses import mean
-from cd4ml.metrics.performance.metric import Sample
-from cd4ml.metrics.performance.ranking import Estimate, weights
+from cd4ml.metrics.performance.metric import Estimate, Sample
+from cd4ml.metrics.performance.ranking import weights
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,22 +34,6 @@ def members(sets: tuple[str, ...]) -> tuple[tuple[str, ...], npt.NDArray[np.bool
     return labels, np.array([[label in part for label in labels] for part in parts], dtype=bool)
 
 
-def compute(name: str, sample: Sample) -> Estimate:
-    """Return a metric of sets of labels and the rows' influences.
-
-    Args:
-        sample: `labels` are the different sets, as texts with labels joined by `;`.
-
-    Returns:
-        Not-a-number where the metric divides by zero.
-
-    Source:
-        scikit-learn's `hamming_loss` and `f1_score` of indicator matrices, where a label that neither occurs nor is
-        predicted counts as no label. Influences are those of ratios of sums (Cochran 1977, Sampling Techniques, 6.4).
-    """
-    return NAMES[name](sample)
-
-
 def _by_label(sample: Sample) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
     """Yield which rows have each label, and for which it is decided; shape (n,)."""
     assert sample.labels is not None
@@ -50,7 +41,7 @@ def _by_label(sample: Sample) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArr
         yield column[sample.y_true], column[sample.y_pred]
 
 
-def _hamming_loss(sample: Sample) -> Estimate:
+def hamming_loss(sample: Sample) -> Estimate:
     """Return the share of the labels that are wrongly there or wrongly not, over all rows and labels."""
     wrong: Floats = np.zeros(len(sample.y_true))
     number = 0
@@ -60,7 +51,7 @@ def _hamming_loss(sample: Sample) -> Estimate:
     return mean(wrong / number if number else np.full(len(wrong), np.nan), sample)
 
 
-def _f1_micro(sample: Sample) -> Estimate:
+def f1_micro(sample: Sample) -> Estimate:
     """Return F1 over all labels of all rows together."""
     right: Floats = np.zeros(len(sample.y_true))
     size: Floats = np.zeros(len(sample.y_true))
@@ -71,7 +62,7 @@ def _f1_micro(sample: Sample) -> Estimate:
     return _ratio(2 * right, size, sample)
 
 
-def _f1_macro(sample: Sample) -> Estimate:
+def f1_macro(sample: Sample) -> Estimate:
     """Return the mean of the labels' F1."""
     found = [
         _ratio(np.multiply(2, true & decided, dtype=np.float64), np.add(true, decided, dtype=np.float64), sample)
@@ -98,10 +89,3 @@ def _ratio(above: Floats, below: Floats, sample: Sample) -> Estimate:
     value = float((above * each).sum()) / total
     unbiased = np.sqrt(n / (n - 1)) if n > 1 else np.nan
     return Estimate(value=value, influence=(above - value * below) * each / total * unbiased, degrees=n - 1)
-
-
-NAMES: Final[Mapping[str, Callable[[Sample], Estimate]]] = {
-    "hamming-loss": _hamming_loss,
-    "f1-micro": _f1_micro,
-    "f1-macro": _f1_macro,
-}

@@ -11,28 +11,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cd4ml.metrics.performance.metric import Sample
+from cd4ml.metrics.performance.metric import Estimate, Sample
 
 Floats = npt.NDArray[np.float64]
 # Counts without weights: half the size of sums of weights.
 Summed = npt.NDArray[np.int32] | Floats
 _BINS: Final = 4_096
 _PART: Final = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A metric's value and what each row contributes to its error.
-
-    Attributes:
-        influence: shape (n,); the sum of squares estimates the variance of the value, and of the difference of two
-            models on the same rows if the influences are subtracted first. None where a bootstrap takes that place.
-        degrees: degrees of freedom of the standard error.
-    """
-
-    value: float
-    influence: Floats | None = None
-    degrees: float = float("inf")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,50 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from cd4ml.errors import OptionsError
-from cd4ml.metrics.performance.losses import errors
+from cd4ml.metrics.performance.catalogue import MEAN_ABSOLUTE_ERROR
 from cd4ml.metrics.performance.metric import Sample
-from cd4ml.metrics.performance.ranking import weights
-from cd4ml.metrics.performance.slices import coded, text_edges
+from cd4ml.metrics.performance.slice_cells import Cells, Floats, summed_up
+from cd4ml.metrics.performance.slice_columns import Columns
 from cd4ml.metrics.statistics import intervals, means
 from cd4ml.metrics.statistics.multiplicity import benjamini_hochberg
 from cd4ml.report import Interval
-from cd4ml.wording import nearest
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Floats = npt.NDArray[np.float64]
+ERROR_RATE: Final = "error-rate"
 CONFIDENCE: Final = 0.95
 LEVEL: Final = 0.05
-# A column with more values holds names rather than groups.
-MOST_VALUES: Final = 50
 MOST_SLICES: Final = 200_000
-BINS: Final = 5
-# Cells that are counted in a table; of more, those that occur are sorted out.
-_MOST_CELLS: Final = 5_000_000
-_LARGEST_CODE: Final = 2**62
-
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """What is searched.
-
-    Attributes:
-        codes: by column each row's index into the names of its parts, shape (n,).
-        names: by column the names of its parts.
-        skipped: by column why it is not searched.
-    """
-
-    codes: Mapping[str, npt.NDArray[np.int16]]
-    names: Mapping[str, Sequence[str]]
-    skipped: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +63,7 @@ class Search:
     """What was searched and found.
 
     Attributes:
-        metric: the loss: `error-rate` (share of wrong decisions) or `mae`.
+        metric: the loss: the share of wrong decisions, or the mean absolute error.
         n: all rows.
         tested: slices with enough rows, inside and outside.
         too_small: further slices that occur, with fewer.
@@ -104,61 +79,6 @@ class Search:
     tested: int
     too_small: int
     found: Sequence[Found]
-
-
-def searchable(frame: pd.DataFrame, names: Sequence[str], bins: Mapping[str, str], *, strict: bool) -> Columns:
-    """Cut the columns into parts: numbers with many values by quintiles, unless bins says where.
-
-    Args:
-        bins: edges by column, as for declared slices.
-        strict: whether a column that cannot be searched is an error, and not just skipped.
-
-    Raises:
-        OptionsError: no column can be searched, or one of `strict` ones; edges of a column that there is not.
-    """
-    unknown = [f"slice-bins: no column `{name}`{nearest(name, names)}" for name in bins if name not in frame.columns]
-    if unknown:
-        raise OptionsError(unknown)
-    codes: dict[str, npt.NDArray[np.int16]] = {}
-    parts: dict[str, Sequence[str]] = {}
-    skipped: dict[str, str] = {}
-    for name in names:
-        problem = "" if name in bins else _unsearchable(frame[name])
-        if not problem:
-            try:
-                edges = bins.get(name) or text_edges(frame[name], BINS)
-                found, parts[name] = coded(frame[name], name, edges)
-                codes[name] = found.astype(np.int16)
-            except OptionsError as error:
-                if name in bins:
-                    raise
-                problem = error.message
-        if problem:
-            skipped[name] = problem
-    if skipped and (strict or not codes):
-        problems = [f"slice-search: `{name}` cannot be searched: {problem}" for name, problem in skipped.items()]
-        raise OptionsError(problems, advice="Name other columns, or cut the values into fewer categories.")
-    if not codes:
-        raise OptionsError("slice-search: the table has no column to search but the standard ones")
-    return Columns(codes=codes, names=parts, skipped=skipped)
-
-
-def _unsearchable(values: pd.Series[Any]) -> str:
-    """Say why a column cannot be searched; empty if it can."""
-    import pandas as pd
-
-    kind = values.dtype
-    if pd.api.types.is_datetime64_any_dtype(kind) or pd.api.types.is_timedelta64_dtype(kind):
-        return "it holds times"
-    try:
-        distinct = int(values.nunique())
-    except TypeError:
-        return "its values are no plain numbers or texts"
-    if distinct == 0 or (distinct == 1 and not values.isna().any()):
-        return "it has one value"
-    if not pd.api.types.is_numeric_dtype(kind) and distinct > MOST_VALUES:
-        return f"it has {distinct:,} different values"
-    return ""
 
 
 def search(
@@ -179,7 +99,7 @@ def search(
         test is Fisher's exact one for wrong decisions, Welch's for errors and with weights; the false discovery rate
         Benjamini & Hochberg (1995).
     """
-    cells = _cells(columns, candidate, production, numeric=numeric)
+    cells = summed_up(columns, candidate, production, numeric=numeric)
     tests = _tests(cells, columns, depth)
     inside, outside = tests.sums["n"], cells.total["n"] - tests.sums["n"]
     enough = (inside >= minimum_rows) & (outside >= minimum_rows)
@@ -188,7 +108,7 @@ def search(
     shown = np.flatnonzero(adjusted < LEVEL)
     found = [_found(tests, index, float(adjusted[index]), cells, columns) for index in shown.tolist()]
     return Search(
-        metric="mae" if numeric else "error-rate",
+        metric=MEAN_ABSOLUTE_ERROR.name if numeric else ERROR_RATE,
         n=len(candidate.y_true),
         depth=depth,
         minimum_rows=minimum_rows,
@@ -197,26 +117,6 @@ def search(
         too_small=int((~enough & (outside > 0)).sum()),
         found=_most_general(found),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Cells:
-    """The combinations of all columns' values that occur.
-
-    Attributes:
-        codes: by column, shape (m,).
-        sums: by name, shape (m,): rows `n`, and of weights and losses what `means.Sums` holds.
-        exact: whether sums of losses are counts of rows.
-    """
-
-    codes: Mapping[str, npt.NDArray[np.int16]]
-    sums: Mapping[str, Floats]
-    exact: bool
-
-    @property
-    def total(self) -> dict[str, float]:
-        """The sums over all rows."""
-        return {name: float(values.sum()) for name, values in self.sums.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,57 +134,7 @@ class _Tests:
         return _Tests(combinations=self.combinations, which=self.which[chosen], code=self.code[chosen], sums=sums)
 
 
-def _cells(columns: Columns, candidate: Sample, production: Sample | None, *, numeric: bool) -> _Cells:
-    """Sum up rows, weights and losses by the cells of all columns together."""
-    place, size, rows = _places(columns)
-    loss, weight = _loss(candidate, numeric=numeric), weights(candidate)
-    exact = not numeric and weight is None
-
-    def summed(values: npt.NDArray[Any] | None) -> Floats:
-        return np.bincount(place, values, minlength=size).astype(float)
-
-    sums = {"n": summed(None), "value": summed(loss if weight is None else loss * weight)}
-    if not exact:
-        squares = np.ones(len(place)) if weight is None else weight * weight
-        sums |= {"weight": sums["n"] if weight is None else summed(weight), "squares": summed(squares)}
-        sums |= {"square_value": summed(squares * loss), "square_value_square": summed(squares * loss * loss)}
-    if production is not None:
-        other = _loss(production, numeric=numeric)
-        sums["production"] = summed(other if weight is None else other * weight)
-    return _Cells(codes={name: codes[rows] for name, codes in columns.codes.items()}, sums=sums, exact=exact)
-
-
-def _places(columns: Columns) -> tuple[npt.NDArray[np.int64], int, npt.NDArray[np.int64]]:
-    """Return each row's cell, the number of cells, and a row of each."""
-    n = len(next(iter(columns.codes.values())))
-    place, size = np.zeros(n, dtype=np.int64), 1
-    for name, codes in columns.codes.items():
-        parts = len(columns.names[name])
-        if size * parts > _LARGEST_CODE:
-            place, size = _occurring(place)
-        place *= parts
-        place += codes
-        size *= parts
-    if size > _MOST_CELLS or size > 4 * n:
-        place, size = _occurring(place)
-    rows = np.full(size, -1)
-    rows[place] = np.arange(n)
-    # Cells without a row count nothing, whatever their codes.
-    return place, size, rows
-
-
-def _occurring(place: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int]:
-    """Number the cells that occur."""
-    found, place = np.unique(place, return_inverse=True)
-    return place.astype(np.int64), len(found)
-
-
-def _loss(sample: Sample, *, numeric: bool) -> npt.NDArray[Any]:
-    """Return the loss of each row."""
-    return np.abs(errors(sample)) if numeric else np.asarray(sample.y_true != sample.y_pred)
-
-
-def _tests(cells: _Cells, columns: Columns, depth: int) -> _Tests:
+def _tests(cells: Cells, columns: Columns, depth: int) -> _Tests:
     """Sum up the cells of every slice that occurs."""
     combined = [part for size in range(1, depth + 1) for part in combinations(columns.codes, size)]
     which, code, parts, number = [], [], [], 0
@@ -308,7 +158,7 @@ def _tests(cells: _Cells, columns: Columns, depth: int) -> _Tests:
     return _Tests(combinations=combined, which=np.concatenate(which), code=np.concatenate(code), sums=together)
 
 
-def _p_values(sums: Mapping[str, Floats], cells: _Cells) -> Floats:
+def _p_values(sums: Mapping[str, Floats], cells: Cells) -> Floats:
     """Return one-sided p-values of the hypothesis that the slices' losses are no greater than those of other rows."""
     total = cells.total
     if cells.exact:
@@ -334,7 +184,7 @@ def _means(sums: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     return mean, np.maximum(spread, 0.0) * n / (n - 1) / np.square(sums["weight"])
 
 
-def _found(tests: _Tests, index: int, p_value: float, cells: _Cells, columns: Columns) -> Found:
+def _found(tests: _Tests, index: int, p_value: float, cells: Cells, columns: Columns) -> Found:
     """Return a slice with its loss and that of the other rows."""
     inside = {name: float(values[index]) for name, values in tests.sums.items()}
     outside = {name: total - inside[name] for name, total in cells.total.items()}

@@ -8,33 +8,18 @@ from typing import Final
 
 from cd4ml.checks.performance.comparison import Decision, Rule
 from cd4ml.checks.performance.evaluation import Limits
-from cd4ml.context import Context
 from cd4ml.data.predictions.table import EVERY, is_standard
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR
-from cd4ml.metrics.performance.metric import METRICS, Metric, Task, of_task
-from cd4ml.metrics.performance.own import load_metrics
+from cd4ml.metrics.performance.metric import Metric, Task
 from cd4ml.metrics.performance.slices import columns_of, parsed_edges
 from cd4ml.stages.evaluate_model.costs import cost_problems
+from cd4ml.stages.evaluate_model.names import undefined_for, unknown
 from cd4ml.stages.evaluate_model.options import Options
 from cd4ml.wording import nearest
 
 # Below, neither Welch's test nor any finding tells much.
 MINIMUM_SEARCHED: Final = 10
-
-
-def known_metrics(options: Options, context: Context) -> dict[str, Metric]:
-    """Return every metric that limits can name: the built-in ones and the user's own."""
-    own = {**options.custom_metrics, **options.custom_losses}
-    twice = sorted({*own} & {*METRICS} | {*options.custom_metrics} & {*options.custom_losses})
-    if twice:
-        raise OptionsError(f"there is already a metric of this name: {', '.join(twice)}")
-    if not own:
-        return dict(METRICS)
-
-    gains = load_metrics(options.custom_metrics, context.directory, greater_is_better=True)
-    losses = load_metrics(options.custom_losses, context.directory, greater_is_better=False)
-    return {**METRICS, **gains, **losses}
 
 
 def _named(options: Options) -> list[str]:
@@ -52,14 +37,11 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
     problems = [] if names else ["no limit is set: name at least one, e.g. minimum: accuracy=0.9"]
     for name in names:
         if name not in known:
-            fitting = ", ".join(metric for metric, about in known.items() if options.task in about.tasks)
-            hint = nearest(name, known)
-            problems.append(f"unknown metric `{name}`{hint}; metrics for a {options.task} task: {fitting}")
+            problems.append(unknown(name, known, options.task))
         elif options.task not in known[name].tasks:
-            others = " or ".join(sorted(known[name].tasks))
-            problems.append(f"`{name}` is not defined for a {options.task} task; set task: {others} for it")
+            problems.append(undefined_for(known[name], known, options.task))
         else:
-            metric = of_task(known[name], options.task)
+            metric = known[name].of_task(options.task)
             problems += [*_wrong_way(metric, options), *_out_of_range(metric, options)]
     losses = (options.maximum_regression, options.maximum_relative_regression, options.maximum_gap)
     for name, limit in (item for loss in losses for item in loss.items()):
@@ -73,10 +55,10 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
         problems.append("minimum-test-rows must be at least 1")
     if not 0 < options.quantile < 1:
         problems.append("quantile must lie between 0 and 1")
-    problems += [*_decision_problems(options, names), *_slice_problems(options), *cost_problems(options)]
+    problems += [*_decision_problems(options, names, known), *_slice_problems(options), *cost_problems(options)]
     if problems:
         raise OptionsError(problems)
-    return [of_task(known[name], options.task) for name in names]
+    return [known[name].of_task(options.task) for name in names]
 
 
 def _rule(name: str, options: Options) -> Rule:
@@ -89,7 +71,7 @@ def _rule(name: str, options: Options) -> Rule:
     return Rule(decision=options.comparison, tolerance=options.maximum_regression.get(name, 0.0), share=share)
 
 
-def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
+def _decision_problems(options: Options, names: Sequence[str], known: Mapping[str, Metric]) -> Iterable[str]:
     """Yield what keeps comparisons from being decided as declared."""
     yield from _relative_problems(options)
     for name in names:
@@ -98,8 +80,9 @@ def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
             yield f"`{name}` stands in both no-worse-than and not-significantly-worse"
         elif rule.decision is Decision.NO_WORSE_THAN and rule.tolerance <= 0:
             yield f"no-worse-than needs a loss above 0 that {name} may have: no-worse-than: {name}=0.01"
-        elif rule.decision is Decision.NO_WORSE_THAN and name == "calibration-error":
-            yield "calibration-error is too great by chance alone: no-worse-than cannot hold it; take brier or log-loss"
+        elif rule.decision is Decision.NO_WORSE_THAN and name in known and known[name].biased:
+            others = " or ".join(_unbiased(known[name], known))
+            yield f"{name} is too great by chance alone: no-worse-than cannot hold it; take {others}"
         elif name in options.maximum_regression and rule.decision is Decision.NOT_SIGNIFICANTLY_WORSE:
             yield f"maximum-regression of {name} is not used by not-significantly-worse; take no-worse-than, or drop it"
         elif name in options.maximum_regression and name in options.no_worse_than:
@@ -107,6 +90,11 @@ def _decision_problems(options: Options, names: Sequence[str]) -> Iterable[str]:
     primary = options.primary_metric
     if primary and not _rule(primary, options).tests:
         yield f"primary-metric {primary} is compared by its point value; set comparison, or name it in no-worse-than"
+
+
+def _unbiased(metric: Metric, known: Mapping[str, Metric]) -> list[str]:
+    """Return the metrics that need the same as a biased one, and are not."""
+    return sorted(name for name, other in known.items() if other.needs is metric.needs and not other.biased)
 
 
 def _relative_problems(options: Options) -> Iterable[str]:

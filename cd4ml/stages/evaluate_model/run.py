@@ -17,14 +17,16 @@ from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.metrics.performance.class_scores import scores_of_others
 from cd4ml.metrics.performance.evaluation import Evaluation, evaluate, gap_of
-from cd4ml.metrics.performance.metric import Metric, Sample, Task
+from cd4ml.metrics.performance.metric import Metric, Needs, Sample, Task
 from cd4ml.metrics.performance.ranking import scores_reversed
 from cd4ml.metrics.performance.samples import PRODUCTION, Reader
-from cd4ml.metrics.performance.slice_search import Columns, Search, search, searchable
+from cd4ml.metrics.performance.slice_columns import Columns, searchable
+from cd4ml.metrics.performance.slice_search import Search, search
 from cd4ml.metrics.performance.slices import Slice, slices
 from cd4ml.report import Check, InputDigest, Report, Status, headline
 from cd4ml.stages.evaluate_model.costs import cost_checks
-from cd4ml.stages.evaluate_model.limits import checked_metrics, known_metrics, limits_of, slice_columns
+from cd4ml.stages.evaluate_model.limits import checked_metrics, limits_of, slice_columns
+from cd4ml.stages.evaluate_model.names import known_metrics, with_own_names
 from cd4ml.stages.evaluate_model.numbers import details_of, metrics_of
 from cd4ml.stages.evaluate_model.options import Options
 
@@ -38,6 +40,7 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: no limit is set, a metric is unknown or of another task, or the table cannot be judged.
         UnavailableError: the table cannot be read.
     """
+    options = with_own_names(options)
     metrics = checked_metrics(options, known_metrics(options, context))
     others, training = slice_columns(options), _training(options)
     predictions = read_predictions(options.predictions, columns=options.columns, others=others, reading=options.reading)
@@ -118,7 +121,7 @@ def _enough_rows(n: int, which: str, options: Options) -> Iterable[Check]:
 
 def _direction(samples: Mapping[str, Sample | None], metrics: Sequence[Metric], options: Options) -> Iterable[Check]:
     """Check that scores rise with decisions, where a limit is about scores."""
-    if options.task is Task.REGRESSION or not any(metric.needs_score for metric in metrics):
+    if options.task is Task.REGRESSION or all(metric.needs is Needs.DECISIONS for metric in metrics):
         return
     binary = options.task is Task.BINARY
     for model, sample in samples.items():

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from cd4ml.checks.performance.comparison import Decision, Rule, Support, check
-from cd4ml.metrics.performance.comparison import compare, measure
-from cd4ml.metrics.performance.metric import METRICS, Sample
+from cd4ml.metrics.performance.catalogue import METRICS
+from cd4ml.metrics.performance.comparison import compare
+from cd4ml.metrics.performance.measurement import measure
+from cd4ml.metrics.performance.metric import Sample
 from cd4ml.report import Status
 from tests.stages.evaluate_model.models import pair
 

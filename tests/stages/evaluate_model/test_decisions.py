@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from cd4ml.checks.performance import evaluation as checked
 from cd4ml.checks.performance.comparison import Decision, Rule, Support, check
 from cd4ml.checks.performance.evaluation import Limits
+from cd4ml.metrics.performance.catalogue import METRICS
 from cd4ml.metrics.performance.comparison import Comparison
 from cd4ml.metrics.performance.evaluation import Evaluation, Result, Value
-from cd4ml.metrics.performance.metric import METRICS
 from cd4ml.report import Interval, Status
 from tests.conftest import Run
 from tests.stages.evaluate_model.conftest import Evaluate, table
@@ -285,7 +285,7 @@ PROBLEMS: dict[str, tuple[tuple[str, ...], str]] = {
     "two-modes": ((*NO_WORSE, *TESTED), "both no-worse-than and not-significantly-worse"),
     "two-margins": ((*NO_WORSE, "--maximum-regression", "roc-auc=0.1"), "which loss is allowed"),
     "unused-margin": ((*TESTED, "--maximum-regression", "roc-auc=0.1"), "not used"),
-    "unknown": (("--not-significantly-worse", "roc_auc"), "did you mean `roc-auc`"),
+    "unknown": (("--not-significantly-worse", "rocauc"), "did you mean `roc-auc`"),
     "primary-by-point": (("--minimum", "f1=0.1", "--primary-metric", "f1"), "by its point value"),
     "biased": (("--no-worse-than", "calibration-error=0.01"), "too great by chance alone"),
     "quantile": (("--minimum", "f1=0.1", "--quantile", "1"), "between 0 and 1"),

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from cd4ml.data.predictions.table import read_predictions, write_predictions
-from cd4ml.metrics.performance.metric import METRICS, Task
+from cd4ml.metrics.performance.catalogue import METRICS
+from cd4ml.metrics.performance.metric import Task
 from cd4ml.report import InputDigest, ModelIdentity
 from tests.conftest import Run
 from tests.stages.evaluate_model.conftest import Evaluate, table

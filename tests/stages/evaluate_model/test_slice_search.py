@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from cd4ml.metrics.performance.metric import Sample
-from cd4ml.metrics.performance.slice_search import LEVEL, Search, search, searchable
+from cd4ml.metrics.performance.slice_columns import searchable
+from cd4ml.metrics.performance.slice_search import LEVEL, Search, search
 from tests.conftest import Run
 from tests.stages.evaluate_model.conftest import Evaluate
 
