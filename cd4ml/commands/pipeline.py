@@ -33,13 +33,10 @@ from cd4ml.inputs.vocabulary import OnInconclusive
 from cd4ml.render import overview
 from cd4ml.render.overview import NOT_RUN
 from cd4ml.report import Status, v1, worst
-from cd4ml.stages import PIPELINE, declaration
+from cd4ml.stages import PIPELINE, declaration, needed
 from cd4ml.wording import nearest, safe
 from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
 
-# A stage that builds or deploys needs every stage before it; a judge of predictions needs the predictions.
-ACTS: Final = ("build-image", "deploy-model")
-NEEDS_SCORES: Final = ("evaluate-model", "audit-fairness")
 # Of several exit codes, the one that tells most: a defect, then what could not be decided, then what failed.
 _WORST_FIRST: Final = (INTERNAL.code, USAGE.code, UNAVAILABLE.code, FAILED.code, INCONCLUSIVE.code, PASSED.code)
 DESCRIPTIONS: Final = {
@@ -169,11 +166,8 @@ def _run(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> li
 
 def _blocked(name: str, outcomes: Sequence[_Outcome]) -> bool:
     """Whether a stage must not run after what came before it."""
-    before = {outcome.stage: outcome for outcome in outcomes if outcome.status != Status.SKIPPED}
-    if name in ACTS:
-        return any(outcome.status != Status.PASSED for outcome in before.values())
-    scores = before.get("score-model")
-    return name in NEEDS_SCORES and scores is not None and scores.status != Status.PASSED
+    before = {outcome.stage: outcome.status for outcome in outcomes}
+    return any(before[stage] not in (Status.PASSED, Status.SKIPPED) for stage in needed(name))
 
 
 def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:

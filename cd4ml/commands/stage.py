@@ -38,7 +38,7 @@ from cd4ml.reading import outside
 from cd4ml.render.markdown import LARGEST, markdown
 from cd4ml.render.numbers import duration
 from cd4ml.render.terminal import terminal
-from cd4ml.report import Report, Status, error_report, v1
+from cd4ml.report import Published, Report, Source, Status, error_report, v1
 from cd4ml.stages import STAGES, declaration, load
 from cd4ml.wording import safe
 from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
@@ -159,17 +159,17 @@ class _State:
         report = replace(report, plan=self.plan)
         checkout = Checkout(directory=Path.cwd(), environ=self.door.environ)
         published = v1.document(
-            report,
-            options=as_values(self.options) if self.options else {},
-            git_sha=checkout.head(),
-            modified=checkout.modified(),
-            run={
-                "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
-                "seconds": round(finished - self.started, 3),
-                "directory": str(Path.cwd()),
-                "platform": _platform(self.door.environ),
-                **({"measured": report.measured} if report.measured else {}),
-            },
+            Published(
+                report=report,
+                source=Source(git_sha=checkout.head(), modified=checkout.modified()),
+                options=as_values(self.options) if self.options else {},
+                run={
+                    "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+                    "seconds": round(finished - self.started, 3),
+                    "directory": str(Path.cwd()),
+                    "platform": _platform(self.door.environ),
+                },
+            )
         )
         published = self.door.redactor.everywhere(published)
         if not self.nowhere:

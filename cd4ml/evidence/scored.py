@@ -7,7 +7,7 @@ report of score-model every table is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 SCORING: Final = "score-model"
 _TABLES: Final = ("predictions", "train-predictions")
-# Stages whose report rests on the table; build-image may be told to compare nothing.
-_JUDGES: Final = ("evaluate-model", "audit-fairness")
-_READERS: Final = (*_JUDGES, "build-image")
 _ADVICE: Final = (
     "Run score-model again. A table of your own that has nothing to do with it needs another name, or a reports folder "
     "without score-model.json."
@@ -57,22 +54,25 @@ def refuse_changed(predictions: Predictions, reports: Path, *, more: Sequence[In
         raise ChangedTableError([problem for problem in problems if problem], advice=_ADVICE)
 
 
-def scored_check(reports: Mapping[str, Mapping[str, Any] | str], scored: Mapping[str, Any] | str) -> Check:
+def scored_check(
+    reports: Mapping[str, Mapping[str, Any] | str], scored: Mapping[str, Any] | str, *, judges: Collection[str]
+) -> Check:
     """Check that the reports of other stages are about the table that score-model wrote.
 
     Args:
         reports: each required stage's report, or why there is none.
         scored: score-model's report, which exists.
+        judges: stages whose reports must say which table they judged; others may have looked at none.
     """
     problems, judged = [], []
     for stage, report in reports.items():
-        if stage not in _READERS or isinstance(report, str):
+        if isinstance(report, str):
             continue
         if isinstance(scored, str):
             problems.append(scored)
             break
         tables = _tables(report)
-        if not tables and stage in _JUDGES:
+        if not tables and stage in judges:
             problems.append(f"{stage}: its report does not say which predictions it judged")
         for table in tables:
             if _is_of(scored, table, _text(report.get("candidate"), "sha256"), None):

@@ -7,16 +7,14 @@ Nothing is taken from its absence.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cd4ml.evidence.about import About
 from cd4ml.report import Check, Status, worst
 
-# Stages whose report is about a model's files; the others are about the commit.
-ABOUT_THE_MODEL: Final = frozenset({"score-model", "evaluate-model", "audit-fairness", "build-image"})
-REQUIRED: Final = ("check-code", "validate-data", "evaluate-model", "audit-fairness", "build-image")
 _SHOWN: Final = 5
 _LARGEST: Final = 64_000_000
 
@@ -70,9 +68,13 @@ def subject(build: Mapping[str, Any] | str, commit: str | None) -> Subject:
     return Subject(image=image, model=_text(build.get("candidate"), "sha256"), commit=commit)
 
 
-def verify(stage: str, report: Mapping[str, Any] | str, about: Subject) -> Check:
-    """Check one stage's report."""
-    problem = report if isinstance(report, str) else _problem(stage, report, about)
+def verify(stage: str, report: Mapping[str, Any] | str, about: Subject, of: About) -> Check:
+    """Check one stage's report.
+
+    Args:
+        of: what the stage's report is evidence of.
+    """
+    problem = report if isinstance(report, str) else _problem(stage, report, about, of)
     if problem is None:
         count = len(report["checks"]) if not isinstance(report, str) else 0
         message = f"{stage} passed all {count} checks for this commit and this model."
@@ -86,11 +88,11 @@ def verify(stage: str, report: Mapping[str, Any] | str, about: Subject) -> Check
     )
 
 
-def _problem(stage: str, report: Mapping[str, Any], about: Subject) -> str | None:
+def _problem(stage: str, report: Mapping[str, Any], about: Subject, of: About) -> str | None:
     """Return why the report is no evidence, None if it is."""
     if report.get("schema_version") != "1" or report.get("stage") != stage:
         return f"the file is not a report of {stage} in version 1"
-    return _status_problem(report) or _commit_problem(stage, report, about) or _model_problem(stage, report, about)
+    return _status_problem(report) or _commit_problem(report, about, of) or _model_problem(report, about, of)
 
 
 def _status_problem(report: Mapping[str, Any]) -> str | None:
@@ -109,7 +111,7 @@ def _status_problem(report: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _commit_problem(stage: str, report: Mapping[str, Any], about: Subject) -> str | None:
+def _commit_problem(report: Mapping[str, Any], about: Subject, of: About) -> str | None:
     """Return why the report is not about this commit."""
     commit = _text(report.get("source"), "git_sha")
     if about.commit is None or commit is None:
@@ -117,16 +119,16 @@ def _commit_problem(stage: str, report: Mapping[str, Any], about: Subject) -> st
     if commit != about.commit:
         return f"it is about commit {commit[:12]}, not {about.commit[:12]}"
     modified = report["source"].get("modified", [])
-    if stage in ABOUT_THE_MODEL or modified == []:
+    if of is About.MODEL or modified == []:
         return None
     if not isinstance(modified, list):
         return "it is not known whether the files that it is about were those of the commit"
     return f"it is about files that were changed and not committed: {', '.join(map(str, modified[:_SHOWN]))}"
 
 
-def _model_problem(stage: str, report: Mapping[str, Any], about: Subject) -> str | None:
+def _model_problem(report: Mapping[str, Any], about: Subject, of: About) -> str | None:
     """Return why the report is not about this model."""
-    if stage not in ABOUT_THE_MODEL:
+    if of is not About.MODEL:
         return None
     model = _text(report.get("candidate"), "sha256")
     if about.model is None or model is None:
@@ -140,13 +142,20 @@ def _text(value: Any, key: str) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def verify_all(folder: Path, stages: Sequence[str], commit: str | None) -> tuple[list[Check], Subject]:
-    """Check the reports of all required stages; return the checks, and what they say is to be deployed."""
+def verify_all(
+    folder: Path, stages: Mapping[str, About], commit: str | None, *, judges: Collection[str]
+) -> tuple[list[Check], Subject]:
+    """Check the reports of all required stages; return the checks, and what they say is to be deployed.
+
+    Args:
+        stages: what the report of each required stage is evidence of.
+        judges: stages whose reports rest on the predictions of score-model.
+    """
     from cd4ml.evidence.scored import SCORING, scored_check
 
     about = subject(read_report(folder, "build-image"), commit)
     reports = {stage: read_report(folder, stage) for stage in stages}
-    checks = [verify(stage, report, about) for stage, report in reports.items()]
+    checks = [verify(stage, report, about, stages[stage]) for stage, report in reports.items()]
     if (folder / f"{SCORING}.json").exists():
-        checks.append(scored_check(reports, read_report(folder, SCORING)))
+        checks.append(scored_check(reports, read_report(folder, SCORING), judges=judges))
     return checks, about

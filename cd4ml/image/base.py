@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
-from cd4ml.image.engine import Engine
+from cd4ml.image.builders.builder import Builder
 from cd4ml.image.reference import Reference
 from cd4ml.report import Check, Status
 
@@ -23,7 +23,7 @@ class Base:
     """The base that is built on.
 
     Attributes:
-        reference: its name by digest, where the engine knows one.
+        reference: its name by digest, where the builder knows one.
         wanted: its name as the option says it.
         id: digest of its configuration.
         unreachable: why its registry did not answer, so that a local copy was taken; None if it did.
@@ -53,27 +53,27 @@ class Base:
         return Check(id="base-image", status=Status.PASSED, message=message, value=name)
 
 
-def resolve(engine: Engine, wanted: Reference, progress: Callable[[str], None]) -> Base:
+def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]) -> Base:
     """Return the base as its registry has it now; a digest is taken from the machine if it is there.
 
     Raises:
         UnavailableError: the registry does not answer and there is no local copy.
     """
     unreachable = None
-    found = engine.image(str(wanted)) if wanted.digest else None
+    found = builder.image(str(wanted)) if wanted.digest else None
     if found is None:
         progress(f"pulling {wanted}")
         try:
-            engine.pull(wanted)
+            builder.pull(wanted)
         except UnavailableError as error:
             unreachable = error.message
-            found = engine.image(str(wanted))
+            found = builder.image(str(wanted))
             if found is None:
                 raise
         else:
-            found = engine.image(str(wanted))
+            found = builder.image(str(wanted))
     if found is None:
-        raise UnavailableError(f"{wanted} was pulled, and {engine.name} does not have it.")
+        raise UnavailableError(f"{wanted} was pulled, and {builder.name} does not have it.")
     digest = wanted.digest or found.digest
     return Base(
         reference=replace(wanted, digest=digest) if digest else wanted,
@@ -85,14 +85,14 @@ def resolve(engine: Engine, wanted: Reference, progress: Callable[[str], None]) 
     )
 
 
-def contents(engine: Engine, base: Reference) -> dict[str, Any]:
+def contents(builder: Builder, base: Reference) -> dict[str, Any]:
     """Return what `base_probe` finds in the base: its Python, and what installs packages.
 
     Raises:
         UnavailableError: the base has no Python that could say it.
     """
     program = Path(__file__).with_name("base_probe.py").read_text(encoding="utf-8")
-    said = engine.once(str(base), ["python3", "-I", "-B", "-c", program])
+    said = builder.once(str(base), ["python3", "-I", "-B", "-c", program])
     try:
         found: dict[str, Any] = json.loads(said)
     except ValueError as error:

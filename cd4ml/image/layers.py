@@ -1,6 +1,6 @@
 """Files of the image as archives that are the same whenever they are made: sorted, of one time, owned by root.
 
-An engine that copies a folder gives it the time of the copy; from an archive it takes times and modes as they stand.
+A builder that copies a folder gives it the time of the copy; from an archive it takes times and modes as they stand.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from cd4ml.errors import UnavailableError
-from cd4ml.image.engine import Engine
+from cd4ml.image.builders.builder import Builder
 from cd4ml.image.reference import Reference, parse
 
 
-def push(engine: Engine, image: Reference, built_id: str) -> str:
+def push(builder: Builder, image: Reference, built_id: str) -> str:
     """Push the image, fetch it back by its digest, and return the digest.
 
     Args:
@@ -17,16 +17,16 @@ def push(engine: Engine, image: Reference, built_id: str) -> str:
         UnavailableError: the name means another image by now, the registry does not take it, does not serve it, or
             serves something else.
     """
-    named = engine.image(str(image))
+    named = builder.image(str(image))
     if named is None or named.id != built_id:
         raise UnavailableError(
             f"{image} is no longer the image that was built and checked ({built_id}): nothing was pushed.",
             advice="Another process gave this name to its own image; give each build a tag of its own, or none.",
         )
-    digest = engine.push(image)
+    digest = builder.push(image)
     by_digest = parse(image.by_digest(digest), "image")
-    engine.pull(by_digest)
-    served = engine.image(str(by_digest))
+    builder.pull(by_digest)
+    served = builder.image(str(by_digest))
     if served is None or served.id != built_id:
         raise UnavailableError(
             f"{by_digest} in the registry is not the image that was built and checked ({built_id}).",

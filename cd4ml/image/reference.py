@@ -1,4 +1,4 @@
-"""Image names by the OCI reference grammar: anything else never reaches a Dockerfile or an engine."""
+"""Image names by the OCI reference grammar: anything else never reaches a Dockerfile or a builder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Reference:
 
     @property
     def loopback(self) -> bool:
-        """Whether the registry is on this machine: only there engines may speak plain HTTP."""
+        """Whether the registry is on this machine: only there builders may speak plain HTTP."""
         return _LOOPBACK.match(self.name) is not None
 
     def by_digest(self, digest: str) -> str:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.image.engine import Engine
-from cd4ml.image.facts import Container
+from cd4ml.image.builders.builder import Builder, Container
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +80,7 @@ class Simulation:
 
 
 def simulate(
-    engine: Engine,
+    builder: Builder,
     image: str,
     scored: Callable[[Look], Scored] | None,
     *,
@@ -94,16 +93,16 @@ def simulate(
         seconds: how long the gateway may take to become ready.
 
     Raises:
-        UnavailableError: the engine does not answer.
+        UnavailableError: the builder does not answer.
     """
-    container = engine.start(image)
+    container = builder.start(image)
     try:
-        look = _look(engine, container, seconds)
+        look = _look(builder, container, seconds)
         if scored is None or not look.ready or not look.columns:
             return Simulation(look=look)
-        return Simulation(look=look, answers=_ask(engine, container, scored(look)))
+        return Simulation(look=look, answers=_ask(builder, container, scored(look)))
     finally:
-        engine.stop(container)
+        builder.stop(container)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,10 +183,10 @@ def _json_value(value: Any, column: str) -> Any:
     return number
 
 
-def _probe(engine: Engine, container: Container, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def _probe(builder: Builder, container: Container, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """Run the probe inside the container and return its answer."""
     program = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
-    said = engine.execute(container, program, json.dumps(request, allow_nan=False), seconds=seconds)
+    said = builder.execute(container, program, json.dumps(request, allow_nan=False), seconds=seconds)
     try:
         answer: dict[str, Any] = json.loads(said)
     except ValueError as error:
@@ -195,13 +194,13 @@ def _probe(engine: Engine, container: Container, request: Mapping[str, Any], sec
     return answer
 
 
-def _look(engine: Engine, container: Container, seconds: float) -> Look:
+def _look(builder: Builder, container: Container, seconds: float) -> Look:
     """Wait for the gateway and return what it says; a container that has ended is a gateway that is not ready."""
     request = {"action": "look", "port": container.port, "seconds": seconds}
     try:
-        answer = _probe(engine, container, request, seconds + 60)
+        answer = _probe(builder, container, request, seconds + 60)
     except UnavailableError as error:
-        log = engine.logs(container)
+        log = builder.logs(container)
         if not log:
             raise
         raise UnavailableError(f"{error.message} The container's log ends: {log}") from error
@@ -218,14 +217,14 @@ def _look(engine: Engine, container: Container, seconds: float) -> Look:
         python=answer["python"],
         columns=version.get("columns", ()),
         optional=version.get("optional_columns", ()),
-        log="" if ready else engine.logs(container),
+        log="" if ready else builder.logs(container),
     )
 
 
-def _ask(engine: Engine, container: Container, scored: Scored) -> Answers:
+def _ask(builder: Builder, container: Container, scored: Scored) -> Answers:
     """Send the rows and compare."""
     request = {"action": "predict", "port": container.port, "rows": scored.rows}
-    answer = _probe(engine, container, request, 600)
+    answer = _probe(builder, container, request, 600)
     if answer["status"] != 200:
         problems = json.dumps(answer["error"])[:600]
         refusal = f"status {answer['status']} for the rows from {answer['first_row']} on: {problems}"

@@ -100,6 +100,7 @@ def option(
     last: bool = False,
     of_data: bool = False,
     formerly: str = "",
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """Declare an option.
 
@@ -112,6 +113,7 @@ def option(
         last: whether it stands behind the options of the classes that inherit it.
         of_data: whether its texts are values of the data: then YAML's true and false are such, and no mistake.
         formerly: its name in an earlier version, which messages then translate.
+        choices: the texts that are allowed, where no StrEnum lists them.
     """
     metadata = {
         "help": help,
@@ -121,6 +123,7 @@ def option(
         "last": last,
         "of_data": of_data,
         "formerly": formerly,
+        "choices": choices,
     }
     return dataclasses.field(default=None if default is _UNSET else default, metadata=metadata)
 
@@ -140,6 +143,8 @@ def declared(options_class: type[Options]) -> tuple[Option, ...]:
     result = []
     for field in sorted(dataclasses.fields(options_class), key=lambda field: bool(field.metadata["last"])):
         kind, choices = _kind(hints[field.name], f"{options_class.__name__}.{field.name}")
+        if field.metadata["choices"]:
+            kind, choices = Kind.CHOICE, field.metadata["choices"]
         result.append(
             Option(
                 field_name=field.name,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
+import cd4ml
 from cd4ml.errors import Cd4mlError
 
 
@@ -45,6 +46,7 @@ class Interval:
     """A confidence interval, in the units of the metric.
 
     Attributes:
+        lower, upper: an infinite one says nothing on that side.
         of: what lies in it: the check's value, or the difference between its value and its baseline.
     """
 
@@ -76,8 +78,8 @@ class Check:
     metric: str | None = None
     value: float | int | str | bool | None = None
     interval: Interval | None = None
-    limit: float | int | str | None = None
-    baseline: float | int | str | None = None
+    limit: float | int | str | bool | None = None
+    baseline: float | int | str | bool | None = None
     slice: Mapping[str, str] | None = None
     n: int | None = None
     location: Location | None = None
@@ -156,6 +158,36 @@ class Report:
     def skipped(cls, stage: str) -> Report:
         """Return the report of a stage that the user configured none of."""
         return cls(stage=stage, checks=(), summary="Not configured.", not_configured=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The state of the working directory that a report is about.
+
+    Attributes:
+        git_sha: its commit, None outside a repository.
+        modified: tracked files that differ from that commit, None if that is unknown. The first 20 are published.
+    """
+
+    git_sha: str | None
+    modified: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A report with what is published beside it: how the run was told to work, where, and on which commit.
+
+    Attributes:
+        options: the stage's options by their outside names; secrets are never options.
+        run: times, place and door. With the report's `measured`, all that differs between two runs on the same inputs.
+        version: of the cd4ml that made it.
+    """
+
+    report: Report
+    source: Source
+    options: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+    version: str = cd4ml.__version__
 
 
 def error_report(stage: str, error: Cd4mlError) -> Report:

@@ -1,7 +1,8 @@
 """The published JSON of a report, version 1.
 
 Its shape is a promise to scripts, kept apart from the internal types so that those may change. Every number is finite:
-not-a-number and infinity become null, and a `Check` with such a value cannot be made to pass.
+not-a-number and infinity become null, and a `Check` with such a value cannot be made to pass. `reading` is the way
+back, and says what does not come back as it was.
 """
 
 from __future__ import annotations
@@ -13,47 +14,38 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
-import cd4ml
-from cd4ml.report.model import Check, Report
+from cd4ml.report.model import Check, Published
 
 SCHEMA_VERSION: Final = "1"
+TOOL: Final = "cd4ml"
+# Where a report's `measured` stands: in the one block that differs between two runs on the same inputs.
+MEASURED: Final = "measured"
 MOST_MODIFIED: Final = 20
 
 
-def document(
-    report: Report,
-    *,
-    options: Mapping[str, Any],
-    git_sha: str | None,
-    modified: Sequence[str] | None = None,
-    run: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return the JSON document.
-
-    Args:
-        options: the stage's options by their outside names; secrets are never options.
-        git_sha: commit of the working directory, None outside a repository.
-        modified: tracked files that differ from that commit (the first 20 are named), None if that is unknown.
-        run: what differs between two runs on the same inputs (times, place, door): the only such block.
-    """
+def document(published: Published) -> dict[str, Any]:
+    """Return the JSON document."""
+    report, source = published.report, published.source
+    modified = None if source.modified is None else list(source.modified[:MOST_MODIFIED])
+    measured = {MEASURED: report.measured} if report.measured else {}
     return {
         "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "cd4ml", "version": cd4ml.__version__},
+        "tool": {"name": TOOL, "version": published.version},
         "stage": report.stage,
         "status": str(report.status),
         "summary": report.summary,
-        "source": {"git_sha": git_sha, "modified": None if modified is None else list(modified[:MOST_MODIFIED])},
+        "source": {"git_sha": source.git_sha, "modified": modified},
         "candidate": plain(report.candidate),
         "production": plain(report.production),
         "inputs": plain(report.inputs),
-        "options": plain(options),
+        "options": plain(published.options),
         "seed": report.seed,
         "checks": [_check(check) for check in report.checks],
         "metrics": plain(report.metrics),
         "details": plain(report.details),
         "outputs": plain(report.outputs),
         "plan": list(report.plan),
-        "run": plain(run),
+        "run": plain({**published.run, **measured}),
     }
 
 

@@ -1,16 +1,34 @@
-"""The stages, in the order in which a change passes them."""
+"""The stages, in the order in which a change passes them, and what is known of each: the one place that says it.
+
+The order of the pipeline, what blocks what, the stages whose reports a deployment demands, the jobs of the reusable
+workflow and the schemas follow from here.
+"""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from cd4ml.context import Context
+from cd4ml.evidence.about import About
 from cd4ml.inputs.options import Options as StageOptions
 from cd4ml.report import Report
 
-__all__ = ["PIPELINE", "STAGES", "Declaration", "Stage", "StageInfo", "declaration", "load"]
+__all__ = [
+    "JUDGES",
+    "PIPELINE",
+    "REQUIRED",
+    "STAGES",
+    "Declaration",
+    "Stage",
+    "StageInfo",
+    "declaration",
+    "evidence",
+    "load",
+    "needed",
+]
 
 
 class Declaration(Protocol):
@@ -33,54 +51,102 @@ class StageInfo:
 
     Attributes:
         requirements: the lock files in `requirements/` that its environment is made from, beside `core`.
+        needs: earlier stages of the pipeline whose results it reads: where one is configured and did not pass, this
+            one does not run.
+        acts: whether it changes the world. In the pipeline such a stage needs every stage before it, and its job in
+            the reusable workflow runs only where a change is delivered.
+        evidence: what its report is evidence of, if it is evidence for a deployment at all.
+        required: whether a deployment demands that evidence, unless `required-stages` says otherwise.
+        in_pipeline: whether `cd4ml run`, the root action and the reusable workflow go through it.
     """
 
     summary: str
     requirements: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    acts: bool = False
+    evidence: About | None = None
+    required: bool = False
+    in_pipeline: bool = True
 
 
 STAGES: Final[dict[str, StageInfo]] = {
-    "check-code": StageInfo(summary="Formatted, linted, typed and tested."),
+    "check-code": StageInfo(
+        summary="Formatted, linted, typed and tested.",
+        evidence=About.COMMIT,
+        required=True,
+    ),
     "validate-data": StageInfo(
         summary="The data meets its schema: types, bounds, nulls, categories, uniqueness, number of rows.",
         requirements=("validate-data",),
+        evidence=About.COMMIT,
+        required=True,
     ),
+    # Not required: a predictions table may also be a user's own.
     "score-model": StageInfo(
         summary="Candidate and production model score the same test rows, each in its own environment.",
         requirements=("score-model",),
+        evidence=About.MODEL,
     ),
     "evaluate-model": StageInfo(
         summary="Metrics meet their thresholds, and nothing regresses against the production model.",
         requirements=("evaluate-model",),
+        needs=("score-model",),
+        evidence=About.MODEL,
+        required=True,
     ),
     "audit-fairness": StageInfo(
         summary="No group is selected at less than 0.80 of the rate of another.",
         requirements=("audit-fairness",),
+        needs=("score-model",),
+        evidence=About.MODEL,
+        required=True,
     ),
     "build-image": StageInfo(
         summary="A minimal serving image, called, scanned and pushed by digest.",
         requirements=("build-image",),
+        acts=True,
+        evidence=About.MODEL,
+        required=True,
     ),
     "deploy-model": StageInfo(
         summary="Evidence verified, manifest updated by digest, canary started.",
         requirements=("score-model",),
+        acts=True,
     ),
+    # Promotion is always a decision of its own, and monitoring a run of its own.
     "promote-model": StageInfo(
         summary="A deployed model becomes production, or the previous one returns.",
         requirements=("score-model",),
+        acts=True,
+        in_pipeline=False,
     ),
     "detect-drift": StageInfo(
         summary="Current data and predictions are like the reference, and performance holds where labels exist.",
         requirements=("detect-drift", "score-model"),
+        in_pipeline=False,
     ),
     "request-retraining": StageInfo(
         summary="Where drift lasts, retraining is asked for: one open request, a cooldown, a budget.",
+        acts=True,
+        in_pipeline=False,
     ),
 }
 
-# What `cd4ml run` and the root action go through; promotion is always a decision of its own, and monitoring is a run
-# of its own.
-PIPELINE: Final = tuple(name for name in STAGES if name not in ("promote-model", "detect-drift", "request-retraining"))
+PIPELINE: Final = tuple(name for name, info in STAGES.items() if info.in_pipeline)
+# The stages whose reports a deployment demands, unless it is told otherwise.
+REQUIRED: Final = tuple(name for name, info in STAGES.items() if info.required)
+# The stages that judge the predictions of score-model.
+JUDGES: Final = frozenset(name for name, info in STAGES.items() if "score-model" in info.needs)
+
+
+def needed(name: str) -> tuple[str, ...]:
+    """Return the stages of the pipeline that must have passed before one runs, as far as they are configured."""
+    return PIPELINE[: PIPELINE.index(name)] if STAGES[name].acts else STAGES[name].needs
+
+
+def evidence(names: Iterable[str]) -> dict[str, About]:
+    """Return what the report of each stage is evidence of: of the commit, where the stage says nothing else."""
+    return {name: STAGES[name].evidence or About.COMMIT for name in names}
 
 
 def declaration(name: str) -> Declaration:

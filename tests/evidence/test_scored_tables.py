@@ -176,7 +176,7 @@ EVIDENCE: dict[str, tuple[dict[str, Any], bool]] = {
 @pytest.mark.parametrize(("reports", "passes"), EVIDENCE.values(), ids=EVIDENCE)
 def test_evidence_about_another_table__refused(reports: dict[str, Any], passes: bool) -> None:
     """A deployment relies on no verdict about a table that score-model did not write."""
-    check = scored_check(reports, report(A))
+    check = scored_check(reports, report(A), judges=JUDGES)
 
     assert (check.status is Status.PASSED) == passes
     assert passes or (check.reason == "predictions-changed" and check.advice)
@@ -185,7 +185,7 @@ def test_evidence_about_another_table__refused(reports: dict[str, Any], passes: 
 @pytest.mark.parametrize("scored", [report(A, status="failed"), report(None), "unreadable"], ids=repr)
 def test_evidence_beside_a_report_that_does_not_tell__refused(scored: Any) -> None:
     """What score-model did not finish, or does not name, supports nothing."""
-    assert scored_check({"evaluate-model": judged(A)}, scored).status is Status.FAILED
+    assert scored_check({"evaluate-model": judged(A)}, scored, judges=JUDGES).status is Status.FAILED
 
 
 def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,17 @@ import pytest
 
 from cd4ml.errors import Interrupted, UnavailableError
 from cd4ml.image import base
-from cd4ml.image import engine as engines
-from cd4ml.image.facts import Build, BuildFailed, failing_step
+from cd4ml.image.builders import BUILDERS
+from cd4ml.image.builders.buildah import Buildah
+from cd4ml.image.builders.builder import Build
+from cd4ml.image.builders.docker import Docker
+from cd4ml.image.builders.failure import BuildFailed, failing_step
+from cd4ml.image.builders.podman import Podman
+from cd4ml.image.engine import detect
 from cd4ml.image.reference import parse
 from cd4ml.process import interruptible
 
+CLASSES: dict[str, type[Docker] | type[Buildah]] = {"docker": Docker, "podman": Podman, "buildah": Buildah}
 DIGEST = "sha256:" + "a" * 64
 IMAGE = [{"Id": "b" * 64, "Config": {"User": "65532:65532", "Labels": {"k": "v"}}, "RepoDigests": [f"a.io/x@{DIGEST}"]}]
 
@@ -48,7 +54,7 @@ def environ(*folders: Path) -> dict[str, str]:
 
 def build(folder: Path, name: str, **answers: tuple[int, str]) -> Any:
     """Return an engine that stands on a recording program."""
-    return engines.ENGINES[name](program=str(program(folder, name, **answers)), environ={"PATH": "/usr/bin:/bin"})
+    return CLASSES[name](program=str(program(folder, name, **answers)), environ={"PATH": "/usr/bin:/bin"})
 
 
 @pytest.mark.parametrize(("present", "taken"), [("podman", "podman"), ("buildah", "buildah"), ("docker", "docker")])
@@ -57,21 +63,28 @@ def test_auto_takes_the_first_that_answers(tmp_path: Path, present: str, taken: 
     if present != "docker":
         program(tmp_path, "docker", info=(1, "Cannot connect"))
     program(tmp_path, present)
-    assert engines.detect("auto", environ(tmp_path)).name == taken
+    assert detect("auto", environ(tmp_path)).name == taken
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_every_builder_is_found_by_its_name(tmp_path: Path, name: str) -> None:
+    """Each builder that the option offers stands on the program of that name, and says so."""
+    program(tmp_path, name)
+    assert detect(name, environ(tmp_path)).name == name
 
 
 def test_no_engine_is_unavailable_and_says_why(tmp_path: Path) -> None:
     """Without an engine the message names each that was looked for."""
     program(tmp_path, "docker", info=(1, "Cannot connect to the daemon"))
     with pytest.raises(UnavailableError, match="docker: does not answer.*podman: not on PATH.*buildah: not on PATH"):
-        engines.detect("auto", environ(tmp_path))
+        detect("auto", environ(tmp_path))
 
 
 def test_a_named_engine_is_not_replaced(tmp_path: Path) -> None:
     """Who asks for podman does not get docker."""
     program(tmp_path, "docker")
     with pytest.raises(UnavailableError, match="podman: not on PATH"):
-        engines.detect("podman", environ(tmp_path))
+        detect("podman", environ(tmp_path))
 
 
 def test_a_docker_without_buildkit_is_passed_over_for_one_with_it(tmp_path: Path) -> None:
@@ -81,10 +94,10 @@ def test_a_docker_without_buildkit_is_passed_over_for_one_with_it(tmp_path: Path
     second.mkdir()
     program(first, "docker", buildx=(1, ""), version=(0, "28.2.2"))
     program(second, "docker", buildx=(1, ""), version=(0, "20.10.24+dfsg1"))
-    found: Any = engines.detect("docker", {"PATH": f"{first}:{second}:/usr/bin:/bin"})
+    found: Any = detect("docker", {"PATH": f"{first}:{second}:/usr/bin:/bin"})
     assert found.program == str(second / "docker")
     with pytest.raises(UnavailableError, match="no BuildKit"):
-        engines.detect("docker", environ(first))
+        detect("docker", environ(first))
 
 
 @pytest.mark.parametrize("name", ["docker", "podman", "buildah"])
@@ -243,7 +256,7 @@ def test_a_base_that_is_nowhere_is_unavailable(tmp_path: Path) -> None:
         '#!/bin/sh\n[ "$1" = image ] && echo "No such image" >&2 || echo "no route to host" >&2\nexit 1\n'
     )
     docker.chmod(0o755)
-    engine = engines.ENGINES["docker"](program=str(docker), environ={"PATH": "/usr/bin:/bin"})
+    engine = Docker(program=str(docker), environ={"PATH": "/usr/bin:/bin"})
     with pytest.raises(UnavailableError, match="no route to host"):
         base.resolve(engine, parse("a.io/x:1", "base-image"), lambda _: None)
 
@@ -284,7 +297,7 @@ def test_a_start_that_is_cut_off_waits_for_the_container_to_remove_it(tmp_path: 
         f'[ $(grep -c "^rm" {tmp_path}/calls) -gt 2 ] && echo "$3" || exit 1\n'
     )
     docker.chmod(0o755)
-    engine = engines.ENGINES["docker"](program=str(docker), environ={"PATH": "/usr/bin:/bin"})
+    engine = Docker(program=str(docker), environ={"PATH": "/usr/bin:/bin"})
     with pytest.raises(Interrupted), interruptible():
         engine.start("a.io/x:1")
     assert [line.split()[0] for line in (tmp_path / "calls").read_text().splitlines()] == ["run", "rm", "rm", "rm"]

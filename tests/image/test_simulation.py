@@ -12,7 +12,7 @@ import pytest
 
 from cd4ml.checks.image.built import of_answers, of_look
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.image.facts import Image
+from cd4ml.image.builders.builder import Image
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference, parse
 from cd4ml.image.simulate import Answers, Difference, Look, _differences, same, scored_rows

@@ -179,3 +179,16 @@ def test_as_values__limit() -> None:
         "most": {"age": 1.0},
     }
     assert as_values(resolved())["most"] is None
+
+
+def test_choices_without_a_type_of_their_own() -> None:
+    """An option of texts takes those that its declaration allows, and names them if it is given another."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Engine(Options):
+        engine: str = option("What builds.", default="auto", choices=("auto", "docker"))
+
+    assert declared(Engine)[0].kind is Kind.CHOICE
+    assert resolve(Engine, [Layer(origin="test", values={"engine": "docker"})]).engine == "docker"
+    with pytest.raises(OptionsError, match="engine: expected one of auto, docker; got 'dokcer'"):
+        resolve(Engine, [Layer(origin="test", values={"engine": "dokcer"})])

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
 from cd4ml.commands.stage import exit_code
 from cd4ml.inputs.vocabulary import OnInconclusive, RunOptions
-from cd4ml.report import Check, Report, Status, headline, v1, worst
+from cd4ml.report import Check, Published, Report, Source, Status, headline, v1, worst
 
 
 def check(status: Status = Status.PASSED, **values: object) -> Check:
     """Make a check."""
     return Check(**{"id": "a-check", "status": status, "message": "Something.", **values})  # type: ignore[arg-type]
+
+
+def published(report: Report, **beside: Any) -> Published:
+    """Return a report as it is published outside a repository."""
+    return Published(report=report, source=Source(git_sha=None), **beside)
 
 
 def test_status__zero_checks_is_an_error() -> None:
@@ -66,7 +72,7 @@ def test_document__strict_json() -> None:
         metrics={"auc": math.nan, "nested": {"x": [math.inf, 1.5]}},
     )
 
-    text = v1.text(v1.document(report, options={"task": "binary"}, git_sha=None, run={}))
+    text = v1.text(v1.document(published(report, options={"task": "binary"})))
     document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
 
     assert document["metrics"] == {"auc": None, "nested": {"x": [None, 1.5]}}
@@ -79,7 +85,7 @@ def test_text__no_workflow_commands() -> None:
     hostile = "x\n::set-output name=status::passed ##[add-mask]true"
     report = Report(stage="validate-data", checks=(check(Status.FAILED, message=hostile),))
 
-    text = v1.text(v1.document(report, options={}, git_sha=None, run={}))
+    text = v1.text(v1.document(published(report)))
 
     assert "::" not in text and "##[" not in text
     assert json.loads(text)["checks"][0]["message"] == hostile

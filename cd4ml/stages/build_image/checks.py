@@ -16,8 +16,7 @@ from cd4ml.data.tables.places import place
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.image import scan, simulate
-from cd4ml.image.engine import Engine
-from cd4ml.image.facts import Image
+from cd4ml.image.builders.builder import Builder, Image
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.reference import Reference
 from cd4ml.image.scan import Scan
@@ -29,7 +28,7 @@ from cd4ml.stages.build_image.state import Run
 _MINIMUM_ROWS: Final = 20
 
 
-def simulate_image(state: Run, image: Image, model: Path, engine: Engine, context: Context) -> None:
+def simulate_image(state: Run, image: Image, model: Path, engine: Builder, context: Context) -> None:
     """Start the image, look at it and compare its predictions."""
     options = state.options
     context.progress("starting the image" + (" and comparing its predictions" if options.simulate else ""))
@@ -40,7 +39,7 @@ def simulate_image(state: Run, image: Image, model: Path, engine: Engine, contex
         model_sha256=state.candidate.sha256,
         python=environment.python_version(model),
         user=image.user,
-        read_only=engine.name != "buildah",
+        read_only=engine.read_only_root,
     )
     if options.simulate:
         state.checks += checks.of_answers(found.answers, minimum_rows=_MINIMUM_ROWS)
@@ -81,7 +80,7 @@ def _scored(state: Run, context: Context) -> Any:
 
 
 def scan_image(
-    options: Options, reference: Reference, scratch: Path, engine: Engine, trivy: str, context: Context
+    options: Options, reference: Reference, scratch: Path, engine: Builder, trivy: str, context: Context
 ) -> Scan:
     """Scan the image as it would be pushed."""
     context.progress("scanning the image with Trivy")

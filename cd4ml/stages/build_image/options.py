@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
+from cd4ml.image.builders import AUTO, BUILDERS
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import option
 
@@ -14,15 +15,6 @@ OUTPUTS: Final[dict[str, str]] = {
     "image": "The pushed image by digest, name@sha256:…; empty if nothing was pushed.",
     "digest": "The pushed image's digest, sha256:…; empty if nothing was pushed.",
 }
-
-
-class EngineName(StrEnum):
-    """Which program builds."""
-
-    AUTO = "auto"
-    DOCKER = "docker"
-    PODMAN = "podman"
-    BUILDAH = "buildah"
 
 
 class Network(StrEnum):
@@ -53,7 +45,7 @@ class Options(TableOptions):
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
     base_image: str = option("Base of the image; it brings Python.", default="python:3.11-slim")
     system_packages: tuple[str, ...] = option("Debian packages that the model's libraries need.", example="libgomp1")
-    engine: EngineName = option("What builds; `auto` takes the first that answers.", default=EngineName.AUTO)
+    engine: str = option("What builds; `auto` takes the first that answers.", default=AUTO, choices=(AUTO, *BUILDERS))
     severity: tuple[str, ...] = option(
         "Severities that block; worse ones block with them.", default=("CRITICAL", "HIGH")
     )

@@ -12,10 +12,10 @@ from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image import base as bases
 from cd4ml.image import dockerfile, ignores, reference, scan
-from cd4ml.image import engine as engines
 from cd4ml.image.base import Base
-from cd4ml.image.engine import Engine
-from cd4ml.image.facts import Build, BuildFailed, Image
+from cd4ml.image.builders.builder import Build, Builder, Image
+from cd4ml.image.builders.failure import BuildFailed
+from cd4ml.image.engine import detect
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference, parse
@@ -41,7 +41,7 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: model, engine, Trivy, its database or the registry of images cannot be reached.
     """
     reference, ignores = _validated(options)
-    engine = engines.detect(options.engine, context.environ)
+    engine = detect(options.engine, context.environ)
     trivy = scan.find_trivy(options.trivy, context.environ)
     with tempfile.TemporaryDirectory(prefix="cd4ml-image-") as name:
         scratch = Path(name)
@@ -119,7 +119,7 @@ def _may_load(state: Run, model: Path) -> bool:
 
 
 def _build(
-    state: Run, reference: Reference, model: Path, scratch: Path, engine: Engine, context: Context
+    state: Run, reference: Reference, model: Path, scratch: Path, engine: Builder, context: Context
 ) -> Image | None:
     """Render the Dockerfile and build; None if the build failed, which is then a check."""
     options = state.options
@@ -163,7 +163,7 @@ def _build(
     return _built(state, reference, engine)
 
 
-def _built(state: Run, reference: Reference, engine: Engine) -> Image:
+def _built(state: Run, reference: Reference, engine: Builder) -> Image:
     """Note what was built."""
     image = engine.image(str(reference))
     if image is None:
@@ -234,7 +234,7 @@ def _existing(path: str | None, name: str) -> Path | None:
     return Path(path).resolve()
 
 
-def _push(state: Run, reference: Reference, image: Image, engine: Engine, context: Context) -> Report:
+def _push(state: Run, reference: Reference, image: Image, engine: Builder, context: Context) -> Report:
     """Push if everything passed, and say clearly if not."""
     if not state.good:
         return state.report(f"{reference} is blocked; nothing was pushed.")

@@ -19,7 +19,7 @@ from cd4ml.gitops.precedence import Order, carried_out, overruled
 from cd4ml.gitops.repository import Clone, clone, land
 from cd4ml.gitops.trailers import message, replaced
 from cd4ml.report import Check, ModelIdentity, Report, Status
-from cd4ml.stages import STAGES
+from cd4ml.stages import JUDGES, STAGES, evidence
 from cd4ml.stages.deploy_model.options import Options
 
 STAGE: Final = "deploy-model"
@@ -34,7 +34,7 @@ def run(options: Options, context: Context) -> Report:
     """
     _check_options(options)
     commit = context.checkout.head()
-    checks, about = verify_all(Path(options.reports), options.required_stages, commit)
+    checks, about = verify_all(Path(options.reports), evidence(options.required_stages), commit, judges=JUDGES)
     checks.append(_image_check(options, about))
     if about.image:
         checks.append(code_check(Path(options.reports), allowed=options.allow_code))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from cd4ml import stages
 from cd4ml.context import Context
 from cd4ml.evidence.baseline import RECORDED, Baseline, recorded, reported, unmoved
 from cd4ml.evidence.verify import Subject, verify_all
@@ -33,9 +34,8 @@ def approved(image: str, options: Options) -> Check:
 
 def evidence(folder: str, image: str, deployed: Commit | None, options: Options) -> list[Check]:
     """Check the reports once more: about the commit and the model that the deployment names, and about this image."""
-    checks, about = verify_all(
-        Path(folder), options.required_stages, deployed.trailer("Cd4ml-Source") if deployed else None
-    )
+    commit = deployed.trailer("Cd4ml-Source") if deployed else None
+    checks, about = verify_all(Path(folder), stages.evidence(options.required_stages), commit, judges=stages.JUDGES)
     named = deployed.trailer("Cd4ml-Model") if deployed else None
     if same_image(about.image, image) and about.model is not None and named == f"sha256:{about.model}":
         message = f"The reports are about {image} and its model."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from cd4ml.evidence.verify import REQUIRED
 from cd4ml.inputs import options as declaration
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import option
+from cd4ml.stages import REQUIRED
 
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The stable image afterwards.",

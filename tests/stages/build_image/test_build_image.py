@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from cd4ml.digests import folder_sha256
-from cd4ml.image import engine as engines
+from cd4ml.image.engine import detect
 from tests.conftest import ROOT, Run, clean_environment, need_program
 from tests.containers import Lab
 from tests.image.conftest import Project
@@ -141,7 +141,7 @@ def _docker(lab: Lab) -> list[str]:
     """Return docker's program; skip where another engine stands in for it."""
     if "DOCKER_HOST" not in lab.environ:
         pytest.skip("no docker of our own: its cache may be somebody else's")
-    return [str(engines.detect("docker", _env(lab)).program)]  # type: ignore[attr-defined]
+    return [str(detect("docker", _env(lab)).program)]  # type: ignore[attr-defined]
 
 
 def _env(lab: Lab) -> dict[str, str]:

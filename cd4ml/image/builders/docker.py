@@ -1,4 +1,4 @@
-"""docker and podman: one command line, a few differences."""
+"""docker with BuildKit."""
 
 from __future__ import annotations
 
@@ -14,23 +14,31 @@ from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image import process
+from cd4ml.image.builders.builder import Build, Builder, Container, Image
+from cd4ml.image.builders.command import build_flags, one_digest, readable, run_build, working_program
 from cd4ml.image.dockerfile import PYTHON
-from cd4ml.image.facts import (
-    Build,
-    Container,
-    Image,
-    common_build_flags,
-    one_digest,
-    plain_http,
-    push_with_file,
-    readable,
-    run_build,
-)
 from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference, parse
 
 _SECONDS_TO_APPEAR: Final = 5.0
 _DIGEST: Final = re.compile(r"digest: (sha256:[a-f0-9]{64})")
+
+
+def find(environ: Mapping[str, str]) -> Builder:
+    """See BuilderModule. A newer client early on PATH may lack its build component while the system's own has it."""
+    return Docker(
+        program=working_program("docker", environ, lambda program: _problem(program, environ)), environ=environ
+    )
+
+
+def _problem(program: str, environ: Mapping[str, str]) -> str | None:
+    """Return why a client cannot build with BuildKit: it has no buildx component, and is too new to do without."""
+    if process.run([program, "buildx", "version"], environ, seconds=60).returncode == 0:
+        return None
+    version = process.run([program, "version", "--format", "{{.Client.Version}}"], environ, seconds=60)
+    major = version.stdout.partition(".")[0]
+    old = version.returncode == 0 and major.isdigit() and int(major) < 23
+    return None if old else "has no BuildKit (install docker-buildx)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +48,14 @@ class Docker:
     program: str
     environ: Mapping[str, str] = field(repr=False)
     name: str = "docker"
+    read_only_root: bool = True
 
     def call(self, *arguments: str, what: str, stdin: str | None = None, seconds: float = 600) -> str:
-        """Run the engine's program; a failure means that nothing is known."""
+        """Run docker; a failure means that nothing is known."""
         return process.require([self.program, *arguments], self.environ, what, stdin=stdin, seconds=seconds)
 
     def image(self, reference: str) -> Image | None:
-        """See Engine."""
+        """See Builder."""
         result = process.run([self.program, "image", "inspect", reference], self.environ, seconds=60)
         if result.returncode != 0:
             if re.search(r"no such image|not known", result.stderr, re.IGNORECASE):
@@ -56,25 +65,25 @@ class Docker:
             return _docker_image(json.loads(result.stdout)[0], reference)
 
     def pull(self, reference: Reference) -> None:
-        """See Engine."""
+        """See Builder."""
         self.call("pull", *self._pull_flags(reference), str(reference), what=f"{reference} cannot be pulled")
 
     def build(self, build: Build) -> None:
-        """See Engine."""
-        arguments = ["build", *self._build_flags(build), *common_build_flags(build), str(build.context)]
+        """See Builder."""
+        arguments = ["build", *self._build_flags(build), *build_flags(build), str(build.context)]
         # An attestation of when and where it was built would give every build another digest.
         environ = {**self.environ, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         run_build([self.program, *arguments], environ)
 
     def once(self, image: str, argv: Sequence[str]) -> str:
-        """See Engine."""
+        """See Builder."""
         entry, *rest = argv
         with self._named() as name:
             arguments = ["run", "--rm", "--name", name, "--network", "none", "--entrypoint", entry, image, *rest]
             return self.call(*arguments, what=f"{image} cannot be run", seconds=120)
 
     def start(self, image: str) -> Container:
-        """See Engine."""
+        """See Builder."""
         with self._named() as name:
             arguments = ["run", "--detach", "--name", name, "--network", "none", "--read-only", "--tmpfs", "/tmp"]
             arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", image]
@@ -82,24 +91,24 @@ class Docker:
             return Container(id=name)
 
     def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
-        """See Engine."""
+        """See Builder."""
         arguments = ["exec", "--interactive", container.id, PYTHON, "-c", program]
         return self.call(*arguments, what="The container does not answer", stdin=stdin, seconds=seconds)
 
     def logs(self, container: Container) -> str:
-        """See Engine."""
+        """See Builder."""
         return process.tail(process.run([self.program, "logs", "--tail", "20", container.id], self.environ))
 
     def stop(self, container: Container) -> None:
-        """See Engine."""
+        """See Builder."""
         self.call("rm", "--force", "--volumes", container.id, what="The container cannot be removed", seconds=60)
 
     def archive(self, image: str, path: Path) -> None:
-        """See Engine."""
+        """See Builder."""
         self.call("save", *self._archive_flags(), "--output", str(path), image, what=f"{image} cannot be saved")
 
     def push(self, image: Reference) -> str:
-        """See Engine."""
+        """See Builder."""
         said = self.call("push", str(image), what=f"{image} cannot be pushed", seconds=1800)
         return one_digest(_DIGEST.findall(said), image)
 
@@ -133,27 +142,6 @@ class Docker:
         return []
 
 
-@dataclass(frozen=True, kw_only=True)
-class Podman(Docker):
-    """podman: docker's commands, with its own ideas of format, plain HTTP and digests."""
-
-    name: str = "podman"
-
-    def push(self, image: Reference) -> str:
-        """See Engine."""
-        return push_with_file(self.program, self.environ, image)
-
-    def _build_flags(self, build: Build) -> list[str]:
-        # docker's format keeps the image's id the same in every archive and registry.
-        return ["--format", "docker", "--timestamp", str(TIME), *plain_http(build.base)]
-
-    def _archive_flags(self) -> list[str]:
-        return ["--format", "docker-archive"]
-
-    def _pull_flags(self, reference: Reference) -> list[str]:
-        return plain_http(reference)
-
-
 def _docker_image(document: Mapping[str, Any], reference: str) -> Image:
     """Read docker's and podman's description of an image."""
     identity = str(document["Id"]).removeprefix("sha256:")
@@ -174,7 +162,7 @@ def _repository_digest(listed: Sequence[str], reference: str) -> str | None:
 
 
 def _familiar(reference: str) -> str:
-    """Return a name without tag, digest and the host that engines add or leave out."""
+    """Return a name without tag, digest and the host that builders add or leave out."""
     if reference.startswith("sha256:"):
         return reference
     name = parse(reference, "image").name

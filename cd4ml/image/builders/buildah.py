@@ -17,20 +17,17 @@ from typing import Any
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image import process
+from cd4ml.image.builders.builder import Build, Builder, Container, Image
+from cd4ml.image.builders.command import build_flags, plain_http, push_with_file, readable, run_build, working_program
 from cd4ml.image.dockerfile import ENTRYPOINT, PYTHON
-from cd4ml.image.facts import (
-    Build,
-    Container,
-    Image,
-    common_build_flags,
-    plain_http,
-    push_with_file,
-    readable,
-    run_build,
-)
 from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference
 from cd4ml.process import start
+
+
+def find(environ: Mapping[str, str]) -> Builder:
+    """See BuilderModule."""
+    return Buildah(program=working_program("buildah", environ), environ=environ)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +37,14 @@ class Buildah:
     program: str
     environ: Mapping[str, str] = field(repr=False)
     name: str = "buildah"
+    read_only_root: bool = False
 
     def call(self, *arguments: str, what: str, stdin: str | None = None, seconds: float = 600) -> str:
         """Run buildah; a failure means that nothing is known."""
         return process.require([self.program, *arguments], self.environ, what, stdin=stdin, seconds=seconds)
 
     def image(self, reference: str) -> Image | None:
-        """See Engine."""
+        """See Builder."""
         result = process.run([self.program, "inspect", "--type", "image", reference], self.environ, seconds=60)
         if result.returncode != 0:
             if re.search(r"image not known|no such image|does not resolve", result.stderr, re.IGNORECASE):
@@ -56,20 +54,20 @@ class Buildah:
             return _buildah_image(json.loads(result.stdout))
 
     def pull(self, reference: Reference) -> None:
-        """See Engine."""
+        """See Builder."""
         self.call(
             "pull", "--policy", "always", *plain_http(reference), str(reference), what=f"{reference} cannot be pulled"
         )
 
     def build(self, build: Build) -> None:
-        """See Engine."""
+        """See Builder."""
         # Without --force-rm, a build that fails leaves its containers, and their mounts, on the machine.
         flags = ["--format", "docker", "--layers", "--force-rm", "--timestamp", str(TIME)]
-        flags += [*plain_http(build.base), *common_build_flags(build)]
+        flags += [*plain_http(build.base), *build_flags(build)]
         run_build([self.program, "build", *flags, str(build.context)], self.environ)
 
     def once(self, image: str, argv: Sequence[str]) -> str:
-        """See Engine."""
+        """See Builder."""
         container = self._from(image)
         try:
             return self.call("run", container, "--", *argv, what=f"{image} cannot be run", seconds=120)
@@ -77,7 +75,7 @@ class Buildah:
             self.call("rm", container, what="The container cannot be removed")
 
     def start(self, image: str) -> Container:
-        """See Engine."""
+        """See Builder."""
         container, port = self._from(image), _free_port()
         log = Path(tempfile.mkstemp(prefix="cd4ml-container-", suffix=".log")[1])
         settings = ["--env", "HOST=127.0.0.1", "--env", f"PORT={port}", "--network", "host"]
@@ -91,17 +89,17 @@ class Buildah:
         return Container(id=container, port=port, process=started, log=log)
 
     def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
-        """See Engine."""
+        """See Builder."""
         arguments = ["run", "--network", "host", container.id, "--", PYTHON, "-c", program]
         return self.call(*arguments, what="The container does not answer", stdin=stdin, seconds=seconds)
 
     def logs(self, container: Container) -> str:
-        """See Engine."""
+        """See Builder."""
         text = container.log.read_text(encoding="utf-8", errors="replace") if container.log else ""
         return " ".join(text[-1500:].split())
 
     def stop(self, container: Container) -> None:
-        """See Engine."""
+        """See Builder."""
         if container.process is not None and container.process.poll() is None:
             os.killpg(container.process.pid, signal.SIGTERM)
             try:
@@ -114,11 +112,11 @@ class Buildah:
         self.call("rm", container.id, what="The container cannot be removed", seconds=60)
 
     def archive(self, image: str, path: Path) -> None:
-        """See Engine."""
+        """See Builder."""
         self.call("push", "--quiet", image, f"docker-archive:{path}:{image}", what=f"{image} cannot be saved")
 
     def push(self, image: Reference) -> str:
-        """See Engine."""
+        """See Builder."""
         return push_with_file(self.program, self.environ, image)
 
     def _from(self, image: str) -> str:

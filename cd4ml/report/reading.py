@@ -1,0 +1,266 @@
+"""The way back: a published report, read strictly into the values that it was made from.
+
+Whoever reads a report relies on it, so nothing is guessed: a document that says something twice, leaves something out,
+says more than version 1 knows, or whose status is not that of its checks is refused as a whole.
+
+What comes back equals what was published (`read(document(published)) == published`), with these exceptions, which are
+those of the document:
+
+- A value, limit or baseline that is not a finite number is not published, and comes back as None.
+- An interval's bound that is not a finite number comes back as infinite: nothing is known on that side.
+- In metrics, details, options, measured and run, numbers that are not finite come back as None, sequences as lists,
+  keys as texts, and enums, dataclasses and NumPy's numbers as what JSON has for them.
+- Of the modified files, the first 20 come back.
+- Sequences of the report itself (checks, inputs, plan) come back as tuples.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, NoReturn, get_args, get_origin, get_type_hints
+
+from cd4ml.errors import OptionsError
+from cd4ml.reading import text_file
+from cd4ml.report.model import Check, Interval, Published, Report, Source, Status
+from cd4ml.report.v1 import MEASURED, SCHEMA_VERSION, TOOL
+
+LARGEST: Final = 64_000_000  # bytes
+MOST_NESTED: Final = 100
+# Fields of Report that stand elsewhere in the document, or follow from the rest of it.
+_ELSEWHERE: Final = frozenset({"measured", "not_configured"})
+_OF_REPORT: Final = tuple(field.name for field in fields(Report) if field.name not in _ELSEWHERE)
+_KEYS: Final = frozenset({"schema_version", "tool", "status", "source", "options", "run", *_OF_REPORT})
+_NAMES: Final = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    NoneType: "null",
+    dict: "an object",
+    list: "a list",
+}
+_SCALARS: Final = (str, int, float, bool, NoneType)
+_SHOWN: Final = 80
+
+
+class ReportError(OptionsError):
+    """A document is not a report of version 1. The message says what is wrong with it, and not where it came from."""
+
+
+def read_file(path: Path) -> Published:
+    """Read a report from a file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OptionsError: it is not a report; the message names the file.
+        UnavailableError: it cannot be read.
+    """
+    text = text_file(path, most=LARGEST)
+    try:
+        return parse(text)
+    except ReportError as error:
+        raise ReportError(f"{path} is not a report of cd4ml: {error.message}") from error
+
+
+def parse(content: str | bytes) -> Published:
+    """Read a report from its JSON.
+
+    Raises:
+        ReportError: it is not a report.
+    """
+    if len(content) > LARGEST:
+        raise ReportError(f"larger than {LARGEST} bytes")
+    try:
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise ReportError(f"nested more than {MOST_NESTED} deep") from error
+    except UnicodeDecodeError as error:
+        raise ReportError(f"not UTF-8 at byte {error.start}") from error
+    except ValueError as error:
+        raise ReportError(f"invalid JSON: {error}") from error
+    return read(document)
+
+
+def _no_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which no report holds."""
+    raise ReportError(f"{name} is not a number of JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that gives a key twice: readers would disagree on what it says."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ReportError(f"the key {_shown(name)} is given twice")
+        found[name] = value
+    return found
+
+
+def read(document: object) -> Published:
+    """Read a report from the document that `v1.document` returns.
+
+    Raises:
+        ReportError: it is not such a document.
+    """
+    _check_values(document)
+    if not isinstance(document, dict):
+        _refuse("an object", document, "the report")
+    version = document.get("schema_version")
+    if version != SCHEMA_VERSION:
+        _refuse(_shown(SCHEMA_VERSION), version, "schema_version")
+    _check_keys(document, _KEYS, _KEYS, "the report")
+    tool = _mapping(document["tool"], "tool")
+    _check_keys(tool, {"name", "version"}, {"name", "version"}, "tool")
+    if tool["name"] != TOOL:
+        _refuse(_shown(TOOL), tool["name"], "tool.name")
+    run = _mapping(document["run"], "run")
+    return Published(
+        report=_report(document, _mapping(run.get(MEASURED, {}), f"run.{MEASURED}")),
+        source=_built(Source, document["source"], "source"),
+        options=_mapping(document["options"], "options"),
+        run={name: item for name, item in run.items() if name != MEASURED},
+        version=_built(str, tool["version"], "tool.version"),
+    )
+
+
+def _report(document: Mapping[str, Any], measured: Mapping[str, Any]) -> Report:
+    """Return the report in a document; its status must be the one that follows from its checks."""
+    types = _types(Report)
+    values = {name: _built(types[name], document[name], name) for name in _OF_REPORT}
+    said = _built(Status, document["status"], "status")
+    report = Report(**values, measured=measured, not_configured=said is Status.SKIPPED and not values["checks"])
+    if said is not report.status:
+        found = f"the worst of its checks is {str(report.status)!r}" if report.checks else "it ran no check"
+        raise ReportError(f"its status is {str(said)!r}, but {found}")
+    return report
+
+
+def _check_values(document: object) -> None:
+    """Refuse what JSON does not hold, a number that is not finite, and nesting that would exhaust a reader's stack."""
+    left = [(document, 1)]
+    while left:
+        value, depth = left.pop()
+        if type(value) not in _NAMES or (isinstance(value, dict) and not all(isinstance(name, str) for name in value)):
+            raise ReportError(f"{_shown(value)} is not a value of JSON")
+        if isinstance(value, float) and not math.isfinite(value):  # also 1e999
+            raise ReportError(f"{value} is not a finite number")
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if depth > MOST_NESTED and isinstance(value, dict | list):
+            raise ReportError(f"nested more than {MOST_NESTED} deep")
+        left += [(item, depth + 1) for item in inner]
+
+
+def _built(kind: Any, found: Any, where: str) -> Any:
+    """Return what a document holds as a value of a type.
+
+    Args:
+        kind: type of a field of a report.
+        where: what messages name.
+    """
+    if kind is Any:
+        return found
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _object(kind, found, where)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(_one_of([member.value for member in kind], found, where))
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return _one_of(arguments, found, where)
+    if origin is UnionType:
+        return _optional(arguments, found, where)
+    if origin is not None and issubclass(origin, Mapping):
+        return {name: _built(arguments[1], item, f"{where}.{name}") for name, item in _mapping(found, where).items()}
+    if origin is not None and issubclass(origin, Sequence):
+        if not isinstance(found, list):
+            _refuse("a list", found, where)
+        return tuple(_built(arguments[0], item, f"{where}[{number}]") for number, item in enumerate(found))
+    if kind is float and type(found) is int:
+        return _number(found, where)
+    return found if type(found) is kind else _refuse(_NAMES[kind], found, where)
+
+
+def _optional(kinds: Sequence[Any], found: Any, where: str) -> Any:
+    """Return a value of one of several types: one that may be null, or one of several scalars."""
+    others = [kind for kind in kinds if kind is not NoneType]
+    if found is None and len(others) < len(kinds):
+        return None
+    if len(others) == 1:
+        return _built(others[0], found, where)
+    return found if type(found) in others else _refuse(" or ".join(_NAMES[kind] for kind in others), found, where)
+
+
+def _object(kind: type, found: Any, where: str) -> Any:
+    """Return a dataclass: fields with a default may be missing."""
+    given = dict(_mapping(found, where))
+    needed = {field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING}
+    _check_keys(given, {field.name for field in fields(kind)}, needed, where)
+    if kind is Check:
+        absent = next((name for name, item in given.items() if item is None), None)
+        if absent:
+            raise ReportError(f"{where}.{absent} is null: what does not apply to a check is left out")
+    if kind is Interval:
+        unbounded = {"lower": -math.inf, "upper": math.inf}
+        given |= {name: bound for name, bound in unbounded.items() if name in given and given[name] is None}
+    types = _types(kind)
+    return kind(**{name: _built(types[name], item, f"{where}.{name}") for name, item in given.items()})
+
+
+@cache
+def _types(kind: type) -> Mapping[str, Any]:
+    """Return the types of a dataclass's fields."""
+    return get_type_hints(kind)
+
+
+def _check_keys(
+    given: Mapping[str, Any], known: set[str] | frozenset[str], needed: set[str] | frozenset[str], where: str
+) -> None:
+    """Refuse keys that are missing or unknown."""
+    for name in sorted(needed):
+        if name not in given:
+            raise ReportError(f"{where} lacks the key {_shown(name)}")
+    for name in given:
+        if name not in known:
+            raise ReportError(f"{where} has an unknown key {_shown(name)}")
+
+
+def _mapping(found: Any, where: str) -> Mapping[str, Any]:
+    """Return an object."""
+    return found if isinstance(found, dict) else _refuse("an object", found, where)
+
+
+def _one_of(known: Sequence[Any], found: Any, where: str) -> Any:
+    """Return a value that is among the known ones."""
+    return found if found in known else _refuse(f"one of {', '.join(map(str, known))}", found, where)
+
+
+def _number(found: int, where: str) -> float:
+    """Return a whole number as a number of a report."""
+    try:
+        return float(found)
+    except OverflowError:
+        _refuse("a number", found, where)
+
+
+def _refuse(expected: str, found: Any, where: str) -> NoReturn:
+    """Say what was expected, and what was found instead."""
+    shown = _kind(found) if isinstance(found, dict | list) else _shown(found)
+    raise ReportError(f"{where}: expected {expected}, got {shown}")
+
+
+def _kind(value: object) -> str:
+    """Return what kind of value of JSON this is."""
+    return _NAMES.get(type(value), type(value).__name__)
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of a value as JSON writes it, with control characters escaped."""
+    shown = json.dumps(value) if type(value) in _SCALARS else repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
