@@ -24,7 +24,7 @@ from cd4ml.commands.stage import run_stage
 from cd4ml.errors import EXIT_CODES, Cd4mlError, Interrupted
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import USAGE as EXIT_USAGE
-from cd4ml.process import interruptible
+from cd4ml.process.signals import interruptible
 from cd4ml.reading import outside
 from cd4ml.stages import STAGES
 from cd4ml.wording import Redactor, nearest, safe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Final
 
 from cd4ml.context import Context
 from cd4ml.errors import UnavailableError
-from cd4ml.process import completed
+from cd4ml.process.programs import completed
 from cd4ml.wording import redacted
 
 _MOST_SECONDS: Final = 3600.0
@@ -35,19 +34,20 @@ def uv(arguments: Sequence[str], context: Context, *, given: str | None = None) 
         UnavailableError: it failed; the message holds its last words.
     """
     context.cache.mkdir(parents=True, exist_ok=True)
-    command = [program(), *arguments]
-    environ = without_python(context.environ)
-    try:
-        result = completed(
-            command, environ=environ, folder=context.cache, stdin=(given or "").encode(), seconds=_MOST_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UnavailableError(f"uv {' '.join(arguments[:2])} did not end within {_MOST_SECONDS:g} s") from error
-    if result.returncode != 0:
+    name = f"uv {' '.join(arguments[:2])}"
+    result = completed(
+        [program(), *arguments],
+        environ=without_python(context.environ),
+        folder=context.cache,
+        stdin=(given or "").encode(),
+        seconds=_MOST_SECONDS,
+        name=name,
+    )
+    if not result.done:
         # An index may be named with its password.
-        words = redacted(" ".join(result.stderr.decode("utf-8", "replace").split()))[-600:]
-        raise UnavailableError(f"uv {' '.join(arguments[:2])} failed: {words}")
-    return result.stdout.decode("utf-8", "replace")
+        words = redacted(" ".join(result.complaint.split()))[-600:]
+        raise UnavailableError(f"{name} failed: {words}")
+    return result.text
 
 
 def program() -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cd4ml.process import completed
+from cd4ml.process.programs import NotCompletedError, completed
 
 # A checked-out tree is data: neither its hooks nor its file-system monitor may run on our behalf.
 SAFE: Final = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
@@ -102,9 +101,9 @@ class Checkout:
         command = ["git", *SAFE, *arguments]
         try:
             result = completed(command, environ=environ, folder=self.directory, seconds=_SECONDS)
-        except (OSError, subprocess.TimeoutExpired):
+        except NotCompletedError:
             return None
-        return result.stdout if result.returncode == 0 else None
+        return result.output if result.done else None
 
 
 def _names(answer: bytes | None) -> list[Path] | None:

@@ -10,12 +10,24 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from cd4ml.errors import Interrupted
-from cd4ml.process import beside, completed, contained, end, interruptible, start
+from cd4ml.errors import Interrupted, UnavailableError
+from cd4ml.process.descendants import beside, contained
+from cd4ml.process.programs import (
+    Group,
+    NotCompletedError,
+    TimeLimitError,
+    TooMuchOutputError,
+    completed,
+    end,
+    required,
+    start,
+)
+from cd4ml.process.signals import interruptible
 from tests.conftest import ROOT, clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers and death signals are Linux's")
@@ -95,7 +107,7 @@ def test_completed__too_slow__its_children_end_too(tmp_path: Path) -> None:
     child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
 
-    with pytest.raises(subprocess.TimeoutExpired):
+    with pytest.raises(TimeLimitError, match="did not end within 2 seconds"):
         completed([sys.executable, "-c", parent], environ=ENVIRON, seconds=2)
 
     assert gone(int((tmp_path / "pid").read_text()))
@@ -105,7 +117,7 @@ def test_killed_parent__takes_the_child_along() -> None:
     """A process that is killed outright cannot clean up; what it started ends all the same."""
     program = textwrap.dedent("""
         import os, sys, time
-        from cd4ml.process import start
+        from cd4ml.process.programs import start
         child = start([sys.executable, "-c", "import time; time.sleep(60)"], environ=dict(os.environ))
         print(child.pid, flush=True)
         time.sleep(60)
@@ -250,3 +262,57 @@ def test_closed_standard_stream__exit_code_is_the_verdict(tmp_path: Path, stream
     )
 
     assert (ran.returncode, b"Traceback" in ran.stderr) == (0, False), ran.stderr
+
+
+def test_completed__missing_program__said_with_what_to_do() -> None:
+    """A program that is not there is named, and what to do about it."""
+    with pytest.raises(NotCompletedError, match="^nosuchprogram was not found on this machine") as caught:
+        completed(["nosuchprogram"], environ=ENVIRON, seconds=5)
+
+    assert caught.value.advice == "Install nosuchprogram."
+
+
+def test_completed__missing_folder__is_not_a_missing_program(tmp_path: Path) -> None:
+    """If the folder is missing, the program is not said to be."""
+    with pytest.raises(NotCompletedError, match="sh cannot be started: No such file or directory"):
+        completed(["sh", "-c", "true"], environ=ENVIRON, seconds=5, folder=tmp_path / "nowhere")
+
+
+def test_completed__too_much_output__is_not_read() -> None:
+    """What a program writes beyond the limit is not read, and does not pass for its output."""
+    with pytest.raises(TooMuchOutputError, match="sh wrote more than 10 bytes"):
+        completed(["sh", "-c", "echo 1234567890"], environ=ENVIRON, seconds=5, most=10)
+
+
+def test_required__failure__ends_with_the_last_words() -> None:
+    """A program that must succeed is quoted with its exit code and the end of what it said."""
+    with pytest.raises(UnavailableError, match=r"^Nothing was done \(sh ended with 3\): no such thing$"):
+        required(["sh", "-c", "echo no such thing >&2; exit 3"], "Nothing was done", environ=ENVIRON, seconds=5)
+
+
+def test_end__patience__what_is_left_of_the_group_ends_too(tmp_path: Path) -> None:
+    """A program that ends by itself once told to may leave others behind: they end all the same."""
+    child = f"trap '' TERM; echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; while :; do sleep 0.1; done"
+    process = start(
+        ["sh", "-c", f'sh -c "$0" & while [ ! -e {tmp_path}/pid ]; do sleep 0.01; done', child], environ=ENVIRON
+    )
+    while not (tmp_path / "pid").exists():
+        time.sleep(0.01)
+
+    end(process, patience=10)
+    process.communicate()
+
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_group__end__nothing_more_starts(tmp_path: Path) -> None:
+    """What runs in a group ends with it, and nothing can be started in it any more."""
+    group = Group()
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(completed, ["sleep", "60"], environ=ENVIRON, seconds=60, group=group)
+        time.sleep(0.2)
+        group.end()
+
+    assert waiting.result().code == -signal.SIGKILL
+    with pytest.raises(NotCompletedError, match="interrupted"):
+        completed(["true"], environ=ENVIRON, seconds=5, group=group)

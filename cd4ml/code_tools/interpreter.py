@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, Final
 from cd4ml.context import Context
 from cd4ml.environments import lock_file, only_one, uv
 from cd4ml.errors import UnavailableError
-from cd4ml.process import completed
+from cd4ml.process.programs import NotCompletedError, completed
 
 # A test must be able neither to set this step's outputs nor to take the job's credentials.
 _WITHHELD: Final = (
@@ -159,10 +158,12 @@ def _answer(command: Sequence[str], environ: Mapping[str, str], *, folder: str |
     try:
         asked = {**environment(environ), "PYTHONDONTWRITEBYTECODE": "1"}
         result = completed(command, environ=asked, folder=folder, seconds=_LONGEST_ANSWER)
-        if result.returncode == 0:
-            return json.loads(result.stdout.strip().splitlines()[-1])
-        reason = " ".join(result.stderr.decode("utf-8", "replace").split())[-300:]
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        if result.done:
+            return json.loads(result.output.strip().splitlines()[-1])
+        reason = " ".join(result.complaint.split())[-300:]
+    except NotCompletedError as error:
+        reason = error.message
+    except (ValueError, IndexError) as error:
         reason = f"{type(error).__name__}: {error}"
     raise UnavailableError(f"The interpreter {command[0]} does not answer: {reason}")
 

@@ -33,7 +33,7 @@ from cd4ml.inputs.options import Options as StageOptions
 from cd4ml.inputs.options import declared
 from cd4ml.inputs.values import Layer, as_values, resolve
 from cd4ml.inputs.vocabulary import OnFailed, OnInconclusive, RunOptions
-from cd4ml.process import contained
+from cd4ml.process.descendants import contained
 from cd4ml.reading import outside
 from cd4ml.render.markdown import LARGEST, markdown
 from cd4ml.render.numbers import duration

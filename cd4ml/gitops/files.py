@@ -12,13 +12,13 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.gitops.process import Outcome
+from cd4ml.process.programs import Completed
 
 LARGEST: Final = 1_000_000
 _REGULAR: Final = ("100644", "100755")
 _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
-Run = Callable[..., Outcome]
+Run = Callable[..., Completed]
 
 
 @dataclass(frozen=True, kw_only=True)

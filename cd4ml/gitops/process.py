@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Final
 from cd4ml.errors import UnavailableError
 from cd4ml.git import SAFE
 from cd4ml.gitops.address import environment, without_secrets
-from cd4ml.process import completed
+from cd4ml.process.programs import Completed, completed
 
 SECONDS: Final = 120.0
 # A server that sends next to nothing counts as gone; nothing goes on in the background; nobody is asked.
@@ -25,15 +24,6 @@ _CONFIG: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a run of git ended."""
-
-    done: bool
-    output: bytes
-    complaint: str
-
-
 def git(
     arguments: Sequence[str],
     directory: Path,
@@ -41,26 +31,16 @@ def git(
     *,
     stdin: bytes = b"",
     seconds: float = SECONDS,
-) -> Outcome:
+) -> Completed:
     """Run git in a folder.
 
     Raises:
         UnavailableError: git is missing, or does not end in time; what it started is ended with it.
     """
-    try:
-        ended = completed(
-            ["git", *_CONFIG, "--literal-pathspecs", *arguments],
-            environ=environ,
-            folder=directory,
-            stdin=stdin,
-            seconds=seconds,
-        )
-    except FileNotFoundError:
-        raise UnavailableError("git was not found on this machine.", advice="Install git.") from None
-    except subprocess.TimeoutExpired:
-        raise UnavailableError(f"git {arguments[0]} did not end within {seconds:g} seconds.") from None
-    complaint = ended.stderr.decode("utf-8", "replace")
-    return Outcome(done=ended.returncode == 0, output=ended.stdout, complaint=complaint)
+    command = ["git", *_CONFIG, "--literal-pathspecs", *arguments]
+    return completed(
+        command, environ=environ, folder=directory, stdin=stdin, seconds=seconds, name=f"git {arguments[0]}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +51,11 @@ class Git:
     address: str
     environ: Mapping[str, str] = field(repr=False)
 
-    def attempt(self, *arguments: str, stdin: bytes = b"", seconds: float = SECONDS) -> Outcome:
+    def attempt(self, *arguments: str, stdin: bytes = b"", seconds: float = SECONDS) -> Completed:
         """Run git in the clone."""
         return git(arguments, self.folder, environment(self.address, self.environ), stdin=stdin, seconds=seconds)
 
-    def run(self, *arguments: str, stdin: bytes = b"", seconds: float = SECONDS) -> Outcome:
+    def run(self, *arguments: str, stdin: bytes = b"", seconds: float = SECONDS) -> Completed:
         """Run git; raise its words if it fails."""
         result = self.attempt(*arguments, stdin=stdin, seconds=seconds)
         if not result.done:

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.image import process
 from cd4ml.image.ignores import normal
+from cd4ml.process.programs import completed, required
 
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 # Trivy's own 1 means that it could not look; findings get a code that nothing else uses.
@@ -95,7 +96,7 @@ def find_trivy(named: str | None, environ: Mapping[str, str]) -> str:
     Raises:
         UnavailableError: it is not there.
     """
-    program = process.find(named or "trivy", environ)
+    program = shutil.which(named or "trivy", path=environ.get("PATH", ""))
     if program is None:
         raise UnavailableError(
             f"Trivy was not found ({named or 'trivy, on PATH'}): nothing was scanned.", advice=_INSTALL
@@ -126,16 +127,16 @@ def scan(
     arguments += ["--format", "json", "--output", str(result), "--exit-code", str(_FINDINGS), "--quiet"]
     # The project's folder may hold a .trivyignore or a trivy.yaml: accepting is the ignore file's business, with a day.
     with tempfile.TemporaryDirectory(prefix="cd4ml-trivy-") as empty:
-        done = process.run([program, *arguments], own, seconds=1800, folder=Path(empty))
-    if done.returncode not in (0, _FINDINGS):
+        done = completed([program, *arguments], environ=own, seconds=1800, folder=Path(empty))
+    if done.code not in (0, _FINDINGS):
         raise UnavailableError(
-            f"Trivy could not scan the image (exit code {done.returncode}): {process.tail(done)}",
+            f"Trivy could not scan the image (exit code {done.code}): {done.last_words()}",
             advice="Its database must be reachable, or be in --trivy-cache with --scan-offline.",
         )
     document = _read(result)
     findings = _findings(document)
-    if bool(findings) != (done.returncode == _FINDINGS):
-        raise UnavailableError(f"Trivy ended with {done.returncode}, which does not fit its {len(findings)} findings.")
+    if bool(findings) != (done.code == _FINDINGS):
+        raise UnavailableError(f"Trivy ended with {done.code}, which does not fit its {len(findings)} findings.")
     version, updated = _version(program, place, own, scratch)
     return _scan(document, findings, version, updated)
 
@@ -201,7 +202,7 @@ def _version(
 ) -> tuple[str, datetime.datetime]:
     """Return Trivy's version and when its vulnerability database was made."""
     arguments = ["version", "--format", "json", *place]
-    said = process.require([trivy, *arguments], environ, "Trivy does not say its version", folder=folder)
+    said = required([trivy, *arguments], "Trivy does not say its version", environ=environ, seconds=600, folder=folder)
     try:
         document = json.loads(said)
         # Trivy writes nanoseconds, which Python does not read.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import queue
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import IO, Any, Final
 from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.model_files import refuse_ways_out
-from cd4ml.process import end, start
+from cd4ml.process.programs import PIPE, end, start
 from cd4ml.report import ModelIdentity
 from cd4ml.wording import redacted
 
@@ -186,7 +185,7 @@ def _ask(
     for address in {tracking: None, registry: None}:
         _check_local(address)
     request = {"tracking_uri": tracking, "registry_uri": registry, "operations": list(operations)}
-    process = start([sys.executable, "-I", str(_WORKER)], environ={**environ, **_LIMITS}, stdin=subprocess.PIPE)
+    process = start([sys.executable, "-I", str(_WORKER)], environ={**environ, **_LIMITS}, stdin=PIPE)
     assert process.stdin and process.stdout and process.stderr
     try:
         with suppress(BrokenPipeError):  # a worker that could not start says why on standard error

@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Final
 from cd4ml.context import Context
 from cd4ml.environments import only_one, uv, without_python
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.process import completed
+from cd4ml.process.programs import NotCompletedError, completed
 from cd4ml.reading import text_file
 
 _PINNED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*===?\s*[^\s;*]+(\s*;.*)?")
@@ -131,7 +130,7 @@ def _compile(interpreter: Path, context: Context) -> None:
     command = [str(interpreter), "-I", "-S", "-m", "compileall", "-q", "-q", "-j", "0", "-x", _TESTS, str(packages)]
     try:
         completed(command, environ=without_python(context.environ), seconds=_SECONDS_TO_COMPILE)
-    except (OSError, subprocess.TimeoutExpired):  # it works without, only slower
+    except NotCompletedError:  # it works without, only slower
         context.progress("The model's environment could not be compiled: loading takes longer")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,8 @@ from cd4ml.context import Context
 from cd4ml.data.predictions.table import CLASS_SCORE
 from cd4ml.data.tables.frames import read_table
 from cd4ml.errors import OptionsError
-from cd4ml.process import contained
+from cd4ml.process.descendants import contained
+from cd4ml.process.programs import waited
 from cd4ml.scoring import sandbox
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
 from cd4ml.scoring.sandbox import Isolation, Room
@@ -217,9 +217,8 @@ def _run(
         words = _LastWords(process.stdout)
         if limits.isolated and held.missing:
             return ScoringError(f"the model was not run: the sandbox lacks {', '.join(held.missing)}"), held
-        try:
-            code = process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
+        code = waited(process, seconds)
+        if code is None:
             return ScoringError(f"the model did not finish within {seconds:.0f} seconds"), held
     return ScoringError(f"the model's process ended with code {code}: {words.text()}") if code else None, held
 

@@ -19,7 +19,7 @@ from cd4ml.image.builders.failure import BuildFailed, failing_step
 from cd4ml.image.builders.podman import Podman
 from cd4ml.image.engine import detect
 from cd4ml.image.reference import parse
-from cd4ml.process import interruptible
+from cd4ml.process.signals import interruptible
 
 CLASSES: dict[str, type[Docker] | type[Buildah]] = {"docker": Docker, "podman": Podman, "buildah": Buildah}
 DIGEST = "sha256:" + "a" * 64

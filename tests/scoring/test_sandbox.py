@@ -28,7 +28,7 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from cd4ml.process import contained
+from cd4ml.process.descendants import contained
 from cd4ml.scoring.sandbox import Room, interpreter_files, started
 folder, code, required = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "required"
 for name in ("rows", "own", "root"):

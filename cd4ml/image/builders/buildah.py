@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
-import signal
 import socket
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from cd4ml.errors import UnavailableError
-from cd4ml.image import process
 from cd4ml.image.builders.builder import Build, Builder, Container, Image
 from cd4ml.image.builders.command import build_flags, plain_http, push_with_file, readable, run_build, working_program
 from cd4ml.image.dockerfile import ENTRYPOINT, PYTHON
 from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference
-from cd4ml.process import start
+from cd4ml.process.programs import completed, end, required, start
 
 
 def find(environ: Mapping[str, str]) -> Builder:
@@ -41,17 +37,19 @@ class Buildah:
 
     def call(self, *arguments: str, what: str, stdin: str | None = None, seconds: float = 600) -> str:
         """Run buildah; a failure means that nothing is known."""
-        return process.require([self.program, *arguments], self.environ, what, stdin=stdin, seconds=seconds)
+        return required(
+            [self.program, *arguments], what, environ=self.environ, stdin=(stdin or "").encode(), seconds=seconds
+        )
 
     def image(self, reference: str) -> Image | None:
         """See Builder."""
-        result = process.run([self.program, "inspect", "--type", "image", reference], self.environ, seconds=60)
-        if result.returncode != 0:
-            if re.search(r"image not known|no such image|does not resolve", result.stderr, re.IGNORECASE):
+        result = completed([self.program, "inspect", "--type", "image", reference], environ=self.environ, seconds=60)
+        if not result.done:
+            if re.search(r"image not known|no such image|does not resolve", result.complaint, re.IGNORECASE):
                 return None
-            raise UnavailableError(f"buildah could not inspect {reference}: {process.tail(result)}")
+            raise UnavailableError(f"buildah could not inspect {reference}: {result.last_words()}")
         with readable(self.name, reference):
-            return _buildah_image(json.loads(result.stdout))
+            return _buildah_image(json.loads(result.text))
 
     def pull(self, reference: Reference) -> None:
         """See Builder."""
@@ -100,13 +98,8 @@ class Buildah:
 
     def stop(self, container: Container) -> None:
         """See Builder."""
-        if container.process is not None and container.process.poll() is None:
-            os.killpg(container.process.pid, signal.SIGTERM)
-            try:
-                container.process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(container.process.pid, signal.SIGKILL)
-                container.process.wait()
+        if container.process is not None:
+            end(container.process, patience=30)
         if container.log is not None:
             container.log.unlink(missing_ok=True)
         self.call("rm", container.id, what="The container cannot be removed", seconds=60)
@@ -124,7 +117,7 @@ class Buildah:
         try:
             return self.call("from", "--pull=false", "--name", name, image, what=f"{image} cannot be started").strip()
         except BaseException:
-            process.run([self.program, "rm", name], self.environ, seconds=60)
+            completed([self.program, "rm", name], environ=self.environ, seconds=60)
             raise
 
 

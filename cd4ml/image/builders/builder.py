@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Protocol
 
 from cd4ml.image.dockerfile import PORT
 from cd4ml.image.reference import Reference
+from cd4ml.process.programs import Process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Container:
 
     id: str
     port: int = PORT
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     log: Path | None = None
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import UnavailableError
-from cd4ml.image import process
 from cd4ml.image.builders.builder import Build
 from cd4ml.image.builders.failure import BuildFailed, failing_step
 from cd4ml.image.reference import Reference
+from cd4ml.process.programs import completed, required
 
 # What a builder or pip says when the other side could not be reached: nothing is known about the image then.
 _UNREACHABLE: Final = re.compile(
@@ -40,9 +40,9 @@ def working_program(
         program = Path(folder) / name
         if not folder or not os.access(program, os.X_OK) or program.is_dir():
             continue
-        answer = process.run([str(program), "info"], environ, seconds=60)
-        if answer.returncode != 0:
-            found = f"does not answer: {process.tail(answer)[:300]}"
+        answer = completed([str(program), "info"], environ=environ, seconds=60)
+        if not answer.done:
+            found = f"does not answer: {answer.last_words()[:300]}"
             continue
         against = problem(str(program))
         if against is None:
@@ -65,11 +65,11 @@ def build_flags(build: Build) -> list[str]:
 
 def run_build(argv: Sequence[str], environ: Mapping[str, str]) -> None:
     """Run a build and tell a failed one from one that could not reach what it needs."""
-    result = process.run(argv, environ, seconds=3600)
-    if result.returncode == 0:
+    result = completed(argv, environ=environ, seconds=3600)
+    if result.done:
         return
-    said = failing_step(result.stderr.strip() or result.stdout.strip())
-    if _UNREACHABLE.search(result.stderr + result.stdout):
+    said = failing_step(result.complaint.strip() or result.text.strip())
+    if _UNREACHABLE.search(result.complaint + result.text):
         raise UnavailableError(f"The build could not reach what it needs: {said}")
     raise BuildFailed(said)
 
@@ -88,7 +88,7 @@ def push_with_file(program: str, environ: Mapping[str, str], image: Reference) -
     with tempfile.TemporaryDirectory(prefix="cd4ml-push-") as scratch:
         file = Path(scratch) / "digest"
         flags = ["--digestfile", str(file), *plain_http(image)]
-        process.require([program, "push", *flags, str(image)], environ, f"{image} cannot be pushed", seconds=1800)
+        required([program, "push", *flags, str(image)], f"{image} cannot be pushed", environ=environ, seconds=1800)
         return one_digest([file.read_text(encoding="utf-8").strip()], image)
 
 

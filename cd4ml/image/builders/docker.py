@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
-from cd4ml.image import process
 from cd4ml.image.builders.builder import Build, Builder, Container, Image
 from cd4ml.image.builders.command import build_flags, one_digest, readable, run_build, working_program
 from cd4ml.image.dockerfile import PYTHON
 from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference, parse
+from cd4ml.process.programs import completed, required
 
 _SECONDS_TO_APPEAR: Final = 5.0
 _DIGEST: Final = re.compile(r"digest: (sha256:[a-f0-9]{64})")
@@ -33,11 +33,11 @@ def find(environ: Mapping[str, str]) -> Builder:
 
 def _problem(program: str, environ: Mapping[str, str]) -> str | None:
     """Return why a client cannot build with BuildKit: it has no buildx component, and is too new to do without."""
-    if process.run([program, "buildx", "version"], environ, seconds=60).returncode == 0:
+    if completed([program, "buildx", "version"], environ=environ, seconds=60).done:
         return None
-    version = process.run([program, "version", "--format", "{{.Client.Version}}"], environ, seconds=60)
-    major = version.stdout.partition(".")[0]
-    old = version.returncode == 0 and major.isdigit() and int(major) < 23
+    version = completed([program, "version", "--format", "{{.Client.Version}}"], environ=environ, seconds=60)
+    major = version.text.partition(".")[0]
+    old = version.done and major.isdigit() and int(major) < 23
     return None if old else "has no BuildKit (install docker-buildx)"
 
 
@@ -52,17 +52,19 @@ class Docker:
 
     def call(self, *arguments: str, what: str, stdin: str | None = None, seconds: float = 600) -> str:
         """Run docker; a failure means that nothing is known."""
-        return process.require([self.program, *arguments], self.environ, what, stdin=stdin, seconds=seconds)
+        return required(
+            [self.program, *arguments], what, environ=self.environ, stdin=(stdin or "").encode(), seconds=seconds
+        )
 
     def image(self, reference: str) -> Image | None:
         """See Builder."""
-        result = process.run([self.program, "image", "inspect", reference], self.environ, seconds=60)
-        if result.returncode != 0:
-            if re.search(r"no such image|not known", result.stderr, re.IGNORECASE):
+        result = completed([self.program, "image", "inspect", reference], environ=self.environ, seconds=60)
+        if not result.done:
+            if re.search(r"no such image|not known", result.complaint, re.IGNORECASE):
                 return None
-            raise UnavailableError(f"{self.name} could not inspect {reference}: {process.tail(result)}")
+            raise UnavailableError(f"{self.name} could not inspect {reference}: {result.last_words()}")
         with readable(self.name, reference):
-            return _docker_image(json.loads(result.stdout)[0], reference)
+            return _docker_image(json.loads(result.text)[0], reference)
 
     def pull(self, reference: Reference) -> None:
         """See Builder."""
@@ -97,7 +99,9 @@ class Docker:
 
     def logs(self, container: Container) -> str:
         """See Builder."""
-        return process.tail(process.run([self.program, "logs", "--tail", "20", container.id], self.environ))
+        return completed(
+            [self.program, "logs", "--tail", "20", container.id], environ=self.environ, seconds=60
+        ).last_words()
 
     def stop(self, container: Container) -> None:
         """See Builder."""
@@ -130,7 +134,7 @@ class Docker:
 
     def _remove(self, container: str) -> bool:
         """Remove a container, whatever it does; return whether it was there."""
-        return container in process.run([self.program, "rm", "--force", container], self.environ, seconds=60).stdout
+        return container in completed([self.program, "rm", "--force", container], environ=self.environ, seconds=60).text
 
     def _build_flags(self, build: Build) -> list[str]:
         return ["--progress", "plain", "--build-arg", f"SOURCE_DATE_EPOCH={TIME}"]

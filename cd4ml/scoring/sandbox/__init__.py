@@ -11,7 +11,6 @@ import json
 import os
 import re
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
-from cd4ml.process import end, start
+from cd4ml.process.programs import STDOUT, Process, end, start
 from cd4ml.scoring.sandbox import kernel
 
 # What each protection promises of the program and all that it starts.
@@ -83,7 +82,7 @@ def interpreter_files(interpreter: Path) -> list[Path]:
 @contextmanager
 def started(
     command: Sequence[str], *, room: Room, environ: Mapping[str, str], memory: int = 0, required: bool = False
-) -> Iterator[tuple[subprocess.Popen[bytes], Isolation]]:
+) -> Iterator[tuple[Process, Isolation]]:
     """Start a program in a sandbox; yield its process, whose output is to be read, and what holds.
 
     When the block is left, it ends.
@@ -120,7 +119,7 @@ def _there(paths: Sequence[str]) -> list[str]:
     return [path for path in paths if os.path.exists(path)]
 
 
-def _launched(told: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], Isolation]:
+def _launched(told: Mapping[str, Any]) -> tuple[Process, Isolation]:
     """Start the launcher, again without namespaces if there can be none."""
     without = "" if kernel.LINUX else "needs Linux"
     while True:
@@ -136,13 +135,13 @@ def _launched(told: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], Isolati
         without = answer["no_namespaces"] or "refused"
 
 
-def _asked(told: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+def _asked(told: Mapping[str, Any]) -> tuple[Process, dict[str, Any]]:
     """Start a launcher, tell it what to run, and return what it says of that."""
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
             command = [sys.executable, "-I", "-S", str(_LAUNCHER)]
-            process = start(command, environ={}, stdin=theirs.fileno(), stderr=subprocess.STDOUT)
+            process = start(command, environ={}, stdin=theirs.fileno(), stderr=STDOUT)
         try:
             ours.settimeout(_SECONDS_TO_START)
             ours.sendall(json.dumps(told).encode())

@@ -22,7 +22,8 @@ if __name__ == "__main__":  # -I and -S leave this package out
     sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 from cd4ml.errors import Interrupted
-from cd4ml.process import contained, interruptible
+from cd4ml.process.descendants import contained
+from cd4ml.process.signals import interruptible
 from cd4ml.scoring.sandbox import kernel, namespaces
 from cd4ml.scoring.sandbox.confine import MOST_PROCESSES, confine, first_when_memory_runs_out
 

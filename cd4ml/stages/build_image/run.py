@@ -20,7 +20,7 @@ from cd4ml.image.ignores import Ignore
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference, parse
 from cd4ml.model_files import code_of
-from cd4ml.process import beside
+from cd4ml.process.descendants import beside
 from cd4ml.registry import fetch
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.scoring import environment

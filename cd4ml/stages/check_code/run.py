@@ -13,10 +13,11 @@ from typing import Any, Final
 from cd4ml.code_tools import PROBED_TOOLS, TOOLS, changes, files, settings
 from cd4ml.code_tools.interpreter import environment, examine, find_python
 from cd4ml.code_tools.probe import write
-from cd4ml.code_tools.process import Running
+from cd4ml.code_tools.running import run as run_tool
 from cd4ml.code_tools.tool import Output, Project, Result, bounded, probed
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError
+from cd4ml.process.programs import Group
 from cd4ml.reading import missing_file
 from cd4ml.report import Check, Report, Status
 from cd4ml.stages.check_code.options import Options
@@ -134,17 +135,17 @@ def _side_by_side(
         "BLACK_CACHE_DIR": str(scratch / "black"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
     }
-    running = Running()
+    group = Group()
     with ThreadPoolExecutor(max_workers=len(commands)) as pool:
         futures = {
-            tool: pool.submit(running.run, tool, command, environ, scratch, options.tool_timeout)
+            tool: pool.submit(run_tool, command, environ, options.tool_timeout, group)
             for tool, command in commands.items()
         }
         try:
             _wait(futures, context)
             return {tool: future.result() for tool, future in futures.items()}
         finally:
-            running.end()
+            group.end()
 
 
 def _wait(futures: Mapping[str, Future[Output]], context: Context) -> None:
