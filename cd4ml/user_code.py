@@ -1,4 +1,4 @@
-"""Running code of the caller inside a gate: whatever it raises is a finding, and what it prints goes nowhere."""
+"""Loading and running code of the caller in a gate: what it raises is a finding, and what it prints goes nowhere."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import Any, NoReturn, TypeVar
 
-from cd4ml.errors import USAGE
+from cd4ml.errors import USAGE, OptionsError, UnavailableError
+from cd4ml.wording import nearest
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,64 @@ def user_code() -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         raise UserCodeError(raised(error)) from error
+
+
+def load(
+    source: str, directory: Path, *, what: str, kind: str, may_import: str, prepare: Callable[[Any], T] = lambda it: it
+) -> T:
+    """Return an object of the caller's project, named as `module:object`.
+
+    Args:
+        source: the module's path with dots, a colon, and the object in it, with dots if it is in another.
+        directory: the project's folder, in which or in whose `src` the module is.
+        what: what the object is to be (schema, metric).
+        kind: what stands behind the colon (object, function).
+        may_import: what its module may import.
+        prepare: what is made of the object, still as the caller's code.
+
+    Raises:
+        UnavailableError: there is no such module, or it imports one that is not installed.
+        OptionsError: the source is not written so, there is no such object, or the caller's code raises.
+    """
+    module, separator, attribute = source.partition(":")
+    if not (module and separator and attribute):
+        raise OptionsError(f"{what} {source!r} is not written as module:{kind}")
+    try:
+        with importable(directory), user_code():
+            found: Any = importlib.import_module(module)
+            for name in attribute.split("."):
+                if not hasattr(found, name):
+                    raise _absent(found, name, f"{what} {source}")
+                found = getattr(found, name)
+            return prepare(found)
+    except UserCodeError as error:
+        if isinstance(error.__cause__, OptionsError):
+            raise error.__cause__ from error
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            raise _missing_module(source, what, kind, may_import, error) from error
+        said = f"{error.raised.where}: {error.raised.text}"
+        raise OptionsError(f"{what} {source} cannot be loaded: {said}") from error
+
+
+def _absent(where: Any, name: str, shown: str) -> OptionsError:
+    """Return the error for an object that a module or class does not have."""
+    place = f"the module `{where.__name__}`" if isinstance(where, ModuleType) else f"`{type(where).__name__}`"
+    return OptionsError(f"{shown}: {place} has no `{name}`{nearest(name, dir(where))}")
+
+
+def _missing_module(source: str, what: str, kind: str, may_import: str, error: UserCodeError) -> UnavailableError:
+    """Return the error for a module that is not there, or that imports one that is not."""
+    module = source.partition(":")[0]
+    missing = str(getattr(error.__cause__, "name", None) or "")
+    if module == missing or module.startswith(f"{missing}."):
+        message = f"{what} {source}: there is no module `{missing}` in the working directory or its `src`."
+        return UnavailableError(message, advice=f"Write the {what} as module:{kind}, the module's path with dots.")
+    where = error.raised.where.partition(" in ")[2]
+    return UnavailableError(
+        f"{what} {source}: {where or module} imports `{missing}`, which is not installed where cd4ml runs.",
+        advice=f"A {what} may import {may_import} and modules of the project that need no more than these: "
+        f"move what needs `{missing}` to a module that the {what} does not import.",
+    )
 
 
 @contextlib.contextmanager

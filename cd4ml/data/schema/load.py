@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from cd4ml.data.schema.engine.rules import Part, Rules, from_pandera
 from cd4ml.data.schema.engine.types import DTYPES
 from cd4ml.data.schema.engine.yaml_rules import from_yaml
 from cd4ml.data.schema.files import read_yaml, through_pandera
-from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.user_code import UserCodeError, importable, user_code
+from cd4ml.errors import OptionsError
+from cd4ml.user_code import load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,17 +79,17 @@ def load_schema(source: str, directory: Path) -> Schema:
     if source.endswith((".yaml", ".yml", ".json")):
         written = read_yaml(Path(source))
         rules = from_yaml(written, DTYPES)
-        load = functools.cache(lambda: through_pandera(Path(source), written))
+        schema = functools.cache(lambda: through_pandera(Path(source), written))
     elif ":" in source:
         rules = None
-        load = functools.cache(lambda: _from_module(source, directory))
+        schema = functools.cache(lambda: _from_module(source, directory))
     else:
         raise OptionsError(f"schema {source!r} is neither a .yaml file nor module:object")
     if rules is None:
-        _refuse([f"{source}: {problem}" for problem in _dropping(load())])
-        rules = from_pandera(load())
+        _refuse([f"{source}: {problem}" for problem in _dropping(schema())])
+        rules = from_pandera(schema())
     _refuse([f"{source}: {problem}" for problem in _untrustworthy(rules)])
-    return Schema(rules=rules, source=source, _load=load)
+    return Schema(rules=rules, source=source, _load=schema)
 
 
 def _refuse(problems: Sequence[str]) -> None:
@@ -103,37 +102,25 @@ def _from_module(source: str, directory: Path) -> Any:
     """Import the schema object from the caller's code."""
     import pandera.pandas as pa
 
-    module_name, _, attribute = source.partition(":")
-    try:
-        with importable(directory), user_code():
-            found: Any = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                found = getattr(found, part)
-            if isinstance(found, type) and issubclass(found, pa.DataFrameModel):
-                model: Any = found
-                found = model.to_schema()
-    except UserCodeError as error:
-        if isinstance(error.__cause__, ModuleNotFoundError):
-            raise _missing_module(source, module_name, error) from error
-        said = f"{error.raised.where}: {error.raised.text}"
-        raise OptionsError(f"schema {source} cannot be loaded: {said}") from error
+    found = load(
+        source,
+        directory,
+        what="schema",
+        kind="object",
+        may_import="pandera, pandas, NumPy",
+        prepare=_as_schema,
+    )
     if isinstance(found, pa.DataFrameSchema):
         return found
     raise OptionsError(f"schema {source} is {_kind(found)}, not a pandera.pandas DataFrameSchema or DataFrameModel")
 
 
-def _missing_module(source: str, module: str, error: UserCodeError) -> UnavailableError:
-    """Return the error for a schema's module that is not there, or that imports one that is not."""
-    missing = str(getattr(error.__cause__, "name", None) or "")
-    if module == missing or module.startswith(f"{missing}."):
-        message = f"schema {source}: there is no module `{missing}` in the working directory or its `src`."
-        return UnavailableError(message, advice="Write the schema as module:object, the module's path with dots.")
-    where = error.raised.where.partition(" in ")[2]
-    return UnavailableError(
-        f"schema {source}: {where or module} imports `{missing}`, which is not installed where cd4ml runs.",
-        advice="A schema may import pandera, pandas, NumPy and modules of the project that need no more than these: "
-        f"move what needs `{missing}` to a module that the schema does not import.",
-    )
+def _as_schema(found: Any) -> Any:
+    """Return the schema that a model stands for, and everything else as it is."""
+    import pandera.pandas as pa
+
+    model = isinstance(found, type) and issubclass(found, pa.DataFrameModel)
+    return found.to_schema() if model else found
 
 
 def _kind(found: Any) -> str:

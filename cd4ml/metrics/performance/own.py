@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.metric import ALL_TASKS, Metric, Sample, UndefinedMetricError
-from cd4ml.user_code import UserCodeError, importable, user_code
+from cd4ml.user_code import UserCodeError, load, user_code
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -47,25 +46,19 @@ def load_metrics(sources: Mapping[str, str], directory: Path, *, greater_is_bett
 
 def _load(source: str, directory: Path) -> tuple[Callable[..., Any], tuple[str, ...]]:
     """Import a function; return it with the names of the arguments that it takes."""
-    module_name, _, attribute = source.partition(":")
-    if not module_name or not attribute:
-        raise OptionsError(f"metric {source!r} is not module:function")
-    try:
-        with importable(directory), user_code():
-            found: Any = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                found = getattr(found, part)
-            taken = tuple(inspect.signature(found).parameters)
-    except UserCodeError as error:
-        if isinstance(error.__cause__, ModuleNotFoundError):
-            raise UnavailableError(f"metric {source}: {error.raised.text}.") from error
-        said = f"{error.raised.where}: {error.raised.text}"
-        raise OptionsError(f"metric {source} cannot be loaded: {said}") from error
+    function, taken = load(
+        source,
+        directory,
+        what="metric",
+        kind="function",
+        may_import="NumPy, pandas, SciPy, scikit-learn",
+        prepare=lambda found: (found, tuple(inspect.signature(found).parameters)),
+    )
     if not taken or not set(taken) <= set(ARGUMENTS):
         raise OptionsError(
             f"metric {source} takes {', '.join(taken) or 'nothing'}", advice=f"It may take {', '.join(ARGUMENTS)}."
         )
-    return found, taken
+    return function, taken
 
 
 def _guarded(name: str, function: Callable[..., Any], taken: tuple[str, ...]) -> Callable[[Sample], float]:
