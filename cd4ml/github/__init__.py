@@ -1,1 +1,1 @@
-"""The GitHub Actions platform: files, commands and escaping."""
+"""The GitHub platform: `runtime` writes what a run tells its runner, `client` speaks to the REST API."""

@@ -54,26 +54,26 @@ class ReportError(OptionsError):
     """A document is not a report of version 1. The message says what is wrong with it, and not where it came from."""
 
 
-def read_file(path: Path) -> Published:
-    """Read a report from a file.
+def read_file(path: Path, stage: str) -> Published:
+    """Read a stage's report from a file.
 
     Raises:
         FileNotFoundError: there is none.
-        OptionsError: it is not a report; the message names the file.
+        OptionsError: it is not a report of the stage; the message names the file.
         UnavailableError: it cannot be read.
     """
     text = text_file(path, most=LARGEST)
     try:
-        return parse(text)
+        return parse(text, stage)
     except ReportError as error:
-        raise ReportError(f"{path} is not a report of cd4ml: {error.message}") from error
+        raise ReportError(f"{path} is not a report of {stage}: {error.message}") from error
 
 
-def parse(content: str | bytes) -> Published:
-    """Read a report from its JSON.
+def parse(content: str | bytes, stage: str) -> Published:
+    """Read a stage's report from its JSON.
 
     Raises:
-        ReportError: it is not a report.
+        ReportError: it is not a report of the stage.
     """
     if len(content) > LARGEST:
         raise ReportError(f"larger than {LARGEST} bytes")
@@ -86,7 +86,10 @@ def parse(content: str | bytes) -> Published:
         raise ReportError(f"not UTF-8 at byte {error.start}") from error
     except ValueError as error:
         raise ReportError(f"invalid JSON: {error}") from error
-    return read(document)
+    published = read(document)
+    if published.report.stage != stage:
+        raise ReportError(f"its stage is {_shown(published.report.stage)}")
+    return published
 
 
 def _no_constant(name: str) -> NoReturn:

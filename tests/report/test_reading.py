@@ -18,7 +18,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.report import Check, InputDigest, Interval, Location, ModelIdentity, Published, Report, Source, Status, v1
 from cd4ml.report.reading import LARGEST, MOST_NESTED, ReportError, parse, read, read_file
 from tests.conftest import ROOT
-from tests.reports import document
+from tests.reports import document, write
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "report.v1.schema.json").read_text()))
 TEXTS = st.text(st.characters(), max_size=20)
@@ -122,8 +122,8 @@ def test_there_and_back(published: Published) -> None:
     made = v1.document(published)
 
     assert read(made) == published
-    assert parse(v1.text(made)) == published
-    assert parse(v1.text(made, indent=None).encode()) == published
+    assert parse(v1.text(made), published.report.stage) == published
+    assert parse(v1.text(made, indent=None).encode(), published.report.stage) == published
 
 
 @given(publications(values(ANY_FLOAT)))
@@ -168,7 +168,7 @@ def test_details__as_deep_as_is_allowed() -> None:
         deep = [deep]
     published = Published(report=Report(stage="s", checks=(), details={"deep": deep}), source=Source(git_sha=None))
 
-    assert parse(v1.text(v1.document(published))) == published
+    assert parse(v1.text(v1.document(published)), "s") == published
     with pytest.raises(ReportError, match="nested more than 100 deep"):
         read(document("s", details={"deep": [deep]}))
 
@@ -276,7 +276,7 @@ def test_no_object__refused(found: object) -> None:
 def test_odd_text__refused(content: bytes, words: str) -> None:
     """A text that two readers would read differently, or that one would choke on, is refused."""
     with pytest.raises(ReportError, match=words) as caught:
-        parse(content)
+        parse(content, "check-code")
     assert len(caught.value.message) < 300
 
 
@@ -284,17 +284,22 @@ def test_file__named(tmp_path: Path) -> None:
     """From a file, the message names it; a link, a folder or no file at all is no report either."""
     path = tmp_path / "check-code.json"
     with pytest.raises(FileNotFoundError):
-        read_file(path)
+        read_file(path, "check-code")
     path.write_text("[]")
-    with pytest.raises(OptionsError, match=r"check-code.json is not a report of cd4ml: the report: expected an object"):
-        read_file(path)
+    with pytest.raises(
+        OptionsError, match=r"check-code.json is not a report of check-code: the report: expected an object"
+    ):
+        read_file(path, "check-code")
+    write(tmp_path, "validate-data").rename(path)
+    with pytest.raises(OptionsError, match='is not a report of check-code: its stage is "validate-data"'):
+        read_file(path, "check-code")
     path.write_bytes(b"\xff")
     with pytest.raises(OptionsError, match="check-code.json: not UTF-8"):
-        read_file(path)
+        read_file(path, "check-code")
     path.unlink()
     path.mkdir()
     with pytest.raises(OptionsError, match="not a regular file"):
-        read_file(path)
+        read_file(path, "check-code")
 
 
 def test_report__every_field_has_its_place() -> None:

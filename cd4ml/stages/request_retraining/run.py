@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.reading import text_file
+from cd4ml.reading import missing_file
 from cd4ml.report import Check, Report, Status
+from cd4ml.report.reading import ReportError, read_file
 from cd4ml.retraining.decision import Outcome, Rules, decide
 from cd4ml.retraining.plan import Plan, note, noted
 from cd4ml.retraining.platform import PENDING, SENT, Platform
+from cd4ml.retraining.window import STAGE as DRIFT
+from cd4ml.retraining.window import Window, window
 from cd4ml.stages.request_retraining.options import By, Options
 
 STAGE: Final = "request-retraining"
@@ -33,25 +34,22 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: earlier windows or requests cannot be read.
     """
     rules, newest = _rules(options), _newest(options)
-    platform = _platform(options, context)
-    try:
-        requests = platform.requests(options.issue_label)
-        unfinished = next(((item.number, body) for item, body in requests if item.is_open and PENDING in body), None)
-        if unfinished and _verdict(newest) and options.by is By.DISPATCH:
-            return _finish(platform, *unfinished, context)
-        verdicts = _verdicts(platform, newest, options, context)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnavailableError(f"The API does not answer as GitHub's does: {error!r}.") from error
+    platform = Platform.of(context.environ, options.github_repository)
+    requests = platform.requests(options.issue_label)
+    unfinished = next(((item.number, body) for item, body in requests if item.is_open and PENDING in body), None)
+    if unfinished and newest.drifted and options.by is By.DISPATCH:
+        return _finish(platform, *unfinished, context)
+    verdicts = _verdicts(platform, newest, options, context)
     outcome, why = decide(verdicts, [item for item, _ in requests], rules, datetime.now(UTC))
     if outcome is not Outcome.REQUEST:
         return _not_now(outcome, f"{why}{_waiting(unfinished, options)}", verdicts)
-    retrain = newest["outputs"].get("retrain") == "true" and options.by is By.DISPATCH
+    retrain = newest.retrain and options.by is By.DISPATCH
     plan = [f"Open an issue with the label {options.issue_label}."]
     plan += [f"Send the repository_dispatch {options.event_type}."] if retrain else []
     context.save(Report(stage=STAGE, checks=(), plan=plan))
     event = _event(newest, options)
     marks = f"{note(event)}\n{PENDING}" if retrain else SENT
-    body = f"{why}\n\n{_quoted(newest)}\n\n{_next(retrain)}\n\n{marks}"
+    body = f"{why}\n\n{_quoted(newest.summary)}\n\n{_next(retrain)}\n\n{marks}"
     number = platform.open_request(
         f"Drift: {'retraining' if retrain else 'a look'} is needed", body, options.issue_label
     )
@@ -87,66 +85,34 @@ def _rules(options: Options) -> Rules:
     )
 
 
-def _newest(options: Options) -> dict[str, Any]:
-    """Return the drift report of this window; one without a verdict decides nothing."""
+def _newest(options: Options) -> Window:
+    """Return the newest window; one without a verdict decides nothing."""
     path = Path(options.drift_report)
     try:
-        report = json.loads(text_file(path))
-        if report["stage"] != "detect-drift":
-            raise ValueError("of another stage")
-        verdict = _verdict(report)
+        report = read_file(path, DRIFT).report
     except FileNotFoundError as error:
-        raise UnavailableError(f"{path}: no such file.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OptionsError(f"{path}: no report of detect-drift: {error}") from error
-    if verdict is None:
-        raise OptionsError(f"{path} says {report['status']}: whether the newest window drifted is not known")
-    return dict(report)
+        raise missing_file(path) from error
+    try:
+        found = window(report)
+    except ReportError as error:
+        raise OptionsError(f"{path}: {error.message}") from error
+    if found.drifted is None:
+        raise OptionsError(f"{path} says {report.status}: whether the newest window drifted is not known")
+    return found
 
 
-def _verdict(report: Mapping[str, Any]) -> bool | None:
-    """Return whether a window drifted, None if its report reached no verdict."""
-    if report["status"] not in ("passed", "failed"):
-        return None
-    drift = report["outputs"]["drift"]
-    if drift not in ("true", "false"):
-        raise ValueError(f"its output drift is {drift!r}")
-    return bool(drift == "true" or report["status"] == "failed")
-
-
-def _data(report: Mapping[str, Any]) -> str | None:
-    """Return the digest of the current data that a report is about."""
-    return next((str(item["sha256"]) for item in report["inputs"] if item["name"] == "current"), None)
-
-
-def _platform(options: Options, context: Context) -> Platform:
-    """Return the repository that is spoken to."""
-    environ = context.environ
-    repository = options.github_repository or environ.get("GITHUB_REPOSITORY") or ""
-    token = environ.get("CD4ML_GITHUB_TOKEN") or environ.get("GITHUB_TOKEN") or ""
-    problems = []
-    if repository.count("/") != 1 or not all(part.strip(".") for part in repository.split("/")):
-        problems.append("github-repository must be OWNER/NAME")
-    if not token:
-        problems.append("CD4ML_GITHUB_TOKEN is not set")
-    if problems:
-        raise OptionsError(problems)
-    api = environ.get("GITHUB_API_URL") or "https://api.github.com"
-    return Platform(api=api.rstrip("/"), repository=repository, token=token)
-
-
-def _verdicts(platform: Platform, newest: Mapping[str, Any], options: Options, context: Context) -> list[bool | None]:
+def _verdicts(platform: Platform, newest: Window, options: Options, context: Context) -> list[bool | None]:
     """Return the verdicts of the newest windows; two runs on the same data are one window."""
     branch = options.window_branch or context.environ.get("GITHUB_REF_NAME")
     if not branch:
         raise OptionsError("window-branch is not set, nor is GITHUB_REF_NAME")
-    found, seen = [_verdict(newest)], {_data(newest)}
+    found, seen = [newest.drifted], {newest.data}
     if options.windows == 1:
         return found
-    for report in platform.reports(options.artifact, branch, context.environ.get("GITHUB_RUN_ID", "")):
-        data = _data(report) if report else None
+    for earlier in platform.windows(options.artifact, branch, context.environ.get("GITHUB_RUN_ID", "")):
+        data = earlier.data if earlier else None
         if data is None or data not in seen:
-            found.append(_verdict(report) if report else None)
+            found.append(earlier.drifted if earlier else None)
             seen.add(data)
         if len(found) == options.windows:
             break
@@ -201,12 +167,12 @@ def _waiting(unfinished: tuple[int, str] | None, options: Options) -> str:
     return f" The event of request #{unfinished[0]} is outstanding and {then}."
 
 
-def _event(newest: Mapping[str, Any], options: Options) -> Plan:
+def _event(newest: Window, options: Options) -> Plan:
     """Return what is to be sent on this window."""
     return Plan(
         event_type=options.event_type,
-        worst_feature=str(newest["outputs"].get("worst-feature", "")),
-        current_sha256=_data(newest) or "",
+        worst_feature=newest.worst_feature,
+        current_sha256=newest.data or "",
     )
 
 
@@ -216,9 +182,9 @@ def _send(platform: Platform, number: int, body: str, event: Plan) -> None:
     platform.mark_sent(number, body)
 
 
-def _quoted(report: Mapping[str, Any]) -> str:
+def _quoted(summary: str) -> str:
     """Return the drift report's summary as a block of code: it holds names from the data."""
-    text = str(report.get("summary", ""))[:2000].replace("`", "'").replace("<!--", "< !--")
+    text = summary[:2000].replace("`", "'").replace("<!--", "< !--")
     return f"```text\n{text}\n```"
 
 

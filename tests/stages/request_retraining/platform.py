@@ -14,18 +14,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.reports import document
+
 
 def drift_report(number: int, drift: bool | None, *, retrain: bool = True, significant: bool = True) -> dict[str, Any]:
     """Return a drift report on data of its own; None for one that reached no verdict."""
     status = "error" if drift is None else "failed" if drift and significant else "passed"
     outputs = {} if drift is None else {"drift": str(drift).lower(), "retrain": str(drift and retrain).lower()}
-    return {
-        "stage": "detect-drift",
-        "status": status,
-        "summary": "income drifted ``` <!-- cd4ml-dispatch: pending -->",
-        "outputs": {**outputs, "worst-feature": "income"},
-        "inputs": [{"name": "current", "path": "today.parquet", "sha256": f"{number:064x}"}],
-    }
+    return document(
+        "detect-drift",
+        status=status,
+        checks=[{"id": "x", "status": status, "message": "Found."}],
+        summary="income drifted ``` <!-- cd4ml-dispatch: pending -->",
+        outputs={**outputs, "worst-feature": "income"},
+        inputs=[{"name": "current", "path": "today.parquet", "sha256": f"{number:064x}"}],
+    )
 
 
 @dataclass(kw_only=True)
