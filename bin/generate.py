@@ -18,7 +18,9 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from cd4ml.commands.pipeline import DESCRIPTIONS, PipelineOptions, PlanOptions  # noqa: E402
+from cd4ml.commands import COMMANDS  # noqa: E402
+from cd4ml.commands.pipeline import PipelineOptions  # noqa: E402
+from cd4ml.commands.plan import PlanOptions  # noqa: E402
 from cd4ml.errors import EXIT_CODES  # noqa: E402
 from cd4ml.inputs.options import Kind, Option, declared  # noqa: E402
 from cd4ml.inputs.vocabulary import RunOptions  # noqa: E402
@@ -348,7 +350,7 @@ def root_action() -> str:
 def plan_action() -> str:
     """Return the action that names the configured stages, for workflows with a job for each."""
     outputs = {"stages": "JSON list of the configured stages, in order."}
-    return action("plan", DESCRIPTIONS["plan"], declared(PlanOptions), outputs, "../run-stage.sh")
+    return action("plan", COMMANDS["plan"].summary, declared(PlanOptions), outputs, "../run-stage.sh")
 
 
 def main() -> int:

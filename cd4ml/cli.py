@@ -1,9 +1,7 @@
 """The command line: the only place that reads arguments and the environment.
 
-cd4ml <stage> [options]     one stage
-cd4ml run [options]         every stage that cd4ml.yaml configures, in order
-cd4ml plan [options]        their names
-cd4ml schema infer [options]  a schema proposed from training data
+cd4ml <stage> [options]     one stage (cd4ml/stages)
+cd4ml <command> [options]   anything else, such as every stage in order (cd4ml/commands)
 """
 
 from __future__ import annotations
@@ -14,13 +12,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Final, TextIO
+from typing import TextIO
 
 import cd4ml
+from cd4ml.commands import COMMANDS, load
 from cd4ml.commands.door import Door, Lasting
-from cd4ml.commands.pipeline import DESCRIPTIONS, run_pipeline, run_plan
-from cd4ml.commands.schema import SUMMARY, run_schema
-from cd4ml.commands.stage import run_stage
 from cd4ml.errors import EXIT_CODES, Cd4mlError, Interrupted
 from cd4ml.errors import PASSED as EXIT_PASSED
 from cd4ml.errors import USAGE as EXIT_USAGE
@@ -28,8 +24,6 @@ from cd4ml.process.signals import interruptible
 from cd4ml.reading import outside
 from cd4ml.stages import STAGES
 from cd4ml.wording import Redactor, nearest, safe
-
-COMMANDS: Final = {"run": run_pipeline, "plan": run_plan, "schema": run_schema}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,7 +75,11 @@ def _run(arguments: list[str], door: Door) -> int:
         print(f"cd4ml: unknown command `{safe(name)}`{known}; see cd4ml --help", file=door.stderr)
         return EXIT_USAGE.code
     try:
-        return COMMANDS[name](rest, door) if name in COMMANDS else run_stage(name, rest, door).code
+        if name in COMMANDS:
+            return load(name).run(rest, door)
+        from cd4ml.commands.stage import run_stage  # what renders and reads costs the help a third of its time
+
+        return run_stage(name, rest, door).code
     except Cd4mlError as error:  # not even the report could be written
         print(f"cd4ml {name}: {safe(door.redactor.text(str(error)))}", file=door.stderr)
         return error.exit_code.code
@@ -103,7 +101,7 @@ def _help() -> str:
         *(f"  {name:<{width}}  {info.summary}" for name, info in STAGES.items()),
         "",
         "other commands:",
-        *(f"  {name:<{width}}  {description}" for name, description in (DESCRIPTIONS | {"schema": SUMMARY}).items()),
+        *(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()),
         "",
         "`cd4ml <command> --help` shows a command's options. Exit codes:",
         *(f"  {code.code:>2}  {code.meaning}" for code in EXIT_CODES),

@@ -1,1 +1,48 @@
-"""What `cd4ml <command>` runs."""
+"""The commands beside the stages: what each is for, and the module that runs it.
+
+A new command is a module here (or a folder) that offers `run(arguments, door) -> exit code`, and one line in COMMANDS.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, cast
+
+from cd4ml.commands.door import Door
+
+__all__ = ["COMMANDS", "Command", "Runs", "load"]
+
+
+class Runs(Protocol):
+    """What a command's module offers."""
+
+    def run(self, arguments: Sequence[str], door: Door) -> int:
+        """Do what the command is for, and return the exit code."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What is known of a command without importing it.
+
+    Attributes:
+        module: its module in this folder.
+    """
+
+    summary: str
+    module: str
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "run": Command(summary="Run every stage that cd4ml.yaml configures, in order.", module="pipeline"),
+    "plan": Command(summary="Name the stages that cd4ml.yaml configures.", module="plan"),
+    "schema": Command(
+        summary="`schema infer` proposes a schema for validate-data from training data.", module="schema"
+    ),
+}
+
+
+def load(name: str) -> Runs:
+    """Import a command; the help and the other commands do without it."""
+    return cast(Runs, importlib.import_module(f"cd4ml.commands.{COMMANDS[name].module}"))

@@ -1,58 +1,32 @@
-"""Running every stage that cd4ml.yaml configures, in order, in one process."""
+"""`cd4ml run`: every stage that cd4ml.yaml configures, in order, in one process."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import cd4ml
 from cd4ml.commands.door import Door, Stream
-from cd4ml.commands.stage import change_directory, read_config, run_stage, word
-from cd4ml.errors import (
-    FAILED,
-    INCONCLUSIVE,
-    INTERNAL,
-    PASSED,
-    UNAVAILABLE,
-    USAGE,
-    Cd4mlError,
-    OptionsError,
-    UnavailableError,
-)
+from cd4ml.commands.plan import PlanOptions, read, refused
+from cd4ml.commands.results import write_verdict
+from cd4ml.commands.stage import run_stage
+from cd4ml.errors import FAILED, INCONCLUSIVE, INTERNAL, PASSED, UNAVAILABLE, USAGE, Cd4mlError, UnavailableError
+from cd4ml.github import runtime
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import INPUT_PREFIX
-from cd4ml.inputs.arguments import layers as argument_layers
-from cd4ml.inputs.config import Config
-from cd4ml.inputs.options import Options, declared, option
-from cd4ml.inputs.values import resolve
+from cd4ml.inputs.options import declared
 from cd4ml.inputs.vocabulary import OnInconclusive
 from cd4ml.render import overview
 from cd4ml.render.overview import NOT_RUN
 from cd4ml.report import Status, v1, worst
-from cd4ml.stages import PIPELINE, declaration, needed
-from cd4ml.wording import nearest, safe
+from cd4ml.stages import declaration, needed
 from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
 
 # Of several exit codes, the one that tells most: a defect, then what could not be decided, then what failed.
 _WORST_FIRST: Final = (INTERNAL.code, USAGE.code, UNAVAILABLE.code, FAILED.code, INCONCLUSIVE.code, PASSED.code)
-DESCRIPTIONS: Final = {
-    "run": "Run every stage that cd4ml.yaml configures, in order.",
-    "plan": "Name the stages that cd4ml.yaml configures.",
-}
-PlanT = TypeVar("PlanT", bound="PlanOptions")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlanOptions(Options):
-    """Options of `cd4ml plan`: which stages there are."""
-
-    config: str = vocabulary.CONFIG.here(default="cd4ml.yaml")
-    working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
-    stages: tuple[str, ...] = option("Stages to run, of those that the configuration has (default: all of them).")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,71 +54,20 @@ class _Outcome:
     outputs: Mapping[str, str] = field(default_factory=dict)
 
 
-def run_pipeline(arguments: Sequence[str], door: Door) -> int:
+def run(arguments: Sequence[str], door: Door) -> int:
     """Run the configured stages and return the exit code.
 
     All gates run even after one has failed, so that one run tells everything; building and deploying need every
     stage before them to have passed.
     """
     try:
-        options, wanted = _read(PipelineOptions, "run", arguments, door)
+        options, wanted = read(PipelineOptions, "run", arguments, door)
         _forget(wanted, options, door)
-        _write_outputs(door, Status.ERROR, "", {})
+        write_verdict(door, Status.ERROR, "", {})
     except Cd4mlError as error:
-        return _refused("run", error, door)
+        return refused("run", error, door)
     outcomes = _run(wanted, options, door)
     return _finish(outcomes, options, door)
-
-
-def run_plan(arguments: Sequence[str], door: Door) -> int:
-    """Name the stages that `cd4ml run` would run, for a workflow that gives each a job of its own."""
-    try:
-        _, wanted = _read(PlanOptions, "plan", arguments, door)
-    except Cd4mlError as error:
-        return _refused("plan", error, door)
-    names = [name for name, runs in wanted.items() if runs]
-    file = door.file("GITHUB_OUTPUT")
-    if file:
-        from cd4ml.github.runtime import write_outputs
-
-        write_outputs(file, {"stages": json.dumps(names)})
-    print("\n".join(names), file=door.stdout)
-    return PASSED.code
-
-
-def _read(
-    options_class: type[PlanT], command: str, arguments: Sequence[str], door: Door
-) -> tuple[PlanT, dict[str, bool]]:
-    """Read the options, enter the working directory, and return every stage and whether it is to run."""
-    layers = argument_layers(command, declared(options_class), arguments, door.environ, DESCRIPTIONS[command])
-    options = resolve(options_class, layers)
-    change_directory(options.working_directory)
-    return options, _wanted(options, read_config(options.config))
-
-
-def _refused(command: str, error: Cd4mlError, door: Door) -> int:
-    """Say why nothing was run, as an annotation where there are any."""
-    told = safe(door.redactor.text(str(error)))
-    print(f"cd4ml {command}: {told}", file=door.stderr)
-    if door.environ.get("GITHUB_ACTIONS") == "true":
-        from cd4ml.github.runtime import error_command
-
-        print(error_command(told, title=f"cd4ml {command}"), file=door.stderr)
-    return error.exit_code.code
-
-
-def _wanted(options: PlanOptions, config: Config) -> dict[str, bool]:
-    """Return every stage of the pipeline, and whether it is to run."""
-    unknown = [name for name in options.stages if name not in PIPELINE]
-    problems = [f"stages: `{name}` is no stage of the pipeline{nearest(name, PIPELINE)}" for name in unknown]
-    named = [name for name in options.stages if name in PIPELINE]
-    problems += [f"stages: {config.path} has no section `{name}`" for name in named if not config.configures(name)]
-    configured = {name: config.configures(name) and (not named or name in named) for name in PIPELINE}
-    if not any(configured.values()) and not problems:
-        problems = [f"{config.path} configures no stage: nothing would be checked"]
-    if problems:
-        raise OptionsError(problems)
-    return configured
 
 
 def _run(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> list[_Outcome]:
@@ -216,7 +139,7 @@ def _finish(outcomes: Sequence[_Outcome], options: PipelineOptions, door: Door) 
     try:
         _overview(outcomes, status, door, warned=warned, to=door.stderr if options.json else door.stdout)
         door.stdout.flush()
-        _write_outputs(door, status, str(path), _stage_outputs(ran), warned=warned)
+        write_verdict(door, status, str(path), _stage_outputs(ran), warned=warned)
     except UnavailableError:
         path.unlink(missing_ok=True)
         raise
@@ -249,20 +172,5 @@ def _overview(outcomes: Sequence[_Outcome], status: Status, door: Door, *, warne
     print(overview.text(rows), file=to)
     summary = door.file("GITHUB_STEP_SUMMARY")
     if summary:
-        from cd4ml.github.runtime import prepend_summary
-
         with unwritable(summary):
-            prepend_summary(summary, overview.markdown(rows, status, warned=warned))
-
-
-def _write_outputs(
-    door: Door, status: Status, report: str, outputs: Mapping[str, str], *, warned: bool = False
-) -> None:
-    """Set the step's outputs, if there is a step."""
-    file = door.file("GITHUB_OUTPUT")
-    if file:
-        from cd4ml.github.runtime import write_outputs
-
-        verdict = {"status": str(status), "passed": word(status is Status.PASSED), "warned": word(warned)}
-        with unwritable(file):
-            write_outputs(file, {**verdict, "report": report, **outputs})
+            runtime.prepend_summary(summary, overview.markdown(rows, status, warned=warned))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
-from cd4ml.commands.stage import change_directory
+from cd4ml.commands.project import change_directory
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import PASSED, OptionsError
 from cd4ml.inputs import vocabulary
@@ -17,8 +17,6 @@ from cd4ml.inputs.options import declared, option
 from cd4ml.inputs.values import resolve
 from cd4ml.wording import safe
 from cd4ml.writing import write_atomically
-
-SUMMARY: Final = "`schema infer` proposes a schema for validate-data from training data."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,7 @@ class InferOptions(TableOptions):
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
 
 
-def run_schema(arguments: Sequence[str], door: Door) -> int:
+def run(arguments: Sequence[str], door: Door) -> int:
     """Propose a schema and say what to do with it.
 
     Raises:
@@ -42,7 +40,8 @@ def run_schema(arguments: Sequence[str], door: Door) -> int:
     """
     if not arguments or arguments[0] != "infer":
         raise OptionsError("expected `cd4ml schema infer`", advice="See cd4ml schema infer --help.")
-    given = argument_layers("schema infer", declared(InferOptions), arguments[1:], door.environ, SUMMARY)
+    summary = COMMANDS["schema"].summary
+    given = argument_layers("schema infer", declared(InferOptions), arguments[1:], door.environ, summary)
     options = resolve(InferOptions, given[:1])  # what stages take from the environment is not about this command
     change_directory(options.working_directory)
     target = Path(options.output)

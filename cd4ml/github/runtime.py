@@ -6,7 +6,6 @@ The formats are those of the runner's own parser (actions/runner, ActionCommand.
 from __future__ import annotations
 
 import os
-import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +44,7 @@ def _appended(file: Path) -> TextIO:
 def _delimiter(value: str) -> str:
     """Return a line that the value does not hold."""
     while True:
-        delimiter = f"cd4ml-{secrets.token_hex(16)}"
+        delimiter = f"cd4ml-{os.urandom(16).hex()}"
         if delimiter not in value:
             return delimiter
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4ml.commands.stage import read_config
+from cd4ml.commands.project import read_config
 from cd4ml.errors import OptionsError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cd4ml.commands.stage import cache_directory
+from cd4ml.commands.project import cache_directory
 from cd4ml.context import Context
 from cd4ml.model_files import code_of
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
