@@ -12,6 +12,8 @@ from cd4ml.report import Check, Interval, Status
 
 # Fewer effective rows than this, and the weighted mean rests on a handful of them.
 SMALLEST_OVERLAP: Final = 100
+# Reasons of the check `drift-origin`.
+CONCEPT_DRIFT, COVARIATE_SHIFT, NO_OVERLAP = "concept-drift", "covariate-shift", "no-overlap"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,7 @@ def _reading(found: Origin) -> tuple[str, str, str]:
     """Return reason, verdict and advice."""
     if found.effective_rows < SMALLEST_OVERLAP:
         return (
-            "no-overlap",
+            NO_OVERLAP,
             f"It cannot be told what changed: only {found.effective_rows:.0f} effective reference rows are like the "
             "current ones.",
             "The model works where it was never tested: retrain on data that cover the current inputs.",
@@ -111,13 +113,13 @@ def _reading(found: Origin) -> tuple[str, str, str]:
     relation, inputs = found.relation_bounds.lower > 0, found.inputs_bounds.lower > 0
     if relation and found.from_relation >= found.from_inputs:
         return (
-            "concept-drift",
+            CONCEPT_DRIFT,
             "This looks like concept drift: the same inputs now lead to other outcomes.",
             "Re-examine the target and how labels are made before retraining; old rows teach what no longer holds.",
         )
     if inputs and found.from_inputs > found.from_relation:
         return (
-            "covariate-shift",
+            COVARIATE_SHIFT,
             "This looks like a shift of the inputs: the model meets more of the rows on which it was always weak.",
             "Retrain with recent data, or with the reference weighted towards the current inputs.",
         )
@@ -128,8 +130,26 @@ def _reading(found: Origin) -> tuple[str, str, str]:
     )
 
 
-def no_drop(n: int) -> Check:
+def no_drop_check(n: int) -> Check:
     """Return the check for a model that did not get worse: there is nothing to explain."""
     return Check(
         id="drift-origin", status=Status.PASSED, n=n, message="Performance holds, so there is nothing to explain."
+    )
+
+
+def too_few_labels_check(label: str, *, reference: int, current: int, least: int) -> Check:
+    """Return the check for labels that have not arrived yet.
+
+    Args:
+        label: their column.
+        reference, current: rows that have one.
+        least: how many are needed.
+    """
+    return Check(
+        id="performance",
+        status=Status.INCONCLUSIVE,
+        reason="too-few-labels",
+        n=current,
+        message=f"{current} current rows and {reference} reference rows have a label in `{label}`: too few.",
+        advice=f"Wait until {least} labels have arrived, or take `label` off.",
     )

@@ -226,7 +226,7 @@ def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
     )
 
 
-def unusable(name: str, sample: str, rows: int, infinite: int) -> Check:
+def unusable_check(name: str, sample: str, rows: int, infinite: int) -> Check:
     """Return the check for a column that holds nothing to compare."""
     words = f"{infinite} infinite and {rows - infinite} missing" if infinite else "missing"
     return Check(

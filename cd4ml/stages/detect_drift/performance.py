@@ -11,7 +11,7 @@ from cd4ml.data.predictions.labelled import inputs, read_labelled
 from cd4ml.data.tables.columns import Family, family
 from cd4ml.data.tables.sources import Source
 from cd4ml.metrics.drift.concept import increase, origin
-from cd4ml.report import Check, Status
+from cd4ml.report import Check
 from cd4ml.stages.detect_drift.options import Options
 
 
@@ -30,7 +30,8 @@ def performance(
     before = read_labelled(source, time=None, numeric=numeric, **shared)
     after = read_labelled(current, time=options.time_column, numeric=numeric, **shared)
     if min(len(before.losses), len(after.losses)) < options.minimum_sample_size:
-        return [_too_few_labels(len(before.losses), len(after.losses), options)]
+        labelled = {"reference": len(before.losses), "current": len(after.losses)}
+        return [checks.too_few_labels_check(str(options.label), **labelled, least=options.minimum_sample_size)]
     windows = _windows(
         len(after.losses), options.time_windows if options.time_column else 1, options.minimum_sample_size
     )
@@ -52,7 +53,7 @@ def performance(
     ]
     worse = checks.alarming(found)
     if not worse or not columns:
-        return [*found, checks.no_drop(len(after.losses))] if not worse else found
+        return [*found, checks.no_drop_check(len(after.losses))] if not worse else found
     rows = [row for position in worse for row in range(*windows[position].indices(len(after.losses)))]
     categorical = [
         name
@@ -61,18 +62,6 @@ def performance(
     ]
     pair = inputs(before.frame, after.frame[rows], categorical)
     return [*found, checks.origin_check(origin(before.losses, after.losses[rows], *pair))]
-
-
-def _too_few_labels(reference: int, current: int, options: Options) -> Check:
-    """Return the check for labels that have not arrived yet."""
-    return Check(
-        id="performance",
-        status=Status.INCONCLUSIVE,
-        reason="too-few-labels",
-        n=current,
-        message=f"{current} current rows and {reference} reference rows have a label in `{options.label}`: too few.",
-        advice=f"Wait until {options.minimum_sample_size} labels have arrived, or take `label` off.",
-    )
 
 
 def _windows(rows: int, wanted: int, least: int) -> list[slice]:

@@ -7,39 +7,20 @@ from dataclasses import asdict
 from typing import Any
 
 from cd4ml.checks.drift.effects import Limits, band
-from cd4ml.checks.drift.features import is_compared, unusable
-from cd4ml.data.profile.cells import Cells
+from cd4ml.checks.drift.features import is_compared
 from cd4ml.metrics.drift.feature import FeatureDrift
 from cd4ml.report import Check, Status, headline
 from cd4ml.stages.detect_drift.options import Options
 
 
-def drift_word(drifted: bool, checks: Sequence[Check]) -> str:
+def drift_word(drifted: bool | None) -> str:
     """Return whether anything drifted, in a word: what was not decided is not called stable."""
-    decided = all(check.status in (Status.PASSED, Status.FAILED) for check in checks)
-    return "true" if drifted else "false" if decided else "unknown"
+    return "unknown" if drifted is None else str(drifted).lower()
 
 
 def with_reason(name: str, identifiers: Sequence[str]) -> str:
     """Return the name of a column that was not compared, with the reason where it is not the user's."""
     return f"{name} (an identifier)" if name in identifiers else name
-
-
-def sampled(options: Options, profile: bool) -> list[Check]:
-    """Return the check that says, before all others, that not every row was looked at."""
-    if options.sample_every == 1:
-        return []
-    tables = "the current table" if profile else "both tables"
-    message = f"A sample: of {tables} one row in {options.sample_every} was looked at, as asked for."
-    return [Check(id="sampled", status=Status.PASSED, reason="sampled", message=message)]
-
-
-def nothing_usable(name: str, reference: Cells, current: Cells) -> Check | None:
-    """Return the check for a feature without a usable value in one of the samples."""
-    for sample, cells in (("reference", reference), ("current", current)):
-        if not cells.n:
-            return unusable(name, sample, cells.missing, cells.infinite)
-    return None
 
 
 def numbers_of(feature: FeatureDrift, limits: Limits) -> dict[str, Any]:

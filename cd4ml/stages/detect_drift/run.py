@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.checks.data.remarks import remarked
-from cd4ml.checks.drift.effects import MODERATE, SIGNIFICANT, Limits, severity
-from cd4ml.checks.drift.features import UNSEEN, drift_checks, identifiers, worst_feature
+from cd4ml.checks.drift.effects import Limits
+from cd4ml.checks.drift.reference import sample_checks, saved_profile_check
+from cd4ml.checks.drift.verdict import decide
 from cd4ml.context import Context
 from cd4ml.data.profile import reference as profile
 from cd4ml.data.profile.cells import CategoryCells, Cells, NumberCells, count
@@ -19,11 +20,10 @@ from cd4ml.data.profile.reference import is_profile as is_saved_profile
 from cd4ml.data.tables.columns import Family, family
 from cd4ml.data.tables.sources import Source, open_data
 from cd4ml.errors import OptionsError
-from cd4ml.metrics.drift.feature import FeatureDrift, feature_drift
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.metrics.performance.samples import PRODUCTION, class_columns
 from cd4ml.registry import fetch
-from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
+from cd4ml.report import Check, InputDigest, ModelIdentity, Report
 from cd4ml.stages.detect_drift.options import (
     OnModerate,
     Options,
@@ -33,7 +33,7 @@ from cd4ml.stages.detect_drift.options import (
     is_profile,
 )
 from cd4ml.stages.detect_drift.performance import performance
-from cd4ml.stages.detect_drift.report import drift_word, nothing_usable, numbers_of, sampled, summary_of, with_reason
+from cd4ml.stages.detect_drift.report import drift_word, numbers_of, summary_of, with_reason
 from cd4ml.wording import nearest
 from cd4ml.writing import result
 
@@ -181,13 +181,11 @@ def _count(current: Source, reference: Profile, options: Options) -> dict[str, C
 
 def _saved(reference: Profile, options: Options) -> Report:
     """Return the report of a run that made a profile and compared nothing."""
-    message = (
-        f"The profile of {reference.rows} rows and {len(reference.features)} features is in {options.save_profile}."
-    )
+    check = saved_profile_check(str(options.save_profile), rows=reference.rows, features=len(reference.features))
     return Report(
         stage=STAGE,
-        checks=[Check(id="reference-profile", status=Status.PASSED, n=reference.rows, message=message)],
-        summary=f"{message} Nothing was compared.",
+        checks=[check],
+        summary=f"{check.message} Nothing was compared.",
         outputs={"drift": "false", "retrain": "false", "worst-feature": ""},
         inputs=(_reference_digest(reference, options),),
     )
@@ -208,30 +206,19 @@ def _report(
 ) -> Report:
     """Decide on what was counted."""
     limits = _limits(options, counted)
-    compared: list[FeatureDrift] = []
-    checks: list[Check] = sampled(options, source is None)
-    for name, cells in counted.items():
-        unusable = nothing_usable(name, reference.features[name], cells)
-        if unusable:
-            checks.append(unusable)
-        else:
-            compared.append(feature_drift(name, reference.features[name], cells, bins=options.psi_bins))
-    compared.sort(key=lambda feature: severity(feature, limits), reverse=True)
-    checks += drift_checks(compared, limits, named=options.features)
-    aside = identifiers(compared, limits, options.features)
+    verdict = decide(reference.features, counted, limits, bins=options.psi_bins, named=options.features)
+    labelled: list[Check] = []
     if source is not None and options.label:
-        checks += performance(options, source, current, list(counted), numeric=options.task is Task.REGRESSION)
-    reasons = {check.reason for check in checks}
-    concept = "concept-drift" in reasons
-    retrain = bool(reasons & {MODERATE, SIGNIFICANT, UNSEEN, "covariate-shift", "no-overlap"})
-    drifted = bool(reasons & {MODERATE, SIGNIFICANT}) or any(check.status is Status.FAILED for check in checks)
+        labelled = performance(options, source, current, list(counted), numeric=options.task is Task.REGRESSION)
+    verdict = verdict.beside(before=sample_checks(options.sample_every, both=source is not None), after=labelled)
+    compared, aside = verdict.features, verdict.identifiers
     seen = dict.fromkeys([*(source.schema if source else ()), *current.schema])
     left_out = [name for name in seen if name not in counted or name in aside]
     return Report(
         stage=STAGE,
-        checks=checks,
+        checks=verdict.checks,
         summary=summary_of(
-            checks, len(compared) - len(aside), [with_reason(name, aside) for name in left_out], options
+            verdict.checks, len(compared) - len(aside), [with_reason(name, aside) for name in left_out], options
         ),
         metrics={
             "rows": {"reference": reference.rows, "current": current.rows},
@@ -244,9 +231,9 @@ def _report(
             "correction": str(options.correction),
         },
         outputs={
-            "drift": drift_word(drifted, checks),
-            "retrain": str(retrain and not concept).lower(),
-            "worst-feature": worst_feature(compared, checks, limits),
+            "drift": drift_word(verdict.drifted),
+            "retrain": str(verdict.retrain).lower(),
+            "worst-feature": verdict.worst_feature,
         },
         inputs=(_reference_digest(reference, options), digest),
     )
