@@ -9,44 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from cd4ml.errors import OptionsError
+from cd4ml.gitops import protected, read
+from cd4ml.gitops.application import Place, Weight
+from cd4ml.gitops.choice import application
 from cd4ml.gitops.edit import Edit, apply, documents, shown, value
-from cd4ml.gitops.formats import read, whole
-from cd4ml.gitops.formats.choice import application
-from cd4ml.gitops.formats.served import ByReplicas, Place, Problem, Weight
+from cd4ml.gitops.image import DIGEST, Image
+from cd4ml.gitops.traffic import Problem
 from cd4ml.image.reference import parse, repository_of
-
-_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-# OCI distribution: name components; a registry with an optional port comes first.
-_REPOSITORY: Final = re.compile(
-    r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """An image by digest."""
-
-    repository: str
-    digest: str
-
-    def __str__(self) -> str:
-        """Return the reference."""
-        return f"{self.repository}@{self.digest}"
-
-
-def image(reference: str) -> Image:
-    """Read `repository@sha256:…`; a tag is no identity and is refused.
-
-    Raises:
-        OptionsError: the reference is of another form.
-    """
-    repository, separator, digest = reference.partition("@")
-    if not separator or not _DIGEST.fullmatch(digest) or not _REPOSITORY.fullmatch(repository):
-        raise OptionsError(f"image {reference!r} is not of the form repository@sha256:<64 hexadecimal digits>")
-    return Image(repository=repository, digest=digest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +45,9 @@ class Manifest:
                 application is meant.
         """
         self.text = text
-        whole.refuse_text(text)
+        protected.refuse_text(text)
         self._data = [value(root) for root in documents(text)]
-        whole.refuse_signed(self._data)
+        protected.refuse_signed(self._data)
         self.served = application(self._data, repository, part)
         self.part = self.served.name if part else None  # by one name, however it was spelled
 
@@ -104,7 +76,7 @@ class Manifest:
         text = str(self._at(self.served.stable[0]) or "").strip()
         if self.served.whole_reference:
             return None if text in ("", "null", "~") else text
-        if _DIGEST.fullmatch(text):
+        if DIGEST.fullmatch(text):
             return f"{self.repository}@{text}"
         return f"{self.repository}:{self.served.tag}" if self.served.tag else None
 
@@ -227,7 +199,7 @@ class Manifest:
         if not served.canary or not served.resets:
             return False
         idle = self.state.weight == 0 and self._digest(served.canary[0]) != self._digest(served.stable[0])
-        return isinstance(served.traffic, ByReplicas) or not idle
+        return served.traffic.share is not None or not idle
 
     def _tag_beside(self, place: Place) -> str:
         """Return the tag of the entry that a digest belongs to, in a kustomization; empty if there is none."""
@@ -245,8 +217,8 @@ class Manifest:
 
     def _weight(self) -> int:
         """Return the canary's share; of rules that somebody set apart by hand, the greatest."""
-        if isinstance(self.served.traffic, ByReplicas) and self.served.resets:
-            return self.served.traffic.percent
+        if self.served.traffic.share is not None and self.served.resets:
+            return self.served.traffic.share
         return max((self._percent(weight) for weight in self.served.weights if weight.canary), default=0)
 
     def _percent(self, weight: Weight) -> int:
@@ -268,7 +240,7 @@ class Manifest:
     def _digest(self, place: Place) -> str | None:
         """Return the digest at a place."""
         text = str(self._at(place)).rpartition("@")[2]
-        return text if _DIGEST.fullmatch(text) else None
+        return text if DIGEST.fullmatch(text) else None
 
     def _written(self, new: Image) -> str:
         """Return an image as its places hold it, by the name that the manifest gives its repository."""

@@ -13,7 +13,8 @@ from typing import Final
 
 from cd4ml.git import Checkout
 from cd4ml.gitops.history import Commit, History
-from cd4ml.gitops.manifest import Image, State
+from cd4ml.gitops.image import Image
+from cd4ml.gitops.manifest import State
 from cd4ml.gitops.trailers import IMAGE
 from cd4ml.image.reference import repository_of, same_image
 from cd4ml.report import Check, Status

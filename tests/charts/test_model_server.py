@@ -232,7 +232,8 @@ def test_probes__ask_what_the_image_answers() -> None:
 
 def test_values_that_deploy_model_writes_render(tmp_path: Path) -> None:
     """A values file that was edited by deploy-model and promote-model renders with those images."""
-    from cd4ml.gitops.manifest import Manifest, image
+    from cd4ml.gitops.image import image
+    from cd4ml.gitops.manifest import Manifest
 
     before = (CHART / "ci" / "canary-values.yaml").read_text()
     new = image("ghcr.io/owner/credit@sha256:" + "c" * 64)

@@ -9,7 +9,8 @@ from typing import Final
 
 import pytest
 
-from cd4ml.gitops.manifest import Manifest, State, image
+from cd4ml.gitops.image import image
+from cd4ml.gitops.manifest import Manifest, State
 from tests.conftest import Run
 from tests.gitops.conftest import IMAGE, GitOps, git
 from tests.gitops.http import serve

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cd4ml.errors import OptionsError
-from cd4ml.gitops.manifest import Manifest, State, image
+from cd4ml.gitops.image import image
+from cd4ml.gitops.manifest import Manifest, State
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 NEW = image(f"ghcr.io/owner/credit@{B}")

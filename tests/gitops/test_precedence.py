@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4ml.gitops.manifest import Manifest, image
+from cd4ml.gitops.image import image
+from cd4ml.gitops.manifest import Manifest
 from tests.conftest import Run
 from tests.gitops.conftest import IMAGE, GitOps, git
 from tests.gitops.test_manifest import HELM, A

@@ -7,7 +7,8 @@ from typing import Final
 
 import pytest
 
-from cd4ml.gitops.manifest import Manifest, image
+from cd4ml.gitops.image import image
+from cd4ml.gitops.manifest import Manifest
 from tests.conftest import Run
 from tests.gitops.conftest import IMAGE, GitOps, git
 from tests.gitops.test_manifest import DEPLOYMENT, HELM, KUSTOMIZATION, ROUTE, A

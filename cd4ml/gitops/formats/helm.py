@@ -11,10 +11,12 @@ from functools import partial
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
+from cd4ml.gitops import read
+from cd4ml.gitops.application import Application, Served, Weight
 from cd4ml.gitops.edit import Path, mapping, shown
-from cd4ml.gitops.formats import read
-from cd4ml.gitops.formats.served import Application, ByReplicas, Noted, Problem, Served, Traffic, Weight, Weighted
+from cd4ml.gitops.traffic import ByReplicas, Noted, Problem, Traffic, Weighted
 
+SHAPE: Final = "Helm values file (image.digest)"
 CHART: Final = "model-server"
 # The chart's own values and defaults, as far as they decide on traffic; a test compares them with the chart.
 KEYS: Final = frozenset(
@@ -53,6 +55,25 @@ def find(documents: Sequence[Any]) -> list[Application]:
         )
         for index, path in named
     ]
+
+
+def lacking(documents: Sequence[Any]) -> Problem | None:
+    """Return what a file needs that holds an image's repository without a digest, or values that cannot be read."""
+    for document in documents:
+        for source in [mapping(document, "spec", "source"), *read.items(mapping(document, "spec").get("sources"))]:
+            if read.text(source, "helm", "values"):
+                words = (
+                    "the values of this Application are one text (helm.values), in which nothing can be set by itself"
+                )
+                return Problem(words=words, advice="Write them as helm.valuesObject.")
+        for path in _below(document, (), key="repository"):
+            where = shown((*path, "image", "digest"))
+            words = f"the values have `{shown((*path, 'image', 'repository'))}` and no `{where}`"
+            return Problem(words=words, advice=f'Add {where}: "".')
+        for path in _below(document, (), key="<<"):
+            words = f"`{shown((*path, 'image'))}` may get its digest through a merge key"
+            return Problem(words=words, advice="Write it out in the manifest.")
+    return None
 
 
 def _below(data: Any, path: Path, key: str = "digest") -> Iterator[Path]:
@@ -189,29 +210,3 @@ def _no_canary_runs(canary: Mapping[str, Any], path: Path) -> Problem | None:
     if read.count(canary, ("replicas",), 1) == 0:
         return Problem(words=f"`{where}` is 0: no canary would run", advice=f"Set {where} to 1 or more.")
     return None
-
-
-def explain(documents: Sequence[Any]) -> None:
-    """Say what is missing in a file that holds an image's repository, or values that cannot be read.
-
-    Raises:
-        OptionsError: Argo CD's Application holds its values as one text, or an image has no digest to set.
-    """
-    for document in documents:
-        for source in [mapping(document, "spec", "source"), *read.items(mapping(document, "spec").get("sources"))]:
-            if read.text(source, "helm", "values"):
-                raise OptionsError(
-                    "the values of this Application are one text (helm.values), in which nothing can be set by itself",
-                    advice="Write them as helm.valuesObject.",
-                )
-        for path in _below(document, (), key="repository"):
-            where = shown((*path, "image", "digest"))
-            raise OptionsError(
-                f"the values have `{shown((*path, 'image', 'repository'))}` and no `{where}`",
-                advice=f'Add {where}: "".',
-            )
-        for path in _below(document, (), key="<<"):
-            raise OptionsError(
-                f"`{shown((*path, 'image'))}` may get its digest through a merge key",
-                advice="Write it out in the manifest.",
-            )

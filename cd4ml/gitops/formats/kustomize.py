@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from cd4ml.gitops import read
+from cd4ml.gitops.application import Application, Served, Weight
 from cd4ml.gitops.edit import Path, mapping
-from cd4ml.gitops.formats import read
-from cd4ml.gitops.formats.served import Application, Noted, Problem, Served, Weight
+from cd4ml.gitops.traffic import Noted, Problem
 
+SHAPE: Final = "kustomization (images)"
 ANNOTATION: Final = "cd4ml.io/canary-weight"
 PLACE: Final = f"an images entry whose name ends in -canary, and commonAnnotations {ANNOTATION}"
 _FLUX: Final = "kustomize.toolkit.fluxcd.io"
@@ -29,6 +31,11 @@ def find(documents: Sequence[Any]) -> list[Application]:
         if isinstance(read.follow(document, path), list) and _is_kustomization(document, path)
         for application in _applications(index, path, document)
     ]
+
+
+def lacking(documents: Sequence[Any]) -> Problem | None:
+    """Return None: a kustomization without images may leave them to another file."""
+    return None
 
 
 def _is_kustomization(document: Mapping[str, Any], path: Path) -> bool:

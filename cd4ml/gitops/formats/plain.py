@@ -11,24 +11,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from cd4ml.gitops import read
+from cd4ml.gitops.application import Application, Place, Served, Weight
 from cd4ml.gitops.edit import Path, mapping
-from cd4ml.gitops.formats import read, rollout, routes
-from cd4ml.gitops.formats.pods import CANARY, STABLE, Pods
-from cd4ml.gitops.formats.scale import nothing_runs, scale
-from cd4ml.gitops.formats.served import (
-    Application,
-    ByReplicas,
-    Divided,
-    Place,
-    Problem,
-    Served,
-    Traffic,
-    Weight,
-    Weighted,
-)
+from cd4ml.gitops.kubernetes import rollout, routes
+from cd4ml.gitops.kubernetes.pods import CANARY, STABLE, Pods
+from cd4ml.gitops.kubernetes.scale import nothing_runs, scale
+from cd4ml.gitops.traffic import ByReplicas, Divided, Problem, Traffic, Weighted
 from cd4ml.image.reference import repository_of
 
 WORKLOADS: Final = ("Deployment", "StatefulSet", "Rollout")
+SHAPE: Final = f"{', '.join(WORKLOADS[:-1])} or {WORKLOADS[-1]}"
 PLACE: Final = "a Deployment of the same image whose name ends in -canary, and a route with weights, such as HTTPRoute"
 _NAMES: Final = ("model", "model-server")
 _POD: Final[Path] = ("spec", "template", "spec")
@@ -74,6 +67,14 @@ def find(documents: Sequence[Any]) -> list[Application]:
         for stable, canary in pairs
         if stable not in canaries
     ]
+
+
+def lacking(documents: Sequence[Any]) -> Problem | None:
+    """Return why nothing in the file can be set: what is in it is sealed."""
+    if not any(read.kind(document) == "SealedSecret" for document in documents):
+        return None
+    words = "the manifest is a SealedSecret: only who seals it can change it"
+    return Problem(words=words, advice="Name the file with the image.")
 
 
 def _images(index: int, document: Any) -> Iterator[_Runs]:

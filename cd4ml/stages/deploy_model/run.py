@@ -14,7 +14,8 @@ from cd4ml.evidence.baseline import reported, unmoved
 from cd4ml.evidence.model_code import code_check
 from cd4ml.evidence.verify import Subject, verify_all
 from cd4ml.gitops.address import manifest_path
-from cd4ml.gitops.manifest import Image, Manifest, image
+from cd4ml.gitops.image import Image, image
+from cd4ml.gitops.manifest import Manifest
 from cd4ml.gitops.precedence import Order, carried_out, overruled
 from cd4ml.gitops.repository import Clone, clone, land
 from cd4ml.gitops.trailers import message, replaced

@@ -14,7 +14,8 @@ from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.history import Commit
-from cd4ml.gitops.manifest import Image, Manifest, image
+from cd4ml.gitops.image import Image, image
+from cd4ml.gitops.manifest import Manifest
 from cd4ml.gitops.repository import Clone, clone, land
 from cd4ml.gitops.trailers import IMAGE, PREVIOUS_IMAGE, PROMOTED, ROLLED_BACK, message, replaced
 from cd4ml.image.reference import same_image

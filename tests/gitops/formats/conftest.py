@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 
-from cd4ml.gitops.manifest import Image, Manifest, image
+from cd4ml.gitops.image import Image, image
+from cd4ml.gitops.manifest import Manifest
 
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 CHURN = image(f"registry.example.com/team/churn@{NEW}")

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cd4ml.gitops.manifest import Manifest, image
+from cd4ml.gitops.image import image
+from cd4ml.gitops.manifest import Manifest
 from tests.conftest import ROOT, Run, clean_environment
 from tests.gitops.conftest import IMAGE, MODEL, REQUIRED, GitOps, git
 from tests.gitops.test_manifest import HELM, A

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4ml.gitops.manifest import Manifest, State, image
+from cd4ml.gitops.image import image
+from cd4ml.gitops.manifest import Manifest, State
 from tests.conftest import Run
 from tests.gitops.conftest import MODEL, GitOps, git
 from tests.gitops.http import serve

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
+from cd4ml.gitops import read
+from cd4ml.gitops.application import Weight
 from cd4ml.gitops.edit import Path, mapping, shown
-from cd4ml.gitops.formats import read
-from cd4ml.gitops.formats.pods import Pods
-from cd4ml.gitops.formats.served import Weight
+from cd4ml.gitops.kubernetes.pods import Pods
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from cd4ml.gitops.formats import read
+from cd4ml.gitops import read
 
 CANARY: Final = "-canary"
 STABLE: Final = "-stable"

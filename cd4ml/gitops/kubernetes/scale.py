@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cd4ml.gitops import read
 from cd4ml.gitops.edit import mapping
-from cd4ml.gitops.formats import read, rollout
-from cd4ml.gitops.formats.served import Problem
+from cd4ml.gitops.kubernetes import rollout
+from cd4ml.gitops.traffic import Problem
 
 _PAUSED: Final = ("metadata", "annotations", "autoscaling.keda.sh/paused-replicas")
 _LABELS: Final = (("selector", "matchLabels"), ("template", "metadata", "labels"))

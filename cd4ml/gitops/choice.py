@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from cd4ml.errors import OptionsError
-from cd4ml.gitops.formats import helm, kustomize, plain, read, whole
-from cd4ml.gitops.formats.served import Application, Format, Served
+from cd4ml.gitops import read
+from cd4ml.gitops.application import Application, Served
+from cd4ml.gitops.formats import FORMATS
 from cd4ml.image.reference import repository_of
-
-FORMATS: Final[tuple[Format, ...]] = (kustomize.find, helm.find, plain.find)
 
 
 def application(data: Sequence[Any], repository: str | None, part: str | None) -> Served:
@@ -73,18 +72,23 @@ def _found(data: Sequence[Any]) -> list[Application]:
     Raises:
         OptionsError: there are none.
     """
-    found = [application for find in FORMATS for application in find(data)]
+    found = [application for format in FORMATS for application in format.find(data)]
     if not found:
-        whole.refuse_sealed(data)
-        helm.explain(data)
-        kinds = sorted({read.kind(document) for document in data} - {""})
-        what = f"; it holds {', '.join(kinds[:10])}" if kinds else ""
-        raise OptionsError(
-            "the manifest is neither a Helm values file (image.digest), nor a kustomization (images), nor a "
-            f"{', '.join(plain.WORKLOADS[:-1])} or {plain.WORKLOADS[-1]}{what}",
-            advice="docs/stages/deploy-model.md shows what to start from.",
-        )
+        raise _unknown(data)
     return found
+
+
+def _unknown(data: Sequence[Any]) -> OptionsError:
+    """Return what is wrong with documents in which no format found an application."""
+    for problem in (format.lacking(data) for format in FORMATS):
+        if problem:
+            return OptionsError(problem.words, advice=problem.advice)
+    kinds = sorted({read.kind(document) for document in data} - {""})
+    what = f"; it holds {', '.join(kinds[:10])}" if kinds else ""
+    return OptionsError(
+        f"the manifest is neither a {', nor a '.join(format.SHAPE for format in FORMATS)}{what}",
+        advice="docs/stages/deploy-model.md shows what to start from.",
+    )
 
 
 def _names(found: Sequence[Application]) -> str:

@@ -1,4 +1,4 @@
-"""Files that are signed or generated as a whole: changing one scalar would break the signature, or be overwritten."""
+"""Files that nobody may edit, signed or generated as a whole: an edit would break the signature, or be overwritten."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
+from cd4ml.gitops import read
 from cd4ml.gitops.edit import mapping
-from cd4ml.gitops.formats import read
 
 # In the comments at the head of a file, as generators write them; a rule for people about one line is none of these.
 _GENERATED: Final = re.compile(
@@ -56,18 +56,6 @@ def refuse_signed(documents: Sequence[Any]) -> None:
                 "(cosign.sigstore.dev/signature), which an edit would break",
                 advice="Sign the manifest after the deployment, in what delivers it, and name the unsigned file here.",
             )
-
-
-def refuse_sealed(documents: Sequence[Any]) -> None:
-    """Say why nothing in the file can be set, if what is in it is sealed.
-
-    Raises:
-        OptionsError: it holds a SealedSecret.
-    """
-    if any(read.kind(document) == "SealedSecret" for document in documents):
-        raise OptionsError(
-            "the manifest is a SealedSecret: only who seals it can change it", advice="Name the file with the image."
-        )
 
 
 def _head(text: str) -> list[str]:

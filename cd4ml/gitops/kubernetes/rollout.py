@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from cd4ml.gitops import read
 from cd4ml.gitops.edit import mapping
-from cd4ml.gitops.formats import read
 
 _FLAGGER: Final = "flagger.app"
 

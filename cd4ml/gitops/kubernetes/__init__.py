@@ -1,0 +1,1 @@
+"""What plain Kubernetes objects say: which pods run, how many, and what sends them requests."""
