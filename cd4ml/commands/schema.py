@@ -48,15 +48,13 @@ def run(arguments: Sequence[str], door: Door) -> int:
     _check(options, target)
     from cd4ml.checks.data.remarks import said_of
     from cd4ml.data.schema.infer import propose
-    from cd4ml.data.tables.locations import public
-    from cd4ml.data.tables.sources import open_data
+    from cd4ml.data.tables.opening import open_table
 
     data = options.data[0]
-    source = open_data(data, reading=options.reading)
+    source = open_table(data, reading=options.reading).source()
     if not source.rows or not source.schema:
         raise OptionsError(f"{data}: no rows to infer anything from")
-    name = public(data) if "://" in data else data
-    proposal = propose(source, name, slack=options.slack, most_categories=options.categories)
+    proposal = propose(source, slack=options.slack, most_categories=options.categories)
     write_atomically(target, proposal.text)
     said = [f"{options.output}: a proposal from {proposal.rows} rows and {len(source.schema)} columns. Review it."]
     said += [f"validate-data will block: {fault}." for fault in proposal.faults]

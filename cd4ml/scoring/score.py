@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import CLASS_SCORE
-from cd4ml.data.tables.frames import read_table
+from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from cd4ml.process.descendants import contained
 from cd4ml.process.programs import waited
@@ -169,7 +169,7 @@ def _read(path: Path, n: int) -> pd.DataFrame:
     if path.is_symlink() or not path.is_file():
         raise ScoringError("the model's process ended without predictions")
     try:
-        predictions = read_table(path)
+        predictions = open_table(path).frame()
     except OptionsError as error:
         raise ScoringError(f"its predictions cannot be read: {error}") from error
     names = [name for name in map(str, predictions.columns) if not name.startswith(CLASS_SCORE)]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cd4ml.data.predictions.table import write_predictions
-from cd4ml.data.tables.frames import digest
+from cd4ml.data.tables.opening import open_table
 from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import scored_check
@@ -207,6 +207,6 @@ def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         build_checks._scored(state, Context(directory=tmp_path))
 
     (tmp_path / "reports" / "score-model.json").write_text(
-        json.dumps(report(digest(tmp_path / "predictions.parquet", "predictions").sha256))
+        json.dumps(report(open_table(tmp_path / "predictions.parquet").sha256()))
     )
     assert build_checks._scored(state, Context(directory=tmp_path))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.predictions.labels import common_names, label_text, some
 from cd4ml.data.tables.by_name import column, columns, values
-from cd4ml.data.tables.sources import Source, refused
+from cd4ml.data.tables.columns import as_label
+from cd4ml.data.tables.refusals import refused
+from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.wording import nearest
 
@@ -48,13 +50,13 @@ def read_labelled(
 
     wanted = [label, prediction, *([time] if time else [])]
     problems = [
-        f"{source.path} has no column `{name}`{nearest(name, source.schema)}"
+        f"{source.name} has no column `{name}`{nearest(name, source.schema)}"
         for name in wanted
         if name not in source.schema
     ]
     if problems:
         raise OptionsError(problems)
-    with refused(source.path):
+    with refused(source.name):
         frame = (
             source.lazy()
             .select(columns(dict.fromkeys([*wanted, *features])))
@@ -67,7 +69,7 @@ def read_labelled(
         found = values(frame, name)
         gaps = found.null_count() + int(found.is_nan().sum() if found.dtype.is_float() else 0)
         if gaps:
-            raise OptionsError(f"{source.path}: {gaps} rows have a label, but no `{name}`")
+            raise OptionsError(f"{source.name}: {gaps} rows have a label, but no `{name}`")
     if time:
         frame = frame.sort(column(time))
     losses = (_absolute_errors if numeric else _errors)(frame, label, prediction, source)
@@ -85,7 +87,7 @@ def _errors(frame: pl.DataFrame, label: str, prediction: str, source: Source) ->
     of_label, of_prediction = ({names[text] for text in part} for part in found)
     if not of_label & of_prediction and len(of_label | of_prediction) > 2:
         raise OptionsError(
-            f"{source.path}: `{label}` ({some(found[0])}) and `{prediction}` ({some(found[1])}) share no label",
+            f"{source.name}: `{label}` ({some(found[0])}) and `{prediction}` ({some(found[1])}) share no label",
             advice="Write the labels the same way in both columns.",
         )
     same = [column.replace_strict(list(names), list(names.values()), return_dtype=column.dtype) for column in texts]
@@ -108,11 +110,11 @@ def _absolute_errors(frame: pl.DataFrame, label: str, prediction: str, source: S
 
     pair = [values(frame, name) for name in (label, prediction)]
     if not all(column.dtype.is_numeric() for column in pair):
-        raise OptionsError(f"{source.path}: `{label}` and `{prediction}` must be numbers where task is regression")
+        raise OptionsError(f"{source.name}: `{label}` and `{prediction}` must be numbers where task is regression")
     truth, guess = (column.to_numpy().astype(np.float64) for column in pair)
     errors: npt.NDArray[np.float64] = np.abs(truth - guess)
     if not np.isfinite(errors).all():
-        raise OptionsError(f"{source.path}: `{label}` or `{prediction}` holds values that are no finite numbers")
+        raise OptionsError(f"{source.name}: `{label}` or `{prediction}` holds values that are no finite numbers")
     return errors
 
 
@@ -151,8 +153,6 @@ def _numbers(reference: pl.Series, current: pl.Series) -> list[tuple[Any, Any]]:
 def _categories(reference: pl.Series, current: pl.Series) -> list[tuple[Any, Any]]:
     """Return a column for each frequent category; rows without one are a category as well."""
     import polars as pl
-
-    from cd4ml.data.profile.cells import as_label
 
     texts = [_texts(series, as_label) for series in (reference, current)]
     shares = pl.concat(texts).value_counts(normalize=True)

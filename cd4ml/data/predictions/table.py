@@ -11,13 +11,12 @@ import os
 import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from cd4ml.data.tables.dialect import Reading
-from cd4ml.data.tables.frames import PARQUET, digest, read_table
-from cd4ml.data.tables.places import Place, place
+from cd4ml.data.tables.formats.parquet.table import ParquetTable
+from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
 from cd4ml.report import InputDigest, ModelIdentity
 from cd4ml.wording import nearest
@@ -57,47 +56,41 @@ class Predictions:
 
 
 def read_predictions(
-    named: str | Path | Place,
+    table: Table,
     *,
     columns: Mapping[str, str] | None = None,
     others: Collection[str] | None = None,
     labels: bool = True,
-    reading: Reading | None = None,
 ) -> Predictions:
     """Read a predictions table.
 
     Args:
-        named: as a user names tables, see `place`.
         columns: the table's own name by standard name, where they differ (`{"y_pred": "decision"}`).
         others: which columns beside the standard ones are needed, `*` for all; None reads the table as it is stored.
-        reading: how CSV files are written; what there is to say of this one is added.
         labels: whether `y_true` is needed; else it is left out unless every row has one.
 
     Returns:
         Rows of weight 0 are left out: they count for nothing.
 
     Raises:
-        UnavailableError: the file is missing.
+        UnavailableError: it cannot be read.
         OptionsError: columns that are needed are missing, required ones have nulls, row ids repeat, a weight is no
             number or below 0, or there is no row; all problems at once.
     """
-    own, table = columns or {}, place(named)
-    path = table.path
-    choose = None if others is None else lambda found: _needed(found, path, own, others)
-    frame = read_table(path, choose, reading=reading)
-    frame = frame.rename(columns=standard_names(list(map(str, frame.columns)), path, own))
+    own, name = columns or {}, table.name
+    frame = table.frame(None if others is None else lambda found: _needed(found, name, own, others))
+    frame = frame.rename(columns=standard_names(list(map(str, frame.columns)), name, own))
     rows = len(frame)
-    frame = _that_count(frame, path)
+    frame = _that_count(frame, name)
     if not labels and "y_true" in frame.columns and frame["y_true"].isna().any():
         frame = frame.drop(columns="y_true")
-    problems = _problems(frame, path, labels=labels)
+    problems = _problems(frame, name, labels=labels)
     if problems:
         raise OptionsError(problems)
-    found = described(frame, path, rows)
-    return replace(found, digest=table.named(found.digest))
+    return described(frame, table, rows)
 
 
-def _that_count(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _that_count(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     """Return the rows whose weight is not 0."""
     import numpy as np
     import pandas as pd
@@ -106,56 +99,56 @@ def _that_count(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         return frame
     weight = pd.to_numeric(frame["sample_weight"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     if not (np.isfinite(weight) & (weight >= 0)).all():
-        raise OptionsError(no_weight(path))
+        raise OptionsError(no_weight(table))
     if not weight.any():
-        raise OptionsError(no_row_counts(path))
+        raise OptionsError(no_row_counts(table))
     return frame if weight.all() else frame[weight > 0].reset_index(drop=True)
 
 
-def no_weight(path: Path) -> str:
+def no_weight(table: str) -> str:
     """Say that a weight is none."""
-    return f"{path}: every sample_weight must be a number of at least 0"
+    return f"{table}: every sample_weight must be a number of at least 0"
 
 
-def no_row_counts(path: Path) -> str:
+def no_row_counts(table: str) -> str:
     """Say that all weights are 0."""
-    return f"{path}: every sample_weight is 0, so no row counts"
+    return f"{table}: every sample_weight is 0, so no row counts"
 
 
-def described(frame: pd.DataFrame, path: Path, rows: int) -> Predictions:
+def described(frame: pd.DataFrame, table: Table, rows: int) -> Predictions:
     """Return rows, or what was counted of them, with what the table's file says about its models.
 
     Raises:
         OptionsError: what it says cannot be read.
     """
-    metadata = _metadata(path)
+    metadata = _metadata(table)
     return Predictions(
         frame=frame,
-        candidate=_stored(ModelIdentity, metadata.get("candidate"), path),
-        production=_stored(ModelIdentity, metadata.get("production"), path),
-        digest=digest(path, "predictions", rows),
-        test_data=_stored(InputDigest, metadata.get("test_data"), path),
+        candidate=_stored(ModelIdentity, metadata.get("candidate"), table.name),
+        production=_stored(ModelIdentity, metadata.get("production"), table.name),
+        digest=table.digest("predictions", rows),
+        test_data=_stored(InputDigest, metadata.get("test_data"), table.name),
     )
 
 
-def _needed(found: Sequence[str], path: Path, columns: Mapping[str, str], others: Collection[str]) -> list[str]:
+def _needed(found: Sequence[str], table: str, columns: Mapping[str, str], others: Collection[str]) -> list[str]:
     """Return the standard columns of a table, by its own names, and the others that are needed."""
-    standard = standard_names(found, path, columns)
+    standard = standard_names(found, table, columns)
     known = [standard.get(name, name) for name in found]
     missing = [n for n in others if n not in (*known, EVERY)]
     if missing:
-        raise lacking_columns(missing, known, path)
+        raise lacking_columns(missing, known, table)
     wanted = set(known if EVERY in others else others)
     return [name for name, called in zip(found, known, strict=True) if called in wanted or is_standard(called)]
 
 
-def lacking_columns(missing: Sequence[str], found: Sequence[str], path: Path) -> OptionsError:
+def lacking_columns(missing: Sequence[str], found: Sequence[str], table: str) -> OptionsError:
     """Return the error for columns of one's own that are not in the table, and say which are."""
     own = [f"`{name}`" for name in found if not is_standard(name)]
     more = f" and {len(own) - _MOST_NAMES} more" if len(own) > _MOST_NAMES else ""
     there = f"Beside the standard columns it has {', '.join(own[:_MOST_NAMES])}{more}. " if own else ""
     return OptionsError(
-        [f"{path} has no column `{name}`{nearest(name, found)}" for name in missing],
+        [f"{table} has no column `{name}`{nearest(name, found)}" for name in missing],
         advice=f"{there}Write the column into the table; score-model does it for those that its option `keep` lists.",
     )
 
@@ -170,7 +163,7 @@ def is_score(name: str) -> bool:
     return name.startswith((CLASS_SCORE, f"production_{CLASS_SCORE}"))
 
 
-def standard_names(found: Sequence[str], path: Path, columns: Mapping[str, str]) -> dict[str, str]:
+def standard_names(found: Sequence[str], table: str, columns: Mapping[str, str]) -> dict[str, str]:
     """Return the standard name of each column that has a name of its own.
 
     Raises:
@@ -181,33 +174,33 @@ def standard_names(found: Sequence[str], path: Path, columns: Mapping[str, str])
         if standard not in COLUMNS:
             problems.append(f"columns: `{standard}` is no standard column{nearest(standard, COLUMNS)}")
         elif own not in found:
-            problems.append(f"columns: {path} has no column `{own}`{nearest(own, found)}")
+            problems.append(f"columns: {table} has no column `{own}`{nearest(own, found)}")
         elif standard in found and own != standard:
-            problems.append(f"columns: {path} has both `{own}` and `{standard}`")
+            problems.append(f"columns: {table} has both `{own}` and `{standard}`")
     if problems:
         raise OptionsError(problems)
     return {own: standard for standard, own in columns.items()}
 
 
-def _problems(frame: pd.DataFrame, path: Path, *, labels: bool = True) -> list[str]:
+def _problems(frame: pd.DataFrame, table: str, *, labels: bool = True) -> list[str]:
     """Return what keeps the table from being judged."""
     import numpy as np
     import pandas as pd
 
     needed = ("y_true", "y_pred") if labels else ("y_pred",)
     found = list(map(str, frame.columns))
-    problems = [no_column(name, found, path) for name in needed if name not in found]
+    problems = [no_column(name, found, table) for name in needed if name not in found]
     if frame.empty:  # without any column that is read, the number of rows is unknown
-        return problems or [f"{path}: the table has no rows"]
+        return problems or [f"{table}: the table has no rows"]
     for name in [name for name in map(str, frame.columns) if is_standard(name)]:
         nulls = int(frame[name].isna().sum())
         if nulls:
-            problems.append(f"{path}: column `{name}` has {nulls} rows without a value")
+            problems.append(f"{table}: column `{name}` has {nulls} rows without a value")
         elif pd.api.types.is_float_dtype(frame[name]) and not np.isfinite(frame[name]).all():
-            problems.append(f"{path}: column `{name}` has infinite values")
+            problems.append(f"{table}: column `{name}` has infinite values")
     repeated = _repeated(frame["row_id"]) if "row_id" in frame.columns else 0
     if repeated:
-        problems.append(f"{path}: {repeated} row ids occur more than once")
+        problems.append(f"{table}: {repeated} row ids occur more than once")
     return sorted(problems)
 
 
@@ -225,9 +218,9 @@ def repeated_numbers(ids: npt.NDArray[np.integer[Any]]) -> int:
     return int(np.count_nonzero(ids[1:] == ids[:-1]))
 
 
-def no_column(name: str, found: Sequence[str], path: Path) -> str:
+def no_column(name: str, found: Sequence[str], table: str) -> str:
     """Say that a column is missing, and how to name it."""
-    return f"{path}: no column `{name}`{nearest(name, found)}; map it with columns: {name}=<its name>"
+    return f"{table}: no column `{name}`{nearest(name, found)}; map it with columns: {name}=<its name>"
 
 
 def write_predictions(
@@ -269,28 +262,28 @@ def is_predictions(path: Path) -> bool:
         return False
 
 
-def _metadata(path: Path) -> dict[str, Any]:
+def _metadata(table: Table) -> dict[str, Any]:
     """Return what the table's file says about its models."""
     import pyarrow.parquet as pq
 
-    if not (path.is_file() and path.name.endswith(PARQUET)):
+    if not isinstance(table, ParquetTable) or table.path.is_dir():
         return {}
-    stored = pq.read_schema(path).metadata or {}
+    stored = pq.read_schema(table.path).metadata or {}
     try:
         texts = {key.decode(): value.decode() for key, value in stored.items() if key.startswith(_METADATA.encode())}
         return {key.removeprefix(_METADATA): json.loads(value) for key, value in texts.items()}
     except ValueError as error:
-        raise OptionsError(f"{path}: what the table says about its models cannot be read: {error}") from error
+        raise OptionsError(f"{table.name}: what the table says about its models cannot be read: {error}") from error
 
 
-def _stored(kind: type[Origin], value: Any, path: Path) -> Origin | None:
+def _stored(kind: type[Origin], value: Any, table: str) -> Origin | None:
     """Return the model or the data that the metadata name."""
     if value is None:
         return None
     try:
         origin = kind(**value)
     except TypeError as error:
-        raise OptionsError(f"{path}: what the table says about its models cannot be read: {error}") from error
+        raise OptionsError(f"{table}: what the table says about its models cannot be read: {error}") from error
     if not re.fullmatch(r"[0-9a-f]{64}", str(origin.sha256)):
-        raise OptionsError(f"{path}: what the table says about its models holds no SHA-256")
+        raise OptionsError(f"{table}: what the table says about its models holds no SHA-256")
     return origin

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.profile.grids import Grid, Spacing, Work, fit
-from cd4ml.data.tables.columns import as_array, as_numpy, bounds, parts, sample
-from cd4ml.data.tables.sources import Source, refused
+from cd4ml.data.tables.columns import as_array, as_label, as_numpy, bounds, parts, sample
+from cd4ml.data.tables.refusals import refused
+from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def count(source: Source, layout: Layout, *, every: int = 1) -> dict[str, Cells]
         name: _Categories(name) if grid is None else _Numbers(grid, work) for name, grid in layout.items()
     }
     passed = dict.fromkeys(layout, 0)
-    with refused(source.path):
+    with refused(source.name):
         for name, values in parts(source, list(layout)):
             counters[name].add(values if every == 1 else _every(values, every, passed[name]))
             passed[name] += len(values)
@@ -148,7 +149,7 @@ def count_and_fit(
     source: Source, numbers: Sequence[str], categories: Sequence[str], *, every: int = 1
 ) -> dict[str, Cells]:
     """Count the columns in grids of their own; a grid that turns out too coarse is made again from the values."""
-    with refused(source.path):
+    with refused(source.name):
         layout = _refined(source, layout_of(source, numbers, categories))
     counted = count(source, layout, every=every)
     coarse = [name for name, cells in counted.items() if isinstance(cells, NumberCells) and cells.fullest > _FULLEST]
@@ -275,12 +276,3 @@ class _Categories:
             nans=self.nans,
             infinite=self.infinite,
         )
-
-
-def as_label(value: object) -> str:
-    """Return a category as people write it: 1 of one table is the 1.0 of another."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

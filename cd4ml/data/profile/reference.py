@@ -17,7 +17,7 @@ from typing import Any, Final
 from cd4ml.data.profile.cells import CategoryCells, Cells, NumberCells, count_and_fit
 from cd4ml.data.profile.grids import Grid, Spacing
 from cd4ml.data.tables.columns import Family, family
-from cd4ml.data.tables.sources import Source
+from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.reading import text_file
 from cd4ml.writing import write_atomically

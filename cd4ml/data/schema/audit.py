@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.data.schema.coercion import infinite, lossy, type_found
 from cd4ml.data.schema.engine.audit import Audit, audit
+from cd4ml.data.schema.index_rules import hold_index, without_index
+from cd4ml.data.schema.load import Schema
+from cd4ml.data.schema.validation import Rest, partial, validate
 from cd4ml.data.tables.odd_cells import odd_cells
-from cd4ml.data.tables.sources import Source, refused
+from cd4ml.data.tables.refusals import refused
+from cd4ml.data.tables.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from cd4ml.data.schema.load import Schema
 
 _PANDERA: Final = "pandera"
 _NUMBERS: Final = ("int", "uint", "float")
@@ -26,11 +29,9 @@ def audited(source: Source, schema: Schema, *, metadata: bool = True) -> Audit:
         UserCodeError: pandera came to no end, because of the schema's own code or a type that it cannot handle.
     """
     if schema.rules.index:
-        from cd4ml.data.schema.index_rules import hold_index, without_index
-
         source = without_index(source, schema.rules.index)
     columns = source.schema.names()
-    with refused(source.path):
+    with refused(source.name):
         result = audit(source, schema.rules, schema.targets(columns), metadata=metadata)
     result.columns = columns
     if result.whole or result.left:
@@ -48,7 +49,7 @@ def _explain(source: Source, schema: Schema, result: Audit) -> None:
         for name, part in schema.targets(source.schema.names())
         if ("dtype", name) in result.findings and str(part.dtype).lower().startswith(_NUMBERS)
     ]
-    with refused(source.path):
+    with refused(source.name):
         for name, odd in odd_cells(source, wanted).items():
             finding = result.findings["dtype", name]
             told = ". ".join(filter(None, [odd.said(show=False), odd.advice.rstrip(".")]))
@@ -57,9 +58,6 @@ def _explain(source: Source, schema: Schema, result: Audit) -> None:
 
 def _leave_to_pandera(source: Source, schema: Schema, result: Audit) -> None:
     """Let pandera decide what the engine could not, on just the columns that it takes."""
-    from cd4ml.data.schema.coercion import infinite, lossy, type_found
-    from cd4ml.data.schema.validation import Rest, partial, validate
-
     columns = source.schema.names()
     rest = Rest(whole=result.whole, left=result.left, together=result.together)
     index, hidden = _index(source, schema)

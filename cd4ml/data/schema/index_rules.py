@@ -14,15 +14,14 @@ from cd4ml.data.schema.coercion import infinite, lossy, type_found
 from cd4ml.data.schema.engine.audit import Audit
 from cd4ml.data.schema.engine.rules import IndexRules
 from cd4ml.data.schema.findings import INDEX, MOST_SAMPLES, Finding
+from cd4ml.data.schema.load import Schema
 from cd4ml.data.schema.validation import validate
 from cd4ml.data.tables.pandas_metadata import Level
-from cd4ml.data.tables.sources import Source
+from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from cd4ml.data.schema.load import Schema
 
 _ADVICE: Final = (
     "Name the column among the schema's columns instead of its index, or write the table with pandas' to_parquet, "
@@ -41,7 +40,7 @@ def without_index(source: Source, rules: IndexRules) -> Source:
     stored = {level.column for level in levels} & set(source.schema)
     taken = [label for label in rules.labels if label in source.schema]
     if taken:
-        raise OptionsError(f"{source.path}: the column `{taken[0]}` has the name by which the report calls the index")
+        raise OptionsError(f"{source.name}: the column `{taken[0]}` has the name by which the report calls the index")
     return source.without(sorted(str(name) for name in stored))
 
 
@@ -65,7 +64,7 @@ def _positions(source: Source, levels: Sequence[Level], rules: IndexRules) -> li
         return positions
     there = f"its index is {_called(found)}" if levels else "the file does not hold an index"
     raise OptionsError(
-        f"{source.path}: the schema has rules about the index ({_called(wanted)}), and {there}", advice=_ADVICE
+        f"{source.name}: the schema has rules about the index ({_called(wanted)}), and {there}", advice=_ADVICE
     )
 
 

@@ -13,7 +13,8 @@ from cd4ml.data.schema.engine.types import pandas_name
 from cd4ml.data.schema.engine.unique import duplicates
 from cd4ml.data.tables import by_name
 from cd4ml.data.tables.odd_cells import OddCells, odd_cells
-from cd4ml.data.tables.sources import Source, refused
+from cd4ml.data.tables.refusals import refused
+from cd4ml.data.tables.source import Source
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,22 +75,21 @@ class Proposal:
     remarks: Sequence[str] = ()
 
 
-def propose(source: Source, name: str, *, slack: float, most_categories: int) -> Proposal:
+def propose(source: Source, *, slack: float, most_categories: int) -> Proposal:
     """Propose a schema that the data meet.
 
     Columns are read once, side by side; one that may be a key is read once more, to be sure.
 
     Args:
-        name: what the data are called in the comments.
         slack: how far bounds reach beyond the values seen, as a share of their range.
         most_categories: number of different texts up to which a column holds categories.
     """
-    with refused(source.path):
+    with refused(source.name):
         seen = _look(source, most_categories)
         keys = [column for column, found in seen.items() if _may_be_key(found) and _is_key(source, column)][:1]
-    odd = odd_cells(source, list(seen))
+    name, odd = quoted(source.name), odd_cells(source, list(seen))
     lines = [
-        f"# Proposed from {source.rows} rows of {quoted(name)}. Nothing here is a decision yet: review every line,",
+        f"# Proposed from {source.rows} rows of {name}. Nothing here is a decision yet: review every line,",
         "# compare it with what the data mean, and delete these comments when it is right.",
         f"# In cd4ml.yaml, consider `minimum-rows: {max(2, source.rows // 2)}` (half of the rows seen).",
         "schema_type: dataframe",

@@ -1,1 +1,1 @@
-"""Tables, however they are stored: CSV, Parquet, Arrow, Delta, behind DVC pointers and at addresses."""
+"""Tables: `opening.open_table` is the one door to them, whatever they are stored in and wherever they are."""

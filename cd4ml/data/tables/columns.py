@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.tables.by_name import column, columns, leaves
 from cd4ml.data.tables.by_name import values as values_of
-from cd4ml.data.tables.sources import Source, refused
+from cd4ml.data.tables.refusals import refused
+from cd4ml.data.tables.source import Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,9 +60,7 @@ def parts(source: Source, names: Sequence[str], *, step: int = 1) -> Iterator[tu
 
     if not names:
         return
-    inside = (
-        source.kind == "parquet" and not source.widened and set(names) <= set(pq.read_schema(source.files[0]).names)
-    )
+    inside = source.footers and not source.widened and set(names) <= set(pq.read_schema(source.files[0]).names)
     if not inside:
         for frame in source.lazy().select(columns(names)).collect_batches(chunk_size=1 << 17, maintain_order=True):
             for name in names:
@@ -89,7 +88,7 @@ def _parts(file: Any, group: int, name: str) -> Iterator[pa.Array]:
 
 def bounds(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] | None]:
     """Return the lowest and highest finite value of columns of numbers, None for a column without any."""
-    found = _footers(source, names) if source.kind == "parquet" else {}
+    found = _footers(source, names) if source.footers else {}
     unknown = [name for name in names if name not in found]
     if unknown:
         finite = {name: _finite(name, source.schema[name]) for name in unknown}
@@ -98,7 +97,7 @@ def bounds(source: Source, names: Sequence[str]) -> dict[str, tuple[Any, Any] | 
             for index, name in enumerate(unknown)
             for expression in (finite[name].min().alias(f"low{index}"), finite[name].max().alias(f"high{index}"))
         ]
-        with refused(source.path):
+        with refused(source.name):
             row = source.lazy().select(expressions).collect(engine="streaming").row(0, named=True)
         for index, name in enumerate(unknown):
             low, high = row[f"low{index}"], row[f"high{index}"]
@@ -174,7 +173,7 @@ def _step(source: Source) -> int | None:
     """Return which row groups are a cheap sample, each n-th one; None if there are too few."""
     import pyarrow.parquet as pq
 
-    if source.kind != "parquet":
+    if not source.footers:
         return None
     groups = sum(pq.read_metadata(file).num_row_groups for file in source.files)
     return groups // _FEW_GROUPS if groups >= 2 * _FEW_GROUPS else None
@@ -207,3 +206,12 @@ def as_array(values: pa.Array) -> npt.NDArray[Any]:
     import numpy as np
 
     return np.from_dlpack(values)
+
+
+def as_label(value: object) -> str:
+    """Return a category as people write it: 1 of one table is the 1.0 of another."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.data.tables.by_name import column, values
-from cd4ml.data.tables.csv.types import WORDS
-from cd4ml.data.tables.sources import Source
+from cd4ml.data.tables.formats.csv.types import WORDS
+from cd4ml.data.tables.source import Source
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.data.predictions.groups import distinct_values
+from cd4ml.data.predictions.groups import as_binary, distinct_values
 from cd4ml.data.predictions.labels import SEPARATOR, as_labels, common_names, label_text, labels_of
 from cd4ml.data.predictions.table import CLASS_SCORE
 from cd4ml.data.tables.numbers import as_numbers, is_decimal, is_number
@@ -133,8 +133,6 @@ class Reader:
         self, y_true: Column, y_pred: Column, prefix: str
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], None, tuple[str, str]]:
         """Return 1 for the positive class and 0 for the other, and their names."""
-        from cd4ml.data.predictions.groups import as_binary
-
         labels = sorted(set(common_names([y_true.labels.tolist(), y_pred.labels.tolist()]).values()))
         if len(labels) > 2:
             shown = ", ".join(labels[:5])

@@ -12,8 +12,10 @@ from cd4ml.checks.fairness.audit import Part, audit, describe_part
 from cd4ml.checks.fairness.errors import Errors, describe_errors, error_checks
 from cd4ml.checks.fairness.groups import Limits
 from cd4ml.context import Context
-from cd4ml.data.predictions.decision_counts import LABELS, Quantities, Wanted, count_decisions
+from cd4ml.data.predictions.batch_counts import LABELS, Quantities, Wanted
+from cd4ml.data.predictions.decision_counts import count_decisions
 from cd4ml.data.predictions.groups import MOST_GROUPS, Binary, as_binary, named_group
+from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.metrics.fairness.errors import group_errors
@@ -48,7 +50,7 @@ def run(options: Options, context: Context) -> Report:
     """
     check_options(options)
     reading = options.reading  # options that are completed by the data have one of their own
-    predictions = count_decisions(options.predictions, _wanted(options), reading=reading)
+    predictions = count_decisions(open_table(options.predictions, reading=reading), _wanted(options))
     refuse_changed(predictions, context.reports)
     counts = predictions.frame
     options = _by_the_data(options, counts)

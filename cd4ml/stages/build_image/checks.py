@@ -11,8 +11,7 @@ from typing import Any, Final
 from cd4ml.checks.image import built as checks
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import read_predictions
-from cd4ml.data.tables.frames import read_table
-from cd4ml.data.tables.places import place
+from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.image import scan, simulate
@@ -65,8 +64,9 @@ def _simulation_details(found: Simulation) -> dict[str, Any]:
 def _scored(state: Run, context: Context) -> Any:
     """Return a function that pairs test rows with their predictions; the tables must be about this model."""
     assert state.options.test_data and state.options.predictions
-    test, table = place(state.options.test_data), state.options.predictions
-    predictions = read_predictions(table, reading=state.options.reading)
+    reading, table = state.options.reading, state.options.predictions
+    test = open_table(state.options.test_data, reading=reading)
+    predictions = read_predictions(open_table(table, reading=reading))
     if predictions.candidate is not None and predictions.candidate.sha256 != state.candidate.sha256:
         raise OptionsError(
             f"{table}: the predictions are of the model {predictions.candidate.sha256[:12]}, "
@@ -74,7 +74,7 @@ def _scored(state: Run, context: Context) -> Any:
             advice="Run score-model for this candidate first.",
         )
     refuse_changed(predictions, context.reports)
-    frame = read_table(test.path, reading=state.options.reading)
+    frame = test.frame()
     state.inputs += [test.digest("test-data", len(frame)), predictions.digest]
     return lambda look: simulate.scored_rows(frame, predictions.frame, look.columns, look.optional)
 

@@ -9,7 +9,7 @@ from typing import Any
 from cd4ml.checks.drift import concept as checks
 from cd4ml.data.predictions.labelled import inputs, read_labelled
 from cd4ml.data.tables.columns import Family, family
-from cd4ml.data.tables.sources import Source
+from cd4ml.data.tables.source import Source
 from cd4ml.metrics.drift.concept import increase, origin
 from cd4ml.report import Check
 from cd4ml.stages.detect_drift.options import Options

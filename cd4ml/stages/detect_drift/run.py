@@ -18,7 +18,8 @@ from cd4ml.data.profile.cells import CategoryCells, Cells, NumberCells, count
 from cd4ml.data.profile.reference import Profile
 from cd4ml.data.profile.reference import is_profile as is_saved_profile
 from cd4ml.data.tables.columns import Family, family
-from cd4ml.data.tables.sources import Source, open_data
+from cd4ml.data.tables.opening import open_table
+from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.metrics.performance.samples import PRODUCTION, class_columns
@@ -52,7 +53,7 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: a table cannot be read, or the registry does not answer.
     """
     check_options(options)
-    current = open_data(options.current, hashed=True, reading=options.reading) if options.current else None
+    current = open_table(options.current, hashed=True, reading=options.reading).source() if options.current else None
     place = _place_of_profile(options, context)
     context.progress(f"Counting the values of {options.reference}")
     reference, source, model = _reference(options, context)
@@ -75,7 +76,7 @@ def _reference(options: Options, context: Context) -> tuple[Profile, Source | No
         return _profile_of_model(options, context)
     if is_profile(options.reference):
         return profile.read(Path(options.reference)), None, None
-    source = open_data(options.reference, reading=options.reading)
+    source = open_table(options.reference, reading=options.reading).source()
     if not source.rows:
         raise OptionsError(f"{options.reference} holds no rows")
     numbers, categories = _features(options, source)
@@ -130,7 +131,7 @@ def _known(options: Options, source: Source) -> None:
     """Refuse names of columns that the reference does not have."""
     named = [("features", options.features), ("exclude", options.exclude), ("categorical", options.categorical)]
     problems = [
-        f"{option_name}: {source.path} has no column `{name}`{nearest(name, source.schema)}"
+        f"{option_name}: {source.name} has no column `{name}`{nearest(name, source.schema)}"
         for option_name, names in named
         for name in names
         if name not in source.schema and option_name != "exclude"
@@ -163,15 +164,15 @@ def _count(current: Source, reference: Profile, options: Options) -> dict[str, C
     problems = []
     for name in names:
         if name not in current.schema:
-            problems.append(f"{current.path} has no column `{name}`{nearest(name, current.schema)}")
+            problems.append(f"{current.name} has no column `{name}`{nearest(name, current.schema)}")
             continue
         before, now = reference.families[name], family(current.schema[name])
         if before is not now and Family.EMPTY not in (before, now):
-            problems.append(f"`{name}` is of type {now} in {current.path}, but {before} in the reference")
+            problems.append(f"`{name}` is of type {now} in {current.name}, but {before} in the reference")
     if problems:
         raise OptionsError(problems, advice="A column that is not meant to be compared is named in `exclude`.")
     if not current.rows:
-        raise OptionsError(f"{current.path} holds no rows")
+        raise OptionsError(f"{current.name} holds no rows")
     cells = {name: reference.features[name] for name in names}
     # What the reference holds nothing of is an error whatever the current data say.
     layout = {name: None if isinstance(item, CategoryCells) else item.grid for name, item in cells.items() if item.n}

@@ -12,7 +12,8 @@ from cd4ml.checks.performance.evaluation import of_gap
 from cd4ml.checks.performance.slice_search import of_search
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import EVERY, Predictions, is_standard, read_predictions
-from cd4ml.data.tables.places import Place, place
+from cd4ml.data.tables.opening import open_table
+from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.metrics.performance.class_scores import scores_of_others
@@ -43,7 +44,8 @@ def run(options: Options, context: Context) -> Report:
     options = with_own_names(options)
     metrics = checked_metrics(options, known_metrics(options, context))
     others, training = slice_columns(options), _training(options)
-    predictions = read_predictions(options.predictions, columns=options.columns, others=others, reading=options.reading)
+    table = open_table(options.predictions, reading=options.reading)
+    predictions = read_predictions(table, columns=options.columns, others=others)
     refuse_changed(predictions, context.reports, more=_training_digest(training))
     _release_memory()
     n, limits = len(predictions.frame), limits_of(options, [metric.name for metric in metrics])
@@ -237,7 +239,7 @@ def _identical(candidate: Sample, production: Sample, options: Options) -> Check
 
 
 def _against_training(
-    candidate: Sample, tested: Predictions, training: Place | None, metrics: Sequence[Metric], options: Options
+    candidate: Sample, tested: Predictions, training: Table | None, metrics: Sequence[Metric], options: Options
 ) -> Iterable[Check]:
     """Check the gap between training and test rows."""
     if training is None:
@@ -250,15 +252,17 @@ def _against_training(
             yield of_gap(found, options.maximum_gap[metric.name], len(candidate.y_true))
 
 
-def _training(options: Options) -> Place | None:
-    """Return where the training predictions are, if a gap is limited."""
-    return place(options.train_predictions) if options.maximum_gap and options.train_predictions else None
+def _training(options: Options) -> Table | None:
+    """Return the table of training predictions, if a gap is limited."""
+    if not (options.maximum_gap and options.train_predictions):
+        return None
+    return open_table(options.train_predictions, reading=options.reading)
 
 
-def _trained(table: Place, tested: Predictions, options: Options) -> Predictions:
+def _trained(table: Table, tested: Predictions, options: Options) -> Predictions:
     """Return the training predictions; refuse those in which no gap could show."""
     path = table.name
-    trained = read_predictions(table, columns=_own(options), others=(), reading=options.reading)
+    trained = read_predictions(table, columns=_own(options), others=())
     if trained.digest.sha256 == tested.digest.sha256:
         raise OptionsError(f"{path} is the same table as {options.predictions}: no gap can show")
     if trained.test_data and tested.test_data and trained.test_data.sha256 == tested.test_data.sha256:
@@ -273,13 +277,13 @@ def _own(options: Options) -> dict[str, str]:
     return {name: own for name, own in options.columns.items() if not name.startswith(PRODUCTION)}
 
 
-def _digests(predictions: Predictions, training: Place | None) -> list[Any]:
+def _digests(predictions: Predictions, training: Table | None) -> list[Any]:
     """Return the digests of the tables that were judged."""
     about = [predictions.test_data] if predictions.test_data else []
     return [predictions.digest, *about, *_training_digest(training)]
 
 
-def _training_digest(training: Place | None) -> list[InputDigest]:
+def _training_digest(training: Table | None) -> list[InputDigest]:
     """Return the digest of the predictions on training rows, if they are judged."""
     return [training.digest("train-predictions")] if training else []
 

@@ -15,8 +15,9 @@ from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.image.model_code import of_code
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import COLUMNS, is_predictions, is_score, write_predictions
-from cd4ml.data.tables.frames import PARQUET, digest, read_table
-from cd4ml.data.tables.places import Place, behind, place
+from cd4ml.data.tables.formats.parquet.files import PARQUET
+from cd4ml.data.tables.opening import behind, open_table
+from cd4ml.data.tables.table import Table
 from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.model_files import code_of
@@ -46,10 +47,11 @@ def run(options: Options, context: Context) -> Report:
     """
     _remove_outputs(options, context)
     _check_keep(options)
-    places = [place(name) for name in (options.test_data, options.train_data) if name]
-    test, *others = [_table(found, options) for found in places]
+    named = [name for name in (options.test_data, options.train_data) if name]
+    tables = [open_table(name, reading=options.reading) for name in named]
+    test, *others = [_rows(table, options) for table in tables]
     train = others[0] if others else None
-    inputs = _digests(places, [len(test), *map(len, others)])
+    inputs = _digests(tables, [len(test), *map(len, others)])
     with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
         candidate, production = _models(options, Path(folder), context)
         scored = _Scoring(options=options, context=context)
@@ -65,8 +67,8 @@ def run(options: Options, context: Context) -> Report:
             return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
         # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
         theirs = scored.predictions("production", production, {TEST: test})[0] if production else None
-        tables = {TEST: test} if train is None else {TEST: test, TRAINING: train}
-        ours, *trained = scored.predictions("candidate", candidate, tables)
+        rows = {TEST: test} if train is None else {TEST: test, TRAINING: train}
+        ours, *trained = scored.predictions("candidate", candidate, rows)
     if not scored.failed:
         scored.wrote(_write(options, test, ours, theirs, models=(candidate, production), data=inputs[0]))
         if train is not None:
@@ -151,9 +153,9 @@ def _code(model: _Fetched) -> list[str]:
     return code_of(model.folder)
 
 
-def _table(place: Place, options: Options) -> pd.DataFrame:
+def _rows(table: Table, options: Options) -> pd.DataFrame:
     """Read rows and check that they hold what the options name."""
-    path, frame = place.name, read_table(place.path, reading=options.reading)
+    path, frame = table.name, table.frame()
     problems = [
         f"{path} has no column `{name}`{nearest(name, map(str, frame.columns))}"
         for name in dict.fromkeys((options.target, *options.keep, *options.exclude))
@@ -208,10 +210,10 @@ def _check_keep(options: Options) -> None:
         raise OptionsError(problems)
 
 
-def _digests(places: Sequence[Place], rows: Sequence[int]) -> list[InputDigest]:
+def _digests(tables: Sequence[Table], rows: Sequence[int]) -> list[InputDigest]:
     """Return the digests of the tables that are scored; training rows that are the test rows show no overfitting."""
     names = ("test-data", "train-data")
-    found = [place.digest(name, n) for place, name, n in zip(places, names, rows, strict=False)]
+    found = [table.digest(name, n) for table, name, n in zip(tables, names, rows, strict=False)]
     if len({digest.sha256 for digest in found}) < len(found):
         raise OptionsError("train-data and test-data are the same rows: overfitting could not show")
     return found
@@ -304,4 +306,4 @@ def _write(
         production=production.identity if production else None,
         test_data=data,
     )
-    return digest(path, name, len(rows))
+    return open_table(path).digest(name, len(rows))

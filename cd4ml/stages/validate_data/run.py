@@ -16,11 +16,12 @@ from cd4ml.checks.data.table import enough_rows, finite, fresh, has_values, look
 from cd4ml.context import Context
 from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.engine.audit import Audit
-from cd4ml.data.schema.engine.warehouse import audit_table, columns_of, open_table
+from cd4ml.data.schema.engine.warehouse import audit_table, columns_of, table_of
 from cd4ml.data.schema.load import Schema, load_schema
 from cd4ml.data.tables.by_name import column
-from cd4ml.data.tables.locations import Folder
-from cd4ml.data.tables.sources import Source, open_data
+from cd4ml.data.tables.opening import open_table
+from cd4ml.data.tables.scratch import Folder
+from cd4ml.data.tables.source import Source
 from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.reading import text_file
@@ -53,9 +54,9 @@ def run(options: Options, context: Context) -> Report:
         served = path == options.serving
         demanded = _for_serving(schema, options.training_only) if served else schema
         if options.backend == LOCAL:
-            source = open_data(path, hashed=True, reading=options.reading)
+            source = open_table(path, hashed=True, reading=options.reading).source()
             found, details[path] = _table(source, demanded, options)
-            found += [] if served else _over_time(source, options, before)
+            found += [] if served else _over_time(source, path, options, before)
             rows[path] = source.rows
             inputs.append(source.digest("serving" if served else "data"))
         else:
@@ -166,7 +167,7 @@ def _rows_before(options: Options) -> dict[str, int]:
     return rows
 
 
-def _over_time(source: Source, options: Options, before: Mapping[str, int]) -> Iterator[Check]:
+def _over_time(source: Source, path: str, options: Options, before: Mapping[str, int]) -> Iterator[Check]:
     """Check how old the table is, and how its number of rows changed."""
     import polars as pl
 
@@ -174,11 +175,11 @@ def _over_time(source: Source, options: Options, before: Mapping[str, int]) -> I
     for name, hours in options.freshness.items():
         kind = source.schema.get(name)
         if not isinstance(kind, pl.Datetime):
-            raise OptionsError(f"freshness: {source.path} has no column of times `{name}`")
+            raise OptionsError(f"freshness: {source.name} has no column of times `{name}`")
         moment = column(name) if kind.time_zone is None else column(name).dt.convert_time_zone("UTC")
         youngest = source.lazy().select(moment.dt.replace_time_zone(None).max()).collect(engine="streaming").item()
         yield fresh(name, youngest, now, hours, source.rows)
-    yield from _row_change(str(source.path), source.rows, options, before)
+    yield from _row_change(path, source.rows, options, before)
 
 
 def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int]) -> Iterator[Check]:
@@ -193,7 +194,7 @@ def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int
 def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[Check], int, dict[str, Any]]:
     """Check a table where it lies; return the checks, the number of rows, and how each rule was decided."""
     scratch = Folder()
-    table = open_table(options.backend, name, scratch.path, options.reading)
+    table = table_of(options.backend, name, scratch.path, options.reading)
     columns = list(columns_of(table))
     audit, n = audit_table(table, schema.rules, schema.targets(columns))
     return _checks(audit, schema, columns, n, options), n, audit.proofs

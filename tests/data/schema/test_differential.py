@@ -26,7 +26,7 @@ from cd4ml.data.schema.engine.yaml_rules import from_yaml
 from cd4ml.data.schema.findings import Finding
 from cd4ml.data.schema.load import Schema
 from cd4ml.data.schema.validation import Rest, partial, validate
-from cd4ml.data.tables.sources import open_source
+from cd4ml.data.tables.opening import open_table
 
 # More of them than a commit waits for: CD4ML_CASES=5000.
 CASES = int(os.environ.get("CD4ML_CASES", "250"))
@@ -304,7 +304,7 @@ def test_engine__agrees_with_pandera(kind: str, case: tuple[arrow.Table, pa.Data
             if frame.empty:  # pandas calls every column of an empty CSV an object; no gate takes such a table
                 reject()
         expected = verdicts(by_pandera(frame, schema))
-        result = audited(open_source(path), schema_of(schema))
+        result = audited(open_table(path).source(), schema_of(schema))
         found = verdicts(result.findings)
     told_apart(expected, found, result.findings, frame, schema)
     for how in sorted({how for decided in result.proofs.values() for how in decided.values()}):

@@ -21,7 +21,7 @@ from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.engine.patterns import translated
 from cd4ml.data.schema.engine.unique import duplicates
 from cd4ml.data.schema.load import load_schema
-from cd4ml.data.tables.sources import open_source
+from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from tests.conftest import Run, run_cd4ml
 
@@ -48,7 +48,9 @@ def table(rows: int = 1000) -> pa.Table:
 def decided(path: Path, schema: str, *, metadata: bool = True) -> dict[str, dict[str, str]]:
     """Return how each rule of a table was decided, after making sure that all of them hold."""
     (path.parent / "schema.yaml").write_text(schema)
-    audit = audited(open_source(path), load_schema(str(path.parent / "schema.yaml"), path.parent), metadata=metadata)
+    audit = audited(
+        open_table(path).source(), load_schema(str(path.parent / "schema.yaml"), path.parent), metadata=metadata
+    )
     assert audit.findings == {}
     return audit.proofs
 
@@ -121,7 +123,7 @@ def test_unique_key__is_found_unique(tmp_path: Path, values: Any, bounds: tuple[
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"key": values}), path, row_group_size=700)
 
-    found = duplicates(open_source(path), ["key"], "all", 10, bounds)
+    found = duplicates(open_table(path).source(), ["key"], "all", 10, bounds)
 
     assert (found.count, found.method) == (0, method)
 
@@ -141,7 +143,7 @@ def test_duplicates__are_counted_and_shown_as_pandas_does(tmp_path: Path, keep: 
     frame.to_parquet(path, row_group_size=700)
     columns = ["a", "b"] if kind == "several" else ["a"]
 
-    found = duplicates(open_source(path), columns, keep, 10)
+    found = duplicates(open_table(path).source(), columns, keep, 10)
 
     counted: dict[str, Any] = {"all": False, "exclude_first": "first", "exclude_last": "last"}
     expected = frame.duplicated(columns, keep=counted[keep])
@@ -290,11 +292,11 @@ def test_file_that_shrinks_while_it_is_read__refused(tmp_path: Path) -> None:
     """What the second look finds must be what the first one found."""
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": [1.0, 2.0, 3.0]}), path)
-    source = open_source(path)
+    source = open_table(path).source()
     pq.write_table(pa.table({"a": [1.0, 2.0]}), path)
     (tmp_path / "schema.yaml").write_text("columns:\n  a: {dtype: float64, checks: {greater_than: 0}}\n")
 
-    with pytest.raises(OptionsError, match="rows|no readable"):
+    with pytest.raises(OptionsError, match="rows|not a readable"):
         audited(source, load_schema(str(tmp_path / "schema.yaml"), tmp_path), metadata=False)
 
 

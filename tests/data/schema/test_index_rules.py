@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.engine.rules import from_pandera
 from cd4ml.data.schema.load import Schema
-from cd4ml.data.tables.frames import read_table
-from cd4ml.data.tables.sources import open_source
+from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from tests.conftest import Run
 from tests.data.schema.test_differential import CASES
@@ -317,7 +316,7 @@ def test_index__agrees_with_pandera(case: Any, tmp_path_factory: pytest.TempPath
         expected = False
 
     found = audited(
-        open_source(path), Schema(rules=from_pandera(schema), source="generated", _load=lambda: schema)
+        open_table(path).source(), Schema(rules=from_pandera(schema), source="generated", _load=lambda: schema)
     ).findings
 
     event(f"holds: {expected}")
@@ -333,7 +332,8 @@ def test_index_that_was_lost__is_not_guessed(tmp_path: Path) -> None:
 
     with pytest.raises(OptionsError, match="does not hold an index"):
         audited(
-            open_source(tmp_path / "t.parquet"), Schema(rules=from_pandera(schema), source="s", _load=lambda: schema)
+            open_table(tmp_path / "t.parquet").source(),
+            Schema(rules=from_pandera(schema), source="s", _load=lambda: schema),
         )
 
 
@@ -358,7 +358,7 @@ def test_type_of_another_library__is_left_to_arrow(cd4ml: Callable[..., Run], tm
     run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
 
     assert run.code == 1 and broken(run) == {"greater_than:(index)": 1}
-    assert read_table(tmp_path / "t.parquet")["loan"].tolist() == [100, 99]
+    assert open_table(tmp_path / "t.parquet").frame()["loan"].tolist() == [100, 99]
 
 
 def test_note_that_is_not_true_of_its_column__refused(cd4ml: Callable[..., Run], tmp_path: Path) -> None:

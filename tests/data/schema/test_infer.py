@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.infer import propose, quoted
 from cd4ml.data.schema.load import load_schema
-from cd4ml.data.tables.sources import open_source
+from cd4ml.data.tables.opening import open_table
 from tests.conftest import ROOT, Run
 
 
@@ -169,9 +169,9 @@ def test_proposal__is_met_by_its_own_data(
     """Whatever the table, it meets what was proposed from it."""
     folder = tmp_path_factory.mktemp("proposal")
     table.write_parquet(folder / "t.parquet")
-    source = open_source(folder / "t.parquet")
+    source = open_table(folder / "t.parquet").source()
 
-    proposal = propose(source, "t.parquet", slack=slack, most_categories=3)
+    proposal = propose(source, slack=slack, most_categories=3)
     (folder / "schema.yaml").write_text(proposal.text)
 
     assert audited(source, load_schema(str(folder / "schema.yaml"), folder)).findings == {}

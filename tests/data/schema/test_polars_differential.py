@@ -22,7 +22,7 @@ from pandera.config import ValidationDepth, config_context
 from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.engine.rules import BUILT_IN
 from cd4ml.data.schema.engine.types import DTYPES
-from cd4ml.data.tables.sources import open_source
+from cd4ml.data.tables.opening import open_table
 from tests.data.schema.test_differential import CASES, by_pandera, cases, schema_of, verdicts
 
 pytestmark = pytest.mark.timeout(600 + CASES)
@@ -185,7 +185,7 @@ def test_engine__agrees_with_pandera_on_polars(case: tuple[arrow.Table, pa.DataF
         pq.write_table(table, path, **stored)
         frame = pl.read_parquet(path)
         expected = by_polars(frame, schema)
-        found = verdicts(audited(open_source(path), schema_of(schema)).findings)
+        found = verdicts(audited(open_table(path).source(), schema_of(schema)).findings)
     unexplained = {}
     for (rule, column), polars in expected.items():
         ours = found.get((rule, column), 0)
@@ -227,7 +227,7 @@ def test_difference_between_the_back_ends__is_settled_as_pandas_has_it(
     frame, schema = pl.read_parquet(tmp_path / "t.parquet"), pa.DataFrameSchema({"c0": column})
 
     by_pandas = verdicts(by_pandera(pd.read_parquet(tmp_path / "t.parquet"), schema))
-    found = verdicts(audited(open_source(tmp_path / "t.parquet"), schema_of(schema)).findings)
+    found = verdicts(audited(open_table(tmp_path / "t.parquet").source(), schema_of(schema)).findings)
 
     assert by_polars(frame, schema)[rule, "c0"] == polars
     assert found.get((rule, "c0"), 0) == ours
@@ -244,7 +244,7 @@ def test_order_and_patterns_of_names__are_those_of_pandas(tmp_path: Path) -> Non
     missing = verdict(frame, pp.DataFrameSchema({"a": pp.Column(regex=True, nullable=True)}))
 
     found = [
-        verdicts(audited(open_source(tmp_path / "t.parquet"), schema_of(schema)).findings)
+        verdicts(audited(open_table(tmp_path / "t.parquet").source(), schema_of(schema)).findings)
         for schema in (ordered, pattern)
     ]
 

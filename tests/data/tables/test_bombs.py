@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cd4ml.data.tables.expansion import hidden_bytes
+from cd4ml.data.tables.formats.parquet.expansion import hidden_bytes
 
 LONG = "x" * 2_000_000
 MOST_KILOBYTES = 512 * 1024

@@ -13,8 +13,7 @@ import polars as pl
 import pytest
 
 from cd4ml.data.tables.dialect import Dialect, Reading
-from cd4ml.data.tables.frames import read_table
-from cd4ml.data.tables.sources import open_source
+from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from tests.conftest import Run, run_cd4ml
 
@@ -37,7 +36,7 @@ def read(path: Path, **dialect: Any) -> pl.DataFrame:
 
 def rows(path: Path, reading: Reading) -> pl.DataFrame:
     """Return a file's rows."""
-    source = open_source(path, reading=reading)
+    source = open_table(path, reading=reading).source()
     return source.lazy().collect()
 
 
@@ -67,7 +66,7 @@ def test_dialects__are_read_as_declared(tmp_path: Path, name: str, content: byte
     (tmp_path / name).write_bytes(content)
 
     assert read(tmp_path / name, **dialect).equals(EXPECTED)
-    frame = read_table(tmp_path / name, reading=Reading(dialect=Dialect(**dialect)))
+    frame = open_table(tmp_path / name, reading=Reading(dialect=Dialect(**dialect))).frame()
     assert frame.to_dict("list") == EXPECTED.to_dict(as_series=False)
 
 
@@ -239,7 +238,7 @@ def test_word_after_numbers__is_seen(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n".join(["mixed", *cells]) + "\n")
     reading = Reading()
 
-    assert open_source(tmp_path / "t.csv", reading=reading).schema["mixed"] == pl.String
+    assert open_table(tmp_path / "t.csv", reading=reading).source().schema["mixed"] == pl.String
     assert list(reading.words.values()) == [{"mixed": {"NA": 2}}]
 
 

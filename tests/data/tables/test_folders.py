@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cd4ml.data.tables.columns import bounds, parts
-from cd4ml.data.tables.frames import read_table
-from cd4ml.data.tables.sources import open_source
+from cd4ml.data.tables.opening import open_table
 from tests.conftest import Run
 
 Command = Callable[..., Run]
@@ -60,13 +59,17 @@ def test_parts_of_different_widths__are_one_table(tmp_path: Path, name: str) -> 
     arrays, kind = MIXED[name]
     folder = written(tmp_path / "t", *arrays)
     values = [value for part in arrays for value in part.to_pylist()]
-    source = open_source(folder)
+    source = open_table(folder).source()
 
     read = source.lazy().collect()
     assert source.schema["seen"] == read.schema["seen"] == kind
     expected = pl.Series("seen", values, dtype=kind, strict=False)
     assert read["seen"].equals(expected, null_equal=True)
-    for frame in (source.pandas(["seen"]), read_table(folder), read_table(folder, lambda names: ["seen"])):
+    for frame in (
+        source.pandas(["seen"]),
+        open_table(folder).frame(),
+        open_table(folder).frame(lambda names: ["seen"]),
+    ):
         found = frame["seen"].astype(object)
         assert [None if pd.isna(v) else v for v in found] == [None if pd.isna(v) else v for v in expected.to_list()]
     counted = sum(len(part) for _, part in parts(source, ["seen"]))
@@ -119,7 +122,7 @@ def test_years_as_folders__keep_their_type(tmp_path: Path) -> None:
         (tmp_path / "t" / f"code={code}").mkdir(parents=True)
         pq.write_table(pa.table({"a": pa.array([1, 2], kind)}), tmp_path / "t" / f"code={code}" / "f.parquet")
 
-    read = open_source(tmp_path / "t").lazy().collect()
+    read = open_table(tmp_path / "t").source().lazy().collect()
 
     assert read.schema == {"a": pl.Int64(), "code": pl.String()}
     assert read["code"].to_list() == ["01", "01", "x", "x"]
@@ -135,7 +138,7 @@ def test_drift__counts_parts_of_different_widths(cd4ml: Command, tmp_path: Path)
 
     assert cd4ml(*command, "same").code == 0
     assert cd4ml(*command, "gone").code == 1
-    assert bounds(open_source(tmp_path / "gone"), ["seen"])["seen"] is not None
+    assert bounds(open_table(tmp_path / "gone").source(), ["seen"])["seen"] is not None
 
 
 def delta(folder: Path, *frames: pl.DataFrame) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cd4ml.data.tables.sources import open_data
+from cd4ml.data.tables.opening import open_table
 from tests.conftest import Run
 
 SCHEMA = "columns:\n  a: {dtype: int64, checks: {greater_than: 0}}\n  p: {dtype: str}\nstrict: true\n"
@@ -203,8 +203,8 @@ def test_address__is_fetched_and_named_without_secrets(
 def test_fetched_table__leaves_nothing_behind(server: str, tmp_path: Path) -> None:
     """The copy goes as soon as the table is no longer needed."""
     GOOD.write_parquet(tmp_path / "good.parquet")
-    source = open_data(f"{server}/good.parquet")
-    folder = source.path.parent
+    source = open_table(f"{server}/good.parquet").source()
+    folder = source.files[0].parent
     assert folder.exists()
 
     del source

@@ -13,7 +13,7 @@ import pytest
 from cd4ml.data.profile.cells import NumberCells, count_and_fit
 from cd4ml.data.profile.grids import Grid
 from cd4ml.data.tables.columns import sample
-from cd4ml.data.tables.sources import open_source
+from cd4ml.data.tables.opening import open_table
 from tests.conftest import run_cd4ml
 
 
@@ -33,7 +33,7 @@ def test_long_tails__are_laid_out_before_the_counting(tmp_path: Path, monkeypatc
     """A few row groups show that a grid is too coarse, so that no value is counted twice."""
     prices = np.random.default_rng(3).lognormal(3, 2, 40_000)
     pq.write_table(pa.table({"price": prices}), tmp_path / "t.parquet", row_group_size=1000)
-    source = open_source(tmp_path / "t.parquet")
+    source = open_table(tmp_path / "t.parquet").source()
     counted: list[int] = []
     positions = Grid.positions
 
@@ -54,10 +54,10 @@ def test_cheap_sample__is_from_all_over_the_table_or_none(tmp_path: Path) -> Non
     pq.write_table(pa.table({"x": np.arange(32_000)}), tmp_path / "many.parquet", row_group_size=1000)
     pq.write_table(pa.table({"x": np.arange(32_000)}), tmp_path / "few.parquet", row_group_size=4000)
 
-    seen = sample(open_source(tmp_path / "many.parquet"), ["x"], cheap=True)["x"]
+    seen = sample(open_table(tmp_path / "many.parquet").source(), ["x"], cheap=True)["x"]
 
     assert len(seen) == 8_000 and seen.min() == 0 and seen.max() > 28_000
-    assert sample(open_source(tmp_path / "few.parquet"), ["x"], cheap=True) == {}
+    assert sample(open_table(tmp_path / "few.parquet").source(), ["x"], cheap=True) == {}
 
 
 def test_drift__needs_no_pandas(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from cd4ml.data.predictions.table import read_predictions, write_predictions
+from cd4ml.data.tables.opening import open_table
 from cd4ml.metrics.performance.catalogue import METRICS
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.report import InputDigest, ModelIdentity
@@ -599,7 +600,7 @@ def test_columns_that_nothing_needs__not_read(tmp_path: Path) -> None:
     """Of a table only the columns that are judged are read, by its own names or by the standard ones."""
     frame = GOOD.assign(note="x", region="north").rename(columns={"y_pred": "decision"})
     frame.to_parquet(tmp_path / "p.parquet", index=False)
-    found = read_predictions(tmp_path / "p.parquet", columns={"y_pred": "decision"}, others=("region",))
+    found = read_predictions(open_table(tmp_path / "p.parquet"), columns={"y_pred": "decision"}, others=("region",))
 
     assert list(found.frame.columns) == ["y_true", "y_pred", "production_y_pred", "region"]
 

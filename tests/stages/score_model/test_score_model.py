@@ -17,6 +17,7 @@ import pytest
 from deltalake import write_deltalake
 
 from cd4ml.data.predictions.table import Predictions, read_predictions, write_predictions
+from cd4ml.data.tables.opening import open_table
 from cd4ml.digests import file_sha256, folder_sha256
 from cd4ml.report import ModelIdentity
 from tests import models, registries
@@ -37,7 +38,7 @@ def test_two_models__one_table(score: Score, saved: Path, test_data: pd.DataFram
     """Both models' predictions stand beside the true values, row by row, under their digests; twice the same bytes."""
     run, first = score(saved / "worse", "--keep", "sex"), file_sha256(tmp_path / "predictions.parquet")
 
-    table = read_predictions(tmp_path / "predictions.parquet")
+    table = read_predictions(open_table(tmp_path / "predictions.parquet"))
     frame = table.frame
     assert (run.code, run.report["status"]) == (0, "passed")
     assert list(frame.columns) == [
@@ -64,7 +65,7 @@ def test_pinned_rows__are_what_is_scored(score: Score, saved: Path, test_data: p
     run = score(saved / "worse", "--test-data", "rows@0")
 
     assert run.code == 0 and [(item["path"], item["rows"]) for item in run.report["inputs"]] == [("rows@0", 40)]
-    table = read_predictions(tmp_path / "predictions.parquet")
+    table = read_predictions(open_table(tmp_path / "predictions.parquet"))
     assert table.test_data and table.test_data.path == "rows@0"
     assert table.frame["y_true"].tolist() == test_data["approve"].head(40).tolist()
     assert score(saved / "worse", "--test-data", "test.dvc").code == 3
@@ -114,14 +115,14 @@ def test_several_classes__a_score_each(score: Score, test_data: pd.DataFrame, tm
     models.save(model, tmp_path / "three", frame[FEATURES])
     run = score(tmp_path / "three", "--bootstrap", production=None)
 
-    table = read_predictions(tmp_path / "predictions.parquet").frame
+    table = read_predictions(open_table(tmp_path / "predictions.parquet")).frame
     expected = model.predict_proba(test_data[FEATURES])
     assert run.code == 0
     assert list(table.columns)[3:] == ["y_score_ask first", "y_score_no", "y_score_yes"]
     assert table.iloc[:, 3:].to_numpy() == pytest.approx(expected)
 
     one = score(tmp_path / "three", "--bootstrap", "--positive-label", "yes", production=None)
-    table = read_predictions(tmp_path / "predictions.parquet").frame
+    table = read_predictions(open_table(tmp_path / "predictions.parquet")).frame
     assert one.code == 0 and list(table.columns)[3:] == ["y_score"]
     assert table["y_score"].tolist() == pytest.approx(expected[:, 2])
 
@@ -131,7 +132,7 @@ def test_training_rows__own_table(score: Score, saved: Path, tmp_path: Path) -> 
     models.people(60, seed=3).to_csv(tmp_path / "train.csv", index=False)
     run = score(saved / "worse", "--train-data", "train.csv", "--bootstrap", production=None)
 
-    table = read_predictions(tmp_path / "train-predictions.parquet")
+    table = read_predictions(open_table(tmp_path / "train-predictions.parquet"))
     assert run.code == 0
     assert len(table.frame) == 60
     assert table.production is None

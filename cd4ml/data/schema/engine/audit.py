@@ -23,7 +23,7 @@ from cd4ml.data.schema.engine.unique import duplicates
 from cd4ml.data.schema.findings import MOST_SAMPLES, Finding
 from cd4ml.data.tables.by_name import column, columns
 from cd4ml.data.tables.by_name import values as values_of
-from cd4ml.data.tables.sources import Source
+from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, 
     """
     if rules.tests and "" in source.schema:  # the name of the whole table's rules
         raise OptionsError(
-            f"{source.path}: a column has no name, and the schema has checks of the whole table",
+            f"{source.name}: a column has no name, and the schema has checks of the whole table",
             advice="Name the column, or drop it (a pandas index? write index=False).",
         )
     result = Audit()
@@ -154,7 +154,7 @@ def _target(name: str, part: Part, source: Source) -> Target:
 def _facts(source: Source, targets: Sequence[Target], metadata: bool) -> dict[str, Facts]:
     """Return what metadata say of each column."""
     names = [target.name for target in targets]
-    if not (metadata and source.kind == "parquet" and source.rows and names):
+    if not (metadata and source.footers and source.rows and names):
         return {name: Facts(origin={}) for name in names}
     facts = from_footers(source, names)
     texts = [
@@ -174,7 +174,7 @@ def _read(source: Source, targets: Sequence[Target], facts: dict[str, Facts]) ->
         expressions = [expression.alias(str(position)) for position, (_, _, expression) in enumerate(wanted)]
         found = source.lazy().select(*expressions, pl.len().alias("rows")).collect(engine="streaming").row(0)
         if found[-1] != source.rows:
-            raise OptionsError(f"{source.path}: its footer promises {source.rows} rows, and it has {found[-1]}")
+            raise OptionsError(f"{source.name}: its footer promises {source.rows} rows, and it has {found[-1]}")
         for (name, key, _), value in zip(wanted, found[:-1], strict=True):
             if key in ("nulls", "nans", "lower", "upper"):
                 setattr(facts[name], key, value)
@@ -342,7 +342,7 @@ def _counted(source: Source, masks: Sequence[tuple[Target, str, Any]]) -> list[t
                 samples[position] += [(start + row, value) for row, value in zip(rows, values, strict=True)]
         start += len(batch)
     if start != source.rows:
-        raise OptionsError(f"{source.path}: it had {source.rows} rows, and now it has {start}")
+        raise OptionsError(f"{source.name}: it had {source.rows} rows, and now it has {start}")
     return list(zip(counts, samples, strict=True))
 
 

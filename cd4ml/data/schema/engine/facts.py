@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.tables.by_name import leaves
-from cd4ml.data.tables.expansion import dictionaries
-from cd4ml.data.tables.sources import Source
+from cd4ml.data.tables.formats.parquet.expansion import dictionaries
+from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from cd4ml.data.schema.engine.predicates import is_category
 from cd4ml.data.schema.engine.rules import Keep
 from cd4ml.data.tables import by_name
 from cd4ml.data.tables.by_name import column
-from cd4ml.data.tables.sources import Source
+from cd4ml.data.tables.source import Source
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,8 +18,9 @@ from cd4ml.data.schema.engine.rules import Part, Rules, Test
 from cd4ml.data.schema.engine.types import DTYPES, meets, pandas_name
 from cd4ml.data.schema.findings import Finding
 from cd4ml.data.tables.dialect import Reading
-from cd4ml.data.tables.frames import CSV
-from cd4ml.data.tables.sources import open_source, refused
+from cd4ml.data.tables.formats.parquet.table import ParquetTable
+from cd4ml.data.tables.opening import is_stored, open_table
+from cd4ml.data.tables.refusals import refused
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.user_code import UserCodeError, user_code
 
@@ -34,15 +35,15 @@ _SPARK: Final = "pyspark"
 _PATTERNS: Final = ("duckdb", _SPARK)
 
 
-def open_table(engine: str, name: str, folder: Path, reading: Reading | None = None) -> Any:
+def table_of(engine: str, name: str, folder: Path, reading: Reading | None = None) -> Any:
     """Return a table of an engine, as an Ibis expression.
 
     Args:
         engine: `spark` (the session that Spark's own settings describe), or `ibis://<backend>/<rest of its address>`,
             such as `ibis://duckdb/warehouse.ddb`.
-        name: a table of it; for Spark and DuckDB also a Parquet or CSV file, or a folder of Parquet.
-        folder: where a CSV file is written as Parquet, which must be there as long as the table: engines have rules of
-            their own for types, gaps and headers of CSV.
+        name: a table of it; for Spark and DuckDB also a table of any other kind, as `open_table` opens it.
+        folder: where one that is not Parquet is written as Parquet, which must be there as long as the table: engines
+            have rules of their own for types, gaps and headers of CSV, and for the files of a Delta table.
         reading: how CSV files are written; what there is to say of this one is added.
 
     Raises:
@@ -52,15 +53,11 @@ def open_table(engine: str, name: str, folder: Path, reading: Reading | None = N
     backend, separator, rest = engine.removeprefix(PREFIX).partition("/")
     if engine != SPARK and not (engine.startswith(PREFIX) and separator and backend):
         raise OptionsError(f"backend: expected local, spark or ibis://<backend>/<address>, got {engine!r}")
-    stored = Path(name)
-    if stored.exists():
-        _refuse_pattern(name)
-        if name.endswith(CSV):
-            stored = _as_parquet(stored, folder, reading)
+    stored = _as_parquet(name, folder, reading) if is_stored(name) else None
     try:
         with user_code():  # every backend has exceptions of its own
             connection = _spark() if engine == SPARK else _connect(f"{backend}://{rest}")
-            return connection.read_parquet(str(stored)) if stored.exists() else connection.table(name)
+            return connection.read_parquet(str(stored)) if stored else connection.table(name)
     except UserCodeError as error:
         said = error.raised.text or error.raised.where
         if isinstance(error.__cause__, ImportError):
@@ -72,10 +69,14 @@ def open_table(engine: str, name: str, folder: Path, reading: Reading | None = N
         raise UnavailableError(f"{name}: {backend} does not give this table: {said}", advice=advice) from error
 
 
-def _as_parquet(path: Path, folder: Path, reading: Reading | None) -> Path:
-    """Write the rows of a CSV file as Parquet, in the types that every other stage sees."""
-    source, target = open_source(path, reading=reading), folder / "rows.parquet"
-    with refused(path):
+def _as_parquet(name: str, folder: Path, reading: Reading | None) -> Path:
+    """Return a table as Parquet; rows that lie in other files are written, in the types that every other stage sees."""
+    table = open_table(name, reading=reading)
+    if isinstance(table, ParquetTable) and not table.temporary:
+        _refuse_pattern(table.name)
+        return table.path
+    source, target = table.source(), folder / "rows.parquet"
+    with refused(table.name):
         source.lazy().sink_parquet(target)
     return target
 

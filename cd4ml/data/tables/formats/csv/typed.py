@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.tables import by_name
 from cd4ml.data.tables.by_name import column
-from cd4ml.data.tables.csv.text import Text, open_csv, opened
-from cd4ml.data.tables.csv.types import WORDS, too_long, types
+from cd4ml.data.tables.formats.csv.text import Text, open_csv, opened
+from cd4ml.data.tables.formats.csv.types import WORDS, too_long, types
 from cd4ml.data.tables.dialect import Dialect, Reading
-from cd4ml.data.tables.frames import refuse_duplicates, unequal_rows
-from cd4ml.data.tables.locations import Folder
+from cd4ml.data.tables.refusals import refuse_duplicates
+from cd4ml.data.tables.scratch import Folder
 from cd4ml.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -27,12 +28,15 @@ _NUMBER: Final = r"^[ \t]*[+-]?\d+(?:[. ]\d{3})*(?:,\d+)?[ \t]*$"
 _DECIMALS: Final = r",(?:\d{1,2}|\d{4,})[ \t]*$"
 
 
-def typed_csv(path: Path, reading: Reading) -> tuple[pl.LazyFrame, int, Any]:
+def typed_csv(path: Path, name: str, reading: Reading) -> tuple[pl.LazyFrame, int, Any]:
     """Return a CSV file's rows, their number, and what must outlive them.
 
     A column is of whole numbers, numbers or booleans if every value in it is; else of texts. Missing values are null:
     empty cells, the words that are declared, and in columns of numbers or booleans the words that pandas knows. What
     there is to say of words in columns of texts is added to `reading`.
+
+    Args:
+        name: what the report calls the table.
 
     Raises:
         OptionsError: it is no CSV file, a hostile one, or not written as declared.
@@ -56,7 +60,7 @@ def typed_csv(path: Path, reading: Reading) -> tuple[pl.LazyFrame, int, Any]:
         of_texts = [name for name, kind in result.collect_schema().items() if kind == pl.String]
         said = words.of(result, of_texts)
         if said:
-            reading.words[path.as_posix()] = said
+            reading.words[name] = said
     texts.unlink()
     return result, rows, keep
 
@@ -94,10 +98,16 @@ def _to_arrow(text: Text, dialect: Dialect, target: Path) -> tuple[int, _Words]:
                     rows += batch.num_rows
                     last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
     except pa.ArrowInvalid as error:
-        raise unequal_rows(text.of, error, text.hint) from error
+        raise _unequal_rows(text.of, error, text.hint) from error
     if last and ("\n" in last or "\r" in last) and not _ends_with_quote(text.path):
         raise OptionsError(f"{text.of}: no readable CSV: a quote is open to the end of the file")
     return rows, words
+
+
+def _unequal_rows(path: Path, error: BaseException, hint: str) -> OptionsError:
+    """Return the error for a file that Arrow cannot parse. Arrow quotes the row, which may be private."""
+    counts = re.search(r"Expected \d+ columns, got \d+", str(error))
+    return OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}{hint}")
 
 
 class _Words:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from cd4ml.data.tables.dialect import Dialect, is_tabbed
-from cd4ml.data.tables.frames import MOST_COLUMNS, first_line, most_bytes, refuse_duplicates, refuse_expansion
+from cd4ml.data.tables.refusals import first_line, most_bytes, refuse_columns, refuse_expansion
 from cd4ml.errors import OptionsError
 
 _MOST_EXPANSION_GZIP: Final = 100
@@ -99,9 +99,7 @@ def opened(path: Path, dialect: Dialect, folder: Path) -> Text:
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     """Refuse a header that does not name each column once."""
-    refuse_duplicates(path, header)
-    if len(header) > MOST_COLUMNS:
-        raise OptionsError(f"{path}: {len(header)} columns; at most {MOST_COLUMNS} are read")
+    refuse_columns(path, header)
     if not header:
         raise OptionsError(f"{path}: no readable CSV: no columns to parse from file")
 

@@ -1,10 +1,8 @@
-"""Tables at addresses, and temporary folders to fetch them into."""
+"""Tables at addresses, which are fetched whole."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
-import weakref
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -12,12 +10,9 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.user_code import UserCodeError, user_code
 
 
-class Folder:
-    """A temporary folder that lives as long as this object."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="cd4ml-"))
-        self._end = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+def is_address(written: str) -> bool:
+    """Whether a name is an address and not one of a file."""
+    return "://" in written
 
 
 def public(address: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cd4ml.data.predictions.table import no_weight
@@ -22,15 +21,15 @@ def plain(table: pa.Table) -> pa.Table:
     return table
 
 
-def that_count(table: pa.Table, path: Path) -> pa.Table:
+def that_count(table: pa.Table, called: str) -> pa.Table:
     """Return the rows whose weight is not 0."""
     import pyarrow.compute as pc
 
-    weights = numbers_of(table, "sample_weight", path)
+    weights = numbers_of(table, "sample_weight", called)
     if weights is None:
         return table
     if not pc.all(pc.greater_equal(weights, 0), min_count=0).as_py():
-        raise OptionsError(no_weight(path))
+        raise OptionsError(no_weight(called))
     counts = pc.greater(weights, 0)
     table = replaced(table, "sample_weight", weights)
     return table if pc.all(counts, min_count=0).as_py() else table.filter(counts)
@@ -45,7 +44,7 @@ def weights_of(table: pa.Table) -> Any:
     return pa.chunked_array([pa.repeat(pa.scalar(1.0), table.num_rows)])
 
 
-def numbers_of(table: pa.Table, name: str, path: Path) -> Any:
+def numbers_of(table: pa.Table, name: str, called: str) -> Any:
     """Return a column of finite numbers, None if the table has none of the name."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -54,13 +53,13 @@ def numbers_of(table: pa.Table, name: str, path: Path) -> Any:
         return None
     column = table[name]
     if column.null_count:
-        raise OptionsError(f"{path}: column `{name}` has rows without a value")
+        raise OptionsError(f"{called}: column `{name}` has rows without a value")
     try:
         numbers = column.cast(pa.float64())
     except pa.ArrowException as error:
-        raise OptionsError(f"{path}: every {name} must be a number") from error
+        raise OptionsError(f"{called}: every {name} must be a number") from error
     if not pc.all(pc.is_finite(numbers)).as_py():
-        raise OptionsError(f"{path}: column `{name}` has values that are no finite numbers")
+        raise OptionsError(f"{called}: column `{name}` has values that are no finite numbers")
     return numbers
 
 

@@ -50,7 +50,7 @@ def common_schema(files: Sequence[Path]) -> pa.Schema | None:
     return pa.schema(fields, metadata=unnoted(first.metadata, widened))
 
 
-def dataset(path: Path, files: Sequence[Path], kind: str = "parquet") -> ds.Dataset:
+def dataset(path: Path, files: Sequence[Path]) -> ds.Dataset:
     """Return files as an Arrow dataset in their common types; folders such as `year=2026` are columns.
 
     Args:
@@ -61,13 +61,13 @@ def dataset(path: Path, files: Sequence[Path], kind: str = "parquet") -> ds.Data
 
     names = [str(file) for file in files]
     hive = {"partitioning": ds.partitioning(flavor="hive"), "partition_base_dir": str(path)} if path.is_dir() else {}
-    plain = ds.dataset(names, format=kind, **hive)
+    plain = ds.dataset(names, format="parquet", **hive)
     common = common_schema(files) if len(files) > 1 else None
     if common is None:
         return plain
     types = {field.name: field for field in common}
     schema = pa.schema([types.get(field.name, field) for field in plain.schema], metadata=common.metadata)
-    return ds.dataset(names, format=kind, schema=schema, **hive)
+    return ds.dataset(names, format="parquet", schema=schema, **hive)
 
 
 def _common(name: str, types: Sequence[pa.DataType], files: Sequence[Path]) -> pa.DataType:

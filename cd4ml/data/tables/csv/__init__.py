@@ -1,1 +1,0 @@
-"""CSV: its text, its types, and files of it."""

@@ -1,0 +1,1 @@
+"""What tables are stored in: a module for each format, which `opening.FORMATS` lists."""

@@ -1,0 +1,1 @@
+"""CSV: its text, its types, and the table that they make."""

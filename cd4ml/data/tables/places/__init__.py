@@ -1,0 +1,1 @@
+"""Where tables are: addresses, and pins of DVC."""
