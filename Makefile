@@ -9,7 +9,7 @@ help:
 	@echo "make demo      the whole pipeline on real data, set-up included"
 	@echo "make test      every test, set-up included"
 	@echo "make lint      black, flake8 and mypy"
-	@echo "make generate  rewrite what is generated from the stages' options"
+	@echo "make generate  rewrite what is generated from the stages"
 	@echo "make lock      rewrite requirements/*.txt from requirements/*.in"
 	@echo "make clean     remove .venv and .demo (downloads stay in the user's cache)"
 
@@ -29,7 +29,7 @@ lint: setup
 	@$(python) -m black --quiet --check $(checked)
 	@$(python) -m flake8 $(checked)
 	@$(python) -m mypy
-	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab
+	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab bin/generate.py
 
 generate: setup
 	@$(python) bin/generate.py

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from ruamel.yaml import YAML
 
+from cd4ml.stages import PIPELINE
 from tests.actions import runner_oracle
 from tests.conftest import ROOT
 
-STAGES: Final = (
-    "check-code",
-    "validate-data",
-    "score-model",
-    "evaluate-model",
-    "audit-fairness",
-    "build-image",
-    "deploy-model",
-)
+STAGES: Final = PIPELINE
 PASSED: Final = ("true", "success", "true")
 SKIPPED: Final = ("false", "skipped", "")
 
@@ -31,26 +24,49 @@ def workflow() -> Any:
     return YAML(typ="safe").load((ROOT / ".github" / "workflows" / "pipeline.yml").read_text())
 
 
-def gate(folder: Path, jobs: Mapping[str, tuple[str, ...]] | None = None, *, plan: str = "success") -> tuple[int, str]:
-    """Run the gate's step; return its exit code and its output `passed`.
+def gate(
+    folder: Path,
+    jobs: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    plan: str = "success",
+    planned: Sequence[str] | None = None,
+) -> tuple[int, str]:
+    """Run the gate's step; return its exit code and its output `passed`. What it prints goes to the file `log`.
 
     Args:
         jobs: by stage, whether it had to run, the job's result, the stage's verdict, and whether that only warns (by
             default not); others passed.
+        planned: the stages of the plan, by default those that had to run.
     """
     (step,) = workflow()["jobs"]["gate"]["steps"]
     given = {stage: (jobs or {}).get(stage, PASSED) for stage in STAGES}
     told = {stage: values if len(values) > 3 else (*values, "false") for stage, values in given.items()}
     lines = "".join(f"{stage} {' '.join(values[:3])} warned:{values[3]}\n" for stage, values in told.items())
+    if planned is None:
+        planned = [stage for stage, values in told.items() if values[0] == "true"]
     output = folder / "output"
     output.write_text("")
     result = subprocess.run(
         ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
-        env={"PATH": "/usr/bin:/bin", "PLAN": plan, "JOBS": lines, "GITHUB_OUTPUT": str(output)},
+        cwd=folder,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PLAN": plan,
+            "PLANNED": " ".join(planned),
+            "JOBS": lines,
+            "GITHUB_OUTPUT": str(output),
+        },
         check=False,
         capture_output=True,
+        text=True,
     )
+    (folder / "log").write_text(result.stdout)
     return result.returncode, runner_oracle.outputs(output.read_text())["passed"]
+
+
+def log(folder: Path) -> str:
+    """Return what the gate printed."""
+    return (folder / "log").read_text()
 
 
 def test_all_passed__green(tmp_path: Path) -> None:
@@ -123,6 +139,26 @@ def test_no_plan__red(tmp_path: Path, plan: str) -> None:
 def test_nothing_ran__red(tmp_path: Path) -> None:
     """A run of no stage at all is red."""
     assert gate(tmp_path, dict.fromkeys(STAGES, SKIPPED)) == (1, "false")
+
+
+@pytest.mark.parametrize("stage", ["check-split", "code", "check", "model", "*", "***"])
+def test_planned_stage_without_a_job__red(tmp_path: Path, stage: str) -> None:
+    """A stage that is in the plan and has no job turns the gate red and is named, whatever the others say."""
+    assert gate(tmp_path, planned=[*STAGES, stage]) == (1, "false")
+
+    assert f"::error title=cd4ml::{stage} had to run, but this workflow has no job for it." in log(tmp_path)
+
+
+def test_only_planned_stage_without_a_job__red(tmp_path: Path) -> None:
+    """A plan of one stage that has no job is red, though nothing failed."""
+    assert gate(tmp_path, dict.fromkeys(STAGES, SKIPPED), planned=["check-split"]) == (1, "false")
+
+
+def test_gate__is_told_the_whole_plan() -> None:
+    """The gate takes the planned stages from the plan itself, not from the list of jobs."""
+    (step,) = workflow()["jobs"]["gate"]["steps"]
+
+    assert step["env"]["PLANNED"] == "${{ join(fromJSON(needs.plan.outputs.stages || '[]'), ' ') }}"
 
 
 def test_gate__needs_every_job() -> None:

@@ -39,26 +39,129 @@ def test_generated__up_to_date() -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_generated__drift_is_found(tmp_path: Path) -> None:
-    """A changed file fails the check by name, and writing mends it."""
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Copy what is generated, and what it is generated from."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
-        if name.startswith(("cd4ml/", "docs/", "bin/", "action", "README")) and (ROOT / name).is_file():
+        if name.startswith(("cd4ml/", "docs/", "bin/", "action", "README", ".github/")) and (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    changed = tmp_path / "actions" / "audit-fairness" / "action.yml"
-    original = changed.read_text()
-    changed.write_text(original.replace("required: false", "default: x", 1))
+    return tmp_path
 
-    def generate(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(tmp_path / "bin" / "generate.py"), *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    checked = generate("--check")
+def generate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the generator of a copy."""
+    command = [sys.executable, str(folder / "bin" / "generate.py"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def change(path: Path, old: str, new: str) -> str:
+    """Change a file in one place; return what it was."""
+    original = path.read_text()
+    assert old in original
+    path.write_text(original.replace(old, new, 1))
+    return original
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("actions/audit-fairness/action.yml", "required: false", "default: x"),
+        ("README.md", "| stage | it passes only if |", "| stage | it passes if |"),
+        (".github/workflows/pipeline.yml", "needs: [plan, score-model]", "needs: [plan]"),
+        (".github/workflows/pipeline.yml", "            deploy-model ${{", "            # ${{"),
+    ],
+)
+def test_generated__drift_is_found(copy: Path, name: str, old: str, new: str) -> None:
+    """A changed file fails the check by name, and writing makes it what it was."""
+    original = change(copy / name, old, new)
+
+    checked = generate(copy, "--check")
     assert checked.returncode == 1
-    assert "actions/audit-fairness/action.yml" in checked.stderr and "make generate" in checked.stderr
-    assert generate().returncode == 0
-    assert changed.read_text() == original
+    assert name in checked.stderr and "make generate" in checked.stderr
+    assert generate(copy).returncode == 0
+    assert (copy / name).read_text() == original
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "marker"),
+    [
+        ("README.md", "<!-- /inputs -->", "", "<!-- inputs -->"),
+        ("README.md", "<!-- outputs -->", "<!-- outputs ->", "<!-- outputs -->"),
+        ("README.md", "<!-- stages -->", "<!-- /stages -->\n<!-- stages -->", "<!-- stages -->"),
+        ("README.md", "<!-- exit-codes -->", "<!-- exit-codes -->\n<!-- exit-codes -->", "<!-- exit-codes -->"),
+        ("docs/stages/check-code.md", "<!-- options -->", "", "<!-- options -->"),
+        (".github/workflows/pipeline.yml", "# </gate-jobs>", "", "# <gate-jobs>"),
+        (".github/workflows/pipeline.yml", "# <check-code>", "# check-code", "# <check-code>"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [("--check",), ()], ids=["check", "write"])
+def test_markers__missing_or_doubled(
+    copy: Path, name: str, old: str, new: str, marker: str, arguments: tuple[str, ...]
+) -> None:
+    """A generated part whose markers are not there once each is an error that names file and marker, not an old text
+    that counts as up to date."""
+    change(copy / name, old, new)
+    broken = (copy / name).read_text()
+
+    run = generate(copy, *arguments)
+
+    assert run.returncode == 1
+    assert f"{name}: expected {marker}" in run.stderr
+    assert (copy / name).read_text() == broken
+
+
+def add_stage(folder: Path, declared: str) -> None:
+    """Add a stage `check-split` to the graph of a copy, with all that is written by hand but a job."""
+    graph = folder / "cd4ml" / "stages" / "__init__.py"
+    change(graph, '    "build-image": StageInfo(', f'    "check-split": {declared},\n    "build-image": StageInfo(')
+    stage = folder / "cd4ml" / "stages" / "check_split"
+    stage.mkdir()
+    (stage / "options.py").write_bytes((graph.parent / "check_code" / "options.py").read_bytes())
+    (folder / "docs" / "stages" / "check-split.md").write_text("# check-split\n<!-- options -->\n<!-- /options -->\n")
+
+
+@pytest.mark.parametrize(
+    ("needs", "waits_for"),
+    [("", ["plan"]), (', needs=("score-model",)', ["plan", "score-model"])],
+    ids=["free", "needs"],
+)
+def test_stage_without_a_job(copy: Path, needs: str, waits_for: list[str]) -> None:
+    """A stage that is in the pipeline and has no job fails the check; writing gives it one that the others wait for."""
+    add_stage(copy, f'StageInfo(summary="No row is in both."{needs})')
+
+    checked = generate(copy, "--check")
+    assert checked.returncode == 1 and ".github/workflows/pipeline.yml" in checked.stderr
+    assert generate(copy).returncode == 0
+    assert generate(copy, "--check").returncode == 0
+
+    jobs = YAML(typ="safe").load((copy / ".github" / "workflows" / "pipeline.yml").read_text())["jobs"]
+    assert jobs["check-split"]["needs"] == waits_for
+    assert [step["uses"] for step in jobs["check-split"]["steps"] if step.get("id")] == ["$/actions/check-split"]
+    assert all("check-split" in jobs[name]["needs"] for name in ("build-image", "deploy-model", "gate"))
+    assert "check-split" in jobs["gate"]["steps"][0]["env"]["JOBS"]
+    assert "score-model" not in str(jobs["check-split"]["steps"]) or needs
+
+
+def test_stage_that_acts_without_a_job(copy: Path) -> None:
+    """The job of a stage that changes the world is never made up: it is asked for."""
+    add_stage(copy, 'StageInfo(summary="No row is in both.", acts=True)')
+
+    run = generate(copy)
+
+    assert run.returncode == 1
+    assert "pipeline.yml: check-split has no job; write it" in run.stderr
+
+
+def test_job_without_a_stage(copy: Path) -> None:
+    """A job that is no stage's is an error: nobody would wait for it."""
+    change(copy / ".github" / "workflows" / "pipeline.yml", "\njobs:\n", "\njobs:\n  check-split:\n    steps: []\n\n")
+
+    run = generate(copy, "--check")
+
+    assert run.returncode == 1
+    assert "check-split is no stage of the pipeline" in run.stderr
 
 
 def test_schemas__valid() -> None:

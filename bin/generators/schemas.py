@@ -1,0 +1,166 @@
+"""The JSON Schemas of cd4ml.yaml and of a report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from cd4ml.inputs.options import Kind, Option, declared
+from cd4ml.inputs.vocabulary import RunOptions
+from cd4ml.report import Status
+from cd4ml.stages import STAGES, declaration
+
+_JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
+    Kind.TEXT: {"type": ["string", "number"]},
+    Kind.CHARACTER: {"type": "string"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.NUMBER: {"type": "number"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.LIST: {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "number"]}}]},
+    Kind.NUMBERS: {"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "number"}}]},
+    Kind.TEXTS: {
+        "oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": ["string", "number"]}}]
+    },
+    Kind.LIMIT: {
+        "oneOf": [{"type": ["number", "string"]}, {"type": "object", "additionalProperties": {"type": "number"}}]
+    },
+}
+_VALUE: Final = {"type": ["string", "number", "boolean"]}
+_OF_DATA: Final[dict[Kind, dict[str, Any]]] = {
+    Kind.TEXT: _VALUE,
+    Kind.TEXTS: {"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": _VALUE}]},
+}
+_TEXT: Final = {"type": "string"}
+_OPTIONAL_TEXT: Final = {"type": ["string", "null"]}
+_SHA: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_SCALAR: Final = {"type": ["number", "string", "boolean"]}
+_STATUS: Final = {"enum": [str(status) for status in Status]}
+_LOCATION: Final = {
+    "type": "object",
+    "required": ["path"],
+    "properties": {"path": _TEXT, "line": {"type": ["integer", "null"]}, "column": {"type": ["integer", "null"]}},
+}
+_INTERVAL: Final = {
+    "type": "object",
+    "required": ["lower", "upper", "confidence", "method"],
+    "properties": {name: {"type": ["number", "null"]} for name in ("lower", "upper", "confidence")}
+    | {"method": _TEXT, "of": {"enum": ["value", "difference"]}},
+}
+_CHECK: Final = {
+    "type": "object",
+    "required": ["id", "status", "message"],
+    "additionalProperties": False,
+    "properties": {
+        "id": _TEXT,
+        "status": _STATUS,
+        "message": _TEXT,
+        "reason": _TEXT,
+        "advice": _TEXT,
+        "metric": _TEXT,
+        "value": _SCALAR,
+        "interval": _INTERVAL,
+        "limit": _SCALAR,
+        "baseline": _SCALAR,
+        "slice": {"type": "object", "additionalProperties": _TEXT},
+        "n": {"type": "integer", "minimum": 0},
+        "location": _LOCATION,
+    },
+}
+_MODEL: Final = {
+    "type": ["object", "null"],
+    "required": ["uri", "sha256"],
+    "properties": {
+        "uri": _TEXT,
+        "sha256": _SHA,
+        "name": _OPTIONAL_TEXT,
+        "version": _OPTIONAL_TEXT,
+        "alias": _OPTIONAL_TEXT,
+    },
+}
+_DIGEST: Final = {
+    "type": "object",
+    "required": ["name", "path", "sha256"],
+    "properties": {"name": _TEXT, "path": _TEXT, "sha256": _SHA, "rows": {"type": ["integer", "null"]}},
+}
+_REPORT: Final = {
+    "schema_version": {"const": "1"},
+    "tool": {
+        "type": "object",
+        "required": ["name", "version"],
+        "properties": {"name": {"const": "cd4ml"}, "version": _TEXT},
+    },
+    "stage": {"enum": list(STAGES)},
+    "status": _STATUS,
+    "summary": _TEXT,
+    "source": {
+        "type": "object",
+        "required": ["git_sha"],
+        "properties": {
+            "git_sha": _OPTIONAL_TEXT,
+            "modified": {"type": ["array", "null"], "items": {"type": "string"}},
+        },
+    },
+    "candidate": _MODEL,
+    "production": _MODEL,
+    "inputs": {"type": "array", "items": _DIGEST},
+    "options": {"type": "object"},
+    "seed": {"type": ["integer", "null"]},
+    "checks": {"type": "array", "items": _CHECK},
+    "metrics": {"type": "object"},
+    "details": {"type": "object"},
+    "outputs": {"type": "object", "additionalProperties": _TEXT},
+    "plan": {"type": "array", "items": _TEXT},
+    "run": {"type": "object"},
+}
+
+
+def config_schema() -> str:
+    """Return the JSON Schema of cd4ml.yaml."""
+    sections: dict[str, Any] = {}
+    everything: dict[str, Any] = {}
+    for stage, info in STAGES.items():
+        options = (*declared(declaration(stage).Options), *declared(RunOptions))
+        properties = {option.name: _option(option) for option in options if option.in_config}
+        for name, schema in properties.items():
+            everything.setdefault(name, {key: value for key, value in schema.items() if key != "description"})
+        sections[stage] = _section(info.summary, properties)
+    sections["defaults"] = _section("Options that several stages share.", everything)
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cd4ml.yaml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": sections,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def report_schema() -> str:
+    """Return the JSON Schema of a report, version 1."""
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Report of a cd4ml stage, version 1",
+        "type": "object",
+        "required": list(_REPORT),
+        "additionalProperties": False,
+        "properties": _REPORT,
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _option(option: Option) -> dict[str, Any]:
+    """Return the JSON Schema of an option in cd4ml.yaml."""
+    if option.kind is Kind.CHOICE:
+        return {"description": option.help, "enum": list(option.choices)}
+    kind = _OF_DATA[option.kind] if option.of_data else _JSON_TYPES[option.kind]
+    return {"description": option.help, **kind}
+
+
+def _section(description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a section."""
+    return {
+        "description": description,
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": properties,
+    }
