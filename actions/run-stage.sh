@@ -54,8 +54,11 @@ isolated() {
   env "${drop[@]}" UV_NO_CONFIG=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$@"
 }
 
+# The pip that comes with the caller's Python installs into the environment: making one there takes three seconds.
 install_with_pip() {
-  isolated "$bin/python" -I -m ensurepip >/dev/null && isolated "$bin/python" -I -m pip install --quiet --require-hashes "$@"
+  isolated "$python" -I -m pip --python "$bin/python" install --quiet --require-hashes "$@" ||
+    { isolated "$bin/python" -I -m ensurepip >/dev/null &&
+      isolated "$bin/python" -I -m pip install --quiet --require-hashes "$@"; }
 }
 
 with_uv() {
@@ -64,7 +67,7 @@ with_uv() {
 }
 
 with_pip() {
-  rm -rf "$venv" && isolated "$python" -I -m venv "$venv" && install_with_pip --requirement "$root/requirements/core.txt"
+  rm -rf "$venv" && isolated "$python" -I -m venv --without-pip "$venv" && install_with_pip --requirement "$root/requirements/core.txt"
 }
 
 # Every command is chained: `set -e` does not hold inside a function whose success is asked for.
