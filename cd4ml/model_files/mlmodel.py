@@ -25,7 +25,7 @@ _SERIALIZED: Final = ("pickle", "cloudpickle", "skops")
 _CATBOOST: Final = ("cbm", "json", "onnx", None)
 _PROVIDERS: Final = ("CPUExecutionProvider", "CUDAExecutionProvider")
 # What is said of a model of MLflow's class PythonModel and of nothing else.
-PYTHON_MODEL: Final = "MLmodel: the model is an object of Python (python_model) with code of its own"
+PYTHON_MODEL: Final = "MLmodel: the model is a Python object (python_model) with its own code"
 _PYFUNC: Final = "python_function"
 NATIVE: Final = ("sklearn", "xgboost", "lightgbm", "catboost", "onnx")
 
@@ -168,7 +168,7 @@ class _Found:
             self.code.append(f"MLmodel: its flavor {ascii(name)[:100]} holds no settings")
             return
         if flavor.get("code"):
-            self.code.append(f"MLmodel: {name} brings code of its own (code_paths) in {ascii(flavor['code'])[:100]}")
+            self.code.append(f"MLmodel: {name} brings its own code (code_paths) in {ascii(flavor['code'])[:100]}")
         if name == _PYFUNC:
             return
         if name not in NATIVE:

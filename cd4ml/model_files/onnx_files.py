@@ -74,9 +74,9 @@ def _problems(
         text = content[first:last].decode("utf-8")
         place[meaning] = text
         if meaning == ":domain" and text not in _DOMAINS and text not in own:
-            yield f"needs operators of {ascii(text)[:200]}, which come from a library of their own"
+            yield f"needs operators of {ascii(text)[:200]}, which come from a library outside the file"
         if meaning == ":operator" and text in _OPAQUE:
-            yield f"holds an operator {text}, which executes what it is given"
+            yield f"holds an operator {text}, which runs what it is given"
     if kind == "place" and place.get(":key") == "location" and not within(folder, place.get(":value", "")):
         yield f"keeps weights outside its folder, in {ascii(place.get(':value', ''))[:200]}"
 

@@ -127,7 +127,7 @@ class _Machine:
     def name(self, module: Any, name: Any) -> Name:
         """Return what a name stands for; the unpickler would import it here."""
         if type(module) is not str or type(name) is not str:
-            self.found("makes up a name while it is loaded")
+            self.found("computes a name while it is loaded")
             return Name(("", ""), None)
         if self.protocol < 3:  # names of Python 2
             if (module, name) in _compat_pickle.NAME_MAPPING:
@@ -136,7 +136,7 @@ class _Machine:
                 module = _compat_pickle.IMPORT_MAPPING.get(module, module)
         use = USES.get((module, name))
         if use is None:
-            self.found(f"names {shown(module)}.{shown(name)}, which is not on the list of what a model consists of")
+            self.found(f"names {shown(module)}.{shown(name)}, which is not on the list of a model's parts")
         return Name((module, name), use)
 
     def named(self, argument: str) -> Name:
@@ -166,7 +166,7 @@ class _Machine:
         empty = not any(arguments)
         if isinstance(cls, Name) and (cls.use is Use.CLASS and empty or cls.use is Use.DATA and free(arguments)):
             return self.push(Made(cls.pair))
-        what = ".".join(cls.pair) if isinstance(cls, Name) else "what is no class"
+        what = ".".join(cls.pair) if isinstance(cls, Name) else "something that is not a class"
         self.found(f"makes an instance of {what}" + ("" if empty else " with arguments that no model has"))
         self.push(Made(None))
 
@@ -190,7 +190,7 @@ class _Machine:
         if isinstance(target, Made) and (target.pair is None or target.pair in CONTAINERS and kinds != "set"):
             pass
         elif not isinstance(target, Items) or target.kind != kinds or target.sealed:
-            self.found(f"adds items to what is no {kinds}")
+            self.found(f"adds items to something other than a {kinds}")
         for value in values:
             if type(value) in SPECIAL and not free((value,)):
                 self.found("keeps a name that only loading may use")

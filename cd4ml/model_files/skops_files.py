@@ -29,7 +29,7 @@ def findings(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if len(set(names)) < len(names):
-                return ["holds two files of one name"]
+                return ["holds two files of the same name"]
             if archive.getinfo("schema.json").file_size > _LARGEST_SCHEMA:
                 return [f"has a schema.json of more than {_LARGEST_SCHEMA >> 20} MiB"]
             schema = json.loads(archive.read("schema.json"))
@@ -45,7 +45,7 @@ def findings(path: Path) -> list[str]:
         return [f"cannot be read as a skops file: {type(error).__name__}: {str(error)[:200]}"]
     found: dict[str, None] = {}
     if schema.get("protocol") not in _PROTOCOLS if isinstance(schema, dict) else True:
-        found["is of an unknown protocol of skops"] = None
+        found["uses an unknown skops protocol"] = None
     numbers: dict[Any, Any] = {}
     for node, as_key in _nodes(schema):
         problem = _problem(node, as_key) or _doubled(node, numbers)
@@ -79,7 +79,7 @@ def _problem(node: Mapping[str, Any], as_key: bool) -> str | None:
     if as_key and loader == "TypeNode":
         return None if named in _PLAIN_KEYS else f"makes keys with {_shown('.'.join(named))}"
     if not rule(named, node):
-        return f"has a node {loader} of {_shown('.'.join(named))}, which is not on the list of what a model consists of"
+        return f"has a node {loader} of {_shown('.'.join(named))}, which is not on the list of a model's parts"
     return None
 
 
@@ -91,7 +91,7 @@ def _doubled(node: Mapping[str, Any], numbers: dict[Any, Any]) -> str | None:
     same = [node.get(name) for name in ("__loader__", "__module__", "__class__")]
     same += [node.get("content")] if same[0] == "JsonNode" else []
     if not isinstance(number, int) or numbers.setdefault(number, same) != same:
-        return "has two nodes of one number"
+        return "has two nodes of the same number"
     return None
 
 

@@ -147,7 +147,7 @@ def _predict(model: Model, table: pd.DataFrame) -> list[dict[str, Any]]:
         raise BadRequest(422, "refused-by-model", "The model cannot handle these values.", problems) from None
     missing = answers.gaps(pairs, scored=answer[1] is not None)
     if missing:
-        what = "the model gives no label, or no finite number, for it"
+        what = "the model returns no label or no finite number for it"
         problems = [Problem(path=f"rows[{index}]", problem=what) for index in missing]
         raise BadRequest(422, "no-prediction", "The model has no prediction for a row.", problems)
     return pairs

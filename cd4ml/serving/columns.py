@@ -170,7 +170,7 @@ def _booleans(values: pd.Series[Any], *, nullable: bool) -> pd.Series[Any]:
 def _strings(values: pd.Series[Any]) -> pd.Series[Any]:
     """Return texts as Python objects; a missing value is NaN, which is what imputers look for by default."""
     if not isinstance(values.dtype, pd.StringDtype):
-        _demand(values, lambda value: isinstance(value, str), "must be a text", nullable=True)
+        _demand(values, lambda value: isinstance(value, str), "must be a string", nullable=True)
     return _objects(values)
 
 

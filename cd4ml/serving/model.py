@@ -231,17 +231,17 @@ def _columns(metadata: Any, native: Any) -> Sequence[Column]:
     if schema is None:
         return tuple(_named(name) for name in getattr(native, "feature_names_in_", ()))
     if schema.is_tensor_spec():
-        raise ModelError("the model's signature is of tensors; only tables of named columns are supported")
+        raise ModelError("the model's signature takes tensors; only tables with named columns are supported")
     if not schema.has_input_names():
         raise ModelError("the model's signature does not name its columns")
     columns = []
     for entry in schema.to_dict():
         if entry["type"] not in TYPES:
-            raise ModelError(f"column {entry['name']!r} is of the type {entry['type']}, which is not supported")
+            raise ModelError(f"column {entry['name']!r} has the type {entry['type']}, which is not supported")
         columns.append(_named(entry["name"], type=entry["type"], required=entry.get("required", True)))
     names = [column.name for column in columns]
     if len(set(names)) < len(names):
-        raise ModelError("two of the model's columns have the same name once they are written as texts")
+        raise ModelError("two of the model's columns have the same name when written as text")
     return tuple(columns)
 
 
@@ -269,7 +269,8 @@ def _columns_of(answer: Any, rows: int) -> Answer:
     scored = next((names[name] for name in ("y_score", "probability") if name in names), None)
     if predicted is None:
         raise ModelError(
-            "the model gives several columns and none is called `y_pred` or `prediction`: " + ", ".join(sorted(names))
+            "the model returns several columns, none of them named `y_pred` or `prediction`: "
+            + ", ".join(sorted(names))
         )
     score = None if scored is None else _series(answer[scored], rows)
     return _series(answer[predicted], rows), score
@@ -285,7 +286,7 @@ def _series(values: Any, rows: int) -> pd.Series[Any]:
     if shape is not None and len(shape) == 2 and shape[1] == 1:
         values = values[:, 0]
     elif shape is not None and len(shape) != 1:
-        raise ModelError(f"the model gives {len(shape)}-dimensional predictions; one value a row is expected")
+        raise ModelError(f"the model gives {len(shape)}-dimensional predictions; expected one value per row")
     if len(values) != rows:
         raise ModelError(f"the model gave {len(values)} predictions for {rows} rows")
     # A list may hold numbers of several kinds: none of them becomes another because of its neighbours.

@@ -122,7 +122,7 @@ def _rows(document: Any, maximum_rows: int) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not rows:
         raise BadRequest(422, "no-rows", "`rows` must be a list of at least one object.")
     if len(rows) > maximum_rows:
-        raise BadRequest(422, "too-many-rows", f"At most {maximum_rows} rows a request.")
+        raise BadRequest(422, "too-many-rows", f"A request may have at most {maximum_rows} rows.")
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or not row:
             problem = Problem(path=f"rows[{index}]", problem="must be an object of column names and values")
@@ -158,8 +158,8 @@ def _cell_problem(row: dict[str, Any], column: Column) -> str | None:
     if column.type in ("float", "double"):
         return _number_problem(value, single=column.type == "float")
     if column.type in ("string", "datetime"):
-        return None if isinstance(value, str) else "must be a text or null"
-    return "must be a number, a text, true, false or null" if isinstance(value, list | dict) else None
+        return None if isinstance(value, str) else "must be a string or null"
+    return "must be a number, a string, true, false or null" if isinstance(value, list | dict) else None
 
 
 def _integer_problem(value: Any, bits: int) -> str | None:

@@ -195,8 +195,8 @@ def partial(function: dict[str, Any]) -> dict[str, Any]:
         (node("DictNode", "builtins", "dict", {}, key_types=listed(LOG | {"__loader__": "TypeNode"})), "makes keys"),
         (node("LossNode", "subprocess", "Popen", {}), "LossNode"),
         ({"__loader__": "ObjectNode", "__module__": ["os"], "__class__": "system"}, "without a type"),
-        (listed({**plain(1), "__id__": 7}, {**plain(2), "__id__": 7}), "two nodes of one number"),
-        ({**plain(1), "protocol": 0}, "unknown protocol"),
+        (listed({**plain(1), "__id__": 7}, {**plain(2), "__id__": 7}), "two nodes of the same number"),
+        ({**plain(1), "protocol": 0}, "unknown skops protocol"),
         (node("RandomGeneratorNode", "numpy.random", "Generator", {"bit_generator": plain("x")}), "RandomGenerator"),
     ],
 )
@@ -216,7 +216,7 @@ def test_a_skops_file_that_can_be_read_in_two_ways_is_a_finding(tmp_path: Path) 
     path = skops(tmp_path / "m.skops", plain(1))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("schema.json", "{}")
-    assert "two files of one name" in skops_files.findings(path)[0]
+    assert "two files of the same name" in skops_files.findings(path)[0]
     path.write_bytes(b"\x80\x04N.")
     assert "cannot be read" in skops_files.findings(path)[0]
 

@@ -82,10 +82,10 @@ def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
         held, broken = f"No row repeats another one in {named}.", f"Rows repeat others in {named}:"
         yield Rule(name="unique", column=", ".join(demanded.unique), held=held, broken=broken)
     if demanded.strict:
-        held, broken = "The table has no other columns than the schema.", "The schema does not name these columns:"
+        held, broken = "The table has no columns beyond the schema's.", "The schema does not name these columns:"
         yield Rule(name="strict", column="", held=held, broken=broken, counts=COLUMNS)
     if demanded.ordered:
-        held, broken = "The columns stand in the schema's order.", "These columns are not in the schema's order:"
+        held, broken = "The columns are in the schema's order.", "These columns are not in the schema's order:"
         yield Rule(name="ordered", column="", held=held, broken=broken, counts=COLUMNS)
 
 
@@ -173,7 +173,7 @@ def tolerated(checks: Sequence[Check], warn: Collection[str], budgets: Mapping[s
     of_rows = {check.id for check in checks if check.metric == ROWS}
     for name, share in budgets.items():
         if name not in of_rows:
-            raise OptionsError(f"budget: `{name}` is not a check of rows, and a budget is a share of rows")
+            raise OptionsError(f"budget: `{name}` is not a check on rows, and a budget is a share of rows")
         if not 0 < share < 1:
             raise OptionsError(f"budget: {name} must be above 0 and below 1, got {share:g}")
     result = [_within(check, budgets[check.id]) if check.id in budgets else check for check in checks]
@@ -216,7 +216,7 @@ def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Chec
             status=Status.ERROR,
             reason="check-crashed",
             message=f"The check {rule.id} could not be evaluated: {said(finding.crash, values)}.",
-            advice="Fix the check: what it cannot look at, it cannot pass.",
+            advice="Fix the check: it cannot pass values that it could not evaluate.",
         )
     return Check(
         **shared,
@@ -282,5 +282,5 @@ def unfinished(error: Raised, rows: int, values: bool) -> Check:
         reason="check-crashed",
         n=rows,
         message=f"The schema could not be evaluated: {said(error, values)}.",
-        advice="Fix the schema, or leave out what pandera cannot handle (nested values, for one).",
+        advice="Fix the schema, or leave out what pandera cannot handle (nested values, for example).",
     )

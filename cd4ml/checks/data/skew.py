@@ -58,7 +58,7 @@ def _check(column: str, skew: Skew, training: str, serving: str) -> Check:
     """Return the check of a column."""
     sides = ((skew.training_only, training, serving), (skew.serving_only, serving, training))
     told = [f"on {here} but not on {there}: {', '.join(rules)}" for rules, here, there in sides if rules]
-    same = f"{len(skew.both_alike)} checks come out alike on {training} and {serving}"
+    same = f"{len(skew.both_alike)} checks have the same outcome on {training} and {serving}"
     return Check(
         id=f"skew:{column}",
         status=Status.FAILED if told else Status.PASSED,
@@ -67,5 +67,5 @@ def _check(column: str, skew: Skew, training: str, serving: str) -> Check:
         value=len(skew.training_only) + len(skew.serving_only),
         limit=0,
         message=f"{column}: {'these checks hold ' + '; '.join(told) if told else same}.",
-        advice="Bring serving data into the form that the model was trained on, or train it anew." if told else None,
+        advice="Bring serving data into the form that the model was trained on, or retrain it." if told else None,
     )

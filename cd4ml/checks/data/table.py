@@ -65,7 +65,7 @@ def lossless(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
             limit=0,
             n=n,
             message=f"{name}: coercing to the schema's type would change {count} of {n} values.",
-            advice="Store the column in its own type, or demand the type that it has." if count else None,
+            advice="Store the column with the schema's type, or require the type that it has." if count else None,
         )
 
 
@@ -102,7 +102,7 @@ def looked_at(columns: int, source: str, n: int) -> Iterator[Check]:
             limit=1,
             n=n,
             message=f"The table has none of the columns of {source}.",
-            advice="Compare the column names; see whether this is the right table.",
+            advice="Compare the column names; check that this is the right table.",
         )
 
 
@@ -115,7 +115,7 @@ def fresh(column: str, youngest: datetime | None, now: datetime, hours: float, n
     """
     age = None if youngest is None else (now - youngest).total_seconds() / 3600
     passed = age is not None and 0 <= age <= hours
-    found = "there is no time in it" if age is None else f"the latest time is {abs(age):.1f} hours "
+    found = "it holds no time" if age is None else f"the latest time is {abs(age):.1f} hours "
     found += "" if age is None else "ago" if age >= 0 else "in the future"
     return Check(
         id=f"fresh:{column}",
@@ -126,7 +126,7 @@ def fresh(column: str, youngest: datetime | None, now: datetime, hours: float, n
         limit=hours,
         n=n,
         message=f"{column}: {found}; at most {hours:g} hours are allowed.",
-        advice=None if passed else "See whether the data still arrive, and whether their clock is right (UTC).",
+        advice=None if passed else "Check that the data still arrive and that their clock is right (UTC).",
     )
 
 
@@ -143,7 +143,7 @@ def rows_changed(n: int, before: int, maximum: float) -> Check:
         baseline=before,
         limit=maximum,
         n=n,
-        message=f"The table has {n} rows; it had {before}. A change by {maximum:.4g} of these is allowed.",
+        message=f"The table has {n} rows; it had {before}. At most a {100 * maximum:.4g} % change is allowed.",
         advice=(
             None if passed else "Find out what was added or lost; if it is right, accept these data as the baseline."
         ),

@@ -67,7 +67,7 @@ def _window(name: str, found: Increase, p_value: float, limits: ConceptLimits) -
             advice=f"At least {limits.minimum_rows} labelled rows are needed in each window and in the reference.",
         )
     if found.value > limits.maximum_increase and p_value <= limits.alpha:
-        advice = "The check `drift-origin` says what it looks like."
+        advice = "The check `drift-origin` names the likely cause."
         return Check(
             **shared, status=Status.FAILED, reason="performance-dropped", message=f"{words} Worse.", advice=advice
         )
@@ -106,7 +106,7 @@ def _reading(found: Origin) -> tuple[str, str, str]:
     if found.effective_rows < SMALLEST_OVERLAP:
         return (
             NO_OVERLAP,
-            f"It cannot be told what changed: only {found.effective_rows:.0f} effective reference rows are like the "
+            f"What changed cannot be determined: only {found.effective_rows:.0f} effective reference rows are like the "
             "current ones.",
             "The model works where it was never tested: retrain on data that cover the current inputs.",
         )
@@ -125,7 +125,7 @@ def _reading(found: Origin) -> tuple[str, str, str]:
         )
     return (
         "undecided",
-        "The model got worse, but it cannot be told whether through its inputs or through the target.",
+        "The model got worse, but the data do not show whether the inputs or the target caused it.",
         "Wait for more labels, or look at the features that drifted.",
     )
 
@@ -151,5 +151,5 @@ def too_few_labels_check(label: str, *, reference: int, current: int, least: int
         reason="too-few-labels",
         n=current,
         message=f"{current} current rows and {reference} reference rows have a label in `{label}`: too few.",
-        advice=f"Wait until {least} labels have arrived, or take `label` off.",
+        advice=f"Wait until {least} labels have arrived, or remove `label`.",
     )

@@ -115,15 +115,17 @@ def _distribution(feature: FeatureDrift, p_values: float, p_index: float, limits
         return undecided
     text = f"{feature.name}: {_effect(feature)}; {_chance(feature, p_values, p_index, limits)}."
     if found is None:
-        words = "no drift" if worst_band(sizes) is None else "a difference of a size that chance explains"
+        words = "no drift" if worst_band(sizes) is None else "a difference that chance explains"
         return Check(**shared, status=Status.PASSED, message=f"{text} That is {words}.")
     if found == MODERATE:
         status = Status.FAILED if limits.fail_on_moderate else Status.PASSED
-        message, advice = f"{text} Moderate drift: flagged for retraining.", "Plan a retraining; look at the feature."
+        message, advice = f"{text} Moderate drift: flagged for retraining.", "Plan a retraining; inspect the feature."
     else:
         status = Status.FAILED
         message = f"{text} Significant drift."
-        advice = "Look for a change in how the feature is made first; if the change is real, retrain on recent data."
+        advice = (
+            "First look for a change in how the feature is produced; if the change is real, retrain on recent data."
+        )
     return Check(**shared, status=status, reason=found, message=message, advice=advice)
 
 
@@ -145,7 +147,7 @@ def _undecided(feature: FeatureDrift, found: bool, shared: Mapping[str, Any], li
             reason="identifier",
             message=f"{feature.name} was not compared: it is an identifier, with {feature.distinct_reference:,} "
             f"different values in {feature.n_reference:,} rows of the reference.",
-            advice="Name columns of categories or numbers in `features`, or leave it out by `exclude`.",
+            advice="Name columns of categories or numbers in `features`, or leave it out with `exclude`.",
         )
     return _too_rare(feature, shared) if feature.pooled > _MOST_POOLED and not found else None
 
@@ -158,7 +160,7 @@ def _too_rare(feature: FeatureDrift, shared: Mapping[str, Any]) -> Check:
         reason="categories-too-rare",
         message=f"{feature.name}: {feature.pooled:.0%} of the rows are in categories of too few rows to compare "
         f"one by one ({feature.distinct_reference:,} categories in {feature.n_reference:,} rows of the reference).",
-        advice="Put the values into fewer categories or use more rows; leave out by `exclude` what is no feature.",
+        advice="Put the values into fewer categories or use more rows; leave out what is not a feature with `exclude`.",
     )
 
 
@@ -236,5 +238,5 @@ def unusable_check(name: str, sample: str, rows: int, infinite: int) -> Check:
         metric="population-stability-index",
         n=0,
         message=f"All {rows} values of {name} in the {sample} data are {words}: nothing was compared.",
-        advice="Repair the column, or leave it out by `exclude` in a reviewed change.",
+        advice="Repair the column, or leave it out with `exclude` in a reviewed change.",
     )

@@ -159,7 +159,7 @@ def _change_checks(
     if one.production is None:
         rows = sum(group.n for group in groups)
         return [no_change(name, "", rows, limits, "the table has no column `production_y_pred`")]
-    why = "a model selects nobody of the reference group"
+    why = "a model selects nobody from the reference group"
     return [
         (
             change_check(name, one.changes[group.name], limits, drops[name, group.name], len(drops))

@@ -23,7 +23,7 @@ QUANTITIES: Final = {
 _ADVICE: Final = {
     "above-maximum": "Compare the groups' errors in the report's metrics; train on more rows of the group that is "
     "worse off, or look for features that it lacks.",
-    "not-shown": "Use more test rows; the interval narrows with their root: four times as many for half of it.",
+    "not-shown": "Use more test rows: four times as many halve the interval.",
 }
 
 
@@ -50,7 +50,7 @@ def _one_group(feature: str, group: GroupErrors) -> Check:
         reason="one-group",
         n=group.n,
         message=f"All {group.n} rows have the same value of {feature} ({group.group}): there is nothing to compare.",
-        advice="Audit test data in which every group occurs, or take the feature off the list.",
+        advice="Audit test data in which every group occurs, or remove the feature from sensitive-features.",
     )
 
 

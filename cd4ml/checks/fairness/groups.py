@@ -102,7 +102,7 @@ def _one_group(feature: str, group: Group) -> Check:
         "one-group",
         group.n,
         f"All {group.n} rows have the same value of {feature} ({group.name}): there is nothing to compare.",
-        "Audit test data in which every group occurs, or take the feature off the list.",
+        "Audit test data in which every group occurs, or remove the feature from sensitive-features.",
     )
 
 
@@ -124,7 +124,7 @@ def _reference_not_selected(feature: str, reference: Group) -> Check:
         "reference-not-selected",
         reference.n,
         f"The reference group {feature}={reference.name} gets no positive decision, so no ratio to it is defined.",
-        "Compare with another group, or leave the choice to `reference: best`.",
+        "Compare with another group, or leave the choice to `reference-method: best`.",
     )
 
 
@@ -255,7 +255,7 @@ def _evidence(one: Disparity, limits: Limits) -> str:
     """Say whether more than chance is behind a ratio."""
     if not (_is_below(one, limits) or _is_above(one, limits)):
         shown = "shown" if _is_shown_fair(one, limits) else "not shown"
-        return f"Evidence that it keeps to {limits.minimum_ratio:g}: {shown}."
+        return f"Evidence that it meets {limits.minimum_ratio:g}: {shown}."
     beyond = f"below {limits.minimum_ratio:g}"
     if _is_above(one, limits):
         beyond = f"above {float(1 / exactly(limits.minimum_ratio)):g}"
@@ -299,7 +299,7 @@ def _rows(one: Disparity, limits: Limits) -> str:
     small, other = (one.group, one.reference) if one.group.n <= one.reference.n else (one.reference, one.group)
     needed = rows_needed(small.n, statistic, level)
     if needed is None:
-        return "The ratio lies at the limit itself: no number of rows settles that. Bring the rates closer together."
+        return "The ratio is exactly at the limit: more rows would not settle it. Bring the rates closer together."
     return (
         f"About {needed:,} rows of {small.name} (there are {small.n:,}), and as many times more of {other.name}, would "
         "settle it if the rates stay as they are."

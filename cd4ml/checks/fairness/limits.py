@@ -47,7 +47,7 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
             status=Status.ERROR,
             reason="undefined",
             message=f"The {name} of {feature} is undefined: some group has {lacking}.",
-            advice="Use test data in which every group has both labels, or take the limit off.",
+            advice="Use test data in which every group has both labels, or remove the limit.",
         )
     widest = max(known, key=lambda rate: known[rate])
     intervals = {rate: widest_interval(metrics.groups, rate, families=len(rates)) for rate in rates}
@@ -104,7 +104,7 @@ def _difference_advice(reason: str, smallest: Group, limits: Limits) -> str | No
 _ADVICE: Final[dict[str, str | None]] = {
     "": None,
     "above-maximum": "Compare the groups' rates in the report's metrics.",
-    "not-shown": "Use more test rows; the interval narrows with their root: four times as many for half of it.",
+    "not-shown": "Use more test rows: four times as many halve the interval.",
 }
 
 
@@ -177,7 +177,7 @@ def _change_advice(reason: str) -> str | None:
     return {
         "": None,
         "above-maximum": "Find the rows of this group that production selects and the candidate does not.",
-        "not-shown": "Use more test rows of this group; the interval narrows with their root: four times for half.",
+        "not-shown": "Use more test rows of this group; four times as many halve the interval.",
         "group-too-small": "Use more test rows of this group.",
     }[reason]
 
@@ -192,7 +192,7 @@ def no_change(feature: str, group: str, n: int, limits: Limits, why: str) -> Che
         limit=limits.maximum_ratio_drop,
         n=n,
         message=f"The change of {feature}'s ratios cannot be computed: {why}.",
-        advice="score-model writes production_y_pred; take maximum-ratio-drop off for a first release.",
+        advice="score-model writes production_y_pred; remove maximum-ratio-drop for a first release.",
     )
 
 
@@ -237,5 +237,5 @@ def _calibration_advice(found: Calibration, limits: Limits, reason: str) -> str 
     if reason == "group-too-small":
         return f"At least {limits.minimum_group_size} rows of {found.group} are needed in the test data."
     if reason == "not-shown":
-        return "Use more test rows of this group; the interval narrows with their root: four times for half."
+        return "Use more test rows of this group; four times as many halve the interval."
     return "Recalibrate the model on data in which this group occurs." if reason else None

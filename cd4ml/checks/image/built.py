@@ -48,7 +48,7 @@ def of_look(look: Look, *, model_sha256: str, python: str, user: str, read_only:
         look.model_sha256 == model_sha256,
         f"The weights in the image have the digest {look.model_sha256}.",
         reason="other-model",
-        advice="The image holds other files than the model that was evaluated: build it again.",
+        advice="The image does not hold the model that was evaluated: build it again.",
         value=look.model_sha256,
         limit=model_sha256,
     )
@@ -142,7 +142,7 @@ def _match(answers: Answers, minimum_rows: int) -> Check:
     if first is not None:
         rows = len({item.row for item in answers.differences})
         message = (
-            f"{rows} of {n} rows{sampled} are predicted otherwise than they were scored; the first, row {first.row}: "
+            f"{rows} of {n} rows{sampled} get other predictions than when scored; the first, row {first.row}: "
             f"{first.column} is {first.served[:50]}, scored {first.scored[:50]}."
         )
     return check(
@@ -150,7 +150,7 @@ def _match(answers: Answers, minimum_rows: int) -> Check:
         first is None,
         message,
         reason="other-predictions",
-        advice="Score the model again with the same test data; if it still differs, this image is another model.",
+        advice="Score the model again with the same test data; if it still differs, this image holds another model.",
         n=n,
         value=len(answers.differences),
         limit=0,
@@ -168,7 +168,7 @@ def _refuses(answers: Answers) -> Check:
             else "A row with an unknown column is not refused with 422."
         ),
         reason="accepts-bad-input",
-        advice="The image's gateway is not the one of this suite: build it again.",
+        advice="The image's gateway is not this suite's: build it again.",
     )
 
 
@@ -228,7 +228,7 @@ def _blind_spot(scan: Scan, image_id: str) -> tuple[str, str] | None:
         return f"Trivy scanned {found}, which is not the image that was built.", "Scan again."
     unseen = ", ".join(name for name in _MUST_SEE if name not in scan.packages)
     if unseen:
-        return f"Trivy did not see {unseen}, which the image holds: it did not look at all of it.", "Scan again."
+        return f"Trivy did not see {unseen}, which the image holds: it did not scan the whole image.", "Scan again."
     # Trivy does not mention these: it passes over the packages of a system that it does not recognise, knows nothing of
     # a release without a number ("trixie/sid"), and takes a list of packages that is gone for an empty one.
     if scan.distribution.startswith(("unknown", "none")) or not re.search(r"\d", scan.distribution):
@@ -247,20 +247,20 @@ def _blind_spot(scan: Scan, image_id: str) -> tuple[str, str] | None:
 
 def _maintained(scan: Scan) -> Check:
     """Decide whether anybody still reports vulnerabilities of the distribution: of an abandoned one, none are known."""
-    ended = f"{scan.distribution} gets no more fixes: new vulnerabilities of its packages are not reported any more."
+    ended = f"{scan.distribution} is no longer maintained: new vulnerabilities in its packages go unreported."
     return check(
         "distribution-maintained",
         not scan.end_of_life,
-        ended if scan.end_of_life else f"{scan.distribution} still gets fixes.",
+        ended if scan.end_of_life else f"{scan.distribution} is still maintained.",
         reason="end-of-life",
-        advice="Set base-image to one on a distribution that is maintained.",
+        advice="Set base-image to one on a maintained distribution.",
     )
 
 
 def _fresh(scan: Scan, today: datetime.date, maximum_age_days: int) -> Check:
     """Decide whether the database is young enough to mean anything."""
     age = (today - scan.database_updated_at.date()).days
-    message = f"Trivy's database is of {scan.database_updated_at.date()}: {age} days old."
+    message = f"Trivy's database dates from {scan.database_updated_at.date()}: {age} days old."
     if -1 <= age <= maximum_age_days:  # clocks may differ by a day; a database of the future never grows old
         return Check(id="scan-database", status=Status.PASSED, message=message, value=age, limit=maximum_age_days)
     return Check(
@@ -287,7 +287,7 @@ def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequen
         not found,
         f"{text} {accepted} accepted in the ignore file." if accepted else text,
         reason="vulnerable",
-        advice="Update the packages; what cannot be fixed yet, accept in the ignore file with a reason and a day.",
+        advice="Update the packages; accept what has no fix yet in the ignore file, with a reason and an expiry date.",
         value=len(found),
         limit=0,
     )

@@ -13,7 +13,7 @@ ALLOWED: Final = "code-allowed"
 _SHOWN: Final = 5
 _ADVICE: Final = (
     "Save the model in a format that runs no code: skops, ONNX, or what XGBoost, LightGBM and CatBoost write. "
-    "If it needs code of its own and you trust who wrote it, set allow-code: true."
+    "If it needs its own code and you trust its author, set allow-code: true."
 )
 
 
@@ -32,7 +32,7 @@ def of_code(findings: Sequence[str], *, allowed: bool, name: str = "model") -> C
     listed = "; ".join(findings[:_SHOWN])
     more = f"; and {len(findings) - _SHOWN} more" if len(findings) > _SHOWN else ""
     if allowed:
-        message = f"Loading the {called} runs code, which allow-code lets it: {listed}{more}."
+        message = f"Loading the {called} runs code, which allow-code permits: {listed}{more}."
         return Check(id=id, status=Status.PASSED, reason=ALLOWED, message=message)
     message = f"Loading the {called} would run code: {listed}{more}."
     return Check(id=id, status=Status.FAILED, reason="runs-code", message=message, advice=_ADVICE)

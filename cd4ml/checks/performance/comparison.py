@@ -86,7 +86,7 @@ class Support:
         return self.smaller_class is not None and self.smaller_class < self.class_floor
 
     def rows_needed(self, rule: Rule | None = None) -> int | None:
-        """Return the rows that would do, with classes as frequent as here; None if that cannot be said."""
+        """Return the rows that would do, with the same class frequencies; None if that cannot be said."""
         needed = self.minimum_rows
         if rule is not None and rule.tests and self.smaller_class is not None and self._few_of_a_class():
             if self.smaller_class == 0:
@@ -129,15 +129,15 @@ def check(
     else:
         found = _not_significantly_worse(rule, comparison, p, tests)
     seen = comparison.detectable
-    sight = " What loss this test set could have seen cannot be said."
+    sight = " The smallest loss that this test set can detect is unknown."
     if seen is not None:
-        sight = f" This test set could have seen a loss of {seen:.2g} (in 4 of 5 cases)."
+        sight = f" This test set can detect a loss of {seen:.2g} (in 4 of 5 cases)."
     return replace(found, message=found.message + sight, slice=slice or None)
 
 
 def _unsure(rule: Rule, comparison: Comparison) -> str:
     """Say that a rule that needs to know how sure the difference is cannot."""
-    return "" if comparison.certain or not rule.tests else "they tell nothing on how sure the difference is"
+    return "" if comparison.certain or not rule.tests else "they say nothing about how certain the difference is"
 
 
 def _check(
@@ -216,7 +216,7 @@ def _more(comparison: Comparison, margin: float) -> str:
     """Say how many rows would settle it."""
     needed = comparison.rows_needed(margin)
     if needed is None:
-        return "The loss lies at the margin itself: no number of rows settles that. Improve the model or allow more."
+        return "The loss is exactly at the margin: more rows would not settle it. Improve the model or allow more."
     return f"About {needed:,} rows would settle it if the difference stays as it is; there are {comparison.n:,}."
 
 
@@ -239,4 +239,4 @@ def rows_advice(support: Support, rule: Rule | None = None) -> str:
     needed = support.rows_needed(rule)
     if needed is None:
         return f"Add rows of the class that has none, until there are {support.class_floor}."
-    return f"About {needed:,} rows are needed, with classes as frequent as here; there are {support.n:,}."
+    return f"About {needed:,} rows are needed, with the same class frequencies; there are {support.n:,}."

@@ -85,7 +85,7 @@ def _numbers(one: Found) -> str:
 
 def _worse(one: Found, search: Search, limit: float) -> Check:
     """Return the check of a slice that is worse by more than the limit."""
-    surely = f"p = {one.p_value:.2g} after Benjamini and Hochberg's correction for {search.tested:,} tests"
+    surely = f"p = {one.p_value:.2g} after Benjamini-Hochberg correction for {search.tested:,} tests"
     return Check(
         id=f"slice-search:{name_of(one)}",
         status=Status.FAILED,
@@ -104,7 +104,9 @@ def _worse(one: Found, search: Search, limit: float) -> Check:
     )
 
 
-_ADVICE: Final = "See what these rows have in common: more training rows like them, or features that tell them apart."
+_ADVICE: Final = (
+    "Find out what these rows have in common; add training rows like them, or features that tell them apart."
+)
 
 
 def _called(search: Search) -> str:

@@ -116,7 +116,5 @@ def gap(
         baseline=train,
         n=n,
         message=f"{found}: a gap of {fixed(difference, limit)}{between(interval)}; {limit:g} is allowed.",
-        advice=(
-            None if passed else "The model has learnt its training rows by heart: regularise it or give it more data."
-        ),
+        advice=(None if passed else "The model has overfitted its training rows: regularise it or add training data."),
     )

@@ -59,7 +59,7 @@ def numbers_of(table: pa.Table, name: str, called: str) -> Any:
     except pa.ArrowException as error:
         raise OptionsError(f"{called}: every {name} must be a number") from error
     if not pc.all(pc.is_finite(numbers)).as_py():
-        raise OptionsError(f"{called}: column `{name}` has values that are no finite numbers")
+        raise OptionsError(f"{called}: column `{name}` has values that are not finite numbers")
     return numbers
 
 

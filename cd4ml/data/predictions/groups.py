@@ -118,7 +118,7 @@ def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series
     if distinct > MOST_GROUPS:
         raise OptionsError(
             f"sensitive feature `{name}` has {distinct} different values; at most {MOST_GROUPS} groups can be compared",
-            advice="Is it an identifier? Else put the values into fewer categories.",
+            advice="If it is not an identifier, put the values into fewer categories.",
         )
     return values.map(lambda value: MISSING if pd.isna(value) else _group(value)).astype(str)
 
@@ -151,7 +151,7 @@ def _binned(values: pd.Series[Any], name: str, edges: str) -> pd.Series[str]:
     numbers = pd.to_numeric(values, errors="coerce")
     unreadable = int((numbers.isna() & values.notna()).sum())
     if unreadable:
-        raise OptionsError(f"bins: {name}: {unreadable} values are no numbers")
+        raise OptionsError(f"bins: {name}: {unreadable} values are not numbers")
     names = bin_names(name, edges)
     return pd.Series([names[position] for position in bin_positions(numbers, name, edges)], index=values.index)
 

@@ -114,7 +114,7 @@ def _absolute_errors(frame: pl.DataFrame, label: str, prediction: str, source: S
     truth, guess = (column.to_numpy().astype(np.float64) for column in pair)
     errors: npt.NDArray[np.float64] = np.abs(truth - guess)
     if not np.isfinite(errors).all():
-        raise OptionsError(f"{source.name}: `{label}` or `{prediction}` holds values that are no finite numbers")
+        raise OptionsError(f"{source.name}: `{label}` or `{prediction}` holds values that are not finite numbers")
     return errors
 
 

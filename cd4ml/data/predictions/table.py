@@ -172,7 +172,7 @@ def standard_names(found: Sequence[str], table: str, columns: Mapping[str, str])
     problems = []
     for standard, own in columns.items():
         if standard not in COLUMNS:
-            problems.append(f"columns: `{standard}` is no standard column{nearest(standard, COLUMNS)}")
+            problems.append(f"columns: unknown standard column `{standard}`{nearest(standard, COLUMNS)}")
         elif own not in found:
             problems.append(f"columns: {table} has no column `{own}`{nearest(own, found)}")
         elif standard in found and own != standard:
@@ -273,7 +273,7 @@ def _metadata(table: Table) -> dict[str, Any]:
         texts = {key.decode(): value.decode() for key, value in stored.items() if key.startswith(_METADATA.encode())}
         return {key.removeprefix(_METADATA): json.loads(value) for key, value in texts.items()}
     except ValueError as error:
-        raise OptionsError(f"{table.name}: what the table says about its models cannot be read: {error}") from error
+        raise OptionsError(f"{table.name}: the table's metadata about its models cannot be read: {error}") from error
 
 
 def _stored(kind: type[Origin], value: Any, table: str) -> Origin | None:
@@ -283,7 +283,7 @@ def _stored(kind: type[Origin], value: Any, table: str) -> Origin | None:
     try:
         origin = kind(**value)
     except TypeError as error:
-        raise OptionsError(f"{table}: what the table says about its models cannot be read: {error}") from error
+        raise OptionsError(f"{table}: the table's metadata about its models cannot be read: {error}") from error
     if not re.fullmatch(r"[0-9a-f]{64}", str(origin.sha256)):
-        raise OptionsError(f"{table}: what the table says about its models holds no SHA-256")
+        raise OptionsError(f"{table}: the table's metadata about its models holds no SHA-256")
     return origin

@@ -247,8 +247,8 @@ class _Categories:
         """Count rows of values that are too many to keep, if nearly all of them are different ones."""
         if distinct < IDENTIFIER * rows:
             raise OptionsError(
-                f"column `{self.name}` has more than {MOST_CATEGORIES} different values: no category",
-                advice="Leave it out by `exclude`, put its values into fewer categories, or name the columns by "
+                f"column `{self.name}` has more than {MOST_CATEGORIES} different values: not a category",
+                advice="Leave it out with `exclude`, put its values into fewer categories, or name the columns by "
                 "`features`.",
             )
         self.identifiers += rows

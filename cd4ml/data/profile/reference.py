@@ -108,11 +108,11 @@ def read(path: Path) -> Profile:
     except FileNotFoundError as error:
         raise UnavailableError(f"{path}: no such file.") from error
     except OptionsError as error:
-        raise OptionsError(f"{error.message}: no reference profile", advice=_ADVICE) from error
+        raise OptionsError(f"{error.message}: not a reference profile", advice=_ADVICE) from error
     try:
         return from_json(text)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise OptionsError(f"{path}: no reference profile: {error}", advice=_ADVICE) from error
+        raise OptionsError(f"{path}: not a reference profile: {error}", advice=_ADVICE) from error
 
 
 def from_json(text: str) -> Profile:
@@ -144,7 +144,7 @@ def from_json(text: str) -> Profile:
 
 def _refuse(constant: str) -> float:
     """Refuse NaN and infinity, which Python's reader would take."""
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def _digest(content: Mapping[str, Any]) -> str:

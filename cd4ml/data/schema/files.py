@@ -38,7 +38,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     text = _without_surrogates(text, path)
     written = yaml_document(text, path)
     if not isinstance(written, Mapping) or not isinstance(written.get("columns"), Mapping):
-        raise OptionsError(f"{path}: no pandera schema: it has no mapping `columns`")
+        raise OptionsError(f"{path}: not a pandera schema: it has no mapping `columns`")
     if "polars" in str(written.get("api", "")) + str(written.get("schema_type", "")):
         raise OptionsError(f"{path}: a Polars schema; write it with api: pandas")
     return _modern(written)
@@ -96,7 +96,7 @@ def through_pandera(path: Path, written: Mapping[str, Any]) -> Any:
 def _lost(written: Mapping[str, Any], schema: Any) -> Iterator[str]:
     """Yield what the file names and the loaded schema lacks: pandera passes over what it does not know."""
     for key in written.keys() - _FRAME_KEYS - {check.name for check in schema.checks}:
-        yield f"`{key}` is no setting of a schema{nearest(key, _FRAME_KEYS)}"
+        yield f"unknown schema setting `{key}`{nearest(key, _FRAME_KEYS)}"
     yield from _lost_checks("the table", _named(written.get("checks")), schema.checks)
     for name, column in written["columns"].items():
         loaded = schema.columns.get(name)

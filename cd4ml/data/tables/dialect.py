@@ -118,7 +118,7 @@ def _encoding(name: str) -> str:
     except (LookupError, UnicodeError, ValueError) as error:
         raise OptionsError(f"encoding: unknown encoding {name!r}", advice="E.g. utf-8, utf-16, cp1252.") from error
     if found.name in _NO_ENCODINGS:
-        raise OptionsError(f"encoding: {name!r} is no encoding of files")
+        raise OptionsError(f"encoding: {name!r} is not a text encoding")
     return found.name
 
 

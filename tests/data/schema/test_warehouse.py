@@ -146,7 +146,7 @@ def test_classes_of_characters__are_pythons_everywhere(engine: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("data", "engine", "schema", "code", "words"),
     [
-        ("loans", "ibis://duckdb/nowhere/x.ddb", "columns:\n  a: {dtype: int64}\n", 3, "does not give this table"),
+        ("loans", "ibis://duckdb/nowhere/x.ddb", "columns:\n  a: {dtype: int64}\n", 3, "cannot read this table"),
         ("t.csv", "duckdb", "columns:\n  a: {dtype: int64}\n", 2, "expected local, spark or ibis://"),
         (
             "t.csv",

@@ -455,7 +455,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
         "point value alone",
     ),
     "unknown-column": (("--minimum", "accuracy=0.9", "--columns", "y_pred=decision"), "no column `decision`"),
-    "unknown-standard": (("--minimum", "accuracy=0.9", "--columns", "y_predicted=y_pred"), "no standard column"),
+    "unknown-standard": (("--minimum", "accuracy=0.9", "--columns", "y_predicted=y_pred"), "unknown standard column"),
 }
 
 
@@ -643,7 +643,7 @@ def test_every_check__carries_its_evidence(evaluate: Evaluate, tmp_path: Path) -
         if not check["id"].startswith(("minimum-rows", "slice-search")):
             assert check["interval"]["method"] and check["interval"]["lower"] <= check["interval"]["upper"], check["id"]
         if check["id"].startswith("regression:"):
-            assert "baseline" in check and "could have seen a loss of" in check["message"], check["id"]
+            assert "baseline" in check and "can detect a loss of" in check["message"], check["id"]
 
 
 def test_relative_regression(evaluate: Evaluate) -> None:

@@ -259,7 +259,7 @@ BAD = {
     "too-few": ("return pd.Series([1] * (len(rows) - 1))", "99 predictions for 100 rows"),
     "too-many": ("return pd.Series([1] * (len(rows) + 1))", "101 predictions for 100 rows"),
     "none": ("return pd.Series([], dtype=float)", "0 predictions for 100 rows"),
-    "two-columns": ("return np.zeros((len(rows), 2))", "one value a row"),
+    "two-columns": ("return np.zeros((len(rows), 2))", "one value per row"),
     "quiet-exit": ("os._exit(0)", "without predictions"),
     "exit": ("sys.exit(3)", "code 3"),
     "score-as-text": ("return pd.DataFrame({'y_pred': [1] * 100, 'y_score': ['high'] * 100})", "no number"),

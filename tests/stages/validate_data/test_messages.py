@@ -173,7 +173,7 @@ def test_budget_of_rows__is_for_checks_of_rows_only(cd4ml: Command, tmp_path: Pa
 
     for name in ("dtype:age", "present:rank"):
         run = cd4ml(*command, "--budget", f"{name}=0.5")
-        assert run.code == 2 and "not a check of rows" in run.report["summary"]
+        assert run.code == 2 and "not a check on rows" in run.report["summary"]
 
 
 def test_terminal__says_once_what_passed_of_each_table(

@@ -327,7 +327,7 @@ def test_several_tables__each_is_checked(validate: Validate, tmp_path: Path) -> 
         (24.0, None, "24.0 hours ago"),
         (24.01, "stale", "24.0 hours ago"),
         (-0.5, "in-the-future", "0.5 hours in the future"),
-        (None, "no-time", "there is no time in it"),
+        (None, "no-time", "it holds no time"),
     ],
 )
 def test_latest_time__neither_old_nor_to_come(age: float | None, reason: str | None, words: str) -> None:

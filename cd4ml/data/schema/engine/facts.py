@@ -128,7 +128,7 @@ def _contradiction(file: Path, name: str) -> OptionsError:
     """Return the error for a footer that does not tell the truth."""
     return OptionsError(
         f"{file}: what its footer says about column `{name}` is not true of its rows",
-        advice="Write the file again with a current Parquet library; nothing that it says can be believed.",
+        advice="Write the file again with a current Parquet library; its metadata cannot be trusted.",
     )
 
 

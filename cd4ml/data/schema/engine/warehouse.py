@@ -63,10 +63,10 @@ def table_of(engine: str, name: str, folder: Path, reading: Reading | None = Non
         if isinstance(error.__cause__, ImportError):
             advice = "Install requirements/warehouse.txt; in a workflow set the variable CD4ML_REQUIREMENTS: warehouse."
             raise UnavailableError(
-                f"engine {backend} needs packages that are not here: {said}.", advice=advice
+                f"backend {backend} needs packages that are not installed: {said}.", advice=advice
             ) from error
-        advice = "See whether the engine runs and the table is there."
-        raise UnavailableError(f"{name}: {backend} does not give this table: {said}", advice=advice) from error
+        advice = "Check that the backend runs and that the table exists."
+        raise UnavailableError(f"{name}: {backend} cannot read this table: {said}", advice=advice) from error
 
 
 def _as_parquet(name: str, folder: Path, reading: Reading | None) -> Path:
@@ -180,8 +180,8 @@ def _refuse(rules: Rules, targets: Sequence[tuple[str, Part]], stored: Mapping[s
                 patterns = [test.name for test in part.tests if "pattern" in test.settings]
                 problems += [f"the pattern of {test} of column {name} on {backend}" for test in patterns]
     if problems:
-        advice = "Use the local engine, or a built-in check."
-        raise OptionsError([f"engine: it cannot evaluate {problem}" for problem in problems], advice=advice)
+        advice = "Use the local backend, or a built-in check."
+        raise OptionsError([f"backend: it cannot evaluate {problem}" for problem in problems], advice=advice)
 
 
 def _counts(table: Any, name: str, part: Part, stored: pl.DataType) -> Iterator[tuple[str, Any]]:
