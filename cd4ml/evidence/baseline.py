@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from cd4ml.evidence.verify import Subject, read_report
+from cd4ml.errors import OptionsError
+from cd4ml.evidence.reports import EVALUATION, SCORING, report_in
+from cd4ml.evidence.verify import Subject
 from cd4ml.registry import alias_version, named
-from cd4ml.report import Check, Status
+from cd4ml.report import Check, Published, Status
 
 # In this order: the report that judged, then the one of the stage that fetched production.
-_SOURCES: Final = ("evaluate-model", "score-model")
+_SOURCES: Final = (EVALUATION, SCORING)
 _REGISTERED: Final = "models:/"
 _NONE: Final = "none"
 # What a deployment's commit says about it.
@@ -44,18 +46,27 @@ class Baseline:
 
 
 def reported(folder: Path, about: Subject) -> Baseline | str:
-    """Return what the reports say that a model was judged against, or why nothing of it can move."""
+    """Return what the reports say that a model was judged against, or why nothing of it can move.
+
+    Raises:
+        OptionsError: one of the reports is there and cannot be read.
+    """
     why = "No report names a production model that the candidate was compared with"
     for stage in _SOURCES:
-        report = read_report(folder, stage)
-        if isinstance(report, str) or about.model is None or _part(report, "candidate").get("sha256") != about.model:
+        published = report_in(folder, stage)
+        if isinstance(published, str):
+            raise OptionsError(
+                f"what the candidate was compared with is unknown: {published}",
+                advice=f"Run {stage} again, and pass its report on.",
+            )
+        candidate = published.report.candidate if published else None
+        if published is None or about.model is None or candidate is None or candidate.sha256 != about.model:
             continue
-        production = _part(report, "production")
-        found = _baseline(production, report)
+        found = _baseline(published)
         if found is not None:
             return found
-        if production:
-            why = f"The candidate was compared with {production.get('uri')}, which is no alias"
+        if published.report.production:
+            why = f"The candidate was compared with {published.report.production.uri}, which is no alias"
     return why
 
 
@@ -113,26 +124,22 @@ def unmoved(
     )
 
 
-def _baseline(production: Mapping[str, Any], report: Mapping[str, Any]) -> Baseline | None:
+def _baseline(published: Published) -> Baseline | None:
     """Return the baseline of a report; of a first release, what its options name."""
-    candidate = _part(report, "candidate")
-    name, alias, version = (production.get(key) for key in ("name", "alias", "version"))
-    if not production:
-        first = _alias(_part(report, "options").get("production"))
-        name, alias = first or (None, None)
-    if not (isinstance(name, str) and isinstance(alias, str)):
+    production, candidate = published.report.production, published.report.candidate
+    if production is None:
+        named, version = _alias(published.options.get("production")), None
+    else:
+        named = (production.name, production.alias) if production.name and production.alias else None
+        version = production.version
+    if named is None:
         return None
-    own = candidate.get("version") if candidate.get("name") == name else None
-    return Baseline(name=name, alias=alias, version=version and str(version), candidate=own and str(own))
+    name, alias = named
+    own = candidate.version if candidate and candidate.name == name else None
+    return Baseline(name=name, alias=alias, version=version or None, candidate=own or None)
 
 
-def _alias(uri: Any) -> tuple[str, str] | None:
+def _alias(uri: object) -> tuple[str, str] | None:
     """Return name and alias of `models:/<name>@<alias>`."""
     name, separator, alias = str(uri or "").removeprefix(_REGISTERED).rpartition("@")
     return (name, alias) if separator and str(uri).startswith(_REGISTERED) else None
-
-
-def _part(report: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return an object of a report, an empty one if there is none."""
-    found = report.get(key)
-    return found if isinstance(found, Mapping) else {}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cd4ml.checks.image.model_code import ALLOWED, MODEL_CODE
-from cd4ml.evidence.verify import read_report
-from cd4ml.report import Check, Status
+from cd4ml.evidence.reports import BUILD, SCORING, report_in, required_in
+from cd4ml.report import Check, Published, Status
 
-_BUILD: Final = "build-image"
-_SCORING: Final = "score-model"
 _CANDIDATE: Final = "candidate-code"
 
 
@@ -25,28 +22,35 @@ def code_check(folder: Path, *, allowed: bool) -> Check:
         folder: where the reports lie; that of score-model may be missing.
         allowed: deploy-model's `allow-code`.
     """
-    built = _said(read_report(folder, _BUILD), MODEL_CODE)
-    scored = _said(read_report(folder, _SCORING), _CANDIDATE) if (folder / f"{_SCORING}.json").exists() else None
-    code = [check for check in (built, scored) if check and check.get("reason") == ALLOWED]
+    said = {MODEL_CODE: required_in(folder, BUILD), _CANDIDATE: report_in(folder, SCORING)}
+    unread = [report for report in said.values() if isinstance(report, str)]
+    if unread:
+        return Check(
+            id=MODEL_CODE,
+            status=Status.FAILED,
+            reason="no-evidence",
+            message=f"Whether the model runs code of its own is unknown: {unread[0]}.",
+            advice="Run that stage again, and pass its report on.",
+        )
+    named = [_named(report, id) for id, report in said.items() if isinstance(report, Published)]
+    code = [check for check in named if check and check.reason == ALLOWED]
     if not code:
         return Check(id=MODEL_CODE, status=Status.PASSED, message="No report names code that loading the model runs.")
-    said = str(code[0].get("message", ""))[:500]
+    told = code[0].message[:500]
     if not allowed:
         return Check(
             id=MODEL_CODE,
             status=Status.FAILED,
             reason="runs-code",
-            message=f"The model runs code of its own: {said}",
+            message=f"The model runs code of its own: {told}",
             advice="Set allow-code: true here as well if you trust it.",
         )
     return Check(
-        id=MODEL_CODE, status=Status.PASSED, reason=ALLOWED, message=f"A model with code is deployed on purpose: {said}"
+        id=MODEL_CODE, status=Status.PASSED, reason=ALLOWED, message=f"A model with code is deployed on purpose: {told}"
     )
 
 
-def _said(report: Mapping[str, Any] | str, id: str) -> Mapping[str, Any] | None:
+def _named(published: Published, id: str) -> Check | None:
     """Return a check that passed in a report, one that allowed code before others; None if there is none."""
-    checks = report.get("checks") if isinstance(report, Mapping) else None
-    listed = [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else []
-    passed = [check for check in listed if check.get("id") == id and check.get("status") == Status.PASSED]
-    return max(passed, key=lambda check: check.get("reason") == ALLOWED, default=None)
+    passed = [check for check in published.report.checks if check.id == id and check.status is Status.PASSED]
+    return max(passed, key=lambda check: check.reason == ALLOWED, default=None)

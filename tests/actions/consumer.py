@@ -43,12 +43,22 @@ import subprocess
 commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
 report = {
     "schema_version": "1",
+    "tool": {"name": "cd4ml", "version": "1.0.0"},
     "stage": "build-image",
     "status": "passed",
-    "checks": [{"id": "model-code", "status": "passed", "message": "Loading the model runs no code of its own."}],
-    "source": {"git_sha": commit},
+    "summary": "",
+    "source": {"git_sha": commit, "modified": []},
     "candidate": {"uri": "model", "sha256": "a" * 64},
+    "production": None,
+    "inputs": [],
+    "options": {},
+    "seed": None,
+    "checks": [{"id": "model-code", "status": "passed", "message": "Loading the model runs no code of its own."}],
+    "metrics": {},
+    "details": {},
     "outputs": {"image": "localhost:1/credit@sha256:" + "b" * 64},
+    "plan": [],
+    "run": {},
 }
 with open("reports/build-image.json", "w", encoding="utf-8") as stream:
     json.dump(report, stream)

@@ -19,6 +19,7 @@ from tests.actions.act import commit, git
 from tests.conftest import ROOT, Run, run_cd4ml
 from tests.gitops.test_manifest import HELM
 from tests.registries import new_store, register
+from tests.reports import FINE, write
 
 pytestmark = pytest.mark.timeout(600)
 # build-image is run with a container engine in tests/image, request-retraining with a platform in tests/retraining.
@@ -172,13 +173,11 @@ def test_pages__commands_pass_one_after_another(repository: Path) -> None:
 def write_evidence(folder: Path) -> None:
     """Write the report of build-image that a build of the scored candidate would leave; the others are there."""
     scored = json.loads((folder / "reports" / "score-model.json").read_text())
-    report = {
-        "schema_version": "1",
-        "stage": "build-image",
-        "status": "passed",
-        "checks": [{"id": "model-code", "status": "passed", "message": "Loading the model runs no code of its own."}],
-        "source": scored["source"],
-        "candidate": scored["candidate"],
-        "outputs": {"image": "ghcr.io/owner/credit@sha256:" + "b" * 64},
-    }
-    (folder / "reports" / "build-image.json").write_text(json.dumps(report))
+    write(
+        folder / "reports",
+        "build-image",
+        checks=[FINE | {"id": "model-code", "message": "Loading the model runs no code of its own."}],
+        source=scored["source"],
+        candidate=scored["candidate"],
+        outputs={"image": "ghcr.io/owner/credit@sha256:" + "b" * 64},
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,12 @@ from cd4ml.data.tables.opening import open_table
 from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import scored_check
-from cd4ml.report import InputDigest, ModelIdentity, Status
+from cd4ml.report import InputDigest, ModelIdentity, Published, Status
+from cd4ml.report.reading import read
 from tests.conftest import Run
+from tests.reports import FINE, document
 
+FAILED: Final[dict[str, Any]] = {"status": "failed", "checks": [FINE | {"status": "failed"}]}
 CANDIDATE, ROWS = "a" * 64, "c" * 64
 JUDGES = {
     "evaluate-model": ("--minimum", "accuracy=0.5", "--bootstrap"),
@@ -48,15 +51,14 @@ def write(path: Path, frame: pd.DataFrame, candidate: str = CANDIDATE, rows: str
 
 def report(sha256: str | None, **changes: Any) -> dict[str, Any]:
     """Return score-model's report on a table."""
-    return {
-        "schema_version": "1",
-        "stage": "score-model",
-        "status": "passed",
-        "candidate": {"uri": "x", "sha256": CANDIDATE},
-        "inputs": [{"name": "test-data", "path": "t", "sha256": ROWS}],
-        "options": {"predictions": "predictions.parquet", "train-predictions": "train-predictions.parquet"},
-        "outputs": {} if sha256 is None else {"predictions-sha256": sha256},
-    } | changes
+    found = document(
+        "score-model",
+        candidate={"uri": "x", "sha256": CANDIDATE},
+        inputs=[{"name": "test-data", "path": "t", "sha256": ROWS}],
+        options={"predictions": "predictions.parquet", "train-predictions": "train-predictions.parquet"},
+        outputs={} if sha256 is None else {"predictions-sha256": sha256},
+    )
+    return found | changes
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_changed_since__refused(judge: Callable[..., Run], tmp_path: Path, stage
 @pytest.mark.parametrize(
     "scored",
     [
-        report("f" * 64, status="error"),
+        report("f" * 64, **FAILED),
         report(None),
         report("f" * 64, stage="validate-data"),
         "{",
@@ -149,10 +151,11 @@ def test_training_rows__compared_as_well(judge: Callable[..., Run], tmp_path: Pa
     assert "train-predictions.parquet" in run.report["checks"][0]["message"]
 
 
-def judged(sha256: str, name: str = "predictions.parquet", **changes: Any) -> dict[str, Any]:
+def judged(sha256: str, name: str = "predictions.parquet", **changes: Any) -> Published:
     """Return the report of a stage that judged a table."""
     tables = [{"name": "predictions", "path": name, "sha256": sha256}]
-    return {"candidate": {"sha256": CANDIDATE}, "inputs": tables, **changes}
+    parts = {"candidate": {"uri": "x", "sha256": CANDIDATE}, "inputs": tables, **changes}
+    return read(document("evaluate-model", **parts))
 
 
 A, B = "1" * 64, "2" * 64
@@ -169,23 +172,29 @@ EVIDENCE: dict[str, tuple[dict[str, Any], bool]] = {
         True,
     ),
     "report missing": ({"evaluate-model": "it does not exist"}, True),  # a check of its own says so
-    "inputs of no form": ({"evaluate-model": judged(A, inputs={"a": 1})}, False),
 }
 
 
 @pytest.mark.parametrize(("reports", "passes"), EVIDENCE.values(), ids=EVIDENCE)
 def test_evidence_about_another_table__refused(reports: dict[str, Any], passes: bool) -> None:
     """A deployment relies on no verdict about a table that score-model did not write."""
-    check = scored_check(reports, report(A), judges=JUDGES)
+    check = scored_check(reports, read(report(A)), judges=JUDGES)
 
     assert (check.status is Status.PASSED) == passes
     assert passes or (check.reason == "predictions-changed" and check.advice)
 
 
-@pytest.mark.parametrize("scored", [report(A, status="failed"), report(None), "unreadable"], ids=repr)
+@pytest.mark.parametrize(
+    "scored", [read(report(A, **FAILED)), read(report(None)), "unreadable"], ids=["failed", "silent", "unreadable"]
+)
 def test_evidence_beside_a_report_that_does_not_tell__refused(scored: Any) -> None:
     """What score-model did not finish, or does not name, supports nothing."""
     assert scored_check({"evaluate-model": judged(A)}, scored, judges=JUDGES).status is Status.FAILED
+
+
+def test_evidence_beside_an_unreadable_report__refused() -> None:
+    """A report of score-model that cannot be read blocks, even where no other report names a table."""
+    assert scored_check({}, "unreadable", judges=JUDGES).status is Status.FAILED
 
 
 def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.gitops.test_manifest import HELM
+from tests.reports import FINE
+from tests.reports import write as write_report
 
 REQUIRED = ("check-code", "validate-data", "evaluate-model", "audit-fairness", "build-image")
 CHECKS = {"build-image": "model-code"}
@@ -78,20 +79,14 @@ def evidence(tmp_path: Path) -> Callable[..., None]:
     commit = git(tmp_path, "rev-parse", "HEAD").strip()
 
     def write(changed: str | None = None, /, **changes: Any) -> None:
-        (tmp_path / "reports").mkdir(exist_ok=True)
         for name in REQUIRED:
             about_model = name in REQUIRED[2:]
-            report = {
-                "schema_version": "1",
-                "stage": name,
-                "status": "passed",
-                "source": {"git_sha": commit},
+            report: dict[str, Any] = {
+                "source": {"git_sha": commit, "modified": []},
                 "candidate": {"uri": "models:/credit/1", "sha256": MODEL} if about_model else None,
-                "checks": [{"id": CHECKS.get(name, "x"), "status": "passed", "message": "Fine."}],
+                "checks": [FINE | {"id": CHECKS.get(name, "x")}],
                 "outputs": {"image": IMAGE} if name == "build-image" else {},
             }
-            if name == changed:
-                report |= changes
-            (tmp_path / "reports" / f"{name}.json").write_text(json.dumps(report))
+            write_report(tmp_path / "reports", name, **report | (changes if name == changed else {}))
 
     return write

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import pytest
 
+from cd4ml.errors import OptionsError
 from cd4ml.evidence.baseline import Baseline, reported
 from cd4ml.evidence.verify import Subject
 from tests.conftest import Run
 from tests.gitops.conftest import MODEL, GitOps, git
 from tests.registries import new_store
+from tests.reports import write as write_report
 
 ALIAS: Final = {"uri": "models:/risk@live", "sha256": "1" * 64, "name": "risk", "version": "3", "alias": "live"}
 BY_VERSION: Final = {**ALIAS, "uri": "models:/risk/3", "alias": None}
@@ -24,9 +26,8 @@ FIRST: Final = {"production": None, "candidate": CANDIDATE, "options": {"product
 
 
 def write(folder: Path, stage: str, /, **report: Any) -> None:
-    """Write what of a report counts here."""
-    folder.mkdir(exist_ok=True)
-    (folder / f"{stage}.json").write_text(json.dumps({"candidate": CANDIDATE, **report}))
+    """Write a report on the candidate."""
+    write_report(folder, stage, **{"candidate": CANDIDATE, **report})
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,7 @@ def write(folder: Path, stage: str, /, **report: Any) -> None:
         ({"evaluate-model": {"production": BY_VERSION}}, "models:/risk/3, which is no alias"),
         ({"score-model": {"production": FOLDER}}, "models/old, which is no alias"),
         ({"evaluate-model": {"production": None}}, "No report names a production model"),
-        ({"score-model": {"production": ALIAS, "candidate": {"sha256": "2" * 64}}}, "No report names"),
-        ({"score-model": {"production": "risk", "candidate": CANDIDATE, "options": []}}, "No report names"),
+        ({"score-model": {"production": ALIAS, "candidate": {**CANDIDATE, "sha256": "2" * 64}}}, "No report names"),
         ({}, "No report names"),
     ],
 )
@@ -60,6 +60,15 @@ def test_reported__what_the_model_was_judged_against(
     found = reported(tmp_path / "reports", Subject(image=None, model=MODEL, commit=None))
 
     assert found == expected if isinstance(expected, Baseline) else expected in str(found)
+
+
+@pytest.mark.parametrize("unread", [{"production": "risk"}, {"options": []}, {"candidate": {"sha256": MODEL}}])
+def test_reported__unreadable_report__refused(tmp_path: Path, unread: dict[str, Any]) -> None:
+    """A report that is there and cannot be read is an error: nobody knows what it would have said."""
+    write(tmp_path / "reports", "score-model", **unread)
+
+    with pytest.raises(OptionsError, match="what the candidate was compared with is unknown: .*score-model.json"):
+        reported(tmp_path / "reports", Subject(image=None, model=MODEL, commit=None))
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +115,8 @@ def stage(
             for judge in ("evaluate-model", "audit-fairness"):
                 path = tmp_path / "reports" / f"{judge}.json"
                 path.write_text(json.dumps({**json.loads(path.read_text()), "inputs": [TABLE]}))
-            scored = {"stage": "score-model", "status": "passed", "outputs": {"predictions-sha256": TABLE["sha256"]}}
-            write(tmp_path / "reports", "score-model", **scored, **score)
+            outputs = {"predictions-sha256": TABLE["sha256"]}
+            write(tmp_path / "reports", "score-model", outputs=outputs, **score)
         target = ["--repository", str(gitops.bare), "--manifest", "credit/values.yaml"]
         named = ["--tracking-uri", registry] if registry else []
         return cd4ml(name, *target, *named, *arguments)

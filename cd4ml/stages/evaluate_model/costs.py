@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cd4ml.checks.performance.costs import Cost, of_cost
 from cd4ml.data.predictions.table import Predictions
 from cd4ml.errors import OptionsError
-from cd4ml.evidence.verify import read_report
-from cd4ml.report import Check, Status
+from cd4ml.evidence.reports import SCORING, absent, report_at
+from cd4ml.report import Check, Report, Status
 from cd4ml.stages.evaluate_model.options import Options
+
+_ADVICE: Final = (
+    "Run score-model with both models and measure-latency: true, and keep its report beside the predictions."
+)
 
 
 def cost_problems(options: Options) -> Iterable[str]:
@@ -38,7 +41,7 @@ def cost_checks(options: Options, predictions: Predictions) -> Iterator[Check]:
     report = _about(options, predictions)
     if options.maximum_latency_ratio is not None:
         pair = [_latency(report, model) for model in ("candidate", "production")]
-        repeats, rows = min(len(times) for times in pair), int(report["metrics"]["rows"])
+        repeats, rows = min(len(times) for times in pair), _rows(report)
         candidate, production = (1e6 * min(times) / rows for times in pair)
         how = f"the fastest of {repeats} repeated predictions of all {rows:,} rows, loading excluded"
         cost = Cost(
@@ -53,41 +56,55 @@ def cost_checks(options: Options, predictions: Predictions) -> Iterator[Check]:
         yield of_cost(cost, options.maximum_size_ratio)
 
 
-def _about(options: Options, predictions: Predictions) -> Mapping[str, Any]:
+def _about(options: Options, predictions: Predictions) -> Report:
     """Return the report of score-model; refuse one that is not about these predictions."""
     path = Path(options.scoring_report)
-    report = read_report(path.parent, path.stem)
-    if isinstance(report, str):
-        raise OptionsError(f"costs are limited, but {report}", advice=_ADVICE)
-    if report.get("stage") != "score-model" or report.get("status") != Status.PASSED:
-        raise OptionsError(f"costs are limited, but {path} is no report of a score-model that passed", advice=_ADVICE)
-    known = {"candidate": predictions.candidate, "production": predictions.production}
-    known_digests = {name: model.sha256 if model else None for name, model in known.items()}
-    told = {name: (report.get(name) or {}).get("sha256") for name in known}
-    rows = {one.get("sha256") for one in report.get("inputs") or [] if one.get("name") == "test-data"}
+    published = report_at(path, SCORING)
+    if published is None or isinstance(published, str):
+        raise OptionsError(f"costs are limited, but {published or absent(path)}", advice=_ADVICE)
+    report = published.report
+    if report.status is not Status.PASSED:
+        raise OptionsError(f"costs are limited, but {path} says {report.status}, not passed", advice=_ADVICE)
+    models = (predictions.candidate, predictions.production)
+    known = [model.sha256 if model else None for model in models]
+    told = [model.sha256 if model else None for model in (report.candidate, report.production)]
+    rows = {one.sha256 for one in report.inputs if one.name == "test-data"}
     test_data = predictions.test_data.sha256 if predictions.test_data else None
-    if None in known_digests.values() or told != known_digests or rows != {test_data}:
+    if None in known or told != known or rows != {test_data}:
         raise OptionsError(
             f"costs are limited, but {path} is not about the models and rows of {options.predictions}", advice=_ADVICE
         )
     return report
 
 
-_ADVICE = "Run score-model with both models and measure-latency: true, and keep its report beside the predictions."
+def _rows(report: Report) -> int:
+    """Return the number of rows that were predicted."""
+    rows = report.metrics.get("rows")
+    if not isinstance(rows, int) or rows < 1:
+        raise OptionsError(
+            "maximum-latency-ratio is set, but score-model does not say on how many rows", advice=_ADVICE
+        )
+    return rows
 
 
-def _latency(report: Mapping[str, Any], model: str) -> list[float]:
+def _latency(report: Report, model: str) -> list[float]:
     """Return the seconds of each repeated prediction."""
-    measured = ((report.get("run") or {}).get("measured") or {}).get(model) or {}
-    times = measured.get("repeated_seconds") or []
-    if not times or not all(isinstance(time, int | float) and math.isfinite(time) and time > 0 for time in times):
+    times = _part(report.measured, model).get("repeated_seconds")
+    known = times if isinstance(times, list) else []
+    if not known or not all(isinstance(time, int | float) and time > 0 for time in known):
         raise OptionsError(f"maximum-latency-ratio is set, but score-model did not measure the {model}", advice=_ADVICE)
-    return [float(time) for time in times]
+    return [float(time) for time in known]
 
 
-def _size(report: Mapping[str, Any], model: str) -> float:
+def _size(report: Report, model: str) -> float:
     """Return the bytes of the model's files."""
-    size = ((report.get("metrics") or {}).get("size_bytes") or {}).get(model)
+    size = _part(report.metrics, "size_bytes").get(model)
     if not isinstance(size, int) or size <= 0:
         raise OptionsError(f"maximum-size-ratio is set, but score-model did not measure the {model}", advice=_ADVICE)
     return float(size)
+
+
+def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return an object among a report's values, an empty one if there is none."""
+    found = values.get(name)
+    return found if isinstance(found, Mapping) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,12 +23,11 @@ from cd4ml.data.tables.scratch import Folder
 from cd4ml.data.tables.source import Source
 from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.reading import text_file
 from cd4ml.report import Check, InputDigest, Report, Status, headline
+from cd4ml.report.reading import read_file
 from cd4ml.stages.validate_data.options import Options
 from cd4ml.user_code import UserCodeError
 
-_LARGEST_REPORT: Final = 200_000_000
 STAGE: Final = "validate-data"
 LOCAL: Final = "local"
 SKEW: Final = "skew:"
@@ -154,17 +152,16 @@ def _rows_before(options: Options) -> dict[str, int]:
         return {}
     path = Path(options.previous_report)
     try:
-        report = json.loads(text_file(path, most=_LARGEST_REPORT))
-        accepted = report["stage"] == STAGE and report["status"] == Status.PASSED
-        rows = {str(name): int(count) for name, count in report["metrics"]["rows"].items()}
+        report = read_file(path, STAGE).report
     except FileNotFoundError as error:
         advice = "Keep the report of the last accepted data there."
         raise UnavailableError(f"{path}: no such file.", advice=advice) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise OptionsError(f"{path}: no report of {STAGE}") from error
-    if not accepted:
-        raise OptionsError(f"{path}: not the report of data that passed {STAGE}")
-    return rows
+    if report.status is not Status.PASSED:
+        raise OptionsError(f"{path}: the data of this report did not pass {STAGE} ({report.status})")
+    rows = report.metrics.get("rows")
+    if not isinstance(rows, Mapping) or not all(isinstance(count, int) for count in rows.values()):
+        raise OptionsError(f"{path}: the report does not say how many rows the data had")
+    return dict(rows)
 
 
 def _over_time(source: Source, path: str, options: Options, before: Mapping[str, int]) -> Iterator[Check]:

@@ -18,6 +18,7 @@ from cd4ml.gitops.manifest import Manifest
 from tests.conftest import ROOT, Run, clean_environment
 from tests.gitops.conftest import IMAGE, MODEL, REQUIRED, GitOps, git
 from tests.gitops.test_manifest import HELM, A
+from tests.reports import FINE, write
 
 Deploy = Callable[..., Run]
 
@@ -90,10 +91,11 @@ def test_stable_beside_a_canary__not_called_all(deploy: Deploy, gitops: GitOps, 
         ({"status": "failed"}, "its status is 'failed'"),
         ({"status": "inconclusive"}, "its status is 'inconclusive'"),
         ({"status": "skipped"}, "its status is 'skipped'"),
-        ({"status": None}, "its status is None"),
+        ({"status": None}, "status: expected one of passed"),
+        ({"status": "failed", "checks": [FINE | {"status": "failed"}]}, "its status is 'failed', not 'passed'"),
         ({"checks": []}, "it ran no check"),
-        ({"checks": [{"id": "x", "status": "failed", "message": ""}]}, "one of its checks is 'failed'"),
-        ({"checks": [{"id": "x", "message": ""}]}, "without a known status"),
+        ({"checks": [{"id": "x", "status": "failed", "message": ""}]}, "the worst of its checks is 'failed'"),
+        ({"checks": [{"id": "x", "message": ""}]}, 'lacks the key "status"'),
         ({"stage": "validate-dat"}, "not a report of"),
         ({"schema_version": "2"}, "not a report of"),
         ({"source": {"git_sha": "0" * 40}}, "it is about commit 000000000000"),
@@ -392,9 +394,6 @@ def test_verdict_on_another_table__refused(
     head, wrote = gitops.head(), "d" * 64
     inputs = [{"name": "predictions", "path": "predictions.parquet", "sha256": wrote}]
     scored = {
-        "schema_version": "1",
-        "stage": "score-model",
-        "status": "passed",
         "candidate": {"uri": "x", "sha256": MODEL},
         "options": {"predictions": "predictions.parquet"},
         "outputs": {"predictions-sha256": wrote},
@@ -402,7 +401,7 @@ def test_verdict_on_another_table__refused(
     evidence("evaluate-model", inputs=[{**inputs[0], "sha256": "e" * 64}])
     audit = tmp_path / "reports" / "audit-fairness.json"
     audit.write_text(json.dumps(json.loads(audit.read_text()) | {"inputs": inputs}))
-    (tmp_path / "reports" / "score-model.json").write_text(json.dumps(scored))
+    write(tmp_path / "reports", "score-model", **scored)
     refused = deploy()
 
     found = next(check for check in refused.report["checks"] if check["id"] == "evidence:predictions-table")
@@ -432,8 +431,7 @@ def test_code_that_score_model_allowed_is_told_as_well(
     """What score-model's report says on the candidate counts, even if the build says nothing of code."""
     evidence()
     check = {"id": "candidate-code", "status": "passed", "reason": "code-allowed", "message": "It runs own.py."}
-    scored = {"schema_version": "1", "stage": "score-model", "status": "passed", "checks": [check]}
-    (tmp_path / "reports" / "score-model.json").write_text(json.dumps(scored))
+    write(tmp_path / "reports", "score-model", checks=[check])
 
     run = deploy()
     assert run.code == 1 and "runs-code" in [check.get("reason") for check in run.report["checks"]]

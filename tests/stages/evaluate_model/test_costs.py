@@ -12,6 +12,7 @@ import pytest
 from cd4ml.data.predictions.table import write_predictions
 from cd4ml.report import InputDigest, ModelIdentity
 from tests.conftest import Run
+from tests.reports import FINE, document
 from tests.stages.evaluate_model.conftest import table
 
 Costs = Callable[..., Run]
@@ -20,21 +21,18 @@ CANDIDATE, PRODUCTION, ROWS = "a" * 64, "b" * 64, "c" * 64
 
 def told() -> dict[str, Any]:
     """Return what score-model reports of a candidate that is 1.5 times as slow and twice as large."""
-    return {
-        "schema_version": "1",
-        "stage": "score-model",
-        "status": "passed",
-        "candidate": {"uri": "x", "sha256": CANDIDATE},
-        "production": {"uri": "y", "sha256": PRODUCTION},
-        "inputs": [{"name": "test-data", "path": "t", "sha256": ROWS}],
-        "metrics": {"rows": 100, "size_bytes": {"candidate": 2_000, "production": 1_000}},
-        "run": {
-            "measured": {
-                "candidate": {"rows": 100, "repeated_seconds": [0.4, 0.3, 0.35]},
-                "production": {"rows": 100, "repeated_seconds": [0.2, 0.5]},
-            }
-        },
+    measured = {
+        "candidate": {"rows": 100, "repeated_seconds": [0.4, 0.3, 0.35]},
+        "production": {"rows": 100, "repeated_seconds": [0.2, 0.5]},
     }
+    return document(
+        "score-model",
+        candidate={"uri": "x", "sha256": CANDIDATE},
+        production={"uri": "y", "sha256": PRODUCTION},
+        inputs=[{"name": "test-data", "path": "t", "sha256": ROWS}],
+        metrics={"rows": 100, "size_bytes": {"candidate": 2_000, "production": 1_000}},
+        run={"measured": measured},
+    )
 
 
 @pytest.fixture
@@ -90,12 +88,14 @@ def changed(*path: str, to: Any) -> dict[str, Any]:
 WRONG: dict[str, dict[str, Any] | None] = {
     "no report": None,
     "of another stage": changed("stage", to="evaluate-model"),
-    "that failed": changed("status", to="failed"),
+    "that failed": changed("checks", to=[FINE | {"status": "failed"}]) | {"status": "failed"},
+    "whose status is not that of its checks": changed("status", to="failed"),
     "on another candidate": changed("candidate", "sha256", to="d" * 64),
     "on another production": changed("production", "sha256", to="d" * 64),
     "on no production": changed("production", to=None),
     "on other rows": changed("inputs", to=[]),
     "not measured": changed("run", to={}),
+    "on no rows": changed("metrics", "rows", to=0),
     "one not measured": changed("run", "measured", "production", to={"repeated_seconds": []}),
     "no time": changed("run", "measured", "candidate", to={"repeated_seconds": [0.0]}),
     "a text": changed("run", "measured", "candidate", to={"repeated_seconds": ["1"]}),
