@@ -141,7 +141,7 @@ def test_nothing_ran__red(tmp_path: Path) -> None:
     assert gate(tmp_path, dict.fromkeys(STAGES, SKIPPED)) == (1, "false")
 
 
-@pytest.mark.parametrize("stage", ["check-split", "code", "check", "model", "*", "***"])
+@pytest.mark.parametrize("stage", ["trial-stage", "code", "check", "model", "*", "***"])
 def test_planned_stage_without_a_job__red(tmp_path: Path, stage: str) -> None:
     """A stage that is in the plan and has no job turns the gate red and is named, whatever the others say."""
     assert gate(tmp_path, planned=[*STAGES, stage]) == (1, "false")
@@ -151,7 +151,7 @@ def test_planned_stage_without_a_job__red(tmp_path: Path, stage: str) -> None:
 
 def test_only_planned_stage_without_a_job__red(tmp_path: Path) -> None:
     """A plan of one stage that has no job is red, though nothing failed."""
-    assert gate(tmp_path, dict.fromkeys(STAGES, SKIPPED), planned=["check-split"]) == (1, "false")
+    assert gate(tmp_path, dict.fromkeys(STAGES, SKIPPED), planned=["trial-stage"]) == (1, "false")
 
 
 def test_gate__is_told_the_whole_plan() -> None:

@@ -113,13 +113,13 @@ def test_markers__missing_or_doubled(
 
 
 def add_stage(folder: Path, declared: str) -> None:
-    """Add a stage `check-split` to the graph of a copy, with all that is written by hand but a job."""
+    """Add a stage `trial-stage` to the graph of a copy, with all that is written by hand but a job."""
     graph = folder / "cd4ml" / "stages" / "__init__.py"
-    change(graph, '    "build-image": StageInfo(', f'    "check-split": {declared},\n    "build-image": StageInfo(')
-    stage = folder / "cd4ml" / "stages" / "check_split"
+    change(graph, '    "build-image": StageInfo(', f'    "trial-stage": {declared},\n    "build-image": StageInfo(')
+    stage = folder / "cd4ml" / "stages" / "trial_stage"
     stage.mkdir()
     (stage / "options.py").write_bytes((graph.parent / "check_code" / "options.py").read_bytes())
-    (folder / "docs" / "stages" / "check-split.md").write_text("# check-split\n<!-- options -->\n<!-- /options -->\n")
+    (folder / "docs" / "stages" / "trial-stage.md").write_text("# trial-stage\n<!-- options -->\n<!-- /options -->\n")
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,11 @@ def test_stage_without_a_job(copy: Path, needs: str, waits_for: list[str]) -> No
     assert generate(copy, "--check").returncode == 0
 
     jobs = YAML(typ="safe").load((copy / ".github" / "workflows" / "pipeline.yml").read_text())["jobs"]
-    assert jobs["check-split"]["needs"] == waits_for
-    assert [step["uses"] for step in jobs["check-split"]["steps"] if step.get("id")] == ["$/actions/check-split"]
-    assert all("check-split" in jobs[name]["needs"] for name in ("build-image", "deploy-model", "gate"))
-    assert "check-split" in jobs["gate"]["steps"][0]["env"]["JOBS"]
-    assert "score-model" not in str(jobs["check-split"]["steps"]) or needs
+    assert jobs["trial-stage"]["needs"] == waits_for
+    assert [step["uses"] for step in jobs["trial-stage"]["steps"] if step.get("id")] == ["$/actions/trial-stage"]
+    assert all("trial-stage" in jobs[name]["needs"] for name in ("build-image", "deploy-model", "gate"))
+    assert "trial-stage" in jobs["gate"]["steps"][0]["env"]["JOBS"]
+    assert "score-model" not in str(jobs["trial-stage"]["steps"]) or needs
 
 
 def test_stage_that_acts_without_a_job(copy: Path) -> None:
@@ -151,17 +151,17 @@ def test_stage_that_acts_without_a_job(copy: Path) -> None:
     run = generate(copy)
 
     assert run.returncode == 1
-    assert "pipeline.yml: check-split has no job; write it" in run.stderr
+    assert "pipeline.yml: trial-stage has no job; write it" in run.stderr
 
 
 def test_job_without_a_stage(copy: Path) -> None:
     """A job that is no stage's is an error: nobody would wait for it."""
-    change(copy / ".github" / "workflows" / "pipeline.yml", "\njobs:\n", "\njobs:\n  check-split:\n    steps: []\n\n")
+    change(copy / ".github" / "workflows" / "pipeline.yml", "\njobs:\n", "\njobs:\n  trial-stage:\n    steps: []\n\n")
 
     run = generate(copy, "--check")
 
     assert run.returncode == 1
-    assert "check-split is no stage of the pipeline" in run.stderr
+    assert "trial-stage is no stage of the pipeline" in run.stderr
 
 
 def test_schemas__valid() -> None:
