@@ -29,7 +29,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import fairness  # noqa: E402
-from cd4ml.checks.performance.comparison import Decision, Rule, Support, check  # noqa: E402
+from cd4ml.checks.performance.comparison import Decision, Rule, Support, comparison_check  # noqa: E402
 from cd4ml.metrics.performance.catalogue import METRICS  # noqa: E402
 from cd4ml.metrics.performance.comparison import compare  # noqa: E402
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR  # noqa: E402
@@ -133,7 +133,7 @@ def verdicts(metric: Metric, rules: Sequence[Rule], pair: tuple[Sample, Sample],
         found = compare(measure(metric, candidate, seed), measure(metric, production, seed))
     except UndefinedMetricError:
         return [Status.ERROR for _ in rules]
-    return [check(rule, found, support).status for rule in rules]
+    return [comparison_check(rule, found, support).status for rule in rules]
 
 
 POINT: Final = Rule(decision=Decision.POINT)

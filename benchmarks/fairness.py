@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from cd4ml.checks.fairness.groups import Decision, Limits, fairness_checks
+from cd4ml.checks.fairness.decision import Decision, Limits
+from cd4ml.checks.fairness.groups import fairness_checks
 from cd4ml.metrics.fairness.disparity import adjusted, choose, disparities, ratio_tests, with_tests
 from cd4ml.metrics.fairness.rates import Group, Proportion, Reference
 from cd4ml.report import Status, worst

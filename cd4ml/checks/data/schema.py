@@ -134,7 +134,7 @@ def _test_rule(column: str, subject: str, test: Test) -> Rule:
     return Rule(name=test.name, column=column, held=f"{start} meets {words}.", broken=f"{start} breaks {words}")
 
 
-def checks(
+def rule_checks(
     found: Mapping[tuple[str, str], Finding], demanded: Sequence[Rule], *, rows: int, values: bool
 ) -> list[Check]:
     """Return one check for each rule, and one for everything found that belongs to no rule.
@@ -158,7 +158,7 @@ def checks(
     return result
 
 
-def tolerated(checks: Sequence[Check], warn: Collection[str], budgets: Mapping[str, float]) -> list[Check]:
+def tolerated_checks(checks: Sequence[Check], warn: Collection[str], budgets: Mapping[str, float]) -> list[Check]:
     """Return checks with what the configuration tolerates: rules that only warn, and shares of rows that may fail.
 
     A check that could not be evaluated is never tolerated.
@@ -274,7 +274,7 @@ def shortened(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
-def unfinished(error: Raised, rows: int, values: bool) -> Check:
+def unfinished_check(error: Raised, rows: int, values: bool) -> Check:
     """Return the check for a validation that came to no end: none of its rules may be listed as held."""
     return Check(
         id="schema",

@@ -9,7 +9,7 @@ from datetime import datetime
 from cd4ml.report import Check, Status
 
 
-def enough_rows(n: int, minimum: int) -> Check:
+def minimum_rows_check(n: int, minimum: int) -> Check:
     """Check that the table is not empty or cut short: an empty one meets every rule about rows."""
     enough = n >= minimum
     return Check(
@@ -25,7 +25,7 @@ def enough_rows(n: int, minimum: int) -> Check:
     )
 
 
-def finite(infinite: Iterable[tuple[str, int]], n: int, allowed: Sequence[str]) -> Iterator[Check]:
+def finite_checks(infinite: Iterable[tuple[str, int]], n: int, allowed: Sequence[str]) -> Iterator[Check]:
     """Check columns for infinities, which meet `ge(0)` and every other one-sided bound.
 
     Args:
@@ -48,7 +48,7 @@ def finite(infinite: Iterable[tuple[str, int]], n: int, allowed: Sequence[str]) 
             )
 
 
-def lossless(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
+def lossless_checks(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
     """Check that values survive the type that the schema coerces them to.
 
     Args:
@@ -69,7 +69,7 @@ def lossless(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
         )
 
 
-def has_values(filled: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
+def has_values_checks(filled: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
     """Check that a nullable column holds any value at all: one without meets every rule about values.
 
     Args:
@@ -90,7 +90,7 @@ def has_values(filled: Iterable[tuple[str, int]], n: int) -> Iterator[Check]:
         )
 
 
-def looked_at(columns: int, source: str, n: int) -> Iterator[Check]:
+def columns_checks(columns: int, source: str, n: int) -> Iterator[Check]:
     """Check that the schema is about this table: one whose columns are all optional is about none without them."""
     if not columns:
         yield Check(
@@ -106,7 +106,7 @@ def looked_at(columns: int, source: str, n: int) -> Iterator[Check]:
         )
 
 
-def fresh(column: str, youngest: datetime | None, now: datetime, hours: float, n: int) -> Check:
+def freshness_check(column: str, youngest: datetime | None, now: datetime, hours: float, n: int) -> Check:
     """Check that the latest time in a column is not too long ago, and not in the future.
 
     Args:
@@ -130,7 +130,7 @@ def fresh(column: str, youngest: datetime | None, now: datetime, hours: float, n
     )
 
 
-def rows_changed(n: int, before: int, maximum: float) -> Check:
+def row_change_check(n: int, before: int, maximum: float) -> Check:
     """Check that the number of rows has not changed by more than a share since the last accepted data."""
     share = abs(n - before) / before if before else math.inf
     passed = share <= maximum

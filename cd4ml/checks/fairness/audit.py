@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cd4ml.checks.fairness.groups import Limits, describe, fairness_checks, no_such_reference
-from cd4ml.checks.fairness.limits import calibration_check, change_check, difference_checks, no_change
+from cd4ml.checks.fairness.decision import Limits
+from cd4ml.checks.fairness.groups import describe, fairness_checks, unknown_reference_check
+from cd4ml.checks.fairness.limits import calibration_check, change_check, difference_checks, no_change_check
 from cd4ml.metrics.fairness.calibration import Calibration, group_calibration
 from cd4ml.metrics.fairness.differences import widest_interval
 from cd4ml.metrics.fairness.disparity import (
@@ -140,7 +141,7 @@ def _checks(one: Found, drops: Mapping[tuple[str, str], float]) -> list[Check]:
     """Decide on one part."""
     name, groups, limits = one.part.name, one.metrics.groups, _own(one)
     if one.without_reference:
-        return [no_such_reference(name, one.part.reference or "", groups)]
+        return [unknown_reference_check(name, one.part.reference or "", groups)]
     production = {group: change.production for group, change in one.changes.items()}
     checks = fairness_checks(name, one.found, limits, production)
     checks += difference_checks(name, one.metrics, limits)
@@ -158,13 +159,13 @@ def _change_checks(
     name = one.part.name
     if one.production is None:
         rows = sum(group.n for group in groups)
-        return [no_change(name, "", rows, limits, "the table has no column `production_y_pred`")]
+        return [no_change_check(name, "", rows, limits, "the table has no column `production_y_pred`")]
     why = "a model selects nobody from the reference group"
     return [
         (
             change_check(name, one.changes[group.name], limits, drops[name, group.name], len(drops))
             if group.name in one.changes
-            else no_change(name, group.name, group.n, limits, why)
+            else no_change_check(name, group.name, group.n, limits, why)
         )
         for group in groups
     ]

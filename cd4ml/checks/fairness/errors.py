@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from cd4ml.checks.fairness.groups import Limits, decide
+from cd4ml.checks.fairness.decision import Limits, decide
 from cd4ml.checks.fairness.limits import between
 from cd4ml.metrics.fairness.errors import Gap, GroupErrors, Quantity, gap
 from cd4ml.metrics.statistics.means import Mean
-from cd4ml.report import Check, Status
-
-if TYPE_CHECKING:
-    from cd4ml.report import Interval
+from cd4ml.report import Check, Interval, Status
 
 # Check name -> what is averaged.
 QUANTITIES: Final = {

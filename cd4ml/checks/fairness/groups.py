@@ -1,64 +1,20 @@
-"""Comparisons of groups and limits -> checks. Pure.
-
-Three rules. `point` takes the ratio at its face, as the four-fifths rule does: chance alone brings equal groups below
-0.80 often. `strict` passes only what is shown to be at least the minimum. `evidence` fails only what is shown to be
-below it; what is below without being shown is too little data, which is no pass either.
-"""
+"""Selection rates of groups, compared with that of a reference, and limits -> checks. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from cd4ml.checks.fairness.decision import LEVEL, Decision, Limits, decide, exactly
+from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.fairness.rates import Group
+from cd4ml.metrics.statistics.ratio_interval import ratio_statistic, rows_needed
 from cd4ml.report import Check, Status, fixed
 
-if TYPE_CHECKING:
-    from cd4ml.metrics.fairness.disparity import Disparity
-
-LEVEL: Final = 0.05
 # One-sided level of a bound of the two-sided interval of 95 %.
 _BOUND: Final = 0.025
-
-
-class Decision(StrEnum):
-    """What a ratio must show to pass."""
-
-    POINT = "point"
-    STRICT = "strict"
-    EVIDENCE = "evidence"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What the user allows.
-
-    Attributes:
-        minimum_ratio: lowest allowed ratio of a group's selection rate to the reference's, in (0, 1].
-        minimum_group_size: rows below which a group's rate decides nothing in its favour.
-        fixed_reference: whether the reference was fixed in advance; then it may not be selected too rarely either.
-        maximum_differences: largest allowed difference between the groups by check name, those that are set.
-        maximum_ratio_drop: how far a ratio may fall below production's; None does not gate on it.
-        maximum_calibration_gap: largest allowed distance of mean score and share of positives; None does not gate.
-    """
-
-    minimum_ratio: float
-    minimum_group_size: int
-    decision: Decision = Decision.POINT
-    fixed_reference: bool = False
-    maximum_differences: Mapping[str, float] = field(default_factory=dict)
-    maximum_ratio_drop: float | None = None
-    maximum_calibration_gap: float | None = None
-
-
-def exactly(limit: float) -> Fraction:
-    """Return the number that the user wrote: 0.8 is 4/5 here, not the nearest binary fraction."""
-    return Fraction(Decimal(repr(limit)))
 
 
 def fairness_checks(
@@ -128,7 +84,7 @@ def _reference_not_selected(feature: str, reference: Group) -> Check:
     )
 
 
-def no_such_reference(feature: str, named: str, groups: Sequence[Group]) -> Check:
+def unknown_reference_check(feature: str, named: str, groups: Sequence[Group]) -> Check:
     """Return the check for a reference group that does not occur."""
     known = ", ".join(group.name for group in groups[:10])
     return _error(
@@ -204,28 +160,6 @@ def _verdict(one: Disparity, limits: Limits) -> tuple[Status, str]:
     )
 
 
-def decide(
-    decision: Decision, *, beyond: str, shown_beyond: bool, small: bool, shown_within: bool
-) -> tuple[Status, str]:
-    """Return status and reason of a value.
-
-    Args:
-        beyond: the reason if the value lies beyond its limit, empty if it does not.
-        shown_beyond: whether the rows show that the true value lies beyond the limit.
-        small: whether there are too few rows to pass.
-        shown_within: whether the rows show that the true value keeps to the limit.
-    """
-    if beyond and decision is Decision.EVIDENCE and not shown_beyond:
-        return Status.INCONCLUSIVE, "not-shown"
-    if beyond:
-        return Status.FAILED, beyond
-    if small:
-        return Status.INCONCLUSIVE, "group-too-small"
-    if decision is Decision.STRICT and not shown_within:
-        return Status.INCONCLUSIVE, "not-shown"
-    return Status.PASSED, ""
-
-
 def _message(feature: str, one: Disparity, limits: Limits, production: Fraction | None, reason: str) -> str:
     """Say what was found, how sure it is, and what production does."""
     group, reference = one.group, one.reference
@@ -289,8 +223,6 @@ def _advice(feature: str, one: Disparity, limits: Limits, reason: str) -> str | 
 
 def _rows(one: Disparity, limits: Limits) -> str:
     """Say how many rows would settle it."""
-    from cd4ml.metrics.statistics.ratio_interval import ratio_statistic, rows_needed
-
     level = _BOUND if limits.decision is Decision.STRICT else LEVEL / max(1, one.tests)
     statistic = one.statistic
     if _is_above(one, limits) or (limits.fixed_reference and one.ratio is not None and one.ratio > 1):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from cd4ml.checks.fairness.groups import LEVEL, Limits, decide, exactly
+from cd4ml.checks.fairness.decision import LEVEL, Limits, decide, exactly
+from cd4ml.metrics.fairness.calibration import Calibration
 from cd4ml.metrics.fairness.differences import widest_interval
 from cd4ml.metrics.fairness.rates import PRECISION, FairnessMetrics, Group
+from cd4ml.metrics.fairness.ratio_change import Change
 from cd4ml.report import Check, Interval, Status, fixed
-
-if TYPE_CHECKING:
-    from cd4ml.metrics.fairness.calibration import Calibration
-    from cd4ml.metrics.fairness.ratio_change import Change
 
 # Check name -> the rates whose range is limited.
 DIFFERENCES = {
@@ -182,7 +180,7 @@ def _change_advice(reason: str) -> str | None:
     }[reason]
 
 
-def no_change(feature: str, group: str, n: int, limits: Limits, why: str) -> Check:
+def no_change_check(feature: str, group: str, n: int, limits: Limits, why: str) -> Check:
     """Return the check for a change that cannot be computed."""
     return Check(
         id=f"ratio-drop:{feature}={group}" if group else f"ratio-drop:{feature}",

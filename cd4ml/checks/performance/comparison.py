@@ -101,7 +101,7 @@ def shown_worse(rule: Rule, comparison: Comparison, p_value: float) -> bool:
     return p_value < LEVEL and (beyond or rule.decision is Decision.NOT_SIGNIFICANTLY_WORSE)
 
 
-def check(
+def comparison_check(
     rule: Rule,
     comparison: Comparison,
     support: Support,

@@ -32,7 +32,7 @@ class Cost:
         return self.candidate / self.production
 
 
-def of_cost(cost: Cost, limit: float) -> Check:
+def cost_check(cost: Cost, limit: float) -> Check:
     """Check that the candidate costs at most a multiple of what production costs."""
     passed = threshold.at_most(cost.ratio, limit)
     name = f"{cost.name}-ratio"

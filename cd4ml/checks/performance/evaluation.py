@@ -42,7 +42,7 @@ class Limits:
         )
 
 
-def of_all_rows(evaluation: Evaluation, limits: Limits) -> Iterator[Check]:
+def metric_checks(evaluation: Evaluation, limits: Limits) -> Iterator[Check]:
     """Check fixed limits, then the comparison with production."""
     yield from _fixed(evaluation, limits)
     family = _families(evaluation, limits)
@@ -51,7 +51,7 @@ def of_all_rows(evaluation: Evaluation, limits: Limits) -> Iterator[Check]:
             yield _comparison(result, limits.rules[name], evaluation, limits, family.get(name, (None, 1)))
 
 
-def of_slices(evaluations: Sequence[Evaluation], limits: Limits) -> Iterator[Check]:
+def slice_checks(evaluations: Sequence[Evaluation], limits: Limits) -> Iterator[Check]:
     """Check the same limits on every slice. All tests on slices are one family: a slice more costs no level."""
     tested = [
         (index, name)
@@ -70,15 +70,17 @@ def of_slices(evaluations: Sequence[Evaluation], limits: Limits) -> Iterator[Che
         yield from (_named(check, evaluation) for check in checks)
 
 
-def of_gap(gap: Gap, limit: float, n: int) -> Check:
+def gap_check(gap: Gap, limit: float, n: int) -> Check:
     """Check a gap between training and test rows."""
     name, better = gap.metric.name, gap.metric.greater_is_better
     if gap.train.value is None or gap.test.value is None:
-        return threshold.undefined(f"gap:{name}", name, gap.problem, n)
+        return threshold.undefined_check(f"gap:{name}", name, gap.problem, n)
     interval = gap.interval
     if interval is not None and not better:
         interval = replace(interval, lower=-interval.upper, upper=-interval.lower)
-    return threshold.gap(name, gap.train.value, gap.test.value, limit, n, greater_is_better=better, interval=interval)
+    return threshold.gap_check(
+        name, gap.train.value, gap.test.value, limit, n, greater_is_better=better, interval=interval
+    )
 
 
 def _families(evaluation: Evaluation, limits: Limits) -> dict[str, tuple[float, int]]:
@@ -103,8 +105,8 @@ def _p_worse(result: Result) -> float:
 def _fixed(evaluation: Evaluation, limits: Limits) -> Iterator[Check]:
     """Check minimum and maximum of each metric."""
     for kind, bounds, check in (
-        ("minimum", limits.minimum, threshold.minimum),
-        ("maximum", limits.maximum, threshold.maximum),
+        ("minimum", limits.minimum, threshold.minimum_check),
+        ("maximum", limits.maximum, threshold.maximum_check),
     ):
         for name, limit in bounds.items():
             found = evaluation.results[name].candidate
@@ -123,14 +125,14 @@ def _comparison(
     if result.comparison is None:
         return _undefined(f"regression:{name}", name, result.problem, rule, evaluation, limits)
     p_value, tests = family
-    return compared.check(rule, result.comparison, limits.support(evaluation), p_value=p_value, tests=tests)
+    return compared.comparison_check(rule, result.comparison, limits.support(evaluation), p_value=p_value, tests=tests)
 
 
 def _undefined(
     check_id: str, name: str, problem: str, rule: Rule | None, evaluation: Evaluation, limits: Limits
 ) -> Check:
     """Return the check of a metric without a value: an error, or on a slice that is too small too little data."""
-    found = threshold.undefined(check_id, name, problem, evaluation.n)
+    found = threshold.undefined_check(check_id, name, problem, evaluation.n)
     support = limits.support(evaluation)
     # Of a class with fewer rows than the floor it is chance whether any is found, or decided for.
     rare = support.smaller_class is not None and support.smaller_class < support.class_floor

@@ -18,7 +18,7 @@ MOST_CHECKS: Final = 20
 _CALLED: Final = {ERROR_RATE: "error rate", MEAN_ABSOLUTE_ERROR.name: "mean absolute error"}
 
 
-def of_search(search: Search, limit: float | None) -> Iterator[Check]:
+def search_checks(search: Search, limit: float | None) -> Iterator[Check]:
     """Check that something was searched, then every slice that is worse by more than the limit.
 
     Args:

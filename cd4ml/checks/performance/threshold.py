@@ -20,7 +20,7 @@ def at_most(value: float, limit: float, *operands: float) -> bool:
     return value <= limit + ROUNDING * max(abs(operand) for operand in (value, limit, *operands))
 
 
-def undefined(check_id: str, metric: str, why: str, n: int) -> Check:
+def undefined_check(check_id: str, metric: str, why: str, n: int) -> Check:
     """Return the check for a metric that has no value on these rows: an error, never a pass."""
     return Check(
         id=check_id,
@@ -33,13 +33,13 @@ def undefined(check_id: str, metric: str, why: str, n: int) -> Check:
     )
 
 
-def minimum(metric: str, value: float, limit: float, n: int, interval: Interval | None = None) -> Check:
+def minimum_check(metric: str, value: float, limit: float, n: int, interval: Interval | None = None) -> Check:
     """Check that a value reaches its minimum."""
     passed = at_most(-value, -limit)
     return _limit(metric, value, limit, n, interval, name="minimum", passed=passed, word="below")
 
 
-def maximum(metric: str, value: float, limit: float, n: int, interval: Interval | None = None) -> Check:
+def maximum_check(metric: str, value: float, limit: float, n: int, interval: Interval | None = None) -> Check:
     """Check that a value does not exceed its maximum."""
     passed = at_most(value, limit)
     return _limit(metric, value, limit, n, interval, name="maximum", passed=passed, word="above")
@@ -87,7 +87,7 @@ def changed(metric: str, candidate: float, production: float, *beside: float, gr
     )
 
 
-def gap(
+def gap_check(
     metric: str,
     train: float,
     test: float,

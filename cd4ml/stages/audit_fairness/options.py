@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cd4ml.checks.fairness.groups import Decision
+from cd4ml.checks.fairness.decision import Decision
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import OptionsError
 from cd4ml.inputs import vocabulary

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cd4ml.checks.fairness.groups import Decision
+from cd4ml.checks.fairness.decision import Decision
 from cd4ml.inputs.options import OTHERS
 from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.fairness.rates import Reference

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.fairness.audit import Part, audit, describe_part
+from cd4ml.checks.fairness.coverage import excluded_group_check, too_many_groups_check
+from cd4ml.checks.fairness.decision import Limits
 from cd4ml.checks.fairness.errors import Errors, describe_errors, error_checks
-from cd4ml.checks.fairness.groups import Limits
 from cd4ml.context import Context
 from cd4ml.data.predictions.batch_counts import LABELS, Quantities, Wanted
 from cd4ml.data.predictions.decision_counts import count_decisions
@@ -21,7 +22,7 @@ from cd4ml.evidence.scored import refuse_changed
 from cd4ml.metrics.fairness.errors import group_errors
 from cd4ml.metrics.fairness.rates import Reference, group_names
 from cd4ml.metrics.performance.metric import Task
-from cd4ml.report import Check, Report, Status
+from cd4ml.report import Check, Report
 from cd4ml.stages.audit_fairness.options import (
     Intersections,
     Options,
@@ -199,21 +200,9 @@ def _comparable(parts: Sequence[Part]) -> tuple[list[Part], list[Audit]]:
         if groups <= MOST_GROUPS:
             comparable.append(part)
         else:
-            checks = [_too_many(part.name, groups, int(part.counts["n"].sum()))] if part.gates else []
+            checks = [too_many_groups_check(part.name, groups, int(part.counts["n"].sum()))] if part.gates else []
             audits.append(Audit(name=part.name, checks=checks, metrics={"groups": groups, "compared": False}))
     return comparable, audits
-
-
-def _too_many(name: str, groups: int, n: int) -> Check:
-    """Return the check for a combination with too many groups to compare."""
-    return Check(
-        id=f"disparate-impact:{name}",
-        status=Status.ERROR,
-        reason="too-many-groups",
-        n=n,
-        message=f"{name} has {groups} groups, too many to compare.",
-        advice="Put the values into fewer categories, or cut numeric features with `bins`.",
-    )
 
 
 def _excluded_checks(counts: pd.DataFrame, options: Options) -> Iterable[Check]:
@@ -222,27 +211,5 @@ def _excluded_checks(counts: pd.DataFrame, options: Options) -> Iterable[Check]:
     for item in options.exclude_groups:
         feature, _, group = item.partition("=")
         inside = counts[f"feature:{feature}"] == group
-        yield _excluded(feature, group, int(counts["n"][inside].sum()), total, options)
-
-
-def _excluded(feature: str, group: str, n: int, total: int, options: Options) -> Check:
-    """Record a group that the user leaves out, and block if it is too large for that."""
-    share = n / total
-    shared: dict[str, Any] = {
-        "id": f"excluded-group:{feature}={group}",
-        "metric": "share-of-rows",
-        "value": share,
-        "limit": options.maximum_excluded,
-        "n": n,
-        "slice": {feature: group},
-    }
-    if share > options.maximum_excluded:
-        return Check(
-            **shared,
-            status=Status.FAILED,
-            reason="too-much-excluded",
-            message=f"{feature}={group} is excluded from the audit, but it is {share:.1%} of the rows.",
-            advice="Audit the group, or raise maximum-excluded in a reviewed change.",
-        )
-    message = f"{feature}={group} ({n} rows, {share:.1%}) is excluded from the audit by the configuration."
-    return Check(**shared, status=Status.PASSED, message=message)
+        n = int(counts["n"][inside].sum())
+        yield excluded_group_check(feature, group, n, total, maximum_share=options.maximum_excluded)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cd4ml.checks.performance.costs import Cost, of_cost
+from cd4ml.checks.performance.costs import Cost, cost_check
 from cd4ml.data.predictions.table import Predictions
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.reports import SCORING, absent, report_at
@@ -47,13 +47,13 @@ def cost_checks(options: Options, predictions: Predictions) -> Iterator[Check]:
         cost = Cost(
             name="latency", candidate=candidate, production=production, unit="microseconds a row", how=how, n=rows
         )
-        yield of_cost(cost, options.maximum_latency_ratio)
+        yield cost_check(cost, options.maximum_latency_ratio)
     if options.maximum_size_ratio is not None:
         candidate, production = (_size(report, model) for model in ("candidate", "production"))
         cost = Cost(
             name="size", candidate=candidate, production=production, unit="bytes", how="all files of the model's folder"
         )
-        yield of_cost(cost, options.maximum_size_ratio)
+        yield cost_check(cost, options.maximum_size_ratio)
 
 
 def _about(options: Options, predictions: Predictions) -> Report:

@@ -8,23 +8,26 @@ from typing import Any, Final
 
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.performance import evaluation as checked
-from cd4ml.checks.performance.evaluation import of_gap
-from cd4ml.checks.performance.slice_search import of_search
+from cd4ml.checks.performance.predictions import (
+    different_predictions_check,
+    first_release_check,
+    minimum_rows_check,
+    score_direction_checks,
+)
+from cd4ml.checks.performance.slice_search import search_checks
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import EVERY, Predictions, is_standard, read_predictions
 from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
-from cd4ml.metrics.performance.class_scores import scores_of_others
 from cd4ml.metrics.performance.evaluation import Evaluation, evaluate, gap_of
 from cd4ml.metrics.performance.metric import Metric, Needs, Sample, Task
-from cd4ml.metrics.performance.ranking import scores_reversed
 from cd4ml.metrics.performance.samples import PRODUCTION, Reader
 from cd4ml.metrics.performance.slice_columns import Columns, searchable
 from cd4ml.metrics.performance.slice_search import Search, search
 from cd4ml.metrics.performance.slices import Slice, slices
-from cd4ml.report import Check, InputDigest, Report, Status, headline
+from cd4ml.report import Check, InputDigest, Report, headline
 from cd4ml.stages.evaluate_model.costs import cost_checks
 from cd4ml.stages.evaluate_model.limits import checked_metrics, limits_of, slice_columns
 from cd4ml.stages.evaluate_model.names import known_metrics, with_own_names
@@ -59,14 +62,14 @@ def run(options: Options, context: Context) -> Report:
     parts = _slices(metrics, cut, candidate, production, options)
     search = _search(searched, candidate, production, options) if searched else None
     checks = [
-        *_enough_rows(n, "test", options),
+        minimum_rows_check(n, options.minimum_test_rows),
         *_direction({"candidate": candidate, "production": production}, metrics, options),
-        *_compared(candidate, production, options),
-        *checked.of_all_rows(whole, limits),
+        _compared(candidate, production, options),
+        *checked.metric_checks(whole, limits),
         *_against_training(candidate, predictions, training, metrics, options),
-        *checked.of_slices(parts, limits),
+        *checked.slice_checks(parts, limits),
         *(cost_checks(options, predictions) if production is not None else ()),
-        *(of_search(search, options.maximum_slice_gap) if search else ()),
+        *(search_checks(search, options.maximum_slice_gap) if search else ()),
     ]
     report = Report(
         stage=STAGE,
@@ -105,54 +108,18 @@ def _production(predictions: Predictions, reader: Reader, options: Options) -> S
     )
 
 
-def _enough_rows(n: int, which: str, options: Options) -> Iterable[Check]:
-    """Check that there are rows enough to decide anything."""
-    enough = n >= options.minimum_test_rows
-    yield Check(
-        id="minimum-rows" if which == "test" else f"minimum-rows:{which}",
-        status=Status.PASSED if enough else Status.INCONCLUSIVE,
-        reason=None if enough else "too-few-rows",
-        metric="rows",
-        value=n,
-        limit=options.minimum_test_rows,
-        n=n,
-        message=f"There are {n} {which} rows; at least {options.minimum_test_rows} are needed to decide.",
-        advice=None if enough else f"Add at least {options.minimum_test_rows - n} {which} rows.",
-    )
-
-
 def _direction(samples: Mapping[str, Sample | None], metrics: Sequence[Metric], options: Options) -> Iterable[Check]:
     """Check that scores rise with decisions, where a limit is about scores."""
     if options.task is Task.REGRESSION or all(metric.needs is Needs.DECISIONS for metric in metrics):
-        return
-    binary = options.task is Task.BINARY
-    for model, sample in samples.items():
-        if sample is not None and (scores_reversed if binary else scores_of_others)(sample):
-            yield Check(
-                id=f"score-direction:{model}",
-                status=Status.ERROR,
-                reason="scores-reversed" if binary else "scores-of-other-classes",
-                n=len(sample.y_true),
-                message=(
-                    f"The {model}'s scores are higher where it decides against the positive class."
-                    if binary
-                    else f"The {model} decides for another class than that with the greatest score on most rows."
-                ),
-                advice=(
-                    "Set the same positive-label here and in score-model: the score is that class's probability."
-                    if binary
-                    else "Is each column y_score_<class> named after its own class, and of the same model as y_pred?"
-                ),
-            )
+        return ()
+    return score_direction_checks(samples, binary=options.task is Task.BINARY)
 
 
-def _compared(candidate: Sample, production: Sample | None, options: Options) -> Iterable[Check]:
+def _compared(candidate: Sample, production: Sample | None, options: Options) -> Check:
     """Check that there are two models to compare, or a first release that says so."""
     if production is None:
-        message = "First release (bootstrap): the candidate is not compared with a production model."
-        yield Check(id="bootstrap", status=Status.PASSED, message=message)
-    else:
-        yield _identical(candidate, production, options)
+        return first_release_check()
+    return different_predictions_check(candidate, production, allow_identical=options.allow_identical)
 
 
 def _without_rows(predictions: Predictions) -> Predictions:
@@ -214,30 +181,6 @@ def _slices(
     return found
 
 
-def _identical(candidate: Sample, production: Sample, options: Options) -> Check:
-    """Check that candidate and production differ on some row: a comparison with itself shows nothing."""
-    same = bool((candidate.y_pred == production.y_pred).all())
-    if same and candidate.y_score is not None and production.y_score is not None:
-        same = bool((candidate.y_score == production.y_score).all())
-    if same and candidate.scores is not None and production.scores is not None:
-        same = bool((candidate.scores == production.scores).all())
-    n = len(candidate.y_true)
-    if not same:
-        message = "Candidate and production predict differently."
-        return Check(id="different-predictions", status=Status.PASSED, message=message, n=n)
-    message = f"Candidate and production predict the same on all {n} rows."
-    if options.allow_identical:
-        return Check(id="different-predictions", status=Status.PASSED, message=message, n=n)
-    return Check(
-        id="different-predictions",
-        status=Status.FAILED,
-        reason="identical-predictions",
-        message=message,
-        n=n,
-        advice="Is production compared with itself? If the same predictions are meant, set allow-identical: true.",
-    )
-
-
 def _against_training(
     candidate: Sample, tested: Predictions, training: Table | None, metrics: Sequence[Metric], options: Options
 ) -> Iterable[Check]:
@@ -245,11 +188,11 @@ def _against_training(
     if training is None:
         return
     train = _reader(training.name, options).sample(_trained(training, tested, options).frame)
-    yield from _enough_rows(len(train.y_true), "training", options)
+    yield minimum_rows_check(len(train.y_true), options.minimum_test_rows, which="training")
     for metric in metrics:
         if metric.name in options.maximum_gap:
             found = gap_of(metric, train, candidate, options.seed)
-            yield of_gap(found, options.maximum_gap[metric.name], len(candidate.y_true))
+            yield checked.gap_check(found, options.maximum_gap[metric.name], len(candidate.y_true))
 
 
 def _training(options: Options) -> Table | None:

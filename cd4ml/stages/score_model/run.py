@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.image.model_code import of_code
+from cd4ml.checks.scoring.models import called, different_model_check, first_release_check
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import COLUMNS, is_predictions, is_score, write_predictions
 from cd4ml.data.tables.formats.parquet.files import PARQUET
 from cd4ml.data.tables.opening import behind, open_table
 from cd4ml.data.tables.table import Table
-from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.model_files import code_of
 from cd4ml.registry import MissingModelError, fetch
-from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
-from cd4ml.scoring.score import Limits, score
-from cd4ml.stages.score_model.checks import called, of_difference, of_first_release, of_isolation, of_rows, summary
-from cd4ml.stages.score_model.options import Isolation, Options
+from cd4ml.report import Check, InputDigest, Report, Status
+from cd4ml.stages.score_model.options import Options
+from cd4ml.stages.score_model.scoring import Fetched, Scoring
 from cd4ml.wording import nearest
 from cd4ml.writing import remove, result
 
@@ -54,11 +51,11 @@ def run(options: Options, context: Context) -> Report:
     inputs = _digests(tables, [len(test), *map(len, others)])
     with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
         candidate, production = _models(options, Path(folder), context)
-        scored = _Scoring(options=options, context=context)
+        scored = Scoring(options=options, context=context)
         checks = (
-            [of_difference(candidate.identity, production.identity, options)]
+            [different_model_check(candidate.identity, production.identity, allow_same=options.allow_same_model)]
             if production
-            else [of_first_release(options)]
+            else [first_release_check(options.production)]
         )
         code = {"candidate": _code(candidate), **({"production": _code(production)} if production else {})}
         checks += [of_code(found, allowed=options.allow_code, name=name) for name, found in code.items()]
@@ -77,23 +74,14 @@ def run(options: Options, context: Context) -> Report:
     return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Fetched:
-    """A model whose files are here: `size` is their bytes."""
-
-    folder: Path
-    identity: ModelIdentity
-    size: int
-
-
 def _report(
     options: Options,
     checks: list[Check],
     rows: int,
     *,
-    models: tuple[_Fetched, _Fetched | None],
+    models: tuple[Fetched, Fetched | None],
     inputs: list[InputDigest],
-    scored: _Scoring,
+    scored: Scoring,
 ) -> Report:
     """Return what was done; a table that was not written is no output."""
     candidate, production = models
@@ -102,7 +90,7 @@ def _report(
     report = Report(
         stage=STAGE,
         checks=checks,
-        summary=summary(checks, rows, production is not None),
+        summary=_summary(checks, rows, production is not None),
         metrics={"rows": rows, "size_bytes": {"candidate": candidate.size, **others}},
         details={
             "locks": scored.locks,
@@ -122,18 +110,18 @@ def _report(
     return remarked(report, options.reading)
 
 
-def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched, _Fetched | None]:
+def _models(options: Options, folder: Path, context: Context) -> tuple[Fetched, Fetched | None]:
     """Fetch the candidate and, unless this is a first release, the production model."""
     if options.production is None and not options.bootstrap:
         raise OptionsError(
             "production is not set", advice="Name the production model, or set bootstrap: true for a first release."
         )
 
-    def get(uri: str, name: str) -> _Fetched:
+    def get(uri: str, name: str) -> Fetched:
         context.progress(f"Fetching the {called(name)} {uri}")
         path, identity = fetch(uri, folder / name, tracking_uri=options.tracking_uri, environ=context.environ)
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        return _Fetched(folder=path, identity=identity, size=size)
+        return Fetched(folder=path, identity=identity, size=size)
 
     if options.production is None:
         return get(options.candidate, "candidate"), None
@@ -148,7 +136,7 @@ def _models(options: Options, folder: Path, context: Context) -> tuple[_Fetched,
             raise MissingModelError(error.message, advice="For a first release set bootstrap: true.") from error
 
 
-def _code(model: _Fetched) -> list[str]:
+def _code(model: Fetched) -> list[str]:
     """Return what would run when a model is loaded, in words."""
     return code_of(model.folder)
 
@@ -219,74 +207,13 @@ def _digests(tables: Sequence[Table], rows: Sequence[int]) -> list[InputDigest]:
     return found
 
 
-class _Scoring:
-    """Scoring with one model after the other, collecting checks."""
-
-    def __init__(self, *, options: Options, context: Context) -> None:
-        """Start with nothing scored."""
-        self.options = options
-        self.context = context
-        self.checks: list[Check] = []
-        self.locks: dict[str, str] = {}
-        self.isolation: dict[str, Any] = {}
-        self.code: dict[str, list[str]] = {}
-        self.measured: dict[str, Any] = {}
-        self.tables: dict[str, str] = {}
-
-    @property
-    def failed(self) -> bool:
-        """Whether some table could not be scored."""
-        return any(check.status is not Status.PASSED for check in self.checks)
-
-    def wrote(self, table: InputDigest) -> None:
-        """Take note of a table that was written."""
-        self.tables[table.name] = table.sha256
-
-    def predictions(self, name: str, model: _Fetched, tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame | None]:
-        """Return the predictions of a model for each table; None, and a check that says why, if there are none.
-
-        Args:
-            tables: rows by what they are called; the first are predicted repeatedly if latency is measured.
-        """
-        options = self.options
-        sizes = {what: len(rows) for what, rows in tables.items()}
-        rows_of = " and ".join(f"{n} {what}" for what, n in sizes.items())
-        self.context.progress(f"Scoring {rows_of} with the {called(name)} in its own environment")
-        scored = score(
-            model.folder,
-            [rows.drop(columns=list({options.target, *options.exclude})) for rows in tables.values()],
-            positive_label=options.positive_label,
-            allow_code=options.allow_code,
-            limits=Limits(
-                seconds=options.timeout,
-                memory=options.memory_limit,
-                isolated=options.isolation is Isolation.REQUIRED,
-            ),
-            context=self.context,
-            repeat=options.measure_latency,
-        )
-        changed = folder_sha256(model.folder) != model.identity.sha256
-        self.locks[name] = hashlib.sha256(scored.lock.encode()).hexdigest()
-        self.isolation[name] = {"held": scored.isolation.held, "missing": scored.isolation.missing}
-        if options.isolation is Isolation.REQUIRED:
-            self.checks += of_isolation(name, scored.isolation)
-        if scored.seconds:
-            self.measured[name] = {"rows": next(iter(sizes.values())), "repeated_seconds": list(scored.seconds)}
-        found: list[pd.DataFrame | None] = []
-        for (what, n), predictions in zip(sizes.items(), scored.predictions, strict=True):
-            check = of_rows(name, what, n, predictions, changed, scored.isolation.missing)
-            self.checks.append(check)
-            found.append(None if check.status is not Status.PASSED else cast("pd.DataFrame", predictions))
-        return found
-
-
 def _write(
     options: Options,
     rows: pd.DataFrame,
     ours: pd.DataFrame | None,
     theirs: pd.DataFrame | None,
     *,
-    models: tuple[_Fetched, _Fetched | None],
+    models: tuple[Fetched, Fetched | None],
     data: InputDigest,
 ) -> InputDigest:
     """Write the predictions table of test or training rows; return its digest."""
@@ -307,3 +234,12 @@ def _write(
         test_data=data,
     )
     return open_table(path).digest(name, len(rows))
+
+
+def _summary(checks: Sequence[Check], rows: int, compared: bool) -> str:
+    """Say in one sentence what was done."""
+    blocking: Mapping[str, str] = {check.id: check.message for check in checks if check.status is not Status.PASSED}
+    if blocking:
+        return " ".join(blocking.values())
+    with_production = " and the production model" if compared else "; there is no production model yet"
+    return f"{rows} test rows were scored by the candidate{with_production}."

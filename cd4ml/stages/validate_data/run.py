@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.checks.data.remarks import remarked
-from cd4ml.checks.data.schema import checks, rules, shortened, tolerated, unfinished
+from cd4ml.checks.data.schema import rule_checks, rules, shortened, tolerated_checks, unfinished_check
 from cd4ml.checks.data.skew import compared, skew_checks
-from cd4ml.checks.data.table import enough_rows, finite, fresh, has_values, looked_at, lossless, rows_changed
+from cd4ml.checks.data.table import (
+    minimum_rows_check,
+    finite_checks,
+    freshness_check,
+    has_values_checks,
+    columns_checks,
+    lossless_checks,
+    row_change_check,
+)
 from cd4ml.context import Context
 from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.engine.audit import Audit
@@ -65,7 +73,7 @@ def run(options: Options, context: Context) -> Report:
         if served:
             checks += _skewed(checks, found, options, details)
         else:
-            found = tolerated(found, *_tolerances(options))
+            found = tolerated_checks(found, *_tolerances(options))
             several = len(options.data) > 1
             checks += [replace(check, id=f"{check.id}@{path}") for check in found] if several else found
     if Path(options.schema).is_file():
@@ -100,7 +108,7 @@ def _skewed(
     training: Sequence[Check], found: list[Check], options: Options, details: dict[str, Any]
 ) -> Iterator[Check]:
     """Yield the checks of serving data, and how they compare with those of training data."""
-    found = tolerated(found, *_tolerances(options, found))
+    found = tolerated_checks(found, *_tolerances(options, found))
     ends = [f"@{path}" for path in options.data] if len(options.data) > 1 else []
     plain = [
         replace(c, id=next((c.id.removesuffix(end) for end in ends if c.id.endswith(end)), c.id)) for c in training
@@ -112,7 +120,7 @@ def _skewed(
     }
     yield from [replace(check, id=f"{check.id}@{options.serving}") for check in found]
     between = skew_checks(skew, ", ".join(options.data), str(options.serving))
-    yield from tolerated(between, [name for name in options.warn if name.startswith(SKEW)], {})
+    yield from tolerated_checks(between, [name for name in options.warn if name.startswith(SKEW)], {})
 
 
 def _check_options(options: Options) -> None:
@@ -175,7 +183,7 @@ def _over_time(source: Source, path: str, options: Options, before: Mapping[str,
             raise OptionsError(f"freshness: {source.name} has no column of times `{name}`")
         moment = column(name) if kind.time_zone is None else column(name).dt.convert_time_zone("UTC")
         youngest = source.lazy().select(moment.dt.replace_time_zone(None).max()).collect(engine="streaming").item()
-        yield fresh(name, youngest, now, hours, source.rows)
+        yield freshness_check(name, youngest, now, hours, source.rows)
     yield from _row_change(path, source.rows, options, before)
 
 
@@ -185,7 +193,7 @@ def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int
         known = before.get(path, next(iter(before.values())) if len(before) == 1 else None)
         if known is None:
             raise OptionsError(f"{options.previous_report}: nothing about {path}")
-        yield rows_changed(rows, known, options.maximum_row_change)
+        yield row_change_check(rows, known, options.maximum_row_change)
 
 
 def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[Check], int, dict[str, Any]]:
@@ -203,7 +211,10 @@ def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check
     try:
         audit = audited(source, schema, metadata=not options.read_everything)
     except UserCodeError as error:
-        return [enough_rows(n, options.minimum_rows), unfinished(error.raised, n, options.include_values)], {}
+        return [
+            minimum_rows_check(n, options.minimum_rows),
+            unfinished_check(error.raised, n, options.include_values),
+        ], {}
     samples = {
         f"{name}:{column}" if column else name: [
             {"row": row, **({"value": shortened(value)} if options.include_values else {})}
@@ -222,12 +233,12 @@ def _checks(audit: Audit, schema: Schema, columns: Sequence[str], n: int, option
     labels = schema.rules.index.labels if schema.rules.index else []
     order = list(dict.fromkeys([*(name for name, _ in targets), *labels]))
     return [
-        enough_rows(n, options.minimum_rows),
-        *looked_at(len(targets), schema.source, n),
-        *finite(_ordered(audit.infinite, order), n, options.allow_infinite),
-        *lossless(_ordered(audit.changed, order), n),
-        *has_values(_ordered(audit.filled, order) if n else [], n),
-        *checks(audit.findings, list(rules(schema, columns)), rows=n, values=options.include_values),
+        minimum_rows_check(n, options.minimum_rows),
+        *columns_checks(len(targets), schema.source, n),
+        *finite_checks(_ordered(audit.infinite, order), n, options.allow_infinite),
+        *lossless_checks(_ordered(audit.changed, order), n),
+        *has_values_checks(_ordered(audit.filled, order) if n else [], n),
+        *rule_checks(audit.findings, list(rules(schema, columns)), rows=n, values=options.include_values),
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cd4ml.checks.performance.comparison import Decision, Rule, Support, check
+from cd4ml.checks.performance.comparison import Decision, Rule, Support, comparison_check
 from cd4ml.metrics.performance.catalogue import METRICS
 from cd4ml.metrics.performance.comparison import compare
 from cd4ml.metrics.performance.measurement import measure
@@ -45,7 +45,7 @@ def share(
         compared = compare(measure(metric, candidate, seed), measure(metric, production, seed))
         positives = int(candidate.y_true.astype(int).sum())
         support = Support(n=n, smaller_class=min(positives, n - positives), minimum_rows=30, class_floor=0)
-        found += check(rule, compared, support).status is status
+        found += comparison_check(rule, compared, support).status is status
     return found / pairs
 
 
@@ -88,7 +88,7 @@ def test_two_points_worse__always_blocked() -> None:
             candidate, production = samples(pair(20_000, loss=0.1, seed=seed))
             compared = compare(measure(METRICS["roc-auc"], candidate), measure(METRICS["roc-auc"], production))
             support = Support(n=20_000, smaller_class=5_000, minimum_rows=30, class_floor=50)
-            assert check(rule, compared, support).status is Status.FAILED
+            assert comparison_check(rule, compared, support).status is Status.FAILED
 
 
 def test_point__blocks_half_of_equal_models() -> None:

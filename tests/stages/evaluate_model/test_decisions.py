@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cd4ml.checks.performance import evaluation as checked
-from cd4ml.checks.performance.comparison import Decision, Rule, Support, check
+from cd4ml.checks.performance.comparison import Decision, Rule, Support, comparison_check
 from cd4ml.checks.performance.evaluation import Limits
 from cd4ml.metrics.performance.catalogue import METRICS
 from cd4ml.metrics.performance.comparison import Comparison
@@ -209,7 +209,7 @@ def statuses(p_values: dict[str, float], primary: str | None = None) -> dict[str
     results = {name: fake(name, p) for name, p in p_values.items()}
     evaluation = Evaluation(n=1_000, positives=500, results=results, slice={})
     return {
-        found.metric or "": str(found.status) for found in checked.of_all_rows(evaluation, limits(p_values, primary))
+        found.metric or "": str(found.status) for found in checked.metric_checks(evaluation, limits(p_values, primary))
     }
 
 
@@ -237,7 +237,7 @@ def test_holm__over_slices() -> None:
             Evaluation(n=1_000, positives=500, results={"f1": fake("f1", p)}, slice={"region": str(index)})
             for index, p in enumerate([p_value, *[0.5] * 9])
         ]
-        found = list(checked.of_slices(evaluations, limits({"f1": 0.0})))
+        found = list(checked.slice_checks(evaluations, limits({"f1": 0.0})))
         assert [str(one.status) for one in found] == [status, *["passed"] * 9]
         assert found[0].id == "regression:f1:region=0" and found[0].slice == {"region": "0"}
         assert "Holm's correction for 10 tests" in found[0].message
@@ -269,7 +269,7 @@ def test_shown_failure__never_inconclusive(
         n=400,
     )
     support = Support(n=400, smaller_class=smaller, minimum_rows=30, class_floor=50)
-    status = check(Rule(decision=decision, tolerance=margin), compared, support).status
+    status = comparison_check(Rule(decision=decision, tolerance=margin), compared, support).status
 
     if gain + half < -margin:
         assert status is Status.FAILED

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cd4ml.checks.performance import threshold
 from cd4ml.checks.performance.comparison import Decision, Rule, Support
-from cd4ml.checks.performance.comparison import check as decide
+from cd4ml.checks.performance.comparison import comparison_check as decide
 from cd4ml.metrics.performance.comparison import Comparison
 from cd4ml.metrics.performance.metric import ALL_TASKS, Metric
 from cd4ml.render.numbers import number
@@ -69,8 +69,8 @@ def regression(
 )
 def test_minimum_and_maximum(value: float, limit: float, reached: bool) -> None:
     """A minimum is reached or not; turned over, the same holds for a maximum."""
-    assert passed(threshold.minimum("r2", value, limit, 100)) is reached
-    assert passed(threshold.maximum("mae", -value, -limit, 100)) is reached
+    assert passed(threshold.minimum_check("r2", value, limit, 100)) is reached
+    assert passed(threshold.maximum_check("mae", -value, -limit, 100)) is reached
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_relative_regression(candidate: float, production: float, share: float, 
 )
 def test_value_and_limit__never_look_equal(value: float, limit: float, shown: str) -> None:
     """A value that misses its limit by little is written with the decimals that show it."""
-    check = threshold.minimum("accuracy", value, limit, 100)
+    check = threshold.minimum_check("accuracy", value, limit, 100)
 
     assert f"accuracy is {shown} on" in check.message
     assert number(value, limit) == shown and (number(limit, value) == shown) is (check.status is Status.PASSED)
@@ -134,8 +134,8 @@ def test_value_and_limit__never_look_equal(value: float, limit: float, shown: st
 )
 def test_gap(train: float, test: float, limit: float, allowed: bool) -> None:
     """A gap up to the limit is allowed; being better on the test rows is no gap."""
-    greater = threshold.gap("x", train, test, limit, 100, greater_is_better=True)
-    smaller = threshold.gap("x", -train, -test, limit, 100, greater_is_better=False)
+    greater = threshold.gap_check("x", train, test, limit, 100, greater_is_better=True)
+    smaller = threshold.gap_check("x", -train, -test, limit, 100, greater_is_better=False)
 
     assert passed(greater) is passed(smaller) is allowed
 
@@ -156,8 +156,8 @@ def test_worse_never_helps(candidate: float, production: float, tolerance: float
 def test_not_a_number__never_passes(value: float) -> None:
     """A value that is no number cannot pass any limit."""
     makers: list[Callable[[], Check]] = [
-        lambda: threshold.minimum("x", value, 0.0, 9),
-        lambda: threshold.maximum("x", -value, 0.0, 9),
+        lambda: threshold.minimum_check("x", value, 0.0, 9),
+        lambda: threshold.maximum_check("x", -value, 0.0, 9),
         lambda: regression(value, 0.0, 1.0),
     ]
     for make in makers:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cd4ml.checks.data.table import fresh
+from cd4ml.checks.data.table import freshness_check
 from cd4ml.report import Status
 from tests.conftest import Run
 
@@ -333,7 +333,7 @@ def test_several_tables__each_is_checked(validate: Validate, tmp_path: Path) -> 
 def test_latest_time__neither_old_nor_to_come(age: float | None, reason: str | None, words: str) -> None:
     """Data are fresh up to the limit itself; times to come, and a column without any time, are not fresh."""
     now = datetime(2026, 3, 1, 12)
-    check = fresh("at", None if age is None else now - timedelta(hours=age), now, 24.0, 10)
+    check = freshness_check("at", None if age is None else now - timedelta(hours=age), now, 24.0, 10)
 
     assert (check.status is Status.PASSED, check.reason) == (reason is None, reason)
     assert words in check.message

@@ -1,0 +1,92 @@
+"""Whether predictions can be judged at all: rows enough, scores of the decided class, two models that differ. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cd4ml.metrics.performance.class_scores import scores_of_others
+from cd4ml.metrics.performance.metric import Sample
+from cd4ml.metrics.performance.ranking import scores_reversed
+from cd4ml.report import Check, Status
+
+
+def minimum_rows_check(n: int, minimum: int, *, which: str = "test") -> Check:
+    """Check that there are rows enough to decide anything.
+
+    Args:
+        which: what the rows are for, `test` or `training`.
+    """
+    enough = n >= minimum
+    return Check(
+        id="minimum-rows" if which == "test" else f"minimum-rows:{which}",
+        status=Status.PASSED if enough else Status.INCONCLUSIVE,
+        reason=None if enough else "too-few-rows",
+        metric="rows",
+        value=n,
+        limit=minimum,
+        n=n,
+        message=f"There are {n} {which} rows; at least {minimum} are needed to decide.",
+        advice=None if enough else f"Add at least {minimum - n} {which} rows.",
+    )
+
+
+def score_direction_checks(samples: Mapping[str, Sample | None], *, binary: bool) -> Iterator[Check]:
+    """Yield an error for each model whose scores do not belong to its decisions.
+
+    Args:
+        samples: by model, None where there is none.
+        binary: whether there are two classes with one score, and not a score for each of several.
+    """
+    for model, sample in samples.items():
+        if sample is not None and (scores_reversed if binary else scores_of_others)(sample):
+            yield Check(
+                id=f"score-direction:{model}",
+                status=Status.ERROR,
+                reason="scores-reversed" if binary else "scores-of-other-classes",
+                n=len(sample.y_true),
+                message=(
+                    f"The {model}'s scores are higher where it decides against the positive class."
+                    if binary
+                    else f"The {model} decides for another class than that with the greatest score on most rows."
+                ),
+                advice=(
+                    "Set the same positive-label here and in score-model: the score is that class's probability."
+                    if binary
+                    else "Is each column y_score_<class> named after its own class, and of the same model as y_pred?"
+                ),
+            )
+
+
+def first_release_check() -> Check:
+    """Record that there is no production model to compare with."""
+    message = "First release (bootstrap): the candidate is not compared with a production model."
+    return Check(id="bootstrap", status=Status.PASSED, message=message)
+
+
+def different_predictions_check(candidate: Sample, production: Sample, *, allow_identical: bool) -> Check:
+    """Check that candidate and production differ on some row: a comparison with itself shows nothing."""
+    n = len(candidate.y_true)
+    if not _same(candidate, production):
+        message = "Candidate and production predict differently."
+        return Check(id="different-predictions", status=Status.PASSED, message=message, n=n)
+    message = f"Candidate and production predict the same on all {n} rows."
+    if allow_identical:
+        return Check(id="different-predictions", status=Status.PASSED, message=message, n=n)
+    return Check(
+        id="different-predictions",
+        status=Status.FAILED,
+        reason="identical-predictions",
+        message=message,
+        n=n,
+        advice="Is production compared with itself? If the same predictions are meant, set allow-identical: true.",
+    )
+
+
+def _same(candidate: Sample, production: Sample) -> bool:
+    """Whether two models decide and score alike on every row."""
+    same = bool((candidate.y_pred == production.y_pred).all())
+    if same and candidate.y_score is not None and production.y_score is not None:
+        same = bool((candidate.y_score == production.y_score).all())
+    if same and candidate.scores is not None and production.scores is not None:
+        same = bool((candidate.scores == production.scores).all())
+    return same

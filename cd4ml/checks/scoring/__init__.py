@@ -1,0 +1,1 @@
+"""Checks of how models were scored."""
