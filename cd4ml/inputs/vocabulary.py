@@ -64,7 +64,7 @@ TEST_DATA: Final = Word(
     meaning="The test rows: a file, `folder@3` of a Delta table, a `.dvc` file, an address.",
     example="data/test.parquet",
 )
-PREDICTIONS: Final = Word(meaning="The predictions table (Parquet or CSV).", example="predictions.parquet")
+PREDICTIONS: Final = Word(meaning="The predictions table.", example="predictions.parquet")
 TRAIN_PREDICTIONS: Final = Word(meaning="The predictions table of the training rows.")
 COLUMNS: Final = Word(
     meaning="Names of the predictions table's columns where they differ from the standard ones.",

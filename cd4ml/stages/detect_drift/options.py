@@ -50,7 +50,7 @@ class Options(TableOptions):
     """Options of detect-drift."""
 
     reference: str = option(
-        "What to compare with: a table (Parquet, CSV or Arrow), a profile (.json) that save-profile wrote, or the "
+        "What to compare with: a table, a profile (.json) that save-profile wrote, or the "
         "model that holds one as reference-profile.json: models:/NAME@ALIAS, models:/NAME/VERSION or its folder.",
         required=True,
         example="models:/credit@champion",

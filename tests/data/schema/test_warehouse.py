@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -108,6 +110,28 @@ def test_duckdb__counts_the_same(faulty: Path, local: dict[str, tuple[str, objec
     command = ["validate-data", "--data", "loans", "--schema", "schema.yaml", "--backend", f"ibis://duckdb/{database}"]
 
     assert counts(run_cd4ml(faulty, *command)) == local
+
+
+@pytest.mark.parametrize("kind", ["Arrow", "Delta", "pin"])
+def test_other_kinds_of_tables__are_given_to_the_engine(tmp_path: Path, kind: str) -> None:
+    """What an engine would not read, or read with rows that were deleted, it is given as every stage reads it."""
+    (tmp_path / "schema.yaml").write_text("columns:\n  a: {dtype: int64, checks: {greater_than: 1}}\n")
+    table = pl.DataFrame({"a": [1, 1, 2]})
+    if kind == "Arrow":
+        table.write_ipc(tmp_path / "t.arrow")
+    elif kind == "Delta":
+        pl.DataFrame({"a": [1] * 9}).write_delta(tmp_path / "t")
+        table.write_delta(tmp_path / "t", mode="overwrite")
+    else:
+        table.write_parquet(tmp_path / "t.parquet")
+        md5 = hashlib.md5((tmp_path / "t.parquet").read_bytes(), usedforsecurity=False).hexdigest()
+        (tmp_path / "t.dvc").write_text(f"outs:\n- md5: {md5}\n  hash: md5\n  path: t.parquet\n")
+    name = {"Arrow": "t.arrow", "Delta": "t", "pin": "t.dvc"}[kind]
+    command = ["validate-data", "--data", name, "--schema", "schema.yaml", "--backend", "ibis://duckdb/:memory:"]
+
+    run = run_cd4ml(tmp_path, *command)
+
+    assert run.report["metrics"]["rows"] == {name: 3} and counts(run)["greater_than:a"] == ("failed", 2)
 
 
 def test_spark__counts_the_same(faulty: Path, local: dict[str, tuple[str, object]], tmp_path: Path) -> None:

@@ -169,6 +169,16 @@ def test_delta_columns_added_later__are_gaps_before(cd4ml: Command, tmp_path: Pa
     assert cd4ml("schema", "infer", "--data", "t", "--output", "new.yaml").code == 0
 
 
+def test_delta_table_in_a_folder__refused(cd4ml: Command, tmp_path: Path) -> None:
+    """A folder of Parquet that holds a Delta table is refused: its files also hold rows that were deleted."""
+    pl.DataFrame({"a": [1, 2]}).write_delta(tmp_path / "t" / "inside")
+    (tmp_path / "schema.yaml").write_text("columns:\n  a: {dtype: int64}\n")
+
+    run = cd4ml("validate-data", "--data", "t", "--schema", "schema.yaml")
+
+    assert run.code == 2 and "t/inside: a Delta table" in run.report["summary"]
+
+
 def test_delta_column_dropped__is_not_in_the_table(cd4ml: Command, tmp_path: Path) -> None:
     """A column that only dropped versions have is missing from the latest one."""
     pl.DataFrame({"a": [1, 2], "old": [1, 2]}).write_delta(tmp_path / "t")

@@ -2,79 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final
 
-from cd4ml.data.schema.engine.facts import Facts, add_dictionaries, from_footers
-from cd4ml.data.schema.engine.predicates import (
-    Family,
-    broken,
-    by_bounds,
-    family,
-    is_category,
-    of_categories,
-    proven,
-    understood,
-)
+from cd4ml.data.schema.engine.facts import Facts
+from cd4ml.data.schema.engine.predicates import broken, proven, understood
 from cd4ml.data.schema.engine.rules import Part, Rules, Test
-from cd4ml.data.schema.engine.types import DTYPES, fits, meets, pandas_name
+from cd4ml.data.schema.engine.scan import SCAN, counted, facts_of, in_groups, read
+from cd4ml.data.schema.engine.targets import Target, target_of
+from cd4ml.data.schema.engine.types import meets, pandas_name
 from cd4ml.data.schema.engine.unique import duplicates
 from cd4ml.data.schema.findings import MOST_SAMPLES, Finding
-from cd4ml.data.tables.by_name import column, columns
-from cd4ml.data.tables.by_name import values as values_of
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 
-if TYPE_CHECKING:
-    import polars as pl
-
-_SCAN: Final = "scan"
-_MOST_AT_ONCE: Final = 50
 _INFINITE: Final = "(infinite)"
-_Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """A column of the table and what is demanded of it; `whole` columns are left to pandera with all their rules.
-
-    Attributes:
-        own: pandas' name of the type that it wrote the column with, if that is one of its own, such as `Int64`.
-    """
-
-    name: str
-    part: Part
-    stored: pl.DataType
-    own: str | None = None
-    family: Family | None
-    widened: bool = False
-    whole: bool = False
-
-    @property
-    def value(self) -> pl.Expr:
-        """The column, as the schema coerces it."""
-        if self.widened or is_category(self.stored):
-            return column(self.name).cast(self.type)
-        return column(self.name)
-
-    @property
-    def type(self) -> pl.DataType:
-        """The type of the values that checks see; categories are texts to them."""
-        import polars as pl
-
-        return pl.String() if is_category(self.stored) else self.coerced
-
-    @property
-    def coerced(self) -> pl.DataType:
-        """The type of the column, as the schema coerces it."""
-        import polars as pl
-
-        return pl.Float64() if self.widened else self.stored
-
-    def pandas_name(self, nulls: int) -> str:
-        """The type, as pandera names it, that pandas gives to the coerced column."""
-        return str(pandas_name(self.coerced, nulls, self.own))
 
 
 @dataclass(kw_only=True)
@@ -120,11 +63,11 @@ def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, 
             advice="Name the column, or drop it (a pandas index? write index=False).",
         )
     result = Audit()
-    known = [_target(name, part, source) for name, part in targets]
+    known = [target_of(name, part, source) for name, part in targets]
     own = [target for target in known if not target.whole]
     result.whole = [target.name for target in known if target.whole]
-    facts = _facts(source, own, metadata)
-    counts = _read(source, own, facts)
+    facts = facts_of(source, own, metadata)
+    counts = read(source, own, facts)
     own = _without_gaps(own, facts, result)
     shape(source.schema.names(), rules, targets, result)
     broken_tests = [test for target in own for test in _judge(target, facts[target.name], counts, source.rows, result)]
@@ -133,86 +76,6 @@ def audit(source: Source, rules: Rules, targets: Sequence[tuple[str, Part]], *, 
     if rules.tests:
         result.left[""] = [test.name for test in rules.tests]
     return result
-
-
-def _target(name: str, part: Part, source: Source) -> Target:
-    """Return how a column is dealt with."""
-    stored, own = source.schema[name], source.types.get(name)
-    of = family(stored) if own is None or fits(own, stored) else None
-    known_type = part.dtype is None or part.dtype in DTYPES.values()
-    twice_coerced = part.coerce and part.dtype is not None
-    actual = pandas_name(stored, 0, own) if of else None
-    widened = bool(twice_coerced and part.dtype == "float64" and stored.is_integer() and own is None)
-    unchanged = not twice_coerced or part.dtype == actual or widened
-    time_of_unit = of is Family.TIME and twice_coerced  # coercion changes the unit, and may overflow
-    odd = is_category(stored) and (part.unique or not all(map(of_categories, part.tests)))
-    whole = of is None or not known_type or not unchanged or time_of_unit or odd
-    widened = widened and not whole
-    return Target(name=name, part=part, stored=stored, own=own, family=of, widened=widened, whole=whole)
-
-
-def _facts(source: Source, targets: Sequence[Target], metadata: bool) -> dict[str, Facts]:
-    """Return what metadata say of each column."""
-    names = [target.name for target in targets]
-    if not (metadata and source.footers and source.rows and names):
-        return {name: Facts(origin={}) for name in names}
-    facts = from_footers(source, names)
-    texts = [
-        t.name for t in targets if t.family is Family.TEXT and any(understood(x, Family.TEXT) for x in t.part.tests)
-    ]
-    add_dictionaries(source, facts, texts)
-    return facts
-
-
-def _read(source: Source, targets: Sequence[Target], facts: dict[str, Facts]) -> dict[tuple[str, str], int]:
-    """Read what is not known yet, every column once; return the broken rows of checks that nothing else can prove."""
-    import polars as pl
-
-    counts: dict[tuple[str, str], int] = {}
-    for some in _in_groups([target for target in targets if any(_unknown(target, facts))]):
-        wanted = [(target.name, key, expression) for target in some for key, expression in _unknown(target, facts)]
-        expressions = [expression.alias(str(position)) for position, (_, _, expression) in enumerate(wanted)]
-        found = source.lazy().select(*expressions, pl.len().alias("rows")).collect(engine="streaming").row(0)
-        if found[-1] != source.rows:
-            raise OptionsError(f"{source.name}: its footer promises {source.rows} rows, and it has {found[-1]}")
-        for (name, key, _), value in zip(wanted, found[:-1], strict=True):
-            if key in ("nulls", "nans", "lower", "upper"):
-                setattr(facts[name], key, value)
-                facts[name].origin["bounds" if key in ("lower", "upper") else key] = _SCAN
-            else:
-                counts[name, key] = int(value)
-    return counts
-
-
-def _in_groups(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    """Yield items in groups: so many columns are decoded side by side that memory stays bounded."""
-    for start in range(0, len(items), _MOST_AT_ONCE):
-        yield items[start : start + _MOST_AT_ONCE]
-
-
-def _unknown(target: Target, known: Mapping[str, Facts]) -> Iterator[tuple[str, pl.Expr]]:
-    """Yield what is not known of a column and must be read: facts, and broken rows of checks that no fact proves."""
-    facts, column = known[target.name], target.value
-    floats = target.stored.is_float()
-    if facts.nulls is None:
-        yield "nulls", column.null_count()
-    if floats:
-        yield "nans", column.is_nan().sum()
-    tests = [test for test in target.part.tests if target.family and understood(test, target.family)]
-    bounded = target.family in (Family.NUMBER, Family.TIME)
-    if facts.lower is None and bounded and (floats or target.part.unique or any(map(by_bounds, tests))):
-        yield "lower", column.min()
-        yield "upper", column.max()
-    if target.widened:
-        yield "changed", _changed(target)
-    for test in tests:
-        if not (bounded and by_bounds(test)) and facts.values is None:
-            yield test.name, broken(test, column, target.type).sum()
-
-
-def _changed(target: Target) -> pl.Expr:
-    """Return how many values are others once they have been coerced."""
-    return target.value.cast(target.stored, strict=False).ne_missing(column(target.name)).sum()
 
 
 def _without_gaps(targets: Sequence[Target], facts: dict[str, Facts], result: Audit) -> list[Target]:
@@ -292,7 +155,7 @@ def _judge_test(
         return
     proofs = result.proofs[target.name]
     if count is not None:
-        proofs[test.name] = _SCAN
+        proofs[test.name] = SCAN
         holds = count == 0
     elif facts.values is not None:
         proofs[test.name] = facts.origin["values"]
@@ -301,7 +164,7 @@ def _judge_test(
         proofs[test.name] = facts.origin["bounds"]
         holds = filled == 0 or proven(test, facts.lower, facts.upper, target.type)
     if not holds:
-        proofs[test.name] = _SCAN
+        proofs[test.name] = SCAN
         yield target, test.name, broken(test, target.value, target.type)
 
 
@@ -315,35 +178,12 @@ def _all_hold(test: Test, values: frozenset[str]) -> bool:
 
 def _count(source: Source, masks: Sequence[tuple[Target, str, Any]], result: Audit) -> None:
     """Count the rows that break rules, and find the first few of each; every column is read once more."""
-    for some in _in_groups(masks):
-        for (target, rule, _), (count, few) in zip(some, _counted(source, some), strict=True):
+    for some in in_groups(masks):
+        for (target, rule, _), (count, few) in zip(some, counted(source, some), strict=True):
             if rule == _INFINITE:
                 result.infinite[target.name] = count
             elif count:
                 result.findings[rule, target.name] = Finding(failing=count, samples=few)
-
-
-def _counted(source: Source, masks: Sequence[tuple[Target, str, Any]]) -> list[tuple[int, list[tuple[int, Any]]]]:
-    """Return the number of rows under each mask, and the first few as (row number, value)."""
-    names = list(dict.fromkeys(target.name for target, _, _ in masks))
-    expressions = [mask.alias(str(position)) for position, (_, _, mask) in enumerate(masks)]
-    counts = [0] * len(masks)
-    samples: list[list[tuple[int, Any]]] = [[] for _ in masks]
-    start = 0
-    for batch in source.lazy().select(columns(names)).collect_batches(maintain_order=True, engine="streaming"):
-        marked = batch.select(expressions)
-        for position, (target, _, _) in enumerate(masks):
-            hits = marked.to_series(position)
-            counts[position] += int(hits.sum())
-            lacking = MOST_SAMPLES - len(samples[position])
-            if lacking and counts[position]:
-                rows = hits.arg_true().head(lacking)
-                values = values_of(batch, target.name).gather(rows).to_list()
-                samples[position] += [(start + row, value) for row, value in zip(rows, values, strict=True)]
-        start += len(batch)
-    if start != source.rows:
-        raise OptionsError(f"{source.name}: it had {source.rows} rows, and now it has {start}")
-    return list(zip(counts, samples, strict=True))
 
 
 def _uniqueness(
@@ -356,7 +196,7 @@ def _uniqueness(
             whole = target.stored.is_integer() and not known.nulls and known.lower is not None
             bounds = (int(known.lower), int(known.upper)) if whole else None
             found = duplicates(source, [target.name], target.part.keep, MOST_SAMPLES, bounds)
-            result.proofs[target.name]["unique"] = _SCAN
+            result.proofs[target.name]["unique"] = SCAN
             if found.count:
                 result.findings["unique", target.name] = Finding(failing=found.count, samples=list(found.samples))
     if set(rules.unique) & set(result.whole):
