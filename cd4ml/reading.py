@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.wording import nearest
 
 LARGEST: Final = 10_000_000  # bytes; what people write by hand is far below
-MOST_NESTED: Final = 50
-# Block collections nest by indentation, or by dashes in one line.
-_NESTING: Final = re.compile(r"(?P<open>[\[{])|(?P<close>[\]}])|^(?P<indent>[ -]+)", re.M)
 
 
 def text_file(path: Path, *, most: int = LARGEST) -> str:
@@ -67,59 +63,3 @@ def outside(error: OSError, path: object = None) -> OptionsError | UnavailableEr
     if error.errno == errno.ENAMETOOLONG:
         return OptionsError(f"{shown}: file name too long", advice="Use a shorter name.")
     return UnavailableError(f"{shown}: {error.strerror or type(error).__name__}")
-
-
-def yaml_document(text: str, path: Path, *, aliases: bool = True, lines: bool = False) -> Any:
-    """Return a YAML 1.2 document (`on` and `no` are texts there).
-
-    Args:
-        path: what messages name.
-        aliases: whether `*name` is allowed; a few hundred bytes of nested ones expand to gigabytes.
-        lines: whether mappings know the lines of their keys (`.lc`).
-
-    Raises:
-        OptionsError: it is invalid YAML, nested too deeply, or has a value that no setting has.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        if not aliases or _may_be_deep(text):
-            _check_events(text, path, aliases=aliases)
-        return (YAML(pure=True) if lines else YAML(typ="safe", pure=True)).load(text)
-    except MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        told = ", ".join(part for part in (error.context, error.problem) if part)
-        raise OptionsError(f"{path}{line}: invalid YAML: {' '.join(told.split())}") from error
-    except (YAMLError, RecursionError) as error:
-        raise OptionsError(f"{path}: invalid YAML: {' '.join(str(error).split())}") from error
-    except ValueError as error:  # a number of thousands of digits, a day that is none
-        raise OptionsError(f"{path}: invalid YAML: {' '.join(str(error).split())[:200]}") from error
-
-
-def _may_be_deep(text: str) -> bool:
-    """Whether a text may be nested beyond the limit; parsing to find out takes as long as reading it."""
-    depth = deepest = 0
-    for found in _NESTING.finditer(text):
-        if found["open"]:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif found["close"]:
-            depth -= 1
-        else:
-            deepest = max(deepest, len(found["indent"]))
-    return deepest > MOST_NESTED
-
-
-def _check_events(text: str, path: Path, *, aliases: bool) -> None:
-    """Refuse what is nested too deeply before it is read as a whole, which takes time squared."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-
-    depth = 0
-    for event in YAML(pure=True).parse(text):
-        if isinstance(event, AliasEvent) and not aliases:
-            raise OptionsError(f"{path}:{event.start_mark.line + 1}: YAML aliases are not supported")
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > MOST_NESTED:
-            raise OptionsError(f"{path}:{event.start_mark.line + 1}: nested more than {MOST_NESTED} deep")

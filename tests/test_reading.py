@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from cd4ml.errors import OptionsError
-from cd4ml.reading import MOST_NESTED, yaml_document
 from tests.conftest import Run
 
 Cli = Callable[..., Run]
@@ -146,12 +144,3 @@ def test_value_that_is_none__no_defect(tmp_path: Path, cd4ml: Cli, option: str, 
 
     assert run.code in (2, 3)
     assert option in ("--data", "--schema", "--exclude-columns") or len(run.report["checks"][0]["message"]) < 600
-
-
-def test_nesting__at_its_edge() -> None:
-    """Fifty collections inside one another are read, one more is not; brackets in texts do not count."""
-    edge = MOST_NESTED
-    assert yaml_document("[" * edge + "]" * edge, Path("x"))
-    with pytest.raises(OptionsError, match="deep"):
-        yaml_document("[" * (edge + 1) + "]" * (edge + 1), Path("x"))
-    assert yaml_document("a: '" + "[" * 1000 + "'", Path("x")) == {"a": "[" * 1000}

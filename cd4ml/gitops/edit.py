@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import yaml
+
 from cd4ml.errors import OptionsError
 
 Path = tuple[str | int, ...]
@@ -34,18 +36,31 @@ class Edit:
     value: str | int | bool
 
 
+class _Nodes(yaml.SafeLoader):  # type: ignore[misc]  # not libyaml's, which makes nodes without their anchors
+    """Nodes whose scalars know their anchors; an anchor may be set again, as YAML allows."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Forget an anchor that is set again."""
+        if not self.check_event(yaml.AliasEvent):
+            self.anchors.pop(self.peek_event().anchor, None)
+        return super().compose_node(parent, index)
+
+    def compose_scalar_node(self, anchor: str | None) -> Any:
+        """Note a scalar's anchor."""
+        node = super().compose_scalar_node(anchor)
+        node.anchor = anchor
+        return node
+
+
 def documents(text: str) -> list[Any]:
     """Return the root node of each document in the text.
 
     Raises:
         OptionsError: it is invalid YAML.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        return list(YAML(pure=True).compose_all(text))
-    except (YAMLError, RecursionError) as error:
+        return list(yaml.compose_all(text, Loader=_Nodes))
+    except (yaml.YAMLError, RecursionError) as error:
         raise OptionsError(
             f"the manifest is invalid YAML: {' '.join(str(error).split())[:300]}",
             advice=_TEMPLATE_ADVICE if _TEMPLATE.search(text) else "",

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.reading import text_file, yaml_document
+from cd4ml.reading import text_file
 from cd4ml.wording import nearest
+from cd4ml.yaml_text import document as yaml_document
 
 _KEYS: Final = ("id", "package", "reason", "expires")
 _REQUIRED: Final = ("id", "reason", "expires")
@@ -58,7 +59,7 @@ def read_ignores(path: Path) -> Sequence[Ignore]:
 
 
 def _load(path: Path) -> Any:
-    """Parse the file as YAML 1.2 without aliases."""
+    """Read the file as YAML."""
     try:
         text = text_file(path, most=_LARGEST)
     except FileNotFoundError as error:

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.options import Option, suggestion
-from cd4ml.reading import text_file, yaml_document
+from cd4ml.reading import text_file
 from cd4ml.wording import nearest
+from cd4ml.yaml_text import Lined
+from cd4ml.yaml_text import document as yaml_document
 
 DEFAULTS: Final = "defaults"
 _LARGEST: Final = 1_000_000  # bytes; a configuration is written by hand
@@ -40,7 +42,7 @@ def read(path: Path, options: Mapping[str, tuple[Option, ...]]) -> Config:
         options: the options of every stage by stage name.
 
     Raises:
-        OptionsError: it is no YAML, too large, uses aliases, or has unknown keys; all problems at once.
+        OptionsError: it is no YAML, too large, uses aliases, or has unknown keys; all problems of a kind at once.
     """
     document = _load(path)
     problems = list(_unknown(document, path, options))
@@ -50,36 +52,36 @@ def read(path: Path, options: Mapping[str, tuple[Option, ...]]) -> Config:
     return Config(path=str(path), sections=sections)
 
 
-def _load(path: Path) -> Any:
-    """Parse the file as YAML 1.2 (`on` and `no` are texts there)."""
+def _load(path: Path) -> Lined:
+    """Read the file; a word that YAML reads otherwise than it is meant (`no`, `010`, a date) is refused."""
     try:
         text = text_file(path, most=_LARGEST)
     except FileNotFoundError as error:
         advice = "Write it (the README shows one), or name another with the option config."
         raise OptionsError(f"{path}: no such file", advice=advice) from error
-    document = yaml_document(text, path, aliases=False, lines=True)
+    document = yaml_document(text, path, aliases=False, dates=False, lines=True)
     if document is None:
-        return {}
-    if not isinstance(document, Mapping):
+        return Lined()
+    if not isinstance(document, Lined):
         raise OptionsError(f"{path}: expected a mapping with a section for each stage")
     return document
 
 
-def _unknown(document: Any, path: Path, options: Mapping[str, tuple[Option, ...]]) -> list[str]:
+def _unknown(document: Lined, path: Path, options: Mapping[str, tuple[Option, ...]]) -> list[str]:
     """Return one problem for each key that no stage knows."""
     problems = []
     in_config = {stage: {option.name for option in declared if option.in_config} for stage, declared in options.items()}
     in_config[DEFAULTS] = set().union(*in_config.values())
     every = {**options, DEFAULTS: tuple(option for declared in options.values() for option in declared)}
     for name, section in document.items():
-        line = document.lc.key(name)[0] + 1
+        line = document.lines[name]
         if name not in in_config:
             problems.append(f"{path}:{line}: unknown section `{name}`{nearest(str(name), in_config)}")
-        elif section is not None and not isinstance(section, Mapping):
+        elif section is not None and not isinstance(section, Lined):
             problems.append(f"{path}:{line}: section `{name}` must be a mapping of options")
         elif section is not None:
             for key, value in section.items():
-                key_line = document[name].lc.key(key)[0] + 1
+                key_line = section.lines[key]
                 if value is None:  # a limit that was left empty would otherwise be no limit, in silence
                     problems.append(f"{path}:{key_line}: `{key}` in `{name}` has no value: give it one or remove it")
                 if key not in in_config[name]:

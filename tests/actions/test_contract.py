@@ -183,7 +183,7 @@ def listing(folder: Path) -> dict[str, int]:
 def test_callers_python__cannot_interfere(runner: Runner, tmp_path: Path) -> None:
     """Neither the caller's variables and settings nor modules in the workspace reach cd4ml or its installation."""
     make_consumer(runner.workspace)
-    for name in ("json", "argparse", "ruamel", "cd4ml", "sitecustomize"):
+    for name in ("json", "argparse", "yaml", "cd4ml", "sitecustomize"):
         (runner.workspace / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
     (runner.workspace / "uv.toml").write_text("exclude-newer = '2000-01-01'\nno-binary = true\n")
     (runner.workspace / "pyproject.toml").write_text("[tool.uv]\nrequired-version = '==0.0.1'\n")

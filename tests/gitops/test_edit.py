@@ -32,6 +32,9 @@ def edit(*path: str | int, value: str | int | bool = NEW, document: int = 0) -> 
             "a: &x {k: 1.10}\nb: *x\nimage:\n  digest: OLD\non: yes\n",
             "a: &x {k: 1.10}\nb: *x\nimage:\n  digest: NEW\non: yes\n",
         ),
+        ("a: &x 1\nb: &x 2\nc: *x\nimage: {digest: OLD}\n", "a: &x 1\nb: &x 2\nc: *x\nimage: {digest: NEW}\n"),
+        ("\ufeff# 🎉\nimage: {digest: OLD}\n", "\ufeff# 🎉\nimage: {digest: NEW}\n"),
+        ("%YAML 1.2\n---\nimage: {digest: OLD}\n", "%YAML 1.2\n---\nimage: {digest: NEW}\n"),
         ("ä: é # ü\nimage:\n  digest: OLD\n", "ä: é # ü\nimage:\n  digest: NEW\n"),
         ("image:\n  digest: OLD", "image:\n  digest: NEW"),
         (

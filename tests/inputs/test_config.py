@@ -1,4 +1,4 @@
-"""cd4ml.yaml: known keys only, plain YAML 1.2, every problem with its line."""
+"""cd4ml.yaml: known keys only, no word that YAML reads otherwise than it is meant, every problem with its line."""
 
 from __future__ import annotations
 
@@ -64,3 +64,34 @@ def test_read__bad_files(tmp_path: Path, text: str, problem: str) -> None:
     """What is no plain mapping is refused with a message that says why."""
     with pytest.raises(OptionsError, match=problem):
         read_config(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("positive-label: yes", 'YAML reads `yes` as true: quote it ("yes"), or write true'),
+        ("sensitive-features: [SE, NO]", 'YAML reads `NO` as false: quote it ("NO"), or write false'),
+        ("positive-label: 010", 'YAML reads `010` as the number 8: quote it ("010"), or write 8'),
+        ("positive-label: 12:30", 'YAML reads `12:30` as the number 750: quote it ("12:30"), or write 750'),
+        ("positive-label: 2026-01-31", 'YAML reads `2026-01-31` as a date: quote it ("2026-01-31")'),
+        ("on: x", 'YAML reads `on` as true: quote it ("on"), or write true'),
+    ],
+)
+def test_read__word_that_yaml_reads_otherwise__said(tmp_path: Path, line: str, message: str) -> None:
+    """A word that YAML would turn into a boolean, a number or a date is refused with its line and what to write."""
+    path = write(tmp_path, f"audit-fairness:\n  predictions: p.csv\n  {line}\n")
+
+    with pytest.raises(OptionsError) as caught:
+        read_config(path)
+
+    assert caught.value.message == f"{path}:3: {message}"
+
+
+def test_read__quoted_words_booleans_and_numbers(tmp_path: Path) -> None:
+    """Quoted words are texts; true, false and numbers are what they look like; `1e-3` is left to the option."""
+    text = "audit-fairness:\n  positive-label: 'yes'\n  minimum-ratio: 1e-3\ncheck-code: {tools: ['on', true, 3]}\n"
+
+    config = read_config(write(tmp_path, text))
+
+    assert config.values("audit-fairness") == {"positive-label": "yes", "minimum-ratio": "1e-3"}
+    assert config.values("check-code") == {"tools": ["on", True, 3]}

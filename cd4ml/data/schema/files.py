@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.reading import missing_file, text_file, yaml_document
+from cd4ml.reading import missing_file, text_file
 from cd4ml.user_code import UserCodeError, user_code
 from cd4ml.wording import nearest
+from cd4ml.yaml_text import document as yaml_document
 
 # JSON writes characters beyond 16 bits as two escapes; a backslash before an escape makes it none.
 _PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 _HALF: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
+_NUMERIC: Final = re.compile(r"u?int|float", re.I)
+_EXPONENT: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 _OLD_KEYS: Final = frozenset({"pandas_dtype", "allow_duplicates"})
 # Keys of a column in pandera's YAML that are no checks.
 _COLUMN_KEYS: Final = frozenset(
@@ -41,7 +44,30 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         raise OptionsError(f"{path}: not a pandera schema: it has no mapping `columns`")
     if "polars" in str(written.get("api", "")) + str(written.get("schema_type", "")):
         raise OptionsError(f"{path}: a Polars schema; write it with api: pandas")
+    problems = [f"{path}: {problem}" for problem in _texts_for_numbers(written["columns"])]
+    if problems:
+        raise OptionsError(problems)
     return _modern(written)
+
+
+def _texts_for_numbers(columns: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with `1e3` in a check of numbers: to YAML 1.1, which pandera reads and writes, it is text."""
+    for name, column in columns.items():
+        numeric = isinstance(column, Mapping) and _NUMERIC.match(str(column.get("dtype")))
+        for text in _texts(column.get("checks")) if numeric else ():
+            if _EXPONENT.fullmatch(text):
+                written = repr(float(text))
+                number = written if "." in written else written.replace("e", ".0e")
+                yield f"column `{name}`: YAML reads `{text}` as a text, not as a number: write {number}"
+
+
+def _texts(checks: Any) -> Iterator[str]:
+    """Yield every text among the settings of checks."""
+    if isinstance(checks, str):
+        yield checks
+    elif isinstance(checks, Mapping | list):
+        for item in checks.values() if isinstance(checks, Mapping) else checks:
+            yield from _texts(item)
 
 
 def _without_surrogates(text: str, path: Path) -> str:
@@ -71,7 +97,7 @@ def _modern(written: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _as_pandera_reads(written: Mapping[str, Any]) -> str:
-    """Return a document in YAML 1.1, which pandera reads: there `no` is a boolean unless it is quoted."""
+    """Return a document as YAML that pandera reads as it was read here."""
     import yaml  # what pandera reads with: nothing else is sure to write what it reads
 
     # ASCII: line separators of Unicode are read as line ends. Columns have an order.

@@ -127,9 +127,9 @@ def test_misspelt_name__refused_in_every_dialect(
 
 WORDS = """\
 columns:
-  paid: {dtype: str, checks: {isin: [no, yes, off]}, MORE}
-  code: {dtype: str, checks: {isin: [010, 1e3, '12:30', ~x]}}
-  area: {dtype: float64, checks: {less_than: 1e3}}
+  paid: {dtype: str, checks: {isin: ['no', 'yes', 'off']}, MORE}
+  code: {dtype: str, checks: {isin: ['010', 1e3, '12:30', ~x, 08]}}
+  area: {dtype: float64, checks: {less_than: 1.0e+3}}
 ordered: true
 """
 
@@ -140,8 +140,8 @@ ordered: true
 def test_words_in_yaml__mean_the_same_whoever_reads_the_schema(
     cd4ml: Callable[..., Run], tmp_path: Path, more: str
 ) -> None:
-    """`no` is a text and `1e3` a number, and columns keep their order, also where pandera itself must read the file."""
-    (tmp_path / "schema.yaml").write_text(WORDS.replace("MORE", more).replace("[010, 1e3,", "['010', '1e3',"))
+    """`1e3` is text, as where pandera writes it, and columns keep their order, also where pandera itself must read."""
+    (tmp_path / "schema.yaml").write_text(WORDS.replace("MORE", more))
     frame = pd.DataFrame({"paid": ["no", "yes", "off"], "code": ["010", "1e3", "12:30"], "area": [1.0, 2.0, 999.0]})
     command = ["validate-data", "--data", "t.parquet", "--schema", "schema.yaml"]
 
@@ -153,3 +153,31 @@ def test_words_in_yaml__mean_the_same_whoever_reads_the_schema(
     assert good.code == 0, good.report["summary"]
     failed = {item["id"] for item in bad.report["checks"] if item["status"] != "passed"}
     assert (bad.code, failed) == (1, {"isin:paid", "ordered"})
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("{dtype: str, checks: {isin: [SE, NO]}}", 'YAML reads `NO` as false: quote it ("NO"), or write false'),
+        ("{dtype: str, checks: {isin: [010]}}", 'YAML reads `010` as the number 8: quote it ("010"), or write 8'),
+        ("{dtype: str, nullable: no}", 'YAML reads `no` as false: quote it ("no"), or write false'),
+        (
+            "{dtype: float64, checks: {less_than: 1e3}}",
+            "column `a`: YAML reads `1e3` as a text, not as a number: write 1000.0",
+        ),
+        (
+            "{dtype: Int64, checks: {in_range: {min_value: 0, max_value: 2e-7}}}",
+            "column `a`: YAML reads `2e-7` as a text, not as a number: write 2.0e-07",
+        ),
+    ],
+)
+def test_word_in_a_schema_that_is_seldom_meant_so__refused(
+    cd4ml: Callable[..., Run], tmp_path: Path, column: str, message: str
+) -> None:
+    """A word that pandera reads otherwise than it looks is refused with what to write, and never judges the data."""
+    (tmp_path / "schema.yaml").write_text(f"columns:\n  a: {column}\n")
+    GOOD.to_parquet(tmp_path / "t.parquet")
+
+    run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
+
+    assert run.code == 2 and message in run.report["summary"]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
-from cd4ml.reading import missing_file, text_file, yaml_document
+from cd4ml.reading import missing_file, text_file
 from cd4ml.wording import nearest
+from cd4ml.yaml_text import texts
 
 LOCK: Final = "dvc.lock"
 # How DVC 1 and 2 hash: a file that looks like text is hashed as if its lines ended in LF, in parts of this size. A line
@@ -100,7 +101,7 @@ def _out_of(pointer: str) -> _Out:
 def _locked_out(lock: Path, name: str) -> _Out:
     """Return an output of a pipeline, with the hash that its lock file has."""
     try:
-        written = yaml_document(text_file(lock), lock)
+        written = texts(text_file(lock), lock)
         stages = written["stages"] if "schema" in written else written  # DVC 1 has nothing but stages there
         outs = {
             str(out["path"]): (str(stage), out) for stage, run in stages.items() for out in (run or {}).get("outs", ())
@@ -124,7 +125,7 @@ def _working_directory(pipeline: Path, stage: str) -> str:
     Stages that a list or matrix multiplies are called `stage@item` in the lock file.
     """
     try:
-        stages = yaml_document(text_file(pipeline), pipeline)["stages"]
+        stages = texts(text_file(pipeline), pipeline)["stages"]
     except FileNotFoundError:
         raise missing_file(pipeline) from None
     written = stages[stage if stage in stages else stage.partition("@")[0]]
@@ -137,7 +138,7 @@ def _working_directory(pipeline: Path, stage: str) -> str:
 def _only_out(pointer: Path) -> _Out:
     """Return the one file that a pointer names, with its hash."""
     try:
-        written = yaml_document(text_file(pointer), pointer)
+        written = texts(text_file(pointer), pointer)
         (out,) = written["outs"]
         return _out(out, pointer, Path(_text(written.get("wdir", "."))))
     except FileNotFoundError:
