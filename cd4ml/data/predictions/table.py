@@ -10,11 +10,12 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cd4ml.data.predictions.labels import label_text
 from cd4ml.data.tables.formats.parquet.table import ParquetTable
 from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 COLUMNS: Final = ("row_id", "y_true", "y_pred", "y_score", "production_y_pred", "production_y_score", "sample_weight")
 # With a class after it: the score of that class, one column for each of several.
 CLASS_SCORE: Final = "y_score_"
+# What the columns of the production model begin with.
+PRODUCTION: Final = "production_"
 # Stands for all columns where names of columns are asked for.
 EVERY: Final = "*"
 _MOST_NAMES: Final = 10
@@ -160,7 +163,7 @@ def is_standard(name: str) -> bool:
 
 def is_score(name: str) -> bool:
     """Whether a column holds the score of one of several classes, by the candidate or by production."""
-    return name.startswith((CLASS_SCORE, f"production_{CLASS_SCORE}"))
+    return name.startswith((CLASS_SCORE, f"{PRODUCTION}{CLASS_SCORE}"))
 
 
 def standard_names(found: Sequence[str], table: str, columns: Mapping[str, str]) -> dict[str, str]:
@@ -287,3 +290,9 @@ def _stored(kind: type[Origin], value: Any, table: str) -> Origin | None:
     if not re.fullmatch(r"[0-9a-f]{64}", str(origin.sha256)):
         raise OptionsError(f"{table}: the table's metadata about its models holds no SHA-256")
     return origin
+
+
+def class_columns(names: Iterable[str], prefix: str) -> dict[str, str]:
+    """Return the column that holds the score of each class, by the class: `y_score_<class>`."""
+    start = f"{prefix}{CLASS_SCORE}"
+    return {label_text(name.removeprefix(start)): name for name in names if name.startswith(start)}

@@ -6,14 +6,14 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.metric import ALL_TASKS, Metric, Sample, UndefinedMetricError
 from cd4ml.user_code import UserCodeError, load, user_code
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 ARGUMENTS: Final = ("y_true", "y_pred", "y_score", "sample_weight")
 
@@ -83,8 +83,6 @@ def _guarded(name: str, function: Callable[..., Any], taken: tuple[str, ...]) ->
 
 def _arrays(sample: Sample) -> dict[str, Any]:
     """Return the arrays by the names that functions take; read-only, or one metric could change the next."""
-    import numpy as np
-
     labels = None if sample.labels is None else np.array(sample.labels)
     values = {
         "y_true": _wide(sample.y_true) if labels is None else labels[sample.y_true.astype(int)],

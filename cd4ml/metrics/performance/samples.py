@@ -5,23 +5,20 @@ Labels are looked at once for each different value, not for each row: ten millio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from cd4ml.data.predictions.groups import as_binary, distinct_values
-from cd4ml.data.predictions.labels import SEPARATOR, as_labels, common_names, label_text, labels_of
-from cd4ml.data.predictions.table import CLASS_SCORE
+from cd4ml.data.predictions.labels import SEPARATOR, as_labels, common_names, labels_of
+from cd4ml.data.predictions.table import PRODUCTION, class_columns
 from cd4ml.data.tables.numbers import as_numbers, is_decimal, is_number
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.metric import Sample, Task
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
-
-PRODUCTION: Final = "production_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +102,6 @@ class Reader:
 
     def _labels(self, values: pd.Series[Any], name: str) -> Column:
         """Return class labels; numbers with decimals are no labels."""
-        import pandas as pd
-
         codes, distinct = distinct_values(values)
         if pd.api.types.is_float_dtype(distinct) or is_decimal(distinct):
             numbers = as_numbers(distinct)
@@ -144,18 +139,10 @@ class Reader:
         return _taken(y_true, found.columns["y_true"]), _taken(y_pred, found.columns["y_pred"]), None, found.names
 
 
-def class_columns(names: Iterable[str], prefix: str) -> dict[str, str]:
-    """Return the column that holds the score of each class, by the class: `y_score_<class>`."""
-    start = f"{prefix}{CLASS_SCORE}"
-    return {label_text(name.removeprefix(start)): name for name in names if name.startswith(start)}
-
-
 def _scores(
     frame: pd.DataFrame, columns: Mapping[str, str], labels: tuple[str, ...] | None
 ) -> npt.NDArray[np.float64] | None:
     """Return the scores of all classes, None if one has none."""
-    import numpy as np
-
     if labels is None or not columns or not set(labels) <= set(columns):
         return None
     return np.column_stack([as_numbers(frame[columns[label]]).astype(float) for label in labels])
@@ -163,7 +150,5 @@ def _scores(
 
 def _taken(column: Column, numbers: pd.Series[int]) -> npt.NDArray[Any]:
     """Return each row's number, given that of each label; as small as it can be."""
-    import numpy as np
-
     smallest = np.int8 if int(numbers.max()) < 128 else np.int32
     return numbers.to_numpy().astype(smallest)[column.codes]

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from cd4ml.data.predictions.groups import distinct_values
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.values import number
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
 
 MISSING: Final = "(missing)"
 MOST_NUMBERS: Final = 20
@@ -41,8 +40,6 @@ class Slice:
     @property
     def rows(self) -> npt.NDArray[np.int64]:
         """Indices of its rows, ascending."""
-        import numpy as np
-
         return np.flatnonzero(self.codes == self.code)
 
     @property
@@ -83,9 +80,6 @@ def coded(values: pd.Series[Any], name: str, edges: str | None) -> Coded:
     Raises:
         OptionsError: a quantity has no edges, or there are too many values, or edges for what is no number.
     """
-    import numpy as np
-    import pandas as pd
-
     if edges is not None:
         return _binned(values, name, edges)
     codes, distinct = distinct_values(values)
@@ -108,9 +102,6 @@ def _text(value: object) -> str:
 
 def _binned(values: pd.Series[Any], name: str, edges: str) -> Coded:
     """Return the bin of each number, lower edge included."""
-    import numpy as np
-    import pandas as pd
-
     cuts = parsed_edges(name, edges)
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     unreadable = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
@@ -128,9 +119,6 @@ def text_edges(values: pd.Series[Any], count: int) -> str | None:
 
     Edges have six digits, as people read them: equal edges are one, so that there may be fewer bins.
     """
-    import numpy as np
-    import pandas as pd
-
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MOST_NUMBERS:
         return None
     known = values.dropna().to_numpy(dtype=float)
@@ -155,8 +143,6 @@ def parsed_edges(name: str, edges: str) -> list[float]:
 
 def _cut(columns: Sequence[str], coded: Mapping[str, Coded]) -> Iterator[Slice]:
     """Yield the combinations of the columns' values that occur, largest first."""
-    import numpy as np
-
     size = prod(len(coded[name][1]) for name in columns)
     if size > MOST_CODES:
         raise OptionsError(f"slices: {' & '.join(columns)} has {size} combinations; declare fewer, or bins")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Final
 
+from cd4ml.checks.code.coverage import coverage_check
 from cd4ml.code_tools import PROBED_TOOLS, TOOLS, changes, files, settings
 from cd4ml.code_tools.interpreter import environment, examine, find_python
 from cd4ml.code_tools.probe import write
@@ -78,7 +78,7 @@ def run(options: Options, context: Context) -> Report:
             )
             for tool, result in results.items()
         }
-    coverage = list(_coverage(results, options))
+    coverage = _coverage(results, options)
     shown = bounded(results, MOST_FINDINGS - len(coverage))
     return Report(
         stage=STAGE,
@@ -156,36 +156,13 @@ def _wait(futures: Mapping[str, Future[Output]], context: Context) -> None:
         context.progress(f"Still running: {', '.join(names)} ({time.monotonic() - started:.0f} s)")
 
 
-def _coverage(results: dict[str, Result], options: Options) -> Iterator[Check]:
-    """Check the coverage against its minimum."""
+def _coverage(results: dict[str, Result], options: Options) -> list[Check]:
+    """Check the coverage against its minimum, if there is one."""
     if options.minimum_coverage is None:
-        return
-    covered = results["pytest"].metrics.get("coverage")
-    shared: dict[str, Any] = {"id": "coverage", "metric": "coverage", "limit": options.minimum_coverage}
-    if covered is None:
-        yield Check(
-            **shared,
-            status=Status.ERROR,
-            reason="not-measured",
-            message="The coverage of the tests was not measured.",
-            advice="Name the code among the paths, and see whether the coverage configuration leaves any of it in.",
-        )
-        return
-    enough = covered >= options.minimum_coverage
-    yield Check(
-        **shared,
-        status=Status.PASSED if enough else Status.FAILED,
-        reason=None if enough else "below-minimum",
-        value=covered,
-        n=int(results["pytest"].metrics.get("measured-lines") or 0),
-        message=f"The tests cover {_floor(covered)} % of the code; the minimum is {options.minimum_coverage:g} %.",
-        advice=None if enough else "Add tests for what is not covered yet, decision logic first.",
-    )
-
-
-def _floor(percent: float) -> str:
-    """Return a percentage rounded down: 79.96 is not the 80.0 that it would be shown as."""
-    return f"{math.floor(percent * 10) / 10:.1f}"
+        return []
+    found = results["pytest"].metrics
+    lines = int(found.get("measured-lines") or 0)
+    return [coverage_check(found.get("coverage"), options.minimum_coverage, lines)]
 
 
 def _summary(results: dict[str, Result], coverage: Sequence[Check]) -> str:

@@ -13,6 +13,7 @@ from cd4ml.checks.drift.effects import Limits
 from cd4ml.checks.drift.reference import sample_checks, saved_profile_check
 from cd4ml.checks.drift.verdict import decide
 from cd4ml.context import Context
+from cd4ml.data.predictions.table import PRODUCTION, class_columns
 from cd4ml.data.profile import reference as profile
 from cd4ml.data.profile.cells import CategoryCells, Cells, NumberCells, count
 from cd4ml.data.profile.reference import Profile
@@ -22,7 +23,6 @@ from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.metric import Task
-from cd4ml.metrics.performance.samples import PRODUCTION, class_columns
 from cd4ml.registry import fetch
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report
 from cd4ml.stages.detect_drift.options import (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from cd4ml.metrics.performance.curves import curves
 from cd4ml.metrics.performance.evaluation import Evaluation
 from cd4ml.metrics.performance.labels import confusion_matrix
@@ -99,8 +101,6 @@ def details_of(candidate: Sample, production: Sample | None, options: Options) -
 
 def _class_counts(sample: Sample) -> dict[str, int]:
     """Return the rows of each class that occurs among the true values."""
-    import numpy as np
-
     found, counts = np.unique(sample.y_true, return_counts=True)
     labels = sample.labels or sample.names
     names = found.tolist() if labels is None else [labels[int(index)] for index in found.tolist()]
@@ -109,8 +109,6 @@ def _class_counts(sample: Sample) -> dict[str, int]:
 
 def _label_counts(sample: Sample) -> dict[str, int]:
     """Return the rows that have each label."""
-    import numpy as np
-
     assert sample.labels is not None
     labels, member = members(sample.labels)
     rows = np.bincount(sample.y_true.astype(np.intp), minlength=len(sample.labels))

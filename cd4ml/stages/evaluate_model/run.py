@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import pyarrow as pa
+
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.performance import evaluation as checked
 from cd4ml.checks.performance.predictions import (
@@ -16,14 +18,14 @@ from cd4ml.checks.performance.predictions import (
 )
 from cd4ml.checks.performance.slice_search import search_checks
 from cd4ml.context import Context
-from cd4ml.data.predictions.table import EVERY, Predictions, is_standard, read_predictions
+from cd4ml.data.predictions.table import EVERY, PRODUCTION, Predictions, is_standard, read_predictions
 from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.metrics.performance.evaluation import Evaluation, evaluate, gap_of
 from cd4ml.metrics.performance.metric import Metric, Needs, Sample, Task
-from cd4ml.metrics.performance.samples import PRODUCTION, Reader
+from cd4ml.metrics.performance.samples import Reader
 from cd4ml.metrics.performance.slice_columns import Columns, searchable
 from cd4ml.metrics.performance.slice_search import Search, search
 from cd4ml.metrics.performance.slices import Slice, slices
@@ -129,8 +131,6 @@ def _without_rows(predictions: Predictions) -> Predictions:
 
 def _release_memory() -> None:
     """Give back what the table took: Arrow keeps what is freed until it is told."""
-    import pyarrow as pa
-
     pa.default_memory_pool().release_unused()
 
 

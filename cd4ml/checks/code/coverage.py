@@ -1,0 +1,42 @@
+"""How much of the code its tests cover -> a check. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cd4ml.report import Check, Status
+
+
+def coverage_check(covered: float | None, minimum: float, lines: int) -> Check:
+    """Check the coverage against its minimum.
+
+    Args:
+        covered: in percent, None if it was not measured.
+        minimum: in percent.
+        lines: lines of code that were measured.
+    """
+    shared: dict[str, Any] = {"id": "coverage", "metric": "coverage", "limit": minimum}
+    if covered is None:
+        return Check(
+            **shared,
+            status=Status.ERROR,
+            reason="not-measured",
+            message="The coverage of the tests was not measured.",
+            advice="Name the code among the paths, and see whether the coverage configuration leaves any of it in.",
+        )
+    enough = covered >= minimum
+    return Check(
+        **shared,
+        status=Status.PASSED if enough else Status.FAILED,
+        reason=None if enough else "below-minimum",
+        value=covered,
+        n=lines,
+        message=f"The tests cover {_floor(covered)} % of the code; the minimum is {minimum:g} %.",
+        advice=None if enough else "Add tests for what is not covered yet, decision logic first.",
+    )
+
+
+def _floor(percent: float) -> str:
+    """Return a percentage rounded down: 79.96 is not the 80.0 that it would be shown as."""
+    return f"{math.floor(percent * 10) / 10:.1f}"

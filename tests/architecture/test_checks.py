@@ -1,0 +1,43 @@
+"""Checks are made in one room, by functions that are named after what they check."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "cd4ml"
+MAKERS = sorted(path for path in (PACKAGE / "checks").rglob("*.py") if path.parent.name != "image")
+# Stages whose checks are still made where they act.
+ACTING = ("build_image", "deploy_model", "promote_model", "request_retraining")
+STAGES = sorted(path for path in (PACKAGE / "stages").rglob("*.py") if path.parent.name not in ACTING)
+RETURNED = {"Check", "Check | None", *(f"{kind}[Check]" for kind in ("list", "Iterator", "Iterable", "Sequence"))}
+
+
+@pytest.mark.parametrize("path", MAKERS, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_makers__named_after_what_they_check(path: Path) -> None:
+    """A function of `checks` that returns a check is called `<what>_check`, and one that returns several `_checks`."""
+    wrong = [
+        node.name
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.returns is not None
+        for returned in (ast.unparse(node.returns),)
+        if returned in RETURNED and not node.name.endswith("_checks" if "[" in returned else "_check")
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", STAGES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_stages__make_no_checks(path: Path) -> None:
+    """No stage makes a check itself: it hands numbers and limits to `checks`, which decide without files."""
+    made = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Check"
+    ]
+
+    assert made == []
