@@ -1,0 +1,44 @@
+"""What the documentation points at is there: files, headings, terms."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from cd4ml.stages import STAGES
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+_LINK: Final = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
+
+
+def pages() -> list[str]:
+    """Return the Markdown files of the repository."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return listed.stdout.split()
+
+
+def anchors(path: Path) -> Iterable[str]:
+    """Yield what a link can point at in a page, as GitHub derives it from the headings."""
+    for heading in re.findall(r"^#+ (.*)$", path.read_text(), re.M):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", pages())
+def test_links__lead_somewhere(page: str) -> None:
+    """Every relative link of a page leads to a file that is there, and to a heading in it."""
+    for link in _LINK.findall((ROOT / page).read_text()):
+        name, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / name if name else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_pages__link_the_glossary(stage: str) -> None:
+    """Every stage's page leads to the terms that it uses."""
+    assert "](../glossary.md)" in (ROOT / "docs" / "stages" / f"{stage}.md").read_text()
