@@ -25,7 +25,7 @@ def workflow(text: str) -> str:
     """
     unknown = [name for name in _jobs(text) if name not in (*PIPELINE, *_NO_STAGES)]
     if unknown:
-        raise MarkersError(f"{WORKFLOW}: {', '.join(unknown)} is no stage of the pipeline; remove its job")
+        raise MarkersError(f"{WORKFLOW}: {', '.join(unknown)} is not a stage of the pipeline; remove its job")
     for stage in PIPELINE:
         if stage not in _jobs(text):
             text = _with_job(text, stage)

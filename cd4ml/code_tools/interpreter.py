@@ -31,6 +31,7 @@ _WITHHELD: Final = (
 )
 # Tools that are not called as their package is.
 MODULES: Final = {"ruff-format": "ruff"}
+_LOCK: Final = "check-code"
 _LONGEST_ANSWER: Final = 120
 _WITHHELD_PREFIXES: Final = ("CD4ML_", "ACTIONS_", "INPUT_")
 # Arguments: where own copies go (first, last or none), their folder, the folder of what cd4ml adds, the tool, and the
@@ -170,9 +171,9 @@ def _answer(command: Sequence[str], environ: Mapping[str, str], *, folder: str |
 
 def _own_copies(python: str, tag: str, lacking: Sequence[str], context: Context) -> Path:
     """Return a folder with the locked tools for this Python, made once."""
-    lock = lock_file("check-code")
+    lock = lock_file(_LOCK)
     key = hashlib.sha256(f"{tag}\n{lock.read_text(encoding='utf-8')}".encode()).hexdigest()[:32]
-    folder = context.cache.absolute() / "check-code" / key
+    folder = context.cache.absolute() / _LOCK / key
     with only_one(folder.with_suffix(".lock")):
         if not (folder / "cd4ml-stamp").is_file():
             context.progress("Installing cd4ml's own copies of the tools apart from your environment")

@@ -68,7 +68,7 @@ def refused(command: str, error: Cd4mlError, door: Door) -> int:
 def _wanted(options: PlanOptions, config: Config) -> dict[str, bool]:
     """Return every stage of the pipeline, and whether it is to run."""
     unknown = [name for name in options.stages if name not in PIPELINE]
-    problems = [f"stages: `{name}` is no stage of the pipeline{nearest(name, PIPELINE)}" for name in unknown]
+    problems = [f"stages: `{name}` is not a stage of the pipeline{nearest(name, PIPELINE)}" for name in unknown]
     named = [name for name in options.stages if name in PIPELINE]
     problems += [f"stages: {config.path} has no section `{name}`" for name in named if not config.configures(name)]
     configured = {name: config.configures(name) and (not named or name in named) for name in PIPELINE}

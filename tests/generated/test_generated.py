@@ -155,13 +155,13 @@ def test_stage_that_acts_without_a_job(copy: Path) -> None:
 
 
 def test_job_without_a_stage(copy: Path) -> None:
-    """A job that is no stage's is an error: nobody would wait for it."""
+    """A job that belongs to no stage is an error: nobody would wait for it."""
     change(copy / ".github" / "workflows" / "pipeline.yml", "\njobs:\n", "\njobs:\n  trial-stage:\n    steps: []\n\n")
 
     run = generate(copy, "--check")
 
     assert run.returncode == 1
-    assert "trial-stage is no stage of the pipeline" in run.stderr
+    assert "trial-stage is not a stage of the pipeline" in run.stderr
 
 
 def test_schemas__valid() -> None:

@@ -12,6 +12,7 @@ from cd4ml.context import Context
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.baseline import reported, unmoved
 from cd4ml.evidence.model_code import code_check
+from cd4ml.evidence.reports import BUILD
 from cd4ml.evidence.verify import Subject, verify_all
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.image import Image, image
@@ -22,6 +23,7 @@ from cd4ml.gitops.trailers import message, replaced
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import JUDGES, STAGES, evidence
 from cd4ml.stages.deploy_model.options import Options
+from cd4ml.wording import nearest
 
 STAGE: Final = "deploy-model"
 
@@ -60,9 +62,13 @@ def _check_options(options: Options) -> None:
     problems = []
     if not 1 <= options.canary_weight <= 100:
         problems.append(f"canary-weight must lie between 1 and 100, got {options.canary_weight}")
-    problems += [f"required-stages: `{name}` is no stage" for name in options.required_stages if name not in STAGES]
-    if "build-image" not in options.required_stages:
-        problems.append("required-stages must hold build-image: its report says which model is in the image")
+    problems += [
+        f"required-stages: unknown stage `{name}`{nearest(name, STAGES)}"
+        for name in options.required_stages
+        if name not in STAGES
+    ]
+    if BUILD not in options.required_stages:
+        problems.append(f"required-stages must include {BUILD}: its report says which model is in the image")
     if problems:
         raise OptionsError(problems)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.evidence.reports import BUILD
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.history import Commit
 from cd4ml.gitops.image import Image, image
@@ -24,6 +25,7 @@ from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import STAGES
 from cd4ml.stages.promote_model.checks import approved, evidence, production, same_model
 from cd4ml.stages.promote_model.options import Options
+from cd4ml.wording import nearest
 
 STAGE: Final = "promote-model"
 
@@ -80,9 +82,13 @@ def run(options: Options, context: Context) -> Report:
 
 def _check_options(options: Options) -> None:
     """Refuse options that contradict each other."""
-    problems = [f"required-stages: `{name}` is no stage" for name in options.required_stages if name not in STAGES]
-    if options.reports and "build-image" not in options.required_stages:
-        problems.append("required-stages must hold build-image: its report says which image the others are about")
+    problems = [
+        f"required-stages: unknown stage `{name}`{nearest(name, STAGES)}"
+        for name in options.required_stages
+        if name not in STAGES
+    ]
+    if options.reports and BUILD not in options.required_stages:
+        problems.append(f"required-stages must include {BUILD}: its report says which image the others are about")
     if options.rollback and options.version is not None:
         problems.append("a roll-back goes to the version that its promotion replaced: leave version unset")
     if not options.rollback and (options.version is None) != (options.registered_model is None):

@@ -241,7 +241,7 @@ def test_reports__build_image_cannot_be_left_out(
     run = promote("--reports", "reports", "--required-stages", stages, model=False)
 
     assert (run.code, gitops.head()) == (2, head)
-    assert "must hold build-image" in run.report["summary"]
+    assert "must include build-image" in run.report["summary"]
 
 
 def test_reports_of_another_commit__block(
