@@ -25,7 +25,8 @@ from sklearn.metrics import mean_absolute_error, precision_score
 
 from cd4ml.metrics.fairness.calibration import group_calibration
 from cd4ml.metrics.fairness.disparity import RatioTest, adjusted
-from cd4ml.metrics.fairness.errors import Quantity, gap, group_errors
+from cd4ml.metrics.fairness.errors import gap, group_errors
+from cd4ml.metrics.fairness.quantity import Quantity
 from cd4ml.metrics.fairness.rates import FairnessMetrics, fairness_metrics
 from cd4ml.metrics.statistics.ratio_interval import koopman, ratio_statistic, rows_needed, shown_below
 

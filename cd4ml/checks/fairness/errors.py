@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cd4ml.checks.fairness.decision import Limits, decide
+from cd4ml.checks.fairness.differences import ERROR_DIFFERENCES
 from cd4ml.checks.fairness.limits import between
-from cd4ml.metrics.fairness.errors import Gap, GroupErrors, Quantity, gap
+from cd4ml.metrics.fairness.errors import Gap, GroupErrors, gap
+from cd4ml.metrics.fairness.quantity import Quantity
 from cd4ml.metrics.statistics.means import Mean
 from cd4ml.report import Check, Interval, Status
 
-# Check name -> what is averaged.
-QUANTITIES: Final = {
-    "mean-error-difference": Quantity.ERROR,
-    "absolute-error-difference": Quantity.ABSOLUTE_ERROR,
-}
 _ADVICE: Final = {
     "above-maximum": "Compare the groups' errors in the report's metrics; train on more rows of the group that is "
     "worse off, or look for features that it lacks.",
@@ -53,7 +50,7 @@ def _one_group(feature: str, group: GroupErrors) -> Check:
 
 def _difference(feature: str, name: str, found: Errors, limit: float, limits: Limits) -> Check:
     """Decide on how far the groups' errors lie apart."""
-    quantity = QUANTITIES[name]
+    quantity = ERROR_DIFFERENCES[name]
     now = gap(found.candidate, quantity)
     before = gap(found.production, quantity) if found.production else None
     smallest = min(found.candidate, key=lambda group: group.n)

@@ -7,21 +7,12 @@ from fractions import Fraction
 from typing import Any, Final
 
 from cd4ml.checks.fairness.decision import LEVEL, Limits, decide, exactly
+from cd4ml.checks.fairness.differences import DIFFERENCES
 from cd4ml.metrics.fairness.calibration import Calibration
 from cd4ml.metrics.fairness.differences import widest_interval
 from cd4ml.metrics.fairness.rates import PRECISION, FairnessMetrics, Group
 from cd4ml.metrics.fairness.ratio_change import Change
 from cd4ml.report import Check, Interval, Status, fixed
-
-# Check name -> the rates whose range is limited.
-DIFFERENCES = {
-    "demographic-parity-difference": ("selection_rate",),
-    "equalized-odds-difference": ("true_positive_rate", "false_positive_rate"),
-    "equal-opportunity-difference": ("true_positive_rate",),
-    "false-positive-rate-difference": ("false_positive_rate",),
-    "false-negative-rate-difference": ("false_negative_rate",),
-    "precision-difference": (PRECISION,),
-}
 
 
 def difference_checks(feature: str, metrics: FairnessMetrics, limits: Limits) -> list[Check]:
@@ -39,7 +30,7 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
     shared: dict[str, Any] = {"id": f"{name}:{feature}", "metric": name, "limit": limit, "n": n}
     known = {rate: value for rate, value in values.items() if value is not None}
     if len(known) < len(rates):
-        lacking = "no positive decisions" if name == "precision-difference" else "no positive or no negative labels"
+        lacking = "no positive decisions" if PRECISION in rates else "no positive or no negative labels"
         return Check(
             **shared,
             status=Status.ERROR,

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from cd4ml.metrics.fairness.quantity import Quantity
 from cd4ml.metrics.statistics.means import Mean, Sums, difference, mean, widest
 from cd4ml.report import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Quantity(StrEnum):
-    """What is averaged over a group's rows."""
-
-    ERROR = "error"  # y_pred - y_true
-    ABSOLUTE_ERROR = "absolute_error"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import pandas as pd
 
-PRECISION: Final = "precision"
+SELECTION_RATE, PRECISION = "selection_rate", "precision"
 # Rate -> the rows it is a share of (column, value; None: all), and the column whose 1 counts.
 _RATES: Final[dict[str, tuple[tuple[str, int] | None, tuple[str, int]]]] = {
-    "selection_rate": (None, ("y_pred", 1)),
+    SELECTION_RATE: (None, ("y_pred", 1)),
     "true_positive_rate": (("y_true", 1), ("y_pred", 1)),
     "false_positive_rate": (("y_true", 0), ("y_pred", 1)),
     "false_negative_rate": (("y_true", 1), ("y_pred", 0)),
@@ -94,12 +94,12 @@ class Group:
     @property
     def selected(self) -> Fraction:
         """Weighted sum of the rows with the positive decision."""
-        return self.rates["selection_rate"].successes
+        return self.rates[SELECTION_RATE].successes
 
     @property
     def total(self) -> Fraction:
         """Weighted sum of all rows."""
-        return self.rates["selection_rate"].total
+        return self.rates[SELECTION_RATE].total
 
     @property
     def selection_rate(self) -> Fraction:
@@ -162,8 +162,8 @@ def fairness_metrics(counts: pd.DataFrame, features: Sequence[str]) -> FairnessM
     return FairnessMetrics(
         groups=groups,
         by_group={group.name: _of_group(group) for group in groups},
-        demographic_parity_ratio=float(ratio["selection_rate"]) if highest else None,
-        demographic_parity_difference=difference["selection_rate"],
+        demographic_parity_ratio=float(ratio[SELECTION_RATE]) if highest else None,
+        demographic_parity_difference=difference[SELECTION_RATE],
         equalized_odds_difference=max(_of_odds(difference)) if odds else None,
         equalized_odds_ratio=_finite(min(_of_odds(ratio))) if odds else None,
         differences={name: difference.get(name) for name in RATES},

@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Final
 
 from cd4ml.checks.fairness.decision import Decision
+from cd4ml.checks.fairness.differences import DIFFERENCES, ERROR_DIFFERENCES
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import OptionsError
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import OTHERS, Limit, option
-from cd4ml.metrics.fairness.rates import Reference
+from cd4ml.metrics.fairness.rates import SELECTION_RATE, Reference
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.wording import nearest
 
@@ -23,17 +24,7 @@ OUTPUTS: Final[dict[str, str]] = {
     "every combination decides, or none is looked at.",
 }
 
-# Differences that a limit may be set on: the names of their checks.
-BINARY_LIMITS: Final = (
-    "demographic-parity-difference",
-    "equalized-odds-difference",
-    "equal-opportunity-difference",
-    "false-positive-rate-difference",
-    "false-negative-rate-difference",
-    "precision-difference",
-)
-REGRESSION_LIMITS: Final = ("mean-error-difference", "absolute-error-difference")
-_MAXIMA: Final = (*BINARY_LIMITS, "calibration-gap", "ratio-drop", *REGRESSION_LIMITS)
+_MAXIMA: Final = (*DIFFERENCES, "calibration-gap", "ratio-drop", *ERROR_DIFFERENCES)
 
 
 class Intersections(StrEnum):
@@ -128,7 +119,7 @@ class Options(TableOptions):
 
 def differences(options: Options, features: Sequence[str]) -> dict[str, float]:
     """Return the limits on differences of a feature, or of a combination, by the name of their check."""
-    names = REGRESSION_LIMITS if options.task is Task.REGRESSION else BINARY_LIMITS
+    names = ERROR_DIFFERENCES if options.task is Task.REGRESSION else DIFFERENCES
     limits = {name: maximum(options, name, features) for name in names}
     return {name: limit for name, limit in limits.items() if limit is not None}
 
@@ -142,7 +133,7 @@ def maximum(options: Options, name: str, features: Sequence[str]) -> float | Non
 
 def needs_labels(options: Options) -> bool:
     """Whether a limit is about errors, and so needs true labels: selection rates need decisions alone."""
-    of_errors = {*BINARY_LIMITS, "calibration-gap"} - {"demographic-parity-difference"}
+    of_errors = {name for name, rates in DIFFERENCES.items() if rates != (SELECTION_RATE,)} | {"calibration-gap"}
     return any(_maximum(options, name) is not None for name in of_errors)
 
 
@@ -160,7 +151,7 @@ def _of_other_task(options: Options) -> Iterable[str]:
             f"task: {options.task} cannot be audited; set task: binary (the favourable decision against all others) or "
             "task: regression for audit-fairness"
         )
-    others = [*BINARY_LIMITS, "calibration-gap", "ratio-drop"] if regression else REGRESSION_LIMITS
+    others = [*DIFFERENCES, "calibration-gap", "ratio-drop"] if regression else ERROR_DIFFERENCES
     for name in others:
         if _maximum(options, name) is not None:
             yield f"maximum-{name} is set, but task is {options.task}: nothing would be decided on it"
@@ -249,7 +240,7 @@ def _useless_limits(options: Options) -> Iterable[str]:
             which = f"maximum-{name}" + ("" if feature == OTHERS else f" of {feature}")
             if value < 0:
                 yield f"{which} must not be negative, got {value:g}"
-            elif value >= 1 and name not in REGRESSION_LIMITS:
+            elif value >= 1 and name not in ERROR_DIFFERENCES:
                 yield f"{which} must be below 1, got {value:g}: nothing is ever above it"
     for item in options.exclude_groups:
         feature, _, group = item.partition("=")
