@@ -56,7 +56,7 @@ def manifest(folder: Path) -> dict[str, str]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise OptionsError(f"{path}: not a regular file; a model folder holds regular files only")
         if "\n" in relative:  # it could pass for a line of its own: two folders would have one digest
-            raise OptionsError(f"{str(path)!r}: a file's name holds a line break")
+            raise OptionsError(f"{str(path)!r}: a file name holds a line break")
         if path.is_file() and not (relative == _NOTE and _is_note(path)):
             digests[relative] = file_sha256(path)
     if not digests:

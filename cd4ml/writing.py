@@ -44,7 +44,8 @@ def unwritable(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnavailableError(
-            f"{path} cannot be written: {error.strerror}.", advice="Free the disk, or give a place that can be written."
+            f"{path} cannot be written: {error.strerror}.",
+            advice="Free disk space, or name a place that can be written.",
         ) from error
 
 
@@ -60,8 +61,8 @@ def remove(path: Path) -> None:
         return
     except OSError as error:
         raise UnavailableError(
-            f"{path}, which is of an earlier run, cannot be removed: {error.strerror}.",
-            advice="Remove it, or give a place that can be written.",
+            f"{path}, left by an earlier run, cannot be removed: {error.strerror}.",
+            advice="Remove it, or name a place that can be written.",
         ) from error
 
 
@@ -113,10 +114,10 @@ def result(
 def _refuse_other(name: str, target: Path, ours: Callable[[Path], bool]) -> None:
     """Refuse to replace what is no result."""
     if not target.is_file():
-        raise OptionsError(f"{name}: {target} is no regular file")
+        raise OptionsError(f"{name}: {target} is not a regular file")
     if target.stat().st_size and not ours(target):
         raise OptionsError(
-            f"{name}: {target} exists and was not written by cd4ml: it would be lost",
+            f"{name}: {target} exists and was not written by cd4ml; it is not overwritten",
             advice="Name another file, or move that one away.",
         )
 

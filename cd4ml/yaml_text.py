@@ -221,7 +221,7 @@ class _Builder:
         if key is _MERGE:
             parts = value if isinstance(value, list) else [value]
             if not all(isinstance(part, dict) for part in parts):
-                raise _refused(self._path, line, "`<<` merges what is no mapping")
+                raise _refused(self._path, line, "`<<` merges something that is not a mapping")
             inner.merged += parts
             return
         inner.value[key] = value
@@ -267,7 +267,7 @@ def _explained(path: Path) -> Iterator[None]:
         if "nesting depth" in told:  # libyaml looks ahead, and has a limit of its own
             raise _too_deep(path, error.problem_mark.line) from error
         if "Unicode character escape" in told:
-            told = "an escape that is no character (half of a surrogate pair); the text must be UTF-8"
+            told = "an escape that is not a character (half of a surrogate pair); the text must be UTF-8"
         raise _refused(path, error.problem_mark.line if error.problem_mark else None, told) from error
     except yaml.YAMLError as error:
         raise _refused(path, None, str(error)) from error

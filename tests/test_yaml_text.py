@@ -115,7 +115,7 @@ def test_document__true_false_and_null_stay() -> None:
         ("a: !!python/name:os.system x\n", "x.yaml:1: invalid YAML: the tag `tag:yaml.org,2002:python/name:os.system`"),
         ("a: !!python/tuple [x]\n", "x.yaml:1: invalid YAML: the tag `tag:yaml.org,2002:python/tuple`"),
         ("{a: 1}: 2\n", "x.yaml:1: invalid YAML: a key that is a list or a mapping"),
-        ("a: {<<: 3}\n", "x.yaml:1: invalid YAML: `<<` merges what is no mapping"),
+        ("a: {<<: 3}\n", "x.yaml:1: invalid YAML: `<<` merges something that is not a mapping"),
         ("a: 2026-02-31\n", "x.yaml: invalid YAML: day"),
         ("a: " + "9" * 5000, "x.yaml: invalid YAML: Exceeds the limit"),
         ("a: \x00\n", "x.yaml: invalid YAML: "),

@@ -25,13 +25,13 @@ def since(baseline: str, checkout: Checkout) -> dict[str, frozenset[int] | None]
     start = checkout.merge_base(baseline)
     if start is None:
         raise OptionsError(
-            f"baseline: {baseline!r} is unknown here, or its history was not fetched",
+            f"baseline: {baseline!r} is unknown, or its history was not fetched",
             advice="Check the name. In a workflow, fetch the history: set fetch-depth: 0 at actions/checkout.",
         )
     known, different, diff = checkout.files_at(start), checkout.different(start), checkout.diff(start)
     if known is None or different is None or diff is None:
         raise UnavailableError(
-            f"git does not say what changed since {baseline}.", advice="Run `git diff` there and fix what it says."
+            f"git cannot tell what changed since {baseline}.", advice="Run `git diff` there and fix the cause."
         )
     lines = changed_lines(diff, "new")
     changes: dict[str, frozenset[int] | None] = {file.as_posix(): frozenset() for file in known}
@@ -64,7 +64,7 @@ def on_changed_lines(name: str, result: Result, changes: Mapping[str, frozenset[
         id=f"unchanged-lines:{name}",
         status=Status.PASSED,
         reason="baseline",
-        message=f"{found_by(name, count)} on lines that did not change since {baseline}: this does not block.",
+        message=f"{found_by(name, count)} on lines unchanged since {baseline}: this does not block.",
         metric="findings",
         value=count,
     )

@@ -66,8 +66,8 @@ def read(output: Output, project: Project) -> Result:
         return crashed("flake8", replace(output, stdout=said), project)
     files = int(processed[1])
     if not files:
-        message = "flake8 looked at no file: its configuration excludes them all, or none is a .py file."
-        return nothing("flake8", "no-files", message, "Fix its configuration, or take flake8 out of tools.")
+        message = "flake8 checked no file: its configuration excludes them all, or none is a .py file."
+        return nothing("flake8", "no-files", message, "Fix its configuration, or remove flake8 from tools.")
     found = f"{found_by('flake8', len(findings))}."
     return verdict("flake8", findings, clean="No findings.", found=found, files=files)
 

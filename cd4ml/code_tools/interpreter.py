@@ -182,7 +182,7 @@ def _own_copies(python: str, tag: str, lacking: Sequence[str], context: Context)
             try:
                 uv(["pip", "install", *options, "--requirement", str(lock)], context)
             except UnavailableError as error:
-                advice = "Install them in the project's environment, or take them out of tools."
+                advice = "Install them in the project's environment, or remove them from tools."
                 raise UnavailableError(f"{', '.join(lacking)}: {error.message}", advice=advice) from error
             (folder / "cd4ml-stamp").write_text(key)
     return folder

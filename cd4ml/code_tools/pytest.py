@@ -57,7 +57,7 @@ def _places(project: Project) -> list[str]:
 
 def read(output: Output, project: Project) -> Result:
     """Read the results of every test."""
-    advice = "Add a test, name the tests among the paths, or take pytest out of tools."
+    advice = "Add a test, name the tests among the paths, or remove pytest from tools."
     if output.code == _NOTHING_COLLECTED:
         return nothing("pytest", "no-tests", "No tests were collected: nothing was tested.", advice)
     cases = _cases(project.scratch / "junit.xml")
@@ -65,9 +65,7 @@ def read(output: Output, project: Project) -> Result:
         return crashed("pytest", output, project)
     findings = list(_findings(cases, project))
     if not findings and output.code == _PASSED and (left := _left_out(project)):
-        return nothing(
-            "pytest", "not-run", left, "Take out the option or the call that keeps pytest from running them."
-        )
+        return nothing("pytest", "not-run", left, "Remove the option or the call that keeps pytest from running them.")
     counts = _counts(cases)
     if output.code == _FAILED and cases and not findings:
         findings = [_other_failure(output, project)]
@@ -181,7 +179,7 @@ def _left_out(project: Project) -> str | None:
     try:
         counted = json.loads((project.scratch / "counted.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return "It is not known which tests ran: pytest did not come to its end."
+        return "Which tests ran is unknown: pytest did not finish."
     if counted["left"]:
         return f"{len(counted['left'])} tests were collected and did not run; the first: {counted['left'][0]}."
     return None
@@ -195,7 +193,7 @@ def _other_failure(output: Output, project: Project) -> Check:
         status=Status.FAILED,
         reason="pytest-failed",
         message=f"Every test passed, but pytest says: {project.plain(' '.join(said[-1].split()))[-_LONGEST:]}",
-        advice="Fix what it says, or change the setting that asks for it (for example --cov-fail-under).",
+        advice="Fix that, or change the setting that requires it (for example --cov-fail-under).",
     )
 
 

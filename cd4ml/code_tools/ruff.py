@@ -70,8 +70,8 @@ def seen(output: Output, project: Project) -> int | None:
 def read(output: Output, project: Project) -> Result:
     """Read the findings; ruff itself is content with a configuration that leaves no file to look at."""
     if "No Python files found" in output.stderr:
-        message = "ruff looked at no file: its configuration excludes them all."
-        return nothing("ruff", "no-files", message, "Fix its configuration, or take ruff out of tools.")
+        message = "ruff checked no file: its configuration excludes them all."
+        return nothing("ruff", "no-files", message, "Fix its configuration, or remove ruff from tools.")
     try:
         findings = list(_findings(output.stdout))
     except (ValueError, KeyError, TypeError):

@@ -25,7 +25,7 @@ def arguments(project: Project) -> list[str]:
 def read(output: Output, project: Project) -> Result:
     """Read one check for each file that ruff would change or cannot parse."""
     if "No Python files found" in output.stderr:
-        message = "ruff looked at no file: its configuration excludes them all."
-        return nothing(NAME, "no-files", message, f"Fix its configuration, or take {NAME} out of tools.")
+        message = "ruff checked no file: its configuration excludes them all."
+        return nothing(NAME, "no-files", message, f"Fix its configuration, or remove {NAME} from tools.")
     counted = sum(map(int, re.findall(r"(\d+) files? (?:would be reformatted|already formatted)", output.stderr)))
     return _RUFF.read(output, project, looked=counted > 0, files=counted or None)

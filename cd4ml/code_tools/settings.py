@@ -66,7 +66,7 @@ def _pyproject(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         return {}
     except tomllib.TOMLDecodeError as error:
-        raise OptionsError(f"{path.name}: no valid TOML: {error}") from error
+        raise OptionsError(f"{path.name}: invalid TOML: {error}") from error
 
 
 def _section(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -61,7 +61,7 @@ class Output:
 
     def last_words(self, project: Project) -> str:
         """Return the end of what the tool said, for a message."""
-        said = self.stderr.strip() or self.stdout.strip() or "it said nothing"
+        said = self.stderr.strip() or self.stdout.strip() or "it printed nothing"
         return " ".join(project.plain(said).split())[-_LAST_WORDS:]
 
 
@@ -105,10 +105,8 @@ def probed(name: str, result: Result, seen: int | None, output: Output, project:
     if seen is None:
         return crashed(name, output, project)
     if not seen:
-        message = (
-            f"{name} would pass any code: as it is configured here it finds no mistake in code that is full of them."
-        )
-        advice = f"Let the configuration of {name} find mistakes again, or take {name} out of tools."
+        message = f"{name} would pass any code: configured as it is, it finds no mistake in code full of mistakes."
+        advice = f"Change the configuration of {name} so that it finds mistakes, or remove {name} from tools."
         return nothing(name, "finds-nothing", message, advice)
     return replace(result, checks=(replace(result.checks[0], n=seen), *result.checks[1:]))
 
@@ -121,7 +119,7 @@ def crashed(name: str, output: Output, project: Project) -> Result:
         status=Status.ERROR,
         reason="tool-failed",
         message=f"{name}{ending}: {output.last_words(project).rstrip('.')}.",
-        advice=f"Run {name} by hand in the project's environment and fix what it says.",
+        advice=f"Run {name} by hand in the project's environment and fix what it reports.",
     )
     return Result(checks=(check,))
 

@@ -56,7 +56,7 @@ class Lasting:
     def _full(self, error: OSError) -> UnavailableError:
         """Return the error of a stream that takes no more; who reads it would see half of a result."""
         self._drop()
-        return UnavailableError(f"The output cannot be written: {error.strerror}.", advice="Free the disk.")
+        return UnavailableError(f"The output cannot be written: {error.strerror}.", advice="Free disk space.")
 
     def _drop(self) -> None:
         """Let everything else go nowhere, what the interpreter still holds too."""

@@ -25,7 +25,7 @@ class InferOptions(TableOptions):
 
     data: tuple[str, ...] = vocabulary.DATA.here("One: the training data.", required=True)
     output: str = option("Where the proposal is written.", default="schema.yaml")
-    overwrite: bool = option("Replace a file that is there.", default=False)
+    overwrite: bool = option("Replace an existing file.", default=False)
     slack: float = option("How far bounds reach beyond what was seen, as a share of its range.", default=0.1)
     categories: int = option("Number of different texts up to which a column holds categories.", default=50)
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
     data = options.data[0]
     source = open_table(data, reading=options.reading).source()
     if not source.rows or not source.schema:
-        raise OptionsError(f"{data}: no rows to infer anything from")
+        raise OptionsError(f"{data}: there are no rows to infer a schema from")
     proposal = propose(source, slack=options.slack, most_categories=options.categories)
     write_atomically(target, proposal.text)
     said = [f"{options.output}: a proposal from {proposal.rows} rows and {len(source.schema)} columns. Review it."]
@@ -74,7 +74,7 @@ def _check(options: InferOptions, target: Path) -> None:
     if len(options.data) > 1:
         problems.append(f"data: a schema is inferred from one table, got {len(options.data)}")
     if target.exists() and not options.overwrite:
-        problems.append(f"{options.output} is there already; --overwrite replaces it")
+        problems.append(f"{options.output} exists already; --overwrite replaces it")
     if not options.output.endswith((".yaml", ".yml")):
         problems.append(f"output: expected a .yaml file, got {options.output!r}")
     if options.slack < 0:

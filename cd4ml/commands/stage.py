@@ -44,7 +44,7 @@ def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
         with contained():
             report = load(name).run(options, run_context)
     except Interrupted as error:
-        ended = UnavailableError(f"The run was ended by {error.name} before a verdict.", advice="Run it again.")
+        ended = UnavailableError(f"{error.name} ended the run before a verdict.", advice="Run it again.")
         results.finish(error_report(name, ended), UNAVAILABLE, show_json=results.json)
         raise
     except Cd4mlError as error:

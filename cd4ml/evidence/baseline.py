@@ -66,7 +66,7 @@ def reported(folder: Path, about: Subject) -> Baseline | str:
         if found is not None:
             return found
         if published.report.production:
-            why = f"The candidate was compared with {published.report.production.uri}, which is no alias"
+            why = f"The candidate was compared with {published.report.production.uri}, which is not an alias"
     return why
 
 
@@ -94,7 +94,7 @@ def unmoved(
         UnavailableError: the registry does not answer.
     """
     if isinstance(baseline, str):
-        return Check(id="production", status=Status.PASSED, message=f"{baseline}: nothing can have moved since.")
+        return Check(id="production", status=Status.PASSED, message=f"{baseline}: it cannot have moved since.")
     uri = f"{_REGISTERED}{baseline.name}@{baseline.alias}"
     judged = f"version {baseline.version}" if baseline.version else "no version"
     if not named(tracking_uri, environ):
@@ -102,7 +102,7 @@ def unmoved(
             id="production",
             status=Status.INCONCLUSIVE,
             reason="no-registry",
-            message=f"{uri} named {judged} when the candidate was judged; what it names now is unknown.",
+            message=f"{uri} named {judged} when the candidate was judged; which version it names now is unknown.",
             advice="Set tracking-uri or MLFLOW_TRACKING_URI to the registry.",
         )
     now = alias_version(baseline.name, baseline.alias, tracking_uri=tracking_uri, environ=environ)
@@ -117,7 +117,7 @@ def unmoved(
         status=Status.INCONCLUSIVE,
         reason="production-moved",
         message=f"{uri} named {judged} when the candidate was judged, and names {f'version {now}' if now else 'none'} "
-        "now: the candidate was not compared with what it would replace.",
+        "now: the candidate was not compared with the model that it would replace.",
         advice="Run score-model and the stages after it again.",
         value=now or _NONE,
         baseline=baseline.version or _NONE,

@@ -29,24 +29,26 @@ def code_check(folder: Path, *, allowed: bool) -> Check:
             id=MODEL_CODE,
             status=Status.FAILED,
             reason="no-evidence",
-            message=f"Whether the model runs code of its own is unknown: {unread[0]}.",
+            message=f"Whether the model runs its own code is unknown: {unread[0]}.",
             advice="Run that stage again, and pass its report on.",
         )
     named = [_named(report, id) for id, report in said.items() if isinstance(report, Published)]
     code = [check for check in named if check and check.reason == ALLOWED]
     if not code:
-        return Check(id=MODEL_CODE, status=Status.PASSED, message="No report names code that loading the model runs.")
+        return Check(
+            id=MODEL_CODE, status=Status.PASSED, message="According to the reports, loading the model runs no code."
+        )
     told = code[0].message[:500]
     if not allowed:
         return Check(
             id=MODEL_CODE,
             status=Status.FAILED,
             reason="runs-code",
-            message=f"The model runs code of its own: {told}",
+            message=f"The model runs its own code: {told}",
             advice="Set allow-code: true here as well if you trust it.",
         )
     return Check(
-        id=MODEL_CODE, status=Status.PASSED, reason=ALLOWED, message=f"A model with code is deployed on purpose: {told}"
+        id=MODEL_CODE, status=Status.PASSED, reason=ALLOWED, message=f"allow-code permits a model with code: {told}"
     )
 
 

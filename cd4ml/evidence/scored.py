@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _TABLES: Final = ("predictions", "train-predictions")
 _ADVICE: Final = (
-    "Run score-model again. A table of your own that has nothing to do with it needs another name, or a reports folder "
-    "without score-model.json."
+    "Run score-model again. Your own table, if unrelated, needs another name or a reports folder without "
+    "score-model.json."
 )
 
 
@@ -116,4 +116,4 @@ def _problem(scored: Published, table: InputDigest) -> str | None:
     if wrote == table.sha256:
         return None
     told = f"{table.path} ({table.sha256[:12]}) is not the table that score-model wrote ({wrote[:12]})"
-    return f"{told}: one of them was made or changed since"
+    return f"{told}: one of them was created or changed since"

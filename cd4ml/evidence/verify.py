@@ -54,7 +54,7 @@ def verify(stage: str, report: Published | str, about: Subject, of: About) -> Ch
         status=Status.FAILED,
         reason="no-evidence",
         message=f"{stage}: {problem}.",
-        advice=f"Run {stage} for this very commit and model, and pass its report on.",
+        advice=f"Run {stage} for this commit and model, and pass its report on.",
     )
 
 
@@ -76,7 +76,7 @@ def _commit_problem(published: Published, about: Subject, of: About) -> str | No
     if of is About.MODEL:
         return None
     if modified is None:
-        return "it is not known whether the files that it is about were those of the commit"
+        return "it does not say whether the files that it checked were those of the commit"
     if modified:
         return f"it is about files that were changed and not committed: {', '.join(modified[:_SHOWN])}"
     return None

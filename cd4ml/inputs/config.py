@@ -57,7 +57,7 @@ def _load(path: Path) -> Lined:
     try:
         text = text_file(path, most=_LARGEST)
     except FileNotFoundError as error:
-        advice = "Write it (the README shows one), or name another with the option config."
+        advice = "Create it (the README shows one), or name another with the option config."
         raise OptionsError(f"{path}: no such file", advice=advice) from error
     document = yaml_document(text, path, aliases=False, dates=False, lines=True)
     if document is None:

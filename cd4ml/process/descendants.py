@@ -69,7 +69,7 @@ def _end_all(before: set[int]) -> None:
                 os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > deadline:
             raise UnavailableError(
-                f"{len(left)} processes that this run started do not end (among them {left[0]}).",
-                advice="End them by hand: what they still write cannot be trusted.",
+                f"{len(left)} processes that this run started did not end (among them {left[0]}).",
+                advice="End them by hand: whatever they still write cannot be trusted.",
             )
         time.sleep(0.005)

@@ -75,7 +75,7 @@ def fetch(
             registry is there.
 
     Raises:
-        OptionsError: the URI is of no allowed form, or no registry is named.
+        OptionsError: the URI is of no allowed form, or no registry is configured.
         MissingModelError: the registry does not have the model.
         UnavailableError: the registry does not answer in time, or the folder is missing.
     """
@@ -101,7 +101,7 @@ def _fetch_registered(
     found, downloaded = _ask(operations, tracking_uri, environ, seconds=(LOOKUP_SECONDS, DOWNLOAD_SECONDS))
     folder = Path(downloaded["path"])
     if not (folder / "MLmodel").is_file():
-        raise UnavailableError(f"{uri}: what the registry serves is no MLflow model: it has no file MLmodel.")
+        raise UnavailableError(f"{uri}: the registry does not serve an MLflow model: there is no file MLmodel.")
     refuse_ways_out(folder)
     identity = ModelIdentity(
         uri=uri,
@@ -153,7 +153,9 @@ def set_alias(name: str, alias: str, version: str, *, tracking_uri: str | None, 
     operation = {"operation": "set-alias", "name": name, "alias": alias, "version": version}
     (found,) = _ask([operation], tracking_uri, environ, seconds=(LOOKUP_SECONDS,))
     if found["version"] != version:
-        raise UnavailableError(f"The alias {alias} of {name} points at version {found['version']} after it was moved.")
+        raise UnavailableError(
+            f"The alias {alias} of {name} still points at version {found['version']} after the move."
+        )
 
 
 def _reference(uri: str) -> _Reference:
@@ -211,7 +213,7 @@ def addresses(tracking: str, registry: str, name: str) -> tuple[str, str]:
         OptionsError: neither is named.
     """
     if not (tracking or registry):
-        raise OptionsError("no registry is named", advice="Set tracking-uri or MLFLOW_TRACKING_URI.")
+        raise OptionsError("no registry is configured", advice="Set tracking-uri or MLFLOW_TRACKING_URI.")
     if tracking.partition(":")[0] == _UNITY_CATALOG:  # which tracks nothing itself
         registry, tracking = registry or tracking, tracking.replace(_UNITY_CATALOG, _DATABRICKS, 1)
     if not registry and tracking.partition(":")[0] == _DATABRICKS and name.count(".") == 2:
@@ -260,12 +262,12 @@ def _answer(
             advice="Check that it runs and that this machine can reach it.",
         ) from None
     if line is None:
-        raise UnavailableError(f"The registry could not be asked: {_last_words(errors)}")
+        raise UnavailableError(f"The registry could not be queried: {_last_words(errors)}")
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
         _refuse(answer, registry)
     if "version" in answer and not str(answer["version"]).isdigit():
-        raise UnavailableError(f"The registry at {redacted(registry)} does not answer as an MLflow registry does.")
+        raise UnavailableError(f"The registry at {redacted(registry)} does not answer like an MLflow registry.")
     return answer
 
 

@@ -208,7 +208,7 @@ def _object(kind: type, found: Any, where: str) -> Any:
     if kind is Check:
         absent = next((name for name, item in given.items() if item is None), None)
         if absent:
-            raise ReportError(f"{where}.{absent} is null: what does not apply to a check is left out")
+            raise ReportError(f"{where}.{absent} is null: leave out what does not apply to a check")
     if kind is Interval:
         unbounded = {"lower": -math.inf, "upper": math.inf}
         given |= {name: bound for name, bound in unbounded.items() if name in given and given[name] is None}

@@ -74,11 +74,14 @@ def _held(requests: Sequence[Request], rules: Rules, now: datetime) -> tuple[Out
     """Return why a request that is due has to wait, None if nothing holds it."""
     still_open = [request.number for request in requests if request.is_open]
     if still_open:
-        return Outcome.OPEN, f"Drift goes on, but request #{still_open[0]} is open."
+        return Outcome.OPEN, f"Drift continues, but request #{still_open[0]} is open."
     last = max((request.created for request in requests), default=None)
     if last is not None and now - last < rules.cooldown:
-        return Outcome.COOLDOWN, f"Drift goes on, but the last request was made {last:%Y-%m-%d %H:%M} UTC."
+        return Outcome.COOLDOWN, f"Drift continues, but the last request was made {last:%Y-%m-%d %H:%M} UTC."
     month = [request for request in requests if (request.created.year, request.created.month) == (now.year, now.month)]
     if len(month) >= rules.budget:
-        return Outcome.BUDGET, f"Drift goes on, but {len(month)} requests were made this month; {rules.budget} may be."
+        return (
+            Outcome.BUDGET,
+            f"Drift continues, but {len(month)} requests were made this month; at most {rules.budget} are allowed.",
+        )
     return None

@@ -78,7 +78,7 @@ class Platform:
         if label not in names:
             raise UnavailableError(
                 f"Request #{number} did not get the label {label}: later runs would not find it.",
-                advice="Make the label, and give the job `issues: write`.",
+                advice="Create the label, and give the job `issues: write`.",
             )
         return number
 

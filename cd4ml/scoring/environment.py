@@ -79,7 +79,7 @@ def lock_requirements(model_folder: Path, *, extra: Sequence[str], python_versio
         text = uv([*arguments, "--python-version", python_version, "-"], context, given=wanted)
     except UnavailableError as error:
         if "No solution found" in error.message:
-            advice = "Save the model with requirements that fit together and that have wheels for this platform."
+            advice = "Save the model with compatible requirements that have wheels for this platform."
             raise OptionsError(f"The model's requirements cannot be met: {error.message}", advice=advice) from error
         raise
     cached.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def _compile(interpreter: Path, context: Context) -> None:
     try:
         completed(command, environ=without_python(context.environ), seconds=_SECONDS_TO_COMPILE)
     except NotCompletedError:  # it works without, only slower
-        context.progress("The model's environment could not be compiled: loading takes longer")
+        context.progress("The model's environment could not be compiled: loading will take longer")
 
 
 def _make(folder: Path, python_version: str, context: Context) -> None:
@@ -144,5 +144,5 @@ def _make(folder: Path, python_version: str, context: Context) -> None:
         raise UnavailableError(
             f"The model was saved with Python {python_version}, which is not on PATH and could not be fetched.",
             advice=f"Put Python {python_version} on PATH (in a workflow: actions/setup-python before this step), or "
-            "save the model with a Python that is there.",
+            "save the model with a Python that is available.",
         ) from error

@@ -139,7 +139,7 @@ def _results(
     found: list[pd.DataFrame | ScoringError] = []
     for position, (path, n) in enumerate(zip(made, sizes, strict=True)):
         if ended and position >= last:
-            found.append(ended if position == last else ScoringError("its process ended before it came to them"))
+            found.append(ended if position == last else ScoringError("its process ended before scoring them"))
             continue
         try:
             found.append(_read(path, n))
@@ -156,7 +156,7 @@ def _write(rows: pd.DataFrame, path: Path) -> None:
         rows.to_parquet(path, index=False)
     except pa.ArrowException as error:
         raise OptionsError(
-            f"the rows cannot be handed to the model: {str(error).splitlines()[0][:300]}",
+            f"the rows cannot be passed to the model: {str(error).splitlines()[0][:300]}",
             advice="Give every column one type, or leave it out with exclude.",
         ) from error
 
@@ -185,20 +185,20 @@ def _read(path: Path, n: int) -> pd.DataFrame:
         if numeric and not np.isfinite(values.to_numpy(dtype=float)).all():
             raise ScoringError(f"{name} is infinite for some of {n} rows")
         if name != "y_pred" and not numeric:
-            raise ScoringError(f"{name} is no number")
+            raise ScoringError(f"{name} is not a number")
     return predictions
 
 
 def _seconds(path: Path) -> list[float]:
     """Return the seconds that the child wrote, which may be anything."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LAST_BYTES:
-        raise ScoringError("the model's process ended without saying how long it took")
+        raise ScoringError("the model's process ended without reporting its timings")
     try:
         found = [float(seconds) for seconds in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError) as error:
-        raise ScoringError("what the model's process says on how long it took cannot be read") from error
+        raise ScoringError("the timings that the model's process reported cannot be read") from error
     if not found or not all(0 < seconds < math.inf for seconds in found):
-        raise ScoringError("what the model's process says on how long it took is no time")
+        raise ScoringError("the model's process reported invalid timings")
     return found
 
 

@@ -126,7 +126,7 @@ STAGES: Final[dict[str, StageInfo]] = {
         in_pipeline=False,
     ),
     "request-retraining": StageInfo(
-        summary="Where drift lasts, retraining is asked for: one open request, a cooldown, a budget.",
+        summary="Retraining is requested when drift persists: one open request, a cooldown, a budget.",
         acts=True,
         in_pipeline=False,
     ),

@@ -43,8 +43,8 @@ def write(folder: Path, stage: str, /, **report: Any) -> None:
             {"evaluate-model": {"production": ALIAS, "candidate": {**CANDIDATE, "name": "other"}}},
             Baseline(name="risk", alias="live", version="3", candidate=None),
         ),
-        ({"evaluate-model": {"production": BY_VERSION}}, "models:/risk/3, which is no alias"),
-        ({"score-model": {"production": FOLDER}}, "models/old, which is no alias"),
+        ({"evaluate-model": {"production": BY_VERSION}}, "models:/risk/3, which is not an alias"),
+        ({"score-model": {"production": FOLDER}}, "models/old, which is not an alias"),
         ({"evaluate-model": {"production": None}}, "No report names a production model"),
         ({"score-model": {"production": ALIAS, "candidate": {**CANDIDATE, "sha256": "2" * 64}}}, "No report names"),
         ({}, "No report names"),
@@ -191,7 +191,7 @@ def test_nothing_that_moves__needs_no_registry(stage: Callable[..., Run], produc
     run = stage("deploy-model", registry=None, production=production)
 
     assert said(run) == (0, "passed", None)
-    assert "which is no alias" in str(run.report["checks"])
+    assert "which is not an alias" in str(run.report["checks"])
     assert said(stage("promote-model", registry=None)) == (0, "passed", None)
 
 

@@ -250,7 +250,7 @@ def test_absent_store__unavailable(uri: str, tmp_path: Path, monkeypatch: pytest
 
 def test_no_registry_named__refused() -> None:
     """Without an address no registry is guessed (MLflow would make one in the current folder)."""
-    with pytest.raises(OptionsError, match="no registry is named"):
+    with pytest.raises(OptionsError, match="no registry is configured"):
         alias_version("credit", "champion", tracking_uri=None, environ={})
 
 

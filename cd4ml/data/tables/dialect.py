@@ -64,7 +64,7 @@ class TableOptions(Options):
 
     delimiter: Character | None = option(
         "What separates the fields of CSV files: one character, or `tab`. By default `,` (in `.tsv` files a tab); a "
-        "file that looks otherwise is refused.",
+        "file that looks different is refused.",
         example=";",
         last=True,
     )
@@ -77,7 +77,7 @@ class TableOptions(Options):
         last=True,
     )
     encoding: str | None = option(
-        "The encoding of CSV files: UTF-8 unless it is declared or the file begins with a mark of UTF-16.",
+        "The encoding of CSV files: UTF-8 unless it is declared or the file begins with a UTF-16 byte order mark.",
         example="cp1252",
         last=True,
     )
@@ -85,8 +85,8 @@ class TableOptions(Options):
         "Lines of CSV files that begin with this character are left out.", example="#", last=True
     )
     missing_values: tuple[str, ...] | None = option(
-        "Words that stand for no value in CSV files. An empty cell always does, and so do the usual words (NA, null …) "
-        "in columns of numbers; in columns of texts they are texts unless they stand here.",
+        "Words that mean a missing value in CSV files. An empty cell always does, and so do the usual words (NA, null "
+        "…) in columns of numbers; in columns of texts they are texts unless listed here.",
         example="NA, ?",
         last=True,
     )

@@ -128,7 +128,7 @@ def to_pandas(table: pa.Table, about: Written | None, *, index: bool = False) ->
         plain = table.replace_schema_metadata(about.about(names, index=index) if about else None)
         frame: pd.DataFrame = plain.to_pandas()
     except (TypeError, ValueError) as error:
-        raise pa.ArrowInvalid(f"what pandas wrote about its columns is not true of them ({error})") from error
+        raise pa.ArrowInvalid(f"its pandas metadata contradict its columns ({error})") from error
     if not index:
         frame.columns = names  # pandas gives back names that are no texts
     return frame

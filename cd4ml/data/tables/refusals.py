@@ -48,7 +48,7 @@ def refuse_duplicates(path: Path, columns: Sequence[str]) -> None:
         if "" in repeated:
             raise OptionsError(
                 f"{path}: {columns.count('')} columns have no name",
-                advice="Name them, or drop them: are there commas at the ends of the lines, or an index of pandas?",
+                advice="Name them, or drop them: do lines end in a comma, or is it a pandas index?",
             )
         raise OptionsError(
             f"{path}: more than one column is named {', '.join(repr(name) for name in repeated[:5])}",

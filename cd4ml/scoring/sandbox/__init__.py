@@ -28,7 +28,7 @@ PROTECTIONS: Final = {
     "files": "it reads no files but its environment, the model, the rows, cd4ml's code and the system's own, and "
     "writes to its own folder alone",
     "network": "it has no network",
-    "other-processes": "it neither sees nor signals the processes of others",
+    "other-processes": "it neither sees nor signals other processes",
     "descendants": "no process of it outlives the run",
     "privileges": "it gains no privileges",
     "processes": "the number of its processes is bounded",
@@ -160,7 +160,7 @@ def _asked(told: Mapping[str, Any]) -> tuple[Process, dict[str, Any]]:
 def _why(words: bytes, answer: Mapping[str, Any]) -> str:
     """Return why nothing was started."""
     told = str(answer["failed"]) if "failed" in answer else " ".join(words.decode("utf-8", "replace").split())
-    return told or "its launcher ended without a word"
+    return told or "its launcher ended without a message"
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def enter() -> None:
         OSError: the system does not allow it.
     """
     if MACHINE not in _PIVOT_ROOT:
-        raise OSError(f"namespaces are not made on {MACHINE}")
+        raise OSError(f"namespaces are not supported on {MACHINE}")
     user, group = os.getuid(), os.getgid()
     try:
         call("unshare", _USER | _OTHERS)

@@ -20,8 +20,8 @@ from cd4ml.wording import nearest
 OUTPUTS: Final[dict[str, str]] = {
     "disparate-impact-ratio": "The lowest disparate impact ratio that decides, of any group; a group that is selected "
     "more often than the reference counts with the inverse.",
-    "reported-ratio": "The lowest ratio of any combination of features that is reported and decides nothing; empty if "
-    "every combination decides, or none is looked at.",
+    "reported-ratio": "The lowest ratio of any combination of features that is only reported; empty if every "
+    "combination decides, or none is compared.",
 }
 
 _MAXIMA: Final = (*DIFFERENCES, "calibration-gap", "ratio-drop", *ERROR_DIFFERENCES)
@@ -54,7 +54,8 @@ class Options(TableOptions):
     )
     minimum_ratio: Limit = option(
         "Lowest allowed ratio of a group's selection rate to the reference group's (disparate impact): a number for "
-        "all features, and `feature=number` for single ones. In YAML `*` stands for the others, which else keep 0.8.",
+        "all features, and `feature=number` for single ones. In YAML `*` stands for the others, which otherwise "
+        "keep 0.8.",
         default=Limit(others=0.8),
         example="0.8, age=0.6",
     )
@@ -241,7 +242,7 @@ def _useless_limits(options: Options) -> Iterable[str]:
             if value < 0:
                 yield f"{which} must not be negative, got {value:g}"
             elif value >= 1 and name not in ERROR_DIFFERENCES:
-                yield f"{which} must be below 1, got {value:g}: nothing is ever above it"
+                yield f"{which} must be below 1, got {value:g}: no value could exceed it"
     for item in options.exclude_groups:
         feature, _, group = item.partition("=")
         if options.reference_groups.get(feature) == group:

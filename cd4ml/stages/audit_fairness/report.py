@@ -94,6 +94,7 @@ def _aside(reported: Reported | None) -> str:
     if reported is None or reported.ratio >= reported.minimum:
         return ""
     return (
-        f" Reported only, it decides nothing: {reported.feature}={reported.group} ({reported.n} rows) has the ratio "
-        f"{fixed(reported.ratio, reported.minimum)}; `intersections: gate` makes combinations decide."
+        " Reported only, without effect on the verdict: "
+        f"{reported.feature}={reported.group} ({reported.n} rows) has the "
+        f"ratio {fixed(reported.ratio, reported.minimum)}; `intersections: gate` makes combinations decide."
     )

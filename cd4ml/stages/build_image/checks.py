@@ -69,7 +69,7 @@ def _scored(state: Run, context: Context) -> Any:
     predictions = read_predictions(open_table(table, reading=reading))
     if predictions.candidate is not None and predictions.candidate.sha256 != state.candidate.sha256:
         raise OptionsError(
-            f"{table}: the predictions are of the model {predictions.candidate.sha256[:12]}, "
+            f"{table}: the predictions were made by the model {predictions.candidate.sha256[:12]}, "
             f"not of {state.candidate.sha256[:12]}",
             advice="Run score-model for this candidate first.",
         )

@@ -43,22 +43,26 @@ class Options(TableOptions):
     predictions: str | None = vocabulary.PREDICTIONS.here("The image's answers must equal it.")
     simulate: bool = option("Compare the image's predictions with the scored ones.", default=True)
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
-    base_image: str = option("Base of the image; it brings Python.", default="python:3.11-slim")
+    base_image: str = option("Base of the image; it provides Python.", default="python:3.11-slim")
     system_packages: tuple[str, ...] = option("Debian packages that the model's libraries need.", example="libgomp1")
-    engine: str = option("What builds; `auto` takes the first that answers.", default=AUTO, choices=(AUTO, *BUILDERS))
+    engine: str = option(
+        "Program that builds; `auto` takes the first that answers.", default=AUTO, choices=(AUTO, *BUILDERS)
+    )
     severity: tuple[str, ...] = option(
-        "Severities that block; worse ones block with them.", default=("CRITICAL", "HIGH")
+        "Severities that block; higher ones block as well.", default=("CRITICAL", "HIGH")
     )
     ignore_file: str | None = option(
         "YAML file of accepted vulnerabilities, each with id, reason and expires.", example="accepted.yaml"
     )
     ignore_unfixed: bool = option("Let vulnerabilities pass that have no fix yet.", default=False)
-    maximum_database_age: int = option("Days after which Trivy's database is too old to prove anything.", default=7)
+    maximum_database_age: int = option(
+        "Age in days from which Trivy's database is too old to prove anything.", default=7
+    )
     trivy: str | None = option("Trivy's program, if it is not on PATH.")
     trivy_cache: str | None = option("Trivy's cache folder.")
-    scan_offline: bool = option("Use Trivy's database as it is in its cache and fetch nothing.", default=False)
+    scan_offline: bool = option("Use the database in Trivy's cache and fetch nothing.", default=False)
     startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0)
     build_network: Network = option("Network of the build's commands.", default=Network.DEFAULT)
-    extra_ca: str | None = option("Certificates that the build trusts as well; they do not get into the image.")
+    extra_ca: str | None = option("Certificates that the build trusts as well; the image does not contain them.")
     allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()

@@ -68,7 +68,7 @@ def _validated(options: Options) -> tuple[Reference, Sequence[Ignore]]:
     problems: list[str] = []
     if options.simulate and not (options.test_data and options.predictions):
         problems.append(
-            "test-data and predictions are required: the image must predict what was scored (or say simulate: false)"
+            "test-data and predictions are required: the image must predict what was scored (or set simulate: false)"
         )
     if options.startup_seconds <= 0 or options.maximum_database_age < 0:
         problems.append("startup-seconds must be positive, maximum-database-age not negative")
@@ -85,7 +85,7 @@ def _validated(options: Options) -> tuple[Reference, Sequence[Ignore]]:
         except OptionsError as error:
             problems += error.problems
     if name is not None and name.digest:
-        problems.append("image: a name to push to has no digest")
+        problems.append("image: give a name to push to, without a digest")
     if options.ignore_file:
         accepted = ignores.read_ignores(Path(options.ignore_file))
     if problems or name is None:
@@ -167,7 +167,7 @@ def _built(state: Run, reference: Reference, engine: Builder) -> Image:
     """Note what was built."""
     image = engine.image(str(reference))
     if image is None:
-        raise UnavailableError(f"{engine.name} built {reference}, and does not have it.")
+        raise UnavailableError(f"{engine.name} built {reference} but does not list it.")
     labelled = image.labels.get(MODEL_LABEL) == state.candidate.sha256
     state.checks.append(
         Check(id="image-builds", status=Status.PASSED, message=f"{reference} is built: {image.id}.", value=image.id)
@@ -177,7 +177,7 @@ def _built(state: Run, reference: Reference, engine: Builder) -> Image:
             status=Status.FAILED,
             reason="other-label",
             message=f"The image's label {MODEL_LABEL} is not the model's digest.",
-            advice="The engine did not set the label; build it with another one.",
+            advice="The engine did not set the label; build with another engine.",
         )
     )
     state.details |= {"image_id": image.id, "size": image.size, "user": image.user, "labels": dict(image.labels)}

@@ -174,7 +174,7 @@ def _summary(results: dict[str, Result], coverage: Sequence[Check]) -> str:
     old = sum(int(result.metrics.get("old") or 0) for result in results.values())
     said = [f"{', '.join(results)} found no problems{' on changed lines' if old else ''}"]
     if old:
-        said.append(f"{old} found on lines that did not change do not block")
+        said.append(f"{old} found on unchanged lines do not block")
     if "pytest" in results:
         said.append(f"{results['pytest'].metrics['tests']} tests passed")
     return "; ".join(said) + "."

@@ -13,7 +13,7 @@ from cd4ml.stages import REQUIRED
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The image that is deployed, by digest.",
     "commit": "The commit in the GitOps repository; empty if there was nothing to change.",
-    "manifest-changed": "`true` if a commit was pushed, `false` if the manifest was as it should be.",
+    "manifest-changed": "`true` if a commit was pushed, `false` if the manifest needed no change.",
 }
 
 
@@ -27,7 +27,7 @@ class Options(declaration.Options):
     manifest_path: str | None = vocabulary.MANIFEST_PATH.here()
     image: str | None = vocabulary.IMAGE.here("By digest; by default the one in build-image's report.")
     canary_weight: int = option(
-        "Share of traffic in percent for the new image; a Rollout or Flagger's Canary goes by its own steps.",
+        "Share of traffic in percent for the new image; a Rollout or Flagger's Canary follows its own steps.",
         default=10,
     )
     reports: str = vocabulary.REPORTS.here("They are the evidence that is verified.", default="reports")
@@ -35,5 +35,5 @@ class Options(declaration.Options):
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     allow_code: bool = vocabulary.ALLOW_CODE.here("Needed where build-image needed it.", default=False)
     redeploy: bool = option(
-        "Deploy even if a newer commit's image is deployed, or this image was taken back.", default=False
+        "Deploy even if a newer commit's image is deployed, or this image was rolled back.", default=False
     )

@@ -127,7 +127,7 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report, 
     except _Overruled as overruled:
         checks = [*report.checks, overruled.check]
         return replace(report, checks=checks, summary=_refusal(checks))
-    told += f": commit {commit[:12]} on {options.branch}." if commit else " (already: nothing to change)."
+    told += f": commit {commit[:12]} on {options.branch}." if commit else " (it already does: nothing to change)."
     return replace(
         report,
         checks=[*report.checks, Check(id="manifest", status=Status.PASSED, message=told)],

@@ -17,7 +17,7 @@ from cd4ml.metrics.performance.metric import Task
 OUTPUTS: Final[dict[str, str]] = {
     "drift": "`true` if anything drifted, moderately or significantly, `unknown` if nothing is known to have drifted "
     "and a check reached no verdict, else `false`.",
-    "retrain": "`true` if what was found calls for retraining, else `false`.",
+    "retrain": "`true` if the findings call for retraining, else `false`.",
     "worst-feature": "The feature that drifted most by the verdict of its checks, empty if none drifted.",
 }
 
@@ -39,7 +39,7 @@ class OnModerate(StrEnum):
 
 
 class Correction(StrEnum):
-    """How the tests of all features are taken together."""
+    """How the tests of all features are corrected for their number."""
 
     HOLM = "holm"
     BENJAMINI_HOCHBERG = "benjamini-hochberg"
@@ -69,7 +69,7 @@ class Options(TableOptions):
     )
     moderate: Limit = option(
         "PSI from which drift is moderate. This and the limits below: a number for all features, and `feature=number` "
-        "for single ones; in YAML `*` stands for the others, which else keep the default.",
+        "for single ones; in YAML `*` stands for the others, which otherwise keep the default.",
         default=Limit(others=0.10),
         example="0.1, city=0.2",
     )
@@ -96,7 +96,9 @@ class Options(TableOptions):
         "Usable values of a feature below which nothing is decided.", default=100, formerly="minimum-rows"
     )
     alpha: float = option("Chance of any false alarm, over all features.", default=0.05)
-    correction: Correction = option("How the tests of all features are taken together.", default=Correction.HOLM)
+    correction: Correction = option(
+        "How the tests of all features are corrected for their number.", default=Correction.HOLM
+    )
     save_profile: str | None = option(
         "Where to write the profile of the reference, to compare with later.", example="model/reference-profile.json"
     )
@@ -115,7 +117,7 @@ class Options(TableOptions):
         default=0.05,
     )
     sample_every: int = option(
-        "Look at every n-th row only: faster, less sure, and the report says so first.", default=1
+        "Read only every n-th row: faster, less certain, and the report says so first.", default=1
     )
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     include_values: bool = vocabulary.INCLUDE_VALUES.here("With it, new categories are named.", default=False)
@@ -140,7 +142,7 @@ def check_options(options: Options) -> None:
     if options.save_profile and is_profile(options.reference):
         problems.append("save-profile needs a table as reference, not a profile")
     if options.save_profile and not options.save_profile.endswith(".json"):
-        problems.append("save-profile must end in .json: by that a profile is known")
+        problems.append("save-profile must end in .json: that is how a profile is recognised")
     if not options.current and not options.save_profile:
         problems.append("current is required: The table to look at. (Or set save-profile.)")
     if options.label and (is_profile(options.reference) or not options.current):

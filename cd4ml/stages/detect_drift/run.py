@@ -63,7 +63,7 @@ def run(options: Options, context: Context) -> Report:
         return remarked(_saved(reference, options), options.reading)
     digest = current.digest("current")
     if digest.sha256 == reference.data_sha256:
-        raise OptionsError(f"{options.current} is the reference itself: comparing data with themselves shows nothing.")
+        raise OptionsError(f"{options.current} is the reference itself: comparing data with themselves proves nothing.")
     context.progress(f"Counting the values of {options.current}")
     counted = _count(current, reference, options)
     report = _report(options, reference, counted, current, source, digest)
@@ -148,7 +148,7 @@ def _compared(options: Options, reference: Profile) -> list[str]:
         if name not in reference.features
     ]
     problems += [
-        f"categorical: `{name}` was counted as a number in the profile; make the profile with the same option"
+        f"categorical: `{name}` was counted as a number in the profile; create the profile with the same option"
         for name in options.categorical
         if isinstance(reference.features.get(name), NumberCells)
     ]
@@ -170,7 +170,7 @@ def _count(current: Source, reference: Profile, options: Options) -> dict[str, C
         if before is not now and Family.EMPTY not in (before, now):
             problems.append(f"`{name}` is of type {now} in {current.name}, but {before} in the reference")
     if problems:
-        raise OptionsError(problems, advice="A column that is not meant to be compared is named in `exclude`.")
+        raise OptionsError(problems, advice="Name columns that are not to be compared in `exclude`.")
     if not current.rows:
         raise OptionsError(f"{current.name} holds no rows")
     cells = {name: reference.features[name] for name in names}

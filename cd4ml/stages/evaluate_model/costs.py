@@ -25,7 +25,7 @@ def cost_problems(options: Options) -> Iterable[str]:
         ("maximum-size-ratio", options.maximum_size_ratio),
     ):
         if limit is not None and limit <= 0:
-            yield f"{name} must be above 0: 1.5 allows half as much again as production; got {limit:g}"
+            yield f"{name} must be above 0 (1.5 allows 50 % more than production); got {limit:g}"
     if not options.scoring_report.endswith(".json"):
         yield f"scoring-report must be a .json file, got {options.scoring_report}"
 
@@ -82,7 +82,7 @@ def _rows(report: Report) -> int:
     rows = report.metrics.get("rows")
     if not isinstance(rows, int) or rows < 1:
         raise OptionsError(
-            "maximum-latency-ratio is set, but score-model does not say on how many rows", advice=_ADVICE
+            "maximum-latency-ratio is set, but score-model does not say for how many rows", advice=_ADVICE
         )
     return rows
 

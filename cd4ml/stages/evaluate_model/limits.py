@@ -77,16 +77,16 @@ def _decision_problems(options: Options, names: Sequence[str], known: Mapping[st
     for name in names:
         rule, twice = _rule(name, options), name in options.no_worse_than and name in options.not_significantly_worse
         if twice:
-            yield f"`{name}` stands in both no-worse-than and not-significantly-worse"
+            yield f"`{name}` is in both no-worse-than and not-significantly-worse"
         elif rule.decision is Decision.NO_WORSE_THAN and rule.tolerance <= 0:
             yield f"no-worse-than needs a loss above 0 that {name} may have: no-worse-than: {name}=0.01"
         elif rule.decision is Decision.NO_WORSE_THAN and name in known and known[name].biased:
             others = " or ".join(_unbiased(known[name], known))
-            yield f"{name} is too great by chance alone: no-worse-than cannot hold it; take {others}"
+            yield f"{name} is inflated by chance: no-worse-than cannot judge it; use {others}"
         elif name in options.maximum_regression and rule.decision is Decision.NOT_SIGNIFICANTLY_WORSE:
-            yield f"maximum-regression of {name} is not used by not-significantly-worse; take no-worse-than, or drop it"
+            yield f"maximum-regression of {name} is unused by not-significantly-worse; use no-worse-than, or remove it"
         elif name in options.maximum_regression and name in options.no_worse_than:
-            yield f"`{name}` stands in both maximum-regression and no-worse-than: which loss is allowed?"
+            yield f"`{name}` is in both maximum-regression and no-worse-than: which loss is allowed?"
     primary = options.primary_metric
     if primary and not _rule(primary, options).tests:
         yield f"primary-metric {primary} is compared by its point value; set comparison, or name it in no-worse-than"
@@ -104,9 +104,9 @@ def _relative_problems(options: Options) -> Iterable[str]:
         if share >= 1:
             yield f"{which} is a share of production's value: 0.02 is 2 %, got {share:g}"
         if name in options.maximum_regression:
-            yield f"`{name}` stands in both maximum-regression and maximum-relative-regression: which loss is allowed?"
+            yield f"`{name}` is in both maximum-regression and maximum-relative-regression: which loss is allowed?"
         if _rule(name, options).tests:
-            yield f"{which} is held by the point value alone, and its comparison is another; give the loss in its units"
+            yield f"{which} needs comparison: point for this metric; otherwise give the loss in the metric's units"
 
 
 def slice_columns(options: Options) -> list[str]:
@@ -120,7 +120,7 @@ def _slice_problems(options: Options) -> Iterable[str]:
     columns = slice_columns(options)
     for name, edges in options.slice_bins.items():
         if name not in columns and EVERY not in columns:
-            yield f"slice-bins: `{name}` is no column of slices{nearest(name, columns)}"
+            yield f"slice-bins: `{name}` is not a slice column{nearest(name, columns)}"
             continue
         try:
             parsed_edges(name, edges)

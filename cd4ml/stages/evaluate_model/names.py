@@ -32,7 +32,7 @@ def known_metrics(options: Options, context: Context) -> dict[str, Metric]:
     own = {**options.custom_metrics, **options.custom_losses}
     twice = sorted({*own} & {*SPELLINGS} | {*options.custom_metrics} & {*options.custom_losses})
     if twice:
-        raise OptionsError(f"there is already a metric of this name: {', '.join(twice)}")
+        raise OptionsError(f"these metrics exist already: {', '.join(twice)}")
     if not own:
         return dict(METRICS)
 

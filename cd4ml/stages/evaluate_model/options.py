@@ -62,7 +62,7 @@ class Options(TableOptions):
     )
     slice_search: tuple[str, ...] = option(
         "Columns whose values and combinations are searched for slices that the candidate gets wrong more often than "
-        "the other rows; `*` stands for all that are no standard ones.",
+        "the other rows; `*` stands for all but the standard ones.",
         example="region, age",
     )
     slice_search_depth: int = option("How many columns a searched slice may combine, at most 3.", default=2)
@@ -72,11 +72,11 @@ class Options(TableOptions):
         "rows; without it the search is reported and decides nothing."
     )
     custom_metrics: Mapping[str, str] = option(
-        "Metrics of your own by name, better when greater: functions of y_true, y_pred, y_score, sample_weight.",
+        "Your own metrics by name, better when greater: functions of y_true, y_pred, y_score, sample_weight.",
         example="profit=my_metrics:profit",
     )
     custom_losses: Mapping[str, str] = option(
-        "Metrics of your own by name, better when smaller.", example="cost=my_metrics:cost"
+        "Your own metrics by name, better when smaller.", example="cost=my_metrics:cost"
     )
     quantile: float = option("Which quantile of the target y_pred predicts, for quantile-loss.", default=0.5)
     seed: int = option("Seed of the bootstraps: the same seed gives the same report.", default=0)
@@ -92,7 +92,7 @@ class Options(TableOptions):
         "Report of score-model on these predictions, for the two limits on costs.", default="reports/score-model.json"
     )
     bootstrap: bool = vocabulary.BOOTSTRAP.here(default=False)
-    allow_identical: bool = option("Allow that candidate and production predict the same on every row.", default=False)
+    allow_identical: bool = option("Allow candidate and production to predict the same on every row.", default=False)
     minimum_test_rows: int = option(
         "Test rows below which nothing can be decided.", default=30, formerly="minimum-rows"
     )

@@ -207,9 +207,9 @@ def _trained(table: Table, tested: Predictions, options: Options) -> Predictions
     path = table.name
     trained = read_predictions(table, columns=_own(options), others=())
     if trained.digest.sha256 == tested.digest.sha256:
-        raise OptionsError(f"{path} is the same table as {options.predictions}: no gap can show")
+        raise OptionsError(f"{path} is the same table as {options.predictions}: a gap could not show")
     if trained.test_data and tested.test_data and trained.test_data.sha256 == tested.test_data.sha256:
-        raise OptionsError("training and test predictions were made from the same rows: no gap can show")
+        raise OptionsError("training and test predictions were made from the same rows: a gap could not show")
     if trained.candidate and tested.candidate and trained.candidate.sha256 != tested.candidate.sha256:
         raise OptionsError(f"{path} was made by another model than {options.predictions}")
     return trained
@@ -233,5 +233,5 @@ def _training_digest(training: Table | None) -> list[InputDigest]:
 
 def _summary(checks: Sequence[Check], n: int, compared: bool) -> str:
     """Say in one or two sentences what was found."""
-    than = " and loses no more against production than is allowed" if compared else ""
+    than = " and loses no more against production than allowed" if compared else ""
     return headline(checks) or f"The candidate meets every limit on {n:,} test rows{than}."

@@ -19,7 +19,7 @@ from cd4ml.stages.promote_model.options import Options
 def approved(image: str, options: Options) -> Check:
     """Check that the image in the manifest is the one that was approved, if one was named."""
     if options.image is None:
-        message = f"No image is named: {image}, which the manifest holds, is taken."
+        message = f"No image was named; using {image} from the manifest."
         return Check(id="decision", status=Status.PASSED, message=message)
     if same_image(options.image, image):
         return Check(id="same-image", status=Status.PASSED, message=f"The manifest holds {image}, as approved.")
@@ -28,7 +28,7 @@ def approved(image: str, options: Options) -> Check:
         status=Status.FAILED,
         reason="other-image",
         message=f"The manifest holds {image}, not the approved {options.image}.",
-        advice="Look at what runs as canary now, and approve that.",
+        advice="Review the image that runs as canary now, and approve that one.",
     )
 
 
@@ -45,7 +45,7 @@ def evidence(folder: str, image: str, deployed: Commit | None, options: Options)
         status=Status.FAILED,
         reason="other-image",
         message=f"The report of build-image is about {about.image or 'no image'}, not about {image} and its model.",
-        advice="Hand on the reports of the run that deployed this image.",
+        advice="Pass on the reports of the run that deployed this image.",
     )
     return [*checks, failed]
 

@@ -104,7 +104,9 @@ def _change(before: str, decision: _Decision, path: str) -> Callable[[str], str]
 
     def change(text: str) -> str:
         if text not in (before, decision.text):
-            raise OptionsError(f"{path} was changed by somebody else meanwhile", advice="Look at it, and run again.")
+            raise OptionsError(
+                f"{path} was changed by someone else during this run", advice="Review the change, and run again."
+            )
         return decision.text
 
     return change
@@ -130,7 +132,7 @@ def _decide(
     manifest = _manifest(repository.read(path), options)
     if options.rollback:
         decision = _rollback(manifest, repository, path, options)
-        return decision, [_sound("It is known what to return to.")], None
+        return decision, [_sound("The image to return to is known.")], None
     return _promotion(manifest, repository, path, options, context)
 
 
@@ -190,7 +192,7 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
         return _Decision(
             plan=[f"Switch the canary {canary} off."],
             text=manifest.without_canary(),
-            message=message(f"Take back canary {canary[-64:][:12]}", {ROLLED_BACK: canary}),
+            message=message(f"Roll back canary {canary[-64:][:12]}", {ROLLED_BACK: canary}),
             image=stable,
             version=None,
         )
@@ -208,14 +210,16 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
     named = options.image is None or same_image(options.image, taken_back)
     if done and taken_back and not same_image(taken_back, stable) and named:
         return _Decision(
-            plan=["Nothing: the last change was this roll-back. Name the image to take another one back."],
+            plan=["Nothing: the last change was this roll-back. Name an image to roll back another one."],
             text=manifest.text,
             message="",
             image=stable,
             version=done.trailer("Cd4ml-Version") if options.registered_model else None,
         )
     if options.image is not None and not same_image(options.image, stable):
-        raise OptionsError(f"{options.image} is neither canary nor stable, and was not taken back last")
+        raise OptionsError(
+            f"{options.image} is neither the canary nor the stable image, and is not the one that was rolled back last"
+        )
     last = next(filter(made_stable, history.commits), None)
     if last is None and not history.complete:
         raise UnavailableError(

@@ -28,11 +28,11 @@ class Options(declaration.Options):
 
     drift_report: str = option("The report of detect-drift on the newest window.", default="reports/detect-drift.json")
     violations: int = option("Windows that must have drifted, the newest among them.", default=2)
-    windows: int = option("Newest windows that are looked at.", default=3)
+    windows: int = option("Number of newest windows to look at.", default=3)
     cooldown_days: float = option("Days after a request in which no other is made.", default=7.0)
     request_budget: int = option("Most requests in a calendar month.", default=2, formerly="budget")
     by: By = option(
-        "`dispatch` opens an issue and sends the `repository_dispatch`; `issue` opens the issue alone.",
+        "`dispatch` opens an issue and sends the `repository_dispatch`; `issue` only opens the issue.",
         default=By.DISPATCH,
     )
     event_type: str = option("Type of the `repository_dispatch`.", default="cd4ml-retrain")

@@ -51,7 +51,7 @@ def run(options: Options, context: Context) -> Report:
     marks = f"{note(event)}\n{PENDING}" if retrain else SENT
     body = f"{why}\n\n{_quoted(newest.summary)}\n\n{_next(retrain)}\n\n{marks}"
     number = platform.open_request(
-        f"Drift: {'retraining' if retrain else 'a look'} is needed", body, options.issue_label
+        f"Drift: {'retraining' if retrain else 'investigation'} needed", body, options.issue_label
     )
     if retrain:
         _send(platform, number, body, event)
@@ -150,8 +150,8 @@ def _finish(platform: Platform, number: int, body: str, context: Context) -> Rep
     event = noted(body)
     if event is None:
         raise UnavailableError(
-            f"Request #{number} waits for its event, but what was to be sent cannot be read in it.",
-            advice="Close the issue: the next run makes a request of its own if drift lasts.",
+            f"Request #{number} waits for its event, but its text does not say what was to be sent.",
+            advice="Close the issue: the next run makes a new request if drift persists.",
         )
     plan = [f"Send the repository_dispatch {event.event_type} of request #{number}, which an earlier run left out."]
     context.save(Report(stage=STAGE, checks=(), plan=plan))
@@ -164,7 +164,7 @@ def _waiting(unfinished: tuple[int, str] | None, options: Options) -> str:
     if unfinished is None:
         return ""
     then = "is sent when a window drifts again" if options.by is By.DISPATCH else "is not sent (`by: issue`)"
-    return f" The event of request #{unfinished[0]} is outstanding and {then}."
+    return f" The event of request #{unfinished[0]} is still to be sent: it {then}."
 
 
 def _event(newest: Window, options: Options) -> Plan:
@@ -191,5 +191,5 @@ def _quoted(summary: str) -> str:
 def _next(retrain: bool) -> str:
     """Say what follows."""
     if retrain:
-        return "A retraining was started. Close this issue when its model is in production; until then none is started."
-    return "No retraining was started. Look at the drift, and close this issue when it is dealt with."
+        return "A retraining was started. Close this issue when its model is in production; no other starts until then."
+    return "No retraining was started. Investigate the drift, and close this issue when it is resolved."

@@ -49,18 +49,18 @@ class Options(TableOptions):
         "Where it is written.", default="train-predictions.parquet"
     )
     measure_latency: bool = option(
-        "Predict the test rows five times more with each model, and report how long it takes (for evaluate-model).",
+        "Predict the test rows five more times with each model and report how long that takes (for evaluate-model).",
         default=False,
     )
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
     bootstrap: bool = vocabulary.BOOTSTRAP.here(default=False)
-    allow_same_model: bool = option("Allow candidate and production to be the same files.", default=False)
+    allow_same_model: bool = option("Allow the candidate to be the same files as production.", default=False)
     allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     timeout: float = option("Seconds that one model may take to score one table.", default=900.0)
     memory_limit: float | None = option("GiB of address space that a model's process may take (default: no limit).")
     isolation: Isolation = option(
-        "How far models are shut off: as far as this machine can (`available`), or not run at all unless every "
+        "How far models are isolated: as far as this machine supports (`available`), or not run at all unless every "
         "protection holds (`required`).",
         default=Isolation.AVAILABLE,
     )

@@ -203,7 +203,7 @@ def _digests(tables: Sequence[Table], rows: Sequence[int]) -> list[InputDigest]:
     names = ("test-data", "train-data")
     found = [table.digest(name, n) for table, name, n in zip(tables, names, rows, strict=False)]
     if len({digest.sha256 for digest in found}) < len(found):
-        raise OptionsError("train-data and test-data are the same rows: overfitting could not show")
+        raise OptionsError("train-data and test-data are the same rows: overfitting would not show")
     return found
 
 

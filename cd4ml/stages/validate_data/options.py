@@ -24,11 +24,11 @@ class Options(TableOptions):
         example="schema.yaml",
     )
     serving: str | None = option(
-        "A table of serving data: held against the same schema, and compared with data column by column.",
+        "A table of serving data, checked against the same schema and compared with data column by column.",
         example="data/requests.parquet",
     )
     training_only: tuple[str, ...] = option("Columns that serving data need not have, such as the target.")
-    minimum_rows: int = option("Rows below which a table is taken for truncated.", default=2)
+    minimum_rows: int = option("Rows below which a table counts as truncated.", default=2)
     include_values: bool = vocabulary.INCLUDE_VALUES.here("With it, failing values are shown.", default=False)
     allow_infinite: tuple[str, ...] = option("Columns that may hold infinities, which pass bounds such as `ge(0)`.")
     warn: tuple[str, ...] = option(
@@ -52,6 +52,4 @@ class Options(TableOptions):
         example="ibis://duckdb/warehouse.ddb",
         formerly="engine",
     )
-    read_everything: bool = option(
-        "Read every value, and let the metadata of Parquet files prove nothing.", default=False
-    )
+    read_everything: bool = option("Read every value and do not trust the metadata of Parquet files.", default=False)

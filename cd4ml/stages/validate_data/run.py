@@ -133,16 +133,16 @@ def _check_options(options: Options) -> None:
     if options.serving in options.data:
         problems.append(f"serving: {options.serving} is among data: nothing would be compared")
     if options.training_only and not options.serving:
-        problems.append("training-only is about serving data: name them as serving")
+        problems.append("training-only is for serving data: set serving")
     if not options.serving and any(name.startswith(SKEW) for name in options.warn):
-        problems.append("warn: there is no skew without serving data")
+        problems.append("warn: there is no skew check without serving data")
     if options.minimum_rows < 1:
         problems.append("minimum-rows must be at least 1")
     problems += [
         f"freshness: {name} must be above 0, got {age:g}" for name, age in options.freshness.items() if age <= 0
     ]
     if (options.previous_report is None) != (options.maximum_row_change is None):
-        problems.append("previous-report and maximum-row-change need each other")
+        problems.append("previous-report and maximum-row-change belong together: set both, or neither")
     if options.maximum_row_change is not None and options.maximum_row_change < 0:
         problems.append(f"maximum-row-change must not be negative, got {options.maximum_row_change:g}")
     if problems:
@@ -192,7 +192,7 @@ def _row_change(path: str, rows: int, options: Options, before: Mapping[str, int
     if options.maximum_row_change is not None:
         known = before.get(path, next(iter(before.values())) if len(before) == 1 else None)
         if known is None:
-            raise OptionsError(f"{options.previous_report}: nothing about {path}")
+            raise OptionsError(f"{options.previous_report}: holds no row count of {path}")
         yield row_change_check(rows, known, options.maximum_row_change)
 
 

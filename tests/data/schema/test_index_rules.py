@@ -369,4 +369,4 @@ def test_note_that_is_not_true_of_its_column__refused(cd4ml: Callable[..., Run],
 
     run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "schema.yaml")
 
-    assert run.code == 2 and "not true of them" in run.report["summary"]
+    assert run.code == 2 and "contradict its columns" in run.report["summary"]

@@ -186,7 +186,7 @@ def test_predictions_of_another_model_are_refused(project: Project, build: Build
     changed = copy(project, tmp_path / "p")
     (changed.folder / "model" / "note.txt").write_text("another digest")
     run = build(changed, "--image", f"{lab.registry}/loans:other", "--push")
-    assert run.code == 2 and "predictions are of the model" in run.report["checks"][0]["message"]
+    assert run.code == 2 and "predictions were made by the model" in run.report["checks"][0]["message"]
     assert lab.digest(f"{lab.registry}/loans:other") is None
 
 

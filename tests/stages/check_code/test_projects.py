@@ -220,7 +220,7 @@ def test_baseline__old_findings_do_not_block(check: Check, tmp_path: Path) -> No
     run = check("flake8,black,ruff", {}, "--baseline", "main", git=False)
     assert run.code == 0
     assert own(run, "unchanged-lines:flake8")["value"] == 1
-    assert "found on lines that did not change do not block" in run.report["summary"]
+    assert "found on unchanged lines do not block" in run.report["summary"]
 
     (tmp_path / "old.py").write_text("import os\nimport sys\nx = 2\n")
     run = check("flake8,ruff", {}, "--baseline", "main", git=False)

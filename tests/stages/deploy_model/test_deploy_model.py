@@ -118,7 +118,7 @@ def test_bad_evidence__blocks(
 
 @pytest.mark.parametrize("stage", REQUIRED)
 @pytest.mark.parametrize(
-    ("modified", "words"), [(["src/a.py"], "not committed: src/a.py"), (None, "not known whether")]
+    ("modified", "words"), [(["src/a.py"], "not committed: src/a.py"), (None, "does not say whether")]
 )
 def test_changed_files__are_no_evidence_for_the_commit(
     deploy: Deploy, evidence: Callable[..., None], tmp_path: Path, stage: str, modified: Any, words: str

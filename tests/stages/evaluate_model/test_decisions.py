@@ -284,16 +284,16 @@ PROBLEMS: dict[str, tuple[tuple[str, ...], str]] = {
     "no-margin": (("--comparison", "no-worse-than", "--minimum", "roc-auc=0.5"), "a loss above 0"),
     "two-modes": ((*NO_WORSE, *TESTED), "both no-worse-than and not-significantly-worse"),
     "two-margins": ((*NO_WORSE, "--maximum-regression", "roc-auc=0.1"), "which loss is allowed"),
-    "unused-margin": ((*TESTED, "--maximum-regression", "roc-auc=0.1"), "not used"),
+    "unused-margin": ((*TESTED, "--maximum-regression", "roc-auc=0.1"), "unused by"),
     "unknown": (("--not-significantly-worse", "rocauc"), "did you mean `roc-auc`"),
     "primary-by-point": (("--minimum", "f1=0.1", "--primary-metric", "f1"), "by its point value"),
-    "biased": (("--no-worse-than", "calibration-error=0.01"), "too great by chance alone"),
+    "biased": (("--no-worse-than", "calibration-error=0.01"), "inflated by chance"),
     "quantile": (("--minimum", "f1=0.1", "--quantile", "1"), "between 0 and 1"),
-    "bins-of-nothing": (("--minimum", "f1=0.1", "--slice-bins", "age=3"), "no column of slices"),
+    "bins-of-nothing": (("--minimum", "f1=0.1", "--slice-bins", "age=3"), "not a slice column"),
     "bins-falling": (("--minimum", "f1=0.1", "--slices", "age", "--slice-bins", "age=3:2"), "do not increase"),
     "bins-of-text": (("--minimum", "f1=0.1", "--slices", "age", "--slice-bins", "age=a"), "expected a number"),
     "no-mode": (("--comparison", "maybe", "--minimum", "f1=0.1"), "expected one of"),
-    "own-name-taken": (("--custom-metrics", "f1=own:f1", "--minimum", "f1=0.1"), "already a metric"),
+    "own-name-taken": (("--custom-metrics", "f1=own:f1", "--minimum", "f1=0.1"), "exist already"),
 }
 
 

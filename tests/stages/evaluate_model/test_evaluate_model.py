@@ -452,7 +452,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "relative-and-tested": (
         ("--maximum-relative-regression", "accuracy=0.1", "--not-significantly-worse", "accuracy"),
-        "point value alone",
+        "needs comparison: point",
     ),
     "unknown-column": (("--minimum", "accuracy=0.9", "--columns", "y_pred=decision"), "no column `decision`"),
     "unknown-standard": (("--minimum", "accuracy=0.9", "--columns", "y_predicted=y_pred"), "unknown standard column"),

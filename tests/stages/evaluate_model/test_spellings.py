@@ -77,4 +77,4 @@ def test_own_metric__spelling_of_another__refused(evaluate: Evaluate) -> None:
     run = evaluate(GOOD, "--custom-metrics", "roc_auc_score=my_metrics:auc", "--minimum", "roc_auc_score=0.5")
 
     assert run.code == 2
-    assert "there is already a metric of this name: roc_auc_score" in run.report["checks"][0]["message"]
+    assert "these metrics exist already: roc_auc_score" in run.report["checks"][0]["message"]

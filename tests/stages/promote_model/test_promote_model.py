@@ -296,7 +296,7 @@ def test_changed_meanwhile__refused(promote: Callable[..., Run], gitops: GitOps,
     run = promote(model=False)
 
     assert (run.code, gitops.head()) == (2, faster)
-    assert "changed by somebody else" in run.report["summary"]
+    assert "changed by someone else" in run.report["summary"]
 
 
 def test_changed_while_the_history_is_fetched__refused(promote: Callable[..., Run], gitops: GitOps) -> None:
@@ -319,4 +319,4 @@ def test_changed_while_the_history_is_fetched__refused(promote: Callable[..., Ru
         run = promote("--repository", server.url, model=False)
 
     assert (run.code, gitops.read()) == (2, taken_back)
-    assert "changed by somebody else" in run.report["summary"]
+    assert "changed by someone else" in run.report["summary"]

@@ -187,7 +187,7 @@ def test_cut_off__not_finished_on_a_quiet_window(ask: Ask, github: GitHub) -> No
     run = ask(drift_report(3, False))
 
     assert (run.code, run.report["outputs"]["requested"]) == (0, "false")
-    assert "The event of request #1 is outstanding and is sent when a window drifts again" in run.report["summary"]
+    assert "The event of request #1 is still to be sent: it is sent when a window drifts again" in run.report["summary"]
     assert not github.dispatches and PENDING in github.issues[0]["body"]
 
 

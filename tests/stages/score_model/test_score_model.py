@@ -319,7 +319,7 @@ def test_test_rows_cannot_be_scored__training_rows_are_not_reached(score: Score,
     run = score(candidate, "--train-data", "train.csv", "--bootstrap", production=None)
 
     assert run.code == 2 and "RuntimeError" in by_id(run, "candidate-scored:test-rows")["message"]
-    assert "before it came to them" in by_id(run, "candidate-scored:training-rows")["message"]
+    assert "before scoring them" in by_id(run, "candidate-scored:training-rows")["message"]
 
 
 def test_process_fails_after_its_last_rows__error(score: Score, coded: Coded, tmp_path: Path) -> None:

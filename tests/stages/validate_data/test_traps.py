@@ -303,7 +303,7 @@ def test_polars_schema__refused(validate: Validate) -> None:
         (b"a,b\n1,x\n2\x00,y\n", "NUL"),
         ("a,b\n1,x\n2,y\n".encode("utf-16-le"), "NUL"),
         (b'"x\n",a,a\n1,2,3\n1,2,3\n', "more than one column is named 'a'"),
-        (b'a,b\n1,"x\n2,y\n', "no readable CSV"),
+        (b'a,b\n1,"x\n2,y\n', "not a readable CSV file"),
     ],
     ids=["NUL in a row", "UTF-16 without a mark", "duplicates in a header of two lines", "open quote"],
 )

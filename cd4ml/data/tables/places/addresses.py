@@ -26,7 +26,7 @@ def _split(address: str) -> SplitResult:
     try:
         return urlsplit(address)
     except ValueError as error:
-        raise OptionsError(f"{address.partition('://')[0]}://…: no valid address: {error}") from error
+        raise OptionsError(f"{address.partition('://')[0]}://…: invalid address: {error}") from error
 
 
 def fetch(address: str, folder: Path) -> Path:
@@ -43,7 +43,7 @@ def fetch(address: str, folder: Path) -> Path:
             with fsspec.open(address, "rb") as remote, target.open("wb") as local:
                 shutil.copyfileobj(remote, local, 1 << 20)
     except UserCodeError as error:
-        advice = "See whether the address is right and the step has access to it."
+        advice = "Check that the address is right and that the step has access to it."
         if isinstance(error.__cause__, ImportError):
             advice = "Install requirements/tables.txt; in a workflow set the variable CD4ML_REQUIREMENTS: tables."
         raise UnavailableError(f"{public(address)}: cannot be fetched: {error.raised.where}.", advice=advice) from error

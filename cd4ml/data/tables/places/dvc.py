@@ -156,7 +156,7 @@ def _out(written: Mapping[str, Any], pointer: Path, wdir: Path) -> _Out:
         raise OptionsError(f"{pointer}: it points at a folder; only a pointer to one file is followed")
     target = Path(os.path.normpath(pointer.parent / wdir / path))
     if path.is_absolute() or wdir.is_absolute() or not _inside(target, pointer):
-        raise OptionsError(f"{pointer}: it points outside of the working directory")
+        raise OptionsError(f"{pointer}: it points outside the working directory")
     return _Out(path=target, md5=value, text="hash" not in written)
 
 

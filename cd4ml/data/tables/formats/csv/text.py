@@ -90,9 +90,9 @@ def opened(path: Path, dialect: Dialect, folder: Path) -> Text:
     except UnicodeError as error:
         raise _undecodable(path, encoding, error) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise OptionsError(f"{path}: no readable gzip: {first_line(error)}") from error
+        raise OptionsError(f"{path}: not a readable gzip file: {first_line(error)}") from error
     except csv.Error as error:
-        raise OptionsError(f"{path}: no readable CSV: {first_line(error)}") from error
+        raise OptionsError(f"{path}: not a readable CSV file: {first_line(error)}") from error
     _check_header(path, header)
     return Text(path=text, of=path, delimiter=delimiter, header=header, hint=_hint(sample, dialect))
 
@@ -101,7 +101,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     """Refuse a header that does not name each column once."""
     refuse_columns(path, header)
     if not header:
-        raise OptionsError(f"{path}: no readable CSV: no columns to parse from file")
+        raise OptionsError(f"{path}: not a readable CSV file: no columns to parse from file")
 
 
 def _undecodable(path: Path, encoding: str, error: UnicodeError) -> OptionsError:
@@ -181,7 +181,7 @@ def _mark(mark: str) -> str:
 def _advice(mark: str) -> str:
     """Return how a delimiter is declared."""
     written = {"\t": "tab", " ": "space"}.get(mark, f'"{mark}"')
-    return f"Declare what separates the fields (delimiter: {written}, for one)."
+    return f"Declare what separates the fields (for example delimiter: {written})."
 
 
 def _hint(sample: Sequence[str], dialect: Dialect) -> str:
@@ -225,8 +225,8 @@ def _check_bytes(path: Path) -> None:
 
 def _binary(path: Path) -> OptionsError:
     """Return the error for a file that is no text."""
-    advice = "If it is a text in another encoding, declare it (encoding: utf-16, for one)."
-    return OptionsError(f"{path}: holds NUL characters: no UTF-8 text", advice=advice)
+    advice = "If it is a text in another encoding, declare it (for example encoding: utf-16)."
+    return OptionsError(f"{path}: holds NUL characters: not UTF-8 text", advice=advice)
 
 
 def open_csv(path: Path) -> IO[bytes]:

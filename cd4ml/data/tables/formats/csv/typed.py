@@ -100,14 +100,14 @@ def _to_arrow(text: Text, dialect: Dialect, target: Path) -> tuple[int, _Words]:
     except pa.ArrowInvalid as error:
         raise _unequal_rows(text.of, error, text.hint) from error
     if last and ("\n" in last or "\r" in last) and not _ends_with_quote(text.path):
-        raise OptionsError(f"{text.of}: no readable CSV: a quote is open to the end of the file")
+        raise OptionsError(f"{text.of}: not a readable CSV file: a quote is open to the end of the file")
     return rows, words
 
 
 def _unequal_rows(path: Path, error: BaseException, hint: str) -> OptionsError:
     """Return the error for a file that Arrow cannot parse. Arrow quotes the row, which may be private."""
     counts = re.search(r"Expected \d+ columns, got \d+", str(error))
-    return OptionsError(f"{path}: no readable CSV: {counts[0] if counts else 'rows of unequal length'}{hint}")
+    return OptionsError(f"{path}: not a readable CSV file: {counts[0] if counts else 'rows of unequal length'}{hint}")
 
 
 class _Words:

@@ -88,7 +88,7 @@ def _common(name: str, types: Sequence[pa.DataType], files: Sequence[Path]) -> p
             raise OptionsError(
                 f"{files[types.index(odd)]}: other columns or types than {files[0].name}: "
                 f"{name!r} ({odd}, not {types[0]})",
-                advice="Write the files with one type: none holds the values of both as they are.",
+                advice="Write the files with one type: no type holds the values of both unchanged.",
             )
     return wide
 
