@@ -20,8 +20,6 @@ from cd4ml.report import Check, Published, Status
 _SOURCES: Final = (EVALUATION, SCORING)
 _REGISTERED: Final = "models:/"
 _NONE: Final = "none"
-# What a deployment's commit says about it.
-RECORDED: Final = ("Cd4ml-Baseline", "Cd4ml-Baseline-Version", "Cd4ml-Candidate-Version")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +37,14 @@ class Baseline:
     candidate: str | None = None
 
     @property
-    def trailers(self) -> dict[str, str]:
-        """What the deploying commit says about it, for the promotion."""
-        uri = f"{_REGISTERED}{self.name}@{self.alias}"
-        return dict(zip(RECORDED, (uri, self.version or _NONE, self.candidate or ""), strict=True))
+    def uri(self) -> str:
+        """The alias's address."""
+        return f"{_REGISTERED}{self.name}@{self.alias}"
+
+    @property
+    def record(self) -> tuple[str, str, str]:
+        """What the deploying commit says about it, for the promotion: address, version, and the candidate's version."""
+        return self.uri, self.version or _NONE, self.candidate or ""
 
 
 def reported(folder: Path, about: Subject) -> Baseline | str:
@@ -71,7 +73,7 @@ def reported(folder: Path, about: Subject) -> Baseline | str:
 
 
 def recorded(alias: str | None, version: str | None, candidate: str | None) -> Baseline | None:
-    """Return what the trailers of a deployment say, None if they say nothing."""
+    """Return the baseline that a deploying commit recorded, None if it recorded none."""
     name = _alias(alias)
     if name is None or not version:
         return None
@@ -95,7 +97,7 @@ def unmoved(
     """
     if isinstance(baseline, str):
         return Check(id="production", status=Status.PASSED, message=f"{baseline}: it cannot have moved since.")
-    uri = f"{_REGISTERED}{baseline.name}@{baseline.alias}"
+    uri = baseline.uri
     judged = f"version {baseline.version}" if baseline.version else "no version"
     if not named(tracking_uri, environ):
         return Check(

@@ -13,9 +13,9 @@ from typing import Final
 
 from cd4ml.gitops.files import entry
 from cd4ml.gitops.process import Git
-from cd4ml.gitops.trailers import COMMIT, MANIFEST, PART
+from cd4ml.gitops.trailers import COMMIT, MANIFEST, PART, PREFIX
 
-_MARK: Final = "^[[:space:]]*Cd4ml-[A-Za-z-]+: "
+_MARK: Final = f"^[[:space:]]*{PREFIX}[A-Za-z-]+: "
 # `git merge --squash` indents the messages that it collects; a quotation in prose starts with another sign.
 _LINE: Final = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9-]*): (\S.*)")
 _DIFF: Final = ("-z", "-r", "-m", "--root", "--no-ext-diff", "--no-textconv")
@@ -95,7 +95,7 @@ def _blocks(message: str) -> list[str]:
             blocks[-1].append(line.strip())
         elif blocks[-1]:
             blocks.append([])
-    return ["\n".join(block) for block in blocks if any(line.startswith("Cd4ml-") for line in block)]
+    return ["\n".join(block) for block in blocks if any(line.startswith(PREFIX) for line in block)]
 
 
 def _about(git: Git, base: str, manifest: str, commits: Sequence[Commit]) -> list[Commit]:

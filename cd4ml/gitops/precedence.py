@@ -15,7 +15,7 @@ from cd4ml.git import Checkout
 from cd4ml.gitops.history import Commit, History
 from cd4ml.gitops.image import Image
 from cd4ml.gitops.manifest import State
-from cd4ml.gitops.trailers import IMAGE
+from cd4ml.gitops.trailers import CANARY_WEIGHT, IMAGE, SOURCE, SOURCE_TIME
 from cd4ml.image.reference import repository_of, same_image
 from cd4ml.report import Check, Status
 
@@ -39,12 +39,12 @@ class Order:
     def trailers(self) -> dict[str, str]:
         """What the deploying commit says about this order, for later runs."""
         made = self.checkout.committed_at(self.source)
-        when = {"Cd4ml-Source-Time": str(made)} if made is not None else {}
+        when = {SOURCE_TIME: str(made)} if made is not None else {}
         return {
-            "Cd4ml-Image": str(self.image),
-            "Cd4ml-Source": self.source,
+            IMAGE: str(self.image),
+            SOURCE: self.source,
             **when,
-            "Cd4ml-Canary-Weight": str(self.weight),
+            CANARY_WEIGHT: str(self.weight),
         }
 
 
@@ -54,7 +54,7 @@ def carried_out(order: Order, state: State, history: History) -> bool:
         return True
     last = next(iter(_deployments(order, history)), None)
     same = last is not None and same_image(last.trailer(IMAGE), str(order.image))
-    repeated = same and last is not None and last.trailer("Cd4ml-Canary-Weight") == str(order.weight)
+    repeated = same and last is not None and last.trailer(CANARY_WEIGHT) == str(order.weight)
     return state.canary == order.image.digest and state.weight > 0 and (repeated or state.weight == order.weight)
 
 
@@ -78,7 +78,7 @@ def _overtaken(order: Order, state: State, history: History) -> Check | None:
         commit for commit in deployed if state.weight and (commit.trailer(IMAGE) or "").endswith(f"@{state.canary}")
     ]
     for last in (*deployed[:1], *runs[:1]):
-        source = last.trailer("Cd4ml-Source")
+        source = last.trailer(SOURCE)
         if source is None or source == order.source or not _newer(order, last, source):
             continue
         return Check(
@@ -97,7 +97,7 @@ def _newer(order: Order, last: Commit, source: str) -> bool:
         return True
     if order.checkout.is_ancestor(source, order.source):
         return False
-    ours, text = order.checkout.committed_at(order.source), last.trailer("Cd4ml-Source-Time") or ""
+    ours, text = order.checkout.committed_at(order.source), last.trailer(SOURCE_TIME) or ""
     theirs = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else None
     if ours is None or theirs is None:
         return False

@@ -8,9 +8,22 @@ from typing import Final
 from cd4ml.gitops.manifest import Manifest
 from cd4ml.image.reference import same_image
 
+# How each of these lines begins.
+PREFIX: Final = "Cd4ml-"
+# Of a deployment: what was deployed, made from which commit of which time, and its model (`sha256:` and a digest).
 IMAGE: Final = "Cd4ml-Image"
+CANARY_WEIGHT: Final = "Cd4ml-Canary-Weight"
+SOURCE: Final = "Cd4ml-Source"
+SOURCE_TIME: Final = "Cd4ml-Source-Time"
+MODEL: Final = "Cd4ml-Model"
+# What the model was judged against (an alias and its version), and its own version under the same name.
+BASELINE: Final = ("Cd4ml-Baseline", "Cd4ml-Baseline-Version", "Cd4ml-Candidate-Version")
+# Of a promotion or a roll-back: the image, and the version that the alias points at afterwards and pointed at before.
 PROMOTED: Final = "Cd4ml-Promoted"
 ROLLED_BACK: Final = "Cd4ml-Rolled-Back"
+VERSION: Final = "Cd4ml-Version"
+PREVIOUS_VERSION: Final = "Cd4ml-Previous-Version"
+# Of each of them: the manifest and the part of it, the commit in the ledger, the stable image that was replaced.
 MANIFEST: Final = "Cd4ml-Manifest"
 PART: Final = "Cd4ml-Manifest-Path"
 COMMIT: Final = "Cd4ml-Commit"
@@ -32,8 +45,8 @@ def naming(message: str, manifest: str, part: str | None) -> str:
 
 def trailers_of(message: str) -> str:
     """Return the trailers of a message made here; empty if it has none."""
-    _, found, rest = message.partition("\n\nCd4ml-")
-    return f"Cd4ml-{rest}".strip() if found else ""
+    _, found, rest = message.partition(f"\n\n{PREFIX}")
+    return f"{PREFIX}{rest}".strip() if found else ""
 
 
 def replaced(before: Manifest, after: str) -> dict[str, str]:

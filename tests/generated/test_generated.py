@@ -14,6 +14,8 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from cd4ml.report import v1
+from cd4ml.report.reading import read
 from cd4ml.stages import STAGES
 from tests.actions.consumer import make_consumer
 from tests.conftest import ROOT, Run, missing
@@ -173,12 +175,13 @@ def test_schemas__valid() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.filterwarnings("ignore")
 def test_report__meets_its_schema(cd4ml: Callable[..., Run], tmp_path: Path, stage: str) -> None:
-    """The report of every stage meets the schema: a verdict where one is quick to reach, an error for the others."""
+    """The report of every stage meets the schema and is read back: a verdict where one is quick to reach, else an error."""
     make_consumer(tmp_path)
 
     run = cd4ml(stage)
 
     assert problems("report.v1.schema.json", run.report) == []
+    assert v1.document(read(run.report)) == run.report
     assert run.report["stage"] == stage
 
 

@@ -19,7 +19,7 @@ from cd4ml.gitops.image import Image, image
 from cd4ml.gitops.manifest import Manifest
 from cd4ml.gitops.precedence import Order, carried_out, overruled
 from cd4ml.gitops.repository import Clone, clone, land
-from cd4ml.gitops.trailers import message, replaced
+from cd4ml.gitops.trailers import BASELINE, MODEL, message, replaced
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import JUDGES, STAGES, evidence
 from cd4ml.stages.deploy_model.options import Options
@@ -54,7 +54,8 @@ def run(options: Options, context: Context) -> Report:
     report = replace(report, checks=checks, summary=_refusal(checks))
     if report.status is not Status.PASSED:
         return report
-    return _deploy(options, context, about, report, {} if isinstance(baseline, str) else baseline.trailers)
+    judged = {} if isinstance(baseline, str) else dict(zip(BASELINE, baseline.record, strict=True))
+    return _deploy(options, context, about, report, judged)
 
 
 def _check_options(options: Options) -> None:
@@ -120,7 +121,7 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report, 
             manifest = _manifest(change(repository.read(path)), options, wanted)
             plan = [f"Set {path}: it then gives {wanted} {manifest.share(wanted.digest)}.", "Commit and push."]
             context.save(replace(report, plan=plan, checks=()))
-            said = partial(_message, order, {"Cd4ml-Model": f"sha256:{about.model}", **judged}, options)
+            said = partial(_message, order, {MODEL: f"sha256:{about.model}", **judged}, options)
             commit = land(repository, path, change, said, part=manifest.part, progress=context.progress)
             share = manifest.changed(repository.read(path)).share(wanted.digest)
             told = f"{path} gives {wanted.digest[:19]} {share}"

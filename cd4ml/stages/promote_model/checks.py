@@ -7,9 +7,10 @@ from pathlib import Path
 
 from cd4ml import stages
 from cd4ml.context import Context
-from cd4ml.evidence.baseline import RECORDED, Baseline, recorded, reported, unmoved
+from cd4ml.evidence.baseline import Baseline, recorded, reported, unmoved
 from cd4ml.evidence.verify import Subject, verify_all
 from cd4ml.gitops.history import Commit
+from cd4ml.gitops.trailers import BASELINE, MODEL, SOURCE
 from cd4ml.image.reference import same_image
 from cd4ml.registry import fetch
 from cd4ml.report import Check, ModelIdentity, Status
@@ -34,9 +35,9 @@ def approved(image: str, options: Options) -> Check:
 
 def evidence(folder: str, image: str, deployed: Commit | None, options: Options) -> list[Check]:
     """Check the reports once more: about the commit and the model that the deployment names, and about this image."""
-    commit = deployed.trailer("Cd4ml-Source") if deployed else None
+    commit = _said(deployed, SOURCE)
     checks, about = verify_all(Path(folder), stages.evidence(options.required_stages), commit, judges=stages.JUDGES)
-    named = deployed.trailer("Cd4ml-Model") if deployed else None
+    named = _said(deployed, MODEL)
     if same_image(about.image, image) and about.model is not None and named == f"sha256:{about.model}":
         message = f"The reports are about {image} and its model."
         return [*checks, Check(id="evidence-image", status=Status.PASSED, message=message)]
@@ -50,12 +51,17 @@ def evidence(folder: str, image: str, deployed: Commit | None, options: Options)
     return [*checks, failed]
 
 
+def _said(deployed: Commit | None, trailer: str) -> str | None:
+    """Return what the deploying commit says, None if there is none or it does not say."""
+    return deployed.trailer(trailer) if deployed else None
+
+
 def production(deployed: Commit | None, options: Options, context: Context) -> Check:
     """Check that production still is what the deployed model was judged against."""
-    alias, version, candidate = (deployed.trailer(name) if deployed else None for name in RECORDED)
+    alias, version, candidate = (_said(deployed, name) for name in BASELINE)
     judged: Baseline | str | None = recorded(alias, version, candidate)
     if judged is None and options.reports:
-        model = (deployed.trailer("Cd4ml-Model") or "" if deployed else "").removeprefix("sha256:")
+        model = (_said(deployed, MODEL) or "").removeprefix("sha256:")
         judged = reported(Path(options.reports), Subject(image=None, model=model, commit=None))
     judged = judged or "No commit says which version of an alias the model was judged against"
     registry, promoted = options.tracking_uri, options.version
@@ -68,7 +74,7 @@ def same_model(image: str, deployed: Commit | None, options: Options, context: C
     with tempfile.TemporaryDirectory(prefix="cd4ml-promote-") as folder:
         target = Path(folder) / "model"
         _, identity = fetch(uri, target, tracking_uri=options.tracking_uri, environ=context.environ)
-    named = deployed.trailer("Cd4ml-Model") if deployed else None
+    named = _said(deployed, MODEL)
     if named == f"sha256:{identity.sha256}":
         message = f"Version {options.version} is the model in {image}."
         return identity, Check(id="same-model", status=Status.PASSED, message=message)

@@ -18,7 +18,16 @@ from cd4ml.gitops.history import Commit
 from cd4ml.gitops.image import Image, image
 from cd4ml.gitops.manifest import Manifest
 from cd4ml.gitops.repository import Clone, clone, land
-from cd4ml.gitops.trailers import IMAGE, PREVIOUS_IMAGE, PROMOTED, ROLLED_BACK, message, replaced
+from cd4ml.gitops.trailers import (
+    IMAGE,
+    PREVIOUS_IMAGE,
+    PREVIOUS_VERSION,
+    PROMOTED,
+    ROLLED_BACK,
+    VERSION,
+    message,
+    replaced,
+)
 from cd4ml.image.reference import same_image
 from cd4ml.registry import alias_version, set_alias
 from cd4ml.report import Check, ModelIdentity, Report, Status
@@ -165,8 +174,8 @@ def _promotion(
     text = manifest.promoted(image) if state.weight else manifest.text
     trailers = {
         PROMOTED: str(image),
-        "Cd4ml-Version": options.version or "",
-        "Cd4ml-Previous-Version": was or "",
+        VERSION: options.version or "",
+        PREVIOUS_VERSION: was or "",
         **replaced(manifest, text),
     }
     plan = [f"Make {image} the stable image."]
@@ -214,7 +223,7 @@ def _rollback(manifest: Manifest, repository: Clone, path: str, options: Options
             text=manifest.text,
             message="",
             image=stable,
-            version=done.trailer("Cd4ml-Version") if options.registered_model else None,
+            version=done.trailer(VERSION) if options.registered_model else None,
         )
     if options.image is not None and not same_image(options.image, stable):
         raise OptionsError(
@@ -235,13 +244,13 @@ def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Optio
     if last is None or previous is None:
         found = f"{last.sha[:12]}, which deployed {stable}, replaced none" if last else f"no commit promoted {stable}"
         raise OptionsError(f"no earlier image is known: {found}", advice="Set the image by hand in the manifest.")
-    version = (last.trailer("Cd4ml-Previous-Version") or None) if options.registered_model else None
+    version = (last.trailer(PREVIOUS_VERSION) or None) if options.registered_model else None
     plan = [f"Make {previous} the stable image again."]
     if options.registered_model:
         back = f"Point {options.alias} of {options.registered_model} back at version {version}."
         plan.append(back if version else f"Leave {options.alias} of {options.registered_model}: it was unset before.")
     text = manifest.restored(previous)
-    trailers = {ROLLED_BACK: stable, "Cd4ml-Version": version or "", **replaced(manifest, text)}
+    trailers = {ROLLED_BACK: stable, VERSION: version or "", **replaced(manifest, text)}
     title = f"Roll back to {previous[-64:][:12] if '@' in previous else previous}"
     image = manifest.changed(text).stable or previous
     return _Decision(plan=plan, text=text, message=message(title, trailers), image=image, version=version)
