@@ -175,7 +175,7 @@ def test_schemas__valid() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.filterwarnings("ignore")
 def test_report__meets_its_schema(cd4ml: Callable[..., Run], tmp_path: Path, stage: str) -> None:
-    """The report of every stage meets the schema and is read back: a verdict where one is quick to reach, else an error."""
+    """Every stage's report meets the schema and is read back: a verdict where one is quick, an error for the others."""
     make_consumer(tmp_path)
 
     run = cd4ml(stage)

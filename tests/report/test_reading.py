@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cd4ml.errors import OptionsError
@@ -20,6 +20,8 @@ from cd4ml.report.reading import LARGEST, MOST_NESTED, ReportError, parse, read,
 from tests.conftest import ROOT
 from tests.reports import document, write
 
+# A report of every kind of value takes a while to make on a machine that does other things as well.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 VALIDATOR = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "report.v1.schema.json").read_text()))
 TEXTS = st.text(st.characters(), max_size=20)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -116,6 +118,7 @@ def publications(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Published]:
     )
 
 
+@UNHURRIED
 @given(publications(values(FINITE)))
 def test_there_and_back(published: Published) -> None:
     """A report that is published is read as it was, from the document and from its text."""
@@ -126,6 +129,7 @@ def test_there_and_back(published: Published) -> None:
     assert parse(v1.text(made, indent=None).encode(), published.report.stage) == published
 
 
+@UNHURRIED
 @given(publications(values(ANY_FLOAT)))
 def test_document__meets_its_schema(published: Published) -> None:
     """Whatever is published meets the schema that scripts rely on."""
@@ -134,6 +138,7 @@ def test_document__meets_its_schema(published: Published) -> None:
     assert list(VALIDATOR.iter_errors(made)) == []
 
 
+@UNHURRIED
 @given(publications(values(ANY_FLOAT, lambda inner, **size: st.lists(inner, **size).map(tuple))))
 def test_there_and_back__what_json_does_not_know(published: Published) -> None:
     """Whatever the document replaces (numbers that are not finite, tuples) it replaces once: read again it is equal."""
