@@ -77,7 +77,7 @@ def _run(arguments: list[str], door: Door) -> int:
     try:
         if name in COMMANDS:
             return load(name).run(rest, door)
-        from cd4ml.commands.stage import run_stage  # what renders and reads costs the help a third of its time
+        from cd4ml.commands.stage import run_stage  # what renders and reads would cost the help a fifth of its time
 
         return run_stage(name, rest, door).code
     except Cd4mlError as error:  # not even the report could be written
