@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder
 from cd4ml.image.reference import Reference
-from cd4ml.report import Check, Status
-
-# Labels that say what an image is; on a base they say what the base is.
-# https://github.com/opencontainers/image-spec/blob/main/annotations.md, label-schema.org, and Red Hat's containers.
-_DESCRIBING: Final = ("io.cd4ml.", "org.opencontainers.image.", "org.label-schema.", "io.k8s.", "com.redhat.component")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +30,20 @@ class Base:
     labels: Mapping[str, str]
     unreachable: str | None = None
 
-    def details(self) -> dict[str, Any]:
-        """Return the base for the report."""
-        source = "registry" if self.unreachable is None else "local copy"
-        return {"reference": self.wanted, "digest": self.digest, "id": self.id, "source": source}
 
-    def check(self) -> Check:
-        """Return what is known of the base, and whether it is certain to be the newest of its tag."""
-        name = self.digest or self.id
-        message = f"{self.wanted} is {name}."
-        if self.unreachable is not None:
-            message = (
-                f"The registry of {self.wanted} could not be queried, so the local copy {name} was used; the tag may "
-                f"mean a newer image by now. {self.unreachable}"
-            )
-        return Check(id="base-image", status=Status.PASSED, message=message, value=name)
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What `base_probe` finds in the base.
+
+    Attributes:
+        python: its minor version, e.g. `3.11`.
+        installers: absolute paths of programs and packages that install packages.
+        folders: mode, owner and group of every folder above them.
+    """
+
+    python: str
+    installers: Sequence[str]
+    folders: Mapping[str, Sequence[int]]
 
 
 def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]) -> Base:
@@ -85,7 +78,7 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
     )
 
 
-def contents(builder: Builder, base: Reference) -> dict[str, Any]:
+def contents(builder: Builder, base: Reference) -> Contents:
     """Return what `base_probe` finds in the base: its Python, and what installs packages.
 
     Raises:
@@ -94,16 +87,7 @@ def contents(builder: Builder, base: Reference) -> dict[str, Any]:
     program = Path(__file__).with_name("base_probe.py").read_text(encoding="utf-8")
     said = builder.once(str(base), ["python3", "-I", "-B", "-c", program])
     try:
-        found: dict[str, Any] = json.loads(said)
-    except ValueError as error:
+        found = json.loads(said)
+        return Contents(python=str(found["python"]), installers=found["installers"], folders=found["folders"])
+    except (ValueError, LookupError, TypeError) as error:
         raise UnavailableError(f"{base} does not say which Python it has: {said[-300:]!r}") from error
-    return found
-
-
-def own_labels(labels: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
-    """Return an image's labels, and empty ones for those of the base that describe the base.
-
-    A Dockerfile cannot take a label away; one without a dot (`version`, `maintainer`) describes an image as well.
-    """
-    inherited = {key: "" for key in base if key.startswith(_DESCRIBING) or "." not in key}
-    return inherited | dict(labels)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.image import reference
+from cd4ml.image.base import Contents
 from cd4ml.image.layers import TIME, Layer, without_installers
+from cd4ml.image.layout import ENTRYPOINT, PORT, USER
 
-PORT: Final = 8080
-USER: Final = 65532  # "nonroot", as distroless images number it
-PYTHON: Final = "/opt/venv/bin/python3"
-ENTRYPOINT: Final = (PYTHON, "-m", "cd4ml.serving")
 # The gateway and the light modules that it imports.
 CODE: Final = ("__init__.py", "errors.py", "digests.py", "model_files/*.py", "serving/*.py")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -65,12 +63,12 @@ class Service:
 
 
 def write_context(
-    folder: Path, *, dockerfile: str, requirements: str, model: Path, service: Service, base: Mapping[str, Any]
+    folder: Path, *, dockerfile: str, requirements: str, model: Path, service: Service, base: Contents
 ) -> None:
     """Write the build context: Dockerfile, locked requirements, and the layers with the gateway's code and the model.
 
     Args:
-        base: what `base_probe` said of the base.
+        base: what is in the base.
 
     Raises:
         OptionsError: the model holds a file that would be lost with the image's layers.
@@ -78,7 +76,7 @@ def write_context(
     _refuse_whiteouts(model)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
-    without_installers(folder / "removed.tar", base["installers"], base["folders"])
+    without_installers(folder / "removed.tar", base.installers, base.folders)
     gateway = Layer(folder / "gateway.tar")
     gateway.folder("app")
     for source in sorted(path for pattern in CODE for path in _PACKAGE.glob(pattern)):

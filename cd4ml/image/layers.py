@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +70,7 @@ class Layer:
         self._archive.addfile(entry)
 
 
-def without_installers(path: Path, installers: list[str], folders: Mapping[str, list[int]]) -> None:
+def without_installers(path: Path, installers: Sequence[str], folders: Mapping[str, Sequence[int]]) -> None:
     """Write the archive that takes programs and packages out of the base; their folders stay as they are.
 
     Args:

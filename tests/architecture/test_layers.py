@@ -48,7 +48,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "environments": FLOOR | {"context"},
     "data": FLOOR | {"report", "inputs"},
     "metrics": FLOOR | {"report", "inputs", "data"},
-    "image": FLOOR | {"report"},
+    "image": FLOOR,
     "checks": FLOOR | {"report", "inputs", "data", "metrics", "image"},
     "model_files": frozenset({"errors"}),
     # The image holds these and nothing else of the package.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cd4ml.checks.image.build import of_base
 from cd4ml.errors import Interrupted, UnavailableError
 from cd4ml.image import base
 from cd4ml.image.builders import BUILDERS
@@ -18,10 +19,13 @@ from cd4ml.image.builders.docker import Docker
 from cd4ml.image.builders.failure import BuildFailed, failing_step
 from cd4ml.image.builders.podman import Podman
 from cd4ml.image.engine import detect
+from cd4ml.image.labels import own_labels
 from cd4ml.image.reference import parse
 from cd4ml.process.signals import interruptible
+from cd4ml.stages.build_image.base import BaseImage
 
 CLASSES: dict[str, type[Docker] | type[Buildah]] = {"docker": Docker, "podman": Podman, "buildah": Buildah}
+CONTENTS = base.Contents(python="3.11", installers=[], folders={})
 DIGEST = "sha256:" + "a" * 64
 IMAGE = [{"Id": "b" * 64, "Config": {"User": "65532:65532", "Labels": {"k": "v"}}, "RepoDigests": [f"a.io/x@{DIGEST}"]}]
 
@@ -238,14 +242,18 @@ def test_a_tag_of_a_base_is_looked_up_though_a_copy_is_here(tmp_path: Path) -> N
     """A tag is pulled even where the machine has an image of that name, which may be an old one."""
     found, given = looked_up(tmp_path, "a.io/x:1", image=(0, json.dumps(IMAGE)))
     assert given[0] == "pull" and found.unreachable is None and found.digest == DIGEST
-    assert found.details()["source"] == "registry" and str(found.reference) == f"a.io/x:1@{DIGEST}"
+    source = BaseImage(resolved=found, contents=CONTENTS).part.details["base"]["source"]
+    assert source == "registry" and str(found.reference) == f"a.io/x:1@{DIGEST}"
 
 
 def test_a_base_that_cannot_be_looked_up_is_named_as_a_copy(tmp_path: Path) -> None:
     """Where the registry does not answer, the report says that a local copy was used, and of which digest."""
     found, _ = looked_up(tmp_path, "a.io/x:1", pull=(1, "no route to host"), image=(0, json.dumps(IMAGE)))
-    message = found.check().message
-    assert found.details()["source"] == "local copy" and DIGEST in message
+    message, source = (
+        of_base(found).message,
+        BaseImage(resolved=found, contents=CONTENTS).part.details["base"]["source"],
+    )
+    assert source == "local copy" and DIGEST in message
     assert "no route to host" in message and "newer" in message
 
 
@@ -278,7 +286,7 @@ def test_labels_of_the_base_do_not_describe_the_image() -> None:
         "com.example.cost-centre": "42",
     }
     own = {"org.opencontainers.image.title": "loans"}
-    assert base.own_labels(own, inherited) == {
+    assert own_labels(own, inherited) == {
         "org.opencontainers.image.title": "loans",
         "org.opencontainers.image.revision": "",
         "org.label-schema.version": "",

@@ -15,6 +15,7 @@ import pytest
 
 from cd4ml.errors import OptionsError
 from cd4ml.image import dockerfile
+from cd4ml.image.base import Contents
 from cd4ml.image.reference import parse, repository_of, same_image
 from tests.conftest import ROOT
 
@@ -130,7 +131,7 @@ def test_the_dockerfile_keeps_its_promises() -> None:
     assert "apt-get" not in dockerfile.render("python:3.11-slim")
 
 
-NO_INSTALLERS: dict[str, Any] = {"installers": [], "folders": {}}
+NO_INSTALLERS: dict[str, Any] = {"python": "3.11", "installers": [], "folders": {}}
 
 
 def write_context(folder: Path, model: Path, **base: Any) -> Path:
@@ -138,7 +139,12 @@ def write_context(folder: Path, model: Path, **base: Any) -> Path:
     service = dockerfile.Service(name="a", version="1", sha256="0" * 64, positive_label=None)
     folder.mkdir()
     dockerfile.write_context(
-        folder, dockerfile="FROM a\n", requirements="", model=model, service=service, base=NO_INSTALLERS | base
+        folder,
+        dockerfile="FROM a\n",
+        requirements="",
+        model=model,
+        service=service,
+        base=Contents(**NO_INSTALLERS | base),
     )
     return folder
 

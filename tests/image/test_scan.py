@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cd4ml.checks.image.built import of_scan
+from cd4ml.checks.image.scan import of_scan
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.scan import Finding, Scan, find_trivy, scan, severities

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cd4ml.checks.image.built import of_answers, of_look
+from cd4ml.checks.image.simulation import of_answers, of_look
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.builders.builder import Image
 from cd4ml.image.push import push

@@ -15,8 +15,8 @@ from typing import Any
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Build, Builder, Container, Image
 from cd4ml.image.builders.command import build_flags, plain_http, push_with_file, readable, run_build, working_program
-from cd4ml.image.dockerfile import ENTRYPOINT, PYTHON
 from cd4ml.image.layers import TIME
+from cd4ml.image.layout import ENTRYPOINT, PYTHON
 from cd4ml.image.reference import Reference
 from cd4ml.process.programs import completed, end, required, start
 

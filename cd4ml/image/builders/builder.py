@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from cd4ml.image.dockerfile import PORT
+from cd4ml.image.layout import PORT
 from cd4ml.image.reference import Reference
 from cd4ml.process.programs import Process
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Build, Builder, Container, Image
 from cd4ml.image.builders.command import build_flags, one_digest, readable, run_build, working_program
-from cd4ml.image.dockerfile import PYTHON
 from cd4ml.image.layers import TIME
+from cd4ml.image.layout import PYTHON
 from cd4ml.image.reference import Reference, parse
 from cd4ml.process.programs import completed, required
 

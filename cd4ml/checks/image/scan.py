@@ -1,0 +1,142 @@
+"""What must hold for the scan of an image: that it saw the image, with a fresh database, and what blocks."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from cd4ml.checks.image.verdict import verdict
+from cd4ml.image.ignores import Ignore
+from cd4ml.image.scan import Finding, Scan
+from cd4ml.report import Check, Status
+
+_SHOWN: Final = 10
+# A scan that saw the image saw these: without them Trivy looked at something else, or at nothing.
+_MUST_SEE: Final = ("fastapi", "mlflow-skinny", "uvicorn")
+
+
+def of_scan(
+    scan: Scan,
+    *,
+    severities: Sequence[str],
+    ignores: Sequence[Ignore],
+    ignore_unfixed: bool,
+    today: datetime.date,
+    maximum_age_days: int,
+    image_id: str,
+) -> list[Check]:
+    """Decide on a scan: whether it looked at this image with a fresh database, and what blocks.
+
+    Args:
+        severities: those that block.
+        ignores: accepted vulnerabilities; an entry whose day is over accepts nothing.
+        ignore_unfixed: whether a vulnerability without a fix blocks.
+        today: the day by which entries and the database are judged, UTC.
+        image_id: configuration digest of the image that was built.
+    """
+    blocking = [
+        finding
+        for finding in scan.findings
+        if finding.severity in severities and not (ignore_unfixed and not finding.fixed)
+    ]
+    current = [entry for entry in ignores if entry.expires >= today]
+    open_findings = [item for item in blocking if not any(entry.covers(item.id, item.package) for entry in current)]
+    return [
+        _saw(scan, image_id),
+        _maintained(scan),
+        _fresh(scan, today, maximum_age_days),
+        _vulnerabilities(open_findings, len(blocking) - len(open_findings), severities),
+        *_expired(ignores, today),
+    ]
+
+
+def _saw(scan: Scan, image_id: str) -> Check:
+    """Decide whether the scan is about this image."""
+    problem, advice = _blind_spot(scan, image_id) or (None, None)
+    if problem is None:
+        message = f"Trivy {scan.trivy_version} saw {len(scan.packages)} packages on {scan.distribution}."
+        return Check(id="scan-covers-image", status=Status.PASSED, message=message, n=len(scan.packages))
+    return Check(id="scan-covers-image", status=Status.ERROR, message=problem, reason="unavailable", advice=advice)
+
+
+def _blind_spot(scan: Scan, image_id: str) -> tuple[str, str] | None:
+    """Return what Trivy did not look at, and what to do; None if it looked at all of the image."""
+    if scan.image_id != image_id:
+        found = scan.image_id or "something without an id"
+        return f"Trivy scanned {found}, which is not the image that was built.", "Scan again."
+    unseen = ", ".join(name for name in _MUST_SEE if name not in scan.packages)
+    if unseen:
+        return f"Trivy did not see {unseen}, which the image holds: it did not scan the whole image.", "Scan again."
+    # Trivy does not mention these: it passes over the packages of a system that it does not recognise, knows nothing of
+    # a release without a number ("trixie/sid"), and takes a list of packages that is gone for an empty one.
+    if scan.distribution.startswith(("unknown", "none")) or not re.search(r"\d", scan.distribution):
+        return (
+            f"Trivy does not recognise the image's distribution ({scan.distribution}): it did not look at the system's "
+            "packages.",
+            "Set base-image to one on a released distribution that Trivy knows.",
+        )
+    if not scan.system_packages:
+        return (
+            f"Trivy saw no package of {scan.distribution} itself: their list is not in the image.",
+            "Set base-image to one that keeps its package manager's database (Debian: /var/lib/dpkg).",
+        )
+    return None
+
+
+def _maintained(scan: Scan) -> Check:
+    """Decide whether anybody still reports vulnerabilities of the distribution: of an abandoned one, none are known."""
+    ended = f"{scan.distribution} is no longer maintained: new vulnerabilities in its packages go unreported."
+    return verdict(
+        "distribution-maintained",
+        not scan.end_of_life,
+        ended if scan.end_of_life else f"{scan.distribution} is still maintained.",
+        reason="end-of-life",
+        advice="Set base-image to one on a maintained distribution.",
+    )
+
+
+def _fresh(scan: Scan, today: datetime.date, maximum_age_days: int) -> Check:
+    """Decide whether the database is young enough to mean anything."""
+    age = (today - scan.database_updated_at.date()).days
+    message = f"Trivy's database dates from {scan.database_updated_at.date()}: {age} days old."
+    if -1 <= age <= maximum_age_days:  # clocks may differ by a day; a database of the future never grows old
+        return Check(id="scan-database", status=Status.PASSED, message=message, value=age, limit=maximum_age_days)
+    return Check(
+        id="scan-database",
+        status=Status.ERROR,
+        message=message,
+        reason="unavailable",
+        advice="Let Trivy fetch its database, or renew the one in --trivy-cache.",
+        value=age,
+        limit=maximum_age_days,
+    )
+
+
+def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequence[str]) -> Check:
+    """Decide on what is open after the accepted ones."""
+    shown = "; ".join(f"{item.id} ({item.severity}) in {item.package} {item.installed}" for item in found[:_SHOWN])
+    more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    which = " or ".join(severities)
+    text = (
+        f"{len(found)} vulnerabilities of severity {which}: {shown}{more}." if found else f"None of severity {which}."
+    )
+    return verdict(
+        "vulnerabilities",
+        not found,
+        f"{text} {accepted} accepted in the ignore file." if accepted else text,
+        reason="vulnerable",
+        advice="Update the packages; accept what has no fix yet in the ignore file, with a reason and an expiry date.",
+        value=len(found),
+        limit=0,
+    )
+
+
+def _expired(ignores: Sequence[Ignore], today: datetime.date) -> list[Check]:
+    """Name entries whose day is over: they accept nothing, so the finding itself decides."""
+    names = ", ".join(f"{entry.id} ({entry.expires})" for entry in ignores if entry.expires < today)
+    if not names:
+        return []
+    message = f"Entries of the ignore file have expired and accept nothing: {names}."
+    return [Check(id="expired-ignores", status=Status.PASSED, message=message, advice="Remove or renew them.")]

@@ -1,0 +1,127 @@
+"""The image is built: locked requirements, a Dockerfile, its context, and what the builder made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.checks.image.build import of_built, of_failed_build
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.image import dockerfile, labels
+from cd4ml.image.builders.builder import Build, Image
+from cd4ml.image.builders.failure import BuildFailed
+from cd4ml.image.reference import Reference
+from cd4ml.report import Check
+from cd4ml.scoring import environment
+from cd4ml.stages.build_image.base import BaseImage
+from cd4ml.stages.build_image.inputs import Inputs
+from cd4ml.stages.build_image.model import Candidate, Code
+from cd4ml.stages.build_image.report import Part
+
+# What the gateway needs beside the model's own packages; the lock chooses versions that fit both.
+_GATEWAY: Final = ("fastapi>=0.115,<1", "uvicorn>=0.30,<1", "pandas", "mlflow-skinny")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What came of the build.
+
+    Attributes:
+        image: what was built, None if the build failed.
+    """
+
+    reference: Reference
+    dockerfile: str
+    engine: str
+    check: Check
+    image: Image | None = None
+
+    @property
+    def part(self) -> Part:
+        """See Found."""
+        details: dict[str, Any] = {"dockerfile": self.dockerfile, "engine": self.engine, "image": str(self.reference)}
+        if self.image is not None:
+            image = self.image
+            details |= {"image_id": image.id, "size": image.size, "user": image.user, "labels": dict(image.labels)}
+        return Part(checks=(self.check,), details=details)
+
+
+def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, reference: Reference) -> Built:
+    """Build the image.
+
+    Args:
+        reference: the image's name, with a tag.
+
+    Raises:
+        UnavailableError: the builder could not reach what it needs, or does not have what it built.
+    """
+    builder, sha256 = inputs.builder, candidate.identity.sha256
+    text = dockerfile.render(str(base.resolved.reference), inputs.options.system_packages)
+    context = _context(inputs, candidate, code, base, text)
+    plan = Build(
+        context=context,
+        image=reference,
+        base=base.resolved.reference,
+        labels=_labels(candidate, code, base),
+        network=inputs.options.build_network,
+        extra_ca=_existing(inputs.options.extra_ca, "extra-ca"),
+    )
+    inputs.context.progress(f"building {reference} with {builder.name}")
+    try:
+        builder.build(plan)
+    except BuildFailed as error:
+        return Built(reference=reference, dockerfile=text, engine=builder.name, check=of_failed_build(error))
+    image = builder.image(str(reference))
+    if image is None:
+        raise UnavailableError(f"{builder.name} built {reference} but does not list it.")
+    check = of_built(image, reference, model_sha256=sha256)
+    return Built(reference=reference, dockerfile=text, engine=builder.name, check=check, image=image)
+
+
+def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, text: str) -> Path:
+    """Write the build's context, and return its folder."""
+    inputs.context.progress("locking the image's requirements")
+    lock = environment.lock_requirements(
+        candidate.folder, extra=_GATEWAY, python_version=base.contents.python, context=inputs.context
+    )
+    folder = inputs.scratch / "context"
+    folder.mkdir()
+    service = dockerfile.Service(
+        name=candidate.name,
+        version=candidate.identity.version,
+        sha256=candidate.identity.sha256,
+        positive_label=inputs.options.positive_label,
+        allow_code=bool(code.findings),
+    )
+    dockerfile.write_context(
+        folder, dockerfile=text, requirements=lock, model=candidate.folder, service=service, base=base.contents
+    )
+    return folder
+
+
+def _labels(candidate: Candidate, code: Code, base: BaseImage) -> dict[str, str]:
+    """Return the image's labels."""
+    return labels.of_image(
+        model=candidate.name,
+        version=candidate.identity.version,
+        sha256=candidate.identity.sha256,
+        allow_code=bool(code.findings),
+        base=base.resolved,
+    )
+
+
+def _existing(path: str | None, name: str) -> Path | None:
+    """Return the path of a file that must be there."""
+    if path is None:
+        return None
+    # A comma would start another setting of the builder's --secret.
+    if "," in path:
+        raise OptionsError(f"{name}: the path must not hold a comma")
+    try:
+        found = Path(path).is_file()
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a character that no name can
+        raise UnavailableError(f"{name}: {path[:200]!r} cannot be read: {error}.") from error
+    if not found:
+        raise UnavailableError(f"{name}: {path}: no such file.")
+    return Path(path).resolve()

@@ -1,0 +1,88 @@
+"""The image is started and called: what it is made of, and whether it predicts what was scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from cd4ml.checks.image.simulation import of_answers, of_look
+from cd4ml.data.predictions.table import read_predictions
+from cd4ml.data.tables.opening import open_table
+from cd4ml.errors import OptionsError
+from cd4ml.evidence.scored import refuse_changed
+from cd4ml.image import simulate
+from cd4ml.image.builders.builder import Image
+from cd4ml.image.simulate import Look, Scored, Simulation
+from cd4ml.report import Check, InputDigest
+from cd4ml.stages.build_image.inputs import Inputs
+from cd4ml.stages.build_image.model import Candidate
+from cd4ml.stages.build_image.report import Part
+
+_MINIMUM_ROWS: Final = 20
+_MOST_DIFFERENCES: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulated:
+    """What the running image said, and the tables that it was compared with."""
+
+    simulation: Simulation
+    checks: Sequence[Check]
+    inputs: Sequence[InputDigest]
+
+    @property
+    def part(self) -> Part:
+        """See Found."""
+        look, answers = self.simulation.look, self.simulation.answers
+        details = {
+            "warm_up": look.warm_up,
+            "uid": look.uid,
+            "read_only_root": look.read_only_root,
+            "python": look.python,
+            "columns": list(look.columns),
+            "rows": answers.compared if answers else 0,
+            "test_rows": answers.of if answers else 0,
+            "scores_compared": answers.scores_compared if answers else False,
+            "differences": [asdict(item) for item in answers.differences[:_MOST_DIFFERENCES]] if answers else [],
+        }
+        return Part(checks=self.checks, details={"simulation": details}, inputs=self.inputs)
+
+
+def simulate_image(inputs: Inputs, candidate: Candidate, image: Image) -> Simulated:
+    """Start the image, look at it and compare its predictions."""
+    options, compares = inputs.options, inputs.options.simulate
+    inputs.context.progress("starting the image" + (" and comparing its predictions" if compares else ""))
+    scored, digests = _scored(inputs, candidate) if compares else (None, ())
+    found = simulate.simulate(inputs.builder, image.id, scored, seconds=options.startup_seconds)
+    checks = of_look(
+        found.look,
+        model_sha256=candidate.identity.sha256,
+        python=candidate.python,
+        user=image.user,
+        read_only=inputs.builder.read_only_root,
+    )
+    if compares:
+        checks += of_answers(found.answers, minimum_rows=_MINIMUM_ROWS)
+    return Simulated(simulation=found, checks=checks, inputs=digests)
+
+
+def _scored(inputs: Inputs, candidate: Candidate) -> tuple[Callable[[Look], Scored], Sequence[InputDigest]]:
+    """Return a function that pairs test rows with their predictions, which must be this model's; and both tables."""
+    options, sha256 = inputs.options, candidate.identity.sha256
+    assert options.test_data and options.predictions
+    reading, table = options.reading, options.predictions
+    test = open_table(options.test_data, reading=reading)
+    predictions = read_predictions(open_table(table, reading=reading))
+    if predictions.candidate is not None and predictions.candidate.sha256 != sha256:
+        raise OptionsError(
+            f"{table}: the predictions were made by the model {predictions.candidate.sha256[:12]}, not of {sha256[:12]}",
+            advice="Run score-model for this candidate first.",
+        )
+    refuse_changed(predictions, inputs.context.reports)
+    frame = test.frame()
+
+    def pair(look: Look) -> Scored:
+        return simulate.scored_rows(frame, predictions.frame, look.columns, look.optional)
+
+    return pair, (test.digest("test-data", len(frame)), predictions.digest)
