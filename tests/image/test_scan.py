@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cd4ml.checks.image.scan import of_scan
+from cd4ml.checks.image.scan import scan_checks
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.scan import Finding, Scan, find_trivy, scan, severities
@@ -43,7 +43,7 @@ def verdict(
     found: Scan, *ignores: Ignore, ignore_unfixed: bool = False, image_id: str = "sha256:1"
 ) -> dict[str, Status]:
     """Return the statuses of the checks on a scan."""
-    checks = of_scan(
+    checks = scan_checks(
         found,
         severities=("CRITICAL", "HIGH"),
         ignores=ignores,

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cd4ml.checks.image.simulation import of_answers, of_look
+from cd4ml.checks.image.simulation import container_checks, prediction_checks
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.builders.builder import Image
 from cd4ml.image.push import push
@@ -34,7 +34,7 @@ GOOD = Look(
 def look(user: str = "65532:65532", **changes: Any) -> dict[str, Status]:
     """Return the statuses of the checks on a look."""
     found = dataclasses.replace(GOOD, **changes)
-    checks = of_look(found, model_sha256="a", python="3.11", user=user, read_only=True)
+    checks = container_checks(found, model_sha256="a", python="3.11", user=user, read_only=True)
     return {check.id: check.status for check in checks}
 
 
@@ -84,13 +84,13 @@ def test_each_rule_can_block(changes: dict[str, Any], id: str) -> None:
 )
 def test_predictions_must_match(answers: Answers | None, status: Status) -> None:
     """Only enough equal rows pass; refused rows, other predictions and no comparison at all do not."""
-    checks = {check.id: check for check in of_answers(answers, minimum_rows=20)}
+    checks = {check.id: check for check in prediction_checks(answers, minimum_rows=20)}
     assert checks["predictions-match"].status is status
 
 
 def test_a_gateway_that_takes_anything_blocks() -> None:
     """An image that answers a row with an unknown column is not this suite's gateway."""
-    checks = of_answers(Answers(compared=20, scores_compared=True, bad_row_refused=False), minimum_rows=20)
+    checks = prediction_checks(Answers(compared=20, scores_compared=True, bad_row_refused=False), minimum_rows=20)
     assert {check.id: check.status for check in checks}["refuses-bad-input"] is Status.FAILED
 
 
@@ -142,9 +142,9 @@ def test_a_part_of_the_rows_is_never_taken_for_all() -> None:
 
     for differences in ((), (difference,)):
         answers = Answers(compared=834, of=2_500, scores_compared=False, differences=differences, bad_row_refused=True)
-        assert "834 of 2500, evenly spread" in of_answers(answers, minimum_rows=20)[0].message
+        assert "834 of 2500, evenly spread" in prediction_checks(answers, minimum_rows=20)[0].message
     whole = Answers(compared=60, of=60, scores_compared=False, bad_row_refused=True)
-    assert "evenly" not in of_answers(whole, minimum_rows=20)[0].message
+    assert "evenly" not in prediction_checks(whole, minimum_rows=20)[0].message
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from cd4ml.report import Check, Status
 _BUILDS = "image-builds"
 
 
-def of_base(base: Base) -> Check:
+def base_check(base: Base) -> Check:
     """Say what is known of the base, and whether it is certain to be the newest of its tag."""
     name = base.digest or base.id
     message = f"{base.wanted} is {name}."
@@ -24,13 +24,13 @@ def of_base(base: Base) -> Check:
     return Check(id="base-image", status=Status.PASSED, message=message, value=name)
 
 
-def of_failed_build(failure: BuildFailed) -> Check:
+def failed_build_check(failure: BuildFailed) -> Check:
     """Say why there is no image."""
     message = f"The build failed: {failure}"
     return Check(id=_BUILDS, status=Status.FAILED, reason="build-failed", message=message, advice=failure.advice)
 
 
-def of_built(image: Image, reference: Reference, *, model_sha256: str) -> Check:
+def built_check(image: Image, reference: Reference, *, model_sha256: str) -> Check:
     """Decide whether the image says which model is inside."""
     if image.labels.get(MODEL) == model_sha256:
         return Check(id=_BUILDS, status=Status.PASSED, message=f"{reference} is built: {image.id}.", value=image.id)
@@ -43,7 +43,7 @@ def of_built(image: Image, reference: Reference, *, model_sha256: str) -> Check:
     )
 
 
-def of_pushed(image: str, digest: str) -> Check:
+def pushed_check(image: str, digest: str) -> Check:
     """Say what the registry serves: an image that it does not serve as it was checked ends the run before this."""
     message = f"The registry serves what was built and checked: {image}."
     return Check(id="pushed", status=Status.PASSED, message=message, value=digest)

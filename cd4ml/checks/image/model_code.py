@@ -17,7 +17,7 @@ _ADVICE: Final = (
 )
 
 
-def of_code(findings: Sequence[str], *, allowed: bool, name: str = "model") -> Check:
+def model_code_check(findings: Sequence[str], *, allowed: bool, name: str = "model") -> Check:
     """Decide on what would run code when a model is loaded.
 
     Args:

@@ -17,7 +17,7 @@ _SHOWN: Final = 10
 _MUST_SEE: Final = ("fastapi", "mlflow-skinny", "uvicorn")
 
 
-def of_scan(
+def scan_checks(
     scan: Scan,
     *,
     severities: Sequence[str],

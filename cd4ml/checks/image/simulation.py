@@ -7,7 +7,7 @@ from cd4ml.image.simulate import Answers, Look
 from cd4ml.report import Check, Status
 
 
-def of_look(look: Look, *, model_sha256: str, python: str, user: str, read_only: bool) -> list[Check]:
+def container_checks(look: Look, *, model_sha256: str, python: str, user: str, read_only: bool) -> list[Check]:
     """Decide on what the running container says of itself.
 
     Args:
@@ -91,7 +91,7 @@ def _read_only(look: Look, *, expected: bool) -> list[Check]:
     ]
 
 
-def of_answers(answers: Answers | None, *, minimum_rows: int) -> list[Check]:
+def prediction_checks(answers: Answers | None, *, minimum_rows: int) -> list[Check]:
     """Decide on the image's predictions. No answers at all is a failure: rows were to be compared."""
     if answers is None:
         message = "No row was sent: the gateway is not ready, or the model does not name its columns."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cd4ml.checks.image.build import of_base
+from cd4ml.checks.image.build import base_check
 from cd4ml.errors import OptionsError
 from cd4ml.image.base import Base, Contents, contents, resolve
 from cd4ml.image.reference import parse
@@ -28,7 +28,7 @@ class BaseImage:
         base = self.resolved
         source = "registry" if base.unreachable is None else "local copy"
         details = {"reference": base.wanted, "digest": base.digest, "id": base.id, "source": source}
-        return Part(checks=(of_base(base),), details={"base": details})
+        return Part(checks=(base_check(base),), details={"base": details})
 
 
 def find_base(inputs: Inputs, candidate: Candidate) -> BaseImage:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cd4ml.checks.image.build import of_built, of_failed_build
+from cd4ml.checks.image.build import built_check, failed_build_check
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image import dockerfile, labels
 from cd4ml.image.builders.builder import Build, Image
@@ -71,11 +71,11 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, ref
     try:
         builder.build(plan)
     except BuildFailed as error:
-        return Built(reference=reference, dockerfile=text, engine=builder.name, check=of_failed_build(error))
+        return Built(reference=reference, dockerfile=text, engine=builder.name, check=failed_build_check(error))
     image = builder.image(str(reference))
     if image is None:
         raise UnavailableError(f"{builder.name} built {reference} but does not list it.")
-    check = of_built(image, reference, model_sha256=sha256)
+    check = built_check(image, reference, model_sha256=sha256)
     return Built(reference=reference, dockerfile=text, engine=builder.name, check=check, image=image)
 
 

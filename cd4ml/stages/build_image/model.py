@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cd4ml.checks.image.model_code import of_code
+from cd4ml.checks.image.model_code import model_code_check
 from cd4ml.image.reference import Reference
 from cd4ml.model_files import code_of
 from cd4ml.registry import fetch
@@ -64,4 +64,4 @@ def fetch_model(inputs: Inputs) -> Candidate:
 def look_for_code(inputs: Inputs, candidate: Candidate) -> Code:
     """Find out what would run when the model is loaded, without loading it."""
     findings = code_of(candidate.folder)
-    return Code(findings=findings, check=of_code(findings, allowed=inputs.options.allow_code))
+    return Code(findings=findings, check=model_code_check(findings, allowed=inputs.options.allow_code))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cd4ml.checks.image.build import of_pushed
+from cd4ml.checks.image.build import pushed_check
 from cd4ml.image.builders.builder import Image
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference
@@ -23,7 +23,7 @@ class Pushed:
     def part(self) -> Part:
         """See Found."""
         return Part(
-            checks=(of_pushed(self.image, self.digest),),
+            checks=(pushed_check(self.image, self.digest),),
             details={"digest": self.digest},
             outputs={"image": self.image, "digest": self.digest},
         )

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from cd4ml.checks.image.scan import of_scan
+from cd4ml.checks.image.scan import scan_checks
 from cd4ml.image import scan
 from cd4ml.image.builders.builder import Image
 from cd4ml.image.ignores import Ignore
@@ -62,7 +62,7 @@ def scan_image(inputs: Inputs, reference: Reference, image: Image) -> Scanned:
         environ=context.environ,
     )
     archive.unlink()
-    checks = of_scan(
+    checks = scan_checks(
         found,
         severities=inputs.severities,
         ignores=inputs.ignores,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from cd4ml.checks.image.simulation import of_answers, of_look
+from cd4ml.checks.image.simulation import container_checks, prediction_checks
 from cd4ml.data.predictions.table import read_predictions
 from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
@@ -55,7 +55,7 @@ def simulate_image(inputs: Inputs, candidate: Candidate, image: Image) -> Simula
     inputs.context.progress("starting the image" + (" and comparing its predictions" if compares else ""))
     scored, digests = _scored(inputs, candidate) if compares else (None, ())
     found = simulate.simulate(inputs.builder, image.id, scored, seconds=options.startup_seconds)
-    checks = of_look(
+    checks = container_checks(
         found.look,
         model_sha256=candidate.identity.sha256,
         python=candidate.python,
@@ -63,7 +63,7 @@ def simulate_image(inputs: Inputs, candidate: Candidate, image: Image) -> Simula
         read_only=inputs.builder.read_only_root,
     )
     if compares:
-        checks += of_answers(found.answers, minimum_rows=_MINIMUM_ROWS)
+        checks += prediction_checks(found.answers, minimum_rows=_MINIMUM_ROWS)
     return Simulated(simulation=found, checks=checks, inputs=digests)
 
 
@@ -76,7 +76,8 @@ def _scored(inputs: Inputs, candidate: Candidate) -> tuple[Callable[[Look], Scor
     predictions = read_predictions(open_table(table, reading=reading))
     if predictions.candidate is not None and predictions.candidate.sha256 != sha256:
         raise OptionsError(
-            f"{table}: the predictions were made by the model {predictions.candidate.sha256[:12]}, not of {sha256[:12]}",
+            f"{table}: the predictions were made by the model {predictions.candidate.sha256[:12]}, "
+            f"not by {sha256[:12]}",
             advice="Run score-model for this candidate first.",
         )
     refuse_changed(predictions, inputs.context.reports)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks.data.remarks import remarked
-from cd4ml.checks.image.model_code import of_code
+from cd4ml.checks.image.model_code import model_code_check
 from cd4ml.checks.scoring.models import called, different_model_check, first_release_check
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import COLUMNS, is_predictions, is_score, write_predictions
@@ -58,7 +58,7 @@ def run(options: Options, context: Context) -> Report:
             else [first_release_check(options.production)]
         )
         code = {"candidate": _code(candidate), **({"production": _code(production)} if production else {})}
-        checks += [of_code(found, allowed=options.allow_code, name=name) for name, found in code.items()]
+        checks += [model_code_check(found, allowed=options.allow_code, name=name) for name, found in code.items()]
         scored.code = {name: found for name, found in code.items() if found}
         if any(check.status is not Status.PASSED for check in checks):  # minutes of scoring would change nothing
             return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)

@@ -14,7 +14,8 @@ from cd4ml.context import Context
 from cd4ml.digests import folder_sha256
 from cd4ml.report import Check, InputDigest, ModelIdentity, Status
 from cd4ml.scoring.sandbox import PROTECTIONS
-from cd4ml.scoring.score import Limits, score
+from cd4ml.scoring.scorer import Limits
+from cd4ml.scoring.scorers import LOCAL, SCORERS
 from cd4ml.stages.score_model.options import Isolation, Options
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Scoring:
         sizes = {what: len(rows) for what, rows in tables.items()}
         rows_of = " and ".join(f"{n} {what}" for what, n in sizes.items())
         self.context.progress(f"Scoring {rows_of} with the {called(name)} in its own environment")
-        scored = score(
+        scored = SCORERS[LOCAL].score(
             model.folder,
             [rows.drop(columns=list({options.target, *options.exclude})) for rows in tables.values()],
             positive_label=options.positive_label,

@@ -1,4 +1,4 @@
-"""Starting the child process that runs a model.
+"""A model in a child process of this machine, in its own environment.
 
 The child gets the rows without the true values and nothing else of the job: no tokens, no registry address, a folder of
 its own, and a sandbox of what the machine has (`sandbox`). When it ends, so do all that it started, before anything
@@ -7,73 +7,32 @@ that it wrote is read.
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from cd4ml.context import Context
-from cd4ml.data.predictions.table import CLASS_SCORE
-from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from cd4ml.process.descendants import contained
 from cd4ml.process.programs import waited
-from cd4ml.scoring import sandbox
+from cd4ml.scoring import returned, sandbox
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
 from cd4ml.scoring.sandbox import Isolation, Room
+from cd4ml.scoring.scorer import Limits, Scored, ScoringError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PACKAGE: Final = Path(__file__).parent.parent
+_PACKAGE: Final = Path(__file__).parent.parent.parent
 _CHILD: Final = _PACKAGE / "scoring" / "child.py"
 _LOADER: Final = _PACKAGE / "serving" / "model.py"
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "OPENBLAS_CORETYPE")
 _LAST_WORDS: Final = 800
 _LAST_BYTES: Final = 16384
-
-
-class ScoringError(Exception):
-    """The model did not give one usable prediction for each row."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a child process may do.
-
-    Attributes:
-        seconds: for each table.
-        memory: GiB of address space (None: no limit).
-        isolated: whether it may only run where every protection of the sandbox holds.
-    """
-
-    seconds: float
-    memory: float | None = None
-    isolated: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """What a model made of its tables.
-
-    Attributes:
-        predictions: for each table `y_pred` and, if the model gives any, scores; or why there are none.
-        lock: of the environment used.
-        seconds: of repeated predictions of the first table, measured by the model's own process; empty if none was
-            asked for.
-        isolation: what the sandbox held.
-    """
-
-    predictions: Sequence[pd.DataFrame | ScoringError]
-    lock: str
-    seconds: Sequence[float]
-    isolation: Isolation
 
 
 def score(
@@ -86,16 +45,7 @@ def score(
     context: Context,
     repeat: bool = False,
 ) -> Scored:
-    """Score tables with a model in its own environment; it is loaded once.
-
-    Args:
-        tables: each of shape (n, k), the model's input columns among others.
-        allow_code: whether the model may run code of its own when it is loaded.
-        repeat: whether to predict the first again and again, to see how long it takes.
-
-    Raises:
-        OptionsError, UnavailableError: the model's environment cannot be made.
-    """
+    """See Scorer."""
     version = python_version(model)
     lock = lock_requirements(model, extra=("pandas", "pyarrow"), python_version=version, context=context)
     interpreter = model_environment(lock, python_version=version, context=context)
@@ -113,11 +63,11 @@ def score(
         command = [str(interpreter), "-I", "-B", str(_CHILD), *map(str, arguments)]
         ended, isolation = _run(command, room, limits, limits.seconds * len(tables), context.environ)
         sizes = [len(rows) for rows in tables]
-        predictions = _results(made, sizes, ended)
+        predictions = returned.each(made, sizes, ended)
         seconds: list[float] = []
         if times and not any(isinstance(found, ScoringError) for found in predictions):
             try:
-                seconds = _seconds(times)
+                seconds = returned.seconds(times)
             except ScoringError as error:
                 predictions[0] = error
     return Scored(predictions=predictions, lock=lock, seconds=seconds, isolation=isolation)
@@ -131,23 +81,6 @@ def _room(folder: Path, interpreter: Path, model: Path) -> Room:
     return Room(read=read, own=folder / "own", root=folder / "root")
 
 
-def _results(
-    made: Sequence[Path], sizes: Sequence[int], ended: ScoringError | None
-) -> list[pd.DataFrame | ScoringError]:
-    """Return the predictions of each table; the one at which the process ended early, if it did, has none."""
-    last = next((position for position, path in enumerate(made) if not path.is_file()), len(made) - 1)
-    found: list[pd.DataFrame | ScoringError] = []
-    for position, (path, n) in enumerate(zip(made, sizes, strict=True)):
-        if ended and position >= last:
-            found.append(ended if position == last else ScoringError("its process ended before scoring them"))
-            continue
-        try:
-            found.append(_read(path, n))
-        except ScoringError as error:
-            found.append(error)
-    return found
-
-
 def _write(rows: pd.DataFrame, path: Path) -> None:
     """Write the rows for the child."""
     import pyarrow as pa
@@ -159,47 +92,6 @@ def _write(rows: pd.DataFrame, path: Path) -> None:
             f"the rows cannot be passed to the model: {str(error).splitlines()[0][:300]}",
             advice="Give every column one type, or leave it out with exclude.",
         ) from error
-
-
-def _read(path: Path, n: int) -> pd.DataFrame:
-    """Return what the child wrote, which may be anything: a model file can run code in it."""
-    import numpy as np
-    import pandas as pd
-
-    if path.is_symlink() or not path.is_file():
-        raise ScoringError("the model's process ended without predictions")
-    try:
-        predictions = open_table(path).frame()
-    except OptionsError as error:
-        raise ScoringError(f"its predictions cannot be read: {error}") from error
-    names = [name for name in map(str, predictions.columns) if not name.startswith(CLASS_SCORE)]
-    if names not in (["y_pred"], ["y_pred", "y_score"]):
-        raise ScoringError("its predictions have other columns than y_pred and y_score")
-    if len(predictions) != n:
-        raise ScoringError(f"{len(predictions)} predictions for {n} rows")
-    for name, values in predictions.items():
-        missing = int(values.isna().sum())
-        if missing:
-            raise ScoringError(f"{name} is missing for {missing} of {n} rows")
-        numeric = pd.api.types.is_numeric_dtype(values)
-        if numeric and not np.isfinite(values.to_numpy(dtype=float)).all():
-            raise ScoringError(f"{name} is infinite for some of {n} rows")
-        if name != "y_pred" and not numeric:
-            raise ScoringError(f"{name} is not a number")
-    return predictions
-
-
-def _seconds(path: Path) -> list[float]:
-    """Return the seconds that the child wrote, which may be anything."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > _LAST_BYTES:
-        raise ScoringError("the model's process ended without reporting its timings")
-    try:
-        found = [float(seconds) for seconds in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
-        raise ScoringError("the timings that the model's process reported cannot be read") from error
-    if not found or not all(0 < seconds < math.inf for seconds in found):
-        raise ScoringError("the model's process reported invalid timings")
-    return found
 
 
 def _run(

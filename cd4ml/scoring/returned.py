@@ -1,0 +1,83 @@
+"""What a model's process wrote, which may be anything: a model file can run code in it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cd4ml.data.predictions.table import CLASS_SCORE
+from cd4ml.data.tables.opening import open_table
+from cd4ml.errors import OptionsError
+from cd4ml.scoring.scorer import ScoringError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_BYTES: Final = 16384
+
+
+def each(made: Sequence[Path], sizes: Sequence[int], ended: ScoringError | None) -> list[pd.DataFrame | ScoringError]:
+    """Return the predictions of each table; the one at which the process ended early, if it did, has none."""
+    last = next((position for position, path in enumerate(made) if not path.is_file()), len(made) - 1)
+    found: list[pd.DataFrame | ScoringError] = []
+    for position, (path, n) in enumerate(zip(made, sizes, strict=True)):
+        if ended and position >= last:
+            found.append(ended if position == last else ScoringError("its process ended before scoring them"))
+            continue
+        try:
+            found.append(predictions(path, n))
+        except ScoringError as error:
+            found.append(error)
+    return found
+
+
+def predictions(path: Path, n: int) -> pd.DataFrame:
+    """Return the predictions of one table.
+
+    Raises:
+        ScoringError: they are not one usable prediction for each of its n rows.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if path.is_symlink() or not path.is_file():
+        raise ScoringError("the model's process ended without predictions")
+    try:
+        table = open_table(path).frame()
+    except OptionsError as error:
+        raise ScoringError(f"its predictions cannot be read: {error}") from error
+    names = [name for name in map(str, table.columns) if not name.startswith(CLASS_SCORE)]
+    if names not in (["y_pred"], ["y_pred", "y_score"]):
+        raise ScoringError("its predictions have other columns than y_pred and y_score")
+    if len(table) != n:
+        raise ScoringError(f"{len(table)} predictions for {n} rows")
+    for name, values in table.items():
+        missing = int(values.isna().sum())
+        if missing:
+            raise ScoringError(f"{name} is missing for {missing} of {n} rows")
+        numeric = pd.api.types.is_numeric_dtype(values)
+        if numeric and not np.isfinite(values.to_numpy(dtype=float)).all():
+            raise ScoringError(f"{name} is infinite for some of {n} rows")
+        if name != "y_pred" and not numeric:
+            raise ScoringError(f"{name} is not a number")
+    return table
+
+
+def seconds(path: Path) -> list[float]:
+    """Return how long repeated predictions took.
+
+    Raises:
+        ScoringError: it does not say.
+    """
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        raise ScoringError("the model's process ended without reporting its timings")
+    try:
+        found = [float(one) for one in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise ScoringError("the timings that the model's process reported cannot be read") from error
+    if not found or not all(0 < one < math.inf for one in found):
+        raise ScoringError("the model's process reported invalid timings")
+    return found

@@ -1,0 +1,77 @@
+"""What a scorer is asked, and what it returns: one usable prediction for each row, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from cd4ml.context import Context
+from cd4ml.scoring.sandbox import Isolation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ScoringError(Exception):
+    """The model did not give one usable prediction for each row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a child process may do.
+
+    Attributes:
+        seconds: for each table.
+        memory: GiB of address space (None: no limit).
+        isolated: whether it may only run where every protection of the sandbox holds.
+    """
+
+    seconds: float
+    memory: float | None = None
+    isolated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What a model made of its tables.
+
+    Attributes:
+        predictions: for each table `y_pred` and, if the model gives any, scores; or why there are none.
+        lock: of the environment used.
+        seconds: of repeated predictions of the first table, measured by the model's own process; empty if none was
+            asked for.
+        isolation: what the sandbox held.
+    """
+
+    predictions: Sequence[pd.DataFrame | ScoringError]
+    lock: str
+    seconds: Sequence[float]
+    isolation: Isolation
+
+
+class Scorer(Protocol):
+    """What a module of `scorers` offers."""
+
+    def score(
+        self,
+        model: Path,
+        tables: Sequence[pd.DataFrame],
+        *,
+        positive_label: str | None,
+        allow_code: bool,
+        limits: Limits,
+        context: Context,
+        repeat: bool = False,
+    ) -> Scored:
+        """Score tables with a model in its own environment; it is loaded once.
+
+        Args:
+            tables: each of shape (n, k), the model's input columns among others.
+            allow_code: whether the model may run code of its own when it is loaded.
+            repeat: whether to predict the first again and again, to see how long it takes.
+
+        Raises:
+            OptionsError, UnavailableError: the model's environment cannot be made.
+        """
