@@ -47,3 +47,8 @@ def pushed_check(image: str, digest: str) -> Check:
     """Say what the registry serves: an image that it does not serve as it was checked ends the run before this."""
     message = f"The registry serves what was built and checked: {image}."
     return Check(id="pushed", status=Status.PASSED, message=message, value=digest)
+
+
+def unfinished_check() -> Check:
+    """Say that a report was written before the run had ended: it lets nothing through."""
+    return Check(id="unfinished", status=Status.ERROR, reason="unfinished", message="The run did not finish.")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from cd4ml.checks.image.verdict import verdict
+from cd4ml.checks.image.decided import decided_check
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.scan import Finding, Scan
 from cd4ml.report import Check, Status
@@ -88,7 +88,7 @@ def _blind_spot(scan: Scan, image_id: str) -> tuple[str, str] | None:
 def _maintained(scan: Scan) -> Check:
     """Decide whether anybody still reports vulnerabilities of the distribution: of an abandoned one, none are known."""
     ended = f"{scan.distribution} is no longer maintained: new vulnerabilities in its packages go unreported."
-    return verdict(
+    return decided_check(
         "distribution-maintained",
         not scan.end_of_life,
         ended if scan.end_of_life else f"{scan.distribution} is still maintained.",
@@ -122,7 +122,7 @@ def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequen
     text = (
         f"{len(found)} vulnerabilities of severity {which}: {shown}{more}." if found else f"None of severity {which}."
     )
-    return verdict(
+    return decided_check(
         "vulnerabilities",
         not found,
         f"{text} {accepted} accepted in the ignore file." if accepted else text,

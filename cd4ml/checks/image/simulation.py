@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cd4ml.checks.image.verdict import verdict
+from cd4ml.checks.image.decided import decided_check
 from cd4ml.image.simulate import Answers, Look
 from cd4ml.report import Check, Status
 
@@ -16,14 +16,14 @@ def container_checks(look: Look, *, model_sha256: str, python: str, user: str, r
         user: the user that the image's configuration names.
         read_only: whether the engine can start a container with a read-only root file system.
     """
-    ready = verdict(
+    ready = decided_check(
         "becomes-ready",
         look.ready,
         f"The gateway is ready (warm-up: {look.warm_up})." if look.ready else f"The gateway is not ready: {look.log}",
         reason="not-ready",
         advice="Read the container's log above; the model must load and predict with its own locked requirements.",
     )
-    serves = verdict(
+    serves = decided_check(
         "serves-candidate",
         look.model_sha256 == model_sha256,
         f"The weights in the image have the digest {look.model_sha256}.",
@@ -33,7 +33,7 @@ def container_checks(look: Look, *, model_sha256: str, python: str, user: str, r
         limit=model_sha256,
     )
     minor = ".".join(look.python.split(".")[:2])
-    version = verdict(
+    version = decided_check(
         "python-version",
         minor == python,
         f"The image runs Python {look.python}; the model was saved with {python}.",
@@ -50,7 +50,7 @@ def _non_root(look: Look, user: str) -> Check:
     named = user.partition(":")[0]
     good = look.uid != 0 and named not in ("", "0", "root") and not look.writable
     where = f", and may write to {', '.join(look.writable)}" if look.writable else ""
-    return verdict(
+    return decided_check(
         "non-root",
         good,
         f"The gateway runs as user {look.uid}{where}.",
@@ -63,7 +63,7 @@ def _non_root(look: Look, user: str) -> Check:
 def _no_tools(look: Look) -> Check:
     """Decide on compilers and installers."""
     names = ", ".join(look.build_tools)
-    return verdict(
+    return decided_check(
         "no-build-tools",
         not look.build_tools,
         f"The image holds build tools: {names}." if names else "No compiler and no installer in the image.",
@@ -77,7 +77,7 @@ def _read_only(look: Look, *, expected: bool) -> list[Check]:
     if not expected:
         return []
     return [
-        verdict(
+        decided_check(
             "read-only-root",
             look.read_only_root and look.ready,
             (
@@ -125,7 +125,7 @@ def _match(answers: Answers, minimum_rows: int) -> Check:
             f"{rows} of {n} rows{sampled} get other predictions than when scored; the first, row {first.row}: "
             f"{first.column} is {first.served[:50]}, scored {first.scored[:50]}."
         )
-    return verdict(
+    return decided_check(
         "predictions-match",
         first is None,
         message,
@@ -139,7 +139,7 @@ def _match(answers: Answers, minimum_rows: int) -> Check:
 
 def _refuses(answers: Answers) -> Check:
     """Decide whether a malformed row is refused."""
-    return verdict(
+    return decided_check(
         "refuses-bad-input",
         answers.bad_row_refused,
         (

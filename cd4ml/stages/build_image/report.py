@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
 
+from cd4ml.checks.image.build import unfinished_check
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 
 STAGE: Final = "build-image"
@@ -71,6 +72,5 @@ class Record:
 
     def unfinished(self) -> Report:
         """Return what is known as a report that lets nothing through."""
-        message = "The run did not finish."
-        check = Check(id="unfinished", status=Status.ERROR, reason="unfinished", message=message)
-        return replace(self.report(message), checks=(*self.checks, check))
+        check = unfinished_check()
+        return replace(self.report(check.message), checks=(*self.checks, check))
