@@ -9,6 +9,7 @@ import http.client
 import io
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,7 +24,9 @@ from cd4ml.errors import OptionsError, UnavailableError
 
 TOKEN: Final = "CD4ML_GITHUB_TOKEN"
 LARGEST: Final = 32_000_000  # bytes of an answer, and of a file in an artifact
-_SECONDS: Final = 10.0
+_SECONDS: Final = 10.0  # of silence
+_LONGEST: Final = 120.0  # seconds until an answer has come as a whole
+_PART: Final = 1_000_000  # bytes
 _PAGES: Final = 10
 _PER_PAGE: Final = 100
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -121,7 +124,7 @@ class Client:
             raise UnavailableError(f"The API at {self.api} does not answer as GitHub's does: {error!r}.") from error
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
-        """Send a request and return the answer; a silent server is not waited for."""
+        """Send a request and return the answer; a server that is silent or far too slow is not waited for."""
         request = urllib.request.Request(
             f"{self.api}/repos/{self.repository}/{path}",
             method=method,
@@ -133,7 +136,7 @@ class Client:
         asked = f"{method} {path.partition('?')[0]}"
         try:
             with urllib.request.build_opener(_Redirects).open(request, timeout=_SECONDS) as answer:
-                data: bytes = answer.read(LARGEST + 1)
+                data = _read(answer)
         except urllib.error.HTTPError as error:
             with error:
                 raise UnavailableError(
@@ -168,6 +171,20 @@ def connect(environ: Mapping[str, str], repository: str | None = None, *, permis
         raise OptionsError(problems)
     api = environ.get("GITHUB_API_URL") or "https://api.github.com"
     return Client(api=api.rstrip("/"), repository=repository, token=token, permissions=permissions)
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """Return an answer up to a little beyond the largest that is taken."""
+    ends = time.monotonic() + _LONGEST
+    parts, size = [], 0
+    while size <= LARGEST and (part := answer.read1(_PART)):
+        parts.append(part)
+        size += len(part)
+        if time.monotonic() > ends:
+            raise TimeoutError(f"no whole answer within {_LONGEST:g} seconds")
+    if answer.length and size <= LARGEST:
+        raise http.client.IncompleteRead(b"".join(parts), answer.length)
+    return b"".join(parts)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

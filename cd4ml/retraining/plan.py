@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _NOTE: Final = re.compile(r"<!-- cd4ml-plan: (\{[^\n]*\}) -->")
-_EVENT: Final = re.compile(r"[\w.:-]{1,100}", re.ASCII)
+EVENT_TYPE: Final = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 _LONGEST: Final = 1_000
 
 
@@ -51,4 +51,4 @@ def noted(body: str) -> Plan | None:
         return None
     texts = (plan.event_type, plan.worst_feature, plan.current_sha256)
     known = all(isinstance(text, str) and len(text) <= _LONGEST for text in texts)
-    return plan if known and _EVENT.fullmatch(plan.event_type) else None
+    return plan if known and EVENT_TYPE.fullmatch(plan.event_type) else None

@@ -6,8 +6,10 @@ import http.server
 import io
 import json
 import threading
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +28,7 @@ class Server:
     """What is answered to which request, and what was asked."""
 
     address: str = ""
+    drips: bool = False
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
 
@@ -54,6 +57,8 @@ def server() -> Iterator[Server]:
             names = (f"{self.command} {path}#{page}", f"{self.command} {path}")
             found = next((state.answers[name] for name in names if name in state.answers), None)
             status, data, headers = found or (404, b"{}", {})
+            if state.drips:
+                return self._drip()
             self.send_response(status)
             for name, value in {"Content-Length": str(len(data)), **headers}.items():
                 self.send_header(name, value)
@@ -61,6 +66,15 @@ def server() -> Iterator[Server]:
             self.wfile.write(data)
 
         do_POST = do_PATCH = do_GET
+
+        def _drip(self) -> None:
+            """Send a byte now and then until nobody listens."""
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b" ")
+                    time.sleep(0.01)
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
@@ -230,6 +244,23 @@ def test_silent_server__not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
             there = Client(api=f"http://127.0.0.1:{port}", repository="owner/model", token="t", permissions="")
             with pytest.raises(UnavailableError, match="cannot be reached"):
                 there.json("GET", "issues")
+
+
+def test_answer__cut_off(server: Server, client: Client) -> None:
+    """An answer that ends before its announced length is an error, even where its beginning could be read."""
+    server.answers["GET issues"] = (200, b"{}", {"Content-Length": "7", "Connection": "close"})
+
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        client.json("GET", "issues")
+
+
+def test_slow_server__not_waited_for(server: Server, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that never falls silent and never ends is an error within a time limit of its own."""
+    server.drips = True
+    monkeypatch.setattr(module, "_LONGEST", 0.3)
+
+    with pytest.raises(UnavailableError, match="no whole answer within 0.3 seconds"):
+        client.json("GET", "issues")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ from cd4ml.reading import missing_file
 from cd4ml.report import Check, Report, Status
 from cd4ml.report.reading import ReportError, read_file
 from cd4ml.retraining.decision import Outcome, Rules, decide
-from cd4ml.retraining.plan import Plan, note, noted
+from cd4ml.retraining.plan import EVENT_TYPE, Plan, note, noted
 from cd4ml.retraining.platform import PENDING, SENT, Platform
 from cd4ml.retraining.window import STAGE as DRIFT
 from cd4ml.retraining.window import Window, window
@@ -69,7 +68,7 @@ def _rules(options: Options) -> Rules:
         )
         if value < 1
     ]
-    if not re.fullmatch(r"[\w.:-]{1,100}", options.event_type, re.ASCII):
+    if not EVENT_TYPE.fullmatch(options.event_type):
         problems.append(f"event-type must be letters, digits and ._:- only, at most 100; got {options.event_type!r}")
     if options.violations > options.windows:
         problems.append("violations must not be above windows: no alarm could ever be raised")
