@@ -19,7 +19,7 @@ def text_file(path: Path, *, most: int = LARGEST) -> str:
 
     Raises:
         FileNotFoundError: there is none; what to do about that differs.
-        OptionsError: it is not a regular file, is larger than `most` bytes, or is no UTF-8.
+        OptionsError: it is not a regular file, is larger than `most` bytes, or is not UTF-8.
         UnavailableError: it cannot be read.
     """
     try:

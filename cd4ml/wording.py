@@ -1,4 +1,4 @@
-"""Words that everybody uses: texts without secrets, texts that are no commands, and the name that was meant."""
+"""Words that everybody uses: texts without secrets, texts that are not commands, and the name that was meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 # An address that was taken for a path has lost a slash; what MLflow writes with one slash is a name, and no address.
-# It ends at a quote, but for one within a user and password (what follows that is no end of a text in JSON or Python),
+# It ends at a quote, but for one within a user and password (what follows that does not end a text in JSON or Python),
 # and where the next address of a list without spaces begins, but for one within a query.
 _SCHEME: Final = r"(?!models:|runs:)\b[A-Za-z][A-Za-z0-9+.-]{1,30}:/{1,2}"
 _ADDRESS: Final = re.compile(

@@ -96,7 +96,7 @@ def result(
         ours: whether a file that is there is a result of an earlier run, which may be replaced.
 
     Raises:
-        OptionsError: the path is of another kind of file, leaves the workspace, or is of a file that is no result.
+        OptionsError: the path is of another kind of file, leaves the workspace, or is of a file that is not a result.
     """
     target = Path(path)
     if not path.endswith(tuple(endings)):
@@ -112,7 +112,7 @@ def result(
 
 
 def _refuse_other(name: str, target: Path, ours: Callable[[Path], bool]) -> None:
-    """Refuse to replace what is no result."""
+    """Refuse to replace what is not a result."""
     if not target.is_file():
         raise OptionsError(f"{name}: {target} is not a regular file")
     if target.stat().st_size and not ours(target):

@@ -19,7 +19,7 @@ class Formatter:
         name: as an option of check-code names it.
         program: what messages call it.
         command: how it is run by hand.
-        unparsed: how it names a file that is no Python, with the line; one pattern for each of its wordings.
+        unparsed: how it names a file that is not Python, with the line; one pattern for each of its wordings.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Formatter:
             )
 
     def _unparsed(self, said: str) -> Iterator[Check]:
-        """Yield a check for each file that is no Python."""
+        """Yield a check for each file that is not Python."""
         for name, line in (found for pattern in self.unparsed for found in pattern.findall(said)):
             path = relative(name)
             yield Check(

@@ -48,7 +48,7 @@ def _command(project: Project, cache: str) -> list[str]:
 
 
 def _without_stubs(version: str | None) -> list[str]:
-    """Return the option by which third parties without types are no errors of a project that configures no mypy."""
+    """Return the option by which third parties without types are not errors of a project that configures no mypy."""
     if _is_at_least(version, _FIRST_WITH_UNTYPED):
         return ["--disable-error-code=import-untyped"]
     return ["--ignore-missing-imports"]

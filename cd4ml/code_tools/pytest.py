@@ -141,7 +141,7 @@ def _reason(counts: _Counts) -> str:
 
 
 def _apart_from_tests(counts: _Counts, findings: Sequence[Check]) -> list[str]:
-    """Return what failed that is no test, which decides before what a test says."""
+    """Return what failed that is not a test, which decides before what a test says."""
     said = []
     if counts.uncollected:
         then = " and no test ran" if not counts.tests else ""

@@ -43,7 +43,7 @@ def read(folder: Path) -> Settings:
     """Return the settings of the project in a folder.
 
     Raises:
-        OptionsError: pyproject.toml is no TOML.
+        OptionsError: pyproject.toml is not TOML.
     """
     tool = _pyproject(folder / "pyproject.toml")
     length = _section(tool, "black").get("line-length", _BLACKS_LENGTH)

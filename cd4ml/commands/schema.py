@@ -35,7 +35,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
     """Propose a schema and say what to do with it.
 
     Raises:
-        OptionsError: the file is there already, an option makes no sense, or the data are no table.
+        OptionsError: the file is there already, an option makes no sense, or the data are not a table.
         UnavailableError: the data are missing, or the file cannot be written.
     """
     if not arguments or arguments[0] != "infer":

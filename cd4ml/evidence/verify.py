@@ -59,7 +59,7 @@ def verify(stage: str, report: Published | str, about: Subject, of: About) -> Ch
 
 
 def _problem(published: Published, about: Subject, of: About) -> str | None:
-    """Return why the report is no evidence, None if it is."""
+    """Return why the report is not evidence, None if it is."""
     status = published.report.status
     if status is not Status.PASSED:
         return f"its status is {str(status)!r}, not 'passed'"

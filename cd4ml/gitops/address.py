@@ -1,6 +1,6 @@
 """Which repositories, branches and paths are accepted, and what git is told about them.
 
-What comes from outside reaches git after `--`, in a form that is no option, and over a transport that runs no program.
+What comes from outside reaches git after `--`, never as an option, and over a transport that runs no program.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def branch_name(branch: str) -> str:
     """Return the branch.
 
     Raises:
-        OptionsError: it is no name of a branch.
+        OptionsError: it is not the name of a branch.
     """
     if not _BRANCH.fullmatch(branch):
-        raise OptionsError(f"branch {branch!r} is no name of a branch")
+        raise OptionsError(f"branch {branch!r} is not the name of a branch")
     return branch
 
 
@@ -67,7 +67,7 @@ def manifest_path(path: str) -> str:
     """
     pure = PurePosixPath(path)
     bad = pure.is_absolute() or ".." in pure.parts or not pure.parts or path.startswith("-") or _CONTROL.search(path)
-    foreign = any("\ud800" <= letter <= "\udfff" for letter in path)  # so Python shows bytes that are no UTF-8
+    foreign = any("\ud800" <= letter <= "\udfff" for letter in path)  # so Python shows bytes that are not UTF-8
     if bad or foreign or any(part.lower() == ".git" for part in pure.parts):
         raise OptionsError(f"manifest {path!r} must be a path inside the repository")
     return str(pure)

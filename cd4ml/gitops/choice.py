@@ -35,13 +35,13 @@ def application(data: Sequence[Any], repository: str | None, part: str | None) -
     likely = _likely(found) if repository is None else _of(repository, found)
     if not likely:
         raise OptionsError(
-            f"no image in the manifest is of {repository!r}: it has {_names(found)}",
-            advice="Check manifest and image: they are of different models.",
+            f"the manifest has no image of {repository!r}, only {_names(found)}",
+            advice="Check manifest and image: they belong to different models.",
         )
     if len(likely) > 1:
         raise OptionsError(
             f"the manifest does not say which image is meant: it has {_names(likely)}",
-            advice="Name one with manifest-path or image, or give each a file of its own.",
+            advice="Name one with manifest-path or image, or give each its own file.",
         )
     served = likely[0].served()
     alike = {

@@ -89,7 +89,7 @@ def apply(text: str, edits: Sequence[Edit]) -> str:
     """Return the text with the scalars set.
 
     Raises:
-        OptionsError: a target is missing, is no simple scalar or is shared through an anchor; nothing is changed then.
+        OptionsError: a target is missing, is not a simple scalar or is shared through an anchor; then nothing changes.
     """
     roots = documents(text)
     splices = []
@@ -187,7 +187,7 @@ def _plain(node: Any, depth: int, left: list[int]) -> Any:
 
 
 def _key(node: Any, depth: int, left: list[int]) -> Any:
-    """Return a mapping's key; a key that is no scalar (`? [a, b]`, `{{ a template }}`) by what it holds."""
+    """Return a mapping's key; a key that is not a scalar (`? [a, b]`, `{{ a template }}`) by what it holds."""
     if node.id == "scalar":
         return node.value
     return "complex key", hashlib.sha256(repr(_plain(node, depth, left)).encode("utf-8", "replace")).hexdigest()

@@ -44,7 +44,7 @@ def regular_file(run: Run, commit: str, path: str, branch: str) -> Entry:
         raise OptionsError(f"manifest {path}: {problem} on branch {branch}", advice=advice)
     size = int(run("cat-file", "-s", found.sha).output)
     if size > LARGEST:
-        raise OptionsError(f"manifest {path}: {size} bytes are too many for a manifest")
+        raise OptionsError(f"manifest {path}: {size} bytes is too large for a manifest")
     return found
 
 
@@ -79,5 +79,5 @@ def _meant(link: str, target: str, rest: tuple[str, ...]) -> str:
     """Return which file to name instead of one behind a link."""
     resolved = posixpath.normpath(posixpath.join(posixpath.dirname(link), target, *rest))
     if resolved.startswith(("/", "../")) or resolved in (".", ".."):
-        return "It leads out of the repository: name a file inside it."
+        return "It points outside the repository: name a file inside it."
     return f"Name the file itself: {resolved}."

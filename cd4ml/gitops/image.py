@@ -28,7 +28,7 @@ class Image:
 
 
 def image(reference: str) -> Image:
-    """Read `repository@sha256:…`; a tag is no identity and is refused.
+    """Read `repository@sha256:…`; a tag is not an identity and is refused.
 
     Raises:
         OptionsError: the reference is of another form.

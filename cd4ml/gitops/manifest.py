@@ -180,9 +180,7 @@ class Manifest:
         """Return the text with the edits, unless one of their targets is encrypted."""
         for edit in edits:
             if str(self._at((edit.document, edit.path))).startswith("ENC["):
-                raise OptionsError(
-                    f"`{shown(edit.path)}` is encrypted by SOPS", advice="Leave it out of what is encrypted."
-                )
+                raise OptionsError(f"`{shown(edit.path)}` is encrypted by SOPS", advice="Exclude it from encryption.")
         return apply(self.text, edits)
 
     def _ending(self, written: str, places: Sequence[Place]) -> list[Edit]:
@@ -270,8 +268,8 @@ class Manifest:
         if not self.serves(repository):
             raise OptionsError(
                 f"the manifest serves {self.repository!r}, the image is of {repository!r}",
-                advice="They may be of different models. If one mirrors the other, set image to the mirror's name and "
-                "the same digest.",
+                advice="They may belong to different models. If one mirrors the other, set image to the mirror's name "
+                "and the same digest.",
             )
 
 

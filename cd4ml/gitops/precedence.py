@@ -86,7 +86,7 @@ def _overtaken(order: Order, state: State, history: History) -> Check | None:
             status=Status.FAILED,
             reason="superseded",
             message=f"{last.trailer(IMAGE)} was deployed from the newer commit {source[:12]} ({last.sha[:12]}).",
-            advice="Nothing, if this run only finished late; else deploy from a newer commit, or set redeploy: true.",
+            advice="None if this run only finished late; otherwise deploy from a newer commit, or set redeploy: true.",
         )
     return None
 
@@ -117,7 +117,7 @@ def _withdrawn(order: Order, state: State, history: History) -> Check | None:
         id="precedence",
         status=Status.FAILED,
         reason="taken-back",
-        message=f"{order.image} was deployed in {before.sha[:12]} and taken back since (last change: "
+        message=f"{order.image} was deployed in {before.sha[:12]} and rolled back since (last change: "
         f"{history.commits[0].sha[:12]}).",
         advice="Deploy a new build, or set redeploy: true to bring it back.",
     )
@@ -131,7 +131,7 @@ def _unknown(order: Order, history: History) -> Check | None:
         id="precedence",
         status=Status.INCONCLUSIVE,
         reason="incomplete-history",
-        message=f"Whether {order.image} was deployed before and taken back is unknown: the repository holds only the "
+        message=f"Whether {order.image} was deployed before and rolled back is unknown: the repository holds only the "
         "newest part of the branch's history, or the branch was rewritten during this run.",
-        advice="Complete the repository (`git fetch --unshallow` there), or run again; redeploy: true does not ask.",
+        advice="Complete the repository (`git fetch --unshallow` there), or run again; redeploy: true skips the check.",
     )

@@ -30,8 +30,8 @@ def refuse_text(text: str) -> None:
     found = _GENERATED.search(" ".join(_head(text)))
     if found:
         raise OptionsError(
-            f"the head of this file says that it is generated ({found[0][:80]!r}): what writes it would undo the edit",
-            advice="Name the file that it is made from.",
+            f"the head of this file says that it is generated ({found[0][:80]!r}): its generator would undo the edit",
+            advice="Name the file that it is generated from.",
         )
 
 
@@ -54,7 +54,7 @@ def refuse_signed(documents: Sequence[Any]) -> None:
             raise OptionsError(
                 f"{read.name(document) or 'an object'} carries a signature of the whole manifest "
                 "(cosign.sigstore.dev/signature), which an edit would break",
-                advice="Sign the manifest after the deployment, in what delivers it, and name the unsigned file here.",
+                advice="Sign the manifest after the deployment, when it is delivered, and name the unsigned file here.",
             )
 
 

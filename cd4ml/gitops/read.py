@@ -21,7 +21,7 @@ def follow(data: Any, path: Path) -> Any:
 
 
 def items(data: Any) -> list[Any]:
-    """Return a list's items, none if it is no list."""
+    """Return a list's items, none if it is not a list."""
     return data if isinstance(data, list) else []
 
 
@@ -69,7 +69,7 @@ def count(data: Any, path: Path, default: int) -> int:
     """Return a number of replicas.
 
     Raises:
-        OptionsError: it is no whole number.
+        OptionsError: it is not a whole number.
     """
     found = follow(data, path)
     if found is None:

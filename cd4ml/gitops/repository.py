@@ -114,7 +114,7 @@ class Clone:
         commits = [*earlier, Commit(sha=commit, message=said)]
         self.recorded = self._ledger.add(commits, manifest, raced=_race)
         if not self.recorded:
-            progress(f"The server does not take {self._ledger.ref}: a branch that is rewritten will forget this commit")
+            progress(f"The server does not accept {self._ledger.ref}: a rewritten branch will forget this commit")
 
     def commit(self, manifest: str, text: str, message: str) -> str:
         """Make a commit on top of the branch that sets one file, and return it."""
@@ -138,8 +138,8 @@ class Clone:
             self._base = commit
             if re.search(r"^\*\t", result.output.decode("utf-8", "replace"), re.M):  # so git marks a new branch
                 raise UnavailableError(
-                    f"The branch {self._branch} was deleted meanwhile, and the push of {commit[:12]} made it anew.",
-                    advice="Delete it once more, or keep it if it is wanted; then run again.",
+                    f"The branch {self._branch} was deleted during this run, and pushing {commit[:12]} re-created it.",
+                    advice="Delete it again or keep it; then run again.",
                 )
             return None
         words = without_secrets(result.complaint, self._git.environ)
@@ -150,7 +150,7 @@ class Clone:
         if not verdict and _TRANSIENT.search(words):
             return Refusal(words=words, certain=False)
         raise UnavailableError(
-            f"The push to {self._branch} was refused: {verdict + ': ' if verdict else ''}{words}",
+            f"The push to {self._branch} was rejected: {verdict + ': ' if verdict else ''}{words}",
             advice="Check the token's permissions and the branch's rules.",
         )
 

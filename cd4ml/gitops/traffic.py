@@ -146,7 +146,7 @@ class ByReplicas:
 
     def rest(self, weight: int) -> str:
         """Return the share."""
-        return "the traffic that a canary beside it does not get" if weight else "all of the traffic"
+        return "the traffic that the canary does not get" if weight else "all of the traffic"
 
     def against(self, weight: int) -> Problem | None:
         """Return why the canary would get more than was asked for."""

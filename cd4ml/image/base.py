@@ -66,7 +66,7 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
         else:
             found = builder.image(str(wanted))
     if found is None:
-        raise UnavailableError(f"{wanted} was pulled, and {builder.name} does not have it.")
+        raise UnavailableError(f"{wanted} was pulled, but {builder.name} does not list it.")
     digest = wanted.digest or found.digest
     return Base(
         reference=replace(wanted, digest=digest) if digest else wanted,

@@ -76,7 +76,7 @@ def _entry(raw: Any, where: str, problems: list[str]) -> Ignore | None:
     found += [f"{where}: no `{key}`" for key in _REQUIRED if not str(raw.get(key) or "").strip()]
     if "package" in raw and not str(raw["package"] or "").strip():
         found.append(
-            f"{where}: `package` is empty, and the entry would be about every package: name one, or leave it out"
+            f"{where}: `package` is empty, so the entry would apply to every package: name one, or leave it out"
         )
     identity, expires = str(raw.get("id") or ""), _day(raw.get("expires"))
     if identity and not _ID.fullmatch(identity):
@@ -85,7 +85,7 @@ def _entry(raw: Any, where: str, problems: list[str]) -> Ignore | None:
             "CVE-2024-56326, GHSA-h5c8-rqwp-cp95, RHSA-2024:1234 or SUSE-SU-2024:0305-1"
         )
     if raw.get("expires") and expires is None:
-        found.append(f"{where}: expires must be a day, YYYY-MM-DD")
+        found.append(f"{where}: expires must be a date, YYYY-MM-DD")
     problems += found
     if found or expires is None:
         return None

@@ -21,7 +21,7 @@ def push(builder: Builder, image: Reference, built_id: str) -> str:
     if named is None or named.id != built_id:
         raise UnavailableError(
             f"{image} is no longer the image that was built and checked ({built_id}): nothing was pushed.",
-            advice="Another process gave this name to its own image; give each build a tag of its own, or none.",
+            advice="Another process gave this name to its own image; give each build its own tag, or none.",
         )
     digest = builder.push(image)
     by_digest = parse(image.by_digest(digest), "image")

@@ -172,7 +172,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UnavailableError(f"Trivy wrote no report that can be read: {error}.") from error
+        raise UnavailableError(f"Trivy wrote no readable report: {error}.") from error
     if not isinstance(document, dict):
         raise UnavailableError("Trivy's report is not a JSON object.")
     return document
@@ -202,11 +202,13 @@ def _version(
 ) -> tuple[str, datetime.datetime]:
     """Return Trivy's version and when its vulnerability database was made."""
     arguments = ["version", "--format", "json", *place]
-    said = required([trivy, *arguments], "Trivy does not say its version", environ=environ, seconds=600, folder=folder)
+    said = required(
+        [trivy, *arguments], "Trivy does not report its version", environ=environ, seconds=600, folder=folder
+    )
     try:
         document = json.loads(said)
         # Trivy writes nanoseconds, which Python does not read.
         moment = re.sub(r"\.\d+", "", document["VulnerabilityDB"]["UpdatedAt"])
         return str(document["Version"]), datetime.datetime.fromisoformat(moment)
     except (ValueError, KeyError, TypeError) as error:
-        raise UnavailableError("Trivy does not say how old its database is: its scan proves nothing.") from error
+        raise UnavailableError("Trivy does not report how old its database is, so its scan proves nothing.") from error

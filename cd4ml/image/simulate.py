@@ -140,7 +140,7 @@ def scored_rows(
         test, predictions = _by_row_id(test, predictions)
     elif len(test) != len(predictions):
         raise OptionsError(
-            f"test-data has {len(test)} rows and predictions {len(predictions)}: they cannot be paired",
+            f"test-data has {len(test)} rows and predictions {len(predictions)}: their rows cannot be matched",
             advice="Use the test data that score-model scored, or give both tables a column row_id.",
         )
     of, step = len(test), max(1, math.ceil(len(test) / _MOST_ROWS))
@@ -156,10 +156,10 @@ def scored_rows(
 def _by_row_id(test: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows that both tables have, in one order."""
     if test["row_id"].duplicated().any() or predictions["row_id"].duplicated().any():
-        raise OptionsError("row_id is not unique: rows cannot be paired")
+        raise OptionsError("row_id is not unique: rows cannot be matched")
     test, predictions = test.set_index("row_id"), predictions.set_index("row_id")
     if not predictions.index.isin(test.index).all():
-        raise OptionsError("predictions has row ids that test-data does not have: it is about other data")
+        raise OptionsError("predictions has row ids that test-data does not have: it belongs to other data")
     return test.loc[predictions.index], predictions
 
 
@@ -178,7 +178,7 @@ def _json_value(value: Any, column: str) -> Any:
         what = "an infinite number" if isinstance(number, float) else f"a value of the type {type(value).__name__}"
         raise OptionsError(
             f"test-data: column {column!r} holds {what}, which JSON cannot express: no caller can send it to the image",
-            advice="Take it out of the test data, or give the column another type, and score the model again.",
+            advice="Remove it from the test data, or give the column another type, and score the model again.",
         )
     return number
 
@@ -190,7 +190,7 @@ def _probe(builder: Builder, container: Container, request: Mapping[str, Any], s
     try:
         answer: dict[str, Any] = json.loads(said)
     except ValueError as error:
-        raise UnavailableError(f"The container gave no answer that can be read: {said[-300:]!r}") from error
+        raise UnavailableError(f"The container gave no readable answer: {said[-300:]!r}") from error
     return answer
 
 

@@ -42,7 +42,7 @@ def read(path: Path, options: Mapping[str, tuple[Option, ...]]) -> Config:
         options: the options of every stage by stage name.
 
     Raises:
-        OptionsError: it is no YAML, too large, uses aliases, or has unknown keys; all problems of a kind at once.
+        OptionsError: it is not YAML, too large, uses aliases, or has unknown keys; all problems of a kind at once.
     """
     document = _load(path)
     problems = list(_unknown(document, path, options))

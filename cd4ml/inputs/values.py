@@ -136,7 +136,7 @@ def number(raw: Any) -> float:
     """Read a finite number.
 
     Raises:
-        ValueError: it is no number, or not a number, or infinite.
+        ValueError: it is not a finite number.
     """
     try:
         if isinstance(raw, bool):

@@ -26,7 +26,7 @@ class Items:
     """A list, dictionary or set.
 
     Attributes:
-        odd: a dictionary with a key that is no text, or is a special name such as `__setstate__`.
+        odd: a dictionary with a key that is not a text, or is a special name such as `__setstate__`.
         objects: a value is a type of numpy's whose bytes are addresses.
         sealed: numpy keeps it as the fields of a type, and it may not change any more.
     """

@@ -85,7 +85,7 @@ class Check:
     location: Location | None = None
 
     def __post_init__(self) -> None:
-        """Refuse to pass on a value that is no number: it compares false with every limit."""
+        """Refuse to pass on a value that is not a number: it compares false with every limit."""
         if self.status is Status.PASSED and isinstance(self.value, float) and not math.isfinite(self.value):
             raise ValueError(f"check {self.id} cannot pass with the value {self.value}")
 

@@ -44,7 +44,7 @@ class Platform:
         for item in self.client.pages("actions/artifacts", "artifacts", name=artifact):
             with self.client.understood():
                 run, number, expired = item["workflow_run"] or {}, int(item["id"]), item["expired"]
-                # A run for a fork's pull request may leave an artifact of any name: it is no witness.
+                # A run for a fork's pull request may leave an artifact of any name: it is not a witness.
                 own = run.get("head_branch") == branch and run.get("repository_id") == run.get("head_repository_id")
                 name = str(run["id"]) if own else ""
             if own and name not in seen:

@@ -84,7 +84,7 @@ def _document(body: bytes) -> Any:
         document = json.loads(
             body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_repetition
         )
-        if b"\\u" in body:  # half of a surrogate pair may be escaped, and is no text that a model could encode
+        if b"\\u" in body:  # half of a surrogate pair may be escaped, and is not a text that a model could encode
             json.dumps(document, ensure_ascii=False).encode("utf-8")
         return document
     except BadRequest:

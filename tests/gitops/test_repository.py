@@ -174,7 +174,7 @@ def test_branch_deleted_meanwhile__no_success(gitops: GitOps) -> None:
         return set_weight(5)(text)
 
     with (
-        pytest.raises(UnavailableError, match="deleted meanwhile"),
+        pytest.raises(UnavailableError, match="deleted during this run"),
         clone(str(gitops.bare), "main", os.environ) as opened,
     ):
         land(opened, MANIFEST, slow, "Set weight", progress=quiet, pause=lambda _: None)

@@ -129,7 +129,7 @@ def test_standard_error__as_repeated_samples(name: str) -> None:
 UNDEFINED = {
     "a class without a row": ("roc-auc-macro", [0, 1, 1], [[0.5, 0.3, 0.2]] * 3, "no row is of the class"),
     "not a probability": ("log-loss", [0, 1, 1], [[1.5, -0.5]] * 3, "outside 0 to 1"),
-    "sums above 1": ("brier", [0, 1, 1], [[0.9, 0.9]] * 3, "do not sum up to 1"),
+    "sums above 1": ("brier", [0, 1, 1], [[0.9, 0.9]] * 3, "do not sum to 1"),
 }
 
 

@@ -14,7 +14,7 @@ _MOST_COLUMNS = 3
 def remarked(report: Report, reading: Reading) -> Report:
     """Return a report with the remarks on its tables, as checks that pass and in its summary."""
     remarks = [_words(path, words) for path, words in reading.words.items()]
-    if not remarks or not report.checks:  # a remark is no verdict
+    if not remarks or not report.checks:  # a remark is not a verdict
         return report
     said = " ".join(remark.message for remark in remarks)
     return replace(report, checks=[*report.checks, *remarks], summary=f"{report.summary} {said}".strip())

@@ -164,7 +164,7 @@ def tolerated_checks(checks: Sequence[Check], warn: Collection[str], budgets: Ma
     A check that could not be evaluated is never tolerated.
 
     Raises:
-        OptionsError: a name is no check's id, or a budget is no share of rows.
+        OptionsError: a name is not a check's id, or a budget is not a share of rows.
     """
     ids = [check.id for check in checks]
     for option, name in [*(("warn", name) for name in warn), *(("budget", name) for name in budgets)]:

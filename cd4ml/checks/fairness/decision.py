@@ -2,7 +2,7 @@
 
 Three rules. `point` takes the value at its face, as the four-fifths rule does with a ratio: chance alone brings equal
 groups below 0.80 often. `strict` passes only what is shown to keep to the limit. `evidence` fails only what is shown to
-be beyond it; what is beyond without being shown is too little data, which is no pass either.
+be beyond it; what is beyond without being shown is too little data, which is not a pass either.
 """
 
 from __future__ import annotations

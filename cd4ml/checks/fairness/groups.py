@@ -149,7 +149,7 @@ def _verdict(one: Disparity, limits: Limits) -> tuple[Status, str]:
     """Return status and reason."""
     below, above = _is_below(one, limits), _is_above(one, limits)
     if above and one.group.n < limits.minimum_group_size and not _is_shown_below(one, limits):
-        # A handful of rows that fare better than the reference is no case against the model, and none for it.
+        # A handful of rows that fare better than the reference is not a case against the model, nor one for it.
         return Status.INCONCLUSIVE, "group-too-small"
     return decide(
         limits.decision,

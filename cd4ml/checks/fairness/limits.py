@@ -147,7 +147,7 @@ def _of_change(change: Change, limits: Limits, beyond: bool, p_value: float) -> 
     return decide(
         limits.decision,
         beyond="above-maximum" if beyond else "",
-        # A handful of rows that all turn have no spread, which is no evidence.
+        # A handful of rows that all turn have no spread, which is not evidence.
         shown_beyond=p_value < LEVEL and not small,
         small=small,
         shown_within=change.interval is None or change.interval.upper <= limits.maximum_ratio_drop,

@@ -19,7 +19,7 @@ def base_check(base: Base) -> Check:
     if base.unreachable is not None:
         message = (
             f"The registry of {base.wanted} could not be queried, so the local copy {name} was used; the tag may "
-            f"mean a newer image by now. {base.unreachable}"
+            f"point to a newer image by now. {base.unreachable}"
         )
     return Check(id="base-image", status=Status.PASSED, message=message, value=name)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LABELS: Final = ("y_true", "y_pred", "production_y_pred")
 # Sums that each count carries: of 1, w and w squared. A quantity v adds those of w v, w^2 v and w^2 v^2.
 SUMS: Final = ("n", "weight", "squares")
-# More combinations than this are no counts of groups and classes.
+# More combinations than this are not counts of groups and classes.
 _MOST_COUNTS: Final = 100_000
 
 
@@ -89,14 +89,14 @@ def _quantities(table: pa.Table, wanted: Wanted, called: str) -> dict[str, Any]:
 
 
 def _probabilities(table: pa.Table, called: str) -> Any:
-    """Return the scores; refuse those that are no probabilities."""
+    """Return the scores; refuse those that are not probabilities."""
     import pyarrow.compute as pc
 
     scores = numbers_of(table, "y_score", called)
     extremes = pc.min_max(scores).as_py()
     if not (extremes["min"] >= 0 and extremes["max"] <= 1):
         raise OptionsError(
-            f"y_score lies between {extremes['min']:g} and {extremes['max']:g}: these are no probabilities",
+            f"y_score lies between {extremes['min']:g} and {extremes['max']:g}: these are not probabilities",
             advice="Take maximum-calibration-gap off, or let the model return probabilities.",
         )
     return scores
@@ -136,7 +136,7 @@ def _cut(values: Any, name: str, edges: str) -> pa.Array:
 
 
 def _refuse_many(counted: pa.Table, wanted: Wanted) -> None:
-    """Refuse values that are no groups and no classes before their combinations fill the memory."""
+    """Refuse values that are neither groups nor classes before their combinations fill the memory."""
     import pyarrow.compute as pc
 
     for name in wanted.features:
@@ -150,7 +150,7 @@ def _refuse_many(counted: pa.Table, wanted: Wanted) -> None:
 
 
 def without_useless_scores(table: pa.Table, wanted: Wanted) -> Wanted:
-    """Leave scores out that no option asks for and that are no probabilities."""
+    """Leave scores out that no option asks for and that are not probabilities."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

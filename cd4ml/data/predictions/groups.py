@@ -124,7 +124,7 @@ def as_groups(values: pd.Series[Any], name: str, edges: str | None) -> pd.Series
 
 
 def _group(value: object) -> str:
-    """Return the name of a value's group: `007` and `7` are two texts, and a text `(missing)` is no gap."""
+    """Return the name of a value's group: `007` and `7` are two texts, and a text `(missing)` is not a gap."""
     name = value.strip() if isinstance(value, str) else label_text(value)
     return repr(name) if name == MISSING else name
 
@@ -171,7 +171,7 @@ def bin_names(name: str, edges: str) -> list[str]:
     """Return the names of the bins, and last the name for values that are missing.
 
     Raises:
-        OptionsError: the edges are no numbers, or do not increase.
+        OptionsError: the edges are not numbers, or do not increase.
     """
     shown = [f"{cut:g}" for cut in _cuts(name, edges)]
     return [f"<{shown[0]}", *(f"{low} to <{high}" for low, high in pairwise(shown)), f">={shown[-1]}", MISSING]

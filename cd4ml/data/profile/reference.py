@@ -101,7 +101,7 @@ def read(path: Path) -> Profile:
 
     Raises:
         UnavailableError: the file cannot be read.
-        OptionsError: it is no profile, one of another version, or one that was changed.
+        OptionsError: it is not a profile, one of another version, or one that was changed.
     """
     try:
         text = text_file(path, most=_LARGEST)

@@ -20,7 +20,7 @@ _HALF: Final = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 _NUMERIC: Final = re.compile(r"u?int|float", re.I)
 _EXPONENT: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 _OLD_KEYS: Final = frozenset({"pandas_dtype", "allow_duplicates"})
-# Keys of a column in pandera's YAML that are no checks.
+# Keys of a column in pandera's YAML that are not checks.
 _COLUMN_KEYS: Final = frozenset(
     "title description dtype nullable checks unique coerce required regex report_duplicates metadata default "
     "name parsers drop_invalid_rows".split()

@@ -213,7 +213,7 @@ def _bounds(found: Seen, slack: float) -> Iterator[str]:
     """Yield bounds of numbers, wider than what was seen by the slack; what never was negative does not become so."""
     lower, upper, whole = found.lower, found.upper, found.stored.is_integer()
     room = slack * (upper - lower)
-    if whole and upper - lower <= _FEW:  # counts, grades: the next value is no fault of the data
+    if whole and upper - lower <= _FEW:  # counts, grades: the next value is not a fault of the data
         room = max(room, upper - lower, 1)
     low, high = _outward(lower - room, -1), _outward(upper + room, 1)
     low = 0.0 if lower >= 0 > low else low

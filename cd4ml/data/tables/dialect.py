@@ -15,7 +15,7 @@ from typing import Final
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.options import Character, Options, option
 
-# Codecs of Python that are no encodings of a file.
+# Codecs of Python that are not encodings of a file.
 _NO_ENCODINGS: Final = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
 
 

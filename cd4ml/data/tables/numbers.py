@@ -30,7 +30,7 @@ def as_numbers(values: pd.Series[Any]) -> npt.NDArray[np.generic]:
     """Return a column of numbers without gaps as NumPy's: floats as they are stored, all else that may need it as
     64-bit ones.
 
-    Whole numbers without a sign would wrap around where one is taken from another, and decimals are no numbers of
+    Whole numbers without a sign would wrap around where one is taken from another, and decimals are not numbers of
     NumPy's.
     """
     import numpy as np

@@ -108,7 +108,7 @@ def _any_of(*patterns: str) -> str:
 
 
 def _odd(frame: pl.LazyFrame, name: str) -> OddCells | None:
-    """Return what there is to say of a column, None if it is no column of numbers anyway."""
+    """Return what there is to say of a column, None if it is not a column of numbers anyway."""
     import polars as pl
 
     text = column(name)

@@ -130,5 +130,5 @@ def to_pandas(table: pa.Table, about: Written | None, *, index: bool = False) ->
     except (TypeError, ValueError) as error:
         raise pa.ArrowInvalid(f"its pandas metadata contradict its columns ({error})") from error
     if not index:
-        frame.columns = names  # pandas gives back names that are no texts
+        frame.columns = names  # pandas gives back names that are not texts
     return frame

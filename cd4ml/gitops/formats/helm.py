@@ -63,7 +63,7 @@ def lacking(documents: Sequence[Any]) -> Problem | None:
         for source in [mapping(document, "spec", "source"), *read.items(mapping(document, "spec").get("sources"))]:
             if read.text(source, "helm", "values"):
                 words = (
-                    "the values of this Application are one text (helm.values), in which nothing can be set by itself"
+                    "the values of this Application are one string (helm.values), in which single values cannot be set"
                 )
                 return Problem(words=words, advice="Write them as helm.valuesObject.")
         for path in _below(document, (), key="repository"):
@@ -175,7 +175,7 @@ def _overridden(document: Any, path: Path) -> Problem | None:
         for parameter in read.items(read.follow(document, (*source, key))):
             named = read.text(parameter, "name")
             if re.fullmatch(re.escape(below) + _DECIDING, named):
-                words = f"`{shown((*source, key))}` sets {named}, which goes before the values"
+                words = f"`{shown((*source, key))}` sets {named}, which takes precedence over the values"
                 return Problem(words=words, advice="Remove that parameter.")
     return None
 
@@ -184,12 +184,12 @@ def _nothing_runs(values: Mapping[str, Any], path: Path, ours: bool) -> Problem 
     """Return why no pod would run at all."""
     if "enabled" in values and not read.switch(values, ("enabled",), True):
         where = shown((*path, "enabled"))
-        return Problem(words=f"`{where}` is false: nothing of this chart runs", advice=f"Set {where}: true.")
+        return Problem(words=f"`{where}` is false: nothing in this chart runs", advice=f"Set {where}: true.")
     scaled = read.switch(values, ("autoscaling", "enabled"), False)
     for key in _replicas(scaled, ours):
         if read.follow(values, key) is not None and read.count(values, key, 1) == 0:
             where = shown((*path, *key))
-            return Problem(words=f"`{where}` is 0: nothing would answer", advice=f"Set {where} to 1 or more.")
+            return Problem(words=f"`{where}` is 0: nothing would serve", advice=f"Set {where} to 1 or more.")
     return None
 
 

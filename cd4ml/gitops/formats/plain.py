@@ -73,7 +73,7 @@ def lacking(documents: Sequence[Any]) -> Problem | None:
     """Return why nothing in the file can be set: what is in it is sealed."""
     if not any(read.kind(document) == "SealedSecret" for document in documents):
         return None
-    words = "the manifest is a SealedSecret: only who seals it can change it"
+    words = "the manifest is a SealedSecret: only its sealer can change it"
     return Problem(words=words, advice="Name the file with the image.")
 
 
@@ -155,7 +155,7 @@ def _no_canary_serves(pods: Pods, traffic: Traffic | None) -> Problem | None:
         words = (
             "this plain manifest has no place for a canary: no route in it splits traffic between "
             f"{read.name(pods.stable)} and {read.name(pods.canary)} by weight, and "
-            + ("its routes lead past the Service that selects both" if pods.common else "no Service selects both")
+            + ("its routes bypass the Service that selects both" if pods.common else "no Service selects both")
         )
         return Problem(words=words, advice="Add a route with weights for both, or set canary-weight: 100.")
     return nothing_runs(pods.canary, pods.documents)

@@ -59,7 +59,7 @@ def _rollout(rollout: Any) -> str:
         )
     steps = read.items(read.follow(rollout, ("spec", "strategy", "canary", "steps")))
     if not steps:
-        return f"{who}, which has no steps and replaces the pods one after another"
+        return f"{who}, which has no steps and replaces the pods one by one"
     first = mapping(steps[0]).get("setWeight")
     if first is None:
         return f"{who}, whose first step ({', '.join(map(str, mapping(steps[0])))}) sets no weight"

@@ -83,7 +83,7 @@ def split(pods: Pods) -> list[Weight]:
         if set(rule.backends.values()) in ({"stable"}, {"canary"}) and _takes_all(rule, both, bool(found)):
             raise OptionsError(
                 f"`{shown(rule.path)}` must have two backends: the stable one and the canary",
-                advice="As it is written, all of its requests go to one version.",
+                advice="As written, all of its requests go to one version.",
             )
     return found
 
@@ -151,7 +151,7 @@ def _check(path: Path, backends: list[Any], versions: list[str | None], shape: _
         raise OptionsError(
             f"`{shown(path)}`: the Service {service} selects the canary's pods as well, so that the weights are not "
             "what the canary gets",
-            advice="Select the stable pods alone.",
+            advice="Select only the stable pods.",
         )
     if sorted(map(str, versions)) != ["canary", "stable"]:
         raise OptionsError(f"`{shown(path)}` must have two backends: the stable one and the canary")

@@ -51,11 +51,11 @@ def nothing_runs(workload: Any, documents: Sequence[Any]) -> Problem | None:
     referring = rollout.referring(workload, documents)
     leading = referring or workload
     if read.switch(leading, ("spec", "paused"), False):
-        words = f"the {read.kind(leading)} {read.name(leading)} is paused: it would not take the image"
+        words = f"the {read.kind(leading)} {read.name(leading)} is paused: it would not start the image"
         return Problem(words=words, advice="Set spec.paused: false.")
     flagger = rollout.flagger(workload, documents)
     if flagger is not None and read.switch(flagger, ("spec", "suspend"), False):
-        words = f"Flagger's Canary {read.name(flagger)} is suspended: it would not bring the image out"
+        words = f"Flagger's Canary {read.name(flagger)} is suspended: it would not roll the image out"
         return Problem(words=words, advice="Set spec.suspend: false.")
     wanted, given = (read.labels(workload, "spec", *path) for path in _LABELS)
     if not wanted.items() <= given.items():
@@ -65,9 +65,9 @@ def nothing_runs(workload: Any, documents: Sequence[Any]) -> Problem | None:
         return None
     autoscaler = _autoscaler(leading, documents)
     if autoscaler is not None and read.count(leading, ("spec", "replicas"), 1) > 0:
-        words = f"the {read.kind(autoscaler)} {read.name(autoscaler)} may scale {named} to 0: nothing would answer"
+        words = f"the {read.kind(autoscaler)} {read.name(autoscaler)} may scale {named} to 0: nothing would serve"
         return Problem(words=words, advice="Let it keep 1 replica or more.")
-    words = f"the {named} has replicas: 0: nothing would answer"
+    words = f"the {named} has replicas: 0: nothing would serve"
     return Problem(words=words, advice="Set its replicas to 1 or more.")
 
 

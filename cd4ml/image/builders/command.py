@@ -80,7 +80,7 @@ def readable(builder: str, reference: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UnavailableError(f"{builder} described {reference} in a form that cannot be read.") from error
+        raise UnavailableError(f"{builder} described {reference} in a format that cannot be read.") from error
 
 
 def push_with_file(program: str, environ: Mapping[str, str], image: Reference) -> str:
@@ -95,7 +95,9 @@ def push_with_file(program: str, environ: Mapping[str, str], image: Reference) -
 def one_digest(found: Sequence[str], image: Reference) -> str:
     """Return the digest that a push named."""
     if len(set(found)) != 1 or not re.fullmatch(r"sha256:[a-f0-9]{64}", found[0]):
-        raise UnavailableError(f"{image} was sent, but the engine named no digest: nothing can be said about it.")
+        raise UnavailableError(
+            f"{image} was pushed, but the engine reported no digest, so the pushed image could not be checked."
+        )
     return found[0]
 
 

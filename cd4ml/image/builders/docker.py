@@ -95,7 +95,7 @@ class Docker:
     def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
         """See Builder."""
         arguments = ["exec", "--interactive", container.id, PYTHON, "-c", program]
-        return self.call(*arguments, what="The container does not answer", stdin=stdin, seconds=seconds)
+        return self.call(*arguments, what="The container does not respond", stdin=stdin, seconds=seconds)
 
     def logs(self, container: Container) -> str:
         """See Builder."""

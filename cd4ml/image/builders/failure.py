@@ -21,7 +21,7 @@ class BuildFailed(Exception):
         if re.search(r"no matching distribution|could not find a version|--only-binary", said, re.IGNORECASE):
             return "The model's requirements must have wheels for the base's Python; change the pins or the base."
         if re.search(r"permission denied|read-only file system", said, re.IGNORECASE):
-            return "A file of the base could not be changed, though the build runs as root; take another base-image."
+            return "A file of the base could not be changed, though the build runs as root; choose another base-image."
         if re.search(r"unable to locate package|has no installation candidate", said, re.IGNORECASE):
             return "Look up the names in system-packages: the base's distribution does not have them."
         return "The message is what the failing step said; the whole log is the engine's."

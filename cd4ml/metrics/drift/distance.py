@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import special
 
 Counts = npt.NDArray[np.int64]
-# Below this expected count the chi-square distribution is no guide (Cochran 1954, Biometrics 10:417).
+# Below this expected count the chi-square distribution is not a guide (Cochran 1954, Biometrics 10:417).
 _SMALLEST_EXPECTED: Final = 5.0
 
 
@@ -46,7 +46,7 @@ class Test:
 def psi(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
     """Return the population stability index, sum of (p - q) ln(p / q), of two samples in the same bins.
 
-    A bin that is empty in one sample counts as half a row of it: the logarithm of 0 is no number, and a fixed floor
+    A bin that is empty in one sample counts as half a row of it: the logarithm of 0 is not a number, and a fixed floor
     such as 0.0001 would weigh the same gap more the larger the samples are. A bin that is empty in both is left out.
 
     Args:

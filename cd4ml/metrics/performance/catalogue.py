@@ -19,7 +19,7 @@ _MULTICLASS: Final = frozenset({Task.MULTICLASS})
 _CLASSES: Final = _BINARY | _MULTICLASS
 _MULTILABEL: Final = frozenset({Task.MULTILABEL})
 _REGRESSION: Final = frozenset({Task.REGRESSION})
-_CLASS_MISSED: Final = "some class is never predicted, or occurs among the predictions alone"
+_CLASS_MISSED: Final = "some class is never predicted, or occurs only among the predictions"
 _ONE_AGAINST_REST: Final = "DeLong, each class against the rest"
 
 MEAN_ABSOLUTE_ERROR: Final = Metric(

@@ -45,9 +45,9 @@ def check_scores(sample: Sample, *, probabilities: bool) -> None:
     if not probabilities:
         return
     if not (scores.min() >= 0 and scores.max() <= 1):
-        raise UndefinedMetricError("some scores lie outside 0 to 1: these are no probabilities")
+        raise UndefinedMetricError("some scores lie outside 0 to 1: these are not probabilities")
     if not (np.abs(scores.sum(axis=1) - 1) <= _SUM).all():
-        raise UndefinedMetricError("the scores of some rows do not sum up to 1: these are no probabilities")
+        raise UndefinedMetricError("the scores of some rows do not sum to 1: these are not probabilities")
 
 
 def _own(scores: Floats, classes: npt.NDArray[Any]) -> Floats:

@@ -2,7 +2,7 @@
 
 Which method: shares of rows get Tango's interval and McNemar's test, the other metrics of decisions a paired bootstrap
 of counts, all else the differences of the rows' influences, a user's own function a paired bootstrap of rows. With
-weights, counts are no counts any more: there all metrics of decisions take the delta method.
+weights, counts are not counts any more: there all metrics of decisions take the delta method.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cd4ml.report import Interval
 
 # Two-sided confidence of a difference: each of its bounds is one-sided 95 %.
 PAIRED_CONFIDENCE: Final = 2 * ONE_SIDED - 1
-# More rows than this are no advice.
+# More rows than this are not advice.
 MOST_ROWS: Final = 1_000_000_000
 
 
@@ -40,7 +40,7 @@ class Comparison:
 
     Attributes:
         interval: each bound one-sided 95 %.
-        p_worse: one-sided p-value of the hypothesis that the candidate is no worse.
+        p_worse: one-sided p-value of the hypothesis that the candidate is not worse.
         standard_error: of the difference.
     """
 
@@ -141,7 +141,7 @@ def _compare_counts(candidate: Measured, production: Measured) -> _Compared:
     assert metric.of_counts is not None
     counted = labels.cells(sample, production.sample)
     error = bootstrap.standard_error(metric.of_counts, counted, 2)
-    # The rows decided for a class are others for each model; those are no pairs.
+    # The rows decided for a class are others for each model; those are not pairs.
     if sample.weight is None and metric.share in (Share.ALL, Share.POSITIVE):
         return error, *_mcnemar(counted, only_positive=metric.share is Share.POSITIVE)
     n = informative(sample)
@@ -192,7 +192,7 @@ def _compare_influences(candidate: Measured, production: Measured) -> _Compared:
 
 
 def _student(metric: Metric, difference: float, error: float, degrees: float, method: str) -> tuple[Interval, float]:
-    """Return the interval of a difference, and how likely one so bad is if the candidate is no worse."""
+    """Return the interval of a difference, and how likely one so bad is if the candidate is not worse."""
     half = student_quantile(ONE_SIDED, degrees) * error
     interval = named(Bounds(lower=difference - half, upper=difference + half), PAIRED_CONFIDENCE, method)
     gain = difference if metric.greater_is_better else -difference

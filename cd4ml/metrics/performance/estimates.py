@@ -9,7 +9,7 @@ import numpy as np
 from cd4ml.metrics.performance import class_scores, labels
 from cd4ml.metrics.performance.metric import Estimate, Metric, Needs, Sample, UndefinedMetricError
 
-_SINGLE_CLASS = "the true values are all of one class"
+_SINGLE_CLASS = "the true values all have one class"
 
 
 def estimate(metric: Metric, sample: Sample) -> Estimate:
@@ -45,7 +45,7 @@ def _estimate(metric: Metric, sample: Sample) -> Estimate:
         check_classes(sample)
         return Estimate(value=float(metric.of_counts(labels.cells(sample).matrix(0)).value))
     of_rows = metric.of_classes if sample.labels is not None else metric.of_rows
-    assert of_rows is not None, f"{metric.name} is not defined for such a sample"
+    assert of_rows is not None, f"{metric.name} is not defined for this kind of sample"
     return of_rows(sample)
 
 
@@ -66,4 +66,4 @@ def _check_scores(metric: Metric, sample: Sample) -> None:
         raise UndefinedMetricError("the predictions table has no scores")
     score = np.asarray(sample.y_score, dtype=float)
     if probabilities and not (score.min() >= 0 and score.max() <= 1):
-        raise UndefinedMetricError("some scores lie outside 0 to 1: these are no probabilities")
+        raise UndefinedMetricError("some scores lie outside 0 to 1: these are not probabilities")

@@ -4,7 +4,7 @@ Each comes with its gradient, the change by one more row of a cell, from which v
 axes are kept, so that a thousand matrices of a bootstrap are computed at once.
 
 Matrices have shape (..., K, K), rows true and columns predicted, and hold counts or sums of weights. The binary forms
-take K = 2 with the positive class last. A class without any row is no class. A value is not-a-number where the metric
+take K = 2 with the positive class last. A class without rows does not count. A value is not-a-number where the metric
 divides by zero.
 
 Source:

@@ -2,7 +2,7 @@
 
 Which method: the metrics that are shares of rows get score intervals (Wilson), the other metrics of decisions a
 bootstrap of counts, all else the influences of the rows (ROC AUC: DeLong), a user's own function a bootstrap of rows.
-With weights, counts are no counts any more: there all metrics of decisions take the delta method.
+With weights, counts are not counts any more: there all metrics of decisions take the delta method.
 """
 
 from __future__ import annotations

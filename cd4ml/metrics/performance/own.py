@@ -29,7 +29,7 @@ def load_metrics(sources: Mapping[str, str], directory: Path, *, greater_is_bett
 
     Raises:
         UnavailableError: a module is missing.
-        OptionsError: it does not load, or is no function of these arguments.
+        OptionsError: it does not load, or is not a function of these arguments.
     """
     return {
         name: Metric(

@@ -101,7 +101,7 @@ class Reader:
         return as_numbers(values)
 
     def _labels(self, values: pd.Series[Any], name: str) -> Column:
-        """Return class labels; numbers with decimals are no labels."""
+        """Return class labels; numbers with decimals are not labels."""
         codes, distinct = distinct_values(values)
         if pd.api.types.is_float_dtype(distinct) or is_decimal(distinct):
             numbers = as_numbers(distinct)
@@ -116,7 +116,7 @@ class Reader:
         """Say that a column holds numbers with decimals: true values are a quantity, predictions may be scores."""
         if name == "y_true":
             return OptionsError(
-                f"{self.source}: y_true holds numbers with decimals, which are no classes of a {self.task} task",
+                f"{self.source}: y_true holds numbers with decimals, which are not classes of a {self.task} task",
                 advice="Set task: regression if the model predicts a number.",
             )
         return OptionsError(

@@ -79,7 +79,7 @@ def _unsearchable(values: pd.Series[Any]) -> str:
     try:
         distinct = int(values.nunique())
     except TypeError:
-        return "its values are no plain numbers or texts"
+        return "its values are not plain numbers or texts"
     if distinct == 0 or (distinct == 1 and not values.isna().any()):
         return "it has one value"
     if not pd.api.types.is_numeric_dtype(kind) and distinct > MOST_VALUES:

@@ -149,7 +149,7 @@ def _tests(cells: Cells, columns: Columns, depth: int) -> _Tests:
         if number > MOST_SLICES:
             raise OptionsError(
                 f"slice-search: there are more than {MOST_SLICES:,} slices to test",
-                advice="Search fewer columns, or set slice-search-depth to less.",
+                advice="Search fewer columns, or lower slice-search-depth.",
             )
         which.append(np.full(len(occurs), index))
         code.append(occurs)
@@ -159,7 +159,7 @@ def _tests(cells: Cells, columns: Columns, depth: int) -> _Tests:
 
 
 def _p_values(sums: Mapping[str, Floats], cells: Cells) -> Floats:
-    """Return one-sided p-values of the hypothesis that the slices' losses are no greater than those of other rows."""
+    """Return one-sided p-values of the hypothesis that the slices' losses are not greater than those of other rows."""
     total = cells.total
     if cells.exact:
         from scipy import stats
@@ -221,7 +221,7 @@ def _interval(inside: Mapping[str, float], outside: Mapping[str, float], *, exac
 
 
 def _most_general(found: Sequence[Found]) -> list[Found]:
-    """Leave out slices that are no worse than one they lie in, and put the worst first.
+    """Leave out slices that are not worse than one they lie in, and put the worst first.
 
     What a limit on the difference blocks is never left out: the slice that stays is larger and at least as bad, so its
     difference to the other rows is at least as large.

@@ -67,7 +67,9 @@ def slices(frame: pd.DataFrame, declared: Sequence[str], bins: Mapping[str, str]
     parts = {name: coded(frame[name], name, bins.get(name)) for name in names}
     found = [part for one in dict.fromkeys(declared) for part in _cut(columns_of(one), parts)]
     if len(found) > MOST_SLICES:
-        raise OptionsError(f"{len(found)} slices; at most {MOST_SLICES} are judged", advice="Declare fewer, or bins.")
+        raise OptionsError(
+            f"{len(found)} slices; at most {MOST_SLICES} are judged", advice="Declare fewer columns, or slice-bins."
+        )
     return found
 
 
@@ -78,7 +80,7 @@ def coded(values: pd.Series[Any], name: str, edges: str | None) -> Coded:
     """Return each row's index into the names of the column's parts, and these; missing values are the last part.
 
     Raises:
-        OptionsError: a quantity has no edges, or there are too many values, or edges for what is no number.
+        OptionsError: a quantity has no edges, or there are too many values, or edges for what is not a number.
     """
     if edges is not None:
         return _binned(values, name, edges)
@@ -106,7 +108,7 @@ def _binned(values: pd.Series[Any], name: str, edges: str) -> Coded:
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     unreadable = int((np.isnan(numbers) & values.notna().to_numpy()).sum())
     if unreadable:
-        raise OptionsError(f"slice-bins: {name}: {unreadable} values are no numbers")
+        raise OptionsError(f"slice-bins: {name}: {unreadable} values are not numbers")
     shown = [f"{cut:g}" for cut in cuts]
     names = [f"<{shown[0]}", *(f"{low} to <{high}" for low, high in pairwise(shown)), f">={shown[-1]}", MISSING]
     codes = np.searchsorted(cuts, numbers, side="right").astype(np.int32)
@@ -130,7 +132,7 @@ def parsed_edges(name: str, edges: str) -> list[float]:
     """Return the edges of bins.
 
     Raises:
-        OptionsError: they are no numbers, or do not increase.
+        OptionsError: they are not numbers, or do not increase.
     """
     try:
         cuts = [number(edge) for edge in edges.split(":")]
@@ -145,7 +147,9 @@ def _cut(columns: Sequence[str], coded: Mapping[str, Coded]) -> Iterator[Slice]:
     """Yield the combinations of the columns' values that occur, largest first."""
     size = prod(len(coded[name][1]) for name in columns)
     if size > MOST_CODES:
-        raise OptionsError(f"slices: {' & '.join(columns)} has {size} combinations; declare fewer, or bins")
+        raise OptionsError(
+            f"slices: {' & '.join(columns)} has {size} combinations; declare fewer columns, or slice-bins"
+        )
     flat = np.zeros(len(coded[columns[0]][0]), dtype=np.int32)
     for name in columns:
         codes, names = coded[name]

@@ -29,7 +29,7 @@ def mid_p(wins: int, losses: int) -> float:
 
 
 def worse(wins: int, losses: int) -> float:
-    """Return the one-sided mid-p value of the hypothesis that the first model is no worse: small if it is."""
+    """Return the one-sided mid-p value of the hypothesis that the first model is not worse: small if it is."""
     n = wins + losses
     return _at_most(wins, n) - _exactly(wins, n) / 2
 

@@ -14,7 +14,7 @@ from scipy import special
 from cd4ml.metrics.statistics.intervals import POWER, Bounds, normal_quantile
 
 Counts = tuple[float, float]
-# More rows than this are no advice.
+# More rows than this are not advice.
 _MOST_ROWS: Final = 1_000_000_000
 
 

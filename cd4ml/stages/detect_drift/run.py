@@ -41,7 +41,7 @@ from cd4ml.writing import result
 STAGE: Final = "detect-drift"
 # Where a model keeps the profile of the data that it was trained on.
 PROFILE: Final = "reference-profile.json"
-# Columns of the predictions table that are no features; its predictions are compared like features.
+# Columns of the predictions table that are not features; its predictions are compared like features.
 _NO_FEATURES: Final = ("row_id", "y_true", "production_y_pred", "production_y_score", "sample_weight")
 
 
@@ -87,7 +87,7 @@ def _place_of_profile(options: Options, context: Context) -> Path | None:
     """Return where the profile goes, None if none is asked for.
 
     Raises:
-        OptionsError: it would leave the workspace, or replace what is no profile.
+        OptionsError: it would leave the workspace, or replace what is not a profile.
     """
     if not options.save_profile:
         return None

@@ -83,7 +83,7 @@ def _report(
     inputs: list[InputDigest],
     scored: Scoring,
 ) -> Report:
-    """Return what was done; a table that was not written is no output."""
+    """Return what was done; a table that was not written is not output."""
     candidate, production = models
     others = {"production": production.size} if production else {}
     done = all(check.status is Status.PASSED for check in checks)

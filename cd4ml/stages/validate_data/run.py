@@ -45,7 +45,7 @@ def run(options: Options, context: Context) -> Report:
     """Validate every table.
 
     Raises:
-        OptionsError: the schema cannot be trusted to run all of its checks, or a file is no table.
+        OptionsError: the schema cannot be trusted to run all of its checks, or a file is not a table.
         UnavailableError: a file is missing.
     """
     _check_options(options)
@@ -154,7 +154,7 @@ def _rows_before(options: Options) -> dict[str, int]:
 
     Raises:
         UnavailableError: the report is missing.
-        OptionsError: it is no report of this stage, or not one of data that passed.
+        OptionsError: it is not a report of this stage, or not one of data that passed.
     """
     if options.previous_report is None:
         return {}

@@ -114,7 +114,7 @@ def test_share_of_replicas__refused_above_what_was_asked(more: str, words: str) 
         ("canary:", "replicas: 0\ncanary:", "`replicas` is 0"),
         ("canary:", "replicaCount: 0\ncanary:", "`replicaCount` is 0"),
         ("canary:", "autoscaling: {enabled: true, minReplicas: 0}\ncanary:", "`autoscaling.minReplicas` is 0"),
-        ("canary:", "enabled: false\ncanary:", "nothing of this chart runs"),
+        ("canary:", "enabled: false\ncanary:", "nothing in this chart runs"),
         ("  weight: 0\n", "", "no place for a canary"),
     ],
 )
@@ -222,7 +222,7 @@ def test_nested_values__another_models_image_is_refused() -> None:
     """Of several applications none is taken if the image is of another repository."""
     text = indented(VALUES, "eu") + indented(VALUES.replace("churn", "fraud"), "us")
 
-    with pytest.raises(OptionsError, match="no image in the manifest is of 'ghcr.io/team/credit'"):
+    with pytest.raises(OptionsError, match="the manifest has no image of 'ghcr.io/team/credit'"):
         deployed(text, 10, image(f"ghcr.io/team/credit@{NEW}"))
 
 
@@ -257,9 +257,9 @@ def test_parameters__that_decide_nothing_are_no_obstacle() -> None:
             APPLICATION
             + indented(VALUES, "spec.source.helm.valuesObject")
             + "      parameters: [{name: canary.weight, value: '0'}]\n",
-            "sets canary.weight, which goes before",
+            "sets canary.weight, which takes precedence",
         ),
-        (APPLICATION + "spec: {source: {helm: {values: 'image: {digest: x}'}}}\n", "one text"),
+        (APPLICATION + "spec: {source: {helm: {values: 'image: {digest: x}'}}}\n", "one string"),
     ],
 )
 def test_envelopes__refused_if_the_values_do_not_count(text: str, words: str) -> None:

@@ -94,7 +94,7 @@ def test_canary__refused(before: str, after: str, words: str) -> None:
 
 def test_no_image_of_this_repository__refused() -> None:
     """Several entries and none of the image's repository: the refusal lists what is there."""
-    with pytest.raises(OptionsError, match=r"it has redis \(redis\), exporter"):
+    with pytest.raises(OptionsError, match=r"only redis \(redis\), exporter"):
         deployed(f"images:\n{OTHERS}", 100)
 
 

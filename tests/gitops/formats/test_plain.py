@@ -160,7 +160,7 @@ def test_routes__of_another_application_are_no_place() -> None:
             "the Service web selects the canary's pods as well",
         ),
         (PAIR + service("churn-canary", "app: other") + HTTP, "no place for a canary"),
-        (PAIR + service("web", "app: churn") + route("{name: churn, port: 80}"), "its routes lead past the Service"),
+        (PAIR + service("web", "app: churn") + route("{name: churn, port: 80}"), "its routes bypass the Service"),
         (
             PAIR.replace("metadata: {name: churn", "metadata: {namespace: ml, name: churn")
             + HTTP.replace("{name: churn-canary", "{namespace: other, name: churn-canary"),

@@ -16,7 +16,7 @@ from cd4ml.errors import OptionsError
 if TYPE_CHECKING:
     import polars as pl
 
-# A dictionary with more values than this is no set of categories; reading the column is as quick.
+# A dictionary with more values than this is not a set of categories; reading the column is as quick.
 MOST_VALUES: Final = 10_000
 _VERIFIED_ROW_GROUPS: Final = 4
 

@@ -45,7 +45,7 @@ def pointed_at(pointer: str) -> Path:
 
     Raises:
         UnavailableError: the pointer or its file is missing, or the file is another one.
-        OptionsError: it is no pointer to one file.
+        OptionsError: it is not a pointer to one file.
     """
     out = _out_of(pointer)
     if not out.path.is_file():
@@ -85,7 +85,7 @@ def md5(path: Path, *, text: bool) -> str:
 
 
 def _looks_like_text(head: bytes) -> bool:
-    """Whether DVC takes a file for text: no NUL, and at most 30 % of its first bytes are no plain characters."""
+    """Whether DVC takes a file for text: no NUL, and at most 30 % of its first bytes are not plain characters."""
     others = len(head.translate(None, _TEXT))
     return not head or (b"\x00" not in head and others / len(head) <= _MOST_OTHERS)
 

@@ -63,13 +63,13 @@ class Text:
 
 
 def opened(path: Path, dialect: Dialect, folder: Path) -> Text:
-    """Return a file's text, after everything that is no CSV has been refused.
+    """Return a file's text, after everything that is not CSV has been refused.
 
     Args:
         folder: where a copy may be written that lives as long as the text.
 
     Raises:
-        OptionsError: it is no CSV file, a hostile one, or not written as declared.
+        OptionsError: it is not a CSV file, a hostile one, or not written as declared.
     """
     encoding = dialect.encoding or "utf-8"
     try:
@@ -224,7 +224,7 @@ def _check_bytes(path: Path) -> None:
 
 
 def _binary(path: Path) -> OptionsError:
-    """Return the error for a file that is no text."""
+    """Return the error for a file that is not a text."""
     advice = "If it is a text in another encoding, declare it (for example encoding: utf-16)."
     return OptionsError(f"{path}: holds NUL characters: not UTF-8 text", advice=advice)
 

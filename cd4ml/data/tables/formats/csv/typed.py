@@ -39,7 +39,7 @@ def typed_csv(path: Path, name: str, reading: Reading) -> tuple[pl.LazyFrame, in
         name: what the report calls the table.
 
     Raises:
-        OptionsError: it is no CSV file, a hostile one, or not written as declared.
+        OptionsError: it is not a CSV file, a hostile one, or not written as declared.
     """
     import polars as pl
 

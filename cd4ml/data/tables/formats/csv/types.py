@@ -201,5 +201,5 @@ def _number(text: pl.Expr, dialect: Dialect) -> pl.Expr:
         text = pl.when(grouped).then(text.str.replace_all(thousands, "", literal=True)).otherwise(text)
     if decimal == ".":
         return text
-    # A point is no decimal mark here: 1.5 is a text.
+    # A point is not a decimal mark here: 1.5 is a text.
     return text.str.replace_all(".", "?", literal=True).str.replace_all(decimal, ".", literal=True)
