@@ -8,11 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
 from cd4ml.data.tables.formats.parquet.expansion import hidden_bytes
+from cd4ml.data.tables.formats.texts import decoded_bytes
 
 LONG = "x" * 2_000_000
 MOST_KILOBYTES = 512 * 1024
@@ -39,6 +42,20 @@ def prefixes(path: Path) -> None:
     """Write texts of which each is the prefix of the next."""
     table = pa.table({"text": pa.array([LONG] * 300)})
     pq.write_table(table, path / "t.parquet", use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"})
+
+
+def arrow(path: Path) -> None:
+    """Write one long text for two thousand rows of an Arrow file."""
+    feather.write_feather(repeated(2000), str(path / "t.arrow"), compression="uncompressed")
+
+
+def views(path: Path) -> None:
+    """Write rows of an Arrow file that all point to one long text."""
+    view = np.frombuffer(pa.array([LONG], pa.string_view()).buffers()[1], dtype=np.int32)
+    buffers = [None, pa.py_buffer(np.tile(view, 2000)), pa.py_buffer(LONG.encode())]
+    text = pa.Array.from_buffers(pa.string_view(), 2000, buffers)
+    with pa.ipc.new_file(str(path / "t.arrow"), pa.schema({"text": text.type})) as writer:
+        writer.write_batch(pa.record_batch({"text": text}))
 
 
 def folder(path: Path) -> None:
@@ -84,11 +101,13 @@ def in_a_process(path: Path, *arguments: str) -> tuple[int, str, int]:
         (dictionary, "refused as hostile"),
         (categories, "refused as hostile"),
         (prefixes, "refused as hostile"),
+        (arrow, "refused as hostile"),
+        (views, "refused as hostile"),
         (folder, "refused as hostile"),
         (gzipped, "refused as hostile"),
         (wide, "a line is longer than|columns; at most"),
     ],
-    ids=["dictionary", "categories", "prefixes", "folder", "gzip", "columns"],
+    ids=["dictionary", "categories", "prefixes", "arrow", "views", "folder", "gzip", "columns"],
 )
 def test_bomb__refused_in_little_memory(tmp_path: Path, write: Callable[[Path], None], words: str) -> None:
     """What expands without measure ends with exit code 2 and a reason, before it fills the machine's memory."""
@@ -112,6 +131,16 @@ def test_long_text_below_the_limit__judged_in_little_memory(tmp_path: Path) -> N
 
     assert code == 1 and "240 of 240 rows" in said
     assert kilobytes < MOST_KILOBYTES
+
+
+def test_decoded_bytes__are_counted_exactly() -> None:
+    """Texts count once for each row, however they are stored: in a dictionary, as views, in a slice, beside gaps."""
+    texts = ["a", None, "bb" * 20, "", "a"]
+    for kind in (pa.string(), pa.large_string(), pa.string_view(), pa.binary_view()):
+        plain = pa.array(texts, kind)
+        dictionary = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 1]), pa.array(["a", "bb" * 20], kind))
+
+        assert [decoded_bytes(item) for item in (plain, plain[1:4], plain[:0], dictionary)] == [42, 40, 0, 81]
 
 
 def test_hidden_bytes__are_counted_exactly(tmp_path: Path) -> None:

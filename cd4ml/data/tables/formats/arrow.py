@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.data.tables import by_name
+from cd4ml.data.tables.formats.texts import decoded_bytes, is_view, texts_in
 from cd4ml.data.tables.pandas_metadata import written
-from cd4ml.data.tables.refusals import refuse_columns, refused
+from cd4ml.data.tables.refusals import refuse_columns, refuse_expansion, refused
 from cd4ml.data.tables.source import Source
 from cd4ml.data.tables.table import Table
 
@@ -54,7 +55,11 @@ class ArrowTable(Table):
 
         with pa.memory_map(str(self.path)) as stream, pa.ipc.open_file(stream) as reader:
             refuse_columns(self.path, reader.schema.names)
-            rows = sum(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
+            rows, size = 0, 0
+            for batch in map(reader.get_batch, range(reader.num_record_batches)):
+                rows += batch.num_rows
+                size += _decoded(batch)
+                refuse_expansion(self.path, self.path.stat().st_size, size)
             return reader.schema, rows
 
     def _as_stored(self) -> ds.Dataset:
@@ -64,9 +69,21 @@ class ArrowTable(Table):
         return ds.dataset([str(self.path)], format="ipc")
 
 
-def _is_view(kind: pa.DataType) -> bool:
-    """Whether a column holds texts or bytes as views, also as categories."""
+def _decoded(batch: pa.RecordBatch) -> int:
+    """Return the bytes of a batch, texts that are stored once for many rows counted for each."""
     import pyarrow as pa
 
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string_view(value) or pa.types.is_binary_view(value))
+    shared = [
+        texts
+        for column in batch.columns
+        for texts in texts_in(column)
+        if pa.types.is_dictionary(texts.type) or _is_view(texts.type)
+    ]
+    return int(batch.nbytes) + sum(map(decoded_bytes, shared))
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    """Whether a column holds texts as views, also as categories."""
+    import pyarrow as pa
+
+    return is_view(kind.value_type if pa.types.is_dictionary(kind) else kind)

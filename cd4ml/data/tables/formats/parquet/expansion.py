@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cd4ml.data.tables.formats.texts import decoded_bytes, texts_in
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -54,7 +56,7 @@ def hidden_bytes(file: Path, metadata: Any, *, enough: int, ignorable: int) -> i
         for chunk in bounded:
             size = 0
             for part in _decoded(stored, chunk, _ROWS if chunk.path in short else _ROWS_AS_TEXTS):
-                size += sum(map(_size, part))
+                size += sum(map(decoded_bytes, part))
                 if total + size - chunk.stored > enough:
                     return total + size - chunk.stored
             total += max(0, size - chunk.stored)
@@ -103,26 +105,7 @@ def _bounded(stored: Any, chunk: _Chunk) -> _Chunk:
 def _decoded(stored: Any, chunk: _Chunk, rows: int) -> Iterator[list[pa.Array]]:
     """Yield the texts of a part, some rows at a time."""
     for batch in stored.iter_batches(batch_size=rows, row_groups=[chunk.group], columns=[chunk.path]):
-        yield [leaf for column in batch.columns for leaf in _leaves(column)]
-
-
-def _leaves(array: pa.Array) -> Iterator[pa.Array]:
-    """Yield the texts in an array, nested ones too."""
-    import pyarrow as pa
-
-    kind = array.type
-    if pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind):
-        yield array
-    elif pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
-        yield array
-    elif pa.types.is_struct(kind):
-        for part in array.flatten():
-            yield from _leaves(part)
-    elif pa.types.is_map(kind):
-        yield from _leaves(array.keys)
-        yield from _leaves(array.items)
-    elif pa.types.is_nested(kind):
-        yield from _leaves(array.flatten())
+        yield [leaf for column in batch.columns for leaf in texts_in(column)]
 
 
 def _dictionary(array: pa.Array) -> pa.Array:
@@ -142,15 +125,3 @@ def _longest(array: pa.Array) -> int:
     wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
     starts = np.frombuffer(array.buffers()[1], dtype=np.int64 if wide else np.int32)
     return int(np.diff(starts[array.offset : array.offset + len(array) + 1]).max())
-
-
-def _size(array: pa.Array) -> int:
-    """Return the bytes of the texts in an array, one for each row."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_dictionary(array.type):
-        lengths = pc.binary_length(array.dictionary).cast(pa.int64()).take(array.indices)
-    else:
-        lengths = pc.binary_length(array).cast(pa.int64())
-    return pc.sum(lengths).as_py() or 0
