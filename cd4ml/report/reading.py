@@ -24,7 +24,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Final, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
 from cd4ml.errors import OptionsError
 from cd4ml.reading import text_file
@@ -37,6 +37,7 @@ MOST_NESTED: Final = 100
 _ELSEWHERE: Final = frozenset({"measured", "not_configured"})
 _OF_REPORT: Final = tuple(field.name for field in fields(Report) if field.name not in _ELSEWHERE)
 _KEYS: Final = frozenset({"schema_version", "tool", "status", "source", "options", "run", *_OF_REPORT})
+_TOOL_KEYS: Final = frozenset({"name", "version"})
 _NAMES: Final = {
     str: "a text",
     int: "a whole number",
@@ -121,7 +122,7 @@ def read(document: object) -> Published:
         _refuse(_shown(SCHEMA_VERSION), version, "schema_version")
     _check_keys(document, _KEYS, _KEYS, "the report")
     tool = _mapping(document["tool"], "tool")
-    _check_keys(tool, {"name", "version"}, {"name", "version"}, "tool")
+    _check_keys(tool, _TOOL_KEYS, _TOOL_KEYS, "tool")
     if tool["name"] != TOOL:
         _refuse(_shown(TOOL), tool["name"], "tool.name")
     run = _mapping(document["run"], "run")
@@ -136,7 +137,7 @@ def read(document: object) -> Published:
 
 def _report(document: Mapping[str, Any], measured: Mapping[str, Any]) -> Report:
     """Return the report in a document; its status must be the one that follows from its checks."""
-    types = _types(Report)
+    types = _shape(Report).types
     values = {name: _built(types[name], document[name], name) for name in _OF_REPORT}
     said = _built(Status, document["status"], "status")
     report = Report(**values, measured=measured, not_configured=said is Status.SKIPPED and not values["checks"])
@@ -148,17 +149,24 @@ def _report(document: Mapping[str, Any], measured: Mapping[str, Any]) -> Report:
 
 def _check_values(document: object) -> None:
     """Refuse what JSON does not hold, a number that is not finite, and nesting that would exhaust a reader's stack."""
-    left = [(document, 1)]
-    while left:
-        value, depth = left.pop()
-        if type(value) not in _NAMES or (isinstance(value, dict) and not all(isinstance(name, str) for name in value)):
-            raise ReportError(f"{_shown(value)} is not a value of JSON")
-        if isinstance(value, float) and not math.isfinite(value):  # also 1e999
-            raise ReportError(f"{value} is not a finite number")
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        if depth > MOST_NESTED and isinstance(value, dict | list):
+    level: list[Any] = [document]
+    depth = 0
+    while level:
+        depth += 1
+        inner: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is float and not math.isfinite(value):  # also 1e999
+                raise ReportError(f"{value} is not a finite number")
+            if isinstance(value, dict) and all(type(name) is str for name in value):
+                inner += value.values()
+            elif kind is list:
+                inner += value
+            elif kind not in _SCALARS:
+                raise ReportError(f"{_shown(value)} is not a value of JSON")
+        if depth > MOST_NESTED and any(isinstance(value, dict | list) for value in level):
             raise ReportError(f"nested more than {MOST_NESTED} deep")
-        left += [(item, depth + 1) for item in inner]
+        level = inner
 
 
 def _built(kind: Any, found: Any, where: str) -> Any:
@@ -202,9 +210,8 @@ def _optional(kinds: Sequence[Any], found: Any, where: str) -> Any:
 
 def _object(kind: type, found: Any, where: str) -> Any:
     """Return a dataclass: fields with a default may be missing."""
-    given = dict(_mapping(found, where))
-    needed = {field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING}
-    _check_keys(given, {field.name for field in fields(kind)}, needed, where)
+    given, shape = dict(_mapping(found, where)), _shape(kind)
+    _check_keys(given, frozenset(shape.types), shape.needed, where)
     if kind is Check:
         absent = next((name for name, item in given.items() if item is None), None)
         if absent:
@@ -212,26 +219,38 @@ def _object(kind: type, found: Any, where: str) -> Any:
     if kind is Interval:
         unbounded = {"lower": -math.inf, "upper": math.inf}
         given |= {name: bound for name, bound in unbounded.items() if name in given and given[name] is None}
-    types = _types(kind)
-    return kind(**{name: _built(types[name], item, f"{where}.{name}") for name, item in given.items()})
+    values = {
+        name: item if type(item) in shape.scalars[name] else _built(shape.types[name], item, f"{where}.{name}")
+        for name, item in given.items()
+    }
+    return kind(**values)
+
+
+class _Shape(NamedTuple):
+    """The fields of a dataclass: their types, which must be there, and which types of JSON are taken as they are."""
+
+    types: Mapping[str, Any]
+    needed: frozenset[str]
+    scalars: Mapping[str, frozenset[type]]
 
 
 @cache
-def _types(kind: type) -> Mapping[str, Any]:
-    """Return the types of a dataclass's fields."""
-    return get_type_hints(kind)
+def _shape(kind: type) -> _Shape:
+    """Return the fields of a dataclass; checks are many."""
+    types = get_type_hints(kind)
+    needed = [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
+    taken = {name: get_args(of) if get_origin(of) is UnionType else (of,) for name, of in types.items()}
+    scalars = {name: frozenset(one for one in of if one in _SCALARS) for name, of in taken.items()}
+    return _Shape(types=types, needed=frozenset(needed), scalars=scalars)
 
 
-def _check_keys(
-    given: Mapping[str, Any], known: set[str] | frozenset[str], needed: set[str] | frozenset[str], where: str
-) -> None:
+def _check_keys(given: Mapping[str, Any], known: frozenset[str], needed: frozenset[str], where: str) -> None:
     """Refuse keys that are missing or unknown."""
-    for name in sorted(needed):
-        if name not in given:
-            raise ReportError(f"{where} lacks the key {_shown(name)}")
-    for name in given:
-        if name not in known:
-            raise ReportError(f"{where} has an unknown key {_shown(name)}")
+    missing, unknown = needed - given.keys(), given.keys() - known
+    if missing:
+        raise ReportError(f"{where} lacks the key {_shown(min(missing))}")
+    if unknown:
+        raise ReportError(f"{where} has an unknown key {_shown(min(unknown))}")
 
 
 def _mapping(found: Any, where: str) -> Mapping[str, Any]:
