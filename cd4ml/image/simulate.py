@@ -1,25 +1,17 @@
-"""The built image, started and called as in production: what it is made of, and whether it predicts what was scored."""
+"""The built image, started and called as in production: what it is made of, and what it answers."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder, Container
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_MOST_ROWS: Final = 1000
-# The same row in a batch of another size may differ in the last bits: sums are taken in another order.
-_RELATIVE: Final = 1e-6
-_ABSOLUTE: Final = 1e-9
+from cd4ml.image.comparison import Difference, differences
+from cd4ml.image.pairing import Scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +33,6 @@ class Look:
     columns: Sequence[str]
     optional: Sequence[str] = ()
     log: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A row of the paired tables, from 0 on, that the image predicts otherwise than it was scored."""
-
-    row: int
-    column: str
-    scored: str
-    served: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +58,7 @@ class Simulation:
     """The image's own account of itself, and its answers if rows were sent."""
 
     look: Look
-    answers: Answers | None = field(default=None)
+    answers: Answers | None = None
 
 
 def simulate(
@@ -103,84 +85,6 @@ def simulate(
         return Simulation(look=look, answers=_ask(builder, container, scored(look)))
     finally:
         builder.stop(container)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """Rows as the gateway takes them, and what score-model made of each: same length, same order.
-
-    Attributes:
-        of: rows that there are; those here are every `step`-th of them.
-    """
-
-    rows: Sequence[Mapping[str, Any]]
-    y_pred: Sequence[Any]
-    y_score: Sequence[Any] | None
-    of: int
-    step: int = 1
-
-
-def scored_rows(
-    test: pd.DataFrame, predictions: pd.DataFrame, columns: Sequence[str], optional: Sequence[str] = ()
-) -> Scored:
-    """Pair rows of the test data with their predictions: by `row_id` where both have it, else by position.
-
-    Args:
-        columns: the model's columns.
-        optional: those of them that may be left out.
-
-    Raises:
-        OptionsError: the tables cannot be paired, or the test data lacks a column of the model or cannot be sent.
-    """
-    absent = [name for name in columns if name not in test.columns and name not in optional]
-    if absent:
-        raise OptionsError(f"test-data lacks columns of the model: {', '.join(absent[:10])}")
-    columns = [name for name in columns if name in test.columns]
-    if "row_id" in test.columns and "row_id" in predictions.columns:
-        test, predictions = _by_row_id(test, predictions)
-    elif len(test) != len(predictions):
-        raise OptionsError(
-            f"test-data has {len(test)} rows and predictions {len(predictions)}: their rows cannot be matched",
-            advice="Use the test data that score-model scored, or give both tables a column row_id.",
-        )
-    of, step = len(test), max(1, math.ceil(len(test) / _MOST_ROWS))
-    test, predictions = test.iloc[::step], predictions.iloc[::step]
-    rows = [
-        {name: _json_value(value, name) for name, value in zip(columns, values, strict=True)}
-        for values in test[list(columns)].astype(object).itertuples(index=False, name=None)
-    ]
-    score = predictions["y_score"].tolist() if "y_score" in predictions.columns else None
-    return Scored(rows=rows, y_pred=predictions["y_pred"].tolist(), y_score=score, of=of, step=step)
-
-
-def _by_row_id(test: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows that both tables have, in one order."""
-    if test["row_id"].duplicated().any() or predictions["row_id"].duplicated().any():
-        raise OptionsError("row_id is not unique: rows cannot be matched")
-    test, predictions = test.set_index("row_id"), predictions.set_index("row_id")
-    if not predictions.index.isin(test.index).all():
-        raise OptionsError("predictions has row ids that test-data does not have: it belongs to other data")
-    return test.loc[predictions.index], predictions
-
-
-def _json_value(value: Any, column: str) -> Any:
-    """Return a table's value as JSON writes it; missing is null."""
-    import pandas as pd
-
-    if isinstance(value, str):
-        return value
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    number = value.item() if hasattr(value, "item") else float(value) if isinstance(value, Decimal) else value
-    if not isinstance(number, bool | int | float) or (isinstance(number, float) and not math.isfinite(number)):
-        what = "an infinite number" if isinstance(number, float) else f"a value of the type {type(value).__name__}"
-        raise OptionsError(
-            f"test-data: column {column!r} holds {what}, which JSON cannot express: no caller can send it to the image",
-            advice="Remove it from the test data, or give the column another type, and score the model again.",
-        )
-    return number
 
 
 def _probe(builder: Builder, container: Container, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -237,47 +141,6 @@ def _ask(builder: Builder, container: Container, scored: Scored) -> Answers:
         compared=len(served),
         scores_compared=scored.y_score is not None,
         of=scored.of,
-        differences=_differences(scored, served),
+        differences=differences(scored, served),
         bad_row_refused=answer["bad_row_status"] == 422,
     )
-
-
-def _differences(scored: Scored, served: Sequence[Mapping[str, Any]]) -> list[Difference]:
-    """Return every row whose label or score is not the scored one."""
-    found = []
-    for index, answer in enumerate(served):
-        pairs = [("y_pred", scored.y_pred[index])]
-        if scored.y_score is not None:
-            pairs.append(("y_score", scored.y_score[index]))
-        for column, expected in pairs:
-            if not same(expected, answer[column]):
-                row, given = index * scored.step, str(answer[column])
-                found.append(Difference(row=row, column=column, scored=str(expected), served=given))
-    return found
-
-
-def same(scored: Any, served: Any) -> bool:
-    """Whether two predictions are equal: fractions up to rounding (1 is 1.0), the rest exactly."""
-    if served is None:
-        return False
-    if isinstance(served, str) and isinstance(scored, str):
-        return served == scored
-    if isinstance(served, str) and hasattr(scored, "isoformat"):
-        return _same_moment(scored.isoformat(), served)
-    try:
-        if isinstance(served, float):
-            return math.isclose(float(scored), served, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
-        # Whole numbers are labels: with a tolerance, 1000001 and 1000002 would be one class.
-        return Decimal(scored) == Decimal(served)
-    except (TypeError, ValueError, ArithmeticError):
-        return str(scored) == str(served)
-
-
-def _same_moment(scored: str, served: str) -> bool:
-    """Whether two times or durations in ISO 8601 are the same; a day is its first moment."""
-    import pandas as pd
-
-    try:
-        return scored == served or pd.Timestamp(scored) == pd.Timestamp(served)
-    except (ValueError, TypeError):
-        return False

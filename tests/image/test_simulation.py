@@ -13,9 +13,11 @@ import pytest
 from cd4ml.checks.image.simulation import container_checks, prediction_checks
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.builders.builder import Image
+from cd4ml.image.comparison import Difference, differences, same
+from cd4ml.image.pairing import scored_rows
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference, parse
-from cd4ml.image.simulate import Answers, Difference, Look, _differences, same, scored_rows
+from cd4ml.image.simulate import Answers, Look
 from cd4ml.report import Status
 
 GOOD = Look(
@@ -137,11 +139,11 @@ def test_a_part_of_the_rows_is_never_taken_for_all() -> None:
 
     served = [{"y_pred": label, "y_score": None} for label in scored.y_pred]
     served[2]["y_pred"] = 7
-    (difference,) = _differences(scored, served)
+    (difference,) = differences(scored, served)
     assert (difference.row, difference.scored, difference.served) == (6, "6", "7")
 
-    for differences in ((), (difference,)):
-        answers = Answers(compared=834, of=2_500, scores_compared=False, differences=differences, bad_row_refused=True)
+    for found in ((), (difference,)):
+        answers = Answers(compared=834, of=2_500, scores_compared=False, differences=found, bad_row_refused=True)
         assert "834 of 2500, evenly spread" in prediction_checks(answers, minimum_rows=20)[0].message
     whole = Answers(compared=60, of=60, scores_compared=False, bad_row_refused=True)
     assert "evenly" not in prediction_checks(whole, minimum_rows=20)[0].message

@@ -13,7 +13,8 @@ from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.image import simulate
 from cd4ml.image.builders.builder import Image
-from cd4ml.image.simulate import Look, Scored, Simulation
+from cd4ml.image.pairing import Scored, scored_rows
+from cd4ml.image.simulate import Look, Simulation
 from cd4ml.report import Check, InputDigest
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate
@@ -84,6 +85,6 @@ def _scored(inputs: Inputs, candidate: Candidate) -> tuple[Callable[[Look], Scor
     frame = test.frame()
 
     def pair(look: Look) -> Scored:
-        return simulate.scored_rows(frame, predictions.frame, look.columns, look.optional)
+        return scored_rows(frame, predictions.frame, look.columns, look.optional)
 
     return pair, (test.digest("test-data", len(frame)), predictions.digest)
