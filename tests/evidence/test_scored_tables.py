@@ -20,6 +20,7 @@ from cd4ml.report import InputDigest, ModelIdentity, Published, Status
 from cd4ml.report.reading import read
 from tests.conftest import Run
 from tests.reports import FINE, document
+from tests.reports import write as write_report
 
 FAILED: Final[dict[str, Any]] = {"status": "failed", "checks": [FINE | {"status": "failed"}]}
 CANDIDATE, ROWS = "a" * 64, "c" * 64
@@ -200,22 +201,32 @@ def test_evidence_beside_an_unreadable_report__refused() -> None:
 def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """build-image sends no rows from a table that was rewritten."""
     from cd4ml.context import Context
-    from cd4ml.stages.build_image import checks as build_checks
+    from cd4ml.image.builders.docker import Docker
+    from cd4ml.image.reference import Reference
+    from cd4ml.stages.build_image import simulation
+    from cd4ml.stages.build_image.inputs import Inputs
+    from cd4ml.stages.build_image.model import Candidate
     from cd4ml.stages.build_image.options import Options
-    from cd4ml.stages.build_image.state import Run as State
 
     monkeypatch.chdir(tmp_path)
     frame = table()
     frame.to_csv("test.csv", index=False)
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports" / "score-model.json").write_text(json.dumps(report(A)))
+    write_report(tmp_path / "reports", "score-model", **report(A))
     write(tmp_path / "predictions.parquet", frame)
-    options = Options(model="m", image="i", test_data="test.csv", predictions="predictions.parquet")
-    state = State(options=options, candidate=ModelIdentity(uri="m", sha256=CANDIDATE), plan=())
-    with pytest.raises(OptionsError, match="is not the table that score-model wrote"):
-        build_checks._scored(state, Context(directory=tmp_path))
-
-    (tmp_path / "reports" / "score-model.json").write_text(
-        json.dumps(report(open_table(tmp_path / "predictions.parquet").sha256()))
+    inputs = Inputs(
+        options=Options(model="m", image="i", test_data="test.csv", predictions="predictions.parquet"),
+        context=Context(directory=tmp_path),
+        image=Reference(name="i"),
+        severities=(),
+        ignores=(),
+        builder=Docker(program="docker", environ={}),  # nothing is built here
+        trivy="trivy",
+        scratch=tmp_path,
     )
-    assert build_checks._scored(state, Context(directory=tmp_path))
+    candidate = Candidate(identity=ModelIdentity(uri="m", sha256=CANDIDATE), folder=tmp_path)
+    with pytest.raises(OptionsError, match="is not the table that score-model wrote"):
+        simulation._scored(inputs, candidate)
+
+    wrote = open_table(tmp_path / "predictions.parquet").sha256()
+    write_report(tmp_path / "reports", "score-model", **report(wrote))
+    assert simulation._scored(inputs, candidate)
