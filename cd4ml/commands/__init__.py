@@ -28,15 +28,20 @@ class Command:
 
     Attributes:
         module: its module in this folder.
+        requirements: the lock files in `requirements/` that it needs beside `core`.
     """
 
     summary: str
     module: str
+    requirements: tuple[str, ...] = ()
 
 
 COMMANDS: Final[dict[str, Command]] = {
     "run": Command(summary="Run every stage that cd4ml.yaml configures, in order.", module="pipeline"),
     "plan": Command(summary="Name the stages that cd4ml.yaml configures.", module="plan"),
+    "report": Command(
+        summary="Write the reports of a run as one HTML page.", module="report", requirements=("report",)
+    ),
     "schema": Command(
         summary="`schema infer` proposes a schema for validate-data from training data.", module="schema"
     ),

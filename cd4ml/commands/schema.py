@@ -24,7 +24,7 @@ class InferOptions(TableOptions):
     """Options of `cd4ml schema infer`."""
 
     data: tuple[str, ...] = vocabulary.DATA.here("One: the training data.", required=True)
-    output: str = option("Where the proposal is written.", default="schema.yaml")
+    output: str = vocabulary.OUTPUT.here("It holds the proposal.", default="schema.yaml")
     overwrite: bool = option("Replace an existing file.", default=False)
     slack: float = option("How far bounds reach beyond what was seen, as a share of its range.", default=0.1)
     categories: int = option("Number of different texts up to which a column holds categories.", default=50)

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from cd4ml.commands.pipeline import PipelineOptions, PlanOptions
+from cd4ml.commands.report import ReportOptions
 from cd4ml.commands.schema import InferOptions
 from cd4ml.commands.stage import read_config
 from cd4ml.errors import OptionsError
@@ -27,6 +28,7 @@ OPTIONS: Final[Mapping[str, type[Options]]] = {
     "every stage": RunOptions,
     "run": PipelineOptions,
     "plan": PlanOptions,
+    "report": ReportOptions,
     "schema infer": InferOptions,
 }
 # A value that every option of a kind takes, but for choices and numbers with bounds.

@@ -1,0 +1,139 @@
+"""`cd4ml report`: the reports of a run as one HTML file."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from cd4ml.commands import COMMANDS
+from cd4ml.commands.door import Door
+from cd4ml.commands.project import change_directory
+from cd4ml.errors import PASSED, OptionsError, UnavailableError
+from cd4ml.inputs import vocabulary
+from cd4ml.inputs.arguments import layers as argument_layers
+from cd4ml.inputs.options import Options, declared
+from cd4ml.inputs.values import resolve
+from cd4ml.reading import text_file
+from cd4ml.render.html.pipeline_run import NOT_RUN, Entry, Run
+from cd4ml.render.numbers import plural
+from cd4ml.report import Status, reading
+from cd4ml.stages import STAGES
+from cd4ml.wording import safe
+from cd4ml.writing import result, write_atomically
+
+LIBRARY: Final = "vl_convert"
+_PIPELINE: Final = "pipeline.json"
+# Enough of a file to know such a page by.
+_HEAD: Final = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(Options):
+    """Options of `cd4ml report`."""
+
+    reports: str = vocabulary.REPORTS.here(default="reports")
+    output: str = vocabulary.OUTPUT.here("The page (default: index.html in the folder of reports).")
+    working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
+
+
+def run(arguments: Sequence[str], door: Door) -> int:
+    """Write the page. Its exit code says whether it was written: the verdict is that of the stages.
+
+    Raises:
+        OptionsError: there is no report, one cannot be read as such, or the page may not be written there.
+        UnavailableError: the library that draws is missing, or a file cannot be read or written.
+    """
+    given = argument_layers("report", declared(ReportOptions), arguments, door.environ, COMMANDS["report"].summary)
+    options = resolve(ReportOptions, given)
+    if importlib.util.find_spec(LIBRARY) is None:
+        raise UnavailableError(
+            f"The library `{LIBRARY}`, which draws the pictures, is not installed.",
+            advice="pip install --require-hashes --requirement requirements/report.txt",
+        )
+    # The library that draws is loaded with it, and `--help` and a refusal must do without.
+    from cd4ml.render.html.page import page
+
+    change_directory(options.working_directory)
+    target = options.output or str(Path(options.reports) / "index.html")
+    path = result("output", target, door.environ, endings=(".html",), ours=_is_page)
+    found, others = read(Path(options.reports))
+    entries = [replace(entry, published=door.redactor.everywhere(entry.published)) for entry in found.entries]
+    write_atomically(path, page(replace(found, entries=entries)))
+    aside = f" Not reports, so left out: {', '.join(others)}." if others else ""
+    said = f"{target}: {plural(len(entries), 'report')}, verdict {found.status}.{aside}"
+    print(safe(door.redactor.text(said)), file=door.stdout)
+    return PASSED.code
+
+
+def read(folder: Path) -> tuple[Run, list[str]]:
+    """Return the run whose reports lie in a folder, and the names of JSON files there that are no reports.
+
+    Raises:
+        OptionsError: it holds no report, or a damaged one; what is left out could be what blocks.
+        UnavailableError: it, or a report in it, cannot be read.
+    """
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.suffix == ".json")
+    except NotADirectoryError as error:
+        raise OptionsError(f"reports: {folder} is not a folder") from error
+    except OSError as error:
+        raise UnavailableError(f"{folder} cannot be read: {error.strerror}.", advice="Run the stages first.") from error
+    entries, others = [], []
+    for name in names:
+        stage = _stage(folder / name)
+        if stage:
+            entries.append(Entry(file=name, published=reading.read_file(folder / name, stage)))
+        elif name != _PIPELINE:
+            others.append(name)
+    if not entries:
+        raise OptionsError(f"reports: {folder} holds no report", advice="Run the stages first, e.g. with cd4ml run.")
+    known = list(STAGES)
+    place = {entry.file: known.index(entry.stage) if entry.stage in known else len(known) for entry in entries}
+    entries.sort(key=lambda entry: (place[entry.file], entry.file))
+    absent = _absent(folder / _PIPELINE, {entry.stage for entry in entries}) if _PIPELINE in names else []
+    return Run(entries=entries, absent=absent), others
+
+
+def _stage(path: Path) -> str | None:
+    """Return the stage that a file is the report of, None of another file. A stage's own file is never another."""
+    if path.stem in STAGES:
+        return path.stem
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    stage = document.get("stage") if isinstance(document, dict) and "schema_version" in document else None
+    return stage if isinstance(stage, str) else None
+
+
+def _absent(path: Path, there: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what the pipeline's own report says of stages without one.
+
+    Raises:
+        OptionsError: it is damaged.
+    """
+    try:
+        stages = json.loads(text_file(path, most=reading.LARGEST))["stages"]
+        said = {str(one["stage"]): str(one["status"]) for one in stages}
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise OptionsError(f"{path} is not the report of a pipeline: {error}") from error
+    quiet = (NOT_RUN, str(Status.SKIPPED))
+    return [
+        (stage, status if status in quiet else "missing") for stage, status in said.items() if stage not in set(there)
+    ]
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page of an earlier run."""
+    from cd4ml.render.html.page import DOCTYPE, GENERATOR
+
+    try:
+        with path.open(encoding="utf-8") as stream:
+            head = stream.read(_HEAD)
+    except (OSError, ValueError):
+        return False
+    return head.startswith(DOCTYPE) and GENERATOR in head

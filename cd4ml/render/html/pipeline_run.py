@@ -1,0 +1,63 @@
+"""What a page is about: the reports of a run, and the stages of which there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cd4ml.report import Published, Status, worst
+
+NOT_RUN: Final = "not-run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A report of a run.
+
+    Attributes:
+        file: its name in the folder.
+    """
+
+    file: str
+    published: Published
+
+    @property
+    def stage(self) -> str:
+        """Name of the stage."""
+        return self.published.report.stage
+
+    @property
+    def name(self) -> str:
+        """The stage, and the file where it is not the stage's own."""
+        return self.stage if self.file == f"{self.stage}.json" else f"{self.stage} ({self.file})"
+
+    @property
+    def warned(self) -> bool:
+        """Whether a verdict other than `passed` was let through because the options say so."""
+        rule = {Status.FAILED: "on-failed", Status.INCONCLUSIVE: "on-inconclusive"}.get(self.published.report.status)
+        return rule is not None and self.published.options.get(rule) == "warn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All reports of a folder, in the order of the pipeline.
+
+    Attributes:
+        absent: stages without a report, and what became of them: `not-run`, `skipped` or `missing`.
+    """
+
+    entries: Sequence[Entry]
+    absent: Sequence[tuple[str, str]] = ()
+
+    @property
+    def status(self) -> Status:
+        """The worst verdict; a report that should be there and is not is an error."""
+        missing = [Status.ERROR for _, status in self.absent if status not in (NOT_RUN, Status.SKIPPED)]
+        return worst([*(entry.published.report.status for entry in self.entries), *missing])
+
+    @property
+    def warned(self) -> bool:
+        """Whether nothing blocks although not everything passed."""
+        odd = [entry for entry in self.entries if entry.published.report.status not in (Status.PASSED, Status.SKIPPED)]
+        return bool(odd) and all(entry.warned for entry in odd) and self.status is not Status.ERROR
