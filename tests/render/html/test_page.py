@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,8 +92,8 @@ def full(text: str, stage: str) -> Published:
         "comparisons": {text: {"difference": -0.1, "interval": interval}},
     }
     unit = [0.0, 0.5, 1.0]
-    line = {"false_positive_rate": unit, "true_positive_rate": unit, "recall": unit, "precision": unit}
-    curve = {"roc": line, "pr": line, "calibration": {"mean_score": unit, "share_of_positives": unit}}
+    line = {text: unit, "y": unit}
+    curve = {"roc": line, "pr": line, "calibration": {"x": unit, text: unit}}
     metrics: dict[str, Any] = {
         **values,
         "rows": {text: 50} if stage == "validate-data" else 50,
@@ -150,6 +151,7 @@ def of(*published: Published, absent: tuple[tuple[str, str], ...] = ()) -> str:
     )
 
 
+@cache
 def everything(text: str) -> Element:
     """Return the page of a run of every stage whose free texts are all this one."""
     return parse(of(*(full(text, stage) for stage in STAGES)))

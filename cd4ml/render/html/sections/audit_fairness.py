@@ -17,13 +17,6 @@ _MOST_PLOTTED: Final = 25
 _MOST_DRAWN: Final = 12
 _MOST_FEATURES: Final = 20
 _MOST_GROUPS: Final = 40
-_RATES: Final = {
-    "selection_rate": "Selection rate",
-    "true_positive_rate": "True positive rate",
-    "false_positive_rate": "False positive rate",
-    "false_negative_rate": "False negative rate",
-    "precision": "Precision",
-}
 
 
 def section(published: Published) -> Html:
@@ -100,26 +93,20 @@ def _pair(found: object) -> Bounds | None:
 def _rates(name: str, found: Mapping[str, Any], intervals: Mapping[str, Any]) -> Html:
     """Return the rates and ratios of each group in numbers; nothing where groups have no rates."""
     by_group, before = mapping(found, "by_group"), mapping(found, "production", "by_group")
+    if not all("selection_rate" in mapping(rates) for rates in by_group.values()):
+        return Html()
+    names = list(dict.fromkeys(key for rates in by_group.values() for key in mapping(rates) if key != "n"))
     rows: list[list[Content]] = []
     for group, rates in by_group.items():
-        if "selection_rate" not in mapping(rates):
-            return Html()
         compared = mapping(found, "ratios", group)
         cells = [number(numeric(compared.get("ratio"))), between(bounds(compared))]
         cells.append(number(numeric(mapping(found, "changes", group).get("production"))))
-        for rate in _RATES:
-            cells.append(_rate(mapping(rates).get(rate), mapping(intervals, group).get(rate)))
+        cells += [_rate(mapping(rates).get(key), mapping(intervals, group).get(key)) for key in names]
         cells.append(_rate(mapping(before, group).get("selection_rate"), None))
         rows.append([group, number(numeric(mapping(rates).get("n"))), *cells])
-    heads = (
-        "Group",
-        "n",
-        "Ratio",
-        "Interval of the ratio",
-        "Production's ratio",
-        *_RATES.values(),
-        "Production's selection rate",
-    )
+    titles = [key.replace("_", " ").capitalize() for key in names]
+    first = ("Group", "n", "Ratio", "Interval of the ratio", "Production's ratio")
+    heads = (*first, *titles, "Production's selection rate")
     return table(f"Groups of {name}", heads, rows, numeric=range(1, len(heads)), most=_MOST_GROUPS, of="group")
 
 

@@ -19,12 +19,8 @@ _MOST_SLICE_TABLES: Final = 8
 _MOST_SLICES: Final = 50
 _MOST_LABELS: Final = 15
 _MOST_CONFUSIONS: Final = 20
-# Curve -> title, keys of its two axes and their titles, whether equal values are marked, whether its points are.
-_CURVES: Final = (
-    ("roc", "ROC", ("false_positive_rate", "true_positive_rate"), ("false positive rate", "true positive rate")),
-    ("pr", "Precision and recall", ("recall", "precision"), ("recall", "precision")),
-    ("calibration", "Calibration", ("mean_score", "share_of_positives"), ("mean score", "share of positives")),
-)
+# Curves that the report may hold, by their titles; the first two lists of a curve are its axes.
+_CURVES: Final = {"roc": "ROC", "pr": "Precision and recall", "calibration": "Calibration"}
 
 
 def section(published: Published) -> Html:
@@ -103,29 +99,31 @@ def _marks(found: Mapping[str, Any], names: Mapping[str, Any]) -> tuple[list[Mar
 def _curves(held: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
     """Return the curves of both models' scores."""
     pictures = []
-    for name, title, keys, axes in _CURVES:
-        lines = {}
-        for model in (CANDIDATE, PRODUCTION):
-            line = _line(mapping(held, "curves", model, name), keys)
-            if line:
-                lines[model] = [(0.0, 0.0), *line, (1.0, 1.0)] if name == "roc" else line
+    for name, title in _CURVES.items():
+        both = {model: mapping(held, "curves", model, name) for model in (CANDIDATE, PRODUCTION)}
+        lines = {model: line for model, curve in both.items() if (line := _line(curve))}
         if lines:
+            axes = [str(key).replace("_", " ") for key in list(both[next(iter(lines))])[:2]]
+            if name == "roc":
+                lines = {model: [(0.0, 0.0), *line, (1.0, 1.0)] for model, line in lines.items()}
             plot = curves(lines, x=axes[0], y=axes[1], diagonal=name != "pr", points=name == "calibration")
             pictures.append(picture(title, _note(name, lines, found), plot))
     return joined([element("h3", "Scores"), side_by_side(pictures)]) if pictures else Html()
 
 
-def _line(curve: Mapping[str, Any], keys: tuple[str, str]) -> list[tuple[float, float]]:
+def _line(curve: Mapping[str, Any]) -> list[tuple[float, float]]:
     """Return the points of a curve, none if it is damaged."""
-    left, up = (numbers(curve.get(key)) for key in keys)
-    return list(zip(left, up, strict=True)) if left and up and len(left) == len(up) else []
+    axes = [numbers(values) for values in curve.values()][:2]
+    if len(axes) < 2 or not axes[0] or not axes[1] or len(axes[0]) != len(axes[1]):
+        return []
+    return list(zip(axes[0], axes[1], strict=True))
 
 
 def _note(name: str, lines: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """Return the number that sums a curve up, or how it is read."""
     if name == "calibration":
         return "On the dotted line, scores are what they say: of 100 rows with a score of 0.7, 70 are positive."
-    metric = {"roc": "roc-auc", "pr": "pr-auc"}[name]
+    metric = f"{name}-auc"
     areas = {model: numeric(mapping(found, model).get(metric)) for model in lines}
     said = ", ".join(f"{model} {number(area)}" for model, area in areas.items() if area is not None)
     return f"{metric}: {said}." if said else {"roc": "The dotted line is chance.", "pr": ""}[name]
