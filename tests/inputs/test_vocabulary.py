@@ -11,10 +11,11 @@ from typing import Final
 
 import pytest
 
-from cd4ml.commands.pipeline import PipelineOptions, PlanOptions
+from cd4ml.commands.pipeline import PipelineOptions
+from cd4ml.commands.plan import PlanOptions
+from cd4ml.commands.project import read_config
 from cd4ml.commands.report import ReportOptions
 from cd4ml.commands.schema import InferOptions
-from cd4ml.commands.stage import read_config
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.config import DEFAULTS
 from cd4ml.inputs.options import Kind, Option, Options, declared
