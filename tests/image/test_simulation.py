@@ -152,7 +152,7 @@ def test_a_part_of_the_rows_is_never_taken_for_all() -> None:
 @pytest.mark.parametrize(
     ("test", "predictions", "problem"),
     [
-        ({"x": [1.0]}, {"y_pred": [1, 2]}, "cannot be paired"),
+        ({"x": [1.0]}, {"y_pred": [1, 2]}, "cannot be matched"),
         ({"z": [1.0]}, {"y_pred": [1]}, "lacks columns"),
         ({"x": [1.0], "row_id": [1]}, {"y_pred": [1], "row_id": [2]}, "other data"),
         ({"x": [1.0, 2.0], "row_id": [1, 1]}, {"y_pred": [1, 2], "row_id": [1, 2]}, "not unique"),
