@@ -9,10 +9,11 @@ from cd4ml.code_tools.tool import ProbedTool, Project, Result, Tool
 
 __all__ = ["PROBED_TOOLS", "TOOLS", "Project", "Result", "Tool"]
 
+# By rising weight of what they find: a report lists the findings of the last one first.
 TOOLS: Final[dict[str, Tool]] = {
     "black": black,
-    "flake8": flake8,
     "ruff-format": ruff_format,
+    "flake8": flake8,
     "ruff": ruff,
     "mypy": mypy,
     "pytest": pytest,

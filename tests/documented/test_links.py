@@ -42,3 +42,25 @@ def test_links__lead_somewhere(page: str) -> None:
 def test_stage_pages__link_the_glossary(stage: str) -> None:
     """Every stage's page leads to the terms that it uses."""
     assert "](../glossary.md)" in (ROOT / "docs" / "stages" / f"{stage}.md").read_text()
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "tests/README.md"])
+def test_named_paths__exist(page: str) -> None:
+    """Every file and folder that the pages for contributors name is there."""
+    rooms = [
+        ROOT,
+        ROOT / ".github" / "workflows",
+        ROOT / "cd4ml",
+        ROOT / "tests",
+        *(path.parent for path in (ROOT / "cd4ml").rglob("__init__.py")),
+    ]
+    named = [
+        name
+        for name in re.findall(r"`([\w./<>-]+)`", (ROOT / page).read_text())
+        if re.search(r"/|\.(py|md|in|sh|yml)$", name)
+    ]
+
+    assert len(named) > 10
+    for name in named:
+        pattern = re.sub(r"<\w+>", "*", name.rstrip("/"))
+        assert any(list(room.glob(pattern)) for room in rooms), name

@@ -27,7 +27,6 @@ STAGE: Final = "check-code"
 MOST_FINDINGS: Final = 1000
 _PROBE: Final = "probe-"
 _SECONDS_OF_SILENCE: Final = 5.0
-_WEIGHT: Final = ("pytest", "mypy", "ruff", "flake8", "ruff-format", "black")
 
 
 def run(options: Options, context: Context) -> Report:
@@ -93,7 +92,7 @@ def _in_order(results: Mapping[str, Result], coverage: Sequence[Check]) -> list[
     own = [*(result.checks[0] for result in results.values()), *coverage]
     rank = {Status.ERROR: 0, Status.FAILED: 1}
     first = sorted(own, key=lambda check: rank.get(check.status, 2))
-    by_weight = sorted(results, key=lambda tool: _WEIGHT.index(tool))
+    by_weight = sorted(results, key=list(TOOLS).index, reverse=True)
     return [*first, *(check for tool in by_weight for check in results[tool].checks[1:])]
 
 
