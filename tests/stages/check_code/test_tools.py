@@ -15,7 +15,7 @@ LOCKED: Final = re.findall(r"^([\w-]+)", (ROOT / "requirements" / "check-code.in
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_tool__is_whole(name: str) -> None:
-    """Every tool's module says how to start and read the tool, and how to probe one that can be told to find nothing."""
+    """Every tool's module says how to start and read it, and how to probe one that can be told to find nothing."""
     functions = ["arguments", "read", *(["probe_arguments", "seen"] if name in PROBED_TOOLS else [])]
 
     assert all(callable(getattr(TOOLS[name], function)) for function in functions)
