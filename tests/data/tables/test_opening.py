@@ -13,7 +13,7 @@ import pyarrow.feather as feather
 import pytest
 
 from cd4ml.data.tables.opening import FORMATS, open_table
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 
 Command = Callable[..., Run]
 EVALUATE = ["evaluate-model", "--task", "binary", "--minimum", "accuracy=0.9", "--bootstrap", "true"]
@@ -177,6 +177,14 @@ def test_unknown_ending__same_message(
     said = run.stdout + run.stderr
     assert run.code == 2 and "o.xlsx: unknown kind of table" in said
     assert all(ending in said for endings in FORMATS for ending in endings)
+
+
+def test_page__names_every_ending() -> None:
+    """The page that says how tables are named lists the endings of every format."""
+    page = (ROOT / "docs" / "stages" / "validate-data.md").read_text().partition("## How tables are named")[2]
+    plain = {ending.removesuffix(".gz") for endings in FORMATS for ending in endings}
+
+    assert all(f"`{ending}`" in page for ending in plain)
 
 
 @pytest.mark.parametrize("reader", READERS)
