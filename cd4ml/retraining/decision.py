@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
+
+from cd4ml.report import Check, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,28 @@ class Outcome(StrEnum):
     COOLDOWN = "cooldown"
     BUDGET = "budget-exhausted"
     UNDECIDED = "undecided"
+
+
+_ADVICE: Final = {
+    Outcome.BUDGET: "Retraining does not end the drift: check the data, or raise `request-budget` after a review.",
+    Outcome.UNDECIDED: "Look at the runs without a verdict; keep drift reports as long as `windows` need them.",
+}
+
+
+def outcome_check(outcome: Outcome, why: str) -> Check:
+    """Return the check of an outcome: one that leaves drift alone for good fails, and one that nothing tells is open.
+
+    Args:
+        why: it came to that, for people.
+    """
+    statuses = {Outcome.BUDGET: Status.FAILED, Outcome.UNDECIDED: Status.INCONCLUSIVE}
+    return Check(
+        id="retraining",
+        status=statuses.get(outcome, Status.PASSED),
+        reason=str(outcome),
+        message=why,
+        advice=_ADVICE.get(outcome),
+    )
 
 
 def decide(

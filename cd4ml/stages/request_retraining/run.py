@@ -9,9 +9,9 @@ from typing import Final
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.reading import missing_file
-from cd4ml.report import Check, Report, Status
+from cd4ml.report import Report
 from cd4ml.report.reading import ReportError, read_file
-from cd4ml.retraining.decision import Outcome, Rules, decide
+from cd4ml.retraining.decision import Outcome, Rules, decide, outcome_check
 from cd4ml.retraining.plan import EVENT_TYPE, Plan, note, noted
 from cd4ml.retraining.platform import PENDING, SENT, Platform
 from cd4ml.retraining.window import STAGE as DRIFT
@@ -120,25 +120,14 @@ def _verdicts(platform: Platform, newest: Window, options: Options, context: Con
 
 def _not_now(outcome: Outcome, why: str, verdicts: list[bool | None]) -> Report:
     """Return the report of a run that asks for nothing."""
-    statuses = {Outcome.BUDGET: Status.FAILED, Outcome.UNDECIDED: Status.INCONCLUSIVE}
-    advice = {
-        Outcome.BUDGET: "Retraining does not end the drift: check the data, or raise `request-budget` after a review.",
-        Outcome.UNDECIDED: "Look at the runs without a verdict; keep drift reports as long as `windows` need them.",
-    }
-    check = Check(
-        id="retraining",
-        status=statuses.get(outcome, Status.PASSED),
-        reason=str(outcome),
-        message=why,
-        advice=advice.get(outcome),
-    )
     outputs = {"requested": "false", "request": ""}
+    check = outcome_check(outcome, why)
     return Report(stage=STAGE, checks=[check], summary=why, details={"windows": verdicts}, outputs=outputs)
 
 
 def _asked(number: int, message: str, plan: list[str], verdicts: list[bool | None]) -> Report:
     """Return the report of a run that asked for retraining."""
-    check = Check(id="retraining", status=Status.PASSED, reason="request", message=message)
+    check = outcome_check(Outcome.REQUEST, message)
     outputs = {"requested": "true", "request": str(number)}
     details = {"windows": verdicts}
     return Report(stage=STAGE, checks=[check], summary=message, plan=plan, details=details, outputs=outputs)
