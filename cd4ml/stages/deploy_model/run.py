@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from cd4ml.checks.delivery.images import manifest_check, pushed_image_check
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.baseline import reported, unmoved
@@ -76,24 +77,9 @@ def _check_options(options: Options) -> None:
 
 def _image_check(options: Options, about: Subject) -> Check:
     """Check that the image to deploy is the one that was built, scanned and pushed."""
-    wanted = options.image or about.image
-    if about.image is None or wanted is None:
-        return Check(
-            id="image",
-            status=Status.FAILED,
-            reason="no-image",
-            message="The report of build-image names no image that was pushed.",
-            advice="Build with push: true.",
-        )
-    if image(wanted).digest != image(about.image).digest:
-        return Check(
-            id="image",
-            status=Status.FAILED,
-            reason="other-image",
-            message=f"{wanted} is not the image that build-image pushed ({about.image}).",
-            advice="Leave image unset, or build it.",
-        )
-    return Check(id="image", status=Status.PASSED, message=f"{wanted} is the image that build-image pushed.")
+    wanted, pushed = options.image or about.image, about.image
+    same = wanted is not None and pushed is not None and image(wanted).digest == image(pushed).digest
+    return pushed_image_check(wanted, pushed, same=same)
 
 
 class _Overruled(Exception):
@@ -131,7 +117,7 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report, 
     told += f": commit {commit[:12]} on {options.branch}." if commit else " (it already does: nothing to change)."
     return replace(
         report,
-        checks=[*report.checks, Check(id="manifest", status=Status.PASSED, message=told)],
+        checks=[*report.checks, manifest_check(told)],
         plan=plan,
         summary=told,
         details={

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from cd4ml.checks.delivery.images import approved_image_check, decision_check, manifest_check
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.reports import BUILD
@@ -32,7 +33,7 @@ from cd4ml.image.reference import same_image
 from cd4ml.registry import alias_version, set_alias
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import STAGES
-from cd4ml.stages.promote_model.checks import approved, evidence, production, same_model
+from cd4ml.stages.promote_model.evidence import evidence, production, same_model
 from cd4ml.stages.promote_model.options import Options
 from cd4ml.wording import nearest
 
@@ -75,7 +76,7 @@ def run(options: Options, context: Context) -> Report:
     told = f"{told}{'' if commit else ' already'}{alias}."
     return Report(
         stage=STAGE,
-        checks=[*checks, Check(id="manifest", status=Status.PASSED, message=told)],
+        checks=[*checks, manifest_check(told)],
         candidate=identity,
         plan=decision.plan,
         summary=told,
@@ -141,13 +142,8 @@ def _decide(
     manifest = _manifest(repository.read(path), options)
     if options.rollback:
         decision = _rollback(manifest, repository, path, options)
-        return decision, [_sound("The image to return to is known.")], None
+        return decision, [decision_check("The image to return to is known.")], None
     return _promotion(manifest, repository, path, options, context)
-
-
-def _sound(message: str) -> Check:
-    """Return the check that the decision rests on."""
-    return Check(id="decision", status=Status.PASSED, message=message)
 
 
 def _promotion(
@@ -161,7 +157,7 @@ def _promotion(
     image = Image(repository=name, digest=digest)
     history = repository.history(path, manifest.served.others)
     deployed = next((commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(image))), None)
-    identity, checks = None, [approved(str(image), options), production(deployed, options, context)]
+    identity, checks = None, [approved_image_check(str(image), options.image), production(deployed, options, context)]
     if options.registered_model and options.version:
         identity, check = same_model(str(image), deployed, options, context)
         checks.append(check)
