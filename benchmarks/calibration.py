@@ -29,7 +29,8 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import fairness  # noqa: E402
-from cd4ml.checks.performance.comparison import Decision, Rule, Support, comparison_check  # noqa: E402
+from cd4ml.checks.performance.comparison import Support, comparison_check  # noqa: E402
+from cd4ml.checks.performance.rule import Decision, Rule  # noqa: E402
 from cd4ml.metrics.performance.catalogue import METRICS  # noqa: E402
 from cd4ml.metrics.performance.comparison import compare  # noqa: E402
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR  # noqa: E402

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from cd4ml.checks.performance import comparison as compared
 from cd4ml.checks.performance import threshold
-from cd4ml.checks.performance.comparison import Rule, Support
+from cd4ml.checks.performance.comparison import Support
+from cd4ml.checks.performance.rule import Decision, Rule
+from cd4ml.metrics.performance.evaluation import Evaluation, Gap, Result
 from cd4ml.metrics.statistics.multiplicity import holm
 from cd4ml.report import Check, Status
-
-if TYPE_CHECKING:
-    from cd4ml.metrics.performance.evaluation import Evaluation, Gap, Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +136,7 @@ def _undefined(
     rare = support.smaller_class is not None and support.smaller_class < support.class_floor
     if not evaluation.slice or not (support.lacking(rule) or rare):
         return found
-    needed = Rule(decision=compared.Decision.NOT_SIGNIFICANTLY_WORSE)
+    needed = Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)
     advice = compared.rows_advice(support, needed if rare else rule)
     return replace(found, status=Status.INCONCLUSIVE, reason="too-few-rows", advice=advice)
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from cd4ml.checks.performance.comparison import Decision, Rule
 from cd4ml.checks.performance.evaluation import Limits
+from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.data.predictions.table import EVERY, is_standard
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR

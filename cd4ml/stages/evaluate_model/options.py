@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cd4ml.checks.performance.comparison import Decision
+from cd4ml.checks.performance.rule import Decision
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import option

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cd4ml.checks.performance import threshold
-from cd4ml.checks.performance.comparison import Decision, Rule, Support
+from cd4ml.checks.performance.comparison import Support
 from cd4ml.checks.performance.comparison import comparison_check as decide
+from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.metrics.performance.comparison import Comparison
 from cd4ml.metrics.performance.metric import ALL_TASKS, Metric
 from cd4ml.render.numbers import number

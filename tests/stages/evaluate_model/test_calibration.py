@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cd4ml.checks.performance.comparison import Decision, Rule, Support, comparison_check
+from cd4ml.checks.performance.comparison import Support, comparison_check
+from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.metrics.performance.catalogue import METRICS
 from cd4ml.metrics.performance.comparison import compare
 from cd4ml.metrics.performance.measurement import measure

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cd4ml.checks.performance import evaluation as checked
-from cd4ml.checks.performance.comparison import Decision, Rule, Support, comparison_check
+from cd4ml.checks.performance.comparison import Support, comparison_check
 from cd4ml.checks.performance.evaluation import Limits
+from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.metrics.performance.catalogue import METRICS
 from cd4ml.metrics.performance.comparison import Comparison
 from cd4ml.metrics.performance.evaluation import Evaluation, Result, Value
