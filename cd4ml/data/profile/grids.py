@@ -111,6 +111,15 @@ class Grid:
         np.copyto(wide, narrow)
         return wide
 
+    def lower_end(self, cell: int) -> float:
+        """Return the least value of a cell; 1 is the first of the grid, 0 what lies below it."""
+        if self.spacing is Spacing.EXACT:
+            return self.low + cell - 1
+        place = self.low + (cell - 1) * (self.high - self.low) / self.cells
+        if self.spacing is Spacing.ASINH:
+            return self.center + self.scale * math.sinh(place)
+        return place
+
     def _scaled(self, values: npt.NDArray[Any], out: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the values on the scale of the spacing, as 64-bit numbers; they may be written to `out`."""
         import numpy as np

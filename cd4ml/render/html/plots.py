@@ -24,6 +24,7 @@ _AXIS: Final = {
     "tickColor": "var(--line)",
     "gridColor": "var(--line)",
     "labelFontSize": 11,
+    "labelOverlap": "greedy",
     "titleFontSize": 11,
     "titleFontWeight": "normal",
 }
@@ -67,9 +68,11 @@ def _chart(height: int | Mapping[str, int], **parts: Any) -> Specification:
 
 
 def _by_series(names: Sequence[str], channel: str, looks: Sequence[Any]) -> Specification:
-    """Return the encoding of a series by its look; colour is never the only difference."""
+    """Return the encoding of a series by its look, of which colour is never all; one alone has no legend."""
     shown = list(_COLOURS.values()) if channel == "color" else list(looks)
-    return {"field": "series", "type": "nominal", "scale": {"domain": list(names), "range": shown[: len(names)]}}
+    scale = {"domain": list(names), "range": shown[: len(names)]}
+    alone = {"legend": None} if len(names) == 1 else {}
+    return {"field": "series", "type": "nominal", "scale": scale, **alone}
 
 
 def curves(
@@ -104,7 +107,12 @@ def curves(
     layers.append(
         {
             "data": {"values": values},
-            "mark": {"type": "line", "strokeWidth": 2, "clip": False, **({"point": {"size": 25}} if points else {})},
+            "mark": {
+                "type": "line",
+                "strokeWidth": 2,
+                "clip": False,
+                **({"point": {"size": 25, "strokeDash": [1, 0]}} if points else {}),
+            },
             "encoding": {
                 "x": {"field": "x", "axis": {"title": x, "tickCount": 5}, **unit},
                 "y": {"field": "y", "axis": {"title": y, "tickCount": 5}, **unit},

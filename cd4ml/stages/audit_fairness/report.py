@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from cd4ml.checks.fairness.decision import Decision
 from cd4ml.inputs.options import OTHERS
 from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.fairness.rates import Reference
 from cd4ml.metrics.performance.metric import Task
+from cd4ml.metrics.statistics.intervals import Bounds
 from cd4ml.report import Check, fixed, headline
 from cd4ml.stages.audit_fairness.options import Options
+
+# Groups whose rates are given with intervals.
+_MOST_GROUPS: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +26,14 @@ class Audit:
     Attributes:
         checks: empty where it decides nothing.
         of: the groups' comparisons with the reference, of decisions.
+        intervals: of each rate by group, of decisions.
     """
 
     name: str
     checks: Sequence[Check]
     metrics: Mapping[str, Any]
     of: Sequence[Disparity] = ()
+    intervals: Mapping[str, Mapping[str, Bounds | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +45,20 @@ class Reported:
     n: int
     ratio: float
     minimum: float
+
+
+def intervals_of(audits: Sequence[Audit]) -> dict[str, Any]:
+    """Return the intervals of the groups' rates for the report, in as many digits as are shown."""
+    return {
+        audit.name: {
+            group: {
+                name: [round(end, 6) for end in (found.lower, found.upper)] for name, found in rates.items() if found
+            }
+            for group, rates in list(audit.intervals.items())[:_MOST_GROUPS]
+        }
+        for audit in audits
+        if audit.intervals
+    }
 
 
 def lowest_deciding(checks: Sequence[Check]) -> float | None:

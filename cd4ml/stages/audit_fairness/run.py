@@ -20,7 +20,7 @@ from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.metrics.fairness.errors import group_errors
-from cd4ml.metrics.fairness.rates import Reference, group_names
+from cd4ml.metrics.fairness.rates import Reference, group_names, rate_intervals
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.report import Check, Report
 from cd4ml.stages.audit_fairness.options import (
@@ -32,7 +32,7 @@ from cd4ml.stages.audit_fairness.options import (
     minimum_ratio,
     needs_labels,
 )
-from cd4ml.stages.audit_fairness.report import Audit, lowest_deciding, lowest_reported, summary_of
+from cd4ml.stages.audit_fairness.report import Audit, intervals_of, lowest_deciding, lowest_reported, summary_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +79,7 @@ def run(options: Options, context: Context) -> Report:
             "reported_only": None if reported is None else asdict(reported),
             "features": {audit.name: audit.metrics for audit in audits if audit.metrics},
         },
+        details={"rate_intervals": intervals_of(audits)},
         outputs={
             "disparate-impact-ratio": "" if deciding is None else repr(deciding),
             "reported-ratio": "" if reported is None else repr(reported.ratio),
@@ -173,7 +174,9 @@ def _of_decisions(counts: pd.DataFrame, options: Options) -> list[Audit]:
     """Audit decisions."""
     comparable, audits = _comparable(_parts(counts, options))
     for found, checks in audit(comparable, options.reference_method):
-        audits.append(Audit(name=found.part.name, checks=checks, metrics=describe_part(found), of=found.found))
+        intervals = rate_intervals(found.metrics.groups)
+        metrics = describe_part(found)
+        audits.append(Audit(name=found.part.name, checks=checks, metrics=metrics, of=found.found, intervals=intervals))
     return audits
 
 

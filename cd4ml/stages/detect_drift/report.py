@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from cd4ml.checks.drift.effects import Limits, band
 from cd4ml.checks.drift.features import is_compared
+from cd4ml.data.profile.cells import Cells
+from cd4ml.metrics.drift.distribution import distribution
 from cd4ml.metrics.drift.feature import FeatureDrift
 from cd4ml.report import Check, Status, headline
 from cd4ml.stages.detect_drift.options import Options
+
+# Distributions are for people, who look at the features that changed most.
+_MOST_DISTRIBUTIONS: Final = 50
 
 
 def drift_word(drifted: bool | None) -> str:
@@ -29,6 +34,23 @@ def numbers_of(feature: FeatureDrift, limits: Limits) -> dict[str, Any]:
     del numbers["name"], numbers["unseen_categories"]
     reached = (band(feature, limits) or "stable") if is_compared(feature, limits) else None
     return {**numbers, "corrected_psi": feature.corrected_psi, "band": reached}
+
+
+def distributions_of(
+    features: Sequence[FeatureDrift], reference: Mapping[str, Cells], current: Mapping[str, Cells], options: Options
+) -> dict[str, Any]:
+    """Return how the values of the features that changed most are spread in the reference and now."""
+    return {
+        feature.name: asdict(
+            distribution(
+                reference[feature.name],
+                current[feature.name],
+                bins=options.psi_bins,
+                values=options.include_values,
+            )
+        )
+        for feature in features[:_MOST_DISTRIBUTIONS]
+    }
 
 
 def summary_of(checks: Sequence[Check], compared: int, left_out: list[str], options: Options) -> str:

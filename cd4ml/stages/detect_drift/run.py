@@ -33,7 +33,7 @@ from cd4ml.stages.detect_drift.options import (
     is_profile,
 )
 from cd4ml.stages.detect_drift.performance import performance
-from cd4ml.stages.detect_drift.report import drift_word, numbers_of, summary_of, with_reason
+from cd4ml.stages.detect_drift.report import distributions_of, drift_word, numbers_of, summary_of, with_reason
 from cd4ml.wording import nearest
 from cd4ml.writing import result
 
@@ -232,6 +232,9 @@ def _report(
             "identifiers": aside,
             "reference_schema_sha256": reference.schema_sha256,
             "correction": str(options.correction),
+            "distributions": distributions_of(
+                [feature for feature in compared if feature.name not in aside], reference.features, counted, options
+            ),
         },
         outputs={
             "drift": drift_word(verdict.drifted),

@@ -91,6 +91,8 @@ def details_of(candidate: Sample, production: Sample | None, options: Options) -
         "class_counts": _class_counts(candidate),
         "confusion_matrix": confusion_matrix(candidate, options.task),
     }
+    if production is not None:
+        found["production_confusion_matrix"] = confusion_matrix(production, options.task)
     curves = {
         model: _curves(sample)
         for model, sample in (("candidate", candidate), ("production", production))

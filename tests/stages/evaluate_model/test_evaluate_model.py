@@ -55,6 +55,7 @@ def test_better_model__passed(evaluate: Evaluate) -> None:
     assert run.report["metrics"]["candidate"] == {"accuracy": 0.9, "precision": 0.9}
     assert run.report["metrics"]["production"] == {"accuracy": 0.8, "precision": 0.8}
     assert run.report["details"]["confusion_matrix"] == {"labels": ["0", "1"], "counts": [[45, 5], [5, 45]]}
+    assert run.report["details"]["production_confusion_matrix"]["counts"] == [[40, 10], [10, 40]]
     assert run.report["details"]["class_counts"] == {"0": 50, "1": 50}
     assert by_id(run, "regression:accuracy")["baseline"] == 0.8
 

@@ -34,6 +34,10 @@ def section(published: Published) -> Html:
     return joined([element("h3", "Features"), side_by_side(pictures), shown])
 
 
+_NOTES: Final = {
+    "quantiles": "Bins hold about equally many rows of the reference, from the lowest values to the highest.",
+    "categories": "The most frequent categories of the reference come first.",
+}
 _HEADS: Final = (
     *("Feature", "Verdict", "Index", "KS distance", "Missing before", "Missing now", "Rows before", "Rows now"),
 )
@@ -72,4 +76,5 @@ def _distribution(name: str, found: Mapping[str, Any]) -> Html:
     ]
     if not marks:
         return Html()
-    return picture(f"Distribution of {name}", str(found.get("note") or ""), bars(marks, x="share of rows"))
+    kind = str(found.get("kind"))
+    return picture(f"Distribution of {name}", _NOTES.get(kind, ""), bars(marks, x="share of rows"))

@@ -11,7 +11,7 @@ from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, curves, forest
 from cd4ml.render.html.tables import more, table
 from cd4ml.render.html.values import between, bounds, listed, mapping, numbers, numeric
 from cd4ml.render.numbers import number, plural
-from cd4ml.report import Published
+from cd4ml.report import Check, Published
 
 _MOST_PLOTTED: Final = 25
 _MOST_SLICE_PLOTS: Final = 4
@@ -27,7 +27,7 @@ def section(published: Published) -> Html:
     """Return the pictures and tables of the stage."""
     found, held = published.report.metrics, published.report.details
     parts = [
-        _metrics(found),
+        _metrics(found, _allowed(published.report.checks)),
         _curves(held, found),
         _confusions(held),
         _slices(found),
@@ -36,14 +36,19 @@ def section(published: Published) -> Html:
     return joined(parts)
 
 
-def _metrics(found: Mapping[str, Any]) -> Html:
+def _allowed(checks: Sequence[Check]) -> dict[str, str]:
+    """Return the loss against production that is allowed, by metric."""
+    of_all = [check for check in checks if check.metric and not check.slice and check.interval]
+    return {str(c.metric): number(c.limit) for c in of_all if c.interval and c.interval.of == "difference"}
+
+
+def _metrics(found: Mapping[str, Any], allowed: Mapping[str, str]) -> Html:
     """Return every metric of both models, as a table and as a forest plot."""
     candidate = mapping(found, "candidate")
     if not candidate:
         return Html()
-    shown = table(
-        "Metrics on all test rows", _HEADS, [_metric_row(name, found) for name in candidate], numeric=(1, 2, 3, 4, 5)
-    )
+    rows = [[*_metric_row(name, found), allowed.get(name, "")] for name in candidate]
+    shown = table("Metrics on all test rows", (*_HEADS, "Allowed loss"), rows, numeric=range(1, 7))
     marks, changes = _marks(found, candidate)
     pictures = []
     if marks:
