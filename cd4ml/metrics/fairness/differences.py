@@ -1,4 +1,4 @@
-"""How far the groups' rates lie apart, and how sure that is."""
+"""How sure the rates of groups are, and how far they lie apart."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from cd4ml.metrics.fairness.disparity import CONFIDENCE
-from cd4ml.metrics.fairness.rates import Group
-from cd4ml.metrics.statistics.intervals import newcombe
+from cd4ml.metrics.fairness.rates import Group, Proportion
+from cd4ml.metrics.statistics.intervals import Bounds, newcombe, wilson
 from cd4ml.report import Interval
 
 
@@ -31,3 +31,13 @@ def widest_interval(groups: Sequence[Group], rate: str, families: int = 1) -> In
     corrected = f", Bonferroni for {pairs} comparisons" if pairs > 1 else ""
     lower, upper = max(0.0, bounds.lower), min(1.0, bounds.upper)
     return Interval(lower=lower, upper=upper, confidence=CONFIDENCE, method=f"Newcombe{corrected}")
+
+
+def rate_intervals(groups: Sequence[Group]) -> dict[str, dict[str, Bounds | None]]:
+    """Return the interval of each rate by group, of 95 % by Wilson; None where a group has no rows for a rate."""
+    return {group.name: {name: _interval(rate) for name, rate in group.rates.items()} for group in groups}
+
+
+def _interval(rate: Proportion) -> Bounds | None:
+    """Return the interval of a rate, of the unweighted sample that would be as uncertain."""
+    return None if rate.value is None else wilson(*rate.counts)

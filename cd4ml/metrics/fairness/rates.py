@@ -14,8 +14,6 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.metrics.statistics.intervals import Bounds, wilson
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -225,16 +223,6 @@ def _of_odds(values: Any) -> tuple[float, float]:
 def _finite(value: float) -> float | None:
     """Return None for not-a-number: 0/0 among rates that are all zero."""
     return None if value != value else value
-
-
-def rate_intervals(groups: Sequence[Group]) -> dict[str, dict[str, Bounds | None]]:
-    """Return the interval of each rate by group, of 95 % by Wilson; None where a group has no rows for a rate."""
-    return {group.name: {name: _interval(rate) for name, rate in group.rates.items()} for group in groups}
-
-
-def _interval(rate: Proportion) -> Bounds | None:
-    """Return the interval of a rate, of the unweighted sample that would be as uncertain."""
-    return None if rate.value is None else wilson(*rate.counts)
 
 
 def _of_group(group: Group) -> dict[str, float | int | None]:

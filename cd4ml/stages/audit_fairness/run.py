@@ -19,8 +19,9 @@ from cd4ml.data.predictions.groups import MOST_GROUPS, Binary, as_binary, named_
 from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
+from cd4ml.metrics.fairness.differences import rate_intervals
 from cd4ml.metrics.fairness.errors import group_errors
-from cd4ml.metrics.fairness.rates import Reference, group_names, rate_intervals
+from cd4ml.metrics.fairness.rates import Reference, group_names
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.report import Check, Report
 from cd4ml.stages.audit_fairness.options import (
