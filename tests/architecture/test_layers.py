@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "cli": FLOOR | {"commands", "stages"},
     "__main__": frozenset({"cli"}),
 }
+# The process that scores has the modules of the image beside it, and nothing else of the package.
+IN_THE_ENVIRONMENT_OF_THE_MODEL = {"cd4ml.scoring.child": {"cd4ml.serving.model"}}
 
 
 def name_of(path: Path) -> str:
@@ -79,7 +82,7 @@ NAMES = {name_of(path): path for path in MODULES}
 
 
 def imported(source: str) -> set[str]:
-    """Return the package's own modules that a source imports anywhere in it."""
+    """Return the package's own modules that a source imports anywhere in it, or names to a loader as a literal."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -87,7 +90,26 @@ def imported(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             whole = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= {name if name in NAMES else node.module for name in whole}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            names |= {
+                word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str)
+            }
     return {name for name in names if name == "cd4ml" or name.startswith("cd4ml.")}
+
+
+def relative(source: str) -> list[int]:
+    """Return the lines of relative imports, which name no room."""
+    return [node.lineno for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.level]
+
+
+def circle(arrows: Mapping[str, set[str]]) -> set[str]:
+    """Return the modules of circles, and those between two; `arrows` are the imports of each module."""
+    left = {name: towards & arrows.keys() for name, towards in arrows.items()}
+    while done := {
+        name for name, towards in left.items() if not towards or not any(name in others for others in left.values())
+    }:
+        left = {name: towards - done for name, towards in left.items() if name not in done}
+    return set(left)
 
 
 def room_of(name: str) -> str:
@@ -104,7 +126,39 @@ def not_allowed(room: str, source: str) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_follow_the_arrow(path: Path) -> None:
     """No module imports what its room is not allowed to."""
-    assert not not_allowed(room_of(name_of(path)), path.read_text())
+    name = name_of(path)
+
+    assert not_allowed(room_of(name), path.read_text()) == IN_THE_ENVIRONMENT_OF_THE_MODEL.get(name, set())
+    assert not relative(path.read_text())
+
+
+def test_no_circles() -> None:
+    """No module imports itself by way of others, not even for its types."""
+    assert not circle({name: imported(path.read_text()) - {name} for name, path in NAMES.items()})
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        ({"a": "from cd4ml.b import x", "b": "def late() -> None:\n    import cd4ml.a"}, {"a", "b"}),
+        ({"a": "if TYPE_CHECKING:\n    from cd4ml.b import X", "b": "from cd4ml.a import Y"}, {"a", "b"}),
+        ({"a": "import cd4ml.b", "b": "import cd4ml.c", "c": "import cd4ml.b", "d": "import cd4ml.a"}, {"b", "c"}),
+        ({"a": "import cd4ml.b", "b": "import cd4ml.c", "c": "import os"}, set()),
+    ],
+)
+def test_a_circle_is_found(sources: dict[str, str], found: set[str]) -> None:
+    """However the imports of a circle are written, its modules are found, and no others."""
+    arrows = {f"cd4ml.{name}": imported(source) for name, source in sources.items()}
+
+    assert circle(arrows) == {f"cd4ml.{name}" for name in found}
+
+
+@pytest.mark.parametrize(
+    "source", ["from . import x", "from ..render import terminal", "from .render.html import page"]
+)
+def test_a_relative_import_is_found(source: str) -> None:
+    """An import that does not say whose module it means is found."""
+    assert relative(source) == [1]
 
 
 def test_every_room_is_listed() -> None:
@@ -120,6 +174,8 @@ def test_every_room_is_listed() -> None:
         ("registry", "import cd4ml.render.numbers"),
         ("evidence", "def late() -> None:\n    from cd4ml.github import runtime"),
         ("stages", "from cd4ml.github.runtime import write_outputs"),
+        ("stages", "import importlib\nimportlib.import_module('cd4ml.render.terminal')"),
+        ("image", "from cd4ml import render"),
         ("metrics", "from cd4ml.checks.data import table"),
         ("serving", "from cd4ml.report import Report"),
         ("wording", "from cd4ml.process import completed"),
@@ -180,25 +236,55 @@ def test_help_is_light() -> None:
     assert not HEAVY & set(loaded.split())
 
 
+def kinds(caught: ast.expr | None) -> set[str]:
+    """Return the names of the exceptions that an expression stands for, without the modules before them."""
+    every = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return {"BaseException" if kind is None else ast.unparse(kind).rpartition(".")[2] for kind in every}
+
+
 def broad(source: str) -> list[int]:
-    """Return the lines of handlers that catch every exception and do not raise it again."""
+    """Return the lines that catch everything and do not raise it again: handlers, `suppress`, other names of it."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ExceptHandler):
-            caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-            names = {kind.id for kind in caught if isinstance(kind, ast.Name)}
-            again = any(isinstance(line, ast.Raise) and line.exc is None for line in node.body)
-            if (node.type is None or names & {"Exception", "BaseException"}) and not again:
-                found.append(node.lineno)
+            caught = [node.type]
+            if any(isinstance(line, ast.Raise) and line.exc is None for line in node.body):
+                continue
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
+            caught = [*node.args]
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            caught = [node.value]
+        else:
+            continue
+        if any(kinds(kind) & {"Exception", "BaseException"} for kind in caught):
+            found.append(node.lineno)
     return found
 
 
 @pytest.mark.parametrize(
-    "caught", ["", " Exception", " (Exception, SystemExit)", " (ValueError, BaseException) as error", " Exception as e"]
+    "caught",
+    [
+        *("", " Exception", " (Exception, SystemExit)", " (ValueError, BaseException) as error", " Exception as e"),
+        *(" builtins.Exception", " (builtins.BaseException,)", "* Exception"),
+    ],
 )
 def test_a_broad_except_is_found(caught: str) -> None:
     """However a handler that catches everything is written, it is found."""
     assert broad(f"try:\n    pass\nexcept{caught}:\n    pass\n") == [3]
+
+
+@pytest.mark.parametrize(
+    "line", ["with suppress(Exception): pass", "with contextlib.suppress(ValueError, Exception): pass"]
+)
+def test_a_broad_suppress_is_found(line: str) -> None:
+    """A context manager that swallows everything is found as well."""
+    assert broad(line) == [1]
+
+
+@pytest.mark.parametrize("line", ["ERRORS = (ValueError, Exception)", "Anything: Final = BaseException"])
+def test_another_name_of_everything_is_found(line: str) -> None:
+    """A constant that a handler could catch everything by is found where it is made."""
+    assert broad(line) == [1]
 
 
 def test_one_broad_except() -> None:

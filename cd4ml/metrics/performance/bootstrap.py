@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from cd4ml.metrics.performance.labels import Cells, Result
-from cd4ml.metrics.performance.metric import Sample, UndefinedMetricError
+from cd4ml.metrics.performance.labels import Cells
+from cd4ml.metrics.performance.metric import CellEstimate, Sample, UndefinedMetricError
 from cd4ml.metrics.statistics.intervals import Bounds, student_below, student_quantile
 
 Floats = npt.NDArray[np.float64]
-OfCounts = Callable[[Floats], Result]
+OfCounts = Callable[[Floats], CellEstimate]
 REPLICATES: Final = 5_000
 ROW_REPLICATES: Final = 1_000
 # More cells than this cost more to draw than they tell; the delta method takes over.

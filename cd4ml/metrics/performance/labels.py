@@ -20,19 +20,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cd4ml.metrics.performance.metric import Sample, Task
+from cd4ml.metrics.performance.metric import CellEstimate, Sample, Task
 
 Floats = npt.NDArray[np.float64]
 # Combinations of classes that are counted in a table; of more, only those that occur.
 MOST_CELLS: Final = 5_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """A metric's value, shape (...), and its gradient by the cells, shape (..., K, K)."""
-
-    value: Floats
-    gradient: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +46,13 @@ RECALL: Final = Kind(by_true=True, by_predicted=False)
 F1: Final = Kind(hit=2.0, by_true=True, by_predicted=True)
 
 
-def accuracy(matrix: Floats) -> Result:
+def accuracy(matrix: Floats) -> CellEstimate:
     """Compute the share of rows on the diagonal."""
     total = matrix.sum((-1, -2))
     value = np.trace(matrix, axis1=-2, axis2=-1) / total
-    return Result(value=value, gradient=(np.eye(matrix.shape[-1]) - value[..., None, None]) / total[..., None, None])
+    return CellEstimate(
+        value=value, gradient=(np.eye(matrix.shape[-1]) - value[..., None, None]) / total[..., None, None]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,38 +83,38 @@ def _by_class(kind: Kind, matrix: Floats) -> _ByClass:
     return _ByClass(kind=kind, value=value, below=below)
 
 
-def of_positive(kind: Kind) -> Callable[[Floats], Result]:
+def of_positive(kind: Kind) -> Callable[[Floats], CellEstimate]:
     """Return the binary form: the metric of the last class."""
 
-    def compute(matrix: Floats) -> Result:
+    def compute(matrix: Floats) -> CellEstimate:
         classes = _by_class(kind, matrix)
         share = np.zeros_like(classes.value)
         share[..., -1] = 1.0
-        return Result(value=classes.value[..., -1], gradient=classes.gradient(share))
+        return CellEstimate(value=classes.value[..., -1], gradient=classes.gradient(share))
 
     return compute
 
 
-def macro(kind: Kind) -> Callable[[Floats], Result]:
+def macro(kind: Kind) -> Callable[[Floats], CellEstimate]:
     """Return the plain average over the classes that occur."""
 
-    def compute(matrix: Floats) -> Result:
+    def compute(matrix: Floats) -> CellEstimate:
         classes, occurs = _by_class(kind, matrix), _occurs(matrix)
         share = occurs / occurs.sum(-1, keepdims=True)
-        return Result(value=_total(classes.value, share), gradient=classes.gradient(share))
+        return CellEstimate(value=_total(classes.value, share), gradient=classes.gradient(share))
 
     return compute
 
 
-def weighted(kind: Kind) -> Callable[[Floats], Result]:
+def weighted(kind: Kind) -> Callable[[Floats], CellEstimate]:
     """Return the average over classes by their true rows; its shares move with the cells as well."""
 
-    def compute(matrix: Floats) -> Result:
+    def compute(matrix: Floats) -> CellEstimate:
         classes, total = _by_class(kind, matrix), matrix.sum((-1, -2))[..., None]
         share = matrix.sum(-1) / total
         value = _total(classes.value, np.where(_occurs(matrix), share, 0.0), occurs=_occurs(matrix))
         moved = (np.where(np.isnan(classes.value), 0.0, classes.value) - value[..., None]) / total
-        return Result(value=value, gradient=classes.gradient(share) + moved[..., :, None])
+        return CellEstimate(value=value, gradient=classes.gradient(share) + moved[..., :, None])
 
     return compute
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from cd4ml.metrics.performance.labels import Result
-
     Vector = npt.NDArray[np.generic]
     Floats = npt.NDArray[np.float64]
 
@@ -92,6 +90,14 @@ class Estimate:
     degrees: float = float("inf")
 
 
+@dataclass(frozen=True, kw_only=True)
+class CellEstimate:
+    """A metric's value, shape (...), and its gradient by the cells, shape (..., K, K)."""
+
+    value: Floats
+    gradient: Floats
+
+
 class Needs(StrEnum):
     """What a metric is computed from, beside the true values."""
 
@@ -143,7 +149,7 @@ class Metric:
     lowest: float = 0.0
     highest: float = 1.0
     highest_of_classes: float | None = None
-    of_counts: Callable[[Floats], Result] | None = None
+    of_counts: Callable[[Floats], CellEstimate] | None = None
     of_rows: Callable[[Sample], Estimate] | None = None
     of_classes: Callable[[Sample], Estimate] | None = None
     of_sets: Callable[[Sample], Estimate] | None = None
