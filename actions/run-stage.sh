@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one script behind every action: find a Python, make cd4ml's own environment (once for each job), run the stage.
 #
-#   run-stage.sh <stage>|run|plan
+#   run-stage.sh <stage>|run|plan|comment
 #
 # Inputs arrive as CD4ML_INPUT_<NAME> in the environment. The caller's Python, PATH and working directory stay as they
 # are; the environment lives in RUNNER_TEMP and is installed from hash-locked files only. Runs on bash 3.2 (macOS) too.
@@ -119,7 +119,7 @@ import hashlib, os, pathlib, sys
 root, stage = sys.argv[1:]
 sys.path.insert(0, root)
 from cd4ml.stages import PIPELINE, STAGES
-names = {"run": PIPELINE, "plan": ()}.get(stage, (stage,))
+names = {"run": PIPELINE, "plan": (), "comment": ()}.get(stage, (stage,))
 locks = sorted(path for path in pathlib.Path(root, "requirements").glob("*.txt") if path.name != "dev.txt")
 parts = [root.encode(), sys.executable.encode(), sys.version.encode(), *(path.read_bytes() for path in locks)]
 extra = os.environ.get("CD4ML_REQUIREMENTS", "").split()

@@ -31,6 +31,7 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/cd4ml.schema.json": schemas.config_schema,
         "docs/report.v1.schema.json": schemas.report_schema,
         "action.yml": actions.root_action,
+        "actions/comment/action.yml": actions.comment_action,
         "actions/plan/action.yml": actions.plan_action,
         WORKFLOW: lambda: workflow(text_of(WORKFLOW)),
     }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cd4ml.commands import COMMANDS
+from cd4ml.commands.comment import CommentOptions
 from cd4ml.commands.pipeline import PipelineOptions
 from cd4ml.commands.plan import PlanOptions
 from cd4ml.inputs.options import Option, declared
@@ -35,6 +36,12 @@ def plan_action() -> str:
     """Return the action that names the configured stages, for workflows with a job for each."""
     outputs = {"stages": "JSON list of the configured stages, in order."}
     return _action("plan", COMMANDS["plan"].summary, declared(PlanOptions), outputs, "../run-stage.sh")
+
+
+def comment_action() -> str:
+    """Return the action that comments on a pull request."""
+    outputs = {"address": "Address of the comment; empty where none was posted."}
+    return _action("comment", COMMANDS["comment"].summary, declared(CommentOptions), outputs, "../run-stage.sh")
 
 
 def _inputs(stage: str) -> tuple[Option, ...]:

@@ -34,6 +34,18 @@ _TOKEN: Final = re.compile(r"[!-~]+", re.ASCII)
 _BROKEN_ARCHIVE: Final = (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, KeyError, OSError, EOFError)
 
 
+class RefusedError(UnavailableError):
+    """The API answers a request with an error.
+
+    Args:
+        status: that of the answer.
+    """
+
+    def __init__(self, message: str, *, advice: str, status: int) -> None:
+        super().__init__(message, advice=advice)
+        self.status = status
+
+
 @dataclass(frozen=True, kw_only=True)
 class Client:
     """Speaks to the REST API for one repository.
@@ -61,7 +73,8 @@ class Client:
             path: below the repository's address, with the query if there is one.
 
         Raises:
-            UnavailableError: the API is out of reach, refuses, redirects more than a GET, or does not answer in JSON.
+            RefusedError: the API answers with an error.
+            UnavailableError: it is out of reach, redirects more than a GET, or does not answer in JSON.
         """
         data = self._send(method, path, body)
         try:
@@ -139,8 +152,10 @@ class Client:
                 data = _read(answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise UnavailableError(
-                    f"{asked}: the API answers {error.code}.", advice=f"The job needs {self.permissions}."
+                raise RefusedError(
+                    f"{asked}: the API answers {error.code}.",
+                    advice=f"The job needs {self.permissions}.",
+                    status=error.code,
                 ) from error
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise UnavailableError(f"The API at {self.api} cannot be reached: {error}.") from error

@@ -96,7 +96,12 @@ def commands(
 
 def error_command(message: str, *, title: str) -> str:
     """Return a workflow command for a run that could not begin; `title` is a constant."""
-    return f"::error title={_escape_property(title)}::{_escape_data(message[:_LONGEST_MESSAGE])}"
+    return command("error", message, title=title)
+
+
+def command(level: str, message: str, *, title: str) -> str:
+    """Return a workflow command that points nowhere; `level` and `title` are constants."""
+    return f"::{level} title={_escape_property(title)}::{_escape_data(message[:_LONGEST_MESSAGE])}"
 
 
 def _annotation(check: Check, level: str, prefix: str, title: str) -> str:

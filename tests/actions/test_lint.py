@@ -23,6 +23,7 @@ SCRIPTS: Final = sorted(
 # What a job may be granted, by workflow file and job; everything else is nothing.
 READ: Final = {"contents": "read"}
 GRANTED: Final = {
+    ("comment.yml", "comment"): {"actions": "read", "pull-requests": "write"},
     ("monitor.yml", "request"): {"actions": "read", "contents": "write", "issues": "write"},
 }
 

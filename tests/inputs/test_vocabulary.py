@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from cd4ml.commands.comment import CommentOptions
 from cd4ml.commands.pipeline import PipelineOptions
 from cd4ml.commands.plan import PlanOptions
 from cd4ml.commands.project import read_config
@@ -30,6 +31,7 @@ OPTIONS: Final[Mapping[str, type[Options]]] = {
     "run": PipelineOptions,
     "plan": PlanOptions,
     "report": ReportOptions,
+    "comment": CommentOptions,
     "schema infer": InferOptions,
 }
 # A value that every option of a kind takes, but for choices and numbers with bounds.

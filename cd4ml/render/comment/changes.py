@@ -1,0 +1,174 @@
+"""What became of each check since main: rows of a table, and the groups and slices that got worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cd4ml.render.comment.text import bounds, figure, quiet, signed
+from cd4ml.render.markdown import MARK
+from cd4ml.report import Check, Status
+
+HEAD: Final = "| metric | main | this pull request | change | limit | verdict |\n|---|--:|--:|--:|--:|---|\n"
+# The kind of a check is what its id begins with; its limit is what the value must reach, or must not exceed.
+_AT_LEAST: Final = frozenset({"minimum", "minimum-rows", "disparate-impact", "coverage"})
+_AT_MOST: Final = frozenset(
+    {"maximum", "gap", "ratio-drop", "drift", "missing-rate", "unseen-categories", "skew", "excluded-group"}
+    | {"missing-values", "calibration", "row-change", "black", "flake8", "mypy", "pytest", "ruff"}
+)
+# Kinds of checks that are about one and the same number.
+_OF_A_METRIC: Final = frozenset({"minimum", "maximum", "regression"})
+# What a rule of a schema counts: hundreds of zeros say nothing in a comment.
+_COUNTS: Final = frozenset({"failing-rows", "failing-columns", "rows-with-value"})
+_ROUNDING: Final = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A check of this pull request beside the same check on main.
+
+    Attributes:
+        main: None if main's run does not have it.
+        warned: whether the check only warns.
+    """
+
+    stage: str
+    check: Check
+    main: Check | None
+    warned: bool
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it did not pass."""
+        return self.check.status is not Status.PASSED
+
+    @property
+    def changed(self) -> bool:
+        """Whether main says something else."""
+        if self.main is None:
+            return False
+        value, before = _number(self.check.value), _number(self.main.value)
+        if value is None or before is None:
+            return self.check.status is not self.main.status or self.check.value != self.main.value
+        return self.check.status is not self.main.status or abs(value - before) > _ROUNDING
+
+    @property
+    def telling(self) -> bool:
+        """Whether people want to see it though it passed: it changed, or is a measurement that main does not have."""
+        return self.changed or (self.main is None and self.check.interval is not None)
+
+    @property
+    def counts(self) -> bool:
+        """Whether its value is worth a row."""
+        return self.check.value is not None and self.check.metric not in _COUNTS
+
+    @property
+    def worsening(self) -> float:
+        """By how much a group or slice got worse than on main, or, if main has no value, than in production; else 0."""
+        value = _number(self.check.value)
+        before = _number(self.main.value if self.main else self.check.baseline)
+        if not self.check.slice or value is None or before is None:
+            return 0.0
+        kind = _kind(self.check)
+        by = before - value if kind in _AT_LEAST else value - before if _is_most(kind) else 0.0
+        return by if by > _ROUNDING else 0.0
+
+
+def compared(stage: str, checks: Sequence[Check], main: Mapping[str, Check], warned: frozenset[Status]) -> list[Change]:
+    """Return a stage's checks beside those of main, by id."""
+    return [
+        Change(stage=stage, check=check, main=main.get(check.id), warned=check.status in warned) for check in checks
+    ]
+
+
+def together(changes: Sequence[Change]) -> list[list[Change]]:
+    """Return what a row each is about: one number, with its own limit and that against production."""
+    found: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        kind, _, metric = change.check.id.partition(":")
+        found.setdefault((change.stage, metric if kind in _OF_A_METRIC else change.check.id), []).append(change)
+    return [sorted(one, key=lambda change: _kind(change.check) == "regression") for one in found.values()]
+
+
+def row(changes: Sequence[Change]) -> str:
+    """Return the row of checks that are about one number."""
+    first = changes[0]
+    check, before = first.check, first.main.value if first.main else None
+    value = figure(check.value, before, check.limit)
+    if check.interval and check.interval.of == "value":
+        value += f"<br><sub>{bounds(check.interval)}</sub>"
+    cells = [
+        _name(check),
+        "–" if before is None else figure(before, check.value),
+        value,
+        next((shown for shown in map(_difference, reversed(changes)) if shown), "–"),
+        "<br>".join(filter(None, (_limit(one.check) for one in changes))),
+        "<br>".join(dict.fromkeys(map(_verdict, changes))),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _verdict(change: Change) -> str:
+    """Return the verdict on one check."""
+    warned = " (only warns)" if change.warned else ""
+    return f"{MARK[Status.INCONCLUSIVE if change.warned else change.check.status]}&nbsp;{change.check.status}{warned}"
+
+
+def worse(change: Change) -> str:
+    """Say in a line how much worse a group or slice got."""
+    check = change.check
+    before, whose = (change.main.value, "main") if change.main else (check.baseline, "production")
+    below = "below" if _kind(check) in _AT_LEAST else "above"
+    group = ", ".join(f"{name}={value}" for name, value in (check.slice or {}).items())
+    rows = f" ({check.n:,} rows)" if check.n is not None else ""
+    shown = f"{figure(check.value, before)}, {figure(change.worsening)} {below} {whose}'s {figure(before, check.value)}"
+    return f"- **{quiet(group)}**{rows}: {quiet(check.metric or check.id)} {shown}"
+
+
+def _name(check: Check) -> str:
+    """Return what a check is about, in words."""
+    kind, _, rest = check.id.partition(":")
+    named = {
+        "minimum": rest,
+        "maximum": rest,
+        "regression": rest,
+        "gap": f"{rest}, training against test",
+        "disparate-impact": f"disparate impact, {rest}",
+    }
+    return quiet(named.get(kind, check.id) if rest else check.id.replace("-", " "), most=120)
+
+
+def _difference(change: Change) -> str:
+    """Return the change with its interval: to production where that was measured on the same rows, else to main."""
+    check = change.check
+    value, baseline = _number(check.value), _number(check.baseline)
+    before = _number(change.main.value) if change.main else None
+    if check.interval and check.interval.of == "difference" and value is not None and baseline is not None:
+        return f"{signed(value - baseline)}<br><sub>to&nbsp;production, {bounds(check.interval)}</sub>"
+    return "" if value is None or before is None else signed(value - before)
+
+
+def _limit(check: Check) -> str:
+    """Return the limit and on which side of it the value must lie."""
+    if check.limit is None:
+        return ""
+    kind, shown = _kind(check), figure(check.limit, check.value)
+    if kind == "regression":
+        return f"loss&nbsp;≤&nbsp;{shown}"
+    return f"≥&nbsp;{shown}" if kind in _AT_LEAST else f"≤&nbsp;{shown}" if _is_most(kind) else shown
+
+
+def _kind(check: Check) -> str:
+    """Return what kind of check it is."""
+    return check.id.partition(":")[0].partition("@")[0]
+
+
+def _is_most(kind: str) -> bool:
+    """Whether a check's value must not exceed its limit."""
+    return kind in _AT_MOST or kind.endswith(("-difference", "-gap"))
+
+
+def _number(value: object) -> float | None:
+    """Return a value that one can subtract."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,80 @@
+"""Text of a comment: what comes from data mentions nobody, refers to nothing and links nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from cd4ml.render.markdown import inert
+from cd4ml.render.numbers import interval, number
+from cd4ml.report import Interval
+
+# The platform looks for names, references and addresses in the text that it shows, after character references have
+# become characters: a zero-width space is what keeps it from finding any.
+_BREAK: Final = "&#8203;"
+_BROKEN: Final = (
+    (re.compile(r"&#(?:64|35);"), rf"\g<0>{_BREAK}"),  # @name, #1, owner/name#1
+    (re.compile(r"(?<=[A-Za-z])&#45;(?=\d)"), rf"&#45;{_BREAK}"),  # GH-1, TICKET-1
+    (re.compile(r"&#58;(?=&#47;)"), rf"&#58;{_BREAK}"),  # https://
+    (re.compile(r"(?i)\b(?:www|mailto|xmpp)(?=&#)"), rf"\g<0>{_BREAK}"),
+    (re.compile(r"&#58;(?=(?:\w|&#(?:43|45|95);)+&#58;)", re.ASCII), rf"\g<0>{_BREAK}"),  # :emoji:
+    (re.compile(r"(?i)[0-9a-f]{6}(?=[0-9a-f])"), rf"\g<0>{_BREAK}"),  # a commit
+    (re.compile(r"\$"), "<span>$</span>"),  # a formula
+)
+
+T = TypeVar("T")
+_MINUS: Final = re.compile(r"(?<![\w.])-")
+_SMALLEST: Final = 0.00005  # that four decimals show
+
+
+def quiet(text: str, *, most: int = 500) -> str:
+    """Return text from data as one line of Markdown that is nothing but text, on a page of the platform too."""
+    shown = inert(text, most=most)
+    for pattern, broken in _BROKEN:
+        shown = pattern.sub(broken, shown)
+    return shown
+
+
+def figure(value: object, *beside: object) -> str:
+    """Return a value as people read it, beside those that it is compared with."""
+    return quiet(number(value, *beside)) if isinstance(value, str) else number(value, *beside)
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign."""
+    shown = f"{abs(value):,.4f}" if abs(value) >= _SMALLEST else number(abs(value))
+    return (
+        "±0" if value == 0 else f"{'+' if value > 0 else '−'}{number(abs(value)) if isinstance(value, int) else shown}"
+    )
+
+
+def bounds(found: Interval) -> str:
+    """Return the bounds of an interval."""
+    return _MINUS.sub("−", interval(found).removeprefix("difference ")).replace(" ", "&nbsp;")
+
+
+def length(text: str) -> int:
+    """Return how long the platform holds a text to be: it counts in UTF-16."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def fitting(items: Sequence[T], line: Callable[[T], str], room: int, *, noun: str, most: int, head: str = "") -> str:
+    """Return as many lines as fit, and how many there are more; "" if not even one fits.
+
+    Args:
+        items: what the lines are about.
+        noun: what an item is called.
+        head: of the table that the lines are rows of.
+    """
+    lines: list[str] = []
+    used = length(head) + 80
+    for item in items[:most]:
+        shown = line(item)
+        used += length(shown) + 1
+        if used > room:
+            break
+        lines.append(shown)
+    hidden = len(items) - len(lines)
+    more = f"\n… and {hidden:,} more {noun}{'s' if hidden > 1 else ''} in the report.\n" if hidden else ""
+    return head + "\n".join(lines) + "\n" + more if lines else ""
