@@ -6,20 +6,18 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from cd4ml.commands.comment import CommentOptions
-from cd4ml.commands.pipeline import PipelineOptions
-from cd4ml.commands.plan import PlanOptions
+from cd4ml.commands import COMMANDS, load
 from cd4ml.commands.project import read_config
-from cd4ml.commands.report import ReportOptions
-from cd4ml.commands.schema import InferOptions
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.config import DEFAULTS
 from cd4ml.inputs.options import Kind, Option, Options, declared
+from cd4ml.inputs.options import option as declare
 from cd4ml.inputs.values import Layer, resolve
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.stages import STAGES, declaration
@@ -28,11 +26,14 @@ from tests.conftest import Run
 OPTIONS: Final[Mapping[str, type[Options]]] = {
     **{name: declaration(name).Options for name in STAGES},
     "every stage": RunOptions,
-    "run": PipelineOptions,
-    "plan": PlanOptions,
-    "report": ReportOptions,
-    "comment": CommentOptions,
-    "schema infer": InferOptions,
+    **{
+        f"{name}: {value.__name__}": value
+        for name in COMMANDS
+        for value in vars(load(name)).values()
+        if isinstance(value, type)
+        and issubclass(value, Options)
+        and value.__module__ == f"cd4ml.commands.{COMMANDS[name].module}"
+    },
 }
 # A value that every option of a kind takes, but for choices and numbers with bounds.
 VALUES: Final = {
@@ -65,16 +66,52 @@ def meaning(option: Option) -> str:
     return re.split(r"(?<=\.) (?=[A-Z])", option.help, maxsplit=1)[0]
 
 
+def differences(takers: Mapping[str, Option]) -> list[str]:
+    """Return in what the declarations of an option differ that must not."""
+    told: dict[str, set[object]] = {
+        "meaning": {meaning(option) for option in takers.values()},
+        "kind": {(option.kind, option.choices) for option in takers.values()},
+        "values of data": {option.of_data for option in takers.values()},
+        "place": {option.in_config for where, option in takers.items() if where in STAGES},
+        "default": {repr(option.default) for option in takers.values() if option.default not in (None, (), {})},
+    }
+    return [what for what, values in told.items() if len(values) > 1]
+
+
 @pytest.mark.parametrize("name", SHARED)
 def test_shared_option__means_the_same_everywhere(name: str) -> None:
     """Whoever takes an option takes it with one meaning, one way to write it, and at most one default."""
-    takers = SHARED[name].values()
+    assert not differences(SHARED[name]), SHARED[name]
 
-    assert len({meaning(option) for option in takers}) == 1, SHARED[name]
-    assert len({(option.kind, option.choices) for option in takers}) == 1, SHARED[name]
-    assert len({option.of_data for option in takers}) == 1, SHARED[name]
-    assert len({option.in_config for where, option in SHARED[name].items() if where in STAGES}) <= 1
-    assert len({repr(option.default) for option in takers if option.default not in (None, (), {})}) <= 1, SHARED[name]
+
+def test_commands__are_looked_at() -> None:
+    """Options of commands are among those that are compared."""
+    assert {name.partition(":")[0] for name in OPTIONS} >= set(COMMANDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other(Options):
+    """Options that mean something else by the words of detect-drift."""
+
+    features: tuple[str, ...] = declare("Columns that the model reads.")
+    reference: int = declare("What to compare with: a table.", default=3)
+    alpha: float = declare("Chance of any false alarm, over all features.", default=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("features", ["meaning"]), ("reference", ["meaning", "kind"]), ("alpha", ["default"])],
+)
+def test_clash__is_found(name: str, found: list[str]) -> None:
+    """A word with another meaning, another kind or another default is told apart."""
+    takers = {
+        where: option
+        for where, options in {"detect-drift": OPTIONS["detect-drift"], "other": Other}.items()
+        for option in declared(options)
+        if option.name == name
+    }
+
+    assert differences(takers) == found
 
 
 @pytest.mark.parametrize("name", STAGES)
