@@ -48,7 +48,7 @@ def test_misspelt_names_of_check_code__nearest_is_named(cd4ml: Cli, tmp_path: Pa
     (tmp_path / "src").mkdir()
     said = cd4ml("check-code", "--paths", "scr", "--tools", "pylint").report["checks"][0]["message"]
 
-    assert "did you mean `src`?" in said and "the tools are black, flake8" in said
+    assert "did you mean `src`?" in said and "the tools are black, ruff-format, flake8" in said
 
 
 def test_missing_file__nearest_is_named(cd4ml: Cli, tmp_path: Path) -> None:

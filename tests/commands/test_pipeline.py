@@ -143,7 +143,7 @@ def test_inconclusive__never_passed(cd4ml: Cli, consumer: Callable[..., Path], m
     [
         ("", (), "configures no stage"),
         ("defaults: {}\n", (), "configures no stage"),
-        (None, (), "cd4ml.yaml: no such file. Write it"),
+        (None, (), "cd4ml.yaml: no such file. Create it"),
         ("audit-fairnes: {}\n", (), "did you mean `audit-fairness`"),
         ("audit-fairness: {}\n", ("--stages", "validate-data"), "has no section `validate-data`"),
         ("audit-fairness: {}\n", ("--stages", "audit-fairnes"), "did you mean `audit-fairness`"),
