@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.options import Kind, Option, suggestion
-from cd4ml.inputs.values import Layer
+from cd4ml.inputs.values import Layer, parse
 
 # An action's inputs arrive as CD4ML_INPUT_<NAME>; the caller's own environment may set CD4ML_<NAME>.
 INPUT_PREFIX: Final = "CD4ML_INPUT_"
@@ -85,9 +85,39 @@ def _from_environ(environ: Mapping[str, str], prefix: str, options: Sequence[Opt
 def layers(
     name: str, options: Sequence[Option], arguments: Sequence[str], environ: Mapping[str, str], description: str
 ) -> list[Layer]:
-    """Return the values from arguments, from the action's inputs and from the environment, in this precedence."""
-    return [
+    """Return the values from arguments, from the action's inputs and from the environment, in this precedence.
+
+    Raises:
+        OptionsError: an option is unknown, or a variable sets one under the name that it had in an earlier version.
+    """
+    given = [
         _from_arguments(name, options, arguments, description),
         _from_environ(environ, INPUT_PREFIX, options, "input"),
         _from_environ(environ, ENVIRONMENT_PREFIX, options, "environment"),
     ]
+    problems = list(_old_names(given, options, environ))
+    if problems:
+        raise OptionsError(problems)
+    return given
+
+
+def _old_names(given: Sequence[Layer], options: Sequence[Option], environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a problem for each variable that sets an option by its old name: a limit is never dropped in silence."""
+    for option in options:
+        if not option.formerly or any(layer.values.get(option.name) for layer in given):
+            continue
+        for prefix in (INPUT_PREFIX, ENVIRONMENT_PREFIX):
+            old, new = (prefix + word.replace("-", "_").upper() for word in (option.formerly, option.name))
+            value = environ.get(old)
+            # A variable of the environment may be meant for another stage, which takes an option of that name.
+            if value and (prefix == INPUT_PREFIX or _fits(option, value)):
+                yield f"{old}: the option `{option.formerly}` is now `{option.name}`; set {new}"
+
+
+def _fits(option: Option, value: str) -> bool:
+    """Whether an option could be given a value."""
+    try:
+        parse(option, value)
+    except ValueError:
+        return False
+    return True

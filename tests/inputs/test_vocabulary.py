@@ -175,6 +175,41 @@ def test_old_name__is_translated(stage: str, old: str, cd4ml: Callable[..., Run]
     assert f"unknown option `--{old}` (did you mean `--{new}`?)" in run.report["checks"][0]["message"]
 
 
+# A value that each renamed option takes.
+TAKEN: Final = {"validate-data": "local", "evaluate-model": "7", "audit-fairness": "best"}
+
+
+@pytest.mark.parametrize("prefix", ["CD4ML_INPUT_", "CD4ML_"])
+@pytest.mark.parametrize(("stage", "old"), RENAMED)
+def test_old_name__as_a_variable(
+    stage: str, old: str, prefix: str, cd4ml: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that sets an option by its earlier name is refused with its new one; nothing is dropped in silence."""
+    new = RENAMED[stage, old]
+    variables = {name: prefix + name.replace("-", "_").upper() for name in (old, new)}
+    value = "point" if old == "decision" else TAKEN.get(stage, "7")
+
+    monkeypatch.setenv(variables[old], value)
+    run = cd4ml(stage)
+
+    assert run.code == 2
+    message = run.report["checks"][0]["message"]
+    assert message == f"{variables[old]}: the option `{old}` is now `{new}`; set {variables[new]}"
+
+
+@pytest.mark.parametrize(
+    "environ", [{"CD4ML_DECISION": "1"}, {"CD4ML_MINIMUM_ROWS": "900", "CD4ML_MINIMUM_TEST_ROWS": "50"}]
+)
+def test_old_name__of_an_option_of_another_stage(
+    environ: dict[str, str], cd4ml: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that only another stage's option can mean, or whose new name is set too, is no mistake."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    assert "predictions is required" in cd4ml("evaluate-model").report["checks"][0]["message"]
+
+
 def test_old_names__are_free() -> None:
     """No stage takes an option under the earlier name of another of its options."""
     assert not [pair for pair in RENAMED if pair[1] in {option.name for option in declared(OPTIONS[pair[0]])}]
