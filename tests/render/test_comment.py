@@ -96,7 +96,7 @@ def test_pass__verdict_first_then_what_changed() -> None:
     assert text.startswith("## ✅ cd4ml passed\n")
     assert (
         "| accuracy | 0.9100 | 0.9000<br><sub>0.8700&nbsp;to&nbsp;0.9200</sub> "
-        "| −0.0151<br><sub>to&nbsp;production, −0.0270&nbsp;to&nbsp;−0.0044</sub> "
+        "| −0.0100<br><sub>to&nbsp;production&nbsp;−0.0151, −0.0270&nbsp;to&nbsp;−0.0044</sub> "
         "| ≥&nbsp;0.8800<br>loss&nbsp;≤&nbsp;0.0200 | ✅&nbsp;passed |"
     ) in text
     folded = text.partition("<details><summary>1 check passed as on main")[2]
@@ -117,12 +117,14 @@ def test_failure__what_blocks_and_what_to_do() -> None:
 
 def test_inconclusive__said() -> None:
     """Too little data is no pass and no failure."""
-    few = check("disparate-impact:sex=F", None, Status.INCONCLUSIVE, advice="Collect more rows.")
+    few = check("disparate-impact:sex=F", None, Status.INCONCLUSIVE, advice="Collect more rows.", limit=0.8)
+    before = main_of(published("audit-fairness", check("disparate-impact:sex=F", 0.9)))
 
-    text = section(pipeline([published("audit-fairness", few)]), 20_000)
+    text = section(pipeline([published("audit-fairness", few)], before), 20_000)
 
     assert text.startswith("## ⚠️ cd4ml inconclusive: too little data to decide\n")
     assert "→ Collect more rows" in text
+    assert "| disparate impact, sex=F | 0.9000 | – | – | ≥&nbsp;0.8000 | ⚠️&nbsp;inconclusive |" in text
 
 
 @pytest.mark.parametrize(("status", "option"), [(Status.FAILED, "on-failed"), (Status.INCONCLUSIVE, "on-inconclusive")])

@@ -59,6 +59,11 @@ class Change:
         return self.changed or (self.main is None and self.check.interval is not None)
 
     @property
+    def numbered(self) -> bool:
+        """Whether it has a number, or one that it should have reached."""
+        return any(one is not None for one in (self.check.value, self.check.limit, self.main and self.main.value))
+
+    @property
     def counts(self) -> bool:
         """Whether its value is worth a row."""
         return self.check.value is not None and self.check.metric not in _COUNTS
@@ -95,14 +100,14 @@ def row(changes: Sequence[Change]) -> str:
     """Return the row of checks that are about one number."""
     first = changes[0]
     check, before = first.check, first.main.value if first.main else None
-    value = figure(check.value, before, check.limit)
+    value = "–" if check.value is None else figure(check.value, before, check.limit)
     if check.interval and check.interval.of == "value":
         value += f"<br><sub>{bounds(check.interval)}</sub>"
     cells = [
         _name(check),
         "–" if before is None else figure(before, check.value),
         value,
-        next((shown for shown in map(_difference, reversed(changes)) if shown), "–"),
+        _difference(changes),
         "<br>".join(filter(None, (_limit(one.check) for one in changes))),
         "<br>".join(dict.fromkeys(map(_verdict, changes))),
     ]
@@ -139,14 +144,17 @@ def _name(check: Check) -> str:
     return quiet(named.get(kind, check.id) if rest else check.id.replace("-", " "), most=120)
 
 
-def _difference(change: Change) -> str:
-    """Return the change with its interval: to production where that was measured on the same rows, else to main."""
-    check = change.check
-    value, baseline = _number(check.value), _number(check.baseline)
-    before = _number(change.main.value) if change.main else None
-    if check.interval and check.interval.of == "difference" and value is not None and baseline is not None:
-        return f"{signed(value - baseline)}<br><sub>to&nbsp;production, {bounds(check.interval)}</sub>"
-    return "" if value is None or before is None else signed(value - before)
+def _difference(changes: Sequence[Change]) -> str:
+    """Return the change to main, and, where that was measured on the same rows, to production with its interval."""
+    first = changes[0]
+    value, before = _number(first.check.value), _number(first.main.value) if first.main else None
+    found = [] if value is None or before is None else [signed(value - before)]
+    for change in changes:
+        check, baseline = change.check, _number(change.check.baseline)
+        if check.interval and check.interval.of == "difference" and value is not None and baseline is not None:
+            to = f"to&nbsp;production&nbsp;{signed(value - baseline)},"
+            found.append(f"<sub>{to} {bounds(check.interval)}</sub>")
+    return "<br>".join(found) or "–"
 
 
 def _limit(check: Check) -> str:

@@ -166,7 +166,7 @@ def _told(item: str | Change) -> str:
 
 def _table(pipeline: Pipeline, room: int) -> str:
     """Return the table of what did not pass, what changed and what was measured."""
-    shown = [one for one in _changes(pipeline) if (one.blocks or one.telling) and one.check.value is not None]
+    shown = [one for one in _changes(pipeline) if one.numbered and (one.blocks or one.telling)]
     none = "" if pipeline.main.reports else f"{_main(pipeline.main)}\n\n"
     table = fitting(together(shown), row, room - length(none), noun="check", most=_MOST_ROWS, head=HEAD)
     return none + table if length(none) + length(table) <= room else ""
