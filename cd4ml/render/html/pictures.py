@@ -28,7 +28,7 @@ _WORDS: Final = {
 }
 # What is no character of XML, beside the control characters, which are shown escaped.
 _NO_XML: Final = re.compile("[\ufffe\uffff]")
-_LONGEST: Final = 100
+_LONGEST: Final = 50
 _LONG_FRACTION: Final = re.compile(r"(\d\.\d\d)\d+")
 
 

@@ -17,7 +17,9 @@ _LONGEST_LABEL: Final = 28
 _COLOURS: Final = {"candidate": "var(--candidate)", "production": "var(--production)"}
 _DASHES: Final = ([1, 0], [5, 3])
 _SHAPES: Final = ("circle", "diamond")
+# Labels are cut here: the library cuts between the halves of a character beyond the first plane, and then fails.
 _AXIS: Final = {
+    "labelLimit": 0,
     "labelColor": "var(--quiet)",
     "titleColor": "var(--quiet)",
     "domainColor": "var(--line)",
@@ -34,7 +36,7 @@ _LEGEND: Final = {
     "labelColor": "var(--ink)",
     "labelFontSize": 11,
     "symbolStrokeWidth": 2,
-    "labelLimit": 200,
+    "labelLimit": 0,
 }
 
 
@@ -148,7 +150,7 @@ def forest(marks: Sequence[Mark], *, x: str, line: float | None = None, shares: 
         "field": "row",
         "type": "nominal",
         "sort": None,
-        "axis": {"title": None, "labelLimit": 150, "labelColor": "var(--ink)"},
+        "axis": {"title": None, "labelColor": "var(--ink)"},
     }
     beside = {"yOffset": {"field": "series", "type": "nominal", "sort": series}} if len(series) > 1 else {}
     across = {
@@ -200,7 +202,7 @@ def bars(shares: Sequence[Mark], *, x: str, y: str | None = None) -> Specificati
             "field": "row",
             "type": "nominal",
             "sort": None,
-            "axis": {"title": y, "labelLimit": 150, "labelColor": "var(--ink)"},
+            "axis": {"title": y, "labelColor": "var(--ink)"},
         },
         "x": {"field": "value", "type": "quantitative", "axis": {"title": x, "tickCount": 5}},
         "color": looks if len(series) > 1 else {"value": "var(--candidate)"},
