@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one script behind every action: find a Python, make cd4ml's own environment (once for each job), run the stage.
 #
-#   run-stage.sh <stage>|run|plan|comment
+#   run-stage.sh <stage>|run|plan|comment|report
 #
 # Inputs arrive as CD4ML_INPUT_<NAME> in the environment. The caller's Python, PATH and working directory stay as they
 # are; the environment lives in RUNNER_TEMP and is installed from hash-locked files only. Runs on bash 3.2 (macOS) too.
@@ -118,15 +118,17 @@ facts=$("$python" -I -B -c '
 import hashlib, os, pathlib, sys
 root, stage = sys.argv[1:]
 sys.path.insert(0, root)
+from cd4ml.commands import COMMANDS
 from cd4ml.stages import PIPELINE, STAGES
-names = {"run": PIPELINE, "plan": (), "comment": ()}.get(stage, (stage,))
+names = PIPELINE if stage == "run" else () if stage in COMMANDS else (stage,)
+own = COMMANDS[stage].requirements if stage in COMMANDS else ()
 locks = sorted(path for path in pathlib.Path(root, "requirements").glob("*.txt") if path.name != "dev.txt")
 parts = [root.encode(), sys.executable.encode(), sys.version.encode(), *(path.read_bytes() for path in locks)]
 extra = os.environ.get("CD4ML_REQUIREMENTS", "").split()
 unknown = set(extra) - {path.stem for path in locks}
 if unknown:
     sys.exit("CD4ML_REQUIREMENTS names no lock file: " + ", ".join(sorted(unknown)))
-needed = dict.fromkeys(["core", *(lock for name in names for lock in STAGES[name].requirements), *extra])
+needed = dict.fromkeys(["core", *own, *(lock for name in names for lock in STAGES[name].requirements), *extra])
 print(hashlib.sha256(b"\0".join(parts)).hexdigest()[:20], *needed)' "$root" "$stage") ||
   fail "This copy of cd4ml does not know the stage, or is not whole." 2
 key=${facts%% *}

@@ -33,6 +33,7 @@ def files() -> dict[str, Callable[[], str]]:
         "action.yml": actions.root_action,
         "actions/comment/action.yml": actions.comment_action,
         "actions/plan/action.yml": actions.plan_action,
+        "actions/report/action.yml": actions.report_action,
         WORKFLOW: lambda: workflow(text_of(WORKFLOW)),
     }
     for stage in STAGES:

@@ -10,6 +10,7 @@ from cd4ml.commands import COMMANDS
 from cd4ml.commands.comment import CommentOptions
 from cd4ml.commands.pipeline import PipelineOptions
 from cd4ml.commands.plan import PlanOptions
+from cd4ml.commands.report import ReportOptions
 from cd4ml.inputs.options import Option, declared
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.stages import PIPELINE, STAGES, declaration
@@ -42,6 +43,12 @@ def comment_action() -> str:
     """Return the action that comments on a pull request."""
     outputs = {"address": "Address of the comment; empty where none was posted."}
     return _action("comment", COMMANDS["comment"].summary, declared(CommentOptions), outputs, "../run-stage.sh")
+
+
+def report_action() -> str:
+    """Return the action that writes the page of a run's reports."""
+    outputs = {"page": "Path of the page."}
+    return _action("report", COMMANDS["report"].summary, declared(ReportOptions), outputs, "../run-stage.sh")
 
 
 def _inputs(stage: str) -> tuple[Option, ...]:

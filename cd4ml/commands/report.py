@@ -11,8 +11,10 @@ from typing import Final
 
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
+from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory
-from cd4ml.errors import PASSED, OptionsError, UnavailableError
+from cd4ml.errors import PASSED, Cd4mlError, OptionsError, UnavailableError
+from cd4ml.github import runtime
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import Options, declared
@@ -41,7 +43,16 @@ class ReportOptions(Options):
 
 
 def run(arguments: Sequence[str], door: Door) -> int:
-    """Write the page. Its exit code says whether it was written: the verdict is that of the stages.
+    """Write the page, or say why not. The exit code says whether it was written: the verdict is that of the stages."""
+    try:
+        _write(arguments, door)
+    except Cd4mlError as error:
+        return refused("report", error, door)
+    return PASSED.code
+
+
+def _write(arguments: Sequence[str], door: Door) -> None:
+    """Write the page.
 
     Raises:
         OptionsError: there is no report, one cannot be read as such, or the page may not be written there.
@@ -63,10 +74,12 @@ def run(arguments: Sequence[str], door: Door) -> int:
     found, others = read(Path(options.reports))
     entries = [replace(entry, published=door.redactor.everywhere(entry.published)) for entry in found.entries]
     write_atomically(path, page(replace(found, entries=entries)))
+    file = door.file("GITHUB_OUTPUT")
+    if file:
+        runtime.write_outputs(file, {"page": str(path.absolute())})
     aside = f" Not reports, so left out: {', '.join(others)}." if others else ""
     said = f"{target}: {plural(len(entries), 'report')}, verdict {found.status}.{aside}"
     print(safe(door.redactor.text(said)), file=door.stdout)
-    return PASSED.code
 
 
 def read(folder: Path) -> tuple[Run, list[str]]:

@@ -17,11 +17,12 @@ import pytest
 
 from cd4ml.inputs.options import Kind, declared
 from cd4ml.stages import STAGES, declaration
+from tests import reports
 from tests.actions.consumer import make_consumer
 from tests.actions.step import Runner, read_action
 from tests.conftest import ROOT
 
-ACTIONS: Final = ("cd4ml", "plan", *STAGES)
+ACTIONS: Final = ("cd4ml", "plan", "report", *STAGES)
 VERDICT: Final = {"status", "passed", "warned", "report"}
 HOSTILE: Final = [
     "a\n::set-output name=passed::true",
@@ -70,7 +71,7 @@ def test_action_file__contract(action: str) -> None:
     assert {name: output["value"] for name, output in document["outputs"].items()} == {
         name: f"${{{{ steps.{step['id']}.outputs.{name} }}}}" for name in document["outputs"]
     }
-    assert action == "plan" or VERDICT <= set(document["outputs"])
+    assert action in ("plan", "report") or VERDICT <= set(document["outputs"])
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -233,6 +234,20 @@ def test_no_python__error(runner: Runner, tmp_path: Path) -> None:
 
     assert (step.code, step.outputs) == (3, {"status": "error", "passed": "false"})
     assert "setup-python" in step.commands[0].data
+
+
+def test_report__page(runner: Runner, tmp_path: Path) -> None:
+    """The action that writes the page installs what draws its pictures, and gives the page's path to later steps."""
+    reports.write(runner.workspace / "reports", "check-code")
+
+    step = runner.run("report")
+
+    assert step.code == 0, step.stderr
+    assert Path(step.outputs["page"]).read_text().startswith("<!doctype html>")
+    (runner.workspace / "reports" / "check-code.json").write_text("{")
+    refused = runner.run("report")
+    assert refused.code == 2 and "page" not in refused.outputs
+    assert [command.name for command in refused.commands] == ["error"]
 
 
 def test_installation_fails__error_then_heals(runner: Runner, tmp_path: Path) -> None:
