@@ -357,7 +357,7 @@ def test_rolled_back__not_deployed_again(deploy: Deploy, gitops: GitOps, evidenc
     run = deploy()
 
     assert (run.code, gitops.head()) == (1, head)
-    assert "taken back" in run.report["summary"]
+    assert "rolled back" in run.report["summary"]
 
 
 def test_many_writers__all_land(gitops: GitOps, evidence: Callable[..., None], tmp_path: Path) -> None:
