@@ -54,6 +54,7 @@ pytest_plugins = ["tests.containers"]
 # started once.
 TOGETHER = {
     "actions": "actions",
+    "html": "html",
     "image": "image",
     "build_image": "image",
     "registry": "registry",
