@@ -183,6 +183,18 @@ def test_nothing_there__said(platform: Platform, tmp_path: Path) -> None:
     assert "🛑 cd4ml error" in only(platform) and "No stage left a report" in only(platform)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_page__linked_if_there(platform: Platform, tmp_path: Path, there: bool) -> None:
+    """The artifact with the HTML report is linked where the run has one."""
+    if there:
+        platform.artifacts[1] = [{"id": 77, "name": "cd4ml-report", "expired": False}]
+    judged(tmp_path)
+
+    say(platform, tmp_path)
+
+    assert (f"[HTML report](https://github.com/{REPOSITORY}/actions/runs/1/artifacts/77)" in only(platform)) is there
+
+
 def test_fork__nothing_posted(platform: Platform, tmp_path: Path) -> None:
     """From a fork nothing is sent, the log says why and what to do, and the job stays green."""
     judged(tmp_path)

@@ -40,7 +40,7 @@ class Place:
     @property
     def page(self) -> str:
         """Name of the artifact with the HTML report."""
-        return f"{self.name}-html"
+        return f"{self.name}-report"
 
 
 @dataclass(frozen=True, kw_only=True)
