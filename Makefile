@@ -6,6 +6,8 @@ checked := cd4ml tests bin bin/demo bin/container-lab benchmarks examples
 .PHONY: help setup tools demo test lint generate lock clean
 
 help:
+	@echo "make setup     the environment in .venv (the others make it too)"
+	@echo "make tools     the outside programs that tests use, into the user's cache"
 	@echo "make demo      the whole pipeline on real data, set-up included"
 	@echo "make test      every test, set-up included"
 	@echo "make lint      black, flake8 and mypy"

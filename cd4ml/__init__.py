@@ -1,3 +1,3 @@
-"""Gates for machine-learning models: six stages, one report, fail closed."""
+"""Gates for machine-learning models: a stage for each question, one report, fail closed."""
 
 __version__ = "1.0.0"

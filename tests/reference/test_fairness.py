@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, precision_score
 
+from cd4ml.metrics.fairness import rates
 from cd4ml.metrics.fairness.calibration import group_calibration
 from cd4ml.metrics.fairness.disparity import RatioTest, adjusted
 from cd4ml.metrics.fairness.errors import gap, group_errors
@@ -129,6 +130,7 @@ def test_metric_frame__every_rate_and_group(seed: int, groups: int, weight: floa
     table["feature"] = random.integers(0, groups, n).astype(str)
     table["sample_weight"] = random.random(n) + 0.01 if weight is None else weight
     metrics = from_counts(table)
+    assert {*RATES} == {*rates.RATES}
 
     frame = MetricFrame(
         metrics=RATES,

@@ -10,7 +10,7 @@ from cd4ml.checks.fairness.decision import LEVEL, Limits, decide, exactly
 from cd4ml.checks.fairness.differences import DIFFERENCES
 from cd4ml.metrics.fairness.calibration import Calibration
 from cd4ml.metrics.fairness.differences import widest_interval
-from cd4ml.metrics.fairness.rates import PRECISION, FairnessMetrics, Group
+from cd4ml.metrics.fairness.rates import RATES, FairnessMetrics, Group
 from cd4ml.metrics.fairness.ratio_change import Change
 from cd4ml.report import Check, Interval, Status, fixed
 
@@ -30,7 +30,7 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
     shared: dict[str, Any] = {"id": f"{name}:{feature}", "metric": name, "limit": limit, "n": n}
     known = {rate: value for rate, value in values.items() if value is not None}
     if len(known) < len(rates):
-        lacking = "no positive decisions" if PRECISION in rates else "no positive or no negative labels"
+        lacking = next(RATES[rate].undefined_without for rate in rates if rate not in known)
         return Check(
             **shared,
             status=Status.ERROR,

@@ -12,21 +12,47 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SELECTION_RATE, PRECISION = "selection_rate", "precision"
-# Rate -> the rows it is a share of (column, value; None: all), and the column whose 1 counts.
-_RATES: Final[dict[str, tuple[tuple[str, int] | None, tuple[str, int]]]] = {
-    SELECTION_RATE: (None, ("y_pred", 1)),
-    "true_positive_rate": (("y_true", 1), ("y_pred", 1)),
-    "false_positive_rate": (("y_true", 0), ("y_pred", 1)),
-    "false_negative_rate": (("y_true", 1), ("y_pred", 0)),
-    PRECISION: (("y_pred", 1), ("y_true", 1)),
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """A share of a group's rows.
+
+    Attributes:
+        among: the rows it is a share of, by a column's value; None for all.
+        hit: the rows that count, in the same way.
+        library, function: which function says the same of rows.
+    """
+
+    among: tuple[str, int] | None
+    hit: tuple[str, int]
+    library: str = "fairlearn.metrics"
+    function: str
+
+    @property
+    def undefined_without(self) -> str:
+        """What a group lacks for which the rate is undefined."""
+        if self.among is None:
+            return "no rows"
+        column, value = self.among
+        return f"no {_SIGNS[value]} decisions" if column == "y_pred" else "no positive or no negative labels"
+
+
+_SIGNS: Final = ("negative", "positive")
+RATES: Final[Mapping[str, Rate]] = {
+    SELECTION_RATE: Rate(among=None, hit=("y_pred", 1), function="selection_rate"),
+    "true_positive_rate": Rate(among=("y_true", 1), hit=("y_pred", 1), function="true_positive_rate"),
+    "false_positive_rate": Rate(among=("y_true", 0), hit=("y_pred", 1), function="false_positive_rate"),
+    "false_negative_rate": Rate(among=("y_true", 1), hit=("y_pred", 0), function="false_negative_rate"),
+    PRECISION: Rate(among=("y_pred", 1), hit=("y_true", 1), library="sklearn.metrics", function="precision_score"),
 }
-RATES: Final = tuple(_RATES)
 _LABELS: Final = ("y_true", "y_pred", "production_y_pred")
 
 
@@ -172,13 +198,10 @@ def fairness_metrics(counts: pd.DataFrame, features: Sequence[str]) -> FairnessM
 
 def _frame(counts: pd.DataFrame, names: pd.Series[str], rates: Sequence[str]) -> Any:
     """Return fairlearn's frame of the rates that are defined for every group (it says 0 where they are not)."""
-    from fairlearn import metrics as fairlearn
-    from sklearn.metrics import precision_score
+    from fairlearn.metrics import MetricFrame
 
-    functions = {name: getattr(fairlearn, name) for name in rates if name != PRECISION}
-    if PRECISION in rates:
-        functions[PRECISION] = precision_score
-    return fairlearn.MetricFrame(
+    functions = {name: getattr(import_module(RATES[name].library), RATES[name].function) for name in rates}
+    return MetricFrame(
         metrics=functions,
         y_true=counts["y_true"] if "y_true" in counts.columns else counts["y_pred"],
         y_pred=counts["y_pred"],
@@ -197,7 +220,7 @@ def _groups(counts: pd.DataFrame, names: pd.Series[str]) -> list[Group]:
 
 def _proportion(part: pd.DataFrame, rate: str) -> Proportion:
     """Return one rate of one group."""
-    among, (column, hit) = _RATES[rate]
+    among, (column, hit) = RATES[rate].among, RATES[rate].hit
     if not {column, *([among[0]] if among else [])} <= set(part.columns):
         return Proportion(successes=Fraction(0), total=Fraction(0), squares=(0.0, 0.0))
     rows = part if among is None else part[part[among[0]] == among[1]]
