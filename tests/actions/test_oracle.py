@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cd4ml.github.runtime import commands, error_command, write_outputs
 from cd4ml.render.terminal import terminal
-from cd4ml.report import Check, Location, Report, Status, v1
+from cd4ml.report import Check, Location, Published, Report, Source, Status, v1
 from tests.actions import runner_oracle
 
 # Pieces that mean something to the runner, so that chance finds their combinations.
@@ -64,7 +64,7 @@ def report(text: str) -> Report:
 def test_log__one_annotation_and_no_other_command(text: str) -> None:
     """Log, JSON on standard output and annotations of a failed check hold exactly one command: its annotation."""
     made = report(text)
-    published = v1.text(v1.document(made, options={"x": text}, git_sha=None, run={}))
+    published = v1.text(v1.document(Published(report=made, source=Source(git_sha=None), options={"x": text})))
     annotations = "\n".join(commands(made.checks, title="cd4ml validate-data", prefix="models/"))
 
     found = runner_oracle.commands(f"{terminal(made)}\n{published}\n{annotations}\n")
