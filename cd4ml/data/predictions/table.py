@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from cd4ml.data.predictions.labels import label_text
+from cd4ml.data.predictions.labels import SEPARATOR, label_text
 from cd4ml.data.tables.formats.parquet.table import ParquetTable
 from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
@@ -199,9 +199,14 @@ def _problems(frame: pd.DataFrame, table: str, *, labels: bool = True) -> list[s
         nulls = int(frame[name].isna().sum())
         if nulls:
             problems.append(f"{table}: column `{name}` has {nulls} rows without a value")
+        elif isinstance(frame[name].iloc[0], list | dict | np.ndarray):
+            problems.append(
+                f"{table}: column `{name}` has a list or a structure in each row; write a set of labels as one text, "
+                f"`a{SEPARATOR}b`"
+            )
         elif pd.api.types.is_float_dtype(frame[name]) and not np.isfinite(frame[name]).all():
             problems.append(f"{table}: column `{name}` has infinite values")
-    repeated = _repeated(frame["row_id"]) if "row_id" in frame.columns else 0
+    repeated = 0 if problems or "row_id" not in frame.columns else _repeated(frame["row_id"])
     if repeated:
         problems.append(f"{table}: {repeated} row ids occur more than once")
     return sorted(problems)

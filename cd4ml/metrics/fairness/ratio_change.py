@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -108,8 +108,3 @@ def _change(found: Disparity, production: Fraction, error: float) -> Change:
         interval=interval,
         standard_error=error,
     )
-
-
-def worst_drop(changes: Mapping[str, Change]) -> float | None:
-    """Return the largest drop of any group's ratio."""
-    return max((float(change.drop) for change in changes.values()), default=None)

@@ -69,11 +69,6 @@ class Comparison:
         return self.interval.lower if self.metric.greater_is_better else -self.interval.upper
 
     @property
-    def most_gain(self) -> float:
-        """The one-sided 95 % upper bound of the gain."""
-        return self.interval.upper if self.metric.greater_is_better else -self.interval.lower
-
-    @property
     def detectable(self) -> float | None:
         """The smallest loss that these rows would show with a power of 80 %, in a one-sided test at 5 %."""
         found = (normal_quantile(ONE_SIDED) + normal_quantile(POWER)) * self._spread()

@@ -691,3 +691,16 @@ def test_unknown_metric__those_of_the_task_are_named(evaluate: Evaluate) -> None
     said = evaluate(table(40, 10, 10, 40), "--minimum", "acuracy=0.7").report["summary"]
 
     assert "did you mean `accuracy`?" in said and "roc-auc" in said and "rmse" not in said
+
+
+@pytest.mark.parametrize("column", ["y_true", "y_pred", "y_score", "row_id", "sample_weight", "production_y_pred"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
+def test_lists__refused(evaluate: Evaluate, column: str, task: str) -> None:
+    """A column that holds a list in each row is refused as such, whichever it is: no verdict, and no defect either."""
+    limit = {"regression": "r2=0.1", "multilabel": "f1-macro=0.1"}.get(task, "accuracy=0.1")
+    frame = GOOD.assign(**{column: pd.Series([["a", "b"]] * len(GOOD), index=GOOD.index)})
+
+    run = evaluate(frame, "--task", task, "--minimum", limit)
+
+    assert (run.code, run.report["status"]) == (2, "error")
+    assert column in run.report["summary"]
