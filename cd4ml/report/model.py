@@ -144,20 +144,19 @@ class Report:
     measured: Mapping[str, Any] = field(default_factory=dict)
     plan: Sequence[str] = ()
     seed: int | None = None
-    # Set by skipped() alone: a report without checks is otherwise an error.
-    not_configured: bool = False
+    # The verdict where it does not follow from checks: of skipped(), and of a document that holds none. A report
+    # without checks is otherwise an error.
+    stated: Status | None = None
 
     @property
     def status(self) -> Status:
         """The worst check; zero checks are an `error`."""
-        if self.not_configured:
-            return Status.SKIPPED
-        return worst(check.status for check in self.checks)
+        return self.stated or worst(check.status for check in self.checks)
 
     @classmethod
     def skipped(cls, stage: str) -> Report:
         """Return the report of a stage that the user configured none of."""
-        return cls(stage=stage, checks=(), summary="Not configured.", not_configured=True)
+        return cls(stage=stage, checks=(), summary="Not configured.", stated=Status.SKIPPED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The way back: a published report, read strictly into the values that it was made from.
 
-Whoever reads a report relies on it, so nothing is guessed: a document that says something twice, leaves something out,
-says more than version 1 knows, or whose status is not that of its checks is refused as a whole.
+Whoever reads a report relies on it, so nothing is guessed: a document that says something twice, says more than
+version 1 knows, lacks what its verdict consists of, or whose status is not that of its checks is refused as a whole.
 
 What comes back equals what was published (`read(document(published)) == published`), with these exceptions, which are
 those of the document:
@@ -28,15 +28,23 @@ from typing import Any, Final, Literal, NamedTuple, NoReturn, get_args, get_orig
 
 from cd4ml.errors import OptionsError
 from cd4ml.reading import text_file
-from cd4ml.report.model import Check, Interval, Published, Report, Source, Status
+from cd4ml.report.model import Check, Interval, ModelIdentity, Published, Report, Source, Status
 from cd4ml.report.v1 import MEASURED, SCHEMA_VERSION, TOOL
 
 LARGEST: Final = 64_000_000  # bytes
 MOST_NESTED: Final = 100
 # Fields of Report that stand elsewhere in the document, or follow from the rest of it.
-_ELSEWHERE: Final = frozenset({"measured", "not_configured"})
+_ELSEWHERE: Final = frozenset({"measured", "stated"})
 _OF_REPORT: Final = tuple(field.name for field in fields(Report) if field.name not in _ELSEWHERE)
 _KEYS: Final = frozenset({"schema_version", "tool", "status", "source", "options", "run", *_OF_REPORT})
+# What a verdict consists of; of every other part that a document leaves out nothing is known.
+_VERDICT: Final = frozenset({"stage", "status"})
+_NEEDED: Final = _VERDICT | {"schema_version", "checks"}
+_UNKNOWN: Final[Mapping[type, Mapping[str, Any]]] = {
+    Check: {"message": ""},
+    ModelIdentity: {"uri": ""},
+    Source: {"git_sha": None},
+}
 _TOOL_KEYS: Final = frozenset({"name", "version"})
 _NAMES: Final = {
     str: "a text",
@@ -55,8 +63,11 @@ class ReportError(OptionsError):
     """A document is not a report of version 1. The message says what is wrong with it, and not where it came from."""
 
 
-def read_file(path: Path, stage: str) -> Published:
+def read_file(path: Path, stage: str, *, whole: bool = True) -> Published:
     """Read a stage's report from a file.
+
+    Args:
+        whole: see `read`.
 
     Raises:
         FileNotFoundError: there is none.
@@ -65,13 +76,16 @@ def read_file(path: Path, stage: str) -> Published:
     """
     text = text_file(path, most=LARGEST)
     try:
-        return parse(text, stage)
+        return parse(text, stage, whole=whole)
     except ReportError as error:
         raise ReportError(f"{path} is not a report of {stage}: {error.message}") from error
 
 
-def parse(content: str | bytes, stage: str) -> Published:
+def parse(content: str | bytes, stage: str, *, whole: bool = True) -> Published:
     """Read a stage's report from its JSON.
+
+    Args:
+        whole: see `read`.
 
     Raises:
         ReportError: it is not a report of the stage.
@@ -87,7 +101,7 @@ def parse(content: str | bytes, stage: str) -> Published:
         raise ReportError(f"not UTF-8 at byte {error.start}") from error
     except ValueError as error:
         raise ReportError(f"invalid JSON: {error}") from error
-    published = read(document)
+    published = read(document, whole=whole)
     if published.report.stage != stage:
         raise ReportError(f"its stage is {_shown(published.report.stage)}")
     return published
@@ -108,8 +122,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def read(document: object) -> Published:
+def read(document: object, *, whole: bool = True) -> Published:
     """Read a report from the document that `v1.document` returns.
+
+    A part that is left out says nothing, so that nothing can rest on it.
+
+    Args:
+        whole: whether version and checks must be there. Without them the verdict is taken as it is stated, which is
+            enough for a decision that a later run can make again, and never for evidence.
 
     Raises:
         ReportError: it is not such a document.
@@ -117,19 +137,19 @@ def read(document: object) -> Published:
     _check_values(document)
     if not isinstance(document, dict):
         _refuse("an object", document, "the report")
-    version = document.get("schema_version")
+    version = document.get("schema_version", None if whole else SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         _refuse(_shown(SCHEMA_VERSION), version, "schema_version")
-    _check_keys(document, _KEYS, _KEYS, "the report")
-    tool = _mapping(document["tool"], "tool")
+    _check_keys(document, _KEYS, _NEEDED if whole else _VERDICT, "the report")
+    tool = _mapping(document.get("tool", {"name": TOOL, "version": ""}), "tool")
     _check_keys(tool, _TOOL_KEYS, _TOOL_KEYS, "tool")
     if tool["name"] != TOOL:
         _refuse(_shown(TOOL), tool["name"], "tool.name")
-    run = _mapping(document["run"], "run")
+    run = _mapping(document.get("run", {}), "run")
     return Published(
         report=_report(document, _mapping(run.get(MEASURED, {}), f"run.{MEASURED}")),
-        source=_built(Source, document["source"], "source"),
-        options=_mapping(document["options"], "options"),
+        source=_built(Source, document.get("source", {}), "source"),
+        options=_mapping(document.get("options", {}), "options"),
         run={name: item for name, item in run.items() if name != MEASURED},
         version=_built(str, tool["version"], "tool.version"),
     )
@@ -138,9 +158,10 @@ def read(document: object) -> Published:
 def _report(document: Mapping[str, Any], measured: Mapping[str, Any]) -> Report:
     """Return the report in a document; its status must be the one that follows from its checks."""
     types = _shape(Report).types
-    values = {name: _built(types[name], document[name], name) for name in _OF_REPORT}
+    values = {name: _built(types[name], document[name], name) for name in _OF_REPORT if name in document}
     said = _built(Status, document["status"], "status")
-    report = Report(**values, measured=measured, not_configured=said is Status.SKIPPED and not values["checks"])
+    alone = "checks" not in values or (said is Status.SKIPPED and not values["checks"])
+    report = Report(**{"checks": (), **values}, measured=measured, stated=said if alone else None)
     if said is not report.status:
         found = f"the worst of its checks is {str(report.status)!r}" if report.checks else "it ran no check"
         raise ReportError(f"its status is {str(said)!r}, but {found}")
@@ -210,7 +231,7 @@ def _optional(kinds: Sequence[Any], found: Any, where: str) -> Any:
 
 def _object(kind: type, found: Any, where: str) -> Any:
     """Return a dataclass: fields with a default may be missing."""
-    given, shape = dict(_mapping(found, where)), _shape(kind)
+    given, shape = {**_UNKNOWN.get(kind, {}), **_mapping(found, where)}, _shape(kind)
     _check_keys(given, frozenset(shape.types), shape.needed, where)
     if kind is Check:
         absent = next((name for name, item in given.items() if item is None), None)

@@ -55,7 +55,7 @@ class Platform:
         """Return the window whose drift report is in an artifact."""
         content = self.client.artifact_file(artifact, f"{STAGE}.json")
         try:
-            return window(parse(content, STAGE).report)
+            return window(parse(content, STAGE, whole=False).report)
         except ReportError as error:
             raise UnavailableError(f"Artifact {artifact} holds no report of {STAGE}: {error.message}.") from error
 

@@ -88,7 +88,7 @@ def _newest(options: Options) -> Window:
     """Return the newest window; one without a verdict decides nothing."""
     path = Path(options.drift_report)
     try:
-        report = read_file(path, DRIFT).report
+        report = read_file(path, DRIFT, whole=False).report
     except FileNotFoundError as error:
         raise missing_file(path) from error
     try:
