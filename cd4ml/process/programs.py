@@ -180,7 +180,7 @@ def completed(
     name = name or _called(command)
     begin = group.start if group else start
     # Files, not pipes: a daemon that it leaves behind would keep a pipe open for ever.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with _scratch() as out, _scratch() as err:
         process: Process | None = None
         try:
             with delayed():
@@ -196,6 +196,19 @@ def completed(
                 with suppress(BrokenPipeError):
                     process.stdin.close()
         return Completed(code=process.returncode, output=_written(out, most, name), errors=_written(err, most, name))
+
+
+def _scratch() -> IO[bytes]:
+    """Return a file that goes with its last reader.
+
+    Raises:
+        UnavailableError: this machine takes no temporary files.
+    """
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        reason = f"Temporary files cannot be written: {error.strerror}."
+        raise UnavailableError(reason, advice="Free the disk, or name a folder by TMPDIR.") from error
 
 
 def _called(command: Sequence[str]) -> str:

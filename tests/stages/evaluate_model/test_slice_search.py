@@ -161,7 +161,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "depth": (("--slice-search", "*", "--slice-search-depth", "4"), "1, 2 or 3"),
     "rows": (("--slice-search", "*", "--slice-search-minimum-rows", "1"), "at least 10"),
     "edges of nothing": (("--slice-search", "*", "--slice-bins", "agee=30"), "did you mean `age`"),
-    "edges of texts": (("--slice-search", "*", "--slice-bins", "region=1:2"), "no numbers"),
+    "edges of texts": (("--slice-search", "*", "--slice-bins", "region=1:2"), "not numbers"),
 }
 
 

@@ -262,7 +262,7 @@ BAD = {
     "two-columns": ("return np.zeros((len(rows), 2))", "one value per row"),
     "quiet-exit": ("os._exit(0)", "without predictions"),
     "exit": ("sys.exit(3)", "code 3"),
-    "score-as-text": ("return pd.DataFrame({'y_pred': [1] * 100, 'y_score': ['high'] * 100})", "no number"),
+    "score-as-text": ("return pd.DataFrame({'y_pred': [1] * 100, 'y_score': ['high'] * 100})", "not a number"),
     "changes-itself": (
         "open(os.path.join(os.path.dirname(__file__), 'more'), 'w').close()\nreturn pd.Series([1] * len(rows))",
         "Error: ",
