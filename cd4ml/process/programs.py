@@ -175,7 +175,7 @@ def completed(
     Raises:
         TimeLimitError: it did not end in time.
         TooMuchOutputError: it wrote more than `most` bytes.
-        NotCompletedError: it cannot be started.
+        NotCompletedError: it cannot be started, or what it writes cannot be kept.
     """
     name = name or _called(command)
     begin = group.start if group else start
@@ -202,13 +202,13 @@ def _scratch() -> IO[bytes]:
     """Return a file that goes with its last reader.
 
     Raises:
-        UnavailableError: this machine takes no temporary files.
+        NotCompletedError: this machine takes no temporary files.
     """
     try:
         return tempfile.TemporaryFile()
     except OSError as error:
         reason = f"Temporary files cannot be written: {error.strerror}."
-        raise UnavailableError(reason, advice="Free the disk, or name a folder by TMPDIR.") from error
+        raise NotCompletedError(reason, advice="Free the disk, or name a folder by TMPDIR.") from error
 
 
 def _called(command: Sequence[str]) -> str:
