@@ -62,7 +62,7 @@ def test_reported__what_the_model_was_judged_against(
     assert found == expected if isinstance(expected, Baseline) else expected in str(found)
 
 
-@pytest.mark.parametrize("unread", [{"production": "risk"}, {"options": []}, {"candidate": {"sha256": MODEL}}])
+@pytest.mark.parametrize("unread", [{"production": "risk"}, {"options": []}, {"candidate": {"uri": "models:/risk/1"}}])
 def test_reported__unreadable_report__refused(tmp_path: Path, unread: dict[str, Any]) -> None:
     """A report that is there and cannot be read is an error: nobody knows what it would have said."""
     write(tmp_path / "reports", "score-model", **unread)
