@@ -16,6 +16,7 @@ from cd4ml.context import Context
 from cd4ml.evidence.about import About
 from cd4ml.inputs.options import Options as StageOptions
 from cd4ml.report import Report
+from cd4ml.wording import nearest
 
 __all__ = [
     "JUDGES",
@@ -29,6 +30,7 @@ __all__ = [
     "evidence",
     "load",
     "needed",
+    "unknown_required",
 ]
 
 
@@ -148,6 +150,11 @@ def needed(name: str) -> tuple[str, ...]:
 def evidence(names: Iterable[str]) -> dict[str, About]:
     """Return what the report of each stage is evidence of: of the commit, where the stage says nothing else."""
     return {name: STAGES[name].evidence or About.COMMIT for name in names}
+
+
+def unknown_required(names: Iterable[str]) -> list[str]:
+    """Return what is wrong with the stages that `required-stages` names: one problem for each that there is not."""
+    return [f"required-stages: unknown stage `{name}`{nearest(name, STAGES)}" for name in names if name not in STAGES]
 
 
 def declaration(name: str) -> Declaration:

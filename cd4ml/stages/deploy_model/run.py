@@ -22,9 +22,8 @@ from cd4ml.gitops.precedence import Order, carried_out, overruled
 from cd4ml.gitops.repository import Clone, clone, land
 from cd4ml.gitops.trailers import BASELINE, MODEL, message, replaced
 from cd4ml.report import Check, ModelIdentity, Report, Status
-from cd4ml.stages import JUDGES, STAGES, evidence
+from cd4ml.stages import JUDGES, evidence, unknown_required
 from cd4ml.stages.deploy_model.options import Options
-from cd4ml.wording import nearest
 
 STAGE: Final = "deploy-model"
 
@@ -64,11 +63,7 @@ def _check_options(options: Options) -> None:
     problems = []
     if not 1 <= options.canary_weight <= 100:
         problems.append(f"canary-weight must lie between 1 and 100, got {options.canary_weight}")
-    problems += [
-        f"required-stages: unknown stage `{name}`{nearest(name, STAGES)}"
-        for name in options.required_stages
-        if name not in STAGES
-    ]
+    problems += unknown_required(options.required_stages)
     if BUILD not in options.required_stages:
         problems.append(f"required-stages must include {BUILD}: its report says which model is in the image")
     if problems:

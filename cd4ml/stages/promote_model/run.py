@@ -32,10 +32,9 @@ from cd4ml.gitops.trailers import (
 from cd4ml.image.reference import same_image
 from cd4ml.registry import alias_version, set_alias
 from cd4ml.report import Check, ModelIdentity, Report, Status
-from cd4ml.stages import STAGES
+from cd4ml.stages import unknown_required
 from cd4ml.stages.promote_model.evidence import evidence, production, same_model
 from cd4ml.stages.promote_model.options import Options
-from cd4ml.wording import nearest
 
 STAGE: Final = "promote-model"
 
@@ -92,11 +91,7 @@ def run(options: Options, context: Context) -> Report:
 
 def _check_options(options: Options) -> None:
     """Refuse options that contradict each other."""
-    problems = [
-        f"required-stages: unknown stage `{name}`{nearest(name, STAGES)}"
-        for name in options.required_stages
-        if name not in STAGES
-    ]
+    problems = unknown_required(options.required_stages)
     if options.reports and BUILD not in options.required_stages:
         problems.append(f"required-stages must include {BUILD}: its report says which image the others are about")
     if options.rollback and options.version is not None:
