@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cd4ml.inputs.options import Kind, Option, declared
 from cd4ml.inputs.vocabulary import RunOptions
+from cd4ml.published import CONFIG_SCHEMA, REPORT_SCHEMA
 from cd4ml.report import Status
 from cd4ml.stages import STAGES, declaration
 
@@ -127,6 +128,7 @@ def config_schema() -> str:
     sections["defaults"] = _section("Options that several stages share.", everything)
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": CONFIG_SCHEMA,
         "title": "cd4ml.yaml",
         "type": "object",
         "additionalProperties": False,
@@ -139,6 +141,7 @@ def report_schema() -> str:
     """Return the JSON Schema of a report, version 1."""
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": REPORT_SCHEMA,
         "title": "Report of a cd4ml stage, version 1",
         "type": "object",
         "required": list(_REPORT),

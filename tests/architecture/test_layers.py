@@ -38,7 +38,7 @@ HEAVY = {
 }
 
 # Words that every room may use; they use nothing but each other, in the order in which they stand.
-GROUND = ("errors", "wording", "digests", "process", "reading", "yaml_text", "user_code", "git", "writing")
+GROUND = ("published", "errors", "wording", "digests", "process", "reading", "yaml_text", "user_code", "git", "writing")
 FLOOR = frozenset(GROUND)
 # Room -> the other rooms that its modules may import. A room that is not here may import none.
 ALLOWED: dict[str, frozenset[str]] = {
@@ -59,7 +59,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "scoring": FLOOR | {"report", "context", "environments", "data"},
     "gitops": FLOOR | {"report", "image"},
     "evidence": FLOOR | {"report", "data", "checks", "registry"},
-    "render": frozenset({"report", "wording"}),
+    "render": frozenset({"report", "wording", "published"}),
     "github": FLOOR | {"report"},
     "retraining": FLOOR | {"report", "github"},
     "stages": FLOOR

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from cd4ml.published import EDITOR_HEADER, RELEASE, REPOSITORY
 from cd4ml.report import v1
 from cd4ml.report.reading import read
 from cd4ml.stages import STAGES
@@ -205,15 +206,36 @@ def test_report_schema__refuses() -> None:
     assert problems("report.v1.schema.json", {**good, "more": 1})
 
 
-@pytest.mark.parametrize("path", [ROOT / "examples" / "loan-approval" / "cd4ml.yaml"], ids=["loan-approval"])
-def test_config_schema__accepts_the_example(path: Path) -> None:
-    """The example's configuration meets the schema that editors use."""
+CONFIGURATIONS = sorted((ROOT / "examples").glob("*/cd4ml.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=[path.parent.name for path in CONFIGURATIONS])
+def test_config_schema__accepts_the_examples(path: Path) -> None:
+    """An example's configuration meets the schema that editors use, and its first line tells them where that is."""
     assert problems("cd4ml.schema.json", YAML(typ="safe").load(path.read_text())) == []
+    assert path.read_text().splitlines()[0] == EDITOR_HEADER
+
+
+@pytest.mark.parametrize("name", ["cd4ml.schema.json", "report.v1.schema.json"])
+def test_schema__has_the_address_of_its_file(name: str) -> None:
+    """A schema's `$id` is where its own file is published, so that a reference to it and a download are the same."""
+    address = schema(name)["$id"]
+
+    assert address == f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/{name}"
+    assert EDITOR_HEADER.endswith(schema("cd4ml.schema.json")["$id"])
 
 
 @pytest.mark.parametrize(
     "text",
-    ["audit-fairnes: {}", "audit-fairness: {limit: 1}", "check-code: [src]", "evaluate-model: {bootstrap: maybe}"],
+    [
+        "audit-fairnes: {}",
+        "evaluate-model: {minimun: {accuracy: 0.8}}",
+        "defaults: {predictionz: p.parquet}",
+        "evaluate-model: {task: binry}",
+        "audit-fairness: {limit: 1}",
+        "check-code: [src]",
+        "evaluate-model: {bootstrap: maybe}",
+    ],
 )
 def test_config_schema__refuses(text: str) -> None:
     """Unknown stages, unknown options and values of another kind are marked in the editor already."""

@@ -13,7 +13,10 @@ from cd4ml.metrics.performance.metric import Needs, Sample, Task
 FUNCTIONS = {
     spelling: METRICS[name]
     for spelling, name in SPELLINGS.items()
-    if hasattr(library, spelling) and METRICS[name].tasks & {Task.BINARY, Task.REGRESSION}
+    # scikit-learn's `auc` is the area under any curve, which nobody means by a limit on it.
+    if hasattr(library, spelling)
+    and spelling not in METRICS[name].synonyms
+    and METRICS[name].tasks & {Task.BINARY, Task.REGRESSION}
 }
 
 

@@ -59,6 +59,7 @@ _ROWS: Final = (
     Metric(
         name="recall",
         aliases=("recall_score",),
+        synonyms=("sensitivity",),
         tasks=_BINARY,
         greater_is_better=True,
         of_counts=labels.of_positive(labels.RECALL),
@@ -129,6 +130,7 @@ _ROWS: Final = (
     Metric(
         name="roc-auc",
         aliases=("roc_auc_score",),
+        synonyms=("auc", "auroc"),
         tasks=_BINARY,
         greater_is_better=True,
         needs=Needs.SCORES,
@@ -138,6 +140,7 @@ _ROWS: Final = (
     Metric(
         name="pr-auc",
         aliases=("average_precision", "average_precision_score"),
+        synonyms=("auprc", "aucpr"),
         tasks=_BINARY,
         greater_is_better=True,
         needs=Needs.SCORES,
@@ -165,6 +168,7 @@ _ROWS: Final = (
     ),
     Metric(
         name="log-loss",
+        synonyms=("logloss",),
         tasks=_CLASSES,
         greater_is_better=False,
         needs=Needs.PROBABILITIES,
@@ -184,6 +188,7 @@ _ROWS: Final = (
     ),
     Metric(
         name="calibration-error",
+        synonyms=("ece",),
         tasks=_CLASSES,
         greater_is_better=False,
         needs=Needs.PROBABILITIES,

@@ -128,6 +128,7 @@ class Metric:
 
     Attributes:
         aliases: what scikit-learn and MLflow call it, where that is more than another hyphen.
+        synonyms: what other libraries and people call it, and mean nothing else by.
         greater_is_better: the direction in which a change is an improvement.
         needs: what of a model it looks at; of several classes, scores and probabilities are those of each class.
         lowest, highest: the ends of its range; `highest_of_classes` where it is another for several classes.
@@ -145,6 +146,7 @@ class Metric:
     tasks: frozenset[Task]
     greater_is_better: bool
     aliases: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
     needs: Needs = Needs.DECISIONS
     lowest: float = 0.0
     highest: float = 1.0
@@ -168,7 +170,7 @@ class Metric:
     @property
     def spellings(self) -> tuple[str, ...]:
         """Every name that limits may use, that of reports first."""
-        return tuple(dict.fromkeys([self.name, self.name.replace("-", "_"), *self.aliases]))
+        return tuple(dict.fromkeys([self.name, self.name.replace("-", "_"), *self.aliases, *self.synonyms]))
 
 
 ALL_TASKS: Final = frozenset(Task)

@@ -85,7 +85,7 @@ def unknown(name: str, known: Mapping[str, Metric], task: Task) -> str:
         instead = f"set maximum: {loss}=<limit>" if loss in known else "set a maximum of a loss"
         found += f": scikit-learn turns this loss's sign, and limits here are of the loss itself, so {instead}"
     else:
-        found += nearest(name, known)
+        found += nearest(name, [*known, *SPELLINGS])
     return f"{found}; metrics for a {task} task: {fitting}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.stages.evaluate_model.conftest import Evaluate, table
@@ -25,6 +26,44 @@ def test_spellings__in_every_limit(evaluate: Evaluate) -> None:
         "maximum:accuracy",
         *(f"regression:{name}" for name in ("accuracy", "f1", "precision", "balanced-accuracy", "recall")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [("auc", "roc-auc"), ("auroc", "roc-auc"), ("auprc", "pr-auc"), ("logloss", "log-loss")]
+)
+def test_spellings__what_everybody_says(evaluate: Evaluate, name: str, metric: str) -> None:
+    """A short name that everybody uses for one metric is that metric; `auc` is never taken for `pr-auc`."""
+    scored = GOOD.assign(y_score=np.where(GOOD["y_pred"] == 1, 0.75, 0.25)).drop(columns="production_y_pred")
+
+    run = evaluate(
+        scored, "--minimum", f"accuracy=0.5,{name}=0.001", "--maximum", f"{name}=0.01", "--bootstrap", "true"
+    )
+
+    assert (run.code, [check["id"] for check in run.report["checks"] if check["status"] == "failed"]) == (
+        1,
+        [f"maximum:{metric}"],
+    )
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("acu", "auc"), ("roc-acu", "roc-auc"), ("f1-scoer", "f1_score")])
+def test_spellings__typo__refused(evaluate: Evaluate, name: str, nearest: str) -> None:
+    """A misspelt metric is answered with the spelling next to it, and with those of this task only."""
+    run = evaluate(GOOD, "--minimum", f"{name}=0.5")
+
+    assert run.code == 2
+    assert f"unknown metric `{name}` (did you mean `{nearest}`?)" in run.report["checks"][0]["message"]
+    assert "rmse" not in run.report["checks"][0]["message"]
+
+
+def test_spellings__of_another_task__refused(evaluate: Evaluate) -> None:
+    """`auc` of several classes is refused with the averages that there are: none is chosen in silence."""
+    run = evaluate(GOOD, "--task", "multiclass", "--minimum", "auc=0.5")
+
+    assert run.code == 2
+    assert (
+        "`roc-auc` is not defined for a multiclass task; take roc-auc-macro or roc-auc-weighted"
+        in run.report["checks"][0]["message"]
+    )
 
 
 def test_spellings__equal_limits(evaluate: Evaluate) -> None:
