@@ -13,6 +13,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR
 from cd4ml.metrics.performance.metric import Metric, Task
 from cd4ml.metrics.performance.slices import columns_of, parsed_edges
+from cd4ml.stages.evaluate_model.churn import churn_problems
 from cd4ml.stages.evaluate_model.costs import cost_problems
 from cd4ml.stages.evaluate_model.names import undefined_for, unknown
 from cd4ml.stages.evaluate_model.options import Options
@@ -55,7 +56,8 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
         problems.append("minimum-test-rows must be at least 1")
     if not 0 < options.quantile < 1:
         problems.append("quantile must lie between 0 and 1")
-    problems += [*_decision_problems(options, names, known), *_slice_problems(options), *cost_problems(options)]
+    problems += [*_decision_problems(options, names, known), *_slice_problems(options)]
+    problems += [*churn_problems(options), *cost_problems(options)]
     if problems:
         raise OptionsError(problems)
     return [known[name].of_task(options.task) for name in names]

@@ -53,6 +53,12 @@ class Options(TableOptions):
     primary_metric: str | None = option(
         "The metric that is tested alone at 5 %; the tests of the others share 5 % (Holm).", example="roc-auc"
     )
+    maximum_churn: float | None = option(
+        "Largest share of the test rows that the candidate may decide otherwise than production, rightly or wrongly."
+    )
+    maximum_breaks: float | None = option(
+        "Largest share of the test rows that production gets right and the candidate may get wrong."
+    )
     slices: tuple[str, ...] = option(
         "Columns whose every value is held to the same limits; `region & sex` stands for each combination.",
         example="region, region & sex",

@@ -30,6 +30,7 @@ from cd4ml.metrics.performance.slice_columns import Columns, searchable
 from cd4ml.metrics.performance.slice_search import Search, search
 from cd4ml.metrics.performance.slices import Slice, slices
 from cd4ml.report import Check, InputDigest, Report, headline
+from cd4ml.stages.evaluate_model.churn import churn_numbers, churned, limited
 from cd4ml.stages.evaluate_model.costs import cost_checks
 from cd4ml.stages.evaluate_model.limits import checked_metrics, limits_of, slice_columns
 from cd4ml.stages.evaluate_model.names import known_metrics, with_own_names
@@ -62,6 +63,7 @@ def run(options: Options, context: Context) -> Report:
     _release_memory()
     whole = evaluate(metrics, candidate, production, task=options.task, seed=options.seed)
     parts = _slices(metrics, cut, candidate, production, options)
+    changed = churned(candidate, production, cut, options)
     search = _search(searched, candidate, production, options) if searched else None
     checks = [
         minimum_rows_check(n, options.minimum_test_rows),
@@ -70,6 +72,7 @@ def run(options: Options, context: Context) -> Report:
         *checked.metric_checks(whole, limits),
         *_against_training(candidate, predictions, training, metrics, options),
         *checked.slice_checks(parts, limits),
+        *limited(changed, options),
         *(cost_checks(options, predictions) if production is not None else ()),
         *(search_checks(search, options.maximum_slice_gap) if search else ()),
     ]
@@ -77,7 +80,7 @@ def run(options: Options, context: Context) -> Report:
         stage=STAGE,
         checks=checks,
         summary=_summary(checks, n, production is not None),
-        metrics=metrics_of(whole, parts, search, production is not None),
+        metrics=metrics_of(whole, parts, search, production is not None) | churn_numbers(changed),
         details=details_of(candidate, production, options),
         inputs=_digests(predictions, training),
         candidate=predictions.candidate,

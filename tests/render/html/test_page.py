@@ -268,6 +268,24 @@ def test_numbers_are_those_of_the_report(real: Path, real_page: Path) -> None:
             ), group
 
 
+def test_churn() -> None:
+    """Decisions that change stand on the page in percent, the slice with the most broken rows first."""
+    kind = {"rows": 12, "share": 0.0012, "interval": {"lower": 0.0007, "upper": 0.0021}}
+    slices = [
+        {"slice": {"region": name}, "rows": 50, **{key: {"rows": 1, "share": share} for key in ("changed", "breaks")}}
+        for name, share in (("south", 0.02), ("north", 0.2))
+    ]
+    metrics = {"churn": {"rows": 10_000, **dict.fromkeys(("changed", "fixes", "breaks"), kind), "slices": slices}}
+    checks = (Check(id="x", status=Status.PASSED, message="x"),)
+    report = Report(stage="evaluate-model", checks=checks, metrics=metrics)
+    root = parse(of(Published(report=report, source=Source(git_sha=None))))
+    rows = [[cell.text for cell in row.all("th", "td")] for row in root.all("tr")]
+
+    assert sum(row[1:] == ["12", "0.12", "0.07 to 0.21"] for row in rows) == 3
+    assert [row[0] for row in rows if row[0].startswith("region=")] == ["region=north", "region=south"]
+    assert ["region=north", "50", "20.00", "", "20.00"] in rows
+
+
 def test_one_file(real_page: Path) -> None:
     """The page names no other file and no address that a browser would ask for, and forbids all but its own style."""
     text = real_page.read_text()
@@ -325,7 +343,7 @@ KEYS: Final = st.sampled_from(
     "slice slice_search worst curves roc pr calibration false_positive_rate true_positive_rate recall precision labels "
     "counts confusion_matrix distributions reference current scan findings by_severity ignores samples row value "
     "selection_rate rate_intervals differences interval changes minimum_ratio corrected_psi base digest image size "
-    "ks x y".split()
+    "ks x y churn changed fixes breaks share".split()
 )
 SCALARS: Final = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

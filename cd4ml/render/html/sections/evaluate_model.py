@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from cd4ml.render.html import churn
 from cd4ml.render.html.elements import Content, Html, details, element, joined
 from cd4ml.render.html.pictures import picture, side_by_side
 from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, curves, forest
@@ -30,6 +31,7 @@ def section(published: Published) -> Html:
         _metrics(found, _allowed(published.report.checks)),
         _curves(held, found),
         _confusions(held),
+        churn.part(mapping(found, "churn")),
         _slices(found),
         _searched(mapping(found, "slice_search")),
     ]
