@@ -31,7 +31,7 @@ def swapped() -> pd.DataFrame:
 
 @pytest.mark.parametrize(("limit", "code"), [("0.1", 0), ("0.0999", 1), ("0", 1)])
 def test_churn__at_its_limit(evaluate: Evaluate, limit: str, code: int) -> None:
-    """Two models with the same accuracy that differ on 20 of 200 rows: a share at its limit passes, one above blocks."""
+    """Two models with the same accuracy that differ on 20 of 200 rows: at the limit passes, above blocks."""
     run = evaluate(swapped(), *LIMIT, "--maximum-churn", limit)
 
     found = check(run, "maximum-churn")
