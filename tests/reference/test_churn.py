@@ -10,10 +10,13 @@ from cd4ml.metrics.performance.metric import Sample
 from cd4ml.metrics.statistics import intervals
 
 
-def samples(truth: list[int], first: list[int], second: list[int], weight: list[float] | None = None) -> list[Sample]:
+def samples(
+    truth: list[int], first: list[int], second: list[int], weight: list[float] | None = None
+) -> tuple[Sample, Sample]:
     """Return two models on the same rows."""
     weights = None if weight is None else np.array(weight)
-    return [Sample(y_true=np.array(truth), y_pred=np.array(one), weight=weights) for one in (first, second)]
+    new, old = (Sample(y_true=np.array(truth), y_pred=np.array(one), weight=weights) for one in (first, second))
+    return new, old
 
 
 def test_mlxtend() -> None:
