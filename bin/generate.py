@@ -32,6 +32,7 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/report.v1.schema.json": schemas.report_schema,
         "action.yml": actions.root_action,
         "actions/comment/action.yml": actions.comment_action,
+        "actions/export/action.yml": actions.export_action,
         "actions/plan/action.yml": actions.plan_action,
         "actions/report/action.yml": actions.report_action,
         WORKFLOW: lambda: workflow(text_of(WORKFLOW)),

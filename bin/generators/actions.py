@@ -8,6 +8,7 @@ from typing import Final
 
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.comment import CommentOptions
+from cd4ml.commands.export import FORMATS, ExportOptions
 from cd4ml.commands.pipeline import PipelineOptions
 from cd4ml.commands.plan import PlanOptions
 from cd4ml.commands.report import ReportOptions
@@ -49,6 +50,12 @@ def report_action() -> str:
     """Return the action that writes the page of a run's reports."""
     outputs = {"page": "Path of the page."}
     return _action("report", COMMANDS["report"].summary, declared(ReportOptions), outputs, "../run-stage.sh")
+
+
+def export_action() -> str:
+    """Return the action that writes the reports of a run in other tools' formats."""
+    outputs = {form.option: f"Path of the file that `{form.option}` names." for form in FORMATS}
+    return _action("export", COMMANDS["export"].summary, declared(ExportOptions), outputs, "../run-stage.sh")
 
 
 def _inputs(stage: str) -> tuple[Option, ...]:

@@ -42,6 +42,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "report": Command(
         summary="Write the reports of a run as one HTML page.", module="report", requirements=("report",)
     ),
+    "export": Command(
+        summary="Write the reports of a run as JUnit XML, GitLab Code Quality or a badge.", module="export"
+    ),
     "comment": Command(
         summary="Say on the pull request what a run found: one comment, kept up to date.", module="comment"
     ),

@@ -20,8 +20,8 @@ from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import Options, declared
 from cd4ml.inputs.values import resolve
 from cd4ml.reading import text_file
-from cd4ml.render.html.pipeline_run import NOT_RUN, Entry, Run
 from cd4ml.render.numbers import plural
+from cd4ml.render.pipeline_run import MISSING, NOT_RUN, Entry, Run
 from cd4ml.report import Status, reading
 from cd4ml.stages import STAGES
 from cd4ml.wording import safe
@@ -108,7 +108,7 @@ def read(folder: Path) -> tuple[Run, list[str]]:
     place = {entry.file: known.index(entry.stage) if entry.stage in known else len(known) for entry in entries}
     entries.sort(key=lambda entry: (place[entry.file], entry.file))
     absent = _absent(folder / _PIPELINE, {entry.stage for entry in entries}) if _PIPELINE in names else []
-    return Run(entries=entries, absent=absent), others
+    return Run(entries=entries, absent=absent, complete=_PIPELINE in names), others
 
 
 def _stage(path: Path) -> str | None:
@@ -136,7 +136,7 @@ def _absent(path: Path, there: Iterable[str]) -> list[tuple[str, str]]:
         raise OptionsError(f"{path} is not the report of a pipeline: {error}") from error
     quiet = (NOT_RUN, str(Status.SKIPPED))
     return [
-        (stage, status if status in quiet else "missing") for stage, status in said.items() if stage not in set(there)
+        (stage, status if status in quiet else MISSING) for stage, status in said.items() if stage not in set(there)
     ]
 
 

@@ -54,6 +54,7 @@ ON_INCONCLUSIVE: Final = Word(
 JSON: Final = Word(meaning="Print the JSON report on standard output.")
 REPORTS: Final = Word(meaning="Folder of the stages' JSON reports.")
 OUTPUT: Final = Word(meaning="The file that is written.")
+PLANNED: Final = Word(meaning="Stages that had to run, as `cd4ml plan` names them.")
 REQUIRED_STAGES: Final = Word(meaning="Stages whose reports must have passed.")
 
 DATA: Final = Word(

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from cd4ml.render.html.elements import Content, Html, details, element, joined, short
-from cd4ml.render.html.pipeline_run import Entry, Run
 from cd4ml.render.html.tables import facts, table
 from cd4ml.render.html.values import listed, mapping
 from cd4ml.render.numbers import number
+from cd4ml.render.pipeline_run import Entry, Run
 from cd4ml.report import ModelIdentity, Published
 
 _MOST_OPTIONS: Final = 100

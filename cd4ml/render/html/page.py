@@ -10,12 +10,12 @@ from cd4ml.render.html.checks import badge, blocking, what_blocks, what_passed
 from cd4ml.render.html.elements import Content, Html, element, joined, short
 from cd4ml.render.html.evidence import differences, digests, evidence, measured, seconds, subject
 from cd4ml.render.html.pictures import picture
-from cd4ml.render.html.pipeline_run import Entry, Run
 from cd4ml.render.html.plots import Mark, bars
 from cd4ml.render.html.sections import section
 from cd4ml.render.html.style import STYLE
 from cd4ml.render.html.tables import table
 from cd4ml.render.numbers import duration, plural
+from cd4ml.render.pipeline_run import Entry, Run
 from cd4ml.report import Report, Status
 
 # By these a file is known to be such a page.

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cd4ml.render.html.page import page
-from cd4ml.render.html.pipeline_run import Entry, Run
 from cd4ml.render.html.sections import SECTIONS
 from cd4ml.render.numbers import number
+from cd4ml.render.pipeline_run import Entry, Run
 from cd4ml.report import (
     Check,
     InputDigest,

@@ -1,4 +1,4 @@
-"""What a page is about: the reports of a run, and the stages of which there is none."""
+"""What a page or an export is about: the reports of a run, and the stages of which there is none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Final
 from cd4ml.report import Published, Status, worst
 
 NOT_RUN: Final = "not-run"
+MISSING: Final = "missing"
+# What became of a stage without a report where that is no error of its own.
+_QUIET: Final = (NOT_RUN, Status.SKIPPED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +48,17 @@ class Run:
 
     Attributes:
         absent: stages without a report, and what became of them: `not-run`, `skipped` or `missing`.
+        complete: whether it is known which stages had to run, so that a missing report would be seen.
     """
 
     entries: Sequence[Entry]
     absent: Sequence[tuple[str, str]] = ()
+    complete: bool = False
 
     @property
     def status(self) -> Status:
         """The worst verdict; a report that should be there and is not is an error."""
-        missing = [Status.ERROR for _, status in self.absent if status not in (NOT_RUN, Status.SKIPPED)]
+        missing = [Status.ERROR for _, status in self.absent if status not in _QUIET]
         return worst([*(entry.published.report.status for entry in self.entries), *missing])
 
     @property
