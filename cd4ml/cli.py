@@ -7,6 +7,7 @@ cd4ml <command> [options]   anything else, such as every stage in order (cd4ml/c
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -32,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     redactor = Redactor.of(os.environ)
     door = Door(
         environ=dict(os.environ),
-        stdout=Lasting(sys.stdout or _nowhere(), redactor),
-        stderr=Lasting(sys.stderr or _nowhere(), redactor),
+        stdout=Lasting(_shows_anything(sys.stdout), redactor),
+        stderr=Lasting(_shows_anything(sys.stderr), redactor),
         redactor=redactor,
     )
     # Whoever starts this process may have it ignored, and then every program seems to end with 0.
@@ -56,9 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         door.stderr.flush()
 
 
-def _nowhere() -> TextIO:
-    """Return a stream for a process that was started with a standard stream closed."""
-    return open(os.devnull, "w", encoding="utf-8")
+def _shows_anything(stream: TextIO | None) -> TextIO:
+    """Return a stream that escapes what its encoding lacks; one for nobody where a standard stream was closed."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def _run(arguments: list[str], door: Door) -> int:

@@ -13,7 +13,7 @@ from cd4ml.commands.pipeline import PipelineOptions
 from cd4ml.commands.plan import PlanOptions
 from cd4ml.commands.report import ReportOptions
 from cd4ml.inputs.options import Option, declared
-from cd4ml.inputs.vocabulary import RunOptions
+from cd4ml.inputs.vocabulary import SHOWN, RunOptions
 from cd4ml.stages import PIPELINE, STAGES, declaration
 from generators.options import OUTPUTS, described
 
@@ -28,7 +28,7 @@ def stage_action(stage: str) -> str:
 
 def root_action() -> str:
     """Return the root action.yml: every configured stage in one job."""
-    options = [option for option in declared(PipelineOptions) if option.name != "json"]
+    options = [option for option in declared(PipelineOptions) if option.name not in SHOWN]
     outputs = {name: meaning for stage in PIPELINE for name, meaning in declaration(stage).OUTPUTS.items()}
     description = "Gates every change to a machine-learning model: runs every stage that cd4ml.yaml configures."
     return _action("run", description, options, {**OUTPUTS, **outputs}, "actions/run-stage.sh")
@@ -37,7 +37,8 @@ def root_action() -> str:
 def plan_action() -> str:
     """Return the action that names the configured stages, for workflows with a job for each."""
     outputs = {"stages": "JSON list of the configured stages, in order."}
-    return _action("plan", COMMANDS["plan"].summary, declared(PlanOptions), outputs, "../run-stage.sh")
+    options = [option for option in declared(PlanOptions) if option.name not in SHOWN]
+    return _action("plan", COMMANDS["plan"].summary, options, outputs, "../run-stage.sh")
 
 
 def comment_action() -> str:
@@ -59,8 +60,8 @@ def export_action() -> str:
 
 
 def _inputs(stage: str) -> tuple[Option, ...]:
-    """Return a stage's options as inputs of its action; `json` is for terminals."""
-    shared = [option for option in declared(RunOptions) if option.name != "json"]
+    """Return a stage's options as inputs of its action, without those that say how results are shown."""
+    shared = [option for option in declared(RunOptions) if option.name not in SHOWN]
     return (*declared(declaration(stage).Options), *shared)
 
 

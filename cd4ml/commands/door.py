@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from cd4ml.errors import UnavailableError
-from cd4ml.wording import Redactor, safe
+from cd4ml.wording import Redactor
 
 
 class Stream(Protocol):
@@ -33,6 +33,27 @@ class Lasting:
 
     stream: TextIO
     redactor: Redactor = Redactor()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether people read it as it is written."""
+        try:
+            return self.stream.isatty()
+        except ValueError:  # closed
+            return False
+
+    @property
+    def encoding(self) -> str:
+        """How its characters are written."""
+        return self.stream.encoding or "utf-8"
+
+    @property
+    def columns(self) -> int | None:
+        """How many columns a line of it has, None if nobody knows."""
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns or None
+        except (OSError, ValueError):
+            return None
 
     def write(self, text: str, /) -> int:
         """Take a text, without its secrets; it is lost if nobody reads any more."""
@@ -84,8 +105,3 @@ class Door:
         """Return the platform's file of that name, if this run has one."""
         value = self.environ.get(name)
         return Path(value) if value else None
-
-    def progress(self, message: str) -> None:
-        """Show one line of progress, on standard error so that `--json` stays clean."""
-        # The line and its end in one piece: two threads may report at once.
-        print(f"{safe(self.redactor.text(message))}\n", end="", file=self.stderr, flush=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 import cd4ml
-from cd4ml.commands.door import Door, Stream
+from cd4ml.commands.door import Door
+from cd4ml.commands.look import look_of
 from cd4ml.commands.plan import PlanOptions, read, refused
 from cd4ml.commands.results import write_verdict
 from cd4ml.commands.stage import run_stage
@@ -20,7 +21,7 @@ from cd4ml.inputs.arguments import INPUT_PREFIX
 from cd4ml.inputs.options import declared
 from cd4ml.inputs.vocabulary import OnInconclusive
 from cd4ml.render import overview
-from cd4ml.render.overview import NOT_RUN
+from cd4ml.render.look import NOT_RUN
 from cd4ml.report import Status, v1, worst
 from cd4ml.stages import declaration, needed
 from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
@@ -42,7 +43,7 @@ class PipelineOptions(PlanOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    """What became of one stage; of one that did not run there is no more than its status."""
+    """What became of one stage; of one that did not run there is no more than its status, and why."""
 
     stage: str
     status: str
@@ -51,6 +52,7 @@ class _Outcome:
     warned: bool = False
     seconds: float = 0.0
     summary: str = ""
+    told: Sequence[str] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,17 +82,17 @@ def _run(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> li
     for name, runs in wanted.items():
         if not runs:
             outcomes.append(_Outcome(stage=name, status=Status.SKIPPED))
-        elif _blocked(name, outcomes):
-            outcomes.append(_Outcome(stage=name, status=NOT_RUN))
+        elif before := _blockers(name, outcomes):
+            outcomes.append(_Outcome(stage=name, status=NOT_RUN, told=[f"{', '.join(before)} did not pass"]))
         else:
             outcomes.append(_one(name, options, inner))
     return outcomes
 
 
-def _blocked(name: str, outcomes: Sequence[_Outcome]) -> bool:
-    """Whether a stage must not run after what came before it."""
+def _blockers(name: str, outcomes: Sequence[_Outcome]) -> list[str]:
+    """Return the stages after which a stage must not run."""
     before = {outcome.stage: outcome.status for outcome in outcomes}
-    return any(before[stage] not in (Status.PASSED, Status.SKIPPED) for stage in needed(name))
+    return [stage for stage in needed(name) if before[stage] not in (Status.PASSED, Status.SKIPPED)]
 
 
 def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:
@@ -102,8 +104,10 @@ def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:
         arguments += ["--on-inconclusive", options.on_inconclusive]
     if "reports" in {declared_option.name for declared_option in declared(declaration(name).Options)}:
         arguments += ["--reports", options.reports]
+    arguments += [word for word, asked in (("--verbose", options.verbose), ("--quiet", options.quiet)) if asked]
     started = time.time()
-    ended = run_stage(name, arguments, door)
+    grouped = door.environ.get("GITHUB_ACTIONS") == "true" and not options.quiet
+    ended = run_stage(name, arguments, door, grouped=grouped)
     seconds = round(time.time() - started, 3)
     return _Outcome(
         stage=name,
@@ -113,6 +117,7 @@ def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:
         warned=ended.warned,
         seconds=seconds,
         summary=ended.summary,
+        told=ended.told,
         outputs=ended.outputs,
     )
 
@@ -137,7 +142,7 @@ def _finish(outcomes: Sequence[_Outcome], options: PipelineOptions, door: Door) 
     code = min((outcome.exit_code or 0 for outcome in ran), key=_WORST_FIRST.index)
     warned = code == PASSED.code and status is not Status.PASSED
     try:
-        _overview(outcomes, status, door, warned=warned, to=door.stderr if options.json else door.stdout)
+        _overview(outcomes, status, door, options, warned=warned)
         door.stdout.flush()
         write_verdict(door, status, str(path), _stage_outputs(ran), warned=warned)
     except UnavailableError:
@@ -163,13 +168,17 @@ def _stage_outputs(ran: Sequence[_Outcome]) -> dict[str, str]:
     return {name: text for one in ran if one.status == Status.PASSED for name, text in one.outputs.items()}
 
 
-def _overview(outcomes: Sequence[_Outcome], status: Status, door: Door, *, warned: bool, to: Stream) -> None:
+def _overview(
+    outcomes: Sequence[_Outcome], status: Status, door: Door, options: PipelineOptions, *, warned: bool
+) -> None:
     """Print the verdicts of all stages, and put them above what the stages wrote into the step's summary."""
     rows = [
-        overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=o.summary, warned=o.warned)
+        overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=o.summary, told=o.told, warned=o.warned)
         for o in outcomes
     ]
-    print(overview.text(rows), file=to)
+    to = door.stderr if options.json else door.stdout
+    told = overview.text(rows, status, look=look_of(to, door.environ), warned=warned, total_only=options.quiet)
+    print(told, file=to, end="")
     summary = door.file("GITHUB_STEP_SUMMARY")
     if summary:
         with unwritable(summary):

@@ -10,6 +10,7 @@ from typing import TypeVar
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
 from cd4ml.commands.project import change_directory, read_config
+from cd4ml.commands.results import check_shown
 from cd4ml.errors import PASSED, Cd4mlError, OptionsError
 from cd4ml.github import runtime
 from cd4ml.inputs import vocabulary
@@ -30,15 +31,19 @@ class PlanOptions(Options):
     config: str = vocabulary.CONFIG.here(default="cd4ml.yaml")
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
     stages: tuple[str, ...] = option("Stages to run, of those that the configuration has (default: all of them).")
+    verbose: bool = vocabulary.VERBOSE.here(default=False, last=True)
+    quiet: bool = vocabulary.QUIET.here(default=False, last=True)
 
 
 def run(arguments: Sequence[str], door: Door) -> int:
     """Name the stages that `cd4ml run` would run, for a workflow that gives each a job of its own."""
     try:
-        _, wanted = read(PlanOptions, "plan", arguments, door)
+        options, wanted = read(PlanOptions, "plan", arguments, door)
     except Cd4mlError as error:
         return refused("plan", error, door)
     names = [name for name, runs in wanted.items() if runs]
+    if options.verbose:
+        print(f"skipped: {', '.join(name for name in wanted if name not in names) or 'none'}", file=door.stderr)
     file = door.file("GITHUB_OUTPUT")
     if file:
         runtime.write_outputs(file, {"stages": json.dumps(names)})
@@ -52,6 +57,7 @@ def read(
     """Read the options, enter the working directory, and return every stage and whether it is to run."""
     layers = argument_layers(command, declared(options_class), arguments, door.environ, COMMANDS[command].summary)
     options = resolve(options_class, layers)
+    check_shown(options.verbose, options.quiet)
     change_directory(options.working_directory)
     return options, _wanted(options, read_config(options.config))
 

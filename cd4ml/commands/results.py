@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -9,15 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cd4ml.commands.door import Door
-from cd4ml.errors import INTERNAL, PASSED, Cd4mlError, ExitCode, UnavailableError
+from cd4ml.commands.door import Door, Stream
+from cd4ml.commands.look import look_of
+from cd4ml.errors import INTERNAL, PASSED, Cd4mlError, ExitCode, OptionsError, UnavailableError
 from cd4ml.git import Checkout
 from cd4ml.github import runtime
 from cd4ml.inputs.options import Options as StageOptions
 from cd4ml.inputs.values import as_values
+from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.render.markdown import LARGEST, markdown
-from cd4ml.render.numbers import duration
-from cd4ml.render.terminal import terminal
+from cd4ml.render.terminal import facts, found, passed, verdict
 from cd4ml.report import Published, Report, Source, Status, error_report, v1
 from cd4ml.wording import safe
 from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
@@ -29,12 +31,14 @@ class Ended:
 
     Attributes:
         warned: whether a verdict that is not `passed` was let through, because the options say that it only warns.
+        told: in numbers, what the verdict rests on.
     """
 
     status: Status
     code: int
     warned: bool
     summary: str
+    told: Sequence[str]
     outputs: Mapping[str, str]
 
 
@@ -43,6 +47,7 @@ class Results:
     """What is known of a run of a stage so far: enough to write its report whatever happens next.
 
     Attributes:
+        grouped: whether what is said is folded away in the platform's log, but for the verdict and what blocks.
         nowhere: whether even the default place of the report is none that may be written.
     """
 
@@ -53,6 +58,9 @@ class Results:
     options: StageOptions | None = None
     root: Path | None = None
     json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    grouped: bool = False
     nowhere: bool = False
     plan: Sequence[str] = ()
 
@@ -61,6 +69,21 @@ class Results:
         """Absolute path of the report."""
         path = self.report_path or Path("reports") / f"{self.name}.json"
         return Path.cwd() / path
+
+    def __post_init__(self) -> None:
+        """Open the group."""
+        if self.grouped:
+            print(f"::group::{self.name}", file=self.door.stdout)
+            self.door.stdout.flush()
+
+    def shown(self, options: RunOptions) -> None:
+        """Take how results are to be shown.
+
+        Raises:
+            OptionsError: it is said in two ways.
+        """
+        self.json, self.verbose, self.quiet = options.json, options.verbose, options.quiet
+        check_shown(options.verbose, options.quiet)
 
     def place(self, report: str | None) -> None:
         """Take the place of the report; one of an earlier run that is there goes first.
@@ -116,9 +139,15 @@ class Results:
             write_verdict(self.door, report.status, str(self.path), report.outputs, warned=warned)
         except UnavailableError:
             self.path.unlink(missing_ok=True)
+            self._end_group()
             raise
         return Ended(
-            status=report.status, code=code.code, warned=warned, summary=report.summary, outputs=report.outputs
+            status=report.status,
+            code=code.code,
+            warned=warned,
+            summary=report.summary,
+            told=facts(report),
+            outputs=report.outputs,
         )
 
     def defect(self, error: Exception) -> Ended:
@@ -133,10 +162,36 @@ class Results:
         """Print the result: the JSON alone on standard output where it is asked for."""
         if show_json:
             print(v1.text(published), file=self.door.stdout)
-        shown = terminal(report, warned=warned)
-        print(shown, file=self.door.stderr if show_json else self.door.stdout, end="")
-        print(f"  report: {safe(str(self.path))} ({duration(time.time() - self.started)})", file=self.door.stderr)
-        self.door.stdout.flush()
+            self.door.stdout.flush()
+        to = self.door.stderr if show_json else self.door.stdout
+        look = look_of(to, self.door.environ, verbose=self.verbose or self.door.environ.get("RUNNER_DEBUG") == "1")
+        seconds = time.time() - self.started
+        head = verdict(report.stage, report.status, facts(report), seconds, look=look, warned=warned)
+        reason, rest = found(report, look=look), passed(report, look=look)
+        place = look.spelled(f"  report: {safe(os.path.relpath(self.path))}\n")
+        if self.quiet:
+            self._said(head, to)
+            if report.status is Status.ERROR:
+                self._said(reason, self.door.stderr)
+        elif self.grouped:
+            folded = rest if report.status is not Status.PASSED else reason + rest
+            self._said(folded, to)
+            self._said(place, self.door.stderr)
+            self._end_group()
+            self._said(head + (reason if report.status is not Status.PASSED else ""), to)
+        else:
+            self._said(head + reason + rest, to)
+            self._said(place, self.door.stderr)
+
+    def _said(self, text: str, to: Stream) -> None:
+        """Print lines; what is printed next, elsewhere, comes behind them."""
+        print(text, file=to, end="", flush=True)
+
+    def _end_group(self) -> None:
+        """Close the group, if there is one."""
+        if self.grouped:
+            self.grouped = False
+            self._said("::endgroup::\n", self.door.stdout)
 
     def _platform_texts(self, report: Report, *, warned: bool) -> None:
         """Write step summary and annotations, if this run has a platform."""
@@ -160,6 +215,16 @@ def write_verdict(door: Door, status: Status, report: str, outputs: Mapping[str,
         verdict = {"status": str(status), "passed": _word(status is Status.PASSED), "warned": _word(warned)}
         with unwritable(file):
             runtime.write_outputs(file, {**verdict, "report": report, **outputs})
+
+
+def check_shown(verbose: bool, quiet: bool) -> None:
+    """Refuse to tell everything and next to nothing at once.
+
+    Raises:
+        OptionsError: both are asked for.
+    """
+    if verbose and quiet:
+        raise OptionsError("verbose and quiet exclude each other", advice="Set one of them.")
 
 
 def _word(truth: bool) -> str:

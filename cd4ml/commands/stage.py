@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cd4ml.commands.door import Door
+from cd4ml.commands.progress import Progress
 from cd4ml.commands.project import cache_directory, change_directory, read_config
 from cd4ml.commands.results import Ended, Results
 from cd4ml.context import Context
@@ -34,15 +36,19 @@ from cd4ml.report import Report, Status, error_report
 from cd4ml.stages import STAGES, declaration, load
 
 
-def run_stage(name: str, arguments: Sequence[str], door: Door) -> Ended:
-    """Run one stage from its arguments, whatever happens, and say how it ended."""
+def run_stage(name: str, arguments: Sequence[str], door: Door, *, grouped: bool = False) -> Ended:
+    """Run one stage from its arguments, whatever happens, and say how it ended.
+
+    Args:
+        grouped: see `Results`.
+    """
     started = time.time()
-    results = Results(name=name, door=door, started=started)
+    results = Results(name=name, door=door, started=started, grouped=grouped)
     try:
         run_options, options, run_context = _prepare(name, arguments, results)
         results.save(error_report(name, Cd4mlError("The run did not finish.")))
-        with contained():
-            report = load(name).run(options, run_context)
+        with Progress(name, door.stderr, door.environ, door.redactor, quiet=run_options.quiet) as progress, contained():
+            report = load(name).run(options, replace(run_context, progress=progress.say))
     except Interrupted as error:
         ended = UnavailableError(f"{error.name} ended the run before a verdict.", advice="Run it again.")
         results.finish(error_report(name, ended), UNAVAILABLE, show_json=results.json)
@@ -92,7 +98,7 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
     everything = (*run_declared, *stage_declared)
     layers = argument_layers(name, everything, arguments, environ, STAGES[name].summary)
     where = resolve(RunOptions, layers)
-    results.json = where.json
+    results.shown(where)
     results.root = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
     change_directory(where.working_directory)
     results.place(where.report)
@@ -109,7 +115,6 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
     context = Context(
         directory=Path.cwd(),
         environ=environ,
-        progress=results.door.progress,
         reports=results.path.parent,
         cache=cache_directory(environ),
         save=results.save,

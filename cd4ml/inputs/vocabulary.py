@@ -52,6 +52,10 @@ ON_INCONCLUSIVE: Final = Word(
     meaning="Whether a verdict for lack of data blocks: `fail` (exit code 4) or `warn` (exit code 0)."
 )
 JSON: Final = Word(meaning="Print the JSON report on standard output.")
+VERBOSE: Final = Word(meaning="Tell everything, and not only what did not pass.")
+QUIET: Final = Word(meaning="Print the verdict alone, and no progress.")
+# How results are shown to whoever started the run: no inputs of an action and no part of a report's options.
+SHOWN: Final = frozenset({"json", "verbose", "quiet"})
 REPORTS: Final = Word(meaning="Folder of the stages' JSON reports.")
 OUTPUT: Final = Word(meaning="The file that is written.")
 PLANNED: Final = Word(meaning="Stages that had to run, as `cd4ml plan` names them.")
@@ -142,3 +146,5 @@ class RunOptions(Options):
         default=OnFailed.FAIL,
     )
     json: bool = JSON.here(default=False, in_config=False)
+    verbose: bool = VERBOSE.here(default=False, in_config=False)
+    quiet: bool = QUIET.here(default=False, in_config=False)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from cd4ml.render.numbers import interval, number, plural
-from cd4ml.render.terminal import OF_COLUMNS
+from cd4ml.render.numbers import OF_COLUMNS, interval, number, plural
 from cd4ml.report import Check, Report, Status
 from cd4ml.wording import safe
 
@@ -102,7 +101,7 @@ def _row(check: Check) -> str:
     meaning = inert(check.message)
     if check.advice and check.status is not Status.PASSED:
         meaning += f" <b>{inert(check.advice)}</b>"
-    plain = check.metric == OF_COLUMNS  # a number of columns says less than the words
+    plain = check.metric == OF_COLUMNS
     cells = [
         MARK[check.status],
         inert(check.id),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from cd4ml.report import Interval, fixed
+
+# The metric of checks whose words say more than their value, a number of columns, does.
+OF_COLUMNS: Final = "failing-columns"
 
 
 def number(value: Any, *beside: Any) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cd4ml.render.look import NOT_RUN, PLAIN, Look
 from cd4ml.render.markdown import MARK, inert
-from cd4ml.render.numbers import duration
+from cd4ml.render.numbers import duration, plural
+from cd4ml.render.terminal import verdict
 from cd4ml.report import Status
 
-NOT_RUN: Final = "not-run"
 _LONGEST: Final = 300
 
 
@@ -21,6 +22,7 @@ class Row:
     Attributes:
         status: a report's status, or `not-run` for a stage that others kept from running.
         summary: what the stage found, "" if it did not run.
+        told: in numbers, what its verdict rests on; of one that did not run, why.
         warned: whether a verdict other than `passed` was let through.
     """
 
@@ -28,6 +30,7 @@ class Row:
     status: str
     seconds: float
     summary: str = ""
+    told: Sequence[str] = ()
     warned: bool = False
 
     @property
@@ -36,11 +39,27 @@ class Row:
         return f"{self.status} (warning)" if self.warned else self.status
 
 
-def text(rows: Sequence[Row]) -> str:
-    """Return a table for a terminal."""
+def text(
+    rows: Sequence[Row], status: Status, *, look: Look = PLAIN, warned: bool = False, total_only: bool = False
+) -> str:
+    """Return a line a stage for a terminal, those that are not configured in one, and the verdict on all of them.
+
+    Args:
+        total_only: whether the lines of the stages that ran stand there already.
+    """
     width = max(len(row.stage) for row in rows)
-    lines = [f"  {row.stage:<{width}}  {row.verdict:<12}  {_time(row)}".rstrip() for row in rows]
-    return "\n".join(["", "stages:", *lines])
+    lines = [
+        verdict(row.stage, row.status, row.told, row.seconds or None, look=look, warned=row.warned, width=width)
+        for row in rows
+        if row.status == NOT_RUN or (row.status != Status.SKIPPED and not total_only)
+    ]
+    skipped = [row.stage for row in rows if row.status == Status.SKIPPED]
+    if skipped and not total_only:
+        lines.append(f"{look.mark(Status.SKIPPED)} skipped: {', '.join(skipped)}\n")
+    ran = [row for row in rows if row.seconds]
+    told, seconds = [plural(len(ran), "stage")], sum(row.seconds for row in ran)
+    total = verdict("cd4ml", status, told, seconds, look=look, warned=warned, width=width)
+    return "".join(["" if total_only else "\n", *lines, total])
 
 
 def markdown(rows: Sequence[Row], status: Status, *, warned: bool = False) -> str:
@@ -51,7 +70,7 @@ def markdown(rows: Sequence[Row], status: Status, *, warned: bool = False) -> st
     lines = [f"## {head}", "", "| | Stage | Verdict | Time | What it found |", "|-|-|-|-:|-|"]
     for row in rows:
         mark = MARK[Status.INCONCLUSIVE if row.warned else Status(row.status)] if row.status != NOT_RUN else "⏸️"
-        found = "stages before it did not pass" if row.status == NOT_RUN else row.summary
+        found = ", ".join(row.told) if row.status == NOT_RUN else row.summary
         lines.append(f"| {mark} | {row.stage} | {row.verdict} | {_time(row)} | {inert(found, most=_LONGEST)} |")
     return "\n".join(lines) + "\n\n"
 

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from cd4ml.commands.pipeline import _blocked, _Outcome
-from cd4ml.render.overview import NOT_RUN
+from cd4ml.commands.pipeline import _blockers, _Outcome
+from cd4ml.render.look import NOT_RUN
 from cd4ml.report import Status
 from cd4ml.stages import PIPELINE
 
@@ -25,4 +25,5 @@ def test_blocked__by_whatever_did_not_pass(stage: str) -> None:
         expected = bool(bad) if stage in ACTS else stage in JUDGES and "score-model" in bad
         outcomes = [_Outcome(stage=name, status=status) for name, status in zip(before, ends, strict=True)]
 
-        assert _blocked(stage, outcomes) == expected, (stage, ends)
+        assert bool(_blockers(stage, outcomes)) == expected, (stage, ends)
+        assert set(_blockers(stage, outcomes)) <= bad

@@ -14,7 +14,6 @@ from markdown_it import MarkdownIt
 
 from cd4ml.github.runtime import commands, write_outputs
 from cd4ml.render.markdown import LARGEST, inert, markdown
-from cd4ml.render.terminal import terminal
 from cd4ml.report import Check, Interval, Location, Report, Status
 from cd4ml.wording import safe
 
@@ -48,13 +47,6 @@ def test_safe__never_a_command(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_terminal__one_line_a_text(text: str) -> None:
-    """A hostile text neither adds lines to the log nor commands."""
-    assert len(terminal(report(text)).splitlines()) == len(terminal(report("x")).splitlines())
-    assert "::" not in terminal(report(text))
-
-
-@pytest.mark.parametrize("text", HOSTILE)
 def test_markdown__inert(text: str) -> None:
     """A hostile text yields a table of the same shape without links, images, mentions, code or HTML of its own."""
     parser = MarkdownIt("gfm-like", {"linkify": False})
@@ -84,21 +76,6 @@ def test_markdown__says_how_sure_and_what_to_do() -> None:
     assert "| minimum | 0.79999 | 0.7800 to 0.8000 | 0.80000 |  | 9 |" in text
     assert "**What happened:** 1 of 2 checks did not pass." in text and "**What to do:** Improve" in text
     assert "other test rows would give another value inside it" in text
-
-
-def test_terminal__says_a_thing_once() -> None:
-    """What the summary has said is not repeated under the check; its advice is there."""
-    check = Check(id="bad-input", status=Status.ERROR, message="no such file", advice="Write it.")
-    told = terminal(Report(stage="validate-data", checks=(check,), summary="no such file"))
-
-    assert told.count("no such file") == 1 and "-> Write it." in told
-
-
-def test_terminal__shows_what_was_compared() -> None:
-    """A comparison shows the baseline: its limit is that of the difference, and alone would look like a failure."""
-    check = Check(id="regression:f1", status=Status.PASSED, message="", value=0.47, limit=0.01, baseline=0.44)
-
-    assert "regression:f1 = 0.4700 (limit 0.0100, baseline 0.4400)" in terminal(Report(stage="x", checks=(check,)))
 
 
 def test_markdown__stays_under_the_limit() -> None:

@@ -7,8 +7,7 @@ from typing import Final
 
 from cd4ml.render.html.elements import Content, Html, details, element, joined
 from cd4ml.render.html.tables import table
-from cd4ml.render.numbers import interval, number, plural
-from cd4ml.render.terminal import OF_COLUMNS
+from cd4ml.render.numbers import OF_COLUMNS, interval, number, plural
 from cd4ml.report import Check, Report, Status
 
 _MOST_CARDS: Final = 20

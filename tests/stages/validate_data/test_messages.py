@@ -188,8 +188,8 @@ def test_terminal__says_once_what_passed_of_each_table(
     run = cd4ml("validate-data", "--data", "a.parquet", "--data", "b.parquet", "--schema", "schema.yaml", capsys=capsys)
 
     lines = [line.strip() for line in run.stdout.splitlines()]
-    assert [line for line in lines if line.startswith("ok")] == [
-        "ok       a.parquet: 91 checks passed on 2 rows",
-        "ok       b.parquet: 91 checks passed on 2 rows",
+    assert lines[0].startswith("✘ validate-data  failed  2 of 184 checks · 2 files · 4 rows · ")
+    assert "present: 2 of 62 failed" in lines
+    assert [line for line in lines if line.startswith("✔")] == [
+        "✔ passed: present 60 · dtype 60 · not-nullable 60 · minimum-rows 2"
     ]
-    assert "FAILED   present:rank@a.parquet" in lines
