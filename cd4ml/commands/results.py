@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -168,7 +167,7 @@ class Results:
         seconds = time.time() - self.started
         head = verdict(report.stage, report.status, facts(report), seconds, look=look, warned=warned)
         reason, rest = found(report, look=look), passed(report, look=look)
-        place = look.spelled(f"  report: {safe(os.path.relpath(self.path))}\n")
+        place = look.spelled(f"  report: {safe(self._place())}\n")
         if self.quiet:
             self._said(head, to)
             if report.status is Status.ERROR:
@@ -182,6 +181,11 @@ class Results:
         else:
             self._said(head + reason + rest, to)
             self._said(place, self.door.stderr)
+
+    def _place(self) -> str:
+        """Return where the report is, as short as it can be said."""
+        here = Path.cwd()
+        return str(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
 
     def _said(self, text: str, to: Stream) -> None:
         """Print lines; what is printed next, elsewhere, comes behind them."""

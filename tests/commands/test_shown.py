@@ -223,7 +223,7 @@ def test_terminal__colours_and_a_line_that_goes(tmp_path: Path) -> None:
 
 
 def test_terminal__interrupted(tmp_path: Path) -> None:
-    """An interrupt ends the run at once, in the middle of progress, and what it says then stands on lines of its own."""
+    """An interrupt ends the run at once, amid progress, and what it says then stands on lines of its own."""
     make_consumer(tmp_path)
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
     arguments = ("validate-data", "--data", "data.csv", "--schema", "slow:SCHEMA", "--config", "none.yaml")
@@ -271,7 +271,7 @@ def test_progress__a_log_gets_a_line_a_phase(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_progress__a_terminal_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal one line is written again and again, without a line break, cut to the width, and goes at the end."""
+    """On a terminal one line is written again and again, cut to the width, and it is gone at the end."""
     monkeypatch.setattr(progress, "_SECONDS_ON_A_TERMINAL", 0.01)
 
     shown = said(Terminal(), 0.1, "Scoring " + "x" * 200)
