@@ -1,4 +1,9 @@
-"""Asking git, without letting the repository that is asked run anything."""
+"""Asking git, without letting the repository that is asked run anything.
+
+git refuses repositories of another user, because their configuration may name programs that git then runs. A container
+job's checkout is such a repository. What is asked here only reads: so git is told to answer, and every setting that
+could make it run a program while it reads is overruled.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cd4ml.process.programs import NotCompletedError, completed
+from cd4ml.process.programs import Completed, NotCompletedError, completed
 
 # A checked-out tree is data: neither its hooks nor its file-system monitor may run on our behalf.
 SAFE: Final = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
@@ -18,6 +23,13 @@ _PLACES: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"}
     | {"GIT_NAMESPACE", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_EXTERNAL_DIFF", "GIT_CEILING_DIRECTORIES"}
 )
+# What git says of a repository of another user, in every language.
+_REFUSED: Final = b"safe.directory"
+# In a repository of another user no signature is verified by its `gpg.program`, nothing is fetched by its `sshCommand`,
+# and no index is written that its owner could not replace.
+_FOREIGN: Final = ("--no-pager", "-c", "log.showSignature=false", "-c", "diff.external=", "-c", "core.pager=cat")
+_FOREIGN_ENVIRON: Final = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
+_FILTER: Final = re.compile(r"filter\.(?P<name>.+)\.(?:clean|smudge|process|required)", re.I | re.S)
 _PLAIN_DIFF: Final = ("--no-ext-diff", "--no-textconv", "--no-renames", "--ignore-submodules")
 _SECONDS: Final = 120.0
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -94,16 +106,54 @@ class Checkout:
         answer = self._answer(*arguments)
         return None if answer is None else answer.decode("utf-8", "replace").strip()
 
+    def refused(self) -> str | None:
+        """Return why git does not answer about the repository of another user, in its own words; None if it does."""
+        result = self._run(*self._trusting, "rev-parse", "--git-dir")
+        if result is None or _REFUSED not in result.errors:
+            return None
+        return " ".join(result.complaint.split("To add an exception")[0].split())
+
+    @property
+    def foreign(self) -> bool:
+        """Whether git takes the repository for another user's."""
+        result = self._run("rev-parse", "--git-dir")
+        return result is not None and _REFUSED in result.errors
+
     def _answer(self, *arguments: str) -> bytes | None:
         """Return git's answer; None if it has none, or there is no git."""
+        result = self._run(*arguments)
+        # `git diff` does not say that it was refused: it compares files instead, or prints how it is used.
+        if result is not None and not result.done and (_REFUSED in result.errors or self.foreign):
+            filters = self._run(*self._trusting, "config", "--name-only", "-z", "--get-regexp", r"^filter\.")
+            if filters is None or filters.code not in (0, 1):  # 1: there are none
+                return None
+            unfiltered = _without_filters(filters.text)
+            result = self._run(*self._trusting, *_FOREIGN, *unfiltered, *arguments, **_FOREIGN_ENVIRON)
+        return result.output if result is not None and result.done else None
+
+    @property
+    def _trusting(self) -> tuple[str, ...]:
+        """git's options to answer about the repository around this folder, whoever owns it, and about no other."""
+        folder = Path(os.path.abspath(self.directory)).resolve()
+        top = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
+        return ("-c", f"safe.directory={top}")
+
+    def _run(self, *arguments: str, **settings: str) -> Completed | None:
+        """Run git; None if there is no git, or it does not end."""
         environ = {key: value for key, value in self.environ.items() if key not in _PLACES}
         environ.setdefault("PATH", os.defpath)
         command = ["git", *SAFE, *arguments]
         try:
-            result = completed(command, environ=environ, folder=self.directory, seconds=_SECONDS)
+            return completed(command, environ={**environ, **settings}, folder=self.directory, seconds=_SECONDS)
         except NotCompletedError:
             return None
-        return result.output if result.done else None
+
+
+def _without_filters(settings: str) -> list[str]:
+    """Return git's options that let no filter run, whichever the settings name."""
+    names = {found["name"] for setting in settings.split("\0") if (found := _FILTER.fullmatch(setting))}
+    values = ("clean=", "smudge=", "process=", "required=false")
+    return [word for name in sorted(names) for value in values for word in ("-c", f"filter.{name}.{value}")]
 
 
 def _names(answer: bytes | None) -> list[Path] | None:

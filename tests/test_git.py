@@ -52,3 +52,79 @@ def test_repository_of_a_hook__is_not_the_one_around_the_folder(
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
 
     assert commit and checkout(repository).head() == commit
+
+
+class TestRepositoryOfAnotherUser:
+    """A container job's checkout, and what a hostile one would run."""
+
+    @pytest.fixture
+    def foreign(self, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Return a repository that git takes for another user's, as any user may test it."""
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        refused = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, check=False)
+        assert b"dubious ownership" in refused.stderr
+        return repository
+
+    def test_answered(self, foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Commit and changed files are known, from the repository's folder and from one inside it."""
+        (foreign / "inside").mkdir()
+        assert len(checkout(foreign).head() or "") == 40 and checkout(foreign).modified() == []
+        (foreign / "train.py").write_text("SEED = 2\n")
+
+        inside = checkout(foreign / "inside")
+        assert (inside.modified(), inside.top()) == (["train.py"], foreign)
+        assert (inside.foreign, inside.refused()) == (True, None)
+        monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
+        assert checkout(foreign).foreign is False
+
+    def test_given_to_another_user(self, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of a folder whose files belong to someone else the commit is known too (only root can give files away)."""
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        monkeypatch.delenv("SUDO_UID", raising=False)
+        if os.geteuid() == 0:
+            for path in (repository, *repository.rglob("*")):
+                os.chown(path, 4321, 4321)
+        else:
+            monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+        assert checkout(repository).foreign and len(checkout(repository).head() or "") == 40
+
+    def test_runs_nothing(self, foreign: Path, tmp_path: Path) -> None:
+        """No program that its configuration names is run: monitor, hook, filter, difference, text, pager, signature."""
+        ran = tmp_path / "ran"
+        ran.mkdir()
+        commit = checkout(foreign).head()
+        assert commit
+        (foreign / ".gitattributes").write_text("*.py filter=evil diff=evil\n")
+        (foreign / ".git" / "hooks").mkdir(exist_ok=True)
+        script = tmp_path / "evil"
+        script.write_text(f"#!/bin/sh\ntouch {ran}/$1\ncat\n")
+        script.chmod(0o755)
+        for hook in ("post-index-change", "post-checkout", "reference-transaction"):
+            (foreign / ".git" / "hooks" / hook).write_text(f"#!/bin/sh\ntouch {ran}/hook\n")
+            (foreign / ".git" / "hooks" / hook).chmod(0o755)
+        more = tmp_path / "included"
+        more.write_text(f'[filter "evil"]\n\tclean = {script} clean\n\tsmudge = {script} smudge\n\trequired = true\n')
+        with (foreign / ".git" / "config").open("a") as stream:
+            stream.write(
+                f"[include]\n\tpath = {more}\n[core]\n\tfsmonitor = {script} fsmonitor\n\tpager = {script} pager\n"
+                f"\tsshCommand = {script} ssh\n[diff]\n\texternal = {script} external\n"
+                f'[diff "evil"]\n\ttextconv = {script} textconv\n\tcommand = {script} command\n'
+                f"[log]\n\tshowSignature = true\n[gpg]\n\tprogram = {script}\n"
+            )
+        (foreign / "train.py").write_text("SEED = 3\n")
+        asked = checkout(foreign)
+
+        assert asked.modified() == ["train.py"]
+        assert asked.head() == commit and asked.committed_at(commit) and asked.different(commit)
+        assert "SEED = 3" in (asked.diff(commit) or "")
+        assert asked.files(".") and asked.files_at(commit) and asked.is_ancestor(commit, commit)
+        assert not list(ran.iterdir())
+
+    def test_only_this_repository(self, foreign: Path, tmp_path: Path) -> None:
+        """Nothing that was trusted stays trusted, and no other repository is."""
+        checkout(foreign).head()
+        other = subprocess.run(["git", "rev-parse", "HEAD"], cwd=foreign, capture_output=True, check=False)
+
+        assert other.returncode == 128

@@ -35,7 +35,8 @@ _KEPT: Final = frozenset(
     }
 )
 _INSTALL: Final = (
-    "Install Trivy (https://trivy.dev) or name it with --trivy; bin/setup-tools builds it for development."
+    "Install it as https://trivy.dev says (in a workflow: `prepare-build` of pipeline.yml), or name its program with "
+    "--trivy."
 )
 
 

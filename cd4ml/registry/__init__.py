@@ -3,6 +3,19 @@
 Every look-up ends within 15 seconds, whatever the server does. MLflow runs in a child process (`worker.py`).
 """
 
-from cd4ml.registry.client import MissingModelError, alias_version, fetch, named, set_alias, version_exists
+from cd4ml.registry.asking import MissingModelError
+from cd4ml.registry.client import alias_version, fetch, named, set_alias, version_exists
+from cd4ml.registry.looking import look
+from cd4ml.registry.reference import is_registered, reference_of
 
-__all__ = ["MissingModelError", "alias_version", "fetch", "named", "set_alias", "version_exists"]
+__all__ = [
+    "MissingModelError",
+    "alias_version",
+    "fetch",
+    "is_registered",
+    "look",
+    "named",
+    "reference_of",
+    "set_alias",
+    "version_exists",
+]

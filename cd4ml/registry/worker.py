@@ -6,6 +6,7 @@ for itself how long it waits for a server (over four minutes by default), and a 
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import socket
@@ -18,12 +19,15 @@ _CONNECT_SECONDS: Final = 4
 _DOWNLOAD_REQUEST_SECONDS: Final = 120
 _DOWNLOAD_RETRIES: Final = 3
 _MOST_NAMED: Final = 10
+_MOST_SEARCHED: Final = 1000
+# The files that say how a model is loaded, and in which environment.
+_ABOUT: Final = frozenset({"MLmodel", "requirements.txt", "python_env.yaml"})
 # MLflow answers a look-up of an alias that nobody set with INVALID_PARAMETER_VALUE and this text.
 _NO_ALIAS: Final = re.compile(r"Registered model alias .* not found", re.IGNORECASE | re.DOTALL)
 
 
 def main() -> int:
-    """Carry out the operations of the request in order; stop at the first that fails.
+    """Carry out the operations of the request in order; stop at the first that fails, unless `each` is asked for.
 
     An operation may refer to the version that an earlier one found, by leaving `version` out.
     """
@@ -40,7 +44,11 @@ def main() -> int:
 
     mlflow.set_tracking_uri(request["tracking_uri"])
     mlflow.set_registry_uri(request["registry_uri"])
-    client = mlflow.MlflowClient()
+    try:
+        client = mlflow.MlflowClient()
+    except MlflowException as error:
+        print(json.dumps({"error": "unavailable", "message": str(error)}), flush=True, file=answers)
+        return 1
     print(json.dumps({"ready": True}), flush=True, file=answers)
     answer: dict[str, Any] = {}
     for operation in request["operations"]:
@@ -55,7 +63,9 @@ def main() -> int:
             answer = {"error": "unavailable", "message": str(error)}
         print(json.dumps(answer), flush=True, file=answers)
         if "error" in answer:
-            return 1
+            if not request.get("each"):
+                return 1
+            answer = {}
     return 0
 
 
@@ -86,15 +96,27 @@ def _is_missing(error: Any) -> bool:
 
 
 def _known(client: Any, name: str) -> str:
-    """Return, in words, the aliases that a model has; "" if that cannot be told."""
+    """Return, in words, the aliases that a model has, or the model that may be meant; "" if that cannot be told."""
     from mlflow.exceptions import MlflowException
 
     try:
         aliases = sorted(client.get_registered_model(name).aliases.items())
     except (MlflowException, OSError):
-        return ""  # no such model, or none that we may read: this is a hint and no more
+        return _near(client, name)
     shown = ", ".join(f"{alias} (version {version})" for alias, version in aliases[:_MOST_NAMED])
     return f"{name} has the aliases {shown}" if shown else f"{name} has no aliases"
+
+
+def _near(client: Any, name: str) -> str:
+    """Return, in words, the registered model whose name is nearest; "" if there is none, or none that we may read."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        names = [model.name for model in client.search_registered_models(max_results=_MOST_SEARCHED)]
+    except (MlflowException, OSError):
+        return ""  # this is a hint and no more
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"Did you mean {found[0]}?" if found else ""
 
 
 def _version(client: Any, operation: dict[str, str]) -> dict[str, Any]:
@@ -118,13 +140,25 @@ def _download(client: Any, operation: dict[str, str]) -> dict[str, Any]:
     return {"path": download_artifacts(artifact_uri=uri, dst_path=operation["directory"])}
 
 
+def _look(client: Any, operation: dict[str, str]) -> dict[str, Any]:
+    """Download of a version what says how it is loaded, and no more."""
+    from mlflow.artifacts import download_artifacts, list_artifacts
+
+    found = _version(client, operation)
+    uri = f"models:/{operation['name']}/{found['version']}"
+    there = {entry.path.rpartition("/")[2] for entry in list_artifacts(artifact_uri=uri)}
+    for name in sorted(there & _ABOUT):
+        download_artifacts(artifact_uri=f"{uri}/{name}", dst_path=operation["directory"])
+    return {**found, "path": operation["directory"]}
+
+
 def _set_alias(client: Any, operation: dict[str, str]) -> dict[str, Any]:
     """Point an alias at a version and read it back."""
     client.set_registered_model_alias(operation["name"], operation["alias"], operation["version"])
     return _version(client, {"name": operation["name"], "alias": operation["alias"]})
 
 
-_OPERATIONS = {"version": _version, "download": _download, "set-alias": _set_alias}
+_OPERATIONS = {"version": _version, "download": _download, "look": _look, "set-alias": _set_alias}
 
 if __name__ == "__main__":
     sys.exit(main())

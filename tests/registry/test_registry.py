@@ -19,8 +19,8 @@ import pytest
 
 from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.registry import MissingModelError, alias_version, fetch, set_alias, version_exists
-from cd4ml.registry.client import addresses
+from cd4ml.registry import look, MissingModelError, alias_version, fetch, set_alias, version_exists
+from cd4ml.registry.asking import addresses
 from cd4ml.wording import redacted
 from tests import models, registries
 from tests.conftest import ROOT
@@ -124,6 +124,49 @@ def test_missing_alias__the_others_are_named(registry: str, tmp_path: Path) -> N
     """A misspelt alias is answered with the aliases that there are."""
     with pytest.raises(MissingModelError, match=r"nobody not found\. credit has the aliases champion \(version 1\)"):
         fetch("models:/credit@nobody", tmp_path / "x", tracking_uri=registry, environ=os.environ)
+
+
+def test_unknown_model__the_nearest_is_named(registry: str, tmp_path: Path) -> None:
+    """A misspelt name of a model is answered with the one that is registered."""
+    with pytest.raises(MissingModelError, match=r"not found\. Did you mean credit\?"):
+        fetch("models:/credits@champion", tmp_path / "x", tracking_uri=registry, environ=os.environ)
+
+
+def test_look__each_model_is_answered_for(registry: str, saved: Path, tmp_path: Path) -> None:
+    """One look fetches what says how models are loaded, and no more; one that is missing does not hide the others."""
+    models = ["models:/credit@nobody", "models:/credit@champion", "models:/credit/Production", str(saved), "nowhere"]
+
+    seen = look(models, tmp_path, tracking_uri=registry, environ=os.environ)
+
+    assert list(map(type, (seen[name] for name in models))) == [
+        MissingModelError,
+        type(tmp_path),
+        OptionsError,
+        type(saved),
+        UnavailableError,
+    ]
+    folder = seen["models:/credit@champion"]
+    assert isinstance(folder, Path)
+    assert {file.name for file in folder.iterdir()} == {"MLmodel", "requirements.txt", "python_env.yaml"}
+
+
+def test_look__a_registry_that_does_not_answer_says_nothing(tmp_path: Path) -> None:
+    """Who looks first is no judge: a server that takes too long leaves the model out."""
+    with answering(200, b"{}" * 50, seconds_per_byte=1.0) as registry:
+        seen = look(["models:/credit@champion"], tmp_path, tracking_uri=registry, environ=os.environ, seconds=0.2)
+
+    assert seen == {}
+
+
+def test_folder_as_registry__what_to_do(tmp_path: Path) -> None:
+    """A store in files, which MLflow no longer opens, is answered with the way out."""
+    (tmp_path / "mlruns").mkdir()
+    environ = {name: value for name, value in os.environ.items() if name != "MLFLOW_ALLOW_FILE_STORE"}
+
+    with pytest.raises(UnavailableError, match="a folder of files") as refused:
+        fetch("models:/a@b", tmp_path / "x", tracking_uri=str(tmp_path / "mlruns"), environ=environ)
+
+    assert "mlflow migrate-filestore" in refused.value.advice and "MLFLOW_ALLOW_FILE_STORE" in refused.value.advice
 
 
 @pytest.mark.parametrize("uri", ["127.0.0.1:5000", "mlflow.example:5000/prefix"])

@@ -16,7 +16,7 @@ from cd4ml.context import Context
 from cd4ml.data.predictions.batch_counts import LABELS, Quantities, Wanted
 from cd4ml.data.predictions.decision_counts import count_decisions
 from cd4ml.data.predictions.groups import MOST_GROUPS, Binary, as_binary, named_group
-from cd4ml.data.tables.opening import open_table
+from cd4ml.data.predictions.opening import open_predictions
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.metrics.fairness.differences import rate_intervals
@@ -52,7 +52,7 @@ def run(options: Options, context: Context) -> Report:
     """
     check_options(options)
     reading = options.reading  # options that are completed by the data have one of their own
-    predictions = count_decisions(open_table(options.predictions, reading=reading), _wanted(options))
+    predictions = count_decisions(open_predictions(options.predictions, reading=reading), _wanted(options))
     refuse_changed(predictions, context.reports)
     counts = predictions.frame
     options = _by_the_data(options, counts)

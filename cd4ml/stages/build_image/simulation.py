@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from cd4ml.checks.image.simulation import container_checks, prediction_checks
+from cd4ml.data.predictions.opening import open_predictions
 from cd4ml.data.predictions.table import read_predictions
 from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
@@ -74,7 +75,7 @@ def _scored(inputs: Inputs, candidate: Candidate) -> tuple[Callable[[Look], Scor
     assert options.test_data and options.predictions
     reading, table = options.reading, options.predictions
     test = open_table(options.test_data, reading=reading)
-    predictions = read_predictions(open_table(table, reading=reading))
+    predictions = read_predictions(open_predictions(table, reading=reading))
     if predictions.candidate is not None and predictions.candidate.sha256 != sha256:
         raise OptionsError(
             f"{table}: the predictions were made by the model {predictions.candidate.sha256[:12]}, "

@@ -18,8 +18,8 @@ from cd4ml.checks.performance.predictions import (
 )
 from cd4ml.checks.performance.slice_search import search_checks
 from cd4ml.context import Context
+from cd4ml.data.predictions.opening import open_predictions
 from cd4ml.data.predictions.table import EVERY, PRODUCTION, Predictions, is_standard, read_predictions
-from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
@@ -50,7 +50,7 @@ def run(options: Options, context: Context) -> Report:
     options = with_own_names(options)
     metrics = checked_metrics(options, known_metrics(options, context))
     others, training = slice_columns(options), _training(options)
-    table = open_table(options.predictions, reading=options.reading)
+    table = open_predictions(options.predictions, reading=options.reading)
     predictions = read_predictions(table, columns=options.columns, others=others)
     refuse_changed(predictions, context.reports, more=_training_digest(training))
     _release_memory()
@@ -202,7 +202,7 @@ def _training(options: Options) -> Table | None:
     """Return the table of training predictions, if a gap is limited."""
     if not (options.maximum_gap and options.train_predictions):
         return None
-    return open_table(options.train_predictions, reading=options.reading)
+    return open_predictions(options.train_predictions, reading=options.reading)
 
 
 def _trained(table: Table, tested: Predictions, options: Options) -> Predictions:
