@@ -1,4 +1,4 @@
-"""The reusable workflow: what the job of each stage waits for and hands on, and what the last job asks of all of them.
+"""The reusable workflow: what the job of each stage waits for and hands on, and what the last jobs ask of all of them.
 
 A job's steps are written by hand; the job of a new stage begins with those of a stage like it.
 """
@@ -13,7 +13,7 @@ from generators.marked import MarkersError, with_part
 
 WORKFLOW: Final = ".github/workflows/pipeline.yml"
 _FORM: Final = "# <{}>"
-_NO_STAGES: Final = ("plan", "gate")
+_NO_STAGES: Final = ("plan", "gate", "report")
 _DELIVERED: Final = "needs.plan.outputs.deliver == 'true'"
 
 
@@ -30,7 +30,8 @@ def workflow(text: str) -> str:
         if stage not in _jobs(text):
             text = _with_job(text, stage)
         text = with_part(text, stage, _head(text, stage), where=WORKFLOW, form=_FORM)
-    text = with_part(text, "gate-needs", _needs(PIPELINE), where=WORKFLOW, form=_FORM)
+    for marker in ("gate-needs", "report-needs"):
+        text = with_part(text, marker, _needs(PIPELINE), where=WORKFLOW, form=_FORM)
     return with_part(text, "gate-jobs", _asked(), where=WORKFLOW, form=_FORM)
 
 

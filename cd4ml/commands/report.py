@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cd4ml.commands import COMMANDS
+from cd4ml.commands import COMMANDS, planned
 from cd4ml.commands.door import Door
 from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory
@@ -39,6 +39,7 @@ class ReportOptions(Options):
 
     reports: str = vocabulary.REPORTS.here(default="reports")
     output: str = vocabulary.OUTPUT.here("The page (default: index.html in the folder of reports).")
+    planned: tuple[str, ...] = vocabulary.PLANNED.here("One that judges and left no report is shown as missing.")
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
 
 
@@ -68,10 +69,13 @@ def _write(arguments: Sequence[str], door: Door) -> None:
     # The library that draws is loaded with it, and `--help` and a refusal must do without.
     from cd4ml.render.html.page import page
 
+    problems = planned.unknown(options.planned)
+    if problems:
+        raise OptionsError(problems)
     change_directory(options.working_directory)
     target = options.output or str(Path(options.reports) / "index.html")
     path = result("output", target, door.environ, endings=(".html",), ours=_is_page)
-    found, others = read(Path(options.reports))
+    found, others = read(Path(options.reports), options.planned)
     entries = [replace(entry, published=door.redactor.everywhere(entry.published)) for entry in found.entries]
     write_atomically(path, page(replace(found, entries=entries)))
     file = door.file("GITHUB_OUTPUT")
@@ -82,8 +86,11 @@ def _write(arguments: Sequence[str], door: Door) -> None:
     print(safe(door.redactor.text(said)), file=door.stdout)
 
 
-def read(folder: Path) -> tuple[Run, list[str]]:
+def read(folder: Path, wanted: Sequence[str] = ()) -> tuple[Run, list[str]]:
     """Return the run whose reports lie in a folder, and the names of JSON files there that are no reports.
+
+    Args:
+        wanted: stages that had to run.
 
     Raises:
         OptionsError: it holds no report, or a damaged one; what is left out could be what blocks.
@@ -107,8 +114,18 @@ def read(folder: Path) -> tuple[Run, list[str]]:
     known = list(STAGES)
     place = {entry.file: known.index(entry.stage) if entry.stage in known else len(known) for entry in entries}
     entries.sort(key=lambda entry: (place[entry.file], entry.file))
-    absent = _absent(folder / _PIPELINE, {entry.stage for entry in entries}) if _PIPELINE in names else []
-    return Run(entries=entries, absent=absent, complete=_PIPELINE in names), others
+    absent = _without(wanted, {entry.stage: entry.published.report.status for entry in entries})
+    if _PIPELINE in names:
+        absent |= _absent(folder / _PIPELINE, {entry.stage for entry in entries})
+    complete = _PIPELINE in names or bool(wanted)
+    return Run(entries=entries, absent=list(absent.items()), complete=complete), others
+
+
+def _without(wanted: Sequence[str], verdicts: Mapping[str, Status]) -> dict[str, str]:
+    """Return what became of the stages that had to run and left no report. What acts may be for main alone."""
+    judging = [name for name in wanted if not STAGES[name].acts]
+    held = planned.held_back(judging, verdicts)
+    return {name: NOT_RUN if name in held else MISSING for name in judging if name not in verdicts}
 
 
 def _stage(path: Path) -> str | None:
@@ -123,7 +140,7 @@ def _stage(path: Path) -> str | None:
     return stage if isinstance(stage, str) else None
 
 
-def _absent(path: Path, there: Iterable[str]) -> list[tuple[str, str]]:
+def _absent(path: Path, there: Iterable[str]) -> dict[str, str]:
     """Return what the pipeline's own report says of stages without one.
 
     Raises:
@@ -135,9 +152,7 @@ def _absent(path: Path, there: Iterable[str]) -> list[tuple[str, str]]:
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise OptionsError(f"{path} is not the report of a pipeline: {error}") from error
     quiet = (NOT_RUN, str(Status.SKIPPED))
-    return [
-        (stage, status if status in quiet else MISSING) for stage, status in said.items() if stage not in set(there)
-    ]
+    return {stage: status if status in quiet else MISSING for stage, status in said.items() if stage not in set(there)}
 
 
 def _is_page(path: Path) -> bool:

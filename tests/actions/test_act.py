@@ -14,8 +14,8 @@ from tests.actions.act import ActRun, commit, git, run_act
 from tests.actions.consumer import GATES, make_consumer
 from tests.conftest import clean_environment
 from tests.models import classifier, people, save
+from tests.platform import Platform, serve
 from tests.stages.detect_drift.conftest import customers
-from tests.stages.request_retraining.platform import GitHub, serve
 
 pytestmark = pytest.mark.timeout(900)
 DELIVERY: Final = {"build-image", "deploy-model"}
@@ -270,7 +270,7 @@ def test_monitor__asks(suite: Path, tmp_path: Path) -> None:
     )
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", "--message", "monitor")
-    github = GitHub()
+    github = Platform()
     with serve(github) as address:
         more = ["--secret", "GITHUB_TOKEN=t0ken", "--env", f"GITHUB_API_URL={address}"]
         run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act", event="push", more=more)

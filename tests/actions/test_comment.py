@@ -10,7 +10,7 @@ import pytest
 
 from tests import reports
 from tests.actions.step import Runner, Step
-from tests.pull_requests import HEAD, REPOSITORY, Platform, pull, serve
+from tests.platform import HEAD, REPOSITORY, Platform, pull, serve
 
 FORK = "stranger/model"
 ENDED = {

@@ -161,12 +161,22 @@ def test_gate__is_told_the_whole_plan() -> None:
     assert step["env"]["PLANNED"] == "${{ join(fromJSON(needs.plan.outputs.stages || '[]'), ' ') }}"
 
 
+def test_report__no_part_of_the_verdict() -> None:
+    """The job that shows what was found waits for every stage, nothing waits for it, and it turns no run red unless a
+    comment is insisted on."""
+    jobs = workflow()["jobs"]
+
+    assert jobs["report"]["needs"] == ["plan", *STAGES]
+    assert not [name for name, job in jobs.items() if "report" in job.get("needs", [])]
+    assert jobs["report"]["continue-on-error"] == "${{ inputs.comment != 'always' }}"
+
+
 def test_gate__needs_every_job() -> None:
-    """The gate always runs, waits for every other job, and asks for each stage's verdict."""
+    """The gate always runs, waits for every job that judges or acts, and asks for each stage's verdict."""
     jobs = workflow()["jobs"]
     (step,) = jobs["gate"]["steps"]
 
-    assert set(jobs["gate"]["needs"]) == set(jobs) - {"gate"} == {"plan", *STAGES}
+    assert set(jobs["gate"]["needs"]) == set(jobs) - {"gate", "report"} == {"plan", *STAGES}
     assert jobs["gate"]["if"] == "${{ always() }}"
     assert [line.split()[0] for line in step["env"]["JOBS"].splitlines()] == list(STAGES)
     for stage in STAGES:

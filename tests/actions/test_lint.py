@@ -26,6 +26,8 @@ GRANTED: Final = {
     ("comment.yml", "comment"): {"actions": "read", "pull-requests": "write"},
     ("monitor.yml", "request"): {"actions": "read", "contents": "write", "issues": "write"},
 }
+# Jobs that have what their caller grants: to ask for more than that would keep the caller's run from starting.
+INHERITING: Final = [("pipeline.yml", "report")]
 
 
 def named(path: Path) -> str:
@@ -109,13 +111,39 @@ def test_run__no_expressions(path: Path) -> None:
 def test_permissions__least(path: Path) -> None:
     """A workflow grants nothing; its jobs the reading of the repository, or what is listed, and keep no token."""
     document = load(path)
+    inheriting = {job for file, job in INHERITING if file == path.name}
 
-    assert document["permissions"] == {}
+    assert document.get("permissions") == (None if inheriting else {})
+    assert {name for name, job in document["jobs"].items() if "permissions" not in job} == inheriting
     for name, job in document["jobs"].items():
-        assert job["permissions"].items() <= GRANTED.get((path.name, name), READ).items()
+        assert job.get("permissions", {}).items() <= GRANTED.get((path.name, name), READ).items()
     for step in steps(path):
         if str(step.get("uses", "")).startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("workflow, job", INHERITING)
+def test_permissions__of_the_caller_only_beside_own_code(workflow: str, job: str) -> None:
+    """A job that has what its caller grants checks nothing out, runs no text of the caller's, and sees no secret."""
+    document = load(ROOT / ".github" / "workflows" / workflow)["jobs"][job]
+    used = {str(step["uses"]).partition("@")[0] for step in document["steps"] if "uses" in step}
+    given = str([step.get("env", {}) for step in document["steps"]])
+
+    assert used <= {
+        "actions/setup-python",
+        "actions/download-artifact",
+        "actions/upload-artifact",
+        "$/actions/report",
+        "$/actions/comment",
+    }
+    assert "secrets." not in given and "inputs.install" not in given and "github.event" not in given
+
+
+def test_comment_workflow__checks_nothing_out() -> None:
+    """The workflow that may write after a fork's run has one step: the comment, with nothing of the event as input."""
+    (step,) = load(ROOT / ".github" / "workflows" / "comment.yml")["jobs"]["comment"]["steps"]
+
+    assert step["uses"] == "$/actions/comment" and "github.event" not in str(step)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=named)

@@ -16,7 +16,7 @@ from cd4ml.commands.door import Door
 from cd4ml.github import client, comments
 from cd4ml.wording import Redactor
 from tests import reports
-from tests.pull_requests import ACTIONS, BASE, HEAD, REPOSITORY, Platform, pull, serve
+from tests.platform import ACTIONS, BASE, HEAD, REPOSITORY, Platform, pull, serve
 
 FORK = "stranger/model"
 
@@ -165,6 +165,20 @@ def test_missing_and_damaged__named(platform: Platform, tmp_path: Path) -> None:
     assert "🛑 evaluate-model could not be read" in body and "🛑 validate-data did not run" in body
     assert "🛑 audit-fairness did not run" in body, "main has it"
     assert "build-image" not in body, "it does not run for a pull request"
+
+
+def test_held_back__the_stage_that_did_not_pass_decides(platform: Platform, tmp_path: Path) -> None:
+    """A stage that did not run because one that it needs failed is shown as such, and does not hide the verdict."""
+    failed = [{"id": "x", "status": "failed", "message": "Columns differ."}]
+    reports.write(tmp_path / "reports", "score-model", status="failed", checks=failed)
+
+    assert say(platform, tmp_path, "--planned", "score-model,evaluate-model,audit-fairness")[0] == 0
+    assert "❌ cd4ml failed" in only(platform) and "⏸️ evaluate-model did not run" in only(platform)
+    assert "left no report" not in only(platform)
+
+    reports.write(tmp_path / "reports", "score-model")
+    assert say(platform, tmp_path, "--planned", "score-model,evaluate-model,audit-fairness", run=2)[0] == 0
+    assert "🛑 cd4ml error" in only(platform) and "🛑 evaluate-model did not run" in only(platform)
 
 
 def test_pipeline_report__stages_that_did_not_come_to_run(platform: Platform, tmp_path: Path) -> None:

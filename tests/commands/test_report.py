@@ -123,6 +123,22 @@ def test_absent_stages(cd4ml: Command, tmp_path: Path) -> None:
     assert "its report is not in the folder" in text and "did not run" in text and "not configured" in text
 
 
+def test_planned__missing_or_held_back(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A planned stage without a report is an error, unless one that it needs failed; an unknown name is refused."""
+    reports.write(tmp_path / FOLDER, "check-code")
+    told = [
+        cd4ml("report", "--planned", names, capsys=capsys)
+        for names in ("check-code,build-image", "check-code,validate-data", "check-cod")
+    ]
+    assert [run.code for run in told] == [0, 0, 2] and "did you mean `check-code`" in told[2].stderr
+    assert [run.stdout.rpartition("verdict ")[2] for run in told] == ["passed.\n", "error.\n", ""]
+
+    failed = [{"id": "x", "status": "failed", "message": "Columns differ."}]
+    reports.write(tmp_path / FOLDER, "score-model", status="failed", checks=failed)
+    held = cd4ml("report", "--planned", "check-code,score-model,evaluate-model", capsys=capsys)
+    assert held.stdout.endswith("verdict failed.\n")
+
+
 def test_secrets(tmp_path: Path) -> None:
     """A secret of the caller's environment that a report of elsewhere holds does not reach the page."""
     reports.write(tmp_path / FOLDER, "check-code", summary="Token hunter2hunter2 in https://user:pass@example.org/x.")

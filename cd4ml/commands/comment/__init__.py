@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cd4ml.commands import COMMANDS
+from cd4ml.commands import COMMANDS, planned
 from cd4ml.commands.comment.publishing import Place, publish
 from cd4ml.commands.door import Door
 from cd4ml.commands.plan import refused
@@ -19,8 +19,7 @@ from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
 from cd4ml.render.comment.body import NAME
-from cd4ml.stages import PIPELINE
-from cd4ml.wording import nearest, safe
+from cd4ml.wording import safe
 
 
 class When(StrEnum):
@@ -48,9 +47,7 @@ class CommentOptions(Options):
     name: str = option(
         "The pipeline: first part of its artifacts' names. Each has a part of its own in the comment.", default="cd4ml"
     )
-    planned: tuple[str, ...] = option(
-        "Stages that had to run, as `cd4ml plan` names them: one that judges and left no report is shown as not run."
-    )
+    planned: tuple[str, ...] = vocabulary.PLANNED.here("One that judges and left no report is shown as not run.")
     author: str = option("Login of the account that the token comments under.", default=ACTIONS)
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
 
@@ -85,8 +82,7 @@ def _place(options: CommentOptions) -> Place:
     problems = (
         [] if NAME.fullmatch(options.name) else [f"name: only letters, digits, `.`, `_`, `-`; got `{options.name}`"]
     )
-    unknown = [stage for stage in options.planned if stage not in PIPELINE]
-    problems += [f"planned: `{stage}` is not a stage of the pipeline{nearest(stage, PIPELINE)}" for stage in unknown]
+    problems += planned.unknown(options.planned)
     if problems:
         raise OptionsError(problems)
     return Place(

@@ -8,6 +8,7 @@ from typing import Final
 
 from cd4ml.commands.comment.reports import Found, of_folder
 from cd4ml.commands.door import Door
+from cd4ml.commands.planned import held_back
 from cd4ml.errors import UnavailableError
 from cd4ml.github import events, runs
 from cd4ml.github.client import Client, connect
@@ -111,12 +112,14 @@ def _publish(place: Place, judged: _Judged, client: Client, door: Door) -> Poste
     base = _base(place, judged, client)
     # What acts runs on main only, and is missed only where this very run says that it had to run.
     judging = [name for name in (*place.planned, *base.reports) if not STAGES[name].acts]
-    planned = {*judging, *found.planned}
+    wanted = {*judging, *found.planned}
+    verdicts = {stage: one.report.status for stage, one in found.reports.items()}
     address = _address(door, judged.run)
     pipeline = Pipeline(
         name=place.name,
         reports=found.reports,
-        planned=[name for name in STAGES if name in planned],
+        planned=[name for name in STAGES if name in wanted],
+        held_back=held_back(wanted, verdicts) - set(found.unreadable),
         unreadable=found.unreadable,
         main=base,
         commit=judged.pull.head,

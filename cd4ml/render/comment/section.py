@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,6 +53,7 @@ class Pipeline:
 
     Attributes:
         planned: the stages that had to run; one of them without a report is told.
+        held_back: those of them that did not run because another did not pass.
         unreadable: stages whose report cannot be read, and why.
         commit: the pull request's.
         run: address of the run.
@@ -62,6 +63,7 @@ class Pipeline:
     name: str
     reports: Mapping[str, Published]
     planned: Sequence[str] = ()
+    held_back: Collection[str] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     main: Main = Main()
     commit: str | None = None
@@ -70,8 +72,9 @@ class Pipeline:
 
     @property
     def missing(self) -> list[str]:
-        """The stages that had to run and left nothing."""
-        return [stage for stage in self.planned if stage not in self.reports and stage not in self.unreadable]
+        """The stages that had to run and left nothing, and no other stage says why."""
+        there = {*self.reports, *self.unreadable, *self.held_back}
+        return [stage for stage in self.planned if stage not in there]
 
     @property
     def status(self) -> Status:
@@ -121,6 +124,8 @@ def _stages(pipeline: Pipeline) -> str:
 def _stage(pipeline: Pipeline, name: str) -> str:
     """Return the verdict of one stage."""
     published = pipeline.reports.get(name)
+    if published is None and name in pipeline.held_back:
+        return f"⏸️ {name} did not run"
     if published is None:
         return f"🛑 {name} {'could not be read' if name in pipeline.unreadable else 'did not run'}"
     status = published.report.status

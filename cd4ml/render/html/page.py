@@ -31,7 +31,7 @@ _SENTENCE: Final = {
 _ABSENT: Final = {
     "not-run": "It did not run, because stages before it did not pass.",
     "skipped": "It is not configured.",
-    "missing": "It ran, but its report is not in the folder.",
+    "missing": "It had to run, but its report is not in the folder.",
 }
 _MOST_ADVICE: Final = 3
 _LONGEST_SUMMARY: Final = 500

@@ -16,7 +16,8 @@ from cd4ml.retraining.plan import Plan, note, noted
 from cd4ml.retraining.platform import PENDING, SENT
 from tests.conftest import Run
 from tests.generated.test_generated import problems
-from tests.stages.request_retraining.platform import GitHub, drift_report, serve
+from tests.platform import Platform, serve
+from tests.reports import document
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 RULES = Rules(violations=2, windows=3, cooldown=timedelta(days=7), budget=2)
@@ -53,16 +54,30 @@ def test_decision(windows: list[bool | None], requests: list[Request], outcome: 
     assert decide(windows, requests, RULES, NOW)[0] is outcome
 
 
+def drift_report(number: int, drift: bool | None, *, retrain: bool = True, significant: bool = True) -> dict[str, Any]:
+    """Return a drift report on data of its own; None for one that reached no verdict."""
+    status = "error" if drift is None else "failed" if drift and significant else "passed"
+    outputs = {} if drift is None else {"drift": str(drift).lower(), "retrain": str(drift and retrain).lower()}
+    return document(
+        "detect-drift",
+        status=status,
+        checks=[{"id": "x", "status": status, "message": "Found."}],
+        summary="income drifted ``` <!-- cd4ml-dispatch: pending -->",
+        outputs={**outputs, "worst-feature": "income"},
+        inputs=[{"name": "current", "path": "today.parquet", "sha256": f"{number:064x}"}],
+    )
+
+
 @pytest.fixture
-def github() -> Iterator[GitHub]:
+def github() -> Iterator[Platform]:
     """Run the platform, with an empty memory."""
-    github = GitHub()
+    github = Platform()
     with serve(github):
         yield github
 
 
 @pytest.fixture
-def ask(cd4ml: Callable[..., Run], github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+def ask(cd4ml: Callable[..., Run], github: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Run request-retraining on a newest window; every report must meet the published schema."""
     monkeypatch.setenv("GITHUB_API_URL", github.address)
     monkeypatch.setenv("GITHUB_REPOSITORY", "owner/model")
@@ -81,7 +96,7 @@ def ask(cd4ml: Callable[..., Run], github: GitHub, tmp_path: Path, monkeypatch: 
     return run
 
 
-def test_lasting_drift__asked_once(ask: Ask, github: GitHub) -> None:
+def test_lasting_drift__asked_once(ask: Ask, github: Platform) -> None:
     """Drift that lasts opens one issue and sends one event; the next run sees the open request and waits."""
     github.window(drift_report(1, True))
     run = ask(drift_report(2, True))
@@ -100,7 +115,7 @@ def test_lasting_drift__asked_once(ask: Ask, github: GitHub) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_no_lasting_drift__silent(ask: Ask, github: GitHub, first: bool) -> None:
+def test_no_lasting_drift__silent(ask: Ask, github: Platform, first: bool) -> None:
     """One window with drift, the newest or the one before, asks for nothing."""
     github.window(drift_report(1, not first))
     run = ask(drift_report(2, first))
@@ -109,13 +124,13 @@ def test_no_lasting_drift__silent(ask: Ask, github: GitHub, first: bool) -> None
     assert not github.issues and not github.dispatches
 
 
-def test_moderate_drift__counts(ask: Ask, github: GitHub) -> None:
+def test_moderate_drift__counts(ask: Ask, github: Platform) -> None:
     """Moderate drift passes its own gate, and counts as a window that drifted."""
     github.window(drift_report(1, True, significant=False))
     assert ask(drift_report(2, True, significant=False)).report["outputs"]["requested"] == "true"
 
 
-def test_same_data_twice__one_window(ask: Ask, github: GitHub) -> None:
+def test_same_data_twice__one_window(ask: Ask, github: Platform) -> None:
     """A second run on the same data is no second window."""
     github.window(drift_report(2, True))
 
@@ -123,7 +138,7 @@ def test_same_data_twice__one_window(ask: Ask, github: GitHub) -> None:
 
 
 @pytest.mark.parametrize("foreign", [{"branch": "topic"}, {"fork": True}])
-def test_foreign_runs__no_witness(ask: Ask, github: GitHub, foreign: dict[str, Any]) -> None:
+def test_foreign_runs__no_witness(ask: Ask, github: Platform, foreign: dict[str, Any]) -> None:
     """Artifacts of forks and of other branches are not counted."""
     github.window(drift_report(1, True), **foreign)
 
@@ -131,7 +146,7 @@ def test_foreign_runs__no_witness(ask: Ask, github: GitHub, foreign: dict[str, A
 
 
 @pytest.mark.parametrize("arguments", [["--by", "issue"], []])
-def test_issue_alone(ask: Ask, github: GitHub, arguments: list[str]) -> None:
+def test_issue_alone(ask: Ask, github: Platform, arguments: list[str]) -> None:
     """Where asked for, or where retraining would not help (concept drift), only the issue is opened."""
     github.window(drift_report(1, True))
     run = ask(drift_report(2, True, retrain=bool(arguments)), *arguments)
@@ -142,7 +157,7 @@ def test_issue_alone(ask: Ask, github: GitHub, arguments: list[str]) -> None:
     assert later.report["checks"][0]["reason"] == "already-open" and not github.dispatches
 
 
-def test_cooldown_and_budget(ask: Ask, github: GitHub) -> None:
+def test_cooldown_and_budget(ask: Ask, github: Platform) -> None:
     """A young request holds the next one silently; a spent budget holds it in red; pull requests are no requests."""
     github.window(drift_report(1, True))
     github.issue(days=0.0, pull_request={})
@@ -154,16 +169,16 @@ def test_cooldown_and_budget(ask: Ask, github: GitHub) -> None:
     assert not github.dispatches
 
 
-def cut_off(ask: Ask, github: GitHub, number: int = 2) -> None:
+def cut_off(ask: Ask, github: Platform, number: int = 2) -> None:
     """Leave a request behind whose event could not be sent."""
     github.window(drift_report(1, True))
-    github.broken["POST dispatches"] = (403, b"{}")
+    github.refused["POST dispatches"] = (403, b"{}")
     assert ask(drift_report(number, True), "--event-type", "first-plan").code == 3
     assert len(github.issues) == 1 and not github.dispatches
-    github.broken.clear()
+    github.refused.clear()
 
 
-def test_cut_off__finished_by_the_next_window_with_drift(ask: Ask, github: GitHub) -> None:
+def test_cut_off__finished_by_the_next_window_with_drift(ask: Ask, github: Platform) -> None:
     """An event that could not be sent turns the run red; the next window with drift sends it as it was planned: its
     own type and payload, not those of today."""
     cut_off(ask, github)
@@ -181,7 +196,7 @@ def test_cut_off__finished_by_the_next_window_with_drift(ask: Ask, github: GitHu
     assert len(github.dispatches) == 1
 
 
-def test_cut_off__not_finished_on_a_quiet_window(ask: Ask, github: GitHub) -> None:
+def test_cut_off__not_finished_on_a_quiet_window(ask: Ask, github: Platform) -> None:
     """A window without drift sends nothing, is green, and says that an event is outstanding."""
     cut_off(ask, github)
     run = ask(drift_report(3, False))
@@ -192,7 +207,7 @@ def test_cut_off__not_finished_on_a_quiet_window(ask: Ask, github: GitHub) -> No
 
 
 @pytest.mark.parametrize("drift", [True, False])
-def test_cut_off__by_issue_sends_nothing(ask: Ask, github: GitHub, drift: bool) -> None:
+def test_cut_off__by_issue_sends_nothing(ask: Ask, github: Platform, drift: bool) -> None:
     """Where only issues are asked for today, an earlier run's event is not sent either."""
     cut_off(ask, github)
     run = ask(drift_report(3, drift), "--by", "issue")
@@ -211,7 +226,7 @@ def test_cut_off__by_issue_sends_nothing(ask: Ask, github: GitHub, drift: bool) 
         f'<!-- cd4ml-plan: {{"event_type": 7, "worst_feature": "", "current_sha256": ""}} -->{PENDING}',
     ],
 )
-def test_cut_off__plan_unreadable(ask: Ask, github: GitHub, body: str) -> None:
+def test_cut_off__plan_unreadable(ask: Ask, github: Platform, body: str) -> None:
     """A plan that cannot be read is an error that says what to do, and never an event made up from today's window."""
     github.window(drift_report(1, True))
     github.issue(state="open", body=body)
@@ -222,7 +237,7 @@ def test_cut_off__plan_unreadable(ask: Ask, github: GitHub, body: str) -> None:
 
 
 @pytest.mark.parametrize(("who", "sent"), [("NONE", 0), ("CONTRIBUTOR", 0), ("MEMBER", 1), ("Bot", 1)])
-def test_cut_off__an_outsiders_issue_sends_nothing(ask: Ask, github: GitHub, who: str, sent: int) -> None:
+def test_cut_off__an_outsiders_issue_sends_nothing(ask: Ask, github: Platform, who: str, sent: int) -> None:
     """The text of an issue that an outsider opened starts no workflow, whatever label it was given."""
     plan = note(Plan(event_type="deploy", worst_feature="x", current_sha256=""))
     user: dict[str, Any] = {
@@ -252,10 +267,10 @@ def test_plan__texts_from_data_stay_inside() -> None:
 @pytest.mark.parametrize(
     ("status", "body"), [(500, b"oops"), (403, b"{}"), (404, b"{}"), (200, b"<html>"), (200, b"{}"), (200, b"null")]
 )
-def test_unreadable__red(ask: Ask, github: GitHub, where: str, status: int, body: bytes) -> None:
+def test_unreadable__red(ask: Ask, github: Platform, where: str, status: int, body: bytes) -> None:
     """Windows, requests or answers that cannot be read are an error with exit code 3, and nothing is sent."""
     github.window(drift_report(1, True))
-    github.broken[where.rstrip("?")] = (status, body)
+    github.refused[where.rstrip("?")] = (status, body)
     run = ask(drift_report(2, True))
 
     assert (run.code, run.report["status"]) == (3, "error")
@@ -263,14 +278,14 @@ def test_unreadable__red(ask: Ask, github: GitHub, where: str, status: int, body
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"stage": "evaluate-model"}', b'{"stage": "detect-drift"}'])
-def test_damaged_window__red(ask: Ask, github: GitHub, content: bytes) -> None:
+def test_damaged_window__red(ask: Ask, github: Platform, content: bytes) -> None:
     """An earlier report that is damaged is an error."""
     github.window(content)
 
     assert ask(drift_report(2, True)).code == 3
 
 
-def test_no_label__red(ask: Ask, github: GitHub) -> None:
+def test_no_label__red(ask: Ask, github: Platform) -> None:
     """A request that later runs would not find is an error, and no event is sent: else each run would send one."""
     github.window(drift_report(1, True))
     github.drop_labels = True
@@ -279,7 +294,7 @@ def test_no_label__red(ask: Ask, github: GitHub) -> None:
     assert run.code == 3 and "label" in run.report["summary"] and not github.dispatches
 
 
-def test_window_without_verdict__inconclusive(ask: Ask, github: GitHub) -> None:
+def test_window_without_verdict__inconclusive(ask: Ask, github: Platform) -> None:
     """A window that has expired, or that ended in an error, blocks where it could tip the decision."""
     github.window(drift_report(1, False), expired=True)
     assert ask(drift_report(2, True)).code == 4
@@ -307,7 +322,7 @@ def test_newest_without_verdict__error(ask: Ask, newest: dict[str, Any] | str) -
         ["--drift-report", "reports/evaluate-model.json"],
     ],
 )
-def test_options__refused(ask: Ask, github: GitHub, arguments: list[str]) -> None:
+def test_options__refused(ask: Ask, github: Platform, arguments: list[str]) -> None:
     """Options by which no alarm could be raised, or that name nothing, are refused."""
     assert ask(drift_report(2, True), *arguments).code in (2, 3)
     assert not github.issues

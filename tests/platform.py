@@ -1,4 +1,4 @@
-"""A server on the loopback interface that plays GitHub's REST API for pull requests, their comments and their runs."""
+"""A server on the loopback interface that plays GitHub's REST API, as far as cd4ml uses it, and records every call."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,9 +38,14 @@ class Platform:
 
     Attributes:
         author: login that the token comments under.
-        refused: beginning of a request -> status that it is answered with.
+        artifacts: of each run.
+        folders: run -> folder that the artifacts of a run in progress are kept in.
+        windows: artifacts of earlier runs by their name, newest first, as a list of the whole repository.
+        refused: beginning of a request -> what it is answered with: a status, or a status and a body.
         silent: beginnings of requests that are never answered.
         before: called with each request before it is answered.
+        drop_labels: whether issues are opened without the labels that were asked for.
+        tokens_in_storage: what the storage that artifacts lie in was sent as a token.
     """
 
     author: str = ACTIONS
@@ -46,8 +53,14 @@ class Platform:
     pulls: list[dict[str, Any]] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
     artifacts: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    folders: dict[int, Path] = field(default_factory=dict)
     archives: dict[int, bytes] = field(default_factory=dict)
-    refused: dict[str, int] = field(default_factory=dict)
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[dict[str, Any]] = field(default_factory=list)
+    dispatches: list[dict[str, Any]] = field(default_factory=list)
+    refused: dict[str, int | tuple[int, bytes]] = field(default_factory=dict)
+    drop_labels: bool = False
+    tokens_in_storage: list[str] = field(default_factory=list)
     silent: tuple[str, ...] = ()
     before: Callable[[str], object] = lambda request: None
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -88,31 +101,85 @@ class Platform:
     def leave(self, run: int, reports: Mapping[str, object], *, name: str = "cd4ml") -> None:
         """Add artifacts to a run."""
         for stage, report in reports.items():
-            number = len(self.archives) + 1
+            number = self._archive(f"{stage}.json", report)
             self.artifacts.setdefault(run, []).append(
                 {"id": number, "name": f"{name}-report-{stage}", "expired": False}
             )
-            stream = io.BytesIO()
-            with zipfile.ZipFile(stream, "w") as archive:
-                archive.writestr(f"{stage}.json", report if isinstance(report, bytes) else json.dumps(report))
-            self.archives[number] = stream.getvalue()
+
+    def window(self, report: object, *, branch: str = "main", fork: bool = False, expired: bool = False) -> None:
+        """Add the drift report of an earlier run; the last one added is the newest."""
+        number = self._archive("detect-drift.json", report)
+        run = {"id": 100 + number, "head_branch": branch, "repository_id": 1, "head_repository_id": 2 if fork else 1}
+        item = {"id": number, "name": "cd4ml-report-detect-drift", "expired": expired, "workflow_run": run}
+        self.windows.insert(0, item)
+
+    def issue(self, *, days: float = 0.0, state: str = "closed", body: str = "", **more: Any) -> None:
+        """Add an issue that was opened some days ago."""
+        created = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        number = len(self.issues) + 1
+        self.issues.insert(0, {"number": number, "created_at": created, "state": state, "body": body, **more})
 
     def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Any) -> tuple[int, Any]:
         """Return the status and the answer."""
         parts = path.split("/")
+        page = int(query.get("page", ["1"])[0])
+        part = slice(100 * (page - 1), 100 * page)
         if method == "GET" and path.startswith("actions/workflows/"):
             assert query["branch"] == ["main"] and query["status"] == ["success"]
             return 200, {"workflow_runs": self.runs}
         if method == "GET" and path.startswith("actions/runs/"):
-            return 200, {"artifacts": self.artifacts.get(int(parts[2]), [])}
+            return 200, {"artifacts": self._left(int(parts[2]))}
+        if method == "GET" and path == "actions/artifacts":
+            return 200, {"artifacts": [one for one in self.windows if [one["name"]] == query["name"]][part]}
         if method == "GET" and path == "pulls":
             owner, _, branch = query["head"][0].partition(":")
             found = [one for one in self.pulls if one["head"]["ref"] == branch and one["state"] == query["state"][0]]
             return 200, [one for one in found if one["head"]["repo"]["full_name"].startswith(f"{owner}/")]
         if method == "GET" and parts[0] == "pulls":
             return next(((200, one) for one in self.pulls if one["number"] == int(parts[1])), (404, {}))
+        if method == "GET" and path == "issues":
+            assert query["state"] == ["all"] and query["labels"] == ["cd4ml-retraining"]
+            return 200, self.issues[part]
+        if (method, path) == ("POST", "dispatches"):
+            self.dispatches.append(body)
+            return 204, None
         with self.lock:
-            return self._comments(method, parts, body)
+            return self._comments(method, parts, body) if "comments" in parts else self._issues(method, parts, body)
+
+    def _left(self, run: int) -> list[dict[str, Any]]:
+        """Return the artifacts of a run; those that lie in a folder are packed at the first time of asking."""
+        known = self.artifacts.setdefault(run, [])
+        for folder in sorted(self.folders[run].iterdir()) if run in self.folders else []:
+            if folder.is_dir() and folder.name not in {item["name"] for item in known}:
+                files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")}
+                known.append({"id": self._packed(files), "name": folder.name, "expired": False})
+        return known
+
+    def _archive(self, name: str, content: object) -> int:
+        """Keep an archive of one file, and return its number."""
+        return self._packed({name: content if isinstance(content, bytes) else json.dumps(content)})
+
+    def _packed(self, files: Mapping[str, str | bytes]) -> int:
+        """Keep an archive, and return its number."""
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        number = len(self.archives) + 1
+        self.archives[number] = stream.getvalue()
+        return number
+
+    def _issues(self, method: str, parts: list[str], body: Any) -> tuple[int, Any]:
+        """Answer what is about issues."""
+        if (method, parts) == ("POST", ["issues"]):
+            self.issue(state="open", body=body["body"], title=body["title"])
+            labels = [] if self.drop_labels else [{"name": name} for name in body["labels"]]
+            return 201, {**self.issues[0], "labels": labels}
+        if method == "PATCH" and parts[0] == "issues":
+            (issue,) = [item for item in self.issues if item["number"] == int(parts[1])]
+            issue.update(body)
+            return 200, issue
+        return 404, {"message": "Not Found"}
 
     def _comments(self, method: str, parts: list[str], body: Any) -> tuple[int, Any]:
         """Answer what is about comments."""
@@ -146,6 +213,7 @@ def serve(platform: Platform) -> Iterator[str]:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             if address.path.startswith("/storage/"):
+                platform.tokens_in_storage.append(self.headers.get("Authorization") or "")
                 return self._send(200, platform.archives[int(address.path.rpartition("/")[2])])
             path = address.path.removeprefix(f"/repos/{REPOSITORY}/")
             request = f"{self.command} {path}"
@@ -156,9 +224,9 @@ def serve(platform: Platform) -> Iterator[str]:
             if request.startswith(platform.silent or ("-",)):
                 platform.ended.wait(30)
                 return None
-            for beginning, status in platform.refused.items():
+            for beginning, said in platform.refused.items():
                 if request.startswith(beginning):
-                    return self._send(status, b"{}")
+                    return self._send(*(said if isinstance(said, tuple) else (said, b"{}")))
             if path.endswith("/zip"):
                 return self._send(302, b"", location=f"{platform.address}/storage/{path.split('/')[2]}")
             status, answer = platform.answer(self.command, path, parse_qs(address.query), body)
