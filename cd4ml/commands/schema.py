@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
+from cd4ml.commands.progress import Progress
 from cd4ml.commands.project import change_directory
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import PASSED, OptionsError
@@ -51,12 +52,15 @@ def run(arguments: Sequence[str], door: Door) -> int:
     from cd4ml.data.tables.opening import open_table
 
     data = options.data[0]
-    source = open_table(data, reading=options.reading).source()
-    if not source.rows or not source.schema:
-        raise OptionsError(f"{data}: there are no rows to infer a schema from")
-    proposal = propose(source, slack=options.slack, most_categories=options.categories)
+    with Progress("schema infer", door.stderr, door.environ, door.redactor) as progress:
+        progress.say(f"Reading {data}")
+        source = open_table(data, reading=options.reading).source()
+        if not source.rows or not source.schema:
+            raise OptionsError(f"{data}: there are no rows to infer a schema from")
+        progress.say(f"Looking at {source.rows:,} rows of {data}")
+        proposal = propose(source, slack=options.slack, most_categories=options.categories)
     write_atomically(target, proposal.text)
-    said = [f"{options.output}: a proposal from {proposal.rows} rows and {len(source.schema)} columns. Review it."]
+    said = [f"{options.output}: a proposal from {proposal.rows:,} rows and {len(source.schema):,} columns. Review it."]
     said += [f"validate-data will block: {fault}." for fault in proposal.faults]
     said += proposal.remarks
     if options.reading.dialect.declared:

@@ -55,7 +55,7 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
     unreachable = None
     found = builder.image(str(wanted)) if wanted.digest else None
     if found is None:
-        progress(f"pulling {wanted}")
+        progress(f"Pulling {wanted}")
         try:
             builder.pull(wanted)
         except UnavailableError as error:

@@ -101,6 +101,7 @@ def model_environment(lock: str, *, python_version: str, context: Context) -> Pa
     folder.parent.mkdir(parents=True, exist_ok=True)
     with only_one(folder.with_suffix(".lock")):
         if not (folder / _STAMP).is_file():
+            context.progress("Installing the model's packages into an environment of its own")
             shutil.rmtree(folder, ignore_errors=True)
             lock_file = folder.with_suffix(".txt")
             lock_file.write_text(lock, encoding="utf-8")

@@ -61,8 +61,9 @@ def score(
         arguments += [path for pair in zip(given, made, strict=True) for path in pair]
         # Nothing compiled is kept: a model's own folder must not change, and the environment is compiled already.
         command = [str(interpreter), "-I", "-B", str(_CHILD), *map(str, arguments)]
-        ended, isolation = _run(command, room, limits, limits.seconds * len(tables), context.environ)
         sizes = [len(rows) for rows in tables]
+        context.progress(f"Scoring {sum(sizes):,} rows in the model's own environment")
+        ended, isolation = _run(command, room, limits, limits.seconds * len(tables), context.environ)
         predictions = returned.each(made, sizes, ended)
         seconds: list[float] = []
         if times and not any(isinstance(found, ScoringError) for found in predictions):

@@ -52,6 +52,7 @@ def run(options: Options, context: Context) -> Report:
     """
     check_options(options)
     reading = options.reading  # options that are completed by the data have one of their own
+    context.progress(f"Reading {options.predictions}")
     predictions = count_decisions(open_predictions(options.predictions, reading=reading), _wanted(options))
     refuse_changed(predictions, context.reports)
     counts = predictions.frame
@@ -65,7 +66,7 @@ def run(options: Options, context: Context) -> Report:
     else:
         labels = _binary(counts, options)
         favourable = labels.names[1]
-        context.progress(f"{auditing}; favourable decision: {favourable}")
+        context.progress(f"{auditing}; the favourable decision is {favourable}")
         audits = _of_decisions(counts.assign(**labels.columns), options)
     checks = [*(check for audit in audits for check in audit.checks), *_excluded_checks(counts, options)]
     deciding, reported = lowest_deciding(checks), lowest_reported(audits)

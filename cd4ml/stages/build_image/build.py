@@ -67,7 +67,7 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, ref
         network=inputs.options.build_network,
         extra_ca=_existing(inputs.options.extra_ca, "extra-ca"),
     )
-    inputs.context.progress(f"building {reference} with {builder.name}")
+    inputs.context.progress(f"Building {reference} with {builder.name}")
     try:
         builder.build(plan)
     except BuildFailed as error:
@@ -81,7 +81,7 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, ref
 
 def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, text: str) -> Path:
     """Write the build's context, and return its folder."""
-    inputs.context.progress("locking the image's requirements")
+    inputs.context.progress("Locking the image's requirements")
     lock = environment.lock_requirements(
         candidate.folder, extra=_GATEWAY, python_version=base.contents.python, context=inputs.context
     )

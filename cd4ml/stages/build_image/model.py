@@ -54,7 +54,7 @@ class Code:
 def fetch_model(inputs: Inputs) -> Candidate:
     """Fetch the model from where the option says that it is."""
     options, context = inputs.options, inputs.context
-    context.progress(f"fetching the model {options.model}")
+    context.progress(f"Fetching the model {options.model}")
     folder, identity = fetch(
         options.model, inputs.scratch / "fetched", tracking_uri=options.tracking_uri, environ=context.environ
     )

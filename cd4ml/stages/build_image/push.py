@@ -31,6 +31,6 @@ class Pushed:
 
 def push_image(inputs: Inputs, reference: Reference, image: Image) -> Pushed:
     """Push the image that was checked, and make sure that this is what the registry serves."""
-    inputs.context.progress(f"pushing {reference}")
+    inputs.context.progress(f"Pushing {reference}")
     digest = push(inputs.builder, reference, image.id)
     return Pushed(image=reference.by_digest(digest), digest=digest)

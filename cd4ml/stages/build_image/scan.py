@@ -50,7 +50,7 @@ class Scanned:
 def scan_image(inputs: Inputs, reference: Reference, image: Image) -> Scanned:
     """Scan the image, and decide on what was found."""
     options, context = inputs.options, inputs.context
-    context.progress("scanning the image with Trivy")
+    context.progress("Scanning the image with Trivy")
     archive = inputs.scratch / "image.tar"
     inputs.builder.archive(str(reference), archive)
     found = scan.scan(

@@ -54,7 +54,7 @@ class Simulated:
 def simulate_image(inputs: Inputs, candidate: Candidate, image: Image) -> Simulated:
     """Start the image, look at it and compare its predictions."""
     options, compares = inputs.options, inputs.options.simulate
-    inputs.context.progress("starting the image" + (" and comparing its predictions" if compares else ""))
+    inputs.context.progress("Starting the image" + (" and comparing its predictions" if compares else ""))
     scored, digests = _scored(inputs, candidate) if compares else (None, ())
     found = simulate.simulate(inputs.builder, image.id, scored, seconds=options.startup_seconds)
     checks = container_checks(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +25,6 @@ from cd4ml.wording import nearest
 STAGE: Final = "check-code"
 MOST_FINDINGS: Final = 1000
 _PROBE: Final = "probe-"
-_SECONDS_OF_SILENCE: Final = 5.0
 
 
 def run(options: Options, context: Context) -> Report:
@@ -148,11 +146,10 @@ def _side_by_side(
 
 
 def _wait(futures: Mapping[str, Future[Output]], context: Context) -> None:
-    """Wait for the tools, and say every few seconds which of them still run."""
-    started = time.monotonic()
-    while running := wait(futures.values(), timeout=_SECONDS_OF_SILENCE).not_done:
+    """Wait for the tools, and say which of them still run."""
+    while running := wait(futures.values(), return_when=FIRST_COMPLETED).not_done:
         names = dict.fromkeys(name.removeprefix(_PROBE) for name, future in futures.items() if future in running)
-        context.progress(f"Still running: {', '.join(names)} ({time.monotonic() - started:.0f} s)")
+        context.progress(f"Still running: {', '.join(names)}")
 
 
 def _coverage(results: dict[str, Result], options: Options) -> list[Check]:

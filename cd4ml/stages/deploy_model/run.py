@@ -37,6 +37,7 @@ def run(options: Options, context: Context) -> Report:
     """
     _check_options(options)
     commit = context.checkout.head()
+    context.progress(f"Verifying the evidence in {options.reports}")
     checks, about = verify_all(Path(options.reports), evidence(options.required_stages), commit, judges=JUDGES)
     checks.append(_image_check(options, about))
     if about.image:
@@ -96,12 +97,14 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report, 
     order = Order(image=wanted, weight=options.canary_weight, source=about.commit or "", checkout=context.checkout)
     path = manifest_path(options.manifest)
     try:
+        context.progress(f"Cloning the branch {options.branch} of the GitOps repository")
         with clone(options.repository, options.branch, context.environ) as repository:
             change = _change(order, options, path, repository)
             # Whatever stands against it is known before anything is announced.
             manifest = _manifest(change(repository.read(path)), options, wanted)
             plan = [f"Set {path}: it then gives {wanted} {manifest.share(wanted.digest)}.", "Commit and push."]
             context.save(replace(report, plan=plan, checks=()))
+            context.progress(f"Committing to {path}, and pushing")
             said = partial(_message, order, {MODEL: f"sha256:{about.model}", **judged}, options)
             commit = land(repository, path, change, said, part=manifest.part, progress=context.progress)
             share = manifest.changed(repository.read(path)).share(wanted.digest)

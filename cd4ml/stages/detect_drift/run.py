@@ -54,7 +54,8 @@ def run(options: Options, context: Context) -> Report:
     check_options(options)
     current = open_table(options.current, hashed=True, reading=options.reading).source() if options.current else None
     place = _place_of_profile(options, context)
-    context.progress(f"Counting the values of {options.reference}")
+    kept = is_model(options.reference) or is_profile(options.reference)
+    context.progress(f"{'Fetching the profile of' if kept else 'Counting the values of'} {options.reference}")
     reference, source, model = _reference(options, context)
     if place:
         profile.write(place, reference)
@@ -65,6 +66,7 @@ def run(options: Options, context: Context) -> Report:
         raise OptionsError(f"{options.current} is the reference itself: comparing data with themselves proves nothing.")
     context.progress(f"Counting the values of {options.current}")
     counted = _count(current, reference, options)
+    context.progress(f"Comparing {len(counted):,} feature{'' if len(counted) == 1 else 's'} with the reference")
     report = _report(options, reference, counted, current, source, digest)
     return remarked(replace(report, production=model), options.reading)
 

@@ -50,20 +50,25 @@ def run(options: Options, context: Context) -> Report:
     options = with_own_names(options)
     metrics = checked_metrics(options, known_metrics(options, context))
     others, training = slice_columns(options), _training(options)
+    context.progress(f"Reading {options.predictions}")
     table = open_predictions(options.predictions, reading=options.reading)
     predictions = read_predictions(table, columns=options.columns, others=others)
     refuse_changed(predictions, context.reports, more=_training_digest(training))
     _release_memory()
     n, limits = len(predictions.frame), limits_of(options, [metric.name for metric in metrics])
-    context.progress(f"Evaluating {n:,} predictions: {', '.join(limits.rules)}")
+    context.progress(f"Evaluating {n:,} predictions by {', '.join(limits.rules)}")
     reader = _reader(options.predictions, options)
     candidate, production = reader.sample(predictions.frame), _production(predictions, reader, options)
     cut, searched = _cut(predictions, options), _searchable(predictions, options)
     predictions = _without_rows(predictions)
     _release_memory()
     whole = evaluate(metrics, candidate, production, task=options.task, seed=options.seed)
+    if cut:
+        context.progress("Evaluating the slices")
     parts = _slices(metrics, cut, candidate, production, options)
     changed = churned(candidate, production, cut, options)
+    if searched:
+        context.progress("Searching for slices that are worse")
     search = _search(searched, candidate, production, options) if searched else None
     checks = [
         minimum_rows_check(n, options.minimum_test_rows),

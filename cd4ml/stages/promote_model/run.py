@@ -59,6 +59,7 @@ def run(options: Options, context: Context) -> Report:
     """
     _check_options(options)
     path = manifest_path(options.manifest)
+    context.progress(f"Cloning the branch {options.branch} of the GitOps repository")
     with clone(options.repository, options.branch, context.environ) as repository:
         decision, checks, identity = _decide(repository, path, options, context)
         failed = [check.message for check in checks if check.status is not Status.PASSED]
@@ -66,10 +67,13 @@ def run(options: Options, context: Context) -> Report:
             summary = f"Nothing was changed. {' '.join(failed)}"
             return Report(stage=STAGE, checks=checks, candidate=identity, summary=summary)
         context.save(Report(stage=STAGE, checks=(), candidate=identity, plan=decision.plan))
+        context.progress(f"Committing to {path}, and pushing")
         change = _change(repository.read(path), decision, path)
         part = _manifest(decision.text, options).part
         commit = land(repository, path, change, decision.message, part=part, progress=context.progress)
         told = _told(repository.read(path), decision, path, options)
+    if options.registered_model:
+        context.progress(f"Asking the registry for {options.registered_model}")
     _move_alias(decision, options, context)
     alias = f"; {options.alias} is version {decision.version}" if decision.version else ""
     told = f"{told}{'' if commit else ' already'}{alias}."

@@ -33,6 +33,7 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: earlier windows or requests cannot be read.
     """
     rules, newest = _rules(options), _newest(options)
+    context.progress("Asking GitHub for earlier requests and drift reports")
     platform = Platform.of(context.environ, options.github_repository)
     requests = platform.requests(options.issue_label)
     unfinished = next(((item.number, body) for item, body in requests if item.is_open and PENDING in body), None)

@@ -45,6 +45,7 @@ def run(options: Options, context: Context) -> Report:
     _remove_outputs(options, context)
     _check_keep(options)
     named = [name for name in (options.test_data, options.train_data) if name]
+    context.progress(f"Reading {' and '.join(named)}")
     tables = [open_table(name, reading=options.reading) for name in named]
     test, *others = [_rows(table, options) for table in tables]
     train = others[0] if others else None

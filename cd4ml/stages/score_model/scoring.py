@@ -62,8 +62,8 @@ class Scoring:
         """
         options = self.options
         sizes = {what: len(rows) for what, rows in tables.items()}
-        rows_of = " and ".join(f"{n} {what}" for what, n in sizes.items())
-        self.context.progress(f"Scoring {rows_of} with the {called(name)} in its own environment")
+        rows_of = " and ".join(f"{n:,} {what}" for what, n in sizes.items())
+        self.context.progress(f"Preparing to score {rows_of} with the {called(name)}")
         scored = SCORERS[LOCAL].score(
             model.folder,
             [rows.drop(columns=list({options.target, *options.exclude})) for rows in tables.values()],

@@ -50,6 +50,7 @@ def run(options: Options, context: Context) -> Report:
     """
     _check_options(options)
     before = _rows_before(options)
+    context.progress(f"Reading {options.schema}")
     schema = load_schema(options.schema, context.directory)
     checks: list[Check] = []
     inputs: list[InputDigest] = []

@@ -219,7 +219,7 @@ def test_a_stopped_run_leaves_no_container(lab: Lab, project: Project, tmp_path:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("starting the image"):
+        if line.startswith("Starting the image"):
             time.sleep(1.5)
             process.send_signal(number)
             break
