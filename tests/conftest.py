@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.reports import sound
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -91,7 +93,7 @@ class Run:
     code: int
     stdout: str
     stderr: str
-    report: dict[str, Any]
+    report: Mapping[str, Any]
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
@@ -115,7 +117,7 @@ def run_cd4ml(directory: Path, stage: str, *arguments: str, env: Mapping[str, st
         check=False,
     )
     path = directory / "reports" / f"{stage}.json"
-    report = json.loads(path.read_text()) if path.exists() else {}
+    report = sound(json.loads(path.read_text())) if path.exists() else {}
     return Run(code=result.returncode, stdout=result.stdout, stderr=result.stderr, report=report)
 
 
@@ -133,7 +135,7 @@ def cd4ml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]
         code = main([stage, *arguments])
         os.chdir(tmp_path)
         path = tmp_path / "reports" / f"{stage}.json"
-        report = json.loads(path.read_text()) if path.exists() else {}
+        report = sound(json.loads(path.read_text())) if path.exists() else {}
         captured = capsys.readouterr() if capsys else None
         return Run(
             code=code,

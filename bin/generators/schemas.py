@@ -8,7 +8,7 @@ from typing import Any, Final
 from cd4ml.inputs.options import Kind, Option, declared
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.published import CONFIG_SCHEMA, REPORT_SCHEMA
-from cd4ml.report import Status
+from cd4ml.report import Bound, Status
 from cd4ml.stages import STAGES, declaration
 
 _JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
@@ -61,6 +61,7 @@ _CHECK: Final = {
         "value": _SCALAR,
         "interval": _INTERVAL,
         "limit": _SCALAR,
+        "bound": {"enum": [str(bound) for bound in Bound]},
         "baseline": _SCALAR,
         "slice": {"type": "object", "additionalProperties": _TEXT},
         "n": {"type": "integer", "minimum": 0},

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from cd4ml.code_tools import coverage
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative
-from cd4ml.report import Check, Location, Status
+from cd4ml.report import Bound, Check, Location, Status
 
 _PASSED, _FAILED, _INTERRUPTED, _NOTHING_COLLECTED = 0, 1, 2, 5
 _LONGEST = 300
@@ -82,6 +82,7 @@ def read(output: Output, project: Project) -> Result:
         # A run can fail though no test did: a number of failed tests would not be the reason then.
         value=counts.failed if counts.failed or not findings else None,
         limit=0 if counts.failed or not findings else None,
+        bound=Bound.AT_MOST if counts.failed or not findings else None,
         n=counts.tests,
         message=" ".join(filter(None, [*_apart_from_tests(counts, findings), _told(counts)])),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cd4ml.code_tools.settings import Settings
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 _LAST_WORDS = 600
 
@@ -139,6 +139,7 @@ def verdict(name: str, findings: Sequence[Check], *, clean: str, found: str, fil
         metric="findings",
         value=len(findings),
         limit=0,
+        bound=Bound.AT_MOST,
         n=files,
         message=found if findings else clean,
     )

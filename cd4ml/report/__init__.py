@@ -2,6 +2,7 @@
 
 from cd4ml.report.digits import fixed
 from cd4ml.report.model import (
+    Bound,
     Check,
     InputDigest,
     Interval,
@@ -17,6 +18,7 @@ from cd4ml.report.model import (
 )
 
 __all__ = [
+    "Bound",
     "Check",
     "InputDigest",
     "Interval",

@@ -57,6 +57,23 @@ class Interval:
     of: Literal["value", "difference"] = "value"
 
 
+class Bound(StrEnum):
+    """On which side of its limit a check's value must lie."""
+
+    AT_LEAST = "at-least"
+    AT_MOST = "at-most"
+    BELOW = "below"
+    EQUAL = "equal"
+    MAGNITUDE = "magnitude-at-most"
+    """With either sign."""
+    DECREASE = "decrease-at-most"
+    """By how much it lies below its baseline."""
+    INCREASE = "increase-at-most"
+    """By how much it lies above its baseline."""
+    CHANGE = "relative-change-at-most"
+    """By what share of its baseline it lies below or above that."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """One decision.
@@ -68,6 +85,7 @@ class Check:
         advice: what to do next, if the check did not pass.
         slice: the subgroup (column name to value), if the check is about one.
         n: number of rows that the value rests on.
+        bound: which way the limit points; whether a value beyond it is evidence enough is for the status to say.
     """
 
     id: str
@@ -79,6 +97,7 @@ class Check:
     value: float | int | str | bool | None = None
     interval: Interval | None = None
     limit: float | int | str | bool | None = None
+    bound: Bound | None = None
     baseline: float | int | str | bool | None = None
     slice: Mapping[str, str] | None = None
     n: int | None = None

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 from cd4ml.render.comment.body import LARGEST, MARKER, Part, body, newest, part, parts
 from cd4ml.render.comment.section import Main, Pipeline, section
 from cd4ml.render.comment.text import length, quiet
-from cd4ml.report import Check, Interval, Published, Report, Source, Status
+from cd4ml.report import Bound, Check, Interval, Published, Report, Source, Status
 
 RUN = "https://github.com/owner/model/actions/runs/9"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -69,17 +69,29 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
+SIGNS = {
+    Bound.AT_LEAST: "≥&nbsp;",
+    Bound.AT_MOST: "≤&nbsp;",
+    Bound.BELOW: "&lt;&nbsp;",
+    Bound.EQUAL: "",
+    Bound.MAGNITUDE: "±&nbsp;",
+    Bound.DECREASE: "loss&nbsp;≤&nbsp;",
+    Bound.INCREASE: "loss&nbsp;≤&nbsp;",
+    Bound.CHANGE: "change&nbsp;≤&nbsp;",
+}
 ACCURACY = {
     "minimum": check(
         "minimum:accuracy",
         0.90,
         limit=0.88,
+        bound=Bound.AT_LEAST,
         interval=Interval(lower=0.87, upper=0.92, confidence=0.95, method="Wilson"),
     ),
     "regression": check(
         "regression:accuracy",
         0.90,
         limit=0.02,
+        bound=Bound.DECREASE,
         baseline=0.9151,
         interval=Interval(lower=-0.027, upper=-0.0044, confidence=0.9, method="Tango", of="difference"),
     ),
@@ -89,7 +101,7 @@ ACCURACY = {
 def test_pass__verdict_first_then_what_changed() -> None:
     """A pass begins with the verdict; a metric has one row with both limits, its change and the interval of that."""
     before = published("evaluate-model", check("minimum:accuracy", 0.91), check("regression:accuracy", 0.91))
-    same = published("check-code", check("mypy", 0, limit=0))
+    same = published("check-code", check("mypy", 0, limit=0, bound=Bound.AT_MOST))
 
     text = section(pipeline([published("evaluate-model", *ACCURACY.values()), same], main_of(before, same)), 20_000)
 
@@ -117,7 +129,14 @@ def test_failure__what_blocks_and_what_to_do() -> None:
 
 def test_inconclusive__said() -> None:
     """Too little data is no pass and no failure."""
-    few = check("disparate-impact:sex=F", None, Status.INCONCLUSIVE, advice="Collect more rows.", limit=0.8)
+    few = check(
+        "disparate-impact:sex=F",
+        None,
+        Status.INCONCLUSIVE,
+        advice="Collect more rows.",
+        limit=0.8,
+        bound=Bound.AT_LEAST,
+    )
     before = main_of(published("audit-fairness", check("disparate-impact:sex=F", 0.9)))
 
     text = section(pipeline([published("audit-fairness", few)], before), 20_000)
@@ -161,7 +180,13 @@ def test_worse_groups__the_most_first() -> None:
 
     def ratio(sex: str, value: float) -> Check:
         return check(
-            f"disparate-impact:sex={sex}", value, limit=0.8, slice={"sex": sex}, metric="disparate-impact-ratio", n=50
+            f"disparate-impact:sex={sex}",
+            value,
+            limit=0.8,
+            bound=Bound.AT_LEAST,
+            slice={"sex": sex},
+            metric="disparate-impact-ratio",
+            n=50,
         )
 
     before = published("audit-fairness", ratio("F", 0.95), ratio("M", 0.97), ratio("X", 0.9))
@@ -172,6 +197,40 @@ def test_worse_groups__the_most_first() -> None:
     listed = text.partition("Groups and slices that got worse: 2</summary>")[2].partition("</details>")[0]
     assert listed.index("sex=M") < listed.index("sex=F") and "sex=X" not in listed
     assert "0.8500, 0.1200 below main's 0.9700" in listed
+
+
+@pytest.mark.parametrize(
+    ("bound", "before", "now", "said"),
+    [
+        (Bound.AT_LEAST, 0.9, 0.8, "0.1000 below"),
+        (Bound.AT_LEAST, 0.8, 0.9, None),
+        (Bound.DECREASE, 0.9, 0.8, "0.1000 below"),
+        (Bound.AT_MOST, 0.8, 0.9, "0.1000 above"),
+        (Bound.AT_MOST, 0.9, 0.8, None),
+        (Bound.BELOW, 0.8, 0.9, "0.1000 above"),
+        (Bound.INCREASE, 0.8, 0.9, "0.1000 above"),
+        (Bound.MAGNITUDE, 0.1, -0.3, "0.2000 further from 0 than"),
+        (Bound.MAGNITUDE, -0.3, 0.1, None),
+        (Bound.EQUAL, 0.8, 0.9, None),
+        (Bound.CHANGE, 0.8, 0.9, None),
+        (None, 0.8, 0.9, None),
+    ],
+)
+def test_worse__as_the_limit_points(bound: Bound | None, before: float, now: float, said: str | None) -> None:
+    """Which way a group got worse follows from the limit's direction, and from nothing in its name."""
+    of = [published("s", check("any-name", value, bound=bound, slice={"sex": "F"})) for value in (before, now)]
+
+    text = section(pipeline([of[1]], main_of(of[0])), 20_000)
+
+    assert (said in text and "got worse: 1" in text) if said else "got worse" not in text
+
+
+@pytest.mark.parametrize(("bound", "sign"), [(bound, sign) for bound, sign in SIGNS.items()])
+def test_limit__with_its_direction(bound: Bound, sign: str) -> None:
+    """The table shows on which side of the limit a value must lie."""
+    one = check("any-name", 0.5, Status.FAILED, limit=0.25, bound=bound)
+
+    assert f"| {sign}0.2500 |" in section(pipeline([published("s", one)]), 20_000)
 
 
 def test_missing_and_unreadable__are_errors() -> None:

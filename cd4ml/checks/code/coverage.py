@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 
 def coverage_check(covered: float | None, minimum: float, lines: int) -> Check:
@@ -16,7 +16,7 @@ def coverage_check(covered: float | None, minimum: float, lines: int) -> Check:
         minimum: in percent.
         lines: lines of code that were measured.
     """
-    shared: dict[str, Any] = {"id": "coverage", "metric": "coverage", "limit": minimum}
+    shared: dict[str, Any] = {"id": "coverage", "metric": "coverage", "limit": minimum, "bound": Bound.AT_LEAST}
     if covered is None:
         return Check(
             **shared,

@@ -18,7 +18,7 @@ from cd4ml.data.schema.engine.rules import IndexRules, Part, Test
 from cd4ml.data.schema.findings import INDEX, Finding
 from cd4ml.data.schema.load import Schema
 from cd4ml.errors import OptionsError
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 from cd4ml.user_code import Raised
 from cd4ml.wording import nearest
 
@@ -192,6 +192,7 @@ def _within(check: Check, share: float) -> Check:
         check,
         status=status,
         limit=allowed,
+        bound=Bound.AT_MOST,
         message=words,
         reason=None if passed else check.reason,
         advice=None if passed else check.advice,
@@ -207,7 +208,7 @@ def _warned(check: Check) -> Check:
 
 def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Check:
     """Return the check of one rule."""
-    shared: dict[str, Any] = {"id": rule.id, "metric": rule.counts, "limit": 0, "n": rows}
+    shared: dict[str, Any] = {"id": rule.id, "metric": rule.counts, "limit": 0, "bound": Bound.AT_MOST, "n": rows}
     if finding is None:
         return Check(**shared, status=Status.PASSED, value=0, message=rule.held)
     if finding.crash:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 _TABLE: Final = "(table)"
 # Facts about one table alone.
@@ -66,6 +66,7 @@ def _check(column: str, skew: Skew, training: str, serving: str) -> Check:
         metric="differing-checks",
         value=len(skew.training_only) + len(skew.serving_only),
         limit=0,
+        bound=Bound.AT_MOST,
         message=f"{column}: {'these checks hold ' + '; '.join(told) if told else same}.",
         advice="Bring serving data into the form that the model was trained on, or retrain it." if told else None,
     )

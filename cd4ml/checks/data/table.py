@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 
 def minimum_rows_check(n: int, minimum: int) -> Check:
@@ -19,6 +19,7 @@ def minimum_rows_check(n: int, minimum: int) -> Check:
         metric="rows",
         value=n,
         limit=minimum,
+        bound=Bound.AT_LEAST,
         n=n,
         message=f"The table has {n} rows; the minimum is {minimum}.",
         advice=None if enough else "Find out where the rows went, or lower minimum-rows in a reviewed change.",
@@ -42,6 +43,7 @@ def finite_checks(infinite: Iterable[tuple[str, int]], n: int, allowed: Sequence
                 metric="failing-rows",
                 value=count,
                 limit=0,
+                bound=Bound.AT_MOST,
                 n=n,
                 message=f"{name}: {count} of {n} values are infinite.",
                 advice="Fix the data, or name the column in allow-infinite." if count else None,
@@ -63,6 +65,7 @@ def lossless_checks(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Chec
             metric="failing-rows",
             value=count,
             limit=0,
+            bound=Bound.AT_MOST,
             n=n,
             message=f"{name}: coercing to the schema's type would change {count} of {n} values.",
             advice="Store the column with the schema's type, or require the type that it has." if count else None,
@@ -84,6 +87,7 @@ def has_values_checks(filled: Iterable[tuple[str, int]], n: int) -> Iterator[Che
             metric="rows-with-value",
             value=count,
             limit=1,
+            bound=Bound.AT_LEAST,
             n=n,
             message=f"{name}: {count} of {n} rows have a value.",
             advice=None if count else "Find out why the column is empty.",
@@ -100,6 +104,7 @@ def columns_checks(columns: int, source: str, n: int) -> Iterator[Check]:
             metric="columns",
             value=0,
             limit=1,
+            bound=Bound.AT_LEAST,
             n=n,
             message=f"The table has none of the columns of {source}.",
             advice="Compare the column names; check that this is the right table.",
@@ -124,6 +129,7 @@ def freshness_check(column: str, youngest: datetime | None, now: datetime, hours
         metric="age-in-hours",
         value=age,
         limit=hours,
+        bound=Bound.AT_MOST,
         n=n,
         message=f"{column}: {found}; at most {hours:g} hours are allowed.",
         advice=None if passed else "Check that the data still arrive and that their clock is right (UTC).",
@@ -142,6 +148,7 @@ def row_change_check(n: int, before: int, maximum: float) -> Check:
         value=n,
         baseline=before,
         limit=maximum,
+        bound=Bound.CHANGE,
         n=n,
         message=f"The table has {n} rows; it had {before}. At most a {100 * maximum:.4g} % change is allowed.",
         advice=(

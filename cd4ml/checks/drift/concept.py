@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cd4ml.metrics.drift.concept import Increase, Origin
 from cd4ml.metrics.statistics.multiplicity import holm
-from cd4ml.report import Check, Interval, Status
+from cd4ml.report import Bound, Check, Interval, Status
 
 # Fewer effective rows than this, and the weighted mean rests on a handful of them.
 SMALLEST_OVERLAP: Final = 100
@@ -54,6 +54,7 @@ def _window(name: str, found: Increase, p_value: float, limits: ConceptLimits) -
         "metric": f"{limits.loss}-increase",
         "value": found.value,
         "limit": limits.maximum_increase,
+        "bound": Bound.AT_MOST,
         "baseline": found.reference,
         "interval": Interval(lower=found.bounds.lower, upper=found.bounds.upper, confidence=0.95, method=found.method),
         "n": found.n_current,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cd4ml.metrics.drift.feature import FeatureDrift
+from cd4ml.report import Bound
 
 MODERATE, SIGNIFICANT = "moderate-drift", "significant-drift"
 INDEX: Final = "population-stability-index"
@@ -57,9 +58,14 @@ class Effect:
     significant: float
 
     @property
+    def bound(self) -> Bound:
+        """On which side of the significant band's limit a value is not significant."""
+        return Bound.AT_MOST if self.metric == INDEX else Bound.BELOW
+
+    @property
     def band(self) -> str | None:
         """The band that the value reaches."""
-        beyond = self.value > self.significant if self.metric == INDEX else self.value >= self.significant
+        beyond = self.value > self.significant if self.bound is Bound.AT_MOST else self.value >= self.significant
         return SIGNIFICANT if beyond else MODERATE if self.value >= self.moderate else None
 
     @property

@@ -13,7 +13,7 @@ from cd4ml.checks.drift.effects import INDEX, MODERATE, SIGNIFICANT, Limits, eff
 from cd4ml.data.profile.cells import IDENTIFIER
 from cd4ml.metrics.drift.feature import FeatureDrift
 from cd4ml.metrics.statistics.multiplicity import benjamini_hochberg, holm
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 CORRECTIONS: Final = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 _NAMES: Final = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
@@ -108,6 +108,7 @@ def _distribution(feature: FeatureDrift, p_values: float, p_index: float, limits
         "metric": told.metric,
         "value": told.value,
         "limit": told.moderate if limits.fail_on_moderate else told.significant,
+        "bound": Bound.BELOW if limits.fail_on_moderate else told.bound,
         "n": feature.n_current,
     }
     undecided = _undecided(feature, bool(found), shared, limits)
@@ -193,6 +194,7 @@ def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
         metric="missing-rate-change",
         value=change,
         limit=limits.maximum_missing_change,
+        bound=Bound.AT_MOST,
         n=feature.n_current,
         message=f"{feature.name} has no usable value in {feature.missing_current:.2%} of the rows, against "
         f"{feature.missing_reference:.2%} in the reference.",
@@ -221,6 +223,7 @@ def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
         metric="unseen-share",
         value=feature.unseen,
         limit=limits.maximum_unseen,
+        bound=Bound.AT_MOST,
         n=feature.n_current,
         message=f"{feature.unseen:.2%} of the rows have one of {number} categories{named} of {feature.name} that the "
         f"reference does not have.{chance}",

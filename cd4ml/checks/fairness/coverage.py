@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 
 def too_many_groups_check(name: str, groups: int, n: int) -> Check:
@@ -27,6 +27,7 @@ def excluded_group_check(feature: str, group: str, n: int, total: int, *, maximu
         "metric": "share-of-rows",
         "value": share,
         "limit": maximum_share,
+        "bound": Bound.AT_MOST,
         "n": n,
         "slice": {feature: group},
     }

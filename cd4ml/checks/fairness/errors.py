@@ -12,7 +12,7 @@ from cd4ml.checks.fairness.limits import between
 from cd4ml.metrics.fairness.errors import Gap, GroupErrors, gap
 from cd4ml.metrics.fairness.quantity import Quantity
 from cd4ml.metrics.statistics.means import Mean
-from cd4ml.report import Check, Interval, Status
+from cd4ml.report import Bound, Check, Interval, Status
 
 _ADVICE: Final = {
     "above-maximum": "Compare the groups' errors in the report's metrics; train on more rows of the group that is "
@@ -70,6 +70,7 @@ def _difference(feature: str, name: str, found: Errors, limit: float, limits: Li
         value=now.value,
         interval=now.interval,
         limit=limit,
+        bound=Bound.AT_MOST,
         baseline=before.value if before else None,
         n=sum(group.n for group in found.candidate),
         message=_message(feature, quantity, now, before, limit, found.candidate),

@@ -11,7 +11,7 @@ from cd4ml.checks.fairness.decision import LEVEL, Decision, Limits, decide, exac
 from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.fairness.rates import Group
 from cd4ml.metrics.statistics.ratio_interval import ratio_statistic, rows_needed
-from cd4ml.report import Check, Status, fixed
+from cd4ml.report import Bound, Check, Status, fixed
 
 # One-sided level of a bound of the two-sided interval of 95 %.
 _BOUND: Final = 0.025
@@ -108,6 +108,7 @@ def _disparate_impact(feature: str, one: Disparity, limits: Limits, production: 
         value=float(one.ratio or 0),
         interval=one.interval,
         limit=float(1 / exactly(limits.minimum_ratio)) if above else limits.minimum_ratio,
+        bound=Bound.AT_MOST if above else Bound.AT_LEAST,
         baseline=None if production is None else float(production),
         slice={feature: one.group.name},
         n=one.group.n,

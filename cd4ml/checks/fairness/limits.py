@@ -12,7 +12,7 @@ from cd4ml.metrics.fairness.calibration import Calibration
 from cd4ml.metrics.fairness.differences import widest_interval
 from cd4ml.metrics.fairness.rates import RATES, FairnessMetrics, Group
 from cd4ml.metrics.fairness.ratio_change import Change
-from cd4ml.report import Check, Interval, Status, fixed
+from cd4ml.report import Bound, Check, Interval, Status, fixed
 
 
 def difference_checks(feature: str, metrics: FairnessMetrics, limits: Limits) -> list[Check]:
@@ -27,7 +27,7 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
     rates = DIFFERENCES[name]
     values = {rate: metrics.differences[rate] for rate in rates}
     n = sum(group.n for group in metrics.groups)
-    shared: dict[str, Any] = {"id": f"{name}:{feature}", "metric": name, "limit": limit, "n": n}
+    shared: dict[str, Any] = {"id": f"{name}:{feature}", "metric": name, "limit": limit, "bound": Bound.AT_MOST, "n": n}
     known = {rate: value for rate, value in values.items() if value is not None}
     if len(known) < len(rates):
         lacking = next(RATES[rate].undefined_without for rate in rates if rate not in known)
@@ -130,6 +130,7 @@ def change_check(feature: str, change: Change, limits: Limits, p_value: float, t
         value=float(change.drop),
         interval=change.interval,
         limit=limit,
+        bound=Bound.AT_MOST,
         baseline=float(change.production),
         slice={feature: change.group},
         n=change.n,
@@ -179,6 +180,7 @@ def no_change_check(feature: str, group: str, n: int, limits: Limits, why: str) 
         reason="no-production-ratio",
         metric="disparate-impact-ratio-drop",
         limit=limits.maximum_ratio_drop,
+        bound=Bound.AT_MOST,
         n=n,
         message=f"The change of {feature}'s ratios cannot be computed: {why}.",
         advice="score-model writes production_y_pred; remove maximum-ratio-drop for a first release.",
@@ -199,6 +201,7 @@ def calibration_check(feature: str, found: Calibration, limits: Limits) -> Check
         value=found.gap,
         interval=found.interval,
         limit=limit,
+        bound=Bound.MAGNITUDE,
         slice={feature: found.group},
         n=found.n,
         message=f"{feature}={found.group}: the mean score is {fixed(found.score)} and {fixed(found.positives)} of the "

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from cd4ml.checks.image.decided import decided_check
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.scan import Finding, Scan
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 _SHOWN: Final = 10
 # A scan that saw the image saw these: without them Trivy looked at something else, or at nothing.
@@ -101,16 +101,20 @@ def _fresh(scan: Scan, today: datetime.date, maximum_age_days: int) -> Check:
     """Decide whether the database is young enough to mean anything."""
     age = (today - scan.database_updated_at.date()).days
     message = f"Trivy's database dates from {scan.database_updated_at.date()}: {age} days old."
+    shared: dict[str, Any] = {
+        "id": "scan-database",
+        "message": message,
+        "value": age,
+        "limit": maximum_age_days,
+        "bound": Bound.AT_MOST,
+    }
     if -1 <= age <= maximum_age_days:  # clocks may differ by a day; a database of the future never grows old
-        return Check(id="scan-database", status=Status.PASSED, message=message, value=age, limit=maximum_age_days)
+        return Check(**shared, status=Status.PASSED)
     return Check(
-        id="scan-database",
+        **shared,
         status=Status.ERROR,
-        message=message,
         reason="unavailable",
         advice="Let Trivy fetch its database, or renew the one in --trivy-cache.",
-        value=age,
-        limit=maximum_age_days,
     )
 
 
@@ -130,6 +134,7 @@ def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequen
         advice="Update the packages; accept what has no fix yet in the ignore file, with a reason and an expiry date.",
         value=len(found),
         limit=0,
+        bound=Bound.AT_MOST,
     )
 
 

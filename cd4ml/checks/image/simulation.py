@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cd4ml.checks.image.decided import decided_check
 from cd4ml.image.simulate import Answers, Look
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 
 def container_checks(look: Look, *, model_sha256: str, python: str, user: str, read_only: bool) -> list[Check]:
@@ -31,6 +31,7 @@ def container_checks(look: Look, *, model_sha256: str, python: str, user: str, r
         advice="The image does not hold the model that was evaluated: build it again.",
         value=look.model_sha256,
         limit=model_sha256,
+        bound=Bound.EQUAL,
     )
     minor = ".".join(look.python.split(".")[:2])
     version = decided_check(
@@ -39,8 +40,9 @@ def container_checks(look: Look, *, model_sha256: str, python: str, user: str, r
         f"The image runs Python {look.python}; the model was saved with {python}.",
         reason="other-python",
         advice=f"Set base-image to one with Python {python}.",
-        value=look.python,
+        value=minor,
         limit=python,
+        bound=Bound.EQUAL,
     )
     return [ready, serves, version, _non_root(look, user), _no_tools(look), *_read_only(look, expected=read_only)]
 
@@ -134,6 +136,7 @@ def _match(answers: Answers, minimum_rows: int) -> Check:
         n=n,
         value=len(answers.differences),
         limit=0,
+        bound=Bound.AT_MOST,
     )
 
 

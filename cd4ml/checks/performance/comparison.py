@@ -13,7 +13,7 @@ from typing import Final
 from cd4ml.checks.performance import threshold
 from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.metrics.performance.comparison import Comparison
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 LEVEL: Final = 0.05
 
@@ -126,6 +126,7 @@ def _check(
         interval=comparison.interval if comparison.certain else None,
         baseline=comparison.production,
         limit="not significantly worse" if tested else rule.tolerance,
+        bound=Bound.DECREASE if comparison.metric.greater_is_better else Bound.INCREASE,
         n=comparison.n,
         message=f"{found}, on the same {comparison.n:,} rows; {message}.{_sure(comparison)}",
         advice=advice,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cd4ml.checks.performance import threshold
-from cd4ml.report import Check, Status, fixed
+from cd4ml.report import Bound, Check, Status, fixed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,7 @@ def cost_check(cost: Cost, limit: float) -> Check:
         metric=name,
         value=cost.ratio,
         limit=limit,
+        bound=Bound.AT_MOST,
         n=cost.n,
         message=f"The candidate's {cost.name} is {values}, {times} ({cost.how}).",
         advice=None if passed else "Make the model smaller or faster, or allow more in a reviewed change.",

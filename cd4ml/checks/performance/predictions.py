@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from cd4ml.metrics.performance.class_scores import scores_of_others
 from cd4ml.metrics.performance.metric import Sample
 from cd4ml.metrics.performance.ranking import scores_reversed
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 
 def minimum_rows_check(n: int, minimum: int, *, which: str = "test") -> Check:
@@ -24,6 +24,7 @@ def minimum_rows_check(n: int, minimum: int, *, which: str = "test") -> Check:
         metric="rows",
         value=n,
         limit=minimum,
+        bound=Bound.AT_LEAST,
         n=n,
         message=f"There are {n} {which} rows; at least {minimum} are needed to decide.",
         advice=None if enough else f"Add at least {minimum - n} {which} rows.",

@@ -12,7 +12,7 @@ from typing import Final
 from cd4ml.checks.performance import threshold
 from cd4ml.metrics.performance.catalogue import MEAN_ABSOLUTE_ERROR
 from cd4ml.metrics.performance.slice_search import ERROR_RATE, Found, Search
-from cd4ml.report import Check, Status, fixed
+from cd4ml.report import Bound, Check, Status, fixed
 
 MOST_CHECKS: Final = 20
 _CALLED: Final = {ERROR_RATE: "error rate", MEAN_ABSOLUTE_ERROR.name: "mean absolute error"}
@@ -60,6 +60,7 @@ def _searched(search: Search, limit: float | None, beyond: int) -> Check:
         interval=search.found[0].interval if search.found else None,
         slice=search.found[0].slice if search.found else None,
         limit=limit,
+        bound=None if limit is None else Bound.AT_MOST,
         n=search.n,
         message=f"{what} than that of the other rows{small}: {_verdict(search, limit, beyond)}.",
         advice=_ADVICE if beyond else None,
@@ -94,6 +95,7 @@ def _worse(one: Found, search: Search, limit: float) -> Check:
         value=one.difference,
         interval=one.interval,
         limit=limit,
+        bound=Bound.AT_MOST,
         slice=one.slice,
         n=one.n,
         message=(

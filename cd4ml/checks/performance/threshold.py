@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cd4ml.report import Check, Interval, Status, fixed
+from cd4ml.report import Bound, Check, Interval, Status, fixed
 
 # Differences below this share of the compared values come from binary fractions, not from models: one row of a
 # billion makes a larger one.
@@ -58,6 +58,7 @@ def _limit(
         value=value,
         interval=interval,
         limit=limit,
+        bound=Bound.AT_LEAST if name == "minimum" else Bound.AT_MOST,
         n=n,
         message=f"{found}; the {name} is {limit:g}." if passed else f"{found}, {word} the {name} of {limit:g}.",
         advice=None if passed else "Improve the model, or change the limit in a reviewed change.",
@@ -113,6 +114,7 @@ def gap_check(
         value=difference,
         interval=interval,
         limit=limit,
+        bound=Bound.AT_MOST,
         baseline=train,
         n=n,
         message=f"{found}: a gap of {fixed(difference, limit)}{between(interval)}; {limit:g} is allowed.",

@@ -8,16 +8,23 @@ from typing import Final
 
 from cd4ml.render.comment.text import bounds, figure, quiet, signed
 from cd4ml.render.markdown import MARK
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 HEAD: Final = "| metric | main | this pull request | change | limit | verdict |\n|---|--:|--:|--:|--:|---|\n"
-# The kind of a check is what its id begins with; its limit is what the value must reach, or must not exceed.
-_AT_LEAST: Final = frozenset({"minimum", "minimum-rows", "disparate-impact", "coverage"})
-_AT_MOST: Final = frozenset(
-    {"maximum", "gap", "ratio-drop", "drift", "missing-rate", "unseen-categories", "skew", "excluded-group"}
-    | {"missing-values", "calibration", "row-change", "black", "flake8", "mypy", "pytest", "ruff"}
-)
-# Kinds of checks that are about one and the same number.
+_RISE: Final = frozenset({Bound.AT_LEAST, Bound.DECREASE})  # a greater value is a better one
+_FALL: Final = frozenset({Bound.AT_MOST, Bound.BELOW, Bound.INCREASE, Bound.MAGNITUDE})
+_AGAINST_BASELINE: Final = frozenset({Bound.DECREASE, Bound.INCREASE})
+_SIGNS: Final = {
+    Bound.AT_LEAST: "≥&nbsp;",
+    Bound.AT_MOST: "≤&nbsp;",
+    Bound.BELOW: "&lt;&nbsp;",
+    Bound.EQUAL: "",
+    Bound.MAGNITUDE: "±&nbsp;",
+    Bound.DECREASE: "loss&nbsp;≤&nbsp;",
+    Bound.INCREASE: "loss&nbsp;≤&nbsp;",
+    Bound.CHANGE: "change&nbsp;≤&nbsp;",
+}
+# Rules, with which ids begin, that are about one and the same number.
 _OF_A_METRIC: Final = frozenset({"minimum", "maximum", "regression"})
 # What a rule of a schema counts: hundreds of zeros say nothing in a comment.
 _COUNTS: Final = frozenset({"failing-rows", "failing-columns", "rows-with-value"})
@@ -75,8 +82,10 @@ class Change:
         before = _number(self.main.value if self.main else self.check.baseline)
         if not self.check.slice or value is None or before is None:
             return 0.0
-        kind = _kind(self.check)
-        by = before - value if kind in _AT_LEAST else value - before if _is_most(kind) else 0.0
+        bound = self.check.bound
+        if bound is Bound.MAGNITUDE:
+            value, before = abs(value), abs(before)
+        by = before - value if bound in _RISE else value - before if bound in _FALL else 0.0
         return by if by > _ROUNDING else 0.0
 
 
@@ -93,7 +102,7 @@ def together(changes: Sequence[Change]) -> list[list[Change]]:
     for change in changes:
         kind, _, metric = change.check.id.partition(":")
         found.setdefault((change.stage, metric if kind in _OF_A_METRIC else change.check.id), []).append(change)
-    return [sorted(one, key=lambda change: _kind(change.check) == "regression") for one in found.values()]
+    return [sorted(one, key=lambda change: change.check.bound in _AGAINST_BASELINE) for one in found.values()]
 
 
 def row(changes: Sequence[Change]) -> str:
@@ -124,7 +133,7 @@ def worse(change: Change) -> str:
     """Say in a line how much worse a group or slice got."""
     check = change.check
     before, whose = (change.main.value, "main") if change.main else (check.baseline, "production")
-    below = "below" if _kind(check) in _AT_LEAST else "above"
+    below = "below" if check.bound in _RISE else "further from 0 than" if check.bound is Bound.MAGNITUDE else "above"
     group = ", ".join(f"{name}={value}" for name, value in (check.slice or {}).items())
     rows = f" ({check.n:,} rows)" if check.n is not None else ""
     shown = f"{figure(check.value, before)}, {figure(change.worsening)} {below} {whose}'s {figure(before, check.value)}"
@@ -161,20 +170,8 @@ def _limit(check: Check) -> str:
     """Return the limit and on which side of it the value must lie."""
     if check.limit is None:
         return ""
-    kind, shown = _kind(check), figure(check.limit, check.value)
-    if kind == "regression":
-        return f"loss&nbsp;≤&nbsp;{shown}"
-    return f"≥&nbsp;{shown}" if kind in _AT_LEAST else f"≤&nbsp;{shown}" if _is_most(kind) else shown
-
-
-def _kind(check: Check) -> str:
-    """Return what kind of check it is."""
-    return check.id.partition(":")[0].partition("@")[0]
-
-
-def _is_most(kind: str) -> bool:
-    """Whether a check's value must not exceed its limit."""
-    return kind in _AT_MOST or kind.endswith(("-difference", "-gap"))
+    sign = _SIGNS[check.bound] if check.bound and not isinstance(check.limit, str) else ""
+    return sign + figure(check.limit, check.value)
 
 
 def _number(value: object) -> float | None:

@@ -179,7 +179,8 @@ def _table(pipeline: Pipeline, room: int) -> str:
 
 def _worse(pipeline: Pipeline, room: int) -> str:
     """Return the groups and slices that got worse, the most so first."""
-    found = sorted((one for one in _changes(pipeline) if one.worsening), key=lambda one: -one.worsening)
+    changed = sorted((one for one in _changes(pipeline) if one.worsening), key=lambda one: -one.worsening)
+    found = [numbers[0] for numbers in together(changed)]
     title = f"Groups and slices that got worse: {len(found):,}"
     inner = fitting(found, worse, room - length(title) - 100, noun="group", most=_MOST_WORSE)
     return f"<details><summary>{title}</summary>\n\n{inner}\n</details>\n" if inner else ""
