@@ -7,7 +7,7 @@ from typing import Final
 
 from cd4ml.checks.performance import threshold
 from cd4ml.metrics.performance.churn import Churn, ShareOfRows
-from cd4ml.report import Check, Status
+from cd4ml.report import Bound, Check, Status
 
 # Slices that a message names.
 _MOST_NAMED: Final = 3
@@ -53,6 +53,7 @@ def _check(name: str, found: ShareOfRows, limit: float, n: int, told: str, slice
         value=found.share,
         interval=found.interval,
         limit=limit,
+        bound=Bound.AT_MOST,
         n=n,
         message=f"The candidate {told}; at most {limit * 100:g} % are allowed.{carried}",
         advice=None if passed else _ADVICE[name],
