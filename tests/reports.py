@@ -31,7 +31,7 @@ def write(folder: Path, stage: str, /, **changes: Any) -> Path:
 
 
 def sound(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a published report; fail unless each of its limits says which way it points, and agrees with the verdict."""
+    """Return a published report; fail unless its limits say which way they point, and agree with the verdicts."""
     for check in report.get("checks", ()):
         assert "limit" in check or "bound" not in check, check
         if _is_number(check.get("limit")) and _is_number(check.get("value")):

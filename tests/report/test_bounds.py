@@ -25,7 +25,7 @@ from tests.reports import FINE, document, kept, sound
     ],
 )
 def test_bound__both_sides(bound: Bound, within: float, beyond: float) -> None:
-    """Each direction has a side of its limit that keeps to it and one that does not, and the tests' guard tells them."""
+    """Each direction has a side that keeps to the limit and one that does not, and the tests' guard tells them."""
     one: dict[str, Any] = {"limit": 0.5, "baseline": 1.0, "bound": str(bound)}
 
     assert kept({**one, "value": within}) and not kept({**one, "value": beyond})
