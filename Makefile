@@ -31,10 +31,11 @@ lint: setup
 	@$(python) -m black --quiet --check $(checked)
 	@$(python) -m flake8 $(checked)
 	@$(python) -m mypy
-	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab bin/generate.py
+	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab bin/generate.py bin/pictures.py
 
 generate: setup
 	@$(python) bin/generate.py
+	@$(python) bin/pictures.py
 
 lock: setup
 	@bin/lock

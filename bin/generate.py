@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Write everything that is derived from the stages: action files, tables in the documentation, JSON Schemas, and the
-jobs of the reusable workflow.
+"""Write everything that is derived from the stages: action files, JSON Schemas, the jobs of the reusable workflow, and
+in the documentation the tables and the picture of the stages.
 
 bin/generate.py            write
 bin/generate.py --check    fail if a file is not what it would be written as
@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from cd4ml.stages import STAGES  # noqa: E402
-from generators import actions, schemas, tables  # noqa: E402
+from generators import actions, flow, schemas, tables  # noqa: E402
 from generators.marked import MarkersError  # noqa: E402
 from generators.workflow import WORKFLOW, workflow  # noqa: E402
 
@@ -27,9 +27,10 @@ from generators.workflow import WORKFLOW, workflow  # noqa: E402
 def files() -> dict[str, Callable[[], str]]:
     """Return every generated file and what makes it."""
     made: dict[str, Callable[[], str]] = {
-        "README.md": lambda: tables.readme(text_of("README.md")),
+        "docs/reference.md": lambda: tables.reference(text_of("docs/reference.md")),
         "docs/cd4ml.schema.json": schemas.config_schema,
         "docs/report.v1.schema.json": schemas.report_schema,
+        "docs/pictures/pipeline.svg": flow.picture,
         "action.yml": actions.root_action,
         "actions/comment/action.yml": actions.comment_action,
         "actions/export/action.yml": actions.export_action,

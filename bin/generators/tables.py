@@ -25,8 +25,8 @@ _KINDS: Final = {
 }
 
 
-def readme(text: str) -> str:
-    """Return the README with its tables."""
+def reference(text: str) -> str:
+    """Return the page of reference with its tables."""
     tables = {
         "stages": _stages(),
         "inputs": _options(declared(RunOptions)),
@@ -34,7 +34,7 @@ def readme(text: str) -> str:
         "exit-codes": _exit_codes(),
     }
     for marker, table in tables.items():
-        text = with_part(text, marker, table, where="README.md")
+        text = with_part(text, marker, table, where="docs/reference.md")
     return text
 
 
@@ -57,9 +57,9 @@ def _options(options: Sequence[Option]) -> str:
 
 def _stages() -> str:
     """Return the table of stages."""
-    lines = ["| stage | it passes only if | page |", "|---|---|---|"]
+    lines = ["| stage | it passes only if |", "|---|---|"]
     for name, info in STAGES.items():
-        lines.append(f"| `{name}` | {info.summary} | [options](docs/stages/{name}.md) |")
+        lines.append(f"| [{name}](stages/{name}.md) | {info.summary} |")
     return "\n".join(lines)
 
 

@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -33,6 +35,7 @@ PAGES: Final = (
     "deploy-model",
     "promote-model",
 )
+GETTING_STARTED: Final = ROOT / "docs" / "getting-started.md"
 FEATURES: Final = ["age", "income", "city"]
 CODE: Final = (
     '"""Credit."""\n\n\ndef ratio(debt: float, income: float) -> float:\n'
@@ -51,7 +54,7 @@ SETTINGS: Final = {
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository as the README describes it, beside a GitOps repository and with a registry."""
+    """Return a repository as docs/getting-started.md describes it, beside a GitOps repository and with a registry."""
     folder = tmp_path_factory.mktemp("documented") / "credit"
     write_code(folder)
     train, test = customers(1200, seed=1), customers(800, seed=2)
@@ -61,7 +64,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     customers(900, seed=3).to_parquet(folder / "today.parquet", index=False)
     shutil.copy(folder / "data" / "train.parquet", folder / "train.parquet")
     (folder / "schema.yaml").write_text("to be inferred\n")
-    (folder / "cd4ml.yaml").write_text(readme_configuration())
+    (folder / "cd4ml.yaml").write_text(first_configuration())
     commit(folder)
     register_models(folder, train)
     (folder.parent / "gitops" / "credit").mkdir(parents=True)
@@ -100,9 +103,9 @@ def register_models(folder: Path, train: pd.DataFrame) -> None:
     register(new_store(folder), "credit", versions, aliases={"champion": "6", "challenger": "7"})
 
 
-def readme_configuration() -> str:
-    """Return the `cd4ml.yaml` that the README begins with."""
-    return str(re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0])
+def first_configuration() -> str:
+    """Return the `cd4ml.yaml` that the page for starters begins with."""
+    return str(re.findall(r"```yaml\n(.*?)```", GETTING_STARTED.read_text(), re.S)[0])
 
 
 def commands(page: str) -> list[str]:
@@ -125,9 +128,9 @@ def lines() -> Iterator[tuple[str, str]]:
             yield page, line
 
 
-def test_readme__configuration_passes(repository: Path) -> None:
-    """The README's configuration, with a schema inferred as it says, takes a good model through every gate."""
-    (infer,) = re.findall(r"`cd4ml (schema infer [^`]*)`", (ROOT / "README.md").read_text())
+def test_getting_started__configuration_passes(repository: Path) -> None:
+    """The configuration to start with, with a schema inferred as it says, takes a good model through every gate."""
+    (infer,) = re.findall(r"`cd4ml (schema infer [^`]*)`", GETTING_STARTED.read_text())
     (repository / "schema.yaml").unlink()
     assert run(repository, infer).code == 0
     git(repository, "commit", "--all", "--quiet", "--message", "Schema")
@@ -138,6 +141,18 @@ def test_readme__configuration_passes(repository: Path) -> None:
     stages = json.loads((repository / "reports" / "pipeline.json").read_text())["stages"]
     gates = ["check-code", "validate-data", "score-model", "evaluate-model", "audit-fairness"]
     assert [stage["stage"] for stage in stages if stage["status"] == "passed"] == gates
+
+
+def test_readme__red_verdict() -> None:
+    """The picture that the README begins with is what its second command prints now: a refusal, with exit code 1."""
+    shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)\n", (ROOT / "README.md").read_text())
+    drawn = subprocess.run(
+        [sys.executable, "bin/pictures.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert shown == ["docs/pictures/first-verdict.svg"]
+    assert "cd cd4ml/examples/first-verdict && ../../.venv/bin/cd4ml run" in (ROOT / "README.md").read_text()
+    assert drawn.returncode == 0, drawn.stderr
 
 
 def test_readme__first_verdict(tmp_path: Path) -> None:

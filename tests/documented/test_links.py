@@ -38,6 +38,19 @@ def test_links__lead_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_pages__reached_from_the_index() -> None:
+    """Whoever begins at the index of the documentation comes to every page by following links."""
+    reached, waiting = set(), [ROOT / "docs" / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        links = [link.partition("#")[0] for link in _LINK.findall(page.read_text())]
+        found = {(page.parent / link).resolve() for link in links if link.endswith(".md")}
+        waiting += sorted(found - reached - set(waiting))
+
+    assert not [page for page in pages() if page.startswith("docs/") and ROOT / page not in reached]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_pages__link_the_glossary(stage: str) -> None:
     """Every stage's page leads to the terms that it uses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, Run, clean_environment, run_cd4ml
@@ -138,3 +140,28 @@ def test_to_look_first__the_configuration_is_known(team: Path) -> None:
     (run,) = command(team, "cd4ml audit-fairness")
 
     assert (run.code, run.report["status"]) == (0, "failed"), os.linesep.join([run.stdout, run.stderr])
+
+
+def test_recipes__pyfunc(team: Path) -> None:
+    """A model that is code of its own, saved as the recipe says, is scored: its decisions and its scores."""
+    recipes = blocks("Recipes by framework")
+    (script,) = [text for language, text in recipes if language == "python" and "class Policy" in text]
+    (configuration,) = [text for language, text in recipes if language == "yaml"]
+    (team / "policy.py").write_text(script)
+    (team / "cd4ml.yaml").write_text(configuration)
+    command(team, "python -W ignore policy.py")
+
+    (run,) = command(team, "cd4ml score-model")
+
+    assert run.code == 0, run.stdout + run.stderr
+    assert {"y_true", "y_pred", "y_score"} <= set(pd.read_parquet(team / "predictions.parquet").columns)
+
+
+def test_recipes__are_programs() -> None:
+    """The recipes for libraries that are not installed here parse, and save a model with a signature."""
+    programs = [text for language, text in blocks("Recipes by framework") if language == "python"]
+
+    assert len(programs) == 3
+    for text in programs:
+        saved = [node for node in ast.walk(ast.parse(text)) if getattr(node, "attr", "") == "save_model"]
+        assert len(saved) == 1 and "signature=signature" in text

@@ -47,7 +47,7 @@ def copy(tmp_path: Path) -> Path:
     """Copy what is generated, and what it is generated from."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
-        if name.startswith(("cd4ml/", "docs/", "bin/", "action", "README", ".github/")) and (ROOT / name).is_file():
+        if name.startswith(("cd4ml/", "docs/", "bin/", "action", ".github/")) and (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     return tmp_path
@@ -71,7 +71,7 @@ def change(path: Path, old: str, new: str) -> str:
     ("name", "old", "new"),
     [
         ("actions/audit-fairness/action.yml", "required: false", "default: x"),
-        ("README.md", "| stage | it passes only if |", "| stage | it passes if |"),
+        ("docs/reference.md", "| stage | it passes only if |", "| stage | it passes if |"),
         (".github/workflows/pipeline.yml", "needs: [plan, score-model]", "needs: [plan]"),
         (".github/workflows/pipeline.yml", "            deploy-model ${{", "            # ${{"),
     ],
@@ -90,10 +90,10 @@ def test_generated__drift_is_found(copy: Path, name: str, old: str, new: str) ->
 @pytest.mark.parametrize(
     ("name", "old", "new", "marker"),
     [
-        ("README.md", "<!-- /inputs -->", "", "<!-- inputs -->"),
-        ("README.md", "<!-- outputs -->", "<!-- outputs ->", "<!-- outputs -->"),
-        ("README.md", "<!-- stages -->", "<!-- /stages -->\n<!-- stages -->", "<!-- stages -->"),
-        ("README.md", "<!-- exit-codes -->", "<!-- exit-codes -->\n<!-- exit-codes -->", "<!-- exit-codes -->"),
+        ("docs/reference.md", "<!-- /inputs -->", "", "<!-- inputs -->"),
+        ("docs/reference.md", "<!-- outputs -->", "<!-- outputs ->", "<!-- outputs -->"),
+        ("docs/reference.md", "<!-- stages -->", "<!-- /stages -->\n<!-- stages -->", "<!-- stages -->"),
+        ("docs/reference.md", "<!-- exit-codes -->", "<!-- exit-codes -->\n<!-- exit-codes -->", "<!-- exit-codes -->"),
         ("docs/stages/check-code.md", "<!-- options -->", "", "<!-- options -->"),
         (".github/workflows/pipeline.yml", "# </gate-jobs>", "", "# <gate-jobs>"),
         (".github/workflows/pipeline.yml", "# <check-code>", "# check-code", "# <check-code>"),
