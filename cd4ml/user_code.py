@@ -8,14 +8,14 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn, TypeVar
 
 from cd4ml.errors import USAGE, OptionsError, UnavailableError
-from cd4ml.wording import nearest
+from cd4ml.wording import installs, nearest
 
 T = TypeVar("T")
 
@@ -61,7 +61,14 @@ def user_code() -> Iterator[None]:
 
 
 def load(
-    source: str, directory: Path, *, what: str, kind: str, may_import: str, prepare: Callable[[Any], T] = lambda it: it
+    source: str,
+    directory: Path,
+    *,
+    what: str,
+    kind: str,
+    may_import: str,
+    installable: Mapping[str, str] = MappingProxyType({}),
+    prepare: Callable[[Any], T] = lambda it: it,
 ) -> T:
     """Return an object of the caller's project, named as `module:object`.
 
@@ -71,6 +78,7 @@ def load(
         what: what the object is to be (schema, metric).
         kind: what stands behind the colon (object, function).
         may_import: what its module may import.
+        installable: what it may import if that is asked for: the lock file that brings it, by module.
         prepare: what is made of the object, still as the caller's code.
 
     Raises:
@@ -92,7 +100,7 @@ def load(
         if isinstance(error.__cause__, OptionsError):
             raise error.__cause__ from error
         if isinstance(error.__cause__, ModuleNotFoundError):
-            raise _missing_module(source, what, kind, may_import, error) from error
+            raise _missing_module(source, what, kind, may_import, installable, error) from error
         said = f"{error.raised.where}: {error.raised.text}"
         raise OptionsError(f"{what} {source} cannot be loaded: {said}") from error
 
@@ -103,7 +111,9 @@ def _absent(where: Any, name: str, shown: str) -> OptionsError:
     return OptionsError(f"{shown}: {place} has no `{name}`{nearest(name, dir(where))}")
 
 
-def _missing_module(source: str, what: str, kind: str, may_import: str, error: UserCodeError) -> UnavailableError:
+def _missing_module(
+    source: str, what: str, kind: str, may_import: str, installable: Mapping[str, str], error: UserCodeError
+) -> UnavailableError:
     """Return the error for a module that is not there, or that imports one that is not."""
     module = source.partition(":")[0]
     missing = str(getattr(error.__cause__, "name", None) or "")
@@ -111,8 +121,11 @@ def _missing_module(source: str, what: str, kind: str, may_import: str, error: U
         message = f"{what} {source}: there is no module `{missing}` in the working directory or its `src`."
         return UnavailableError(message, advice=f"Write the {what} as module:{kind}, the module's path with dots.")
     where = error.raised.where.partition(" in ")[2]
+    message = f"{what} {source}: {where or module} imports `{missing}`, which is not installed where cd4ml runs."
+    if missing.partition(".")[0] in installable:
+        return UnavailableError(message, advice=installs(installable[missing.partition(".")[0]]))
     return UnavailableError(
-        f"{what} {source}: {where or module} imports `{missing}`, which is not installed where cd4ml runs.",
+        message,
         advice=f"A {what} may import {may_import} and modules of the project that need no more than these: "
         f"move what needs `{missing}` to a module that the {what} does not import.",
     )

@@ -48,6 +48,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean `{matches[0]}`?)" if matches else ""
 
 
+def installs(lock: str) -> str:
+    """Say how to install libraries that a stage needs only for some inputs, and that its own lock file lacks."""
+    return f"Install requirements/{lock}.txt; in a workflow set the variable CD4ML_REQUIREMENTS: {lock}."
+
+
 def safe(text: str) -> str:
     """Return text from data so that neither a terminal nor a runner takes any of it for a command.
 

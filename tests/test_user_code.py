@@ -60,6 +60,17 @@ def test_load__module_imports_what_is_missing__unavailable(loaded: Load) -> None
     assert "may import the standard library" in caught.value.advice
 
 
+def test_load__module_imports_what_can_be_had__unavailable(loaded: Load) -> None:
+    """A module that imports what a lock file of its own brings is told which one, and how a workflow asks for it."""
+    with pytest.raises(UnavailableError, match="imports `nobody_has_it`, which is not installed") as caught:
+        loaded("import nobody_has_it.part", "f", installable={"nobody_has_it": "extra"})
+
+    assert (
+        caught.value.advice
+        == "Install requirements/extra.txt; in a workflow set the variable CD4ML_REQUIREMENTS: extra."
+    )
+
+
 def test_load__no_such_object__nearest_name(loaded: Load) -> None:
     """An object that the module does not have is answered with the nearest that it has."""
     with pytest.raises(OptionsError, match=r"has no `maximun` \(did you mean `maximum`\?\)"):

@@ -87,7 +87,7 @@ STAGES: Final[dict[str, StageInfo]] = {
     # Not required: a predictions table may also be a user's own.
     "score-model": StageInfo(
         summary="Candidate and production model score the same test rows, each in its own environment.",
-        requirements=("score-model",),
+        requirements=("registry", "score-model"),
         evidence=About.MODEL,
     ),
     "evaluate-model": StageInfo(
@@ -99,33 +99,33 @@ STAGES: Final[dict[str, StageInfo]] = {
     ),
     "audit-fairness": StageInfo(
         summary="No group is selected at less than 0.80 of the rate of another.",
-        requirements=("audit-fairness",),
+        requirements=("evaluate-model",),
         needs=("score-model",),
         evidence=About.MODEL,
         required=True,
     ),
     "build-image": StageInfo(
         summary="A minimal serving image, called, scanned and pushed by digest.",
-        requirements=("build-image",),
+        requirements=("registry", "build-image"),
         acts=True,
         evidence=About.MODEL,
         required=True,
     ),
     "deploy-model": StageInfo(
         summary="Evidence verified, manifest updated by digest, canary started.",
-        requirements=("score-model",),
+        requirements=("registry",),
         acts=True,
     ),
     # Promotion is always a decision of its own, and monitoring a run of its own.
     "promote-model": StageInfo(
         summary="A deployed model becomes production, or the previous one returns.",
-        requirements=("score-model",),
+        requirements=("registry",),
         acts=True,
         in_pipeline=False,
     ),
     "detect-drift": StageInfo(
         summary="Current data and predictions are like the reference, and performance holds where labels exist.",
-        requirements=("detect-drift", "score-model"),
+        requirements=("detect-drift", "registry"),
         in_pipeline=False,
     ),
     "request-retraining": StageInfo(

@@ -15,6 +15,8 @@ from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.metric import ALL_TASKS, Metric, Sample, UndefinedMetricError
 from cd4ml.user_code import UserCodeError, load, user_code
 
+# Metrics may use it, and no stage does by itself: the lock file that brings it, by module.
+_INSTALLABLE: Final = {"sklearn": "scikit-learn"}
 ARGUMENTS: Final = ("y_true", "y_pred", "y_score", "sample_weight")
 
 
@@ -52,6 +54,7 @@ def _load(source: str, directory: Path) -> tuple[Callable[..., Any], tuple[str, 
         what="metric",
         kind="function",
         may_import="NumPy, pandas, SciPy, scikit-learn",
+        installable=_INSTALLABLE,
         prepare=lambda found: (found, tuple(inspect.signature(found).parameters)),
     )
     if not taken or not set(taken) <= set(ARGUMENTS):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,28 @@ def test_own_metric__limits_and_comparison(evaluate: Evaluate) -> None:
     assert passed.report["metrics"]["candidate"] == {"profit": pytest.approx(1.1)}
     assert by_id(passed, "minimum:profit")["interval"]["method"] == "bootstrap of rows"
     assert by_id(passed, "regression:profit")["interval"]["method"] == "paired bootstrap of rows"
+
+
+def test_own_metric__without_scikit_learn(evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric that needs scikit-learn where it is not installed is an error that says how to get it, never a pass."""
+    (tmp_path / "with_library.py").write_text("from sklearn.metrics import f1_score as f\n")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Hidden(), *sys.meta_path])
+
+    run = evaluate(table(45, 5, 5, 45), "--custom-metrics", "f=with_library:f", "--minimum", "f=0")
+
+    assert run.code == 3
+    assert run.report["checks"][0]["advice"].endswith("set the variable CD4ML_REQUIREMENTS: scikit-learn.")
+
+
+class Hidden(MetaPathFinder):
+    """Finds no scikit-learn."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> None:
+        """Refuse one library."""
+        if name.partition(".")[0] == "sklearn":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def test_own_metric__does_not_overflow(evaluate: Evaluate) -> None:

@@ -23,6 +23,7 @@ from cd4ml.data.tables.opening import is_stored, open_table
 from cd4ml.data.tables.refusals import refused
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.user_code import UserCodeError, user_code
+from cd4ml.wording import installs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,7 +62,7 @@ def table_of(engine: str, name: str, folder: Path, reading: Reading | None = Non
     except UserCodeError as error:
         said = error.raised.text or error.raised.where
         if isinstance(error.__cause__, ImportError):
-            advice = "Install requirements/warehouse.txt; in a workflow set the variable CD4ML_REQUIREMENTS: warehouse."
+            advice = installs("warehouse")
             raise UnavailableError(
                 f"backend {backend} needs packages that are not installed: {said}.", advice=advice
             ) from error

@@ -17,6 +17,7 @@ from cd4ml.data.tables.table import Table
 from cd4ml.digests import file_sha256
 from cd4ml.errors import UnavailableError
 from cd4ml.user_code import UserCodeError, user_code
+from cd4ml.wording import installs
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -73,7 +74,7 @@ def opened(path: Path, version: int | None, reading: Reading) -> DeltaTable:
     try:
         import deltalake
     except ImportError as error:
-        advice = "Install requirements/tables.txt; in a workflow set the variable CD4ML_REQUIREMENTS: tables."
+        advice = installs("tables")
         raise UnavailableError(f"{path} is a Delta table, and deltalake is not installed.", advice=advice) from error
     with _unreadable(path):
         found = deltalake.DeltaTable(str(path), version=version)

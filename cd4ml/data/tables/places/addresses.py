@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.user_code import UserCodeError, user_code
+from cd4ml.wording import installs
 
 
 def is_address(written: str) -> bool:
@@ -45,6 +46,6 @@ def fetch(address: str, folder: Path) -> Path:
     except UserCodeError as error:
         advice = "Check that the address is right and that the step has access to it."
         if isinstance(error.__cause__, ImportError):
-            advice = "Install requirements/tables.txt; in a workflow set the variable CD4ML_REQUIREMENTS: tables."
+            advice = installs("tables")
         raise UnavailableError(f"{public(address)}: cannot be fetched: {error.raised.where}.", advice=advice) from error
     return target
