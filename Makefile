@@ -3,7 +3,7 @@ SHELL := /bin/bash
 python := .venv/bin/python
 checked := cd4ml tests bin bin/demo bin/container-lab benchmarks examples
 
-.PHONY: help setup tools demo test lint generate lock clean
+.PHONY: help setup tools demo test lint docs generate lock clean
 
 help:
 	@echo "make setup     the environment in .venv (the others make it too)"
@@ -11,6 +11,7 @@ help:
 	@echo "make demo      the whole pipeline on real data, set-up included"
 	@echo "make test      every test, set-up included"
 	@echo "make lint      black, flake8 and mypy"
+	@echo "make docs      the documentation as a site, in site/"
 	@echo "make generate  rewrite what is generated from the stages"
 	@echo "make lock      rewrite requirements/*.txt from requirements/*.in"
 	@echo "make clean     remove .venv and .demo (downloads stay in the user's cache)"
@@ -33,6 +34,9 @@ lint: setup
 	@$(python) -m mypy
 	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab bin/generate.py bin/pictures.py
 
+docs: setup
+	@bin/docs
+
 generate: setup
 	@$(python) bin/generate.py
 	@$(python) bin/pictures.py
@@ -41,4 +45,4 @@ lock: setup
 	@bin/lock
 
 clean:
-	rm -rf .venv .demo reports
+	rm -rf .venv .demo reports site

@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from cd4ml.stages import STAGES  # noqa: E402
-from generators import actions, flow, schemas, tables  # noqa: E402
+from generators import actions, excerpts, flow, schemas, tables  # noqa: E402
 from generators.marked import MarkersError  # noqa: E402
 from generators.workflow import WORKFLOW, workflow  # noqa: E402
 
@@ -31,6 +31,7 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/cd4ml.schema.json": schemas.config_schema,
         "docs/report.v1.schema.json": schemas.report_schema,
         "docs/pictures/pipeline.svg": flow.picture,
+        "docs/first-verdict.md": lambda: excerpts.first_verdict(text_of("docs/first-verdict.md"), text_of("README.md")),
         "action.yml": actions.root_action,
         "actions/comment/action.yml": actions.comment_action,
         "actions/export/action.yml": actions.export_action,

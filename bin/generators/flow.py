@@ -15,6 +15,7 @@ _ROW: Final = 104
 _HEAD: Final = 34  # from the top of a row to its boxes
 _STYLE: Final = """\
     text { font: 14px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
+    .ground { fill: #ffffff; }
     .when { font-size: 13px; fill: #57606a; }
     .name { text-anchor: middle; }
     .gate { fill: #ddf4ff; stroke: #0969da; }
@@ -22,6 +23,7 @@ _STYLE: Final = """\
     path { fill: none; stroke: #6e7781; stroke-width: 1.5; }
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3; }
+      .ground { fill: #0d1117; }
       .when { fill: #9198a1; }
       .gate { fill: #0c2d4d; stroke: #58a6ff; }
       .act { fill: #0f2f1a; stroke: #3fb950; }
@@ -40,6 +42,7 @@ def picture() -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {2 * _ROW}" role="img">',
         f"  <title>The stages: {', '.join(STAGES)}</title>",
         f"  <style>\n{_STYLE}\n  </style>",
+        f'  <rect class="ground" width="{width}" height="{2 * _ROW}" rx="8"/>',
         *_group(judge, 0, 0, "every change, every pull request"),
         *_group(deliver, 0, 1, "the default branch, if all of them passed"),
         *_group(later, len(deliver), 1, "afterwards: a decision of its own, and a schedule"),

@@ -47,7 +47,7 @@ def copy(tmp_path: Path) -> Path:
     """Copy what is generated, and what it is generated from."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
-        if name.startswith(("cd4ml/", "docs/", "bin/", "action", ".github/")) and (ROOT / name).is_file():
+        if name.startswith(("cd4ml/", "docs/", "bin/", "action", "README", ".github/")) and (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     return tmp_path
