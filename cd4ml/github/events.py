@@ -51,6 +51,7 @@ class WorkflowRun:
 
     Attributes:
         workflow: number of its workflow.
+        conclusion: `success`, or how else it ended.
         source: repository and branch that its commit came from.
         numbers: of the pull requests that the event names; none for one from a fork.
     """
@@ -58,6 +59,7 @@ class WorkflowRun:
     id: int
     attempt: int
     workflow: int
+    conclusion: str
     commit: str
     source: str
     branch: str
@@ -70,6 +72,7 @@ class WorkflowRun:
             id=int(found["id"]),
             attempt=int(found["run_attempt"]),
             workflow=int(found["workflow_id"]),
+            conclusion=str(found["conclusion"]),
             commit=str(found["head_sha"]),
             source=str((found["head_repository"] or {})["full_name"]),
             branch=str(found["head_branch"]),

@@ -22,6 +22,7 @@ _STANDINS: Final = {
     "actions/setup-python": "nothing",
     "docker/login-action": "nothing",
 }
+_PAYLOAD: Final = {"repository": {"default_branch": "main"}, "pull_request": {"number": 1}}
 _IDENTITY: Final = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 
 
@@ -89,15 +90,22 @@ class ActRun:
 
 
 def run_act(
-    suite: Path, consumer: Path, workflow: str, *, scratch: Path, event: str = "pull_request", more: Sequence[str] = ()
+    suite: Path,
+    consumer: Path,
+    workflow: str,
+    *,
+    scratch: Path,
+    event: str = "pull_request",
+    payload: Mapping[str, Any] = _PAYLOAD,
+    more: Sequence[str] = (),
 ) -> ActRun:
     """Run a workflow of a consumer's repository; `more` are further arguments of act."""
     artifacts = scratch / "artifacts"
     artifacts.mkdir(parents=True)
-    payload = scratch / "event.json"
-    payload.write_text(json.dumps({"repository": {"default_branch": "main"}, "pull_request": {"number": 1}}))
+    described = scratch / "event.json"
+    described.write_text(json.dumps(payload))
     command = [need_program("act"), event, "--workflows", f".github/workflows/{workflow}", "--json"]
-    command += ["-P", "ubuntu-latest=-self-hosted", "--eventpath", str(payload), "--no-cache-server"]
+    command += ["-P", "ubuntu-latest=-self-hosted", "--eventpath", str(described), "--no-cache-server"]
     command += ["--env", f"ARTIFACTS={artifacts}", "--concurrent-jobs", "2", "--actor", "tester"]
     command += ["--local-repository", f"OWNER/cd4ml@{REF}={suite}", *more]
     for name, reference in pins(suite).items():

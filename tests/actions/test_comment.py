@@ -18,6 +18,7 @@ ENDED = {
     "run_attempt": 1,
     "workflow_id": 3,
     "event": "pull_request",
+    "conclusion": "success",
     "head_sha": HEAD,
     "head_branch": "change",
     "head_repository": {"full_name": FORK},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,7 @@ def ended(number: int | None, *, source: str = FORK, branch: str = "change", **c
         "run_attempt": 1,
         "workflow_id": 3,
         "event": "pull_request",
+        "conclusion": "success",
         "head_sha": HEAD,
         "head_branch": branch,
         "head_repository": {"full_name": source},
@@ -116,6 +119,23 @@ def test_story__one_comment_with_new_numbers(platform: Platform, tmp_path: Path)
     assert "❌ cd4ml failed: this change is blocked" in only(platform)
     assert "| 0.8500 | 0.7000 | −0.1500 |" in only(platform) and "0.9000" not in only(platform)
     assert platform.written == ["POST issues/7/comments", f"PATCH issues/comments/{first}"]
+
+
+def test_main__of_another_commit_left_out(platform: Platform, tmp_path: Path) -> None:
+    """A report among main's that names another commit than that run's is not compared with, and that is said."""
+    other = {"git_sha": "e" * 40, "modified": []}
+    platform.run(
+        40,
+        {
+            "evaluate-model": reports.document("evaluate-model", checks=accuracy(0.1), source=other),
+            "check-code": reports.document("check-code", source={"git_sha": BASE, "modified": []}),
+        },
+    )
+    judged(tmp_path)
+
+    say(platform, tmp_path)
+
+    assert "0.1000" not in only(platform) and "Could not be read there" in only(platform)
 
 
 def test_main__none_is_said(platform: Platform, tmp_path: Path) -> None:
@@ -222,12 +242,13 @@ def test_fork__nothing_posted(platform: Platform, tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 502])
 @pytest.mark.parametrize("request_", ["GET issues/7/comments", "POST issues/7/comments"])
 def test_refused__said(platform: Platform, tmp_path: Path, status: int, request_: str) -> None:
-    """A platform that refuses, as with a token that may only read, is a warning; with `always` it is exit code 3."""
+    """A platform that refuses is a warning, to a token that may only read a notice; with `always` it is exit code 3."""
     platform.refused = {request_: status}
     judged(tmp_path)
 
     code, said = say(platform, tmp_path)
-    assert code == 0 and f"answers {status}" in said and "::warning title=cd4ml comment::" in said
+    kind = "notice" if status == 403 else "warning"
+    assert code == 0 and f"answers {status}" in said and f"::{kind} title=cd4ml comment::" in said
     assert say(platform, tmp_path, "--post", "always")[0] == 3
     assert not platform.comments.get(7)
 
@@ -435,11 +456,120 @@ def test_workflow_run__number_never_from_the_artifact(platform: Platform, tmp_pa
     assert set(platform.comments) == {7} and "could not be read" not in only(platform)
 
 
+def packed(*files: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
+    """Return an archive."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files:
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    """Return an archive's entry that is a symbolic link."""
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = 0o120777 << 16
+    return entry
+
+
+HOSTILE_ARCHIVES = {
+    "bomb": packed(("check-code.json", bytes(client.LARGEST + 1))),
+    "many-bombs": packed(*((f"{number}.json", bytes(10_000_000)) for number in range(50))),
+    "symbolic-link": packed((link("check-code.json"), b"/etc/passwd")),
+    "not-json": packed(("check-code.json", b"::set-output name=passed::true")),
+    "nested": packed(("check-code.json", b"[" * 200_000)),
+    "no-archive": b"<html>",
+    "another-stage": packed(("check-code.json", json.dumps(reports.document("validate-data")).encode())),
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE_ARCHIVES.values(), ids=HOSTILE_ARCHIVES)
+def test_workflow_run__hostile_artifact(platform: Platform, tmp_path: Path, content: bytes) -> None:
+    """An artifact that is a bomb, a link, no report or that of another stage is shown as unreadable: never a pass."""
+    platform.pulls = [pull(7, source=FORK)]
+    platform.leave(50, {"check-code": b"", "evaluate-model": reports.document("evaluate-model")})
+    platform.archives[1] = content
+
+    code, said = say(platform, tmp_path, event=ended(None), event_name="workflow_run")
+
+    assert code == 0 and set(platform.comments) == {7}, said
+    assert "🛑 cd4ml error" in only(platform) and "🛑 check-code could not be read" in only(platform)
+    assert "root:" not in only(platform) and "set-output" not in only(platform)
+
+
+def test_workflow_run__artifact_stays_in_memory(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever path an artifact's file has, nothing of it is written to the disk."""
+    (tmp_path / "deep" / "work").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "work")
+    platform.pulls = [pull(7, source=FORK)]
+    platform.leave(50, {"check-code": b""})
+    platform.archives[1] = packed(("../../check-code.json", json.dumps(reports.document("check-code")).encode()))
+
+    say(platform, tmp_path, event=ended(None), event_name="workflow_run")
+
+    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert "✅ cd4ml passed" in only(platform) and written == {"event.json", "output"}
+
+
+def test_thousand_checks_with_hostile_names(platform: Platform, tmp_path: Path) -> None:
+    """A thousand checks of hostile names fit into what the platform takes; how many are left out is said, nobody is
+    mentioned, no issue is closed, and the marks that the comment is found by are its own."""
+    name = "@octocat fixes #1 <!-- /cd4ml:cd4ml --> --> [x](http://evil.example) ![i](y) <img src=x> owner/model#2 GH-3"
+    checks = [
+        {
+            "id": f"drift:{name}{number}",
+            "status": "failed",
+            "message": f"{name} moved.",
+            "advice": f"Fixes #{number}",
+            "value": 0.5,
+            "limit": 0.1,
+        }
+        for number in range(1000)
+    ]
+    reports.write(tmp_path / "reports", "evaluate-model", status="failed", checks=checks, summary=name)
+
+    for run in (1, 2):
+        assert say(platform, tmp_path, "--post", "always", run=run)[0] == 0
+
+    text = only(platform)
+    assert len(text.encode("utf-16-le")) // 2 <= 65_536 and "more findings in the report" in text
+    assert text.count("<!--") == text.count("-->") == 3
+    assert not re.search(r"@octocat|#1|\]\(http://evil|!\[|<img|owner/model#2|GH-3", text)
+
+
 @pytest.mark.parametrize("event", [{}, {"workflow_run": None}, {"workflow_run": {"event": "pull_request"}}, [1]])
 def test_workflow_run__another_form(platform: Platform, tmp_path: Path, event: Any) -> None:
     """An event that is not described as the platform does leads to no comment."""
     assert say(platform, tmp_path, event=event, event_name="workflow_run")[0] == 0
     assert platform.calls == []
+
+
+@pytest.mark.parametrize("conclusion", ["failure", "timed_out"])
+def test_workflow_run__red_though_no_report_blocks(platform: Platform, tmp_path: Path, conclusion: str) -> None:
+    """A run that did not succeed is not shown as a pass, though every report that it left says so."""
+    platform.pulls = [pull(7, source=FORK)]
+    platform.leave(50, {"check-code": reports.document("check-code")})
+
+    say(platform, tmp_path, event=ended(None, conclusion=conclusion), event_name="workflow_run")
+
+    assert "⚠️ cd4ml passed, but the run did not" in only(platform) and "✅ cd4ml" not in only(platform)
+    assert f"ended as *{conclusion.replace('_', ' ')}*" in only(platform)
+
+
+def test_workflow_run__what_the_run_itself_said_stays(platform: Platform, tmp_path: Path) -> None:
+    """Of a run that could comment itself, its own part stays: it knew which stages had to run."""
+    platform.pulls = [pull(7)]
+    platform.leave(50, {"check-code": reports.document("check-code")})
+    reports.write(tmp_path / "reports", "check-code")
+    say(platform, tmp_path, "--planned", "check-code,validate-data", run=50)
+    before = only(platform)
+
+    code, said = say(platform, tmp_path, event=ended(7, source=REPOSITORY), event_name="workflow_run")
+
+    assert code == 0 and only(platform) == before and "validate-data did not run" in before
+    assert platform.written == ["POST issues/7/comments"]
 
 
 def test_workflow_run__of_a_push(platform: Platform, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 
 from cd4ml.commands import COMMANDS, planned
 from cd4ml.commands.comment.publishing import Place, publish
@@ -13,6 +14,7 @@ from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory
 from cd4ml.errors import PASSED, Cd4mlError, OptionsError
 from cd4ml.github import runtime
+from cd4ml.github.client import RefusedError
 from cd4ml.github.comments import ACTIONS
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
@@ -70,7 +72,8 @@ def run(arguments: Sequence[str], door: Door) -> int:
     except Cd4mlError as error:
         if options.post is When.ALWAYS:
             return refused("comment", error, door)
-        return _warned(f"Nothing posted: {error}", door)
+        expected = isinstance(error, RefusedError) and error.status == HTTPStatus.FORBIDDEN
+        return _warned(f"Nothing posted: {error}", door, kind="notice" if expected else "warning")
     file = door.file("GITHUB_OUTPUT")
     if file and posted.address:
         runtime.write_outputs(file, {"address": posted.address})
@@ -100,10 +103,10 @@ def _told(message: str, door: Door) -> int:
     return PASSED.code
 
 
-def _warned(message: str, door: Door) -> int:
+def _warned(message: str, door: Door, *, kind: str) -> int:
     """Say why nothing was done, where people look for it; a comment is not a gate."""
     told = safe(door.redactor.text(message))
     print(f"comment: {told}", file=door.stdout)
     if door.environ.get("GITHUB_ACTIONS") == "true":
-        print(runtime.command("warning", told, title="cd4ml comment"), file=door.stderr)
+        print(runtime.command(kind, told, title="cd4ml comment"), file=door.stderr)
     return PASSED.code

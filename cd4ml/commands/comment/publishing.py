@@ -14,11 +14,11 @@ from cd4ml.github import events, runs
 from cd4ml.github.client import Client, connect
 from cd4ml.github.comments import Thread, keep
 from cd4ml.github.events import PullRequest, WorkflowRun
-from cd4ml.render.comment.body import MARKER, body, part, parts
+from cd4ml.render.comment.body import MARKER, Part, body, part, parts
 from cd4ml.render.comment.section import Main, Pipeline
 from cd4ml.stages import PIPELINE, STAGES
 
-_PERMISSIONS: Final = "`pull-requests: write` and `actions: read`"
+_PERMISSIONS: Final = "`pull-requests: write` and `actions: read`, which Dependabot's runs may lack (docs/comment.md)"
 _FORKS: Final = "See docs/comment.md for the workflow that comments on pull requests from forks."
 _MOST_RUNS: Final = 5
 
@@ -63,6 +63,7 @@ class _Judged:
     Attributes:
         workflow: number or file name of its workflow.
         here: whether it is the run that goes on now, so that its reports lie in a folder.
+        conclusion: how it ended; "" while it goes on.
     """
 
     pull: PullRequest
@@ -70,6 +71,7 @@ class _Judged:
     attempt: int
     workflow: str | int
     here: bool
+    conclusion: str = ""
 
 
 def publish(place: Place, door: Door, *, insist: bool) -> Posted:
@@ -102,7 +104,14 @@ def _judged(pull: PullRequest | None, ended: WorkflowRun | None, client: Client,
     found = ended.pull_request(client) if ended else None
     if ended is None or found is None:
         return None
-    return _Judged(pull=found, run=ended.id, attempt=ended.attempt, workflow=ended.workflow, here=False)
+    return _Judged(
+        pull=found,
+        run=ended.id,
+        attempt=ended.attempt,
+        workflow=ended.workflow,
+        here=False,
+        conclusion=ended.conclusion,
+    )
 
 
 def _publish(place: Place, judged: _Judged, client: Client, door: Door) -> Posted:
@@ -124,12 +133,20 @@ def _publish(place: Place, judged: _Judged, client: Client, door: Door) -> Poste
         main=base,
         commit=judged.pull.head,
         run=address,
+        conclusion=judged.conclusion,
         page=f"{address}/artifacts/{left[place.page]['id']}" if place.page in left else "",
     )
     own = part(door.redactor.everywhere(pipeline), (judged.run, judged.attempt))
     thread = Thread(client=client, number=judged.pull.number, marker=MARKER, author=place.author)
-    posted = keep(thread, lambda bodies: body([*(one for text in bodies for one in parts(text)), own]))
+    posted = keep(thread, lambda bodies: body(_with(own, bodies, judged)))
     return Posted(said=f"pull request {judged.pull.number}: {pipeline.status}. {posted}", address=posted)
+
+
+def _with(own: Part, bodies: Sequence[str], judged: _Judged) -> list[Part]:
+    """Return all parts, of two about one run the one that counts last."""
+    there = [one for text in bodies for one in parts(text)]
+    # Where the run itself could comment it knew more: which stages had to run.
+    return [*there, own] if judged.here or judged.pull.fork else [own, *there]
 
 
 def _nothing(why: str, insist: bool) -> Posted:
@@ -180,9 +197,11 @@ def _last_green(place: Place, judged: _Judged, client: Client) -> Main:
     for run, _ in zip(runs.green_runs(client, judged.workflow, branch), range(_MOST_RUNS), strict=False):
         seen = True
         found = runs.reports(client, runs.artifacts(client, run.id), place.prefix, PIPELINE)
-        if found.found:
-            main = Main(branch=branch, reports=found.found, commit=run.commit, run=run.address, base=judged.pull.base)
-            return _said(main, found.unreadable)
+        other = [name for name, one in found.found.items() if one.source.git_sha not in (None, run.commit)]
+        own = {name: one for name, one in found.found.items() if name not in other}
+        if own:
+            main = Main(branch=branch, reports=own, commit=run.commit, run=run.address, base=judged.pull.base)
+            return _said(main, {**found.unreadable, **dict.fromkeys(other, "It is about another commit.")})
     if seen:
         return Main(branch=branch, why="Its last green runs left no reports that can be read.")
     return Main(branch=branch, why="This workflow has no green run on it yet.")

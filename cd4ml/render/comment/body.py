@@ -39,7 +39,7 @@ class Part:
 
 def part(pipeline: Pipeline, run: tuple[int, int], *, largest: int = _MOST_OF_ONE) -> Part:
     """Return the part of a pipeline."""
-    status = Status.INCONCLUSIVE if pipeline.warned else pipeline.status
+    status = Status.INCONCLUSIVE if pipeline.warned or pipeline.unexplained else pipeline.status
     return Part(name=pipeline.name, run=run, status=status, text=section(pipeline, largest).rstrip("\n") + "\n")
 
 

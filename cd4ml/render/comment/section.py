@@ -57,6 +57,7 @@ class Pipeline:
         unreadable: stages whose report cannot be read, and why.
         commit: the pull request's.
         run: address of the run.
+        conclusion: how the run ended; "" while it goes on.
         page: address of the HTML report, "" if there is none.
     """
 
@@ -68,6 +69,7 @@ class Pipeline:
     main: Main = Main()
     commit: str | None = None
     run: str = ""
+    conclusion: str = ""
     page: str = ""
 
     @property
@@ -81,6 +83,11 @@ class Pipeline:
         """The worst stage; one that left nothing to read is an error."""
         statuses = [one.report.status for one in self.reports.values()]
         return worst([*statuses, *([Status.ERROR] if self.missing or self.unreadable else [])])
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether the run did not succeed though no report blocks: it may be that of a stage that left none."""
+        return self.conclusion not in ("", "success") and (self.warned or self.status is Status.PASSED)
 
     @property
     def warned(self) -> bool:
@@ -110,6 +117,8 @@ def section(pipeline: Pipeline, largest: int) -> str:
 
 def _heading(pipeline: Pipeline) -> str:
     """Return the verdict."""
+    if pipeline.unexplained:
+        return f"## {MARK[Status.INCONCLUSIVE]} {quiet(pipeline.name)} {pipeline.status}, but the run did not"
     if pipeline.warned:
         return f"## {MARK[Status.INCONCLUSIVE]} {quiet(pipeline.name)} {pipeline.status}, and only warns"
     return f"## {MARK[pipeline.status]} {quiet(pipeline.name)} {_SENTENCE[pipeline.status]}"
@@ -155,6 +164,9 @@ def _blocking(pipeline: Pipeline, room: int) -> str:
         items.append("- No stage left a report. The run's log says why.")
     if pipeline.missing:
         items.append(f"- **{', '.join(pipeline.missing)}** did not run, or left no report. The run's log says why.")
+    if pipeline.unexplained:
+        ended = quiet(pipeline.conclusion.replace("_", " "))
+        items.append(f"- The run ended as *{ended}*, and no report says why: a stage left none, or another job failed.")
     items += [change for change in _changes(pipeline) if change.blocks]
     title = "**What did not pass, and what to do**\n\n"
     shown = fitting(items, _told, room - length(title), noun="finding", most=_MOST_BLOCKING)

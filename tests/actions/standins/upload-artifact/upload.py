@@ -18,3 +18,6 @@ for path in found:
     copy = target / path.relative_to(root)
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, copy)
+with open(os.environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as stream:
+    repository = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
+    stream.write(f"artifact-url={repository}/actions/runs/{os.environ['GITHUB_RUN_ID']}/artifacts/{target.name}\n")
