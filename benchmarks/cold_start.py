@@ -3,8 +3,9 @@
 
 Every run goes through `actions/run-stage.sh`, as an action does. The first step of a job finds neither an environment
 nor downloads; the second one finds both. uv is not on PATH unless `--uv` is given; with `--cache` the first step finds
-the downloads of an earlier job. check-code finds its tools in the caller's environment. Stages that act are refused,
-once everything they need is loaded. With `--against COMMIT` the suite of another commit takes turns.
+the downloads of an earlier job. check-code finds its tools in the caller's environment. A candidate is looked for in a
+registry that does not have it; stages that act are refused, once everything they need is loaded. With `--against
+COMMIT` the suite of another commit takes turns.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import mlflow
 import numpy as np
 import pandas as pd
 
@@ -26,19 +28,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import CACHE, ROOT, Run, compare  # noqa: E402
 
+REGISTRY: Final = "sqlite:///registry.db"
+ABSENT: Final = "models:/absent@champion"
 # What each stage is told; a stage that is not here costs what one with the same lock files does.
 INPUTS: Final[Mapping[str, Mapping[str, str]]] = {
     "check-code": {"paths": "credit.py,test_credit.py"},
     "validate-data": {"data": "current.parquet", "schema": "schema.yaml"},
     "score-model": {
-        "candidate": "models/absent",
+        "candidate": ABSENT,
+        "tracking-uri": REGISTRY,
         "test-data": "current.parquet",
         "target": "y_true",
         "bootstrap": "true",
     },
     "evaluate-model": {"predictions": "current.parquet", "minimum": "roc-auc=0.5", "slices": "sex"},
     "audit-fairness": {"predictions": "current.parquet", "sensitive-features": "sex"},
-    "build-image": {"model": "models/absent", "image": "registry.example/credit:1"},
+    "build-image": {
+        "model": ABSENT,
+        "tracking-uri": REGISTRY,
+        "image": "registry.example/credit:1",
+        "simulate": "false",
+    },
     "deploy-model": {
         "repository": "absent",
         "manifest": "values.yaml",
@@ -95,6 +105,7 @@ def write_project(folder: Path) -> None:
     )
     table.to_parquet(folder / "current.parquet", index=False)
     table.sample(frac=0.9, random_state=1).to_parquet(folder / "reference.parquet", index=False)
+    mlflow.MlflowClient(f"sqlite:///{folder}/registry.db").search_registered_models()  # makes its tables
     for name, text in {"schema.yaml": SCHEMA, "credit.py": CODE, "test_credit.py": TEST}.items():
         (folder / name).write_text(text, encoding="utf-8")
 

@@ -71,6 +71,8 @@ def _run(arguments: list[str], door: Door) -> int:
     if arguments in (["--version"], ["-V"]):
         print(f"cd4ml {cd4ml.__version__}", file=door.stdout)
         return EXIT_PASSED.code
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help(), file=door.stdout)
         return EXIT_PASSED.code if arguments else EXIT_USAGE.code
@@ -108,7 +110,7 @@ def _help() -> str:
         "other commands:",
         *(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()),
         "",
-        "`cd4ml <command> --help` shows a command's options. Exit codes:",
+        "`cd4ml help <command>` shows a command's options. Exit codes:",
         *(f"  {code.code:>2}  {code.meaning}" for code in EXIT_CODES),
     ]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cd4ml.errors import EXIT_CODES
-from cd4ml.inputs.options import Kind, Option, declared
+from cd4ml.inputs.options import Kind, Option, declared, grouped
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.stages import STAGES, declaration
 from generators.marked import with_part
@@ -45,6 +45,14 @@ def stage_page(text: str, stage: str) -> str:
 
 
 def _options(options: Sequence[Option]) -> str:
+    """Return a Markdown table of options for each group, under its name where there are several."""
+    groups = grouped(options)
+    if len(groups) == 1:
+        return _table(options)
+    return "\n\n".join(f"**{group}**\n\n{_table(members)}" for group, members in groups.items())
+
+
+def _table(options: Sequence[Option]) -> str:
     """Return a Markdown table of options."""
     lines = ["| option | kind | default | what it sets |", "|---|---|---|---|"]
     for option in options:

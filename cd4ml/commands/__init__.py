@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from cd4ml.commands.door import Door
+from cd4ml.inputs.help_text import HelpText
 
 __all__ = ["COMMANDS", "Command", "Runs", "load"]
 
@@ -23,7 +24,7 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class Command(HelpText):
     """What is known of a command without importing it.
 
     Attributes:
@@ -31,25 +32,45 @@ class Command:
         requirements: the lock files in `requirements/` that it needs beside `core`.
     """
 
-    summary: str
     module: str
     requirements: tuple[str, ...] = ()
 
 
 COMMANDS: Final[dict[str, Command]] = {
-    "run": Command(summary="Run every stage that cd4ml.yaml configures, in order.", module="pipeline"),
-    "plan": Command(summary="Name the stages that cd4ml.yaml configures.", module="plan"),
+    "run": Command(
+        summary="Run every stage that cd4ml.yaml configures, in order.",
+        example="--stages validate-data,audit-fairness",
+        page="terminal.md",
+        module="pipeline",
+    ),
+    "plan": Command(
+        summary="Name the stages that cd4ml.yaml configures.",
+        page="actions.md",
+        module="plan",
+    ),
     "report": Command(
-        summary="Write the reports of a run as one HTML page.", module="report", requirements=("report",)
+        summary="Write the reports of a run as one HTML page.",
+        example="--reports reports --output reports/index.html",
+        page="report.md",
+        module="report",
+        requirements=("report",),
     ),
     "export": Command(
-        summary="Write the reports of a run as JUnit XML, GitLab Code Quality or a badge.", module="export"
+        summary="Write the reports of a run as JUnit XML, GitLab Code Quality or a badge.",
+        example="--junit reports/junit.xml --code-quality reports/code-quality.json",
+        page="export.md",
+        module="export",
     ),
     "comment": Command(
-        summary="Say on the pull request what a run found: one comment, kept up to date.", module="comment"
+        summary="Say on the pull request what a run found: one comment, kept up to date.",
+        page="comment.md",
+        module="comment",
     ),
     "schema": Command(
-        summary="`schema infer` proposes a schema for validate-data from training data.", module="schema"
+        summary="`schema infer` proposes a schema for validate-data from training data.",
+        example="--data data/train.parquet --output schema.yaml",
+        page="stages/validate-data.md",
+        module="schema",
     ),
 }
 

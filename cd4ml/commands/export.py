@@ -88,7 +88,7 @@ def _write(arguments: Sequence[str], door: Door) -> None:
             is not known, or a file may not be written there.
         UnavailableError: a file cannot be read or written.
     """
-    given = argument_layers("export", declared(ExportOptions), arguments, door.environ, COMMANDS["export"].summary)
+    given = argument_layers("export", declared(ExportOptions), arguments, door.environ, COMMANDS["export"])
     options = resolve(ExportOptions, given)
     wanted = {form: getattr(options, form.option.replace("-", "_")) for form in FORMATS}
     wanted = {form: path for form, path in wanted.items() if path}

@@ -55,7 +55,7 @@ def read(
     options_class: type[PlanT], command: str, arguments: Sequence[str], door: Door
 ) -> tuple[PlanT, dict[str, bool]]:
     """Read the options, enter the working directory, and return every stage and whether it is to run."""
-    layers = argument_layers(command, declared(options_class), arguments, door.environ, COMMANDS[command].summary)
+    layers = argument_layers(command, declared(options_class), arguments, door.environ, COMMANDS[command])
     options = resolve(options_class, layers)
     check_shown(options.verbose, options.quiet)
     change_directory(options.working_directory)

@@ -59,7 +59,7 @@ def _write(arguments: Sequence[str], door: Door) -> None:
         OptionsError: there is no report, one cannot be read as such, or the page may not be written there.
         UnavailableError: the library that draws is missing, or a file cannot be read or written.
     """
-    given = argument_layers("report", declared(ReportOptions), arguments, door.environ, COMMANDS["report"].summary)
+    given = argument_layers("report", declared(ReportOptions), arguments, door.environ, COMMANDS["report"])
     options = resolve(ReportOptions, given)
     if importlib.util.find_spec(LIBRARY) is None:
         raise UnavailableError(

@@ -39,10 +39,11 @@ def run(arguments: Sequence[str], door: Door) -> int:
         OptionsError: the file is there already, an option makes no sense, or the data are not a table.
         UnavailableError: the data are missing, or the file cannot be written.
     """
+    if arguments and arguments[0] in ("-h", "--help"):
+        arguments = ["infer", *arguments]
     if not arguments or arguments[0] != "infer":
-        raise OptionsError("expected `cd4ml schema infer`", advice="See cd4ml schema infer --help.")
-    summary = COMMANDS["schema"].summary
-    given = argument_layers("schema infer", declared(InferOptions), arguments[1:], door.environ, summary)
+        raise OptionsError("expected `cd4ml schema infer`", advice="See cd4ml help schema.")
+    given = argument_layers("schema infer", declared(InferOptions), arguments[1:], door.environ, COMMANDS["schema"])
     options = resolve(InferOptions, given[:1])  # what stages take from the environment is not about this command
     change_directory(options.working_directory)
     target = Path(options.output)

@@ -33,7 +33,7 @@ from cd4ml.inputs.vocabulary import OnFailed, OnInconclusive, RunOptions
 from cd4ml.process.descendants import contained
 from cd4ml.reading import outside
 from cd4ml.report import Report, Status, error_report
-from cd4ml.stages import STAGES, declaration, load
+from cd4ml.stages import STAGES, declaration, help_text, load
 
 
 def run_stage(name: str, arguments: Sequence[str], door: Door, *, grouped: bool = False) -> Ended:
@@ -96,7 +96,7 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
     stage = declaration(name)
     run_declared, stage_declared = declared(RunOptions), declared(stage.Options)
     everything = (*run_declared, *stage_declared)
-    layers = argument_layers(name, everything, arguments, environ, STAGES[name].summary)
+    layers = argument_layers(name, everything, arguments, environ, help_text(name))
     where = resolve(RunOptions, layers)
     results.shown(where)
     results.root = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from cd4ml.errors import OptionsError
-from cd4ml.inputs.options import Kind, Option, suggestion
+from cd4ml.inputs.help_text import HelpText
+from cd4ml.inputs.options import Group, Kind, Option, grouped, suggestion
 from cd4ml.inputs.values import Layer, parse
+from cd4ml.published import page
 
 # An action's inputs arrive as CD4ML_INPUT_<NAME>; the caller's own environment may set CD4ML_<NAME>.
 INPUT_PREFIX: Final = "CD4ML_INPUT_"
@@ -27,50 +31,101 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the message as a bad option."""
-        raise OptionsError(message, advice=f"See {self.prog} --help.")
+        raise OptionsError(message, advice=f"See {self.prog.replace('cd4ml', 'cd4ml help', 1)}.")
 
 
-def parser(name: str, options: Sequence[Option], description: str) -> argparse.ArgumentParser:
+def parser(name: str, options: Sequence[Option], about: HelpText) -> argparse.ArgumentParser:
     """Return the parser of a command; every value stays text here and is read by `values.resolve`."""
-    result = _Parser(prog=f"cd4ml {name}", description=description, allow_abbrev=False)
-    for option in options:
-        arguments: dict[str, Any] = {"dest": option.name, "default": None, "help": _option_help(option)}
-        if option.kind is Kind.BOOLEAN:
-            arguments |= {"nargs": "?", "const": "true", "metavar": "true|false"}
-        elif option.kind is Kind.CHOICE:
-            arguments |= {"metavar": "|".join(option.choices)}
-        elif option.kind in _REPEATED:
-            metavar = _REPEATED[option.kind]
-            arguments |= {"action": "append", "metavar": metavar}
-        else:
-            arguments |= {"metavar": option.kind.name}
-        result.add_argument(f"--{option.name}", **arguments)
+    result = _Parser(
+        prog=f"cd4ml {name}",
+        usage=_usage(name, options),
+        description="\n".join(textwrap.wrap(about.summary, _width())),
+        epilog=_epilog(name, about),
+        formatter_class=_Formatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    groups = grouped(options)
+    for group in dict.fromkeys([*groups, Group.COMMON]):
+        section = result.add_argument_group(group)
+        for option in groups.get(group, ()):
+            section.add_argument(f"--{option.name}", **_read_as(option))
+        if group is Group.COMMON:
+            section.add_argument("-h", "--help", action="help", help="Show this text.")
     return result
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal; names and what they set side by side, as far as there is room."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=min(34, _width() // 3), width=_width())
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        """Return the lines of an option's sentences; names are not cut at their hyphens."""
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
+def _width() -> int:
+    """Return how wide a line may be."""
+    return max(40, shutil.get_terminal_size().columns - 2)
+
+
+def _usage(name: str, options: Iterable[Option]) -> str:
+    """Return the first line of the help: what must be given, and that there is more."""
+    required = [f"--{option.name} {_metavar(option)}" for option in options if option.required]
+    return " ".join(["cd4ml", name, *required, "[options]"])
+
+
+def _epilog(name: str, about: HelpText) -> str:
+    """Return the end of the help: an example, and where there is more to read."""
+    lines = [f"example:\n  cd4ml {name} {about.example}"] if about.example else []
+    lines += [f"more: {page(about.page)}"] if about.page else []
+    return "\n\n".join(lines)
+
+
+def _read_as(option: Option) -> dict[str, Any]:
+    """Return how an option is read from the command line."""
+    arguments: dict[str, Any] = {
+        "dest": option.name,
+        "default": None,
+        "help": _option_help(option),
+        "metavar": _metavar(option),
+    }
+    if option.kind is Kind.BOOLEAN:
+        arguments |= {"nargs": "?", "const": "true"}
+    elif option.kind in _REPEATED:
+        arguments["action"] = "append"
+    return arguments
+
+
+def _metavar(option: Option) -> str:
+    """Return what stands for an option's value."""
+    if option.kind is Kind.CHOICE:
+        return "|".join(option.choices)
+    return "true|false" if option.kind is Kind.BOOLEAN else _REPEATED.get(option.kind, option.kind.name)
+
+
 def _option_help(option: Option) -> str:
-    """Return an option's sentence with its default."""
-    shown = option.help.replace("%", "%%")
+    """Return an option's sentences, with an example and what it is set to if nobody sets it."""
+    parts = [option.help]
+    if option.example:
+        parts.append(f"E.g. {option.example}.")
     if option.required:
-        return f"{shown} Required."
-    default = option.default
-    if default in (None, (), {}, ""):
-        return shown
-    text = (
-        ",".join(default)
-        if isinstance(default, tuple)
-        else str(default).lower() if isinstance(default, bool) else default
-    )
-    return f"{shown} Default: {text}"
+        parts.append("Required.")
+    elif option.default not in (None, (), {}, "", False):
+        default = option.default
+        parts.append(f"Default: {','.join(default) if isinstance(default, tuple) else default}")
+    return " ".join(parts).replace("%", "%%")
 
 
-def _from_arguments(name: str, options: Sequence[Option], arguments: Sequence[str], description: str) -> Layer:
+def _from_arguments(name: str, options: Sequence[Option], arguments: Sequence[str], about: HelpText) -> Layer:
     """Return the command line's values; repeated lists are joined as the platform writes them."""
-    found, unknown = parser(name, options, description).parse_known_args(arguments)
+    found, unknown = parser(name, options, about).parse_known_args(arguments)
     if unknown:
         word = unknown[0].partition("=")[0]
         known = suggestion(word, options, prefix="--")
-        raise OptionsError(f"unknown option `{word}`{known}", advice=f"See cd4ml {name} --help.")
+        raise OptionsError(f"unknown option `{word}`{known}", advice=f"See cd4ml help {name}.")
     parsed = vars(found)
     joined = {key: "\n".join(value) if isinstance(value, list) else value for key, value in parsed.items()}
     return Layer(origin="command line", values=joined)
@@ -83,15 +138,17 @@ def _from_environ(environ: Mapping[str, str], prefix: str, options: Sequence[Opt
 
 
 def layers(
-    name: str, options: Sequence[Option], arguments: Sequence[str], environ: Mapping[str, str], description: str
+    name: str, options: Sequence[Option], arguments: Sequence[str], environ: Mapping[str, str], about: HelpText | str
 ) -> list[Layer]:
     """Return the values from arguments, from the action's inputs and from the environment, in this precedence.
 
     Raises:
         OptionsError: an option is unknown, or a variable sets one under the name that it had in an earlier version.
     """
+    if isinstance(about, str):
+        about = HelpText(summary=about)
     given = [
-        _from_arguments(name, options, arguments, description),
+        _from_arguments(name, options, arguments, about),
         _from_environ(environ, INPUT_PREFIX, options, "input"),
         _from_environ(environ, ENVIRONMENT_PREFIX, options, "environment"),
     ]

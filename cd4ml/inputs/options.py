@@ -35,6 +35,25 @@ class Kind(Enum):
     LIMIT = "limit"
 
 
+class Group(StrEnum):
+    """What an option is about. Help and documentation show the options of a group together, and the groups in order."""
+
+    INPUT = "Input"
+    MODEL = "Model and registry"
+    IMAGE = "Image"
+    SCAN = "Scan"
+    DELIVERY = "Delivery"
+    LIMITS = "Limits"
+    DECISION = "Decision"
+    SLICES = "Slices and groups"
+    METRICS = "Metrics"
+    OUTPUT = "Output"
+    CSV = "CSV files"
+    ADVANCED = "Advanced"
+    NONE = "Options"
+    COMMON = "Common options"
+
+
 # Stands for all names without a limit of their own.
 OTHERS: Final = "*"
 
@@ -83,6 +102,7 @@ class Option:
     in_config: bool
     of_data: bool = False
     formerly: str = ""
+    group: Group = Group.NONE
 
     @property
     def name(self) -> str:
@@ -101,6 +121,7 @@ def option(
     of_data: bool = False,
     formerly: str = "",
     choices: tuple[str, ...] = (),
+    group: Group = Group.NONE,
 ) -> Any:
     """Declare an option.
 
@@ -114,6 +135,7 @@ def option(
         of_data: whether its texts are values of the data: then YAML's true and false are such, and no mistake.
         formerly: its name in an earlier version, which messages then translate.
         choices: the texts that are allowed, where no StrEnum lists them.
+        group: what it is about; every option of a stage says so.
     """
     metadata = {
         "help": help,
@@ -124,6 +146,7 @@ def option(
         "of_data": of_data,
         "formerly": formerly,
         "choices": choices,
+        "group": group,
     }
     return dataclasses.field(default=None if default is _UNSET else default, metadata=metadata)
 
@@ -159,9 +182,17 @@ def declared(options_class: type[Options]) -> tuple[Option, ...]:
                 in_config=field.metadata["in_config"],
                 of_data=field.metadata["of_data"],
                 formerly=field.metadata["formerly"],
+                group=field.metadata["group"],
             )
         )
     return tuple(result)
+
+
+def grouped(options: Iterable[Option]) -> dict[Group, list[Option]]:
+    """Return options by group, both in the order in which they are shown."""
+    given = list(options)
+    by_group = {group: [option for option in given if option.group is group] for group in Group}
+    return {group: members for group, members in by_group.items() if members}
 
 
 def suggestion(word: str, options: Iterable[Option], *, prefix: str = "") -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from cd4ml.inputs.options import Options, option
+from cd4ml.inputs.options import Group, Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class Word:
     """
 
     meaning: str
+    group: Group
     example: str = ""
     of_data: bool = False
 
@@ -43,80 +44,94 @@ class Word:
             in_config=in_config,
             last=last,
             of_data=self.of_data,
+            group=self.group,
         )
 
 
-CONFIG: Final = Word(meaning="Configuration file.")
-WORKING_DIRECTORY: Final = Word(meaning="Folder that all paths are relative to (the project's root).")
-ON_INCONCLUSIVE: Final = Word(
-    meaning="Whether a verdict for lack of data blocks: `fail` (exit code 4) or `warn` (exit code 0)."
+CONFIG: Final = Word(meaning="Configuration file.", group=Group.COMMON)
+WORKING_DIRECTORY: Final = Word(
+    meaning="Folder that all paths are relative to (the project's root).", group=Group.COMMON
 )
-JSON: Final = Word(meaning="Print the JSON report on standard output.")
-VERBOSE: Final = Word(meaning="Tell everything, and not only what did not pass.")
-QUIET: Final = Word(meaning="Print the verdict alone, and no progress.")
+ON_INCONCLUSIVE: Final = Word(
+    meaning="Whether a verdict for lack of data blocks: `fail` (exit code 4) or `warn` (exit code 0).",
+    group=Group.COMMON,
+)
+JSON: Final = Word(meaning="Print the JSON report on standard output.", group=Group.COMMON)
+VERBOSE: Final = Word(meaning="Tell everything, and not only what did not pass.", group=Group.COMMON)
+QUIET: Final = Word(meaning="Print the verdict alone, and no progress.", group=Group.COMMON)
 # How results are shown to whoever started the run: no inputs of an action and no part of a report's options.
 SHOWN: Final = frozenset({"json", "verbose", "quiet"})
-REPORTS: Final = Word(meaning="Folder of the stages' JSON reports.")
-OUTPUT: Final = Word(meaning="The file that is written.")
-PLANNED: Final = Word(meaning="Stages that had to run, as `cd4ml plan` names them.")
-REQUIRED_STAGES: Final = Word(meaning="Stages whose reports must have passed.")
+REPORTS: Final = Word(meaning="Folder of the stages' JSON reports.", group=Group.INPUT)
+OUTPUT: Final = Word(meaning="The file that is written.", group=Group.OUTPUT)
+PLANNED: Final = Word(meaning="Stages that had to run, as `cd4ml plan` names them.", group=Group.INPUT)
+REQUIRED_STAGES: Final = Word(meaning="Stages whose reports must have passed.", group=Group.DECISION)
 
 DATA: Final = Word(
     meaning="Tables: CSV, Parquet or Arrow files, folders of Parquet, Delta tables (`folder@3`), `.dvc` files, "
     "addresses.",
     example="data/train.parquet",
+    group=Group.INPUT,
 )
 TEST_DATA: Final = Word(
     meaning="The test rows: a file, `folder@3` of a Delta table, a `.dvc` file, an address.",
     example="data/test.parquet",
+    group=Group.INPUT,
 )
-PREDICTIONS: Final = Word(meaning="The predictions table.", example="predictions.parquet")
-TRAIN_PREDICTIONS: Final = Word(meaning="The predictions table of the training rows.")
+PREDICTIONS: Final = Word(meaning="The predictions table.", example="predictions.parquet", group=Group.INPUT)
+TRAIN_PREDICTIONS: Final = Word(meaning="The predictions table of the training rows.", group=Group.INPUT)
 COLUMNS: Final = Word(
     meaning="Names of the predictions table's columns where they differ from the standard ones.",
     example="y_pred=decision",
+    group=Group.INPUT,
 )
 EXCLUDE: Final = Word(
     meaning="Columns that are not features, such as identifiers: no model sees them, and drift does not compare them.",
     example="customer_id",
+    group=Group.INPUT,
 )
 INCLUDE_VALUES: Final = Word(
-    meaning="Show values of the data in the report; without it, only row numbers and counts.",
+    meaning="Show values of the data in the report; without it, only row numbers and counts.", group=Group.OUTPUT
 )
 POSITIVE_LABEL: Final = Word(
     meaning="The positive class of a binary task: its probability is y_score, and an audit takes it as the favourable "
     "decision.",
     example="approved",
     of_data=True,
+    group=Group.INPUT,
 )
-TASK: Final = Word(meaning="What the model predicts.")
+TASK: Final = Word(meaning="What the model predicts.", group=Group.INPUT)
 
 BOOTSTRAP: Final = Word(
-    meaning="Allow a first release: there is no production model to compare with, and the report says so."
+    meaning="Allow a first release: there is no production model to compare with, and the report says so.",
+    group=Group.MODEL,
 )
 ALLOW_CODE: Final = Word(
-    meaning="Allow a model that runs code of its own when it is loaded; the report names that code."
+    meaning="Allow a model that runs code of its own when it is loaded; the report names that code.", group=Group.MODEL
 )
 TRACKING_URI: Final = Word(
-    meaning="MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry."
+    meaning="MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry.",
+    group=Group.MODEL,
 )
 
 REPOSITORY: Final = Word(
     meaning="The GitOps repository: an https or ssh address, or a local folder. CD4ML_GIT_TOKEN in the environment is "
     "used for https.",
     example="https://github.com/OWNER/gitops.git",
+    group=Group.DELIVERY,
 )
-BRANCH: Final = Word(meaning="Branch of the GitOps repository to commit to.")
+BRANCH: Final = Word(meaning="Branch of the GitOps repository to commit to.", group=Group.DELIVERY)
 MANIFEST: Final = Word(
     meaning="File in the GitOps repository: Helm values, a kustomization or Kubernetes manifests.",
     example="credit/values.yaml",
+    group=Group.DELIVERY,
 )
 MANIFEST_PATH: Final = Word(
     meaning="Where in the manifest the image stands, if its repository stands there more than once: the key above its "
     "values, or the name of its object.",
     example="credit",
+    group=Group.DELIVERY,
 )
-IMAGE: Final = Word(meaning="The serving image.")
+IMAGE: Final = Word(meaning="The serving image.", group=Group.DELIVERY)
 
 
 class OnInconclusive(StrEnum):
@@ -139,11 +154,12 @@ class RunOptions(Options):
 
     config: str = CONFIG.here("A stage also runs from options alone.", default="cd4ml.yaml", in_config=False)
     working_directory: str = WORKING_DIRECTORY.here(default=".", in_config=False)
-    report: str | None = option("Where the JSON report is written (default: reports/<stage>.json).")
+    report: str | None = option("Where the JSON report is written (default: reports/<stage>.json).", group=Group.COMMON)
     on_inconclusive: OnInconclusive = ON_INCONCLUSIVE.here(default=OnInconclusive.FAIL)
     on_failed: OnFailed = option(
         "Whether a failed check blocks: `fail` (exit code 1) or, to look first, `warn` (exit code 0, never passed).",
         default=OnFailed.FAIL,
+        group=Group.COMMON,
     )
     json: bool = JSON.here(default=False, in_config=False)
     verbose: bool = VERBOSE.here(default=False, in_config=False)

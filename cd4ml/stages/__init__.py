@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, cast
 
 from cd4ml.context import Context
 from cd4ml.evidence.about import About
+from cd4ml.inputs.help_text import HelpText
 from cd4ml.inputs.options import Options as StageOptions
 from cd4ml.report import Report
 from cd4ml.wording import nearest
@@ -28,6 +29,7 @@ __all__ = [
     "StageInfo",
     "declaration",
     "evidence",
+    "help_text",
     "load",
     "needed",
     "unknown_required",
@@ -39,6 +41,7 @@ class Declaration(Protocol):
 
     Options: type[StageOptions]
     OUTPUTS: dict[str, str]
+    EXAMPLE: str
 
 
 class Stage(Protocol):
@@ -160,6 +163,11 @@ def unknown_required(names: Iterable[str]) -> list[str]:
 def declaration(name: str) -> Declaration:
     """Import what a stage can be told and what it puts out; this is light."""
     return cast(Declaration, importlib.import_module(f"cd4ml.stages.{name.replace('-', '_')}.options"))
+
+
+def help_text(name: str) -> HelpText:
+    """Return what the help of a stage says beside its options."""
+    return HelpText(summary=STAGES[name].summary, example=declaration(name).EXAMPLE, page=f"stages/{name}.md")
 
 
 def load(name: str) -> Stage:

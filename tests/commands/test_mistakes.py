@@ -21,7 +21,7 @@ def test_unknown_option__nearest_is_named(cd4ml: Cli) -> None:
 
     assert (run.code, run.report["status"]) == (2, "error")
     assert run.report["checks"][0]["message"] == "unknown option `--path` (did you mean `--paths`?)"
-    assert "cd4ml check-code --help" in run.report["checks"][0]["advice"]
+    assert "cd4ml help check-code" in run.report["checks"][0]["advice"]
 
 
 def test_required_options__where_to_set_them(cd4ml: Cli) -> None:

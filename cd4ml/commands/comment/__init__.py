@@ -57,9 +57,7 @@ class CommentOptions(Options):
 def run(arguments: Sequence[str], door: Door) -> int:
     """Post the comment or bring it up to date. The exit code says nothing of the verdict: that is the stages' own."""
     try:
-        given = argument_layers(
-            "comment", declared(CommentOptions), arguments, door.environ, COMMANDS["comment"].summary
-        )
+        given = argument_layers("comment", declared(CommentOptions), arguments, door.environ, COMMANDS["comment"])
         options = resolve(CommentOptions, given)
         change_directory(options.working_directory)
         place = _place(options)

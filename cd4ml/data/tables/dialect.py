@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.inputs.options import Character, Options, option
+from cd4ml.inputs.options import Character, Group, Options, option
 
 # Codecs of Python that are not encodings of a file.
 _NO_ENCODINGS: Final = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
@@ -67,28 +67,32 @@ class TableOptions(Options):
         "file that looks different is refused.",
         example=";",
         last=True,
+        group=Group.CSV,
     )
     decimal: Character | None = option(
-        "The decimal mark of CSV files: `.` unless it is declared.", example=",", last=True
+        "The decimal mark of CSV files: `.` unless it is declared.", example=",", last=True, group=Group.CSV
     )
     thousands: Character | None = option(
         "What groups the digits of numbers in CSV files, where something does: one character, or `space`.",
         example=".",
         last=True,
+        group=Group.CSV,
     )
     encoding: str | None = option(
         "The encoding of CSV files: UTF-8 unless it is declared or the file begins with a UTF-16 byte order mark.",
         example="cp1252",
         last=True,
+        group=Group.CSV,
     )
     comment: Character | None = option(
-        "Lines of CSV files that begin with this character are left out.", example="#", last=True
+        "Lines of CSV files that begin with this character are left out.", example="#", last=True, group=Group.CSV
     )
     missing_values: tuple[str, ...] | None = option(
         "Words that mean a missing value in CSV files. An empty cell always does, and so do the usual words (NA, null "
         "…) in columns of numbers; in columns of texts they are texts unless listed here.",
         example="NA, ?",
         last=True,
+        group=Group.CSV,
     )
 
     @cached_property

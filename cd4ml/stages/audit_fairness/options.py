@@ -12,11 +12,12 @@ from cd4ml.checks.fairness.differences import DIFFERENCES, ERROR_DIFFERENCES
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import OptionsError
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import OTHERS, Limit, option
+from cd4ml.inputs.options import OTHERS, Group, Limit, option
 from cd4ml.metrics.fairness.rates import SELECTION_RATE, Reference
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.wording import nearest
 
+EXAMPLE: Final = "--predictions predictions.parquet --sensitive-features sex,race"
 OUTPUTS: Final[dict[str, str]] = {
     "disparate-impact-ratio": "The lowest disparate impact ratio that decides, of any group; a group that is selected "
     "more often than the reference counts with the inverse.",
@@ -43,7 +44,7 @@ class Options(TableOptions):
         "It needs y_pred, the sensitive features and, for limits on errors, y_true.", required=True
     )
     sensitive_features: tuple[str, ...] = option(
-        "Columns of the predictions table to audit, one by one.", required=True, example="sex, race"
+        "Columns of the predictions table to audit, one by one.", required=True, example="sex, race", group=Group.INPUT
     )
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here(
         "Not needed where decisions are 0 and 1, or False and True."
@@ -58,62 +59,83 @@ class Options(TableOptions):
         "keep 0.8.",
         default=Limit(others=0.8),
         example="0.8, age=0.6",
+        group=Group.LIMITS,
     )
     decision: Decision = option(
         "How uncertainty counts: `point` compares observed values with their limits, ignoring uncertainty; `strict` "
         "passes only what is shown to meet its limit; `evidence` fails only what is shown to break it.",
         default=Decision.POINT,
+        group=Group.DECISION,
     )
     reference_method: Reference = option(
         "How the group that the others are compared with is chosen: the one with the `best` selection rate among "
         "groups of the minimum size, or the `largest`.",
         default=Reference.BEST,
         formerly="reference",
+        group=Group.DECISION,
     )
     reference_groups: Mapping[str, str] = option(
-        "Groups named in advance that the others are compared with, by feature.", example="sex=male", of_data=True
+        "Groups named in advance that the others are compared with, by feature.",
+        example="sex=male",
+        of_data=True,
+        group=Group.DECISION,
     )
     bins: Mapping[str, str] = option(
-        "Edges that cut a numeric feature into groups; each edge starts a group.", example="age=25:40:62"
+        "Edges that cut a numeric feature into groups; each edge starts a group.",
+        example="age=25:40:62",
+        group=Group.SLICES,
     )
     intersections: Intersections = option(
-        "Combinations of two sensitive features: `off`, `report` or `gate`.", default=Intersections.REPORT
+        "Combinations of two sensitive features: `off`, `report` or `gate`.",
+        default=Intersections.REPORT,
+        group=Group.SLICES,
     )
-    minimum_group_size: int = option("Rows below which a group's ratio cannot pass, only block.", default=30)
+    minimum_group_size: int = option(
+        "Rows below which a group's ratio cannot pass, only block.", default=30, group=Group.DECISION
+    )
     exclude_groups: tuple[str, ...] = option(
         "Groups left out of the comparison, as feature=group; each is named in the report with its size.",
         example="sex=(missing)",
+        group=Group.SLICES,
     )
-    maximum_excluded: float = option("Largest share of rows that exclude-groups may leave out.", default=0.05)
+    maximum_excluded: float = option(
+        "Largest share of rows that exclude-groups may leave out.", default=0.05, group=Group.SLICES
+    )
     maximum_demographic_parity_difference: Limit | None = option(
         "Largest allowed difference between the groups' selection rates; unset, it is reported only. This and the "
         "limits below may be set per feature, as `minimum-ratio`.",
         example="0.1, age=0.3",
+        group=Group.LIMITS,
     )
     maximum_equalized_odds_difference: Limit | None = option(
-        "Largest allowed difference between the groups' true or false positive rates; unset, it is reported only."
+        "Largest allowed difference between the groups' true or false positive rates; unset, it is reported only.",
+        group=Group.LIMITS,
     )
     maximum_equal_opportunity_difference: Limit | None = option(
-        "Largest allowed difference between the groups' true positive rates."
+        "Largest allowed difference between the groups' true positive rates.", group=Group.LIMITS
     )
     maximum_false_positive_rate_difference: Limit | None = option(
-        "Largest allowed difference between the groups' false positive rates."
+        "Largest allowed difference between the groups' false positive rates.", group=Group.LIMITS
     )
     maximum_false_negative_rate_difference: Limit | None = option(
-        "Largest allowed difference between the groups' false negative rates."
+        "Largest allowed difference between the groups' false negative rates.", group=Group.LIMITS
     )
-    maximum_precision_difference: Limit | None = option("Largest allowed difference between the groups' precisions.")
+    maximum_precision_difference: Limit | None = option(
+        "Largest allowed difference between the groups' precisions.", group=Group.LIMITS
+    )
     maximum_calibration_gap: Limit | None = option(
-        "How far a group's mean y_score may lie from its share of positive labels."
+        "How far a group's mean y_score may lie from its share of positive labels.", group=Group.LIMITS
     )
     maximum_ratio_drop: Limit | None = option(
-        "How far a group's ratio may fall below production's on the same rows; needs production_y_pred."
+        "How far a group's ratio may fall below production's on the same rows; needs production_y_pred.",
+        group=Group.LIMITS,
     )
     maximum_mean_error_difference: Limit | None = option(
-        "Regression: how far the groups' mean errors (predicted minus true) may lie apart, in the target's units."
+        "Regression: how far the groups' mean errors (predicted minus true) may lie apart, in the target's units.",
+        group=Group.LIMITS,
     )
     maximum_absolute_error_difference: Limit | None = option(
-        "Regression: how far the groups' mean absolute errors may lie apart, in the target's units."
+        "Regression: how far the groups' mean absolute errors may lie apart, in the target's units.", group=Group.LIMITS
     )
     columns: Mapping[str, str] = vocabulary.COLUMNS.here()
 

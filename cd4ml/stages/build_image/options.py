@@ -9,8 +9,12 @@ from typing import Final
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.image.builders import AUTO, BUILDERS
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import option
+from cd4ml.inputs.options import Group, option
 
+EXAMPLE: Final = (
+    "--model models:/credit@challenger --image ghcr.io/OWNER/credit:challenger"
+    " --test-data data/test.parquet --predictions predictions.parquet"
+)
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The pushed image by digest, name@sha256:…; empty if nothing was pushed.",
     "digest": "The pushed image's digest, sha256:…; empty if nothing was pushed.",
@@ -33,36 +37,46 @@ class Options(TableOptions):
         "The candidate: `models:/<name>/<version>`, `models:/<name>@<alias>` or an MLflow model's folder.",
         required=True,
         example="models:/loan-approval@challenger",
+        group=Group.MODEL,
     )
     image: str = vocabulary.IMAGE.here(
         "Its name, e.g. `ghcr.io/owner/loan-approval`; without a tag it gets one from the model's digest.",
         required=True,
     )
-    push: bool = option("Push the image once every check has passed.", default=False)
+    push: bool = option("Push the image once every check has passed.", default=False, group=Group.IMAGE)
     test_data: str | None = vocabulary.TEST_DATA.here("They are sent to the image.")
     predictions: str | None = vocabulary.PREDICTIONS.here("The image's answers must equal it.")
-    simulate: bool = option("Compare the image's predictions with the scored ones.", default=True)
+    simulate: bool = option("Compare the image's predictions with the scored ones.", default=True, group=Group.IMAGE)
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
-    base_image: str = option("Base of the image; it provides Python.", default="python:3.11-slim")
-    system_packages: tuple[str, ...] = option("Debian packages that the model's libraries need.", example="libgomp1")
+    base_image: str = option("Base of the image; it provides Python.", default="python:3.11-slim", group=Group.IMAGE)
+    system_packages: tuple[str, ...] = option(
+        "Debian packages that the model's libraries need.", example="libgomp1", group=Group.IMAGE
+    )
     engine: str = option(
-        "Program that builds; `auto` takes the first that answers.", default=AUTO, choices=(AUTO, *BUILDERS)
+        "Program that builds; `auto` takes the first that answers.",
+        default=AUTO,
+        choices=(AUTO, *BUILDERS),
+        group=Group.IMAGE,
     )
     severity: tuple[str, ...] = option(
-        "Severities that block; higher ones block as well.", default=("CRITICAL", "HIGH")
+        "Severities that block; higher ones block as well.", default=("CRITICAL", "HIGH"), group=Group.SCAN
     )
     ignore_file: str | None = option(
-        "YAML file of accepted vulnerabilities, each with id, reason and expires.", example="accepted.yaml"
+        "YAML file of accepted vulnerabilities, each with id, reason and expires.",
+        example="accepted.yaml",
+        group=Group.SCAN,
     )
-    ignore_unfixed: bool = option("Let vulnerabilities pass that have no fix yet.", default=False)
+    ignore_unfixed: bool = option("Let vulnerabilities pass that have no fix yet.", default=False, group=Group.SCAN)
     maximum_database_age: int = option(
-        "Age in days from which Trivy's database is too old to prove anything.", default=7
+        "Age in days from which Trivy's database is too old to prove anything.", default=7, group=Group.SCAN
     )
-    trivy: str | None = option("Trivy's program, if it is not on PATH.")
-    trivy_cache: str | None = option("Trivy's cache folder.")
-    scan_offline: bool = option("Use the database in Trivy's cache and fetch nothing.", default=False)
-    startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0)
-    build_network: Network = option("Network of the build's commands.", default=Network.DEFAULT)
-    extra_ca: str | None = option("Certificates that the build trusts as well; the image does not contain them.")
+    trivy: str | None = option("Trivy's program, if it is not on PATH.", group=Group.SCAN)
+    trivy_cache: str | None = option("Trivy's cache folder.", group=Group.SCAN)
+    scan_offline: bool = option("Use the database in Trivy's cache and fetch nothing.", default=False, group=Group.SCAN)
+    startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0, group=Group.IMAGE)
+    build_network: Network = option("Network of the build's commands.", default=Network.DEFAULT, group=Group.IMAGE)
+    extra_ca: str | None = option(
+        "Certificates that the build trusts as well; the image does not contain them.", group=Group.IMAGE
+    )
     allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()

@@ -7,9 +7,10 @@ from typing import Final
 
 from cd4ml.inputs import options as declaration
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import option
+from cd4ml.inputs.options import Group, option
 from cd4ml.stages import REQUIRED
 
+EXAMPLE: Final = "--repository ../gitops.git --manifest credit/values.yaml --canary-weight 10"
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The image that is deployed, by digest.",
     "commit": "The commit in the GitOps repository; empty if there was nothing to change.",
@@ -29,11 +30,14 @@ class Options(declaration.Options):
     canary_weight: int = option(
         "Share of traffic in percent for the new image; a Rollout or Flagger's Canary follows its own steps.",
         default=10,
+        group=Group.DELIVERY,
     )
     reports: str = vocabulary.REPORTS.here("They are the evidence that is verified.", default="reports")
     required_stages: tuple[str, ...] = vocabulary.REQUIRED_STAGES.here(default=REQUIRED)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     allow_code: bool = vocabulary.ALLOW_CODE.here("Needed where build-image needed it.", default=False)
     redeploy: bool = option(
-        "Deploy even if a newer commit's image is deployed, or this image was rolled back.", default=False
+        "Deploy even if a newer commit's image is deployed, or this image was rolled back.",
+        default=False,
+        group=Group.DELIVERY,
     )

@@ -11,9 +11,10 @@ from typing import Final
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import OptionsError
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import OTHERS, Limit, option
+from cd4ml.inputs.options import OTHERS, Group, Limit, option
 from cd4ml.metrics.performance.metric import Task
 
+EXAMPLE: Final = "--reference models:/credit@champion --current today.parquet"
 OUTPUTS: Final[dict[str, str]] = {
     "drift": "`true` if anything drifted, moderately or significantly, `unknown` if nothing is known to have drifted "
     "and a check reached no verdict, else `false`.",
@@ -54,70 +55,97 @@ class Options(TableOptions):
         "model that holds one as reference-profile.json: models:/NAME@ALIAS, models:/NAME/VERSION or its folder.",
         required=True,
         example="models:/credit@champion",
+        group=Group.INPUT,
     )
     current: str | None = option(
         "The table to look at. Without one, save-profile makes the profile and nothing is compared.",
         example="data/today.parquet",
+        group=Group.INPUT,
     )
     features: tuple[str, ...] = option(
         "Columns to compare, predictions among them (default: every column that can be compared).",
         example="age, income, y_score",
+        group=Group.INPUT,
     )
     exclude: tuple[str, ...] = vocabulary.EXCLUDE.here()
     categorical: tuple[str, ...] = option(
-        "Columns of numbers that are categories; texts and booleans always are.", example="postcode"
+        "Columns of numbers that are categories; texts and booleans always are.", example="postcode", group=Group.INPUT
     )
     moderate: Limit = option(
         "PSI from which drift is moderate. This and the limits below: a number for all features, and `feature=number` "
         "for single ones; in YAML `*` stands for the others, which otherwise keep the default.",
         default=Limit(others=0.10),
         example="0.1, city=0.2",
+        group=Group.LIMITS,
     )
-    significant: Limit = option("PSI above which drift is significant and blocks.", default=Limit(others=0.25))
+    significant: Limit = option(
+        "PSI above which drift is significant and blocks.", default=Limit(others=0.25), group=Group.LIMITS
+    )
     moderate_distance: Limit = option(
-        "Kolmogorov-Smirnov distance from which drift is moderate.", default=Limit(others=0.08)
+        "Kolmogorov-Smirnov distance from which drift is moderate.", default=Limit(others=0.08), group=Group.LIMITS
     )
     significant_distance: Limit = option(
-        "Kolmogorov-Smirnov distance from which drift is significant.", default=Limit(others=0.20)
+        "Kolmogorov-Smirnov distance from which drift is significant.", default=Limit(others=0.20), group=Group.LIMITS
     )
     on_moderate: OnModerate = option(
-        "What moderate drift does: `warn` passes and asks for retraining, `fail` blocks.", default=OnModerate.WARN
+        "What moderate drift does: `warn` passes and asks for retraining, `fail` blocks.",
+        default=OnModerate.WARN,
+        group=Group.DECISION,
     )
-    psi_bins: int = option("Quantile bins of the reference for the PSI of numbers.", default=10, formerly="bins")
+    psi_bins: int = option(
+        "Quantile bins of the reference for the PSI of numbers.", default=10, formerly="bins", group=Group.ADVANCED
+    )
     maximum_missing_change: Limit = option(
-        "Largest allowed change in the share of rows without a usable value.", default=Limit(others=0.05)
+        "Largest allowed change in the share of rows without a usable value.",
+        default=Limit(others=0.05),
+        group=Group.LIMITS,
     )
     maximum_unseen: Limit = option(
         "Largest allowed share of rows in categories that the reference does not have.",
         default=Limit(others=0.01),
         example="0.01, merchant=0.2",
+        group=Group.LIMITS,
     )
     minimum_sample_size: int = option(
-        "Usable values of a feature below which nothing is decided.", default=100, formerly="minimum-rows"
+        "Usable values of a feature below which nothing is decided.",
+        default=100,
+        formerly="minimum-rows",
+        group=Group.DECISION,
     )
-    alpha: float = option("Chance of any false alarm, over all features.", default=0.05)
+    alpha: float = option("Chance of any false alarm, over all features.", default=0.05, group=Group.DECISION)
     correction: Correction = option(
-        "How the tests of all features are corrected for their number.", default=Correction.HOLM
+        "How the tests of all features are corrected for their number.", default=Correction.HOLM, group=Group.DECISION
     )
     save_profile: str | None = option(
-        "Where to write the profile of the reference, to compare with later.", example="model/reference-profile.json"
+        "Where to write the profile of the reference, to compare with later.",
+        example="model/reference-profile.json",
+        group=Group.OUTPUT,
     )
     label: str | None = option(
-        "Column of delayed labels; where it is set, performance on the labelled rows is compared.", example="y_true"
+        "Column of delayed labels; where it is set, performance on the labelled rows is compared.",
+        example="y_true",
+        group=Group.INPUT,
     )
-    prediction: str = option("Column of predictions that labels are compared with.", default="y_pred")
+    prediction: str = option(
+        "Column of predictions that labels are compared with.", default="y_pred", group=Group.INPUT
+    )
     task: Task = vocabulary.TASK.here(
         "Labels are compared with predictions by the error rate, or for `regression` by the mean absolute error.",
         default=Task.BINARY,
     )
-    time_column: str | None = option("Column that orders the current rows, to look at windows of time.", example="at")
-    time_windows: int = option("Windows of time, of equally many labelled rows.", default=4, formerly="windows")
+    time_column: str | None = option(
+        "Column that orders the current rows, to look at windows of time.", example="at", group=Group.INPUT
+    )
+    time_windows: int = option(
+        "Windows of time, of equally many labelled rows.", default=4, formerly="windows", group=Group.ADVANCED
+    )
     maximum_performance_drop: float = option(
         "Largest allowed increase of the error rate; for regression, of the mean absolute error as a share of it.",
         default=0.05,
+        group=Group.LIMITS,
     )
     sample_every: int = option(
-        "Read only every n-th row: faster, less certain, and the report says so first.", default=1
+        "Read only every n-th row: faster, less certain, and the report says so first.", default=1, group=Group.ADVANCED
     )
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     include_values: bool = vocabulary.INCLUDE_VALUES.here("With it, new categories are named.", default=False)

@@ -9,9 +9,10 @@ from typing import Final
 from cd4ml.checks.performance.rule import Decision
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import option
+from cd4ml.inputs.options import Group, option
 from cd4ml.metrics.performance.metric import Task
 
+EXAMPLE: Final = "--predictions predictions.parquet --minimum roc-auc=0.8 --maximum-regression roc-auc=0.01"
 OUTPUTS: Final[dict[str, str]] = {}
 
 
@@ -26,15 +27,19 @@ class Options(TableOptions):
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here(
         "Not needed where labels are 0 and 1, or False and True."
     )
-    minimum: Mapping[str, float] = option("Lowest allowed value by metric.", example="roc-auc=0.8")
-    maximum: Mapping[str, float] = option("Highest allowed value by metric.", example="log-loss=0.4")
+    minimum: Mapping[str, float] = option("Lowest allowed value by metric.", example="roc-auc=0.8", group=Group.LIMITS)
+    maximum: Mapping[str, float] = option(
+        "Highest allowed value by metric.", example="log-loss=0.4", group=Group.LIMITS
+    )
     maximum_regression: Mapping[str, float] = option(
         "How much worse than production a metric may be; without it, every metric that some limit names may lose 0.",
         example="roc-auc=0.01",
+        group=Group.LIMITS,
     )
     maximum_relative_regression: Mapping[str, float] = option(
         "How much worse than production a metric may be, as a share of production's value: 0.02 is 2 %.",
         example="rmse=0.02",
+        group=Group.LIMITS,
     )
     comparison: Decision = option(
         "How metrics are compared with production: `point` compares the observed values, ignoring uncertainty; "
@@ -42,64 +47,90 @@ class Options(TableOptions):
         "what is shown to be worse.",
         default=Decision.POINT,
         formerly="decision",
+        group=Group.DECISION,
     )
     no_worse_than: Mapping[str, float] = option(
         "Metrics that pass only if they are shown to lose less than this, whatever comparison says.",
         example="roc-auc=0.01",
+        group=Group.DECISION,
     )
     not_significantly_worse: tuple[str, ...] = option(
-        "Metrics that block only if they are shown to be worse, whatever comparison says.", example="f1, recall"
+        "Metrics that block only if they are shown to be worse, whatever comparison says.",
+        example="f1, recall",
+        group=Group.DECISION,
     )
     primary_metric: str | None = option(
-        "The metric that is tested alone at 5 %; the tests of the others share 5 % (Holm).", example="roc-auc"
+        "The metric that is tested alone at 5 %; the tests of the others share 5 % (Holm).",
+        example="roc-auc",
+        group=Group.DECISION,
     )
     maximum_churn: float | None = option(
-        "Largest share of the test rows that the candidate may decide otherwise than production, rightly or wrongly."
+        "Largest share of the test rows that the candidate may decide otherwise than production, rightly or wrongly.",
+        group=Group.LIMITS,
     )
     maximum_breaks: float | None = option(
-        "Largest share of the test rows that production gets right and the candidate may get wrong."
+        "Largest share of the test rows that production gets right and the candidate may get wrong.", group=Group.LIMITS
     )
     slices: tuple[str, ...] = option(
         "Columns whose every value is held to the same limits; `region & sex` stands for each combination.",
         example="region, region & sex",
+        group=Group.SLICES,
     )
     slice_bins: Mapping[str, str] = option(
-        "Where numeric slice columns are cut, lower edges included.", example="age=25:40:62"
+        "Where numeric slice columns are cut, lower edges included.", example="age=25:40:62", group=Group.SLICES
     )
     slice_search: tuple[str, ...] = option(
         "Columns whose values and combinations are searched for slices that the candidate gets wrong more often than "
         "the other rows; `*` stands for all but the standard ones.",
         example="region, age",
+        group=Group.SLICES,
     )
-    slice_search_depth: int = option("How many columns a searched slice may combine, at most 3.", default=2)
-    slice_search_minimum_rows: int = option("Rows below which a slice is not searched.", default=100)
+    slice_search_depth: int = option(
+        "How many columns a searched slice may combine, at most 3.", default=2, group=Group.SLICES
+    )
+    slice_search_minimum_rows: int = option(
+        "Rows below which a slice is not searched.", default=100, group=Group.SLICES
+    )
     maximum_slice_gap: float | None = option(
         "Largest allowed excess of a searched slice's error rate (for regression: mean absolute error) over the other "
-        "rows; without it the search is reported and decides nothing."
+        "rows; without it the search is reported and decides nothing.",
+        group=Group.LIMITS,
     )
     custom_metrics: Mapping[str, str] = option(
         "Your own metrics by name, better when greater: functions of y_true, y_pred, y_score, sample_weight.",
         example="profit=my_metrics:profit",
+        group=Group.METRICS,
     )
     custom_losses: Mapping[str, str] = option(
-        "Your own metrics by name, better when smaller.", example="cost=my_metrics:cost"
+        "Your own metrics by name, better when smaller.", example="cost=my_metrics:cost", group=Group.METRICS
     )
-    quantile: float = option("Which quantile of the target y_pred predicts, for quantile-loss.", default=0.5)
-    seed: int = option("Seed of the bootstraps: the same seed gives the same report.", default=0)
+    quantile: float = option(
+        "Which quantile of the target y_pred predicts, for quantile-loss.", default=0.5, group=Group.METRICS
+    )
+    seed: int = option("Seed of the bootstraps: the same seed gives the same report.", default=0, group=Group.ADVANCED)
     maximum_gap: Mapping[str, float] = option(
-        "How much better a metric may be on the training rows than on the test rows.", example="accuracy=0.05"
+        "How much better a metric may be on the training rows than on the test rows.",
+        example="accuracy=0.05",
+        group=Group.LIMITS,
     )
     train_predictions: str | None = vocabulary.TRAIN_PREDICTIONS.here("For maximum-gap.")
     maximum_latency_ratio: float | None = option(
-        "How many times as long as production a prediction may take; needs score-model's report with measure-latency."
+        "How many times as long as production a prediction may take; needs score-model's report with measure-latency.",
+        group=Group.LIMITS,
     )
-    maximum_size_ratio: float | None = option("How many times as large as production's the model's files may be.")
+    maximum_size_ratio: float | None = option(
+        "How many times as large as production's the model's files may be.", group=Group.LIMITS
+    )
     scoring_report: str = option(
-        "Report of score-model on these predictions, for the two limits on costs.", default="reports/score-model.json"
+        "Report of score-model on these predictions, for the two limits on costs.",
+        default="reports/score-model.json",
+        group=Group.INPUT,
     )
     bootstrap: bool = vocabulary.BOOTSTRAP.here(default=False)
-    allow_identical: bool = option("Allow candidate and production to predict the same on every row.", default=False)
+    allow_identical: bool = option(
+        "Allow candidate and production to predict the same on every row.", default=False, group=Group.DECISION
+    )
     minimum_test_rows: int = option(
-        "Test rows below which nothing can be decided.", default=30, formerly="minimum-rows"
+        "Test rows below which nothing can be decided.", default=30, formerly="minimum-rows", group=Group.DECISION
     )
     columns: Mapping[str, str] = vocabulary.COLUMNS.here()

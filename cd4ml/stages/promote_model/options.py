@@ -7,9 +7,10 @@ from typing import Final
 
 from cd4ml.inputs import options as declaration
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import option
+from cd4ml.inputs.options import Group, option
 from cd4ml.stages import REQUIRED
 
+EXAMPLE: Final = "--repository ../gitops.git --manifest credit/values.yaml --registered-model credit --version 7"
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The stable image afterwards.",
     "commit": "The commit in the GitOps repository; empty if there was nothing to change.",
@@ -28,12 +29,18 @@ class Options(declaration.Options):
     image: str | None = vocabulary.IMAGE.here(
         "The one that was approved, by digest; any other canary is refused. With rollback: the one to roll back."
     )
-    registered_model: str | None = option("Registered model whose alias is moved.", example="credit", formerly="model")
-    version: str | None = option("Version to promote; its files must be the ones in the canary's image.", example="7")
-    alias: str = option("Alias of the production version.", default="champion")
+    registered_model: str | None = option(
+        "Registered model whose alias is moved.", example="credit", formerly="model", group=Group.MODEL
+    )
+    version: str | None = option(
+        "Version to promote; its files must be the ones in the canary's image.", example="7", group=Group.MODEL
+    )
+    alias: str = option("Alias of the production version.", default="champion", group=Group.MODEL)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     reports: str | None = vocabulary.REPORTS.here("Those that the canary was deployed on, to verify them once more.")
     required_stages: tuple[str, ...] = vocabulary.REQUIRED_STAGES.here(
         "Only where reports are given.", default=REQUIRED
     )
-    rollback: bool = option("Roll back the canary if one is running, otherwise the last promotion.", default=False)
+    rollback: bool = option(
+        "Roll back the canary if one is running, otherwise the last promotion.", default=False, group=Group.DELIVERY
+    )

@@ -8,8 +8,12 @@ from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import option
+from cd4ml.inputs.options import Group, option
 
+EXAMPLE: Final = (
+    "--candidate models:/credit@challenger --production models:/credit@champion"
+    " --test-data data/test.parquet --target approved --keep sex,race"
+)
 OUTPUTS: Final[dict[str, str]] = {
     "predictions": "Path of the predictions table.",
     "predictions-sha256": "Digest of the predictions table, as it was written.",
@@ -33,34 +37,47 @@ class Options(TableOptions):
         "The model to judge: models:/<name>/<version>, models:/<name>@<alias>, or a folder.",
         required=True,
         example="models:/credit@challenger",
+        group=Group.MODEL,
     )
     production: str | None = option(
-        "The model to beat, in the same forms; a first release has none (bootstrap).", example="models:/credit@champion"
+        "The model to beat, in the same forms; a first release has none (bootstrap).",
+        example="models:/credit@champion",
+        group=Group.MODEL,
     )
     test_data: str = vocabulary.TEST_DATA.here("They hold the target.", required=True)
-    target: str = option("Column of the test data that holds the true value.", required=True, example="approved")
+    target: str = option(
+        "Column of the test data that holds the true value.", required=True, example="approved", group=Group.INPUT
+    )
     predictions: str = vocabulary.PREDICTIONS.here("Where it is written.", default="predictions.parquet")
     keep: tuple[str, ...] = option(
-        "Columns of the test data to carry into the predictions table, for slices and audits.", example="sex, age"
+        "Columns of the test data to carry into the predictions table, for slices and audits.",
+        example="sex, age",
+        group=Group.INPUT,
     )
     exclude: tuple[str, ...] = vocabulary.EXCLUDE.here("Needed only for models that do not name their input columns.")
-    train_data: str | None = option("Training rows to score as well, to see overfitting.")
+    train_data: str | None = option("Training rows to score as well, to see overfitting.", group=Group.INPUT)
     train_predictions: str = vocabulary.TRAIN_PREDICTIONS.here(
         "Where it is written.", default="train-predictions.parquet"
     )
     measure_latency: bool = option(
         "Predict the test rows five more times with each model and report how long that takes (for evaluate-model).",
         default=False,
+        group=Group.OUTPUT,
     )
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
     bootstrap: bool = vocabulary.BOOTSTRAP.here(default=False)
-    allow_same_model: bool = option("Allow the candidate to be the same files as production.", default=False)
+    allow_same_model: bool = option(
+        "Allow the candidate to be the same files as production.", default=False, group=Group.MODEL
+    )
     allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
-    timeout: float = option("Seconds that one model may take to score one table.", default=900.0)
-    memory_limit: float | None = option("GiB of address space that a model's process may take (default: no limit).")
+    timeout: float = option("Seconds that one model may take to score one table.", default=900.0, group=Group.ADVANCED)
+    memory_limit: float | None = option(
+        "GiB of address space that a model's process may take (default: no limit).", group=Group.ADVANCED
+    )
     isolation: Isolation = option(
         "How far models are isolated: as far as this machine supports (`available`), or not run at all unless every "
         "protection holds (`required`).",
         default=Isolation.AVAILABLE,
+        group=Group.ADVANCED,
     )

@@ -8,8 +8,9 @@ from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import option
+from cd4ml.inputs.options import Group, option
 
+EXAMPLE: Final = "--data data/train.parquet --schema schema.yaml"
 OUTPUTS: Final[dict[str, str]] = {}
 
 
@@ -22,34 +23,51 @@ class Options(TableOptions):
         "The pandera schema: a YAML file, or module:object of a DataFrameSchema or DataFrameModel.",
         required=True,
         example="schema.yaml",
+        group=Group.INPUT,
     )
     serving: str | None = option(
         "A table of serving data, checked against the same schema and compared with data column by column.",
         example="data/requests.parquet",
+        group=Group.INPUT,
     )
-    training_only: tuple[str, ...] = option("Columns that serving data need not have, such as the target.")
-    minimum_rows: int = option("Rows below which a table counts as truncated.", default=2)
+    training_only: tuple[str, ...] = option(
+        "Columns that serving data need not have, such as the target.", group=Group.INPUT
+    )
+    minimum_rows: int = option("Rows below which a table counts as truncated.", default=2, group=Group.LIMITS)
     include_values: bool = vocabulary.INCLUDE_VALUES.here("With it, failing values are shown.", default=False)
-    allow_infinite: tuple[str, ...] = option("Columns that may hold infinities, which pass bounds such as `ge(0)`.")
+    allow_infinite: tuple[str, ...] = option(
+        "Columns that may hold infinities, which pass bounds such as `ge(0)`.", group=Group.LIMITS
+    )
     warn: tuple[str, ...] = option(
-        "Checks, by their ids in the report, that warn instead of blocking.", example="in_range:age"
+        "Checks, by their ids in the report, that warn instead of blocking.",
+        example="in_range:age",
+        group=Group.DECISION,
     )
     budget: Mapping[str, float] = option(
-        "Largest share of rows that may break a check, by the check's id.", example="not-nullable:income=0.001"
+        "Largest share of rows that may break a check, by the check's id.",
+        example="not-nullable:income=0.001",
+        group=Group.LIMITS,
     )
     freshness: Mapping[str, float] = option(
-        "Largest age in hours of the latest value of a column of times (UTC).", example="created=24"
+        "Largest age in hours of the latest value of a column of times (UTC).", example="created=24", group=Group.LIMITS
     )
     previous_report: str | None = option(
-        "Report of the last accepted data, for maximum-row-change.", example="accepted/validate-data.json"
+        "Report of the last accepted data, for maximum-row-change.",
+        example="accepted/validate-data.json",
+        group=Group.INPUT,
     )
     maximum_row_change: float | None = option(
-        "Largest allowed change of the number of rows since previous-report, as a share.", example="0.5"
+        "Largest allowed change of the number of rows since previous-report, as a share.",
+        example="0.5",
+        group=Group.LIMITS,
     )
     backend: str = option(
         "Where the checks are computed: `local`; `spark`, or `ibis://backend/address`, where data names their tables.",
         default="local",
         example="ibis://duckdb/warehouse.ddb",
         formerly="engine",
+        group=Group.INPUT,
     )
-    read_everything: bool = option("Read every value and do not trust the metadata of Parquet files.", default=False)
+    read_everything: bool = option(
+        "Read every value and do not trust the metadata of Parquet files.", default=False, group=Group.ADVANCED
+    )
