@@ -66,7 +66,16 @@ def say(
 
 def accuracy(value: float, status: str = "passed") -> list[dict[str, Any]]:
     """Return the checks of an evaluation."""
-    return [{"id": "minimum:accuracy", "status": status, "message": "Accuracy.", "value": value, "limit": 0.8}]
+    return [
+        {
+            "id": "minimum:accuracy",
+            "status": status,
+            "message": "Accuracy.",
+            "value": value,
+            "limit": 0.8,
+            "bound": "at-least",
+        }
+    ]
 
 
 def judged(folder: Path, value: float = 0.9, status: str = "passed") -> None:
@@ -117,7 +126,7 @@ def test_story__one_comment_with_new_numbers(platform: Platform, tmp_path: Path)
 
     assert platform.comments[7][0]["id"] == first
     assert "❌ cd4ml failed: this change is blocked" in only(platform)
-    assert "| 0.8500 | 0.7000 | −0.1500 |" in only(platform) and "0.9000" not in only(platform)
+    assert "| 0.8500 | **0.7000** | −0.1500 |" in only(platform) and "0.9000" not in only(platform)
     assert platform.written == ["POST issues/7/comments", f"PATCH issues/comments/{first}"]
 
 

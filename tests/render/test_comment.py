@@ -101,30 +101,36 @@ ACCURACY = {
 def test_pass__verdict_first_then_what_changed() -> None:
     """A pass begins with the verdict; a metric has one row with both limits, its change and the interval of that."""
     before = published("evaluate-model", check("minimum:accuracy", 0.91), check("regression:accuracy", 0.91))
-    same = published("check-code", check("mypy", 0, limit=0, bound=Bound.AT_MOST))
+    rows = check("minimum-rows:training", 1193, limit=30, bound=Bound.AT_LEAST)
+    same = published("check-code", check("mypy", 0, limit=0, bound=Bound.AT_MOST), rows)
 
     text = section(pipeline([published("evaluate-model", *ACCURACY.values()), same], main_of(before, same)), 20_000)
 
     assert text.startswith("## ✅ cd4ml passed\n")
     assert (
         "| accuracy | 0.9100 | 0.9000<br><sub>0.8700&nbsp;to&nbsp;0.9200</sub> "
-        "| −0.0100<br><sub>to&nbsp;production&nbsp;−0.0151, −0.0270&nbsp;to&nbsp;−0.0044</sub> "
+        "| −0.0100<br><sub>vs&nbsp;production&nbsp;−0.0151<br>(−0.0270&nbsp;to&nbsp;−0.0044)</sub> "
         "| ≥&nbsp;0.8800<br>loss&nbsp;≤&nbsp;0.0200 | ✅&nbsp;passed |"
     ) in text
-    folded = text.partition("<details><summary>1 check passed as on main")[2]
-    assert "| mypy | 0 | 0 | ±0 | ≤&nbsp;0 | ✅&nbsp;passed |" in folded
+    folded = text.partition("<details><summary>2 checks passed as on main")[2]
+    assert "| minimum rows, training | 1,193 | 1,193 | ±0 | ≥&nbsp;30 | ✅&nbsp;passed |" in folded
+    assert "mypy" not in folded, "a count that is 0, as it must be, is no row"
     assert f"[run]({RUN})" in text and f"[its last green run]({RUN})" in text
 
 
 def test_failure__what_blocks_and_what_to_do() -> None:
     """A failure names the check, says what to do about it, and its row comes first."""
-    failed = check("minimum:roc-auc", 0.5, Status.FAILED, limit=0.75, advice="Train longer.")
+    said = "The area is 0.5. It lies between 0.4 and 0.6."
+    failed = check("minimum:roc-auc", 0.5, Status.FAILED, limit=0.75, advice="Train longer.", message=said)
 
     text = section(pipeline([published("evaluate-model", ACCURACY["minimum"], failed)]), 20_000)
 
     assert text.startswith("## ❌ cd4ml failed: this change is blocked\n")
-    assert "- **evaluate-model**: minimum" in text and "<br>→ Train longer" in text
-    assert text.index("| roc") < text.index("| accuracy")
+    told = html.unescape(text)
+    assert (
+        "- **evaluate-model**: The area is 0.5.<br>→ Train longer.<br><sub>It lies between 0.4 and 0.6.</sub>" in told
+    )
+    assert told.index("| ❌\xa0**roc-auc** | – | **0.5000** |") < told.index("| accuracy")
 
 
 def test_inconclusive__said() -> None:
@@ -141,9 +147,9 @@ def test_inconclusive__said() -> None:
 
     text = section(pipeline([published("audit-fairness", few)], before), 20_000)
 
-    assert text.startswith("## ⚠️ cd4ml inconclusive: too little data to decide\n")
+    assert text.startswith("## ⚠️ cd4ml inconclusive: too little data, so this change is blocked\n")
     assert "→ Collect more rows" in text
-    assert "| disparate impact, sex=F | 0.9000 | – | – | ≥&nbsp;0.8000 | ⚠️&nbsp;inconclusive |" in text
+    assert "| ⚠️&nbsp;**disparate impact, sex=F** | 0.9000 | – | – | ≥&nbsp;0.8000 | ⚠️&nbsp;inconclusive |" in text
 
 
 @pytest.mark.parametrize(("status", "option"), [(Status.FAILED, "on-failed"), (Status.INCONCLUSIVE, "on-inconclusive")])

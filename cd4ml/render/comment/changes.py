@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cd4ml.render.comment.text import bounds, figure, quiet, signed
 from cd4ml.render.markdown import MARK
-from cd4ml.report import Bound, Check, Status
+from cd4ml.report import Bound, Check, Status, worst
 
 HEAD: Final = "| metric | main | this pull request | change | limit | verdict |\n|---|--:|--:|--:|--:|---|\n"
 _RISE: Final = frozenset({Bound.AT_LEAST, Bound.DECREASE})  # a greater value is a better one
@@ -72,8 +73,9 @@ class Change:
 
     @property
     def counts(self) -> bool:
-        """Whether its value is worth a row."""
-        return self.check.value is not None and self.check.metric not in _COUNTS
+        """Whether its value is worth a row: not one of hundreds of counts that are 0, as they must be."""
+        value = self.check.value
+        return value is not None and self.check.metric not in _COUNTS and (value, self.check.limit) != (0, 0)
 
     @property
     def worsening(self) -> float:
@@ -110,10 +112,12 @@ def row(changes: Sequence[Change]) -> str:
     first = changes[0]
     check, before = first.check, first.main.value if first.main else None
     value = "–" if check.value is None else figure(check.value, before, check.limit)
+    blocks = any(one.blocks for one in changes)
+    value = f"**{value}**" if blocks and check.value is not None else value
     if check.interval and check.interval.of == "value":
         value += f"<br><sub>{bounds(check.interval)}</sub>"
     cells = [
-        _name(check),
+        f"{_worst_mark(changes)}&nbsp;**{_name(check)}**" if blocks else _name(check),
         "–" if before is None else figure(before, check.value),
         value,
         _difference(changes),
@@ -123,10 +127,16 @@ def row(changes: Sequence[Change]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _worst_mark(changes: Sequence[Change]) -> str:
+    """Return the mark of the worst of several verdicts; a narrow screen shows the last column only to who scrolls."""
+    worst_of = worst(Status.INCONCLUSIVE if one.warned else one.check.status for one in changes)
+    return MARK[worst_of]
+
+
 def _verdict(change: Change) -> str:
     """Return the verdict on one check."""
     warned = " (only warns)" if change.warned else ""
-    return f"{MARK[Status.INCONCLUSIVE if change.warned else change.check.status]}&nbsp;{change.check.status}{warned}"
+    return f"{_worst_mark([change])}&nbsp;{change.check.status}{warned}"
 
 
 def worse(change: Change) -> str:
@@ -142,15 +152,12 @@ def worse(change: Change) -> str:
 
 def _name(check: Check) -> str:
     """Return what a check is about, in words."""
-    kind, _, rest = check.id.partition(":")
-    named = {
-        "minimum": rest,
-        "maximum": rest,
-        "regression": rest,
-        "gap": f"{rest}, training against test",
-        "disparate-impact": f"disparate impact, {rest}",
-    }
-    return quiet(named.get(kind, check.id) if rest else check.id.replace("-", " "), most=120)
+    kind, *about = re.split("[:@]", check.id, maxsplit=1)
+    if kind in _OF_A_METRIC and about:
+        return quiet(about[0], most=120)
+    if kind == "gap" and about:
+        return quiet(f"{about[0]}, training against test", most=120)
+    return quiet(", ".join((kind.replace("-", " "), *about)), most=120)
 
 
 def _difference(changes: Sequence[Change]) -> str:
@@ -161,8 +168,8 @@ def _difference(changes: Sequence[Change]) -> str:
     for change in changes:
         check, baseline = change.check, _number(change.check.baseline)
         if check.interval and check.interval.of == "difference" and value is not None and baseline is not None:
-            to = f"to&nbsp;production&nbsp;{signed(value - baseline)},"
-            found.append(f"<sub>{to} {bounds(check.interval)}</sub>")
+            to = f"vs&nbsp;production&nbsp;{signed(value - baseline)}"
+            found.append(f"<sub>{to}<br>({bounds(check.interval)})</sub>")
     return "<br>".join(found) or "–"
 
 

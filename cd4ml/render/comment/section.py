@@ -16,7 +16,7 @@ from cd4ml.report import Published, Report, Status, worst
 _SENTENCE: Final = {
     Status.PASSED: "passed",
     Status.FAILED: "failed: this change is blocked",
-    Status.INCONCLUSIVE: "inconclusive: too little data to decide",
+    Status.INCONCLUSIVE: "inconclusive: too little data, so this change is blocked",
     Status.ERROR: "error: no verdict could be reached, so nothing passes",
     Status.SKIPPED: "no stage is configured",
 }
@@ -174,11 +174,13 @@ def _blocking(pipeline: Pipeline, room: int) -> str:
 
 
 def _told(item: str | Change) -> str:
-    """Return what a check found that did not pass, and its advice."""
+    """Return what a check found that did not pass, what to do about it, and in small print what else it says."""
     if isinstance(item, str):
         return item
+    found, *details = re.split(r"(?<=[^.][.]) ", item.check.message, maxsplit=1)
     advice = f"<br>→ {quiet(item.check.advice)}" if item.check.advice else ""
-    return f"- **{item.stage}**: {quiet(item.check.message)}{advice}"
+    small = f"<br><sub>{quiet(details[0])}</sub>" if details else ""
+    return f"- **{item.stage}**: {quiet(found)}{advice}{small}"
 
 
 def _table(pipeline: Pipeline, room: int) -> str:
