@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,6 +36,59 @@ def write_atomically(path: Path, text: str) -> None:
                 with suppress(OSError):
                     scratch.unlink()
             raise
+
+
+def write_together(files: Mapping[Path, str], *, over: Collection[Path] = ()) -> None:
+    """Write several text files, all or none.
+
+    Args:
+        over: those that may be there already.
+
+    Raises:
+        OptionsError: another one is there.
+        UnavailableError: one cannot be written; none is left then, and what was there before is there again.
+    """
+    undo: list[Callable[[], object]] = []
+    scratches: dict[Path, Path] = {}
+    try:
+        for path, text in files.items():
+            with unwritable(path):
+                folders = [folder for folder in path.parents if not folder.exists()]
+                undo += [folder.rmdir for folder in reversed(folders)]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                scratches[path] = _scratch(path, text)
+        for path, scratch in scratches.items():
+            with unwritable(path):
+                undo.append(_put(scratch, path, over=path in over))
+    except BaseException:
+        for step in [*(scratch.unlink for scratch in scratches.values()), *reversed(undo)]:
+            with suppress(OSError):
+                step()
+        raise
+    for scratch in scratches.values():
+        scratch.unlink(missing_ok=True)
+
+
+def _scratch(path: Path, text: str) -> Path:
+    """Write a text to a file of another name beside its place."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".cd4ml-", delete=False) as stream:
+        stream.write(text)
+    os.chmod(stream.name, 0o644)
+    return Path(stream.name)
+
+
+def _put(scratch: Path, path: Path, *, over: bool) -> Callable[[], object]:
+    """Put a file in its place, and return what takes it away again."""
+    if over and os.path.lexists(path):
+        before = path.read_bytes()
+        shutil.copymode(path, scratch)
+        os.replace(scratch, path)
+        return lambda: path.write_bytes(before)
+    try:
+        os.link(scratch, path)  # fails where one is there, unlike a move
+    except FileExistsError:
+        raise OptionsError(f"{path} was written meanwhile; it is not overwritten") from None
+    return path.unlink
 
 
 @contextmanager

@@ -6,6 +6,7 @@ or `12:30` seldom mean false, 8 and 750: such words are refused until quotes say
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -284,3 +285,8 @@ def _refused(path: Path, line: int | None, why: str) -> OptionsError:
     """Return the error for invalid YAML."""
     place = path if line is None else f"{path}:{line + 1}"
     return OptionsError(f"{place}: invalid YAML: {' '.join(why.split())}")
+
+
+def in_quotes(text: str) -> str:
+    """Return a text as YAML in quotes; nothing unprintable is written as it is."""
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(text, ensure_ascii=False))

@@ -66,6 +66,10 @@ COMMANDS: Final[dict[str, Command]] = {
         page="comment.md",
         module="comment",
     ),
+    "init": Command(
+        summary="Propose cd4ml.yaml, a schema and a workflow for this repository, and run the gates once.",
+        module="init",
+    ),
     "schema": Command(
         summary="`schema infer` proposes a schema for validate-data from training data.",
         example="--data data/train.parquet --output schema.yaml",

@@ -4,12 +4,13 @@ Every look-up ends within 15 seconds, whatever the server does. MLflow runs in a
 """
 
 from cd4ml.registry.asking import MissingModelError
-from cd4ml.registry.client import alias_version, fetch, named, set_alias, version_exists
+from cd4ml.registry.client import Versions, alias_version, fetch, named, set_alias, version_exists, versions
 from cd4ml.registry.looking import look
 from cd4ml.registry.reference import is_registered, reference_of
 
 __all__ = [
     "MissingModelError",
+    "Versions",
     "alias_version",
     "fetch",
     "is_registered",
@@ -18,4 +19,5 @@ __all__ = [
     "reference_of",
     "set_alias",
     "version_exists",
+    "versions",
 ]

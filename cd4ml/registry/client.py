@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,29 @@ def alias_version(name: str, alias: str, *, tracking_uri: str | None, environ: M
     except MissingModelError:
         return None
     return str(found["version"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """What a registry has of a model: the version that each alias points at, and the newest one."""
+
+    aliases: Mapping[str, str]
+    newest: str | None
+
+
+def versions(name: str, *, tracking_uri: str | None, environ: Mapping[str, str]) -> Versions:
+    """Return what the registry has of a model.
+
+    Raises:
+        OptionsError: this can be no name of a model, or no registry is configured.
+        MissingModelError: there is no such model.
+        UnavailableError: the registry does not answer in time.
+    """
+    reference_of(f"models:/{name}/1")
+    operation = {"operation": "aliases", "name": name}
+    (found,) = _ask([operation], tracking_uri, environ, seconds=(LOOKUP_SECONDS,))
+    aliases = {str(alias): str(version) for alias, version in found["aliases"].items()}
+    return Versions(aliases=aliases, newest=None if found["newest"] is None else str(found["newest"]))
 
 
 def named(tracking_uri: str | None, environ: Mapping[str, str]) -> bool:

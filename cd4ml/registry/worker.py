@@ -158,7 +158,21 @@ def _set_alias(client: Any, operation: dict[str, str]) -> dict[str, Any]:
     return _version(client, {"name": operation["name"], "alias": operation["alias"]})
 
 
-_OPERATIONS = {"version": _version, "download": _download, "look": _look, "set-alias": _set_alias}
+def _aliases(client: Any, operation: dict[str, str]) -> dict[str, Any]:
+    """Look up the aliases of a model and its newest version."""
+    name = operation["name"]
+    found = client.get_registered_model(name)
+    versions = [int(version.version) for version in client.search_model_versions(f"name='{name}'")]
+    return {"aliases": dict(found.aliases), "newest": max(versions, default=None)}
+
+
+_OPERATIONS = {
+    "version": _version,
+    "aliases": _aliases,
+    "download": _download,
+    "look": _look,
+    "set-alias": _set_alias,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -65,7 +65,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "stages": FLOOR
     | {"report", "inputs", "context", "data", "metrics", "checks", "code_tools", "registry", "scoring", "image"}
     | {"model_files", "gitops", "evidence", "retraining"},
-    "commands": FLOOR | {"report", "inputs", "context", "data", "checks", "stages", "render", "github"},
+    "project": FLOOR | {"inputs", "data", "metrics", "code_tools", "registry"},
+    "commands": FLOOR
+    | {"metrics", "project", "report", "inputs", "context", "data", "checks", "stages", "render", "github"},
     "cli": FLOOR | {"commands", "stages"},
     "__main__": frozenset({"cli"}),
 }

@@ -234,3 +234,12 @@ _ROWS: Final = (
 METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in _ROWS}
 # Every spelling -> the name in reports.
 SPELLINGS: Final[Mapping[str, str]] = {spelling: metric.name for metric in _ROWS for spelling in metric.spellings}
+# The metrics that a first configuration limits, by task.
+FIRST: Final[Mapping[Task, tuple[str, ...]]] = {
+    Task.BINARY: ("accuracy", "roc-auc"),
+    Task.MULTICLASS: ("accuracy", "f1-macro"),
+    Task.MULTILABEL: ("accuracy", "f1-micro"),
+    Task.REGRESSION: ("mae", "r2"),
+}
+# What a model reaches that has learned nothing, where that does not depend on the rows.
+WITHOUT_SKILL: Final[Mapping[str, float]] = {"roc-auc": 0.5, "r2": 0.0}

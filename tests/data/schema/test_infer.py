@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from cd4ml.data.schema.audit import audited
-from cd4ml.data.schema.infer import propose, quoted
+from cd4ml.data.schema.infer import propose
 from cd4ml.data.schema.load import load_schema
+from cd4ml.data.schema.scalars import quoted
 from cd4ml.data.tables.opening import open_table
 from tests.conftest import ROOT, Run
 
@@ -231,3 +232,42 @@ def test_infer__leaves_room_where_little_was_seen(cd4ml: Callable[..., Run], tmp
         "isin:paid",
         "in_range:rooms",
     }
+
+
+def test_infer__bounds_of_a_calendar_and_of_codes(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Months and hours get the calendar's bounds, codes that were all seen their own, and nothing beyond passes."""
+    rows = 480
+    seen = pl.DataFrame(
+        {
+            "mnth": [row % 6 + 1 for row in range(rows)],
+            "start_hour": [row % 20 for row in range(rows)],
+            "season": [row % 4 + 1 for row in range(rows)],
+            "rooms": [min(row % 9, row % 7) + 1 if row % 3 else 1 for row in range(rows)],
+        }
+    )
+    seen.write_csv(tmp_path / "t.csv")
+    assert cd4ml("schema", "infer", "--data", "t.csv").code == 0
+
+    bounds = {name: column["checks"]["in_range"] for name, column in written(tmp_path).items()}  # type: ignore[index]
+
+    assert {name: (bound["min_value"], bound["max_value"]) for name, bound in bounds.items()} == {
+        "mnth": (1, 12),
+        "start_hour": (0, 23),
+        "season": (1, 4),
+        "rooms": (0, 13),
+    }
+    seen.with_columns(season=pl.lit(5)).write_csv(tmp_path / "wrong.csv")
+    assert cd4ml("validate-data", "--data", "wrong.csv", "--schema", "schema.yaml").code == 1
+
+
+def test_propose__is_met_by_every_table(tmp_path: Path) -> None:
+    """A schema of several tables is met by each, also where one reaches further than the other."""
+    for name, low in (("a", 0.0), ("b", -50.0)):
+        pl.DataFrame({"x": [low, 1.0, 2.0], "id": [1, 2, 3]}).write_parquet(tmp_path / f"{name}.parquet")
+    sources = [open_table(tmp_path / f"{name}.parquet").source() for name in ("a", "b")]
+
+    proposal = propose(*sources, slack=0.0, most_categories=5)
+    (tmp_path / "schema.yaml").write_text(proposal.text)
+
+    for source in sources:
+        assert audited(source, load_schema(str(tmp_path / "schema.yaml"), tmp_path)).findings == {}
