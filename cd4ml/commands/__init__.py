@@ -30,10 +30,12 @@ class Command(HelpText):
     Attributes:
         module: its module in this folder.
         requirements: the lock files in `requirements/` that it needs beside `core`.
+        words: what stands right behind its name, where something does.
     """
 
     module: str
     requirements: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 COMMANDS: Final[dict[str, Command]] = {
@@ -75,6 +77,13 @@ COMMANDS: Final[dict[str, Command]] = {
         example="--data data/train.parquet --output schema.yaml",
         page="stages/validate-data.md",
         module="schema",
+        words=("infer",),
+    ),
+    "completion": Command(
+        summary="Print the script by which bash, zsh or fish completes commands, options and values.",
+        page="command-line.md",
+        module="completion",
+        words=("bash", "zsh", "fish"),
     ),
 }
 

@@ -223,6 +223,7 @@ def test_schema__has_the_address_of_its_file(name: str) -> None:
 
     assert address == f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/{name}"
     assert EDITOR_HEADER.endswith(schema("cd4ml.schema.json")["$id"])
+    assert f"\n{EDITOR_HEADER}\n" in (ROOT / "docs" / "command-line.md").read_text()
 
 
 @pytest.mark.parametrize(
