@@ -77,7 +77,11 @@ class OptionsError(Cd4mlError):
 
 
 class RequiredOptionsError(OptionsError):
-    """Options that nobody set are required."""
+    """Options that nobody set are required; `others` are the problems beside that."""
+
+    def __init__(self, problems: Sequence[str], *, others: Sequence[str] = ()) -> None:
+        super().__init__(problems)
+        self.others = tuple(others)
 
 
 class UnavailableError(Cd4mlError):

@@ -101,6 +101,14 @@ class Checkout:
             return False
         return self._ask("merge-base", "--is-ancestor", older, newer) is not None
 
+    def pushed(self, commit: str) -> bool | None:
+        """Whether a branch of a remote holds a commit, as far as this clone knows; None if there is no remote."""
+        remotes = self._ask("remote")
+        if not remotes or not _SHA.fullmatch(commit):
+            return None
+        holding = self._ask("for-each-ref", "--count=1", "--format=%(refname)", f"--contains={commit}", "refs/remotes")
+        return None if holding is None else bool(holding)
+
     def _ask(self, *arguments: str) -> str | None:
         """Return git's answer as one text; None if it has none, or there is no git."""
         answer = self._answer(*arguments)

@@ -21,6 +21,18 @@ _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]{1,100}")
 
 
+def checked(base: str, system_packages: Sequence[str]) -> reference.Reference:
+    """Return the base of the Dockerfile, read.
+
+    Raises:
+        OptionsError: a value does not follow its grammar.
+    """
+    odd = [name for name in system_packages if not _DEBIAN_PACKAGE.fullmatch(name)]
+    if odd:
+        raise OptionsError([f"system-packages: {name[:100]!r} is not the name of a Debian package" for name in odd])
+    return reference.parse(base, "base-image")
+
+
 def render(base: str, system_packages: Sequence[str] = ()) -> str:
     """Return the Dockerfile's text.
 
@@ -33,16 +45,14 @@ def render(base: str, system_packages: Sequence[str] = ()) -> str:
     """
     from jinja2 import Environment, StrictUndefined
 
-    odd = [name for name in system_packages if not _DEBIAN_PACKAGE.fullmatch(name)]
-    if odd:
-        raise OptionsError([f"system-packages: {name[:100]!r} is not the name of a Debian package" for name in odd])
+    parsed = checked(base, system_packages)
     # The values stand in a Dockerfile, not in HTML: escaping would corrupt them, and their grammar keeps them harmless.
     environment = Environment(  # nosec
         undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(Path(__file__).with_name("Dockerfile.j2").read_text(encoding="utf-8"))
     return template.render(
-        base=str(reference.parse(base, "base-image")),
+        base=str(parsed),
         system_packages=list(system_packages),
         port=PORT,
         time=TIME,

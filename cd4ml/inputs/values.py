@@ -40,18 +40,20 @@ def resolve(options_class: type[OptionsT], layers: Sequence[Layer]) -> OptionsT:
         OptionsError: all values that cannot be read and all required options that nobody set.
     """
     problems: list[str] = []
-    lacking = False
+    lacking: list[str] = []
     values: dict[str, Any] = {}
     for declared_option in declared(options_class):
         try:
             values[declared_option.field_name] = _first(declared_option, layers)
         except _Required as error:
-            lacking = True
+            lacking.append(str(error))
             problems.append(str(error))
         except ValueError as error:
             problems.append(str(error))
+    if lacking:
+        raise RequiredOptionsError(problems, others=[problem for problem in problems if problem not in lacking])
     if problems:
-        raise (RequiredOptionsError if lacking else OptionsError)(problems)
+        raise OptionsError(problems)
     return options_class(**values)
 
 

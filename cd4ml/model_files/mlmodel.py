@@ -79,7 +79,7 @@ def refuse_ways_out(folder: Path) -> None:
 
 def _checked(folder: Path) -> Mapping[str, Any]:
     """Return the flavors, once no path in them leaves the folder."""
-    document = _read(folder)
+    document = settings(folder)
     flavors = document.get("flavors")
     if not isinstance(flavors, dict):
         raise OptionsError(f"{folder / 'MLmodel'}: it names no flavors")
@@ -94,8 +94,12 @@ def _checked(folder: Path) -> Mapping[str, Any]:
     return flavors
 
 
-def _read(folder: Path) -> Mapping[str, Any]:
-    """Return MLmodel as MLflow reads it."""
+def settings(folder: Path) -> Mapping[str, Any]:
+    """Return MLmodel as MLflow reads it.
+
+    Raises:
+        OptionsError: it cannot be read.
+    """
     import yaml  # a part of every environment that has MLflow
 
     path = folder / "MLmodel"

@@ -28,8 +28,11 @@ _SECONDS_TO_COMPILE: Final = 600.0
 _WHEELS: Final = ("--only-binary", ":all:")
 
 
-def requirements(model: Path) -> list[str]:
+def requirements(model: Path, *, called: str | None = None) -> list[str]:
     """Return the requirements that the model was saved with.
+
+    Args:
+        called: what messages call it; by default its folder.
 
     Raises:
         OptionsError: there are none, or one is not pinned to a version: it would be another model tomorrow.
@@ -37,14 +40,14 @@ def requirements(model: Path) -> list[str]:
     path = model / "requirements.txt"
     if not path.is_file():
         raise OptionsError(
-            f"{model}: no requirements.txt beside MLmodel", advice="Save the model with pip_requirements."
+            f"{called or model}: no requirements.txt beside MLmodel", advice="Save the model with pip_requirements."
         )
     lines = [line.split(" #")[0].strip() for line in text_file(path).splitlines()]
     wanted = [line for line in lines if line and not line.startswith("#")]
     loose = [line for line in wanted if not _PINNED.fullmatch(line)]
     if loose:
         raise OptionsError(
-            f"{path}: not pinned to one version: {', '.join(loose[:5])}",
+            f"{called or model}: requirements that are not pinned to one version: {', '.join(loose[:5])}",
             advice="Save the model with pip_requirements=['package==version', …].",
         )
     return [re.sub(r"^mlflow(?=\s*=)", "mlflow-skinny", line) for line in wanted]
@@ -55,6 +58,17 @@ def python_version(model: Path) -> str:
     path = model / "python_env.yaml"
     match = re.search(r"^python:\s*['\"]?(\d+\.\d+)", text_file(path), re.M) if path.is_file() else None
     return match[1] if match else f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def python_here(version: str, context: Context) -> bool:
+    """Whether a minor version of Python is on this machine; what is not there would have to be fetched."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return True
+    try:
+        uv(["python", "find", version, "--quiet", "--offline", "--no-project"], context)
+    except UnavailableError:
+        return False
+    return True
 
 
 def lock_requirements(model_folder: Path, *, extra: Sequence[str], python_version: str, context: Context) -> str:

@@ -66,8 +66,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     | {"report", "inputs", "context", "data", "metrics", "checks", "code_tools", "registry", "scoring", "image"}
     | {"model_files", "gitops", "evidence", "retraining"},
     "project": FLOOR | {"inputs", "data", "metrics", "code_tools", "registry"},
+    "diagnosis": FLOOR
+    | {"report", "inputs", "context", "environments", "code_tools", "registry", "image", "stages", "github"},
     "commands": FLOOR
-    | {"metrics", "project", "report", "inputs", "context", "data", "checks", "stages", "render", "github"},
+    | {"metrics", "project", "report", "inputs", "context", "data", "checks", "stages", "render", "github"}
+    | {"diagnosis"},
     "cli": FLOOR | {"commands", "stages"},
     "__main__": frozenset({"cli"}),
 }

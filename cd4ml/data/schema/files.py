@@ -32,6 +32,19 @@ _FRAME_KEYS: Final = frozenset(
 )
 
 
+def is_file(source: str) -> bool:
+    """Whether a schema is named by its file, and not as `module:object`.
+
+    Raises:
+        OptionsError: it is named by neither.
+    """
+    if source.endswith((".yaml", ".yml", ".json")):
+        return True
+    if ":" not in source:
+        raise OptionsError(f"schema {source!r} is neither a .yaml file nor module:object")
+    return False
+
+
 def read_yaml(path: Path) -> Mapping[str, Any]:
     """Read pandera's YAML without pandera."""
     try:

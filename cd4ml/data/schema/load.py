@@ -12,7 +12,7 @@ from typing import Any
 from cd4ml.data.schema.engine.rules import Part, Rules, from_pandera
 from cd4ml.data.schema.engine.types import DTYPES
 from cd4ml.data.schema.engine.yaml_rules import from_yaml
-from cd4ml.data.schema.files import read_yaml, through_pandera
+from cd4ml.data.schema.files import is_file, read_yaml, through_pandera
 from cd4ml.errors import OptionsError
 from cd4ml.user_code import load
 
@@ -76,15 +76,13 @@ def load_schema(source: str, directory: Path) -> Schema:
         UnavailableError: the file or module is missing.
         OptionsError: it cannot be loaded, has no checks, loses checks in loading, or drops rows instead of failing.
     """
-    if source.endswith((".yaml", ".yml", ".json")):
+    if is_file(source):
         written = read_yaml(Path(source))
         rules = from_yaml(written, DTYPES)
         schema = functools.cache(lambda: through_pandera(Path(source), written))
-    elif ":" in source:
+    else:
         rules = None
         schema = functools.cache(lambda: _from_module(source, directory))
-    else:
-        raise OptionsError(f"schema {source!r} is neither a .yaml file nor module:object")
     if rules is None:
         _refuse([f"{source}: {problem}" for problem in _dropping(schema())])
         rules = from_pandera(schema())

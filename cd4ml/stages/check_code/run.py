@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cd4ml.checks.code.coverage import coverage_check
 from cd4ml.code_tools import PROBED_TOOLS, TOOLS, changes, files, settings
@@ -17,10 +17,9 @@ from cd4ml.code_tools.tool import Output, Project, Result, bounded, probed
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError
 from cd4ml.process.programs import Group
-from cd4ml.reading import missing_file
 from cd4ml.report import Check, Report, Status
 from cd4ml.stages.check_code.options import Options
-from cd4ml.wording import nearest
+from cd4ml.stages.check_code.preflight import check_options
 
 STAGE: Final = "check-code"
 MOST_FINDINGS: Final = 1000
@@ -36,7 +35,7 @@ def run(options: Options, context: Context) -> Report:
     """
     configured = settings.read(context.directory)
     tools = tuple(dict.fromkeys(options.tools)) or configured.tools()
-    _check_options(options, tools, TOOLS)
+    check_options(options, tools)
     code = files.find(options.paths, context.checkout)
     if not code.python:
         raise OptionsError(
@@ -92,31 +91,6 @@ def _in_order(results: Mapping[str, Result], coverage: Sequence[Check]) -> list[
     first = sorted(own, key=lambda check: rank.get(check.status, 2))
     by_weight = sorted(results, key=list(TOOLS).index, reverse=True)
     return [*first, *(check for tool in by_weight for check in results[tool].checks[1:])]
-
-
-def _check_options(options: Options, tools: Sequence[str], known: Any) -> None:
-    """Refuse what would check nothing."""
-    if options.tool_timeout <= 0:
-        raise OptionsError("tool-timeout must be positive")
-    unknown = [name for name in tools if name not in known]
-    problems = [
-        f"tools: unknown tool `{name}`{nearest(name, known)}; the tools are {', '.join(known)}" for name in unknown
-    ]
-    for path in options.paths:
-        if not Path(path).exists():
-            problems.append(f"paths: {missing_file(Path(path)).args[0].rstrip('.')}")
-        elif path.startswith("-"):
-            problems.append(f"paths: {path} begins with a dash")
-    if options.minimum_coverage is not None:
-        if not 0 <= options.minimum_coverage <= 100:
-            problems.append("minimum-coverage must lie between 0 and 100")
-        elif 0 < options.minimum_coverage <= 1:
-            meant = f"{100 * options.minimum_coverage:g}"
-            problems.append(f"minimum-coverage is in percent, got {options.minimum_coverage:g} (did you mean {meant}?)")
-        if "pytest" not in tools:
-            problems.append("minimum-coverage needs pytest among the tools")
-    if problems:
-        raise OptionsError(problems)
 
 
 def _side_by_side(

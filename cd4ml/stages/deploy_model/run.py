@@ -10,10 +10,8 @@ from typing import Final
 
 from cd4ml.checks.delivery.images import manifest_check, pushed_image_check
 from cd4ml.context import Context
-from cd4ml.errors import OptionsError
 from cd4ml.evidence.baseline import reported, unmoved
 from cd4ml.evidence.model_code import code_check
-from cd4ml.evidence.reports import BUILD
 from cd4ml.evidence.verify import Subject, verify_all
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.image import Image, image
@@ -22,8 +20,9 @@ from cd4ml.gitops.precedence import Order, carried_out, overruled
 from cd4ml.gitops.repository import Clone, clone, land
 from cd4ml.gitops.trailers import BASELINE, MODEL, message, replaced
 from cd4ml.report import Check, ModelIdentity, Report, Status
-from cd4ml.stages import JUDGES, evidence, unknown_required
+from cd4ml.stages import JUDGES, evidence
 from cd4ml.stages.deploy_model.options import Options
+from cd4ml.stages.deploy_model.preflight import check_options
 
 STAGE: Final = "deploy-model"
 
@@ -35,7 +34,7 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: the manifest has no place for the image, or options are of no allowed form.
         UnavailableError: the repository cannot be reached or refuses the push.
     """
-    _check_options(options)
+    check_options(options)
     commit = context.checkout.head()
     context.progress(f"Verifying the evidence in {options.reports}")
     checks, about = verify_all(Path(options.reports), evidence(options.required_stages), commit, judges=JUDGES)
@@ -57,18 +56,6 @@ def run(options: Options, context: Context) -> Report:
         return report
     judged = {} if isinstance(baseline, str) else dict(zip(BASELINE, baseline.record, strict=True))
     return _deploy(options, context, about, report, judged)
-
-
-def _check_options(options: Options) -> None:
-    """Refuse what cannot be carried out."""
-    problems = []
-    if not 1 <= options.canary_weight <= 100:
-        problems.append(f"canary-weight must lie between 1 and 100, got {options.canary_weight}")
-    problems += unknown_required(options.required_stages)
-    if BUILD not in options.required_stages:
-        problems.append(f"required-stages must include {BUILD}: its report says which model is in the image")
-    if problems:
-        raise OptionsError(problems)
 
 
 def _image_check(options: Options, about: Subject) -> Check:

@@ -36,6 +36,7 @@ from cd4ml.stages.evaluate_model.limits import checked_metrics, limits_of, slice
 from cd4ml.stages.evaluate_model.names import known_metrics, with_own_names
 from cd4ml.stages.evaluate_model.numbers import details_of, metrics_of
 from cd4ml.stages.evaluate_model.options import Options
+from cd4ml.stages.evaluate_model.preflight import nothing_to_compare
 
 STAGE: Final = "evaluate-model"
 
@@ -112,10 +113,7 @@ def _production(predictions: Predictions, reader: Reader, options: Options) -> S
         )
     if options.bootstrap:
         return None
-    raise OptionsError(
-        f"{options.predictions} has no column `production_y_pred`: there is nothing to compare the candidate with",
-        advice="Score the production model as well, or set bootstrap: true for a first release.",
-    )
+    raise nothing_to_compare(options)
 
 
 def _direction(samples: Mapping[str, Sample | None], metrics: Sequence[Metric], options: Options) -> Iterable[Check]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,17 +12,18 @@ from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.image.model_code import model_code_check
 from cd4ml.checks.scoring.models import called, different_model_check, first_release_check
 from cd4ml.context import Context
-from cd4ml.data.predictions.table import COLUMNS, is_predictions, is_score, write_predictions
+from cd4ml.data.predictions.table import is_predictions, write_predictions
 from cd4ml.data.tables.formats.parquet.files import PARQUET
-from cd4ml.data.tables.opening import behind, open_table
+from cd4ml.data.tables.header import lacking
+from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
 from cd4ml.model_files import code_of
 from cd4ml.registry import MissingModelError, fetch
 from cd4ml.report import Check, InputDigest, Report, Status
 from cd4ml.stages.score_model.options import Options
+from cd4ml.stages.score_model.preflight import check_options, without_production, written_tables
 from cd4ml.stages.score_model.scoring import Fetched, Scoring
-from cd4ml.wording import nearest
 from cd4ml.writing import remove, result
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: the test data lack a column, or a model's environment cannot be resolved.
         UnavailableError: a model, the registry or the test data cannot be reached.
     """
+    check_options(options)
     _remove_outputs(options, context)
-    _check_keep(options)
     named = [name for name in (options.test_data, options.train_data) if name]
     context.progress(f"Reading {' and '.join(named)}")
     tables = [open_table(name, reading=options.reading) for name in named]
@@ -113,10 +113,6 @@ def _report(
 
 def _models(options: Options, folder: Path, context: Context) -> tuple[Fetched, Fetched | None]:
     """Fetch the candidate and, unless this is a first release, the production model."""
-    if options.production is None and not options.bootstrap:
-        raise OptionsError(
-            "production is not set", advice="Name the production model, or set bootstrap: true for a first release."
-        )
 
     def get(uri: str, name: str) -> Fetched:
         context.progress(f"Fetching the {called(name)} {uri}")
@@ -134,7 +130,7 @@ def _models(options: Options, folder: Path, context: Context) -> tuple[Fetched, 
         except MissingModelError as error:
             if options.bootstrap:
                 return candidate, None
-            raise MissingModelError(error.message, advice="For a first release set bootstrap: true.") from error
+            raise without_production(error) from error
 
 
 def _code(model: Fetched) -> list[str]:
@@ -145,11 +141,7 @@ def _code(model: Fetched) -> list[str]:
 def _rows(table: Table, options: Options) -> pd.DataFrame:
     """Read rows and check that they hold what the options name."""
     path, frame = table.name, table.frame()
-    problems = [
-        f"{path} has no column `{name}`{nearest(name, map(str, frame.columns))}"
-        for name in dict.fromkeys((options.target, *options.keep, *options.exclude))
-        if name not in frame.columns
-    ]
+    problems = lacking(path, (options.target, *options.keep, *options.exclude), list(frame.columns))
     if frame.empty:
         problems.append(f"{path}: the table has no rows")
     if not problems:
@@ -175,28 +167,12 @@ def _remove_outputs(options: Options, context: Context) -> None:
     Raises:
         OptionsError: a table would be written over another file, over an input, or outside the workspace.
     """
-    inputs = {behind(name).resolve() for name in (options.test_data, options.train_data) if name}
-    names = {"predictions": options.predictions}
-    names |= {"train-predictions": options.train_predictions} if options.train_data else {}
-    paths = [Path(path).resolve() for path in names.values()]
-    if inputs & set(paths) or len(set(paths)) < len(paths):
-        raise OptionsError("predictions, train-predictions, test-data and train-data must be different files")
+    paths = written_tables(options)
     targets = [
-        result(name, path, context.environ, endings=PARQUET, ours=is_predictions) for name, path in names.items()
+        result(name, path, context.environ, endings=PARQUET, ours=is_predictions) for name, path in paths.items()
     ]
     for target in targets:
         remove(target)
-
-
-def _check_keep(options: Options) -> None:
-    """Refuse to carry a column along under a name that the predictions table uses itself."""
-    taken = sorted({options.target, *COLUMNS} - {"sample_weight"})
-    problems = [
-        f"keep: `{name}` is written by score-model itself" for name in options.keep if name in taken or is_score(name)
-    ]
-    problems += [f"keep: `{name}` is named more than once" for name, n in Counter(options.keep).items() if n > 1]
-    if problems:
-        raise OptionsError(problems)
 
 
 def _digests(tables: Sequence[Table], rows: Sequence[int]) -> list[InputDigest]:

@@ -13,6 +13,7 @@ from cd4ml.checks.scoring.scored import isolation_checks, scored_check
 from cd4ml.context import Context
 from cd4ml.digests import folder_sha256
 from cd4ml.report import Check, InputDigest, ModelIdentity, Status
+from cd4ml.scoring.environment import requirements
 from cd4ml.scoring.sandbox import PROTECTIONS
 from cd4ml.scoring.scorer import Limits
 from cd4ml.scoring.scorers import LOCAL, SCORERS
@@ -64,6 +65,7 @@ class Scoring:
         sizes = {what: len(rows) for what, rows in tables.items()}
         rows_of = " and ".join(f"{n:,} {what}" for what, n in sizes.items())
         self.context.progress(f"Preparing to score {rows_of} with the {called(name)}")
+        requirements(model.folder, called=model.identity.uri)
         scored = SCORERS[LOCAL].score(
             model.folder,
             [rows.drop(columns=list({options.target, *options.exclude})) for rows in tables.values()],

@@ -12,6 +12,9 @@ from cd4ml.inputs.options import Group, option
 
 EXAMPLE: Final = "--data data/train.parquet --schema schema.yaml"
 OUTPUTS: Final[dict[str, str]] = {}
+# The backend that reads the tables itself, and what the ids of checks between two tables begin with.
+LOCAL: Final = "local"
+SKEW: Final = "skew:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,7 @@ class Options(TableOptions):
     )
     backend: str = option(
         "Where the checks are computed: `local`; `spark`, or `ibis://backend/address`, where data names their tables.",
-        default="local",
+        default=LOCAL,
         example="ibis://duckdb/warehouse.ddb",
         formerly="engine",
         group=Group.INPUT,

@@ -33,12 +33,11 @@ from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import Check, InputDigest, Report, Status, headline
 from cd4ml.report.reading import read_file
-from cd4ml.stages.validate_data.options import Options
+from cd4ml.stages.validate_data.options import LOCAL, SKEW, Options
+from cd4ml.stages.validate_data.preflight import check_options
 from cd4ml.user_code import UserCodeError
 
 STAGE: Final = "validate-data"
-LOCAL: Final = "local"
-SKEW: Final = "skew:"
 
 
 def run(options: Options, context: Context) -> Report:
@@ -48,7 +47,7 @@ def run(options: Options, context: Context) -> Report:
         OptionsError: the schema cannot be trusted to run all of its checks, or a file is not a table.
         UnavailableError: a file is missing.
     """
-    _check_options(options)
+    check_options(options)
     before = _rows_before(options)
     context.progress(f"Reading {options.schema}")
     schema = load_schema(options.schema, context.directory)
@@ -122,32 +121,6 @@ def _skewed(
     yield from [replace(check, id=f"{check.id}@{options.serving}") for check in found]
     between = skew_checks(skew, ", ".join(options.data), str(options.serving))
     yield from tolerated_checks(between, [name for name in options.warn if name.startswith(SKEW)], {})
-
-
-def _check_options(options: Options) -> None:
-    """Refuse what would decide nothing."""
-    problems = []
-    if options.backend != LOCAL and (options.freshness or options.read_everything):
-        problems.append(
-            "freshness and read-everything are for the local backend; other backends read everything anyway"
-        )
-    if options.serving in options.data:
-        problems.append(f"serving: {options.serving} is among data: nothing would be compared")
-    if options.training_only and not options.serving:
-        problems.append("training-only is for serving data: set serving")
-    if not options.serving and any(name.startswith(SKEW) for name in options.warn):
-        problems.append("warn: there is no skew check without serving data")
-    if options.minimum_rows < 1:
-        problems.append("minimum-rows must be at least 1")
-    problems += [
-        f"freshness: {name} must be above 0, got {age:g}" for name, age in options.freshness.items() if age <= 0
-    ]
-    if (options.previous_report is None) != (options.maximum_row_change is None):
-        problems.append("previous-report and maximum-row-change belong together: set both, or neither")
-    if options.maximum_row_change is not None and options.maximum_row_change < 0:
-        problems.append(f"maximum-row-change must not be negative, got {options.maximum_row_change:g}")
-    if problems:
-        raise OptionsError(problems)
 
 
 def _rows_before(options: Options) -> dict[str, int]:

@@ -47,9 +47,7 @@ def pointed_at(pointer: str) -> Path:
         UnavailableError: the pointer or its file is missing, or the file is another one.
         OptionsError: it is not a pointer to one file.
     """
-    out = _out_of(pointer)
-    if not out.path.is_file():
-        raise UnavailableError(f"{out.path}: not there, though {pointer} points at it.", advice="Run: dvc pull")
+    out = refuse_absent(pointer)
     found = md5(out.path, text=out.text)
     if found != out.md5:
         how = ", as DVC 1 and 2 hash texts" if out.text else ""
@@ -58,6 +56,19 @@ def pointed_at(pointer: str) -> Path:
             advice="Run: dvc pull",
         )
     return out.path
+
+
+def refuse_absent(pointer: str) -> _Out:
+    """Return what a pointer names, without a look at what the file holds.
+
+    Raises:
+        UnavailableError: the pointer or its file is missing.
+        OptionsError: it is not a pointer to one file.
+    """
+    out = _out_of(pointer)
+    if not out.path.is_file():
+        raise UnavailableError(f"{out.path}: not there, though {pointer} points at it.", advice="Run: dvc pull")
+    return out
 
 
 def target(pointer: str) -> Path:

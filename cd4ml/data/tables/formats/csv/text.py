@@ -14,7 +14,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Final
 
@@ -95,6 +95,21 @@ def opened(path: Path, dialect: Dialect, folder: Path) -> Text:
         raise OptionsError(f"{path}: not a readable CSV file: {first_line(error)}") from error
     _check_header(path, header)
     return Text(path=text, of=path, delimiter=delimiter, header=header, hint=_hint(sample, dialect))
+
+
+def first_header(path: Path, dialect: Dialect) -> list[str] | None:
+    """Return the columns of a file as `opened` finds them, from its first line; None where more has to be looked at.
+
+    One column is none that is sure: something else may separate several.
+    """
+    if dialect.encoding or dialect.comment or _marked(path) not in (None, "utf-8"):
+        return None
+    lines = csv_lines(path)
+    first = next(lines, "")
+    if _SEPARATOR_LINE.fullmatch(first):
+        return None
+    found = next(csv.reader(chain((first,), lines), delimiter=_delimiter(path, dialect, None)), [])
+    return found if len(found) > 1 else None
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:

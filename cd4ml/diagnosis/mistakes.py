@@ -1,0 +1,87 @@
+"""The mistakes that can be seen before any stage runs: options of every stage, and what its preflight finds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cd4ml.context import Context
+from cd4ml.errors import Cd4mlError, OptionsError, RequiredOptionsError
+from cd4ml.inputs.arguments import layers as argument_layers
+from cd4ml.inputs.config import Config
+from cd4ml.inputs.options import Options, declared
+from cd4ml.inputs.values import Layer, resolve
+from cd4ml.inputs.vocabulary import RunOptions
+from cd4ml.registry import look
+from cd4ml.stages import STAGES, declaration
+from cd4ml.stages.preflight import Early, Finding, Looked, findings, load_preflight, made_by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """What is wrong with a stage."""
+
+    stage: str
+    finding: Finding
+
+
+def mistakes(names: Iterable[str], config: Config, context: Context, *, here: bool) -> Iterator[Mistake]:
+    """Yield what is wrong with stages, in their order.
+
+    Args:
+        here: whether the stages run on this machine, as it is now. A plan is made elsewhere: there an option that is
+            missing may still be set, and a file that is missing may still be made.
+    """
+    with tempfile.TemporaryDirectory(prefix="cd4ml-early-", ignore_cleanup_errors=True) as folder:
+        looking = _Looking(folder=Path(folder), context=context)
+        early = Early(context=context, here=here, look=looking.look if here else None)
+        for name in names:
+            try:
+                options = _options(name, config, context.environ, here=here)
+            except Cd4mlError as error:
+                yield from (Mistake(stage=name, finding=finding) for finding in findings(error))
+                continue
+            if options is not None:
+                found = load_preflight(name).preflight(options, early)
+                yield from (Mistake(stage=name, finding=finding) for finding in found)
+                early = replace(early, made={**early.made, **made_by(name, options)})
+
+
+def _options(name: str, config: Config, environ: Mapping[str, str], *, here: bool) -> Options | None:
+    """Return a stage's options as a run has them, None if required ones may still be set.
+
+    Raises:
+        OptionsError: all that is wrong with their values.
+    """
+    stage = declaration(name)
+    everything = (*declared(RunOptions), *declared(stage.Options))
+    layers = argument_layers(name, everything, (), environ, STAGES[name].summary)
+    layers.append(Layer(origin=config.path, values=config.values(name)))
+    try:
+        resolve(RunOptions, layers)
+        return resolve(stage.Options, layers)
+    except RequiredOptionsError as error:
+        problems = error.problems if here else error.others
+        if problems:
+            raise OptionsError(problems) from error
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looking:
+    """Looks at models, at each one once: several stages may name it."""
+
+    folder: Path
+    context: Context
+    known: dict[tuple[str, str | None], Path | Cd4mlError | None] = field(default_factory=dict)
+
+    def look(self, models: Sequence[str], tracking_uri: str | None) -> Looked:
+        """Return what is seen of models."""
+        unknown = [uri for uri in models if (uri, tracking_uri) not in self.known]
+        folder = self.folder / str(len(self.known))
+        found = look(unknown, folder, tracking_uri=tracking_uri, environ=self.context.environ) if unknown else {}
+        self.known.update({(uri, tracking_uri): found.get(uri) for uri in unknown})
+        seen = {uri: self.known[uri, tracking_uri] for uri in models}
+        return {uri: one for uri, one in seen.items() if one is not None}

@@ -1,0 +1,28 @@
+"""What is wrong with audit-fairness before a row is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cd4ml.data.predictions.opening import header_of, refuse_unkept
+from cd4ml.metrics.performance.metric import Task
+from cd4ml.stages.audit_fairness.options import Options, check_options, needs_labels
+from cd4ml.stages.preflight import Early, Finding, tried
+
+
+def preflight(options: Options, early: Early) -> Iterator[Finding]:
+    """See Preflight."""
+    yield from tried(lambda: check_options(options), lambda: options.reading)
+    if early.here:
+        yield from tried(lambda: _check_columns(options, early))
+
+
+def _check_columns(options: Options, early: Early) -> None:
+    """Refuse predictions that are not there, or lack a column."""
+    wanted, kept = options.sensitive_features, early.columns_made(options.predictions)
+    if kept is None:
+        labels = needs_labels(options) or options.task is Task.REGRESSION
+        needed = ("y_true", "y_pred") if labels else ("y_pred",)
+        header_of(options.predictions, options.reading, options.columns, wanted=wanted, needed=needed)
+    elif not options.columns:
+        refuse_unkept(wanted, kept, options.predictions)

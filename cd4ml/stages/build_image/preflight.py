@@ -1,0 +1,106 @@
+"""What is wrong with build-image before anything is fetched or built."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from cd4ml.errors import OptionsError
+from cd4ml.image import dockerfile, reference, scan
+from cd4ml.image.engine import detect
+from cd4ml.image.ignores import Ignore, read_ignores
+from cd4ml.image.reference import Reference
+from cd4ml.stages.build_image.options import Options
+from cd4ml.stages.models import looked_at, model_findings
+from cd4ml.stages.preflight import Early, Finding, tried
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What the options say, read."""
+
+    image: Reference
+    severities: Sequence[str]
+    ignores: Sequence[Ignore]
+
+
+def preflight(options: Options, early: Early) -> Iterator[Finding]:
+    """See Preflight."""
+    there = options.ignore_file is None or early.here or Path(options.ignore_file).exists()
+    yield from tried(lambda: check_options(options, ignores=there), lambda: options.reading)
+    if there:
+        yield from expired(options)
+    if early.here:
+        environ = early.context.environ
+        if options.test_data and options.simulate:
+            yield from tried(partial(early.table, options.test_data))
+        if options.predictions and options.simulate:
+            yield from tried(partial(early.table, options.predictions))
+        yield from tried(
+            lambda: scan.find_trivy(options.trivy, environ),
+            lambda: detect(options.engine, environ),
+        )
+    yield from model_findings(options.model, looked_at([options.model], options.tracking_uri, early), early)
+
+
+def check_options(options: Options, *, ignores: bool = True) -> Checked:
+    """Return what the options say.
+
+    Args:
+        ignores: whether the ignore file is read.
+
+    Raises:
+        OptionsError: all that is wrong with them, at once.
+        UnavailableError: the ignore file is not there.
+    """
+    problems = _problems(options)
+    image = _read(lambda: reference.parse(options.image, "image"), problems)
+    _read(lambda: dockerfile.checked(options.base_image, options.system_packages), problems)
+    severities = _read(lambda: scan.severities(options.severity), problems)
+    if image is not None and image.digest:
+        problems.append("image: give a name to push to, without a digest")
+    accepted = read_ignores(Path(options.ignore_file)) if options.ignore_file and ignores else ()
+    if problems or image is None or severities is None:
+        raise OptionsError(problems)
+    return Checked(image=image, severities=severities, ignores=accepted)
+
+
+def expired(options: Options) -> Iterator[Finding]:
+    """Yield the entries of the ignore file whose day is over; whether they are still needed only the scan can say."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    entries: list[Ignore] = []
+    if options.ignore_file:
+        list(tried(lambda: entries.extend(read_ignores(Path(str(options.ignore_file))))))
+    for entry in entries:
+        if entry.expires < today:
+            yield Finding(
+                message=f"{options.ignore_file}: the entry {entry.id} expired on {entry.expires} and accepts nothing",
+                advice="Remove it, update the package, or renew it with a new reason.",
+            )
+
+
+def _problems(options: Options) -> list[str]:
+    """Return which options contradict each other, or are out of range."""
+    problems = []
+    if options.simulate and not (options.test_data and options.predictions):
+        problems.append(
+            "test-data and predictions are required: the image must predict what was scored (or set simulate: false)"
+        )
+    if options.startup_seconds <= 0 or options.maximum_database_age < 0:
+        problems.append("startup-seconds must be positive, maximum-database-age not negative")
+    return problems
+
+
+def _read(reader: Callable[[], T], problems: list[str]) -> T | None:
+    """Return what is read, or note why it cannot be."""
+    try:
+        return reader()
+    except OptionsError as error:
+        problems += error.problems
+        return None

@@ -1,0 +1,56 @@
+"""What is wrong with deploy-model before the evidence is read or the repository is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from cd4ml.errors import OptionsError
+from cd4ml.evidence.reports import BUILD
+from cd4ml.gitops import address
+from cd4ml.gitops.image import image
+from cd4ml.stages import unknown_required
+from cd4ml.stages.deploy_model.options import Options
+from cd4ml.stages.preflight import Early, Finding, tried
+
+
+def preflight(options: Options, early: Early) -> Iterator[Finding]:
+    """See Preflight."""
+    yield from tried(
+        lambda: check_options(options),
+        lambda: address.branch_name(options.branch),
+        lambda: address.manifest_path(options.manifest),
+    )
+    if early.here or address.is_remote(options.repository):
+        yield from tried(partial(address.repository_address, options.repository))
+    if options.image:
+        yield from tried(partial(image, options.image))
+    if early.here and "CI" not in early.context.environ:  # whose checkout comes from the remote, a tag's too
+        yield from _unpushed(early)
+
+
+def check_options(options: Options) -> None:
+    """Refuse what cannot be carried out.
+
+    Raises:
+        OptionsError: all that is wrong.
+    """
+    problems = []
+    if not 1 <= options.canary_weight <= 100:
+        problems.append(f"canary-weight must lie between 1 and 100, got {options.canary_weight}")
+    problems += unknown_required(options.required_stages)
+    if BUILD not in options.required_stages:
+        problems.append(f"required-stages must include {BUILD}: its report says which model is in the image")
+    if problems:
+        raise OptionsError(problems)
+
+
+def _unpushed(early: Early) -> Iterator[Finding]:
+    """Yield that the commit is on no remote: what is deployed could then be found by nobody else."""
+    checkout = early.context.checkout
+    commit = checkout.head()
+    if commit and checkout.pushed(commit) is False:
+        yield Finding(
+            message=f"the commit {commit[:12]} is on this machine alone: no branch of a remote holds it",
+            advice="Push it before you deploy, so that others can find what is in production.",
+        )

@@ -1,0 +1,56 @@
+"""What is wrong with validate-data before any row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from cd4ml.data.schema.files import is_file, read_yaml
+from cd4ml.errors import OptionsError
+from cd4ml.stages.preflight import Early, Finding, tried
+from cd4ml.stages.validate_data.options import LOCAL, SKEW, Options
+
+
+def preflight(options: Options, early: Early) -> Iterator[Finding]:
+    """See Preflight."""
+    yield from tried(
+        lambda: check_options(options),
+        lambda: options.reading,
+        lambda: _read_schema(options.schema, here=early.here),
+    )
+    if early.here and options.backend == LOCAL:
+        for name in (*options.data, *([options.serving] if options.serving else ())):
+            yield from tried(partial(early.table, name))
+
+
+def _read_schema(source: str, *, here: bool) -> None:
+    """Read a schema in a file, if it is there or must be."""
+    if is_file(source) and (here or Path(source).exists()):
+        read_yaml(Path(source))
+
+
+def check_options(options: Options) -> None:
+    """Refuse what would decide nothing."""
+    problems = []
+    if options.backend != LOCAL and (options.freshness or options.read_everything):
+        problems.append(
+            "freshness and read-everything are for the local backend; other backends read everything anyway"
+        )
+    if options.serving in options.data:
+        problems.append(f"serving: {options.serving} is among data: nothing would be compared")
+    if options.training_only and not options.serving:
+        problems.append("training-only is for serving data: set serving")
+    if not options.serving and any(name.startswith(SKEW) for name in options.warn):
+        problems.append("warn: there is no skew check without serving data")
+    if options.minimum_rows < 1:
+        problems.append("minimum-rows must be at least 1")
+    problems += [
+        f"freshness: {name} must be above 0, got {age:g}" for name, age in options.freshness.items() if age <= 0
+    ]
+    if (options.previous_report is None) != (options.maximum_row_change is None):
+        problems.append("previous-report and maximum-row-change belong together: set both, or neither")
+    if options.maximum_row_change is not None and options.maximum_row_change < 0:
+        problems.append(f"maximum-row-change must not be negative, got {options.maximum_row_change:g}")
+    if problems:
+        raise OptionsError(problems)
