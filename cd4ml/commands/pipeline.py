@@ -11,7 +11,7 @@ from typing import Final
 import cd4ml
 from cd4ml.commands.door import Door
 from cd4ml.commands.look import look_of
-from cd4ml.commands.plan import PlanOptions, read, refused
+from cd4ml.commands.plan import PlanOptions, read, refused, told_early
 from cd4ml.commands.results import write_verdict
 from cd4ml.commands.stage import run_stage
 from cd4ml.errors import FAILED, INCONCLUSIVE, INTERNAL, PASSED, UNAVAILABLE, USAGE, Cd4mlError, UnavailableError
@@ -63,21 +63,30 @@ def run(arguments: Sequence[str], door: Door) -> int:
     stage before them to have passed.
     """
     try:
-        options, wanted = read(PipelineOptions, "run", arguments, door)
+        options, wanted, config = read(PipelineOptions, "run", arguments, door)
         _forget(wanted, options, door)
         write_verdict(door, Status.ERROR, "", {})
     except Cd4mlError as error:
         return refused("run", error, door)
-    outcomes = _run(wanted, options, door)
+    inner = _inner(options, door)
+    # Mistakes are said first; each stage still finds its own, and ends as it does when it runs alone.
+    told_early([name for name, runs in wanted.items() if runs], config, inner, here=True)
+    outcomes = _run(wanted, options, inner)
     return _finish(outcomes, options, door)
+
+
+def _inner(options: PipelineOptions, door: Door) -> Door:
+    """Return where the stages' results go.
+
+    The action's inputs are the pipeline's own, and only the pipeline's verdict becomes its outputs.
+    """
+    hidden = ("GITHUB_OUTPUT",)
+    environ = {k: v for k, v in door.environ.items() if not k.startswith(INPUT_PREFIX) and k not in hidden}
+    return replace(door, environ=environ, stdout=door.stderr if options.json else door.stdout)
 
 
 def _run(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> list[_Outcome]:
     """Run the stages one after the other."""
-    # The action's inputs are the pipeline's own, and only the pipeline's verdict becomes its outputs.
-    hidden = ("GITHUB_OUTPUT",)
-    environ = {k: v for k, v in door.environ.items() if not k.startswith(INPUT_PREFIX) and k not in hidden}
-    inner = replace(door, environ=environ, stdout=door.stderr if options.json else door.stdout)
     outcomes: list[_Outcome] = []
     for name, runs in wanted.items():
         if not runs:
@@ -85,7 +94,7 @@ def _run(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> li
         elif before := _blockers(name, outcomes):
             outcomes.append(_Outcome(stage=name, status=NOT_RUN, told=[f"{', '.join(before)} did not pass"]))
         else:
-            outcomes.append(_one(name, options, inner))
+            outcomes.append(_one(name, options, door))
     return outcomes
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
-from cd4ml.commands.project import change_directory, read_config
+from cd4ml.commands.look import look_of
+from cd4ml.commands.project import cache_directory, change_directory, read_config
 from cd4ml.commands.results import check_shown
+from cd4ml.context import Context
+from cd4ml.diagnosis.mistakes import Mistake, mistakes
 from cd4ml.errors import PASSED, Cd4mlError, OptionsError
 from cd4ml.github import runtime
 from cd4ml.inputs import vocabulary
@@ -18,6 +22,8 @@ from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.config import Config
 from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
+from cd4ml.render import diagnosis
+from cd4ml.report import Status
 from cd4ml.stages import PIPELINE
 from cd4ml.wording import nearest, safe
 
@@ -38,10 +44,13 @@ class PlanOptions(Options):
 def run(arguments: Sequence[str], door: Door) -> int:
     """Name the stages that `cd4ml run` would run, for a workflow that gives each a job of its own."""
     try:
-        options, wanted = read(PlanOptions, "plan", arguments, door)
+        options, wanted, config = read(PlanOptions, "plan", arguments, door)
     except Cd4mlError as error:
         return refused("plan", error, door)
     names = [name for name, runs in wanted.items() if runs]
+    found = told_early(names, config, door, here=False)
+    if found:
+        return _refused_early(found, door)
     if options.verbose:
         print(f"skipped: {', '.join(name for name in wanted if name not in names) or 'none'}", file=door.stderr)
     file = door.file("GITHUB_OUTPUT")
@@ -53,19 +62,53 @@ def run(arguments: Sequence[str], door: Door) -> int:
 
 def read(
     options_class: type[PlanT], command: str, arguments: Sequence[str], door: Door
-) -> tuple[PlanT, dict[str, bool]]:
-    """Read the options, enter the working directory, and return every stage and whether it is to run."""
+) -> tuple[PlanT, dict[str, bool], Config]:
+    """Read the options, enter the working directory, and return every stage, whether it is to run, and what is set."""
     layers = argument_layers(command, declared(options_class), arguments, door.environ, COMMANDS[command])
     options = resolve(options_class, layers)
     check_shown(options.verbose, options.quiet)
     change_directory(options.working_directory)
-    return options, _wanted(options, read_config(options.config))
+    config = read_config(options.config)
+    return options, _wanted(options, config), config
+
+
+def told_early(names: Sequence[str], config: Config, door: Door, *, here: bool) -> list[Mistake]:
+    """Say what is wrong with stages before any of them runs, and return what will keep them from a verdict.
+
+    Args:
+        here: whether they run on this machine, and now.
+    """
+    context = Context(directory=Path.cwd(), environ=door.environ, cache=cache_directory(door.environ))
+    found = list(mistakes(names, config, context, here=here))
+    lines = [_line(door.redactor.everywhere(mistake)) for mistake in found]
+    print(diagnosis.text(lines, look=look_of(door.stderr, door.environ)), file=door.stderr, end="")
+    return [mistake for mistake in found if mistake.finding.code]
+
+
+def _line(mistake: Mistake) -> diagnosis.Line:
+    """Return a mistake as it is shown."""
+    finding = mistake.finding
+    status = Status.FAILED if finding.code else Status.INCONCLUSIVE
+    return diagnosis.Line(topic=mistake.stage, status=status, message=finding.message, advice=finding.advice)
+
+
+def _refused_early(found: Sequence[Mistake], door: Door) -> int:
+    """Return the exit code of mistakes, after an annotation for each where there are any."""
+    if door.environ.get("GITHUB_ACTIONS") == "true":
+        for mistake in found:
+            told = safe(door.redactor.text(str(mistake.finding)))
+            print(runtime.error_command(told, title=f"cd4ml {mistake.stage}"), file=door.stderr)
+    return min(mistake.finding.code.code for mistake in found if mistake.finding.code)
 
 
 def refused(command: str, error: Cd4mlError, door: Door) -> int:
-    """Say why nothing was run, as an annotation where there are any."""
+    """Say why nothing was run, each problem in a line, as an annotation where there are any."""
+    problems = error.problems if isinstance(error, OptionsError) else (error.message,)
+    for problem in problems[:-1]:
+        print(f"cd4ml {command}: {safe(door.redactor.text(problem))}", file=door.stderr)
+    last = safe(door.redactor.text(str(Cd4mlError(problems[-1], advice=error.advice))))
+    print(f"cd4ml {command}: {last}", file=door.stderr)
     told = safe(door.redactor.text(str(error)))
-    print(f"cd4ml {command}: {told}", file=door.stderr)
     if door.environ.get("GITHUB_ACTIONS") == "true":
         print(runtime.error_command(told, title=f"cd4ml {command}"), file=door.stderr)
     return error.exit_code.code

@@ -36,7 +36,7 @@ def repository_address(repository: str) -> str:
     Raises:
         OptionsError: it is neither an https or ssh address nor a local folder.
     """
-    if is_remote(repository):
+    if _SCHEMES.fullmatch(repository) or _LOOPBACK.fullmatch(repository):
         return repository
     path = Path(repository)
     odd = repository.startswith("-") or "::" in repository or "://" in repository or _CONTROL.search(repository)
@@ -46,11 +46,6 @@ def repository_address(repository: str) -> str:
         f"repository {redacted(repository)!r} is neither an https or ssh address nor a local folder",
         advice="Use https://host/owner/name.git, git@host:owner/name.git or a path.",
     )
-
-
-def is_remote(repository: str) -> bool:
-    """Whether a repository is named by an address that git may be given, and not by its folder."""
-    return bool(_SCHEMES.fullmatch(repository) or _LOOPBACK.fullmatch(repository))
 
 
 def branch_name(branch: str) -> str:

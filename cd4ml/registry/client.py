@@ -9,7 +9,6 @@ from typing import Any
 
 from cd4ml.digests import folder_sha256
 from cd4ml.errors import UnavailableError
-from cd4ml.model_files import refuse_ways_out
 from cd4ml.registry.asking import DOWNLOAD_SECONDS, LOOKUP_SECONDS, START_SECONDS, MissingModelError, answering
 from cd4ml.registry.reference import Reference, is_registered, model_folder, reference_of
 from cd4ml.report import ModelIdentity
@@ -33,6 +32,8 @@ def fetch(
     """
     if is_registered(uri):
         return _fetch_registered(reference_of(uri), uri, directory, tracking_uri, environ)
+    from cd4ml.model_files import refuse_ways_out  # what reads models is needed once there is one
+
     folder = model_folder(uri)
     refuse_ways_out(folder)
     return folder, ModelIdentity(uri=uri, sha256=folder_sha256(folder))
@@ -42,6 +43,8 @@ def _fetch_registered(
     reference: Reference, uri: str, directory: Path, tracking_uri: str | None, environ: Mapping[str, str]
 ) -> tuple[Path, ModelIdentity]:
     """Look the version up, then download exactly that version: an alias may move meanwhile."""
+    from cd4ml.model_files import refuse_ways_out
+
     directory.mkdir(parents=True, exist_ok=True)
     download = {"operation": "download", "name": reference.name, "directory": str(directory)}
     operations = [reference.lookup, download]

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cd4ml.data.tables.header import lacking
 from cd4ml.errors import USAGE, Cd4mlError
-from cd4ml.model_files.signature import required_columns
 from cd4ml.registry import is_registered, reference_of
-from cd4ml.scoring.environment import python_here, python_version, requirements
 from cd4ml.stages.preflight import Early, Finding, Looked, findings, tried
 
 
@@ -40,6 +37,9 @@ def model_findings(
     if not isinstance(found, Path):
         yield from findings(found) if found is not None else ()
         return
+    from cd4ml.model_files.signature import required_columns  # a plan sees no model
+    from cd4ml.scoring.environment import python_here, python_version, requirements
+
     yield from tried(lambda: requirements(found, called=uri))
     columns: list[list[str] | None] = []
     yield from tried(lambda: columns.append(required_columns(found)))
@@ -60,6 +60,8 @@ def _signature(uri: str, columns: Sequence[str] | None, tables: Mapping[str, Seq
             advice="Save the model with signature=infer_signature(rows, predictions).",
         )
         return
+    from cd4ml.data.tables.header import lacking
+
     for table, there in tables.items():
         for problem in lacking(table, columns, there):
             message = f"{problem}, which the signature of {uri} demands"

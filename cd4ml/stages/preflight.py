@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from cd4ml.context import Context
-from cd4ml.data.tables.header import present
 from cd4ml.errors import Cd4mlError, ExitCode, OptionsError
 
 # A model's folder with what says how it is loaded, or why there is none. What did not answer in time is left out.
@@ -66,6 +65,8 @@ class Early:
         Raises:
             UnavailableError, OptionsError: as `open_table` does.
         """
+        from cd4ml.data.tables.header import present  # a plan opens no table
+
         if self.columns_made(written) is None:
             present(written)
 

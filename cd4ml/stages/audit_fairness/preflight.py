@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cd4ml.data.predictions.opening import header_of, refuse_unkept
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.stages.audit_fairness.options import Options, check_options, needs_labels
 from cd4ml.stages.preflight import Early, Finding, tried
@@ -19,6 +18,8 @@ def preflight(options: Options, early: Early) -> Iterator[Finding]:
 
 def _check_columns(options: Options, early: Early) -> None:
     """Refuse predictions that are not there, or lack a column."""
+    from cd4ml.data.predictions.opening import header_of, refuse_unkept  # a plan opens no table
+
     wanted, kept = options.sensitive_features, early.columns_made(options.predictions)
     if kept is None:
         labels = needs_labels(options) or options.task is Task.REGRESSION

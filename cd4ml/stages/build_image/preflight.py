@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from cd4ml.errors import OptionsError
 from cd4ml.image import dockerfile, reference, scan
-from cd4ml.image.engine import detect
 from cd4ml.image.ignores import Ignore, read_ignores
 from cd4ml.image.reference import Reference
 from cd4ml.stages.build_image.options import Options
@@ -37,6 +36,8 @@ def preflight(options: Options, early: Early) -> Iterator[Finding]:
     if there:
         yield from expired(options)
     if early.here:
+        from cd4ml.image.engine import detect  # a plan builds nothing
+
         environ = early.context.environ
         if options.test_data and options.simulate:
             yield from tried(partial(early.table, options.test_data))
@@ -59,15 +60,15 @@ def check_options(options: Options, *, ignores: bool = True) -> Checked:
         OptionsError: all that is wrong with them, at once.
         UnavailableError: the ignore file is not there.
     """
-    problems = _problems(options)
-    image = _read(lambda: reference.parse(options.image, "image"), problems)
-    _read(lambda: dockerfile.checked(options.base_image, options.system_packages), problems)
-    severities = _read(lambda: scan.severities(options.severity), problems)
+    problems, advice = _problems(options), dict[str, None]()
+    image = _read(lambda: reference.parse(options.image, "image"), problems, advice)
+    _read(lambda: dockerfile.checked(options.base_image, options.system_packages), problems, advice)
+    severities = _read(lambda: scan.severities(options.severity), problems, advice)
     if image is not None and image.digest:
         problems.append("image: give a name to push to, without a digest")
     accepted = read_ignores(Path(options.ignore_file)) if options.ignore_file and ignores else ()
     if problems or image is None or severities is None:
-        raise OptionsError(problems)
+        raise OptionsError(problems, advice=" ".join(advice))
     return Checked(image=image, severities=severities, ignores=accepted)
 
 
@@ -97,10 +98,11 @@ def _problems(options: Options) -> list[str]:
     return problems
 
 
-def _read(reader: Callable[[], T], problems: list[str]) -> T | None:
-    """Return what is read, or note why it cannot be."""
+def _read(reader: Callable[[], T], problems: list[str], advice: dict[str, None]) -> T | None:
+    """Return what is read, or note why it cannot be and what to do."""
     try:
         return reader()
     except OptionsError as error:
         problems += error.problems
+        advice |= {error.advice: None} if error.advice else {}
         return None

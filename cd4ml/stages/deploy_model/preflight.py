@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from cd4ml.errors import OptionsError
@@ -16,33 +16,41 @@ from cd4ml.stages.preflight import Early, Finding, tried
 
 def preflight(options: Options, early: Early) -> Iterator[Finding]:
     """See Preflight."""
-    yield from tried(
-        lambda: check_options(options),
-        lambda: address.branch_name(options.branch),
-        lambda: address.manifest_path(options.manifest),
-    )
-    if early.here or address.is_remote(options.repository):
-        yield from tried(partial(address.repository_address, options.repository))
-    if options.image:
-        yield from tried(partial(image, options.image))
+    yield from tried(lambda: check_options(options, here=early.here))
     if early.here and "CI" not in early.context.environ:  # whose checkout comes from the remote, a tag's too
         yield from _unpushed(early)
 
 
-def check_options(options: Options) -> None:
+def check_options(options: Options, *, here: bool = True) -> None:
     """Refuse what cannot be carried out.
+
+    Args:
+        here: whether a repository that is a local folder must be there.
 
     Raises:
         OptionsError: all that is wrong.
     """
-    problems = []
+    problems: list[str] = []
+    advice = dict[str, None]()
+    forms: list[Callable[[], object]] = [
+        lambda: address.branch_name(options.branch),
+        lambda: address.manifest_path(options.manifest),
+    ]
+    forms += [partial(address.repository_address, options.repository)] if here else []
+    forms += [partial(image, options.image)] if options.image else []
+    for form in forms:
+        try:
+            form()
+        except OptionsError as error:
+            problems += error.problems
+            advice |= {error.advice: None} if error.advice else {}
     if not 1 <= options.canary_weight <= 100:
         problems.append(f"canary-weight must lie between 1 and 100, got {options.canary_weight}")
     problems += unknown_required(options.required_stages)
     if BUILD not in options.required_stages:
         problems.append(f"required-stages must include {BUILD}: its report says which model is in the image")
     if problems:
-        raise OptionsError(problems)
+        raise OptionsError(problems, advice=" ".join(advice))
 
 
 def _unpushed(early: Early) -> Iterator[Finding]:

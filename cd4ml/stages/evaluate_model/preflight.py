@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from cd4ml.data.predictions.opening import header_of, refuse_unkept
 from cd4ml.errors import OptionsError
 from cd4ml.stages.evaluate_model.options import Options
 from cd4ml.stages.preflight import Early, Finding, tried
@@ -35,6 +34,7 @@ def _check_limits(options: Options) -> None:
 
 def _check_columns(options: Options, early: Early) -> None:
     """Refuse predictions that are not there, or lack a column."""
+    from cd4ml.data.predictions.opening import header_of, refuse_unkept
     from cd4ml.stages.evaluate_model.limits import slice_columns
 
     wanted, kept = slice_columns(options), early.columns_made(options.predictions)

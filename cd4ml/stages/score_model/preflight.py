@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from cd4ml.data.predictions.table import COLUMNS, is_score
-from cd4ml.data.tables.header import header, lacking
-from cd4ml.data.tables.opening import behind
 from cd4ml.errors import OptionsError
 from cd4ml.registry import MissingModelError
 from cd4ml.stages.models import looked_at, model_findings
@@ -19,7 +16,9 @@ from cd4ml.stages.score_model.options import Options
 
 def preflight(options: Options, early: Early) -> Iterator[Finding]:
     """See Preflight."""
-    yield from tried(lambda: check_options(options), lambda: written_tables(options), lambda: options.reading)
+    yield from tried(lambda: options.reading)
+    if early.here:
+        yield from tried(lambda: check_options(options), lambda: written_tables(options))
     tables: dict[str, Sequence[str]] = {}
     for name in (options.test_data, options.train_data) if early.here else ():
         if name:
@@ -40,6 +39,8 @@ def check_options(options: Options) -> None:
     Raises:
         OptionsError: all that is wrong.
     """
+    from cd4ml.data.predictions.table import COLUMNS, is_score  # a plan opens no table
+
     taken = sorted({options.target, *COLUMNS} - {"sample_weight"})
     problems = [
         f"keep: `{name}` is written by score-model itself" for name in options.keep if name in taken or is_score(name)
@@ -58,6 +59,8 @@ def written_tables(options: Options) -> dict[str, str]:
     Raises:
         OptionsError: one of them is another one, or one that is read.
     """
+    from cd4ml.data.tables.opening import behind
+
     inputs = {behind(name).resolve() for name in (options.test_data, options.train_data) if name}
     names = {"predictions": options.predictions}
     names |= {"train-predictions": options.train_predictions} if options.train_data else {}
@@ -69,6 +72,8 @@ def written_tables(options: Options) -> dict[str, str]:
 
 def _check_columns(table: str, options: Options, tables: dict[str, Sequence[str]]) -> None:
     """Refuse a table without a column that the options name, as far as its header says; else note what models get."""
+    from cd4ml.data.tables.header import header, lacking
+
     columns = header(table, options.reading)
     if columns is None:
         return

@@ -1,0 +1,348 @@
+"""Typical mistakes: each is said before any stage runs, with what to do, and ends as the stage itself would end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cd4ml.commands.project import read_config
+from cd4ml.context import Context
+from cd4ml.diagnosis.mistakes import Mistake, mistakes
+from tests.conftest import Run
+from tests.diagnosis.project import make_project, mlmodel, user_predictions
+
+Cli = Callable[..., Run]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A mistake.
+
+    Attributes:
+        make: what makes it of a sound project.
+        says: what is said of it, in parts; the last one is what to do.
+        code: how the stage ends; None for what is only a warning.
+        alone: whether the stage comes to it without those before it.
+        environ: variables of the run.
+    """
+
+    stage: str
+    make: Callable[[Path], object]
+    says: tuple[str, ...]
+    code: int | None = 2
+    alone: bool = True
+    environ: tuple[tuple[str, str], ...] = ()
+
+
+def changed(old: str, new: str, *, file: str = "cd4ml.yaml") -> Callable[[Path], object]:
+    """Return what replaces a text in a file."""
+
+    def make(folder: Path) -> None:
+        text = (folder / file).read_text()
+        assert old in text
+        (folder / file).write_text(text.replace(old, new, 1))
+
+    return make
+
+
+def each(*steps: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Return what takes several steps."""
+    return lambda folder: [step(folder) for step in steps]
+
+
+def without(name: str) -> Callable[[Path], object]:
+    """Return what removes a file or a folder."""
+    return lambda folder: shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
+
+
+def registered(folder: Path, candidate: str = "models:/credit@challenger") -> None:
+    """Name a candidate in a registry."""
+    changed("candidate: models/candidate", f"candidate: {candidate}")(folder)
+
+
+REGISTRY = (("MLFLOW_TRACKING_URI", "http://127.0.0.1:9"),)
+CASES = {
+    # Those that new users made.
+    "missing data": Case(
+        stage="validate-data",
+        make=changed("data/train.csv", "data/trian.csv"),
+        says=("data/trian.csv: no such file (did you mean `train.csv`?)", "relative to working-directory"),
+        code=3,
+    ),
+    "missing schema": Case(
+        stage="validate-data",
+        make=changed("schema.yaml", "schem.yaml"),
+        says=("schem.yaml: no such file (did you mean `schema.yaml`?)", "relative to working-directory"),
+        code=3,
+    ),
+    "missing predictions": Case(
+        stage="evaluate-model",
+        make=each(user_predictions, without("predictions.csv")),
+        says=("predictions.csv: no such file", "score-model writes it: was it run?"),
+        code=3,
+    ),
+    "wrong column": Case(
+        stage="audit-fairness",
+        make=changed("sensitive-features: [race, sex]", "sensitive-features: [rase, sex]"),
+        says=("predictions.parquet has no column `rase` (did you mean `race`?)", "its option `keep` lists"),
+        alone=False,
+    ),
+    "no signature": Case(
+        stage="score-model",
+        make=lambda folder: (folder / "models" / "candidate" / "MLmodel").write_text(mlmodel(signed=False)),
+        says=("models/candidate has no signature that names its columns", "signature=infer_signature"),
+        code=None,
+    ),
+    "wrong metric": Case(
+        stage="evaluate-model",
+        make=changed("accuracy: 0.8", "acuracy: 0.8"),
+        says=("unknown metric `acuracy` (did you mean `accuracy`?)", "metrics for a binary task"),
+    ),
+    "no registry named": Case(
+        stage="score-model",
+        make=registered,
+        says=("no registry is configured", "Set tracking-uri or MLFLOW_TRACKING_URI"),
+    ),
+    "registry down": Case(
+        stage="score-model",
+        make=registered,
+        says=("http://127.0.0.1:9 cannot be used", "Check its address"),
+        code=3,
+        environ=REGISTRY,
+    ),
+    "stage of MLflow": Case(
+        stage="score-model",
+        make=lambda folder: registered(folder, "models:/credit/Production"),
+        says=("names no model", "Production is an MLflow stage, which MLflow has replaced by aliases"),
+        environ=REGISTRY,
+    ),
+    "expired ignore": Case(
+        stage="build-image",
+        make=changed("2999-01-01", "2024-01-01", file="accepted.yaml"),
+        says=("accepted.yaml: the entry CVE-2024-1 expired on 2024-01-01", "Remove it, update the package"),
+        code=None,
+    ),
+    "no engine": Case(
+        stage="build-image",
+        make=without("bin/docker"),
+        says=("No container engine answers", "Start or install docker"),
+        code=3,
+    ),
+    "no Trivy": Case(
+        stage="build-image",
+        make=without("bin/trivy"),
+        says=("Trivy was not found", "https://trivy.dev"),
+        code=3,
+    ),
+    "image name": Case(
+        stage="build-image",
+        make=changed("ghcr.io/owner/credit", "'Loan Approval:x y'"),
+        says=("image: 'Loan Approval:x y' is not an image name", "ghcr.io/owner/model:candidate"),
+    ),
+    "several problems": Case(
+        stage="evaluate-model",
+        make=changed("minimum: {accuracy: 0.8}", "minimum: {accuracy: 80}\n  maximum-regression: {f1: -1}"),
+        says=("minimum: accuracy is at least 0 and at most 1, got 80", "the tolerance of f1 must not be negative"),
+    ),
+    # And others that are typical of teams that work with models.
+    "requirement without version": Case(
+        stage="score-model",
+        make=each(
+            changed("scikit-learn==1.9.1", "scikit-learn", file="models/production/requirements.txt"),
+            changed("target: approve", "target: approve\n  allow-code: true"),
+        ),
+        says=("models/production: requirements that are not pinned to one version: scikit-learn", "pip_requirements"),
+    ),
+    "another Python": Case(
+        stage="score-model",
+        make=changed("3.11.7", "3.6.1", file="models/candidate/python_env.yaml"),
+        says=("was saved with Python 3.6, which is not on PATH", "Put Python 3.6 on PATH"),
+        code=None,
+    ),
+    "column of the model": Case(
+        stage="score-model",
+        make=changed("age,income", "age,incom", file="data/test.csv"),
+        says=("data/test.csv has no column `income` (did you mean `incom`?)", "the signature of models/candidate"),
+        alone=False,
+    ),
+    "target of another name": Case(
+        stage="score-model",
+        make=changed("target: approve", "target: approved"),
+        says=("data/test.csv has no column `approved` (did you mean `approve`?)",),
+    ),
+    "share for percent": Case(
+        stage="check-code",
+        make=changed("tools: [black, flake8]", "tools: [pytest]\n  minimum-coverage: 0.8"),
+        says=("minimum-coverage is in percent, got 0.8 (did you mean 80?)",),
+    ),
+    "unknown tool": Case(
+        stage="check-code",
+        make=changed("[black, flake8]", "[black, pylint]"),
+        says=("unknown tool `pylint`", "the tools are black"),
+    ),
+    "no number": Case(
+        stage="validate-data",
+        make=changed("schema: schema.yaml", "schema: schema.yaml\n  minimum-rows: many"),
+        says=("minimum-rows: expected a whole number, got 'many'",),
+    ),
+    "no production": Case(
+        stage="score-model",
+        make=changed("  production: models/production\n", ""),
+        says=("production is not set", "set bootstrap: true for a first release"),
+    ),
+    "only one model": Case(
+        stage="evaluate-model",
+        make=lambda folder: user_predictions(folder, "y_true,y_pred,race,sex"),
+        says=("there is nothing to compare the candidate with", "set bootstrap: true for a first release"),
+    ),
+    "slice that was not kept": Case(
+        stage="evaluate-model",
+        make=changed("slices: [race]", "slices: [region]"),
+        says=("predictions.parquet has no column `region`", "its option `keep` lists"),
+        alone=False,
+    ),
+    "reason left out": Case(
+        stage="build-image",
+        make=changed("    reason: not reachable\n", "", file="accepted.yaml"),
+        says=("accepted.yaml: ignore[0]: no `reason`", "An entry has id, reason and expires"),
+    ),
+    "half an address": Case(
+        stage="deploy-model",
+        make=changed("https://git.example/owner/gitops.git", "github.com/owner/gitops"),
+        says=("is neither an https or ssh address nor a local folder", "Use https://host/owner/name.git"),
+    ),
+    "canary of everything": Case(
+        stage="deploy-model",
+        make=changed("manifest: credit/values.yaml", "manifest: credit/values.yaml\n  canary-weight: 110"),
+        says=("canary-weight must lie between 1 and 100, got 110",),
+    ),
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a sound project, which is the working directory, on a machine that has nothing but git and its own."""
+    make_project(tmp_path)
+    for name in ("git", "python", "python3", "sh"):
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
+    for name in list(os.environ):
+        if name.startswith(("GITHUB_", "RUNNER_", "CD4ML_", "MLFLOW_")) or name in ("CI", "VIRTUAL_ENV"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def seen(folder: Path, *, here: bool = True) -> list[Mistake]:
+    """Return the mistakes of a project."""
+    config = read_config("cd4ml.yaml")
+    context = Context(directory=folder, environ=os.environ, cache=folder / "cache")
+    return list(mistakes(list(config.sections), config, context, here=here))
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_sound_project__nothing_is_said(project: Path, here: bool) -> None:
+    """Where nothing is wrong nothing is said, here and in a plan."""
+    assert seen(project, here=here) == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mistake__is_seen(name: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the only mistake that is found; the message says what is wrong and what to do."""
+    case = CASES[name]
+    case.make(project)
+    for variable, value in case.environ:
+        monkeypatch.setenv(variable, value)
+
+    found = seen(project)
+
+    own = [mistake.finding for mistake in found if mistake.stage == case.stage]
+    text = " ".join(map(str, own))
+    assert all(part in text for part in case.says), text
+    assert {finding.code and finding.code.code for finding in own} == {case.code}
+    assert all("\n" not in finding.message for finding in own)
+    # What two stages share is said of both: the same file, the same model.
+    assert {mistake.stage for mistake in found} <= {case.stage, "evaluate-model", "audit-fairness", "build-image"}
+
+
+RUN = [name for name, case in CASES.items() if case.code and case.alone]
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_mistake__said_first_and_of_the_stage_the_same(
+    name: str, project: Path, cd4ml: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`run` says it before any stage; the stage then ends with the same words, the same exit code and an error."""
+    case = CASES[name]
+    case.make(project)
+    for variable, value in case.environ:
+        monkeypatch.setenv(variable, value)
+
+    run = cd4ml("run", "--stages", case.stage, capsys=capsys)
+
+    report = (project / "reports" / f"{case.stage}.json").read_text()
+    assert run.code == case.code and '"status": "error"' in report
+    assert run.stderr.startswith(f"✘ {case.stage}")
+    early = re.sub(r"\s+", " ", run.stderr.partition("report:")[0])
+    assert all(part in early for part in case.says), run.stderr
+    said = json.loads(report)["checks"][0]
+    assert all(part in f"{said['message']} {said.get('advice')}" for part in case.says), said
+
+
+PLANNED = [
+    "wrong metric",
+    "missing data",
+    "missing schema",
+    "no registry named",
+    "no engine",
+    "no Trivy",
+    "another Python",
+    "target of another name",
+]
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_plan__does_not_refuse_what_it_cannot_see(name: str, project: Path) -> None:
+    """A plan is made without the data, the models, the programs and the secrets of the stages."""
+    CASES[name].make(project)
+
+    assert seen(project, here=False) == []
+
+
+@pytest.mark.parametrize("name", ["image name", "reason left out", "canary of everything", "unknown tool", "no number"])
+def test_plan__refuses_what_the_repository_says(
+    name: str, project: Path, cd4ml: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is wrong in the repository itself ends the plan: no job is started."""
+    CASES[name].make(project)
+
+    run = cd4ml("plan", capsys=capsys)
+
+    assert run.code == 2 and run.stdout == ""
+    assert CASES[name].says[0] in re.sub(r"\s+", " ", run.stderr)
+
+
+def test_plan__required_option_may_come_later(project: Path) -> None:
+    """A required option that a job sets itself is not missed in a plan; a wrong value beside it still is."""
+    changed("  data: [data/train.csv, data/test.csv]\n", "  minimum-rows: many\n")(project)
+
+    (mistake,) = seen(project, here=False)
+
+    assert "minimum-rows" in mistake.finding.message
+
+
+def test_problems__one_a_line(project: Path, cd4ml: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """Several problems of the configuration stand in a line each."""
+    (project / "cd4ml.yaml").write_text("check-cod: {}\nvalidate-data:\n  dat: x\n  shema: y\n")
+
+    run = cd4ml("run", capsys=capsys)
+
+    lines = [line for line in run.stderr.splitlines() if line.startswith("cd4ml run: ")]
+    assert run.code == 2 and len(lines) == 3 and all("did you mean" in line for line in lines)
