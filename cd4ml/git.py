@@ -101,6 +101,19 @@ class Checkout:
             return False
         return self._ask("merge-base", "--is-ancestor", older, newer) is not None
 
+    @property
+    def shallow(self) -> bool:
+        """Whether the clone holds only a part of the history."""
+        return self._ask("rev-parse", "--is-shallow-repository") == "true"
+
+    def branch(self) -> str | None:
+        """Return the branch that is checked out, None if there is none."""
+        return self._ask("symbolic-ref", "--quiet", "--short", "HEAD") or None
+
+    def remote_address(self) -> str | None:
+        """Return the address of the remote `origin`, None if there is none; it may hold a password."""
+        return self._ask("config", "--get", "remote.origin.url") or None
+
     def pushed(self, commit: str) -> bool | None:
         """Whether a branch of a remote holds a commit, as far as this clone knows; None if there is no remote."""
         remotes = self._ask("remote")

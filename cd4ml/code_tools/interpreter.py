@@ -143,22 +143,43 @@ def examine(tools: Sequence[str], python: str, context: Context) -> Interpreter:
     Raises:
         UnavailableError: it does not run, or a tool cannot be installed.
     """
-    modules = [
-        *dict.fromkeys(MODULES.get(tool, tool) for tool in tools),
-        *(["pytest_cov"] if "pytest" in tools else []),
-    ]
-    with tempfile.TemporaryDirectory() as elsewhere:  # the project's folder would pass for installed modules
-        answer = _answer([python, "-c", _ASK, *modules], context.environ, folder=elsewhere)
+    modules = _modules(tools)
+    answer = _own_tools(modules, python, context)
     lacking = sorted(set(modules) - set(answer["have"]))
     copies = _own_copies(python, answer["tag"], lacking, context) if lacking else None
     return Interpreter(python=python, versions=answer["have"], copies=copies)
 
 
-def _answer(command: Sequence[str], environ: Mapping[str, str], *, folder: str | None) -> Any:
+def own_tools(tools: Sequence[str], python: str, context: Context, *, seconds: float) -> dict[str, str | None]:
+    """Return the version of each module of the tools that the interpreter has, None of one that it lacks.
+
+    Raises:
+        UnavailableError: it does not run, or does not answer in time.
+    """
+    modules = _modules(tools)
+    have = _own_tools(modules, python, context, seconds=seconds)["have"]
+    return {module: have.get(module) for module in modules}
+
+
+def _modules(tools: Sequence[str]) -> list[str]:
+    """Return the modules that tools need."""
+    modules = [MODULES.get(tool, tool) for tool in tools]
+    return [*dict.fromkeys(modules), *(["pytest_cov"] if "pytest" in tools else [])]
+
+
+def _own_tools(modules: Sequence[str], python: str, context: Context, *, seconds: float = _LONGEST_ANSWER) -> Any:
+    """Return what the interpreter says of itself and of modules."""
+    with tempfile.TemporaryDirectory() as elsewhere:  # the project's folder would pass for installed modules
+        return _answer([python, "-c", _ASK, *modules], context.environ, folder=elsewhere, seconds=seconds)
+
+
+def _answer(
+    command: Sequence[str], environ: Mapping[str, str], *, folder: str | None, seconds: float = _LONGEST_ANSWER
+) -> Any:
     """Run a question in the interpreter and return its answer, the last line that it prints."""
     try:
         asked = {**environment(environ), "PYTHONDONTWRITEBYTECODE": "1"}
-        result = completed(command, environ=asked, folder=folder, seconds=_LONGEST_ANSWER)
+        result = completed(command, environ=asked, folder=folder, seconds=seconds)
         if result.done:
             return json.loads(result.output.strip().splitlines()[-1])
         reason = " ".join(result.complaint.split())[-300:]

@@ -50,6 +50,11 @@ COMMANDS: Final[dict[str, Command]] = {
         page="actions.md",
         module="plan",
     ),
+    "doctor": Command(
+        summary="Look for what keeps stages from running here, with what to do.",
+        page="doctor.md",
+        module="doctor",
+    ),
     "report": Command(
         summary="Write the reports of a run as one HTML page.",
         example="--reports reports --output reports/index.html",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cd4ml.context import Context
@@ -15,8 +15,11 @@ from cd4ml.inputs.options import Options, declared
 from cd4ml.inputs.values import Layer, resolve
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.registry import look
-from cd4ml.stages import STAGES, declaration
+from cd4ml.stages import declaration, help_text
 from cd4ml.stages.preflight import Early, Finding, Looked, findings, load_preflight, made_by
+
+# By model and registry: the folder with what says how it is loaded, why there is none, or None: no answer in time.
+Seen = dict[tuple[str, str | None], Path | Cd4mlError | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,29 +30,32 @@ class Mistake:
     finding: Finding
 
 
-def mistakes(names: Iterable[str], config: Config, context: Context, *, here: bool) -> Iterator[Mistake]:
+def mistakes(
+    names: Iterable[str], config: Config, context: Context, *, here: bool, seen: Seen | None = None
+) -> Iterator[Mistake]:
     """Yield what is wrong with stages, in their order.
 
     Args:
         here: whether the stages run on this machine, as it is now. A plan is made elsewhere: there an option that is
             missing may still be set, and a file that is missing may still be made.
+        seen: takes what is seen of models on the way.
     """
     with tempfile.TemporaryDirectory(prefix="cd4ml-early-", ignore_cleanup_errors=True) as folder:
-        looking = _Looking(folder=Path(folder), context=context)
+        looking = _Looking(folder=Path(folder), context=context, known={} if seen is None else seen)
         early = Early(context=context, here=here, look=looking.look if here else None)
         for name in names:
             try:
-                options = _options(name, config, context.environ, here=here)
+                options = options_of(name, config, context.environ, here=here)
             except Cd4mlError as error:
                 yield from (Mistake(stage=name, finding=finding) for finding in findings(error))
                 continue
             if options is not None:
-                found = load_preflight(name).preflight(options, early)
+                found = dict.fromkeys(load_preflight(name).preflight(options, early))  # two models, one registry
                 yield from (Mistake(stage=name, finding=finding) for finding in found)
                 early = replace(early, made={**early.made, **made_by(name, options)})
 
 
-def _options(name: str, config: Config, environ: Mapping[str, str], *, here: bool) -> Options | None:
+def options_of(name: str, config: Config, environ: Mapping[str, str], *, here: bool) -> Options | None:
     """Return a stage's options as a run has them, None if required ones may still be set.
 
     Raises:
@@ -57,7 +63,7 @@ def _options(name: str, config: Config, environ: Mapping[str, str], *, here: boo
     """
     stage = declaration(name)
     everything = (*declared(RunOptions), *declared(stage.Options))
-    layers = argument_layers(name, everything, (), environ, STAGES[name].summary)
+    layers = argument_layers(name, everything, (), environ, help_text(name))
     layers.append(Layer(origin=config.path, values=config.values(name)))
     try:
         resolve(RunOptions, layers)
@@ -75,7 +81,7 @@ class _Looking:
 
     folder: Path
     context: Context
-    known: dict[tuple[str, str | None], Path | Cd4mlError | None] = field(default_factory=dict)
+    known: Seen
 
     def look(self, models: Sequence[str], tracking_uri: str | None) -> Looked:
         """Return what is seen of models."""

@@ -138,7 +138,7 @@ def scan(
     findings = _findings(document)
     if bool(findings) != (done.code == _FINDINGS):
         raise UnavailableError(f"Trivy ended with {done.code}, which does not fit its {len(findings)} findings.")
-    version, updated = _version(program, place, own, scratch)
+    version, updated = _version(program, place, own, scratch, 600)
     return _scan(document, findings, version, updated)
 
 
@@ -198,13 +198,26 @@ def _findings(document: Mapping[str, Any]) -> list[Finding]:
     return sorted(found, key=lambda item: (order.get(item.severity, len(order)), item.id, item.package))
 
 
+def database(
+    trivy: str, *, cache: Path | None, environ: Mapping[str, str], seconds: float
+) -> tuple[str, datetime.datetime]:
+    """Return Trivy's version and when the database that is in its cache was made.
+
+    Raises:
+        UnavailableError: there is none, or Trivy does not answer in time.
+    """
+    place = ["--cache-dir", str(cache.absolute())] if cache else []
+    with tempfile.TemporaryDirectory(prefix="cd4ml-trivy-") as empty:
+        return _version(os.path.abspath(trivy), place, _environment(environ), Path(empty), seconds)
+
+
 def _version(
-    trivy: str, place: Sequence[str], environ: Mapping[str, str], folder: Path
+    trivy: str, place: Sequence[str], environ: Mapping[str, str], folder: Path, seconds: float
 ) -> tuple[str, datetime.datetime]:
     """Return Trivy's version and when its vulnerability database was made."""
     arguments = ["version", "--format", "json", *place]
     said = required(
-        [trivy, *arguments], "Trivy does not report its version", environ=environ, seconds=600, folder=folder
+        [trivy, *arguments], "Trivy does not report its version", environ=environ, seconds=seconds, folder=folder
     )
     try:
         document = json.loads(said)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,8 +231,9 @@ CASES = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a sound project, which is the working directory, on a machine that has nothing but git and its own."""
     make_project(tmp_path)
-    for name in ("git", "python", "python3", "sh"):
+    for name in ("git", "sh"):
         (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
+    (tmp_path / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
     for name in list(os.environ):
         if name.startswith(("GITHUB_", "RUNNER_", "CD4ML_", "MLFLOW_")) or name in ("CI", "VIRTUAL_ENV"):
             monkeypatch.delenv(name)
