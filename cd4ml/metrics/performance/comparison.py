@@ -141,7 +141,7 @@ def _compare_counts(candidate: Measured, production: Measured) -> _Compared:
         return error, *_mcnemar(counted, only_positive=metric.share is Share.POSITIVE)
     n = informative(sample)
     if error == 0 and candidate.value == production.value:
-        return error, _no_row_differs(n), 0.5
+        return error, _no_row_differs(metric, n), 0.5
     if sample.weight is not None or len(counted.count) > bootstrap.MOST_CELLS:
         difference = candidate.value - production.value
         return error, *_student(metric, difference, error, n - 1, f"{DELTA_METHOD}, paired")
@@ -160,9 +160,11 @@ def _mcnemar(counted: labels.Cells, *, only_positive: bool) -> tuple[Interval, f
     return named(bounds, PAIRED_CONFIDENCE, "Tango; McNemar mid-p"), mcnemar.worse(wins, losses)
 
 
-def _no_row_differs(n: int) -> Interval:
-    """Return the interval of a difference that no row shows."""
-    return named(intervals.tango(0, 0, n, PAIRED_CONFIDENCE), PAIRED_CONFIDENCE, "Tango, no row differs")
+def _no_row_differs(metric: Metric, n: int) -> Interval:
+    """Return the interval of a difference that no row shows, of a metric with a bounded range."""
+    bounds, scale = intervals.tango(0, 0, n, PAIRED_CONFIDENCE), metric.highest - metric.lowest
+    found = Bounds(lower=scale * bounds.lower, upper=scale * bounds.upper)
+    return named(found, PAIRED_CONFIDENCE, "Tango, no row differs")
 
 
 def _compare_rows(candidate: Measured, production: Measured) -> _Compared:
@@ -182,7 +184,7 @@ def _compare_influences(candidate: Measured, production: Measured) -> _Compared:
     error = root_of_squares(first.influence - second.influence)
     metric, difference = candidate.metric, first.value - second.value
     if error == 0 and difference == 0 and metric.highest - metric.lowest == 1.0:
-        return error, _no_row_differs(informative(candidate.sample)), 0.5
+        return error, _no_row_differs(metric, informative(candidate.sample)), 0.5
     return error, *_student(metric, difference, error, first.degrees, f"{metric.method}, paired")
 
 

@@ -91,7 +91,7 @@ def _of_counts(metric: Metric, sample: Sample, value: float, seed: int) -> tuple
         return error, named(intervals.wilson(*part, CONFIDENCE), CONFIDENCE, "Wilson")
     n = informative(sample)
     if error == 0:
-        return error, _without_spread(value, n)
+        return error, _without_spread(metric, value, n)
     if sample.weight is None and len(counted.count) <= bootstrap.MOST_CELLS:
         draws = bootstrap.of_counts(metric.of_counts, counted, 1, seed, n)
         return error, named(draws.bounds(CONFIDENCE), CONFIDENCE, "bootstrap of counts")
@@ -118,10 +118,12 @@ def informative(sample: Sample) -> int:
     return n
 
 
-def _without_spread(value: float, n: int) -> Interval:
-    """Return the interval of a share-like metric whose rows are all alike: certain it is not."""
-    bounds = intervals.wilson(value * n, n, CONFIDENCE)
-    return named(bounds, CONFIDENCE, "Wilson on the smaller class")
+def _without_spread(metric: Metric, value: float, n: int) -> Interval:
+    """Return the interval of a metric of a bounded range whose rows are all alike: certain it is not."""
+    scale = metric.highest - metric.lowest
+    bounds = intervals.wilson((value - metric.lowest) / scale * n, n, CONFIDENCE)
+    found = Bounds(lower=metric.lowest + scale * bounds.lower, upper=metric.lowest + scale * bounds.upper)
+    return named(found, CONFIDENCE, "Wilson on the smaller class")
 
 
 def _of_influence(metric: Metric, sample: Sample, found: Estimate) -> tuple[float, Interval]:
@@ -129,7 +131,7 @@ def _of_influence(metric: Metric, sample: Sample, found: Estimate) -> tuple[floa
     assert found.influence is not None
     error = root_of_squares(found.influence)
     if error == 0 and metric.highest == 1.0 and metric.lowest == 0.0:
-        return error, _without_spread(found.value, informative(sample))
+        return error, _without_spread(metric, found.value, informative(sample))
     return error, _symmetric(metric, found.value, error, found.degrees, metric.method)
 
 

@@ -10,6 +10,7 @@ from cd4ml.checks.performance.evaluation import Limits
 from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.data.predictions.table import EVERY, is_standard
 from cd4ml.errors import OptionsError
+from cd4ml.metrics.performance import cost_matrix
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR
 from cd4ml.metrics.performance.metric import Metric, Task
 from cd4ml.metrics.performance.slices import columns_of, parsed_edges
@@ -56,6 +57,10 @@ def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metri
         problems.append("minimum-test-rows must be at least 1")
     if not 0 < options.quantile < 1:
         problems.append("quantile must lie between 0 and 1")
+    if options.decision_costs and cost_matrix.NAME not in names:
+        problems.append(
+            "decision-costs is set, but no limit names decision-cost, e.g. maximum-regression: decision-cost=0"
+        )
     problems += [*_decision_problems(options, names, known), *_slice_problems(options)]
     problems += [*churn_problems(options), *cost_problems(options)]
     if problems:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError
+from cd4ml.metrics.performance import cost_matrix
 from cd4ml.metrics.performance.catalogue import METRICS, SPELLINGS
 from cd4ml.metrics.performance.metric import Metric, Task
 from cd4ml.metrics.performance.own import load_metrics
@@ -30,15 +31,17 @@ _NEGATED: Final = "neg_"
 def known_metrics(options: Options, context: Context) -> dict[str, Metric]:
     """Return every metric that limits can name: the built-in ones and the user's own."""
     own = {**options.custom_metrics, **options.custom_losses}
-    twice = sorted({*own} & {*SPELLINGS} | {*options.custom_metrics} & {*options.custom_losses})
+    built_in = {*SPELLINGS, *([cost_matrix.NAME] if options.decision_costs else [])}
+    twice = sorted({*own} & built_in | {*options.custom_metrics} & {*options.custom_losses})
     if twice:
         raise OptionsError(f"these metrics exist already: {', '.join(twice)}")
-    if not own:
-        return dict(METRICS)
-
-    gains = load_metrics(options.custom_metrics, context.directory, greater_is_better=True)
-    losses = load_metrics(options.custom_losses, context.directory, greater_is_better=False)
-    return {**METRICS, **gains, **losses}
+    known = dict(METRICS)
+    if options.decision_costs:
+        known[cost_matrix.NAME] = cost_matrix.declared(options.decision_costs, options.task).metric()
+    if own:
+        known |= load_metrics(options.custom_metrics, context.directory, greater_is_better=True)
+        known |= load_metrics(options.custom_losses, context.directory, greater_is_better=False)
+    return known
 
 
 def with_own_names(options: Options) -> Options:
@@ -84,6 +87,8 @@ def unknown(name: str, known: Mapping[str, Metric], task: Task) -> str:
         loss = _own(name.removeprefix(_NEGATED))
         instead = f"set maximum: {loss}=<limit>" if loss in known else "set a maximum of a loss"
         found += f": scikit-learn turns this loss's sign, and limits here are of the loss itself, so {instead}"
+    elif name == cost_matrix.NAME:
+        found += ": declare what decisions cost with decision-costs: false-positive=1, false-negative=10"
     else:
         found += nearest(name, [*known, *SPELLINGS])
     return f"{found}; metrics for a {task} task: {fitting}"

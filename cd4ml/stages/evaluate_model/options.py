@@ -104,6 +104,13 @@ class Options(TableOptions):
     custom_losses: Mapping[str, str] = option(
         "Your own metrics by name, better when smaller.", example="cost=my_metrics:cost", group=Group.METRICS
     )
+    decision_costs: Mapping[str, float] = option(
+        "What a decision costs, for the metric decision-cost: `false-positive` and `false-negative` (also "
+        "`true-positive` and `true-negative`); of several classes `<true> as <decided>`, and `other` for every wrong "
+        "decision not listed.",
+        example="false-positive=1, false-negative=10",
+        group=Group.METRICS,
+    )
     quantile: float = option(
         "Which quantile of the target y_pred predicts, for quantile-loss.", default=0.5, group=Group.METRICS
     )
@@ -122,7 +129,7 @@ class Options(TableOptions):
         "How many times as large as production's the model's files may be.", group=Group.LIMITS
     )
     scoring_report: str = option(
-        "Report of score-model on these predictions, for the two limits on costs.",
+        "Report of score-model on these predictions, for the limits on latency and size.",
         default="reports/score-model.json",
         group=Group.INPUT,
     )

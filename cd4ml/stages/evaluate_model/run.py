@@ -23,6 +23,7 @@ from cd4ml.data.predictions.table import EVERY, PRODUCTION, Predictions, is_stan
 from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
+from cd4ml.metrics.performance import cost_matrix
 from cd4ml.metrics.performance.evaluation import Evaluation, evaluate, gap_of
 from cd4ml.metrics.performance.metric import Metric, Needs, Sample, Task
 from cd4ml.metrics.performance.samples import Reader
@@ -60,6 +61,7 @@ def run(options: Options, context: Context) -> Report:
     context.progress(f"Evaluating {n:,} predictions by {', '.join(limits.rules)}")
     reader = _reader(options.predictions, options)
     candidate, production = reader.sample(predictions.frame), _production(predictions, reader, options)
+    metrics = [_priced(metric, candidate, options) for metric in metrics]
     cut, searched = _cut(predictions, options), _searchable(predictions, options)
     predictions = _without_rows(predictions)
     _release_memory()
@@ -99,6 +101,13 @@ def run(options: Options, context: Context) -> Report:
 def _reader(source: str, options: Options) -> Reader:
     """Return how a table's columns are read."""
     return Reader(source=source, task=options.task, positive_label=options.positive_label, quantile=options.quantile)
+
+
+def _priced(metric: Metric, candidate: Sample, options: Options) -> Metric:
+    """Return the metric, that of costs for the classes of the table."""
+    if metric.name != cost_matrix.NAME or not options.decision_costs:
+        return metric
+    return cost_matrix.priced(metric, cost_matrix.declared(options.decision_costs, options.task), candidate.labels)
 
 
 def _production(predictions: Predictions, reader: Reader, options: Options) -> Sample | None:
