@@ -44,7 +44,7 @@ def test_several_classes__scikit_learn() -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_interval__that_of_the_rows_costs(weighted: bool) -> None:
-    """With many rows the interval is that of a mean of the rows' costs, and so is that of a difference of two models."""
+    """With many rows the interval is that of the mean of the rows' costs, also that of a difference of two models."""
     generator = np.random.default_rng(5)
     n = 20_000
     truth = generator.integers(0, 2, n)

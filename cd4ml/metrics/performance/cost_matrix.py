@@ -100,9 +100,8 @@ def _free(matrix: Floats, labels: Sequence[str]) -> list[str]:
     problems = []
     for found, said in ((missing, "without a cost"), (cheap, "that cost no more than the right one")):
         if found:
-            problems.append(
-                f"decision-costs: wrong decisions {said}: {len(found)}, the first `{AS.join(labels[i] for i in found[0])}`"
-            )
+            first = AS.join(labels[index] for index in found[0])
+            problems.append(f"decision-costs: wrong decisions {said}: {len(found)}, the first `{first}`")
     return problems
 
 
