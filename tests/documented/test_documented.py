@@ -170,6 +170,18 @@ def test_readme__first_verdict(tmp_path: Path) -> None:
         assert result.code == 0, f"{line}\n{result.stdout}{result.stderr}"
 
 
+def test_csv__declared_as_shown(tmp_path: Path) -> None:
+    """The command of the page on CSV files reads such a file, for which it fails without its declarations."""
+    (line,) = re.findall(r"^\$ cd4ml (.*)$", (ROOT / "docs" / "csv.md").read_text(), re.M)
+    command, _, declared = line.partition(" --delimiter")
+    frame = customers(600, seed=4).drop(columns="race")
+    frame.to_csv(tmp_path / "data.csv", index=False, sep=";", decimal=",", na_rep="?")
+    assert run(tmp_path, f"schema infer --data data.csv --output schema.yaml --delimiter{declared}").code == 0
+
+    assert run(tmp_path, line).code == 0
+    assert run(tmp_path, command).code == 2
+
+
 def test_pages__commands_pass_one_after_another(repository: Path) -> None:
     """Every command that a stage's page shows ends with 0, after those that it builds on."""
     for page, line in lines():
