@@ -31,7 +31,9 @@ def write(folder: Path, stage: str, /, **changes: Any) -> Path:
 
 
 def sound(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a published report; fail unless its limits say which way they point, and agree with the verdicts."""
+    """Return a published report; fail unless its limits and verdicts agree, and no id occurs twice."""
+    ids = [check["id"] for check in report.get("checks", ())]
+    assert len(ids) == len(set(ids)), sorted(ids)
     for check in report.get("checks", ()):
         assert "limit" in check or "bound" not in check, check
         if _is_number(check.get("limit")) and _is_number(check.get("value")):

@@ -52,7 +52,7 @@ _CHECK: Final = {
     "required": ["id", "status", "message"],
     "additionalProperties": False,
     "properties": {
-        "id": _TEXT,
+        "id": {"type": "string", "description": "The same in every run, and unique in a report."},
         "status": _STATUS,
         "message": _TEXT,
         "reason": _TEXT,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from cd4ml.code_tools.findings import identified
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, found_by, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
 
@@ -69,7 +70,7 @@ def read(output: Output, project: Project) -> Result:
         message = "flake8 checked no file: its configuration excludes them all, or none is a .py file."
         return nothing("flake8", "no-files", message, "Fix its configuration, or remove flake8 from tools.")
     found = f"{found_by('flake8', len(findings))}."
-    return verdict("flake8", findings, clean="No findings.", found=found, files=files)
+    return verdict("flake8", identified(findings), clean="No findings.", found=found, files=files)
 
 
 def _findings(text: str) -> Iterator[Check]:
@@ -79,7 +80,7 @@ def _findings(text: str) -> Iterator[Check]:
         if row.isdigit() and column.isdigit():
             shown = relative(path)
             yield Check(
-                id=f"flake8:{shown}:{row}:{column}:{code}",
+                id=f"flake8/{code}",
                 status=Status.FAILED,
                 reason=code.lower(),
                 message=f"{code} {message}",

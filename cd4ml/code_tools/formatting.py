@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from cd4ml.code_tools.diff import changed_lines
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, relative, verdict
 from cd4ml.report import Check, Location, Status
+from cd4ml.report.ids import check_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +53,13 @@ class Formatter:
             return crashed(self.name, output, project)
         found = "1 file is not formatted." if len(findings) == 1 else f"{len(findings):,} files are not formatted."
         result = verdict(self.name, findings, clean="Every file is formatted.", found=found, files=files)
-        return replace(result, lines={f"{self.name}:{path}": tuple(lines) for path, lines in changed.items()})
+        return replace(result, lines={check_id(self.name, path): tuple(lines) for path, lines in changed.items()})
 
     def _unformatted(self, names: Iterable[str], changed: Mapping[str, Sequence[int]]) -> Iterator[Check]:
         """Yield a check for each file that would be changed; the diff says where."""
         for path in names:
             yield Check(
-                id=f"{self.name}:{path}",
+                id=check_id(self.name, path),
                 status=Status.FAILED,
                 reason="not-formatted",
                 message=f"{self.program} would reformat this file.",
@@ -71,7 +72,7 @@ class Formatter:
         for name, line in (found for pattern in self.unparsed for found in pattern.findall(said)):
             path = relative(name)
             yield Check(
-                id=f"{self.name}:{path}",
+                id=check_id(self.name, path),
                 status=Status.FAILED,
                 reason="cannot-parse",
                 message=f"{self.program} cannot parse this file: a syntax error, or syntax of another Python version.",

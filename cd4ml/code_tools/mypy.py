@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from cd4ml.code_tools.findings import identified
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, found_by, relative, verdict
 from cd4ml.report import Check, Location, Status
 
@@ -74,7 +75,7 @@ def read(output: Output, project: Project) -> Result:
     stopped_by_syntax = output.code == 2 and bool(findings) and all(item.reason == "syntax" for item in findings)
     if output.code not in (0, 1) and not stopped_by_syntax or (output.code != 0) != bool(findings):
         return crashed("mypy", output, project)
-    return verdict("mypy", findings, clean="No type errors.", found=f"{found_by('mypy', len(findings))}.")
+    return verdict("mypy", identified(findings), clean="No type errors.", found=f"{found_by('mypy', len(findings))}.")
 
 
 def _findings(text: str, project: Project) -> Iterator[Check]:
@@ -91,7 +92,7 @@ def _findings(text: str, project: Project) -> Iterator[Check]:
             row = max(1, int(found["line"]))
             column = max(1, int(found.get("column") or 0) + line.startswith("{"))
             yield Check(
-                id=f"mypy:{path}:{row}:{column}:{code}",
+                id=f"mypy/{code}",
                 status=Status.FAILED,
                 reason=code,
                 message=project.plain(str(found["message"])),

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from cd4ml.code_tools import coverage
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, nothing, relative
 from cd4ml.report import Bound, Check, Location, Status
+from cd4ml.report.ids import check_id, numbered
 
 _PASSED, _FAILED, _INTERRUPTED, _NOTHING_COLLECTED = 0, 1, 2, 5
 _LONGEST = 300
@@ -200,17 +201,23 @@ def _other_failure(output: Output, project: Project) -> Check:
 
 def _findings(cases: list[ElementTree.Element], project: Project) -> Iterator[Check]:
     """Yield a check for each test that failed or could not be collected."""
+    # A test whose tear-down fails after its own code is there twice.
+    ids = iter(numbered(check_id("pytest", _name(case)) for case in cases if _problem(case) is not None))
     for case in cases:
-        problem = next((child for child in case if child.tag in ("failure", "error")), None)
-        if problem is not None:
+        if (problem := _problem(case)) is not None:
             name = _name(case)
             yield Check(
-                id=f"pytest:{name}",
+                id=next(ids),
                 status=Status.FAILED,
                 reason=_finding_reason(case, problem),
                 message=f"{name}: {project.plain(_cause(problem))[:_LONGEST]}",
                 location=_location(case),
             )
+
+
+def _problem(case: ElementTree.Element) -> ElementTree.Element | None:
+    """Return what failed in a test, None if nothing did."""
+    return next((child for child in case if child.tag in ("failure", "error")), None)
 
 
 def _finding_reason(case: ElementTree.Element, problem: ElementTree.Element) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from cd4ml.code_tools.findings import identified
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, found_by, nothing, relative, verdict
 from cd4ml.report import Check, Location, Status
 
@@ -78,7 +79,7 @@ def read(output: Output, project: Project) -> Result:
         return crashed("ruff", output, project)
     if output.code != 0:
         return crashed("ruff", output, project)
-    return verdict("ruff", findings, clean="No findings.", found=f"{found_by('ruff', len(findings))}.")
+    return verdict("ruff", identified(findings), clean="No findings.", found=f"{found_by('ruff', len(findings))}.")
 
 
 def _findings(text: str) -> Iterator[Check]:
@@ -87,7 +88,7 @@ def _findings(text: str) -> Iterator[Check]:
         path, code = relative(item["filename"]), str(item["code"] or "invalid-syntax")
         row, column = max(1, int(item["location"]["row"])), max(1, int(item["location"]["column"]))
         yield Check(
-            id=f"ruff:{path}:{row}:{column}:{code}",
+            id=f"ruff/{code}",
             status=Status.FAILED,
             reason=code.lower(),
             message=f"{code} {item['message']}",

@@ -49,6 +49,7 @@ def run_stage(name: str, arguments: Sequence[str], door: Door, *, grouped: bool 
         results.save(error_report(name, Cd4mlError("The run did not finish.")))
         with Progress(name, door.stderr, door.environ, door.redactor, quiet=run_options.quiet) as progress, contained():
             report = load(name).run(options, replace(run_context, progress=progress.say))
+            report.require_unique_ids()
     except Interrupted as error:
         ended = UnavailableError(f"{error.name} ended the run before a verdict.", advice="Run it again.")
         results.finish(error_report(name, ended), UNAVAILABLE, show_json=results.json)

@@ -79,7 +79,7 @@ def found(report: Report, *, look: Look = PLAIN) -> str:
     blocking = [check for check in report.checks if check.status is not Status.PASSED]
     shown = blocking[:_MOST_BLOCKING]
     lines: list[str] = []
-    for kind, checks in groupby(_by_kind(shown), key=kind_of):
+    for kind, checks in groupby(_by_kind(shown), key=lambda check: check.kind):
         lines.extend(_group(kind, list(checks), report, look))
     if len(blocking) > len(shown):
         lines += look.lines(f"… and {plural(len(blocking) - len(shown), 'more check')} in the report", indent="  ")
@@ -97,7 +97,7 @@ def passed(report: Report, *, look: Look = PLAIN) -> str:
         return "".join(f"{line}\n" for line in lines)
     notes = [check for check in checks if check.reason and check.message not in report.summary]
     lines = [line for check in notes[:_MOST_NOTES] for line in _told(check, look)]
-    counts = Counter(kind_of(check) for check in checks)
+    counts = Counter(check.kind for check in checks)
     kinds = [f"{safe(kind)} {n:,}" if n > 1 else safe(kind) for kind, n in counts.most_common(_MOST_KINDS)]
     if len(counts) > _MOST_KINDS:
         kinds.append(plural(len(counts) - _MOST_KINDS, "more kind"))
@@ -105,11 +105,6 @@ def passed(report: Report, *, look: Look = PLAIN) -> str:
         first = f"  {look.mark(Status.PASSED)} "
         lines += look.lines(f"passed: {' · '.join(kinds)}", indent=_INDENT, first=first)
     return "".join(f"{line}\n" for line in lines)
-
-
-def kind_of(check: Check) -> str:
-    """Return what kind of check it is: what its id begins with."""
-    return check.id.partition(":")[0].partition("@")[0]
 
 
 def place_of(check: Check) -> str:
@@ -121,15 +116,15 @@ def place_of(check: Check) -> str:
 
 def _by_kind(checks: Sequence[Check]) -> list[Check]:
     """Return the checks with those of a kind together, in the order in which the kinds come."""
-    order = {kind: place for place, kind in enumerate(dict.fromkeys(map(kind_of, checks)))}
-    return sorted(checks, key=lambda check: order[kind_of(check)])
+    order = {kind: place for place, kind in enumerate(dict.fromkeys((check.kind for check in checks)))}
+    return sorted(checks, key=lambda check: order[check.kind])
 
 
 def _group(kind: str, checks: Sequence[Check], report: Report, look: Look) -> Iterator[str]:
     """Yield what did not pass of a kind: how much of it, each message, and an advice after the last that it is for."""
-    total = sum(kind_of(check) == kind for check in report.checks)
+    total = sum(check.kind == kind for check in report.checks)
     if total > 1:
-        blocking = [one for one in report.checks if kind_of(one) == kind and one.status is not Status.PASSED]
+        blocking = [one for one in report.checks if one.kind == kind and one.status is not Status.PASSED]
         yield f"  {look.bold(safe(kind))}: {_tally(blocking, total)}"
     for check, after in zip(checks, [*checks[1:], None], strict=True):
         yield from _told(check, look)

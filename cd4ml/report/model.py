@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import Any, Final, Literal
 
 import cd4ml
 from cd4ml.errors import Cd4mlError
+from cd4ml.report.ids import rule_of
 
 
 class Status(StrEnum):
@@ -79,7 +81,7 @@ class Check:
     """One decision.
 
     Attributes:
-        id: kebab-case and stable between runs, e.g. `minimum-accuracy` or `disparate-impact:race=black`.
+        id: of `ids`, e.g. `minimum:accuracy` or `disparate-impact:race=black`.
         reason: machine-readable cause, kebab-case, e.g. `below-minimum`, `not-a-number`, `too-few-rows`.
         message: what was found, for people. Text from data is not escaped here: renderers do that.
         advice: what to do next, if the check did not pass.
@@ -102,6 +104,16 @@ class Check:
     slice: Mapping[str, str] | None = None
     n: int | None = None
     location: Location | None = None
+
+    @property
+    def rule(self) -> str:
+        """What it decides, whatever it is held against, e.g. `minimum` or `flake8/F401`."""
+        return rule_of(self.id)
+
+    @property
+    def kind(self) -> str:
+        """The rule, or the tool whose rule it is, e.g. `flake8`."""
+        return self.rule.partition("/")[0]
 
     def __post_init__(self) -> None:
         """Refuse to pass on a value that is not a number: it compares false with every limit."""
@@ -171,6 +183,17 @@ class Report:
     def status(self) -> Status:
         """The worst check; zero checks are an `error`."""
         return self.stated or worst(check.status for check in self.checks)
+
+    def require_unique_ids(self) -> None:
+        """Refuse two checks with one id: whoever compares runs, or tolerates a check, could not tell them apart.
+
+        Raises:
+            ValueError: an id occurs twice, which is a defect of whoever made it.
+        """
+        counts = Counter(check.id for check in self.checks)
+        twice = [id for id, n in counts.items() if n > 1]
+        if twice:
+            raise ValueError(f"{self.stage}: the check {twice[0]} occurs {counts[twice[0]]} times")
 
     @classmethod
     def skipped(cls, stage: str) -> Report:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cd4ml.data.tables.dialect import Reading, Words
 from cd4ml.report import Check, Report, Status
+from cd4ml.report.ids import check_id
 
 _MOST_COLUMNS = 3
 
@@ -23,7 +24,7 @@ def remarked(report: Report, reading: Reading) -> Report:
 def _words(path: str, words: Words) -> Check:
     """Return the remark on words that may stand for missing values, and were taken for texts."""
     return Check(
-        id=f"missing-values:{path}",
+        id=check_id("missing-values", path),
         status=Status.PASSED,
         reason="undeclared-missing-values",
         metric="cells",

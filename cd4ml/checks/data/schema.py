@@ -19,6 +19,7 @@ from cd4ml.data.schema.findings import INDEX, Finding
 from cd4ml.data.schema.load import Schema
 from cd4ml.errors import OptionsError
 from cd4ml.report import Bound, Check, Status
+from cd4ml.report.ids import check_id
 from cd4ml.user_code import Raised
 from cd4ml.wording import nearest
 
@@ -51,7 +52,7 @@ class Rule:
     @property
     def id(self) -> str:
         """Stable id of the rule's check."""
-        return f"{self.name}:{self.column}" if self.column else self.name
+        return check_id(self.name, self.column) if self.column else check_id(self.name)
 
 
 def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:

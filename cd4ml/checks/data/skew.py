@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cd4ml.report import Bound, Check, Status
+from cd4ml.report.ids import check_id, parts_of, rule_of
 
 _TABLE: Final = "(table)"
 # Facts about one table alone.
@@ -31,13 +32,13 @@ def compared(training: Sequence[Check], serving: Sequence[Check]) -> dict[str, S
     """
     here, there = _holding(training), _holding(serving)
     found: dict[str, Skew] = {}
-    for check_id in (name for name in here if name in there):
-        rule, separator, column = check_id.partition(":")
+    for name in (name for name in here if name in there):
+        rule, of = rule_of(name), parts_of(name)
         if rule in _OWN:
             continue
-        skew = found.setdefault(column if separator else _TABLE, Skew())
-        alike = here[check_id] == there[check_id]
-        (skew.both_alike if alike else skew.training_only if here[check_id] else skew.serving_only).append(rule)
+        skew = found.setdefault(of[0] if of else _TABLE, Skew())
+        alike = here[name] == there[name]
+        (skew.both_alike if alike else skew.training_only if here[name] else skew.serving_only).append(rule)
     return found
 
 
@@ -60,7 +61,7 @@ def _check(column: str, skew: Skew, training: str, serving: str) -> Check:
     told = [f"on {here} but not on {there}: {', '.join(rules)}" for rules, here, there in sides if rules]
     same = f"{len(skew.both_alike)} checks have the same outcome on {training} and {serving}"
     return Check(
-        id=f"skew:{column}",
+        id=check_id("skew", column),
         status=Status.FAILED if told else Status.PASSED,
         reason="training-serving-skew" if told else None,
         metric="differing-checks",

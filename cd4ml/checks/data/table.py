@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from cd4ml.report import Bound, Check, Status
+from cd4ml.report.ids import check_id
 
 
 def minimum_rows_check(n: int, minimum: int) -> Check:
@@ -37,7 +38,7 @@ def finite_checks(infinite: Iterable[tuple[str, int]], n: int, allowed: Sequence
     for name, count in infinite:
         if name not in allowed:
             yield Check(
-                id=f"finite:{name}",
+                id=check_id("finite", name),
                 status=Status.FAILED if count else Status.PASSED,
                 reason="infinite-values" if count else None,
                 metric="failing-rows",
@@ -59,7 +60,7 @@ def lossless_checks(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Chec
     """
     for name, count in changed:
         yield Check(
-            id=f"lossless:{name}",
+            id=check_id("lossless", name),
             status=Status.FAILED if count else Status.PASSED,
             reason="coercion-changes-values" if count else None,
             metric="failing-rows",
@@ -81,7 +82,7 @@ def has_values_checks(filled: Iterable[tuple[str, int]], n: int) -> Iterator[Che
     """
     for name, count in filled:
         yield Check(
-            id=f"has-values:{name}",
+            id=check_id("has-values", name),
             status=Status.PASSED if count else Status.FAILED,
             reason=None if count else "all-null",
             metric="rows-with-value",
@@ -123,7 +124,7 @@ def freshness_check(column: str, youngest: datetime | None, now: datetime, hours
     found = "it holds no time" if age is None else f"the latest time is {abs(age):.1f} hours "
     found += "" if age is None else "ago" if age >= 0 else "in the future"
     return Check(
-        id=f"fresh:{column}",
+        id=check_id("fresh", column),
         status=Status.PASSED if passed else Status.FAILED,
         reason=None if passed else "no-time" if age is None else "stale" if age > hours else "in-the-future",
         metric="age-in-hours",

@@ -9,6 +9,7 @@ from typing import Any, Final
 from cd4ml.metrics.drift.concept import Increase, Origin
 from cd4ml.metrics.statistics.multiplicity import holm
 from cd4ml.report import Bound, Check, Interval, Status
+from cd4ml.report.ids import check_id
 
 # Fewer effective rows than this, and the weighted mean rests on a handful of them.
 SMALLEST_OVERLAP: Final = 100
@@ -50,7 +51,7 @@ def _window(name: str, found: Increase, p_value: float, limits: ConceptLimits) -
         f"({found.bounds.lower:+.4f} to {found.bounds.upper:+.4f})."
     )
     shared: dict[str, Any] = {
-        "id": f"performance:{name}",
+        "id": check_id("performance", name),
         "metric": f"{limits.loss}-increase",
         "value": found.value,
         "limit": limits.maximum_increase,

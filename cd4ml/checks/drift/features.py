@@ -14,6 +14,7 @@ from cd4ml.data.profile.cells import IDENTIFIER
 from cd4ml.metrics.drift.feature import FeatureDrift
 from cd4ml.metrics.statistics.multiplicity import benjamini_hochberg, holm
 from cd4ml.report import Bound, Check, Status
+from cd4ml.report.ids import check_id, parts_of
 
 CORRECTIONS: Final = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 _NAMES: Final = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
@@ -85,7 +86,7 @@ def worst_feature(features: Sequence[FeatureDrift], checks: Sequence[Check], lim
     flagged: dict[str, bool] = {}
     for check in checks:
         if check.reason in reasons:
-            name = check.id.partition(":")[2]
+            (name,) = parts_of(check.id)
             flagged[name] = flagged.get(name, False) or check.status is Status.FAILED
     drifted = [feature for feature in features if feature.name in flagged]
     most = max(drifted, key=lambda one: (flagged[one.name], severity(one, limits)), default=None)
@@ -104,7 +105,7 @@ def _distribution(feature: FeatureDrift, p_values: float, p_index: float, limits
     # The number that decides: of those that reach the verdict's band, the one that lies furthest out.
     told = max((size for size in real if size.band == found) if found else sizes, key=lambda size: size.severity)
     shared: dict[str, Any] = {
-        "id": f"drift:{feature.name}",
+        "id": check_id("drift", feature.name),
         "metric": told.metric,
         "value": told.value,
         "limit": told.moderate if limits.fail_on_moderate else told.significant,
@@ -188,7 +189,7 @@ def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
     limits = limits.of(feature.name)
     failed = change > limits.maximum_missing_change and p_value <= limits.alpha
     return Check(
-        id=f"missing-rate:{feature.name}",
+        id=check_id("missing-rate", feature.name),
         status=Status.FAILED if failed else Status.PASSED,
         reason=MISSING if failed else None,
         metric="missing-rate-change",
@@ -217,7 +218,7 @@ def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
             f"(p = {p_value:.2g} after {_NAMES[limits.correction]})."
         )
     return Check(
-        id=f"unseen-categories:{feature.name}",
+        id=check_id("unseen-categories", feature.name),
         status=Status.FAILED if failed else Status.PASSED,
         reason=UNSEEN if failed else None,
         metric="unseen-share",
@@ -235,7 +236,7 @@ def unusable_check(name: str, sample: str, rows: int, infinite: int) -> Check:
     """Return the check for a column that holds nothing to compare."""
     words = f"{infinite} infinite and {rows - infinite} missing" if infinite else "missing"
     return Check(
-        id=f"drift:{name}",
+        id=check_id("drift", name),
         status=Status.ERROR,
         reason="no-usable-value",
         metric="population-stability-index",

@@ -159,7 +159,7 @@ def _change_checks(
     name = one.part.name
     if one.production is None:
         rows = sum(group.n for group in groups)
-        return [no_change_check(name, "", rows, limits, "the table has no column `production_y_pred`")]
+        return [no_change_check(name, None, rows, limits, "the table has no column `production_y_pred`")]
     why = "a model selects nobody from the reference group"
     return [
         (

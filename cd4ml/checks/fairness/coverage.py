@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from cd4ml.report import Bound, Check, Status
+from cd4ml.report.ids import group_id
 
 
 def too_many_groups_check(name: str, groups: int, n: int) -> Check:
     """Return the check for a combination with too many groups to compare."""
     return Check(
-        id=f"disparate-impact:{name}",
+        id=group_id("disparate-impact", name),
         status=Status.ERROR,
         reason="too-many-groups",
         n=n,
@@ -23,7 +24,7 @@ def excluded_group_check(feature: str, group: str, n: int, total: int, *, maximu
     """Record a group that the user leaves out, and block if it is too large for that."""
     share = n / total
     shared: dict[str, Any] = {
-        "id": f"excluded-group:{feature}={group}",
+        "id": group_id("excluded-group", feature, group),
         "metric": "share-of-rows",
         "value": share,
         "limit": maximum_share,

@@ -13,6 +13,7 @@ from cd4ml.metrics.fairness.errors import Gap, GroupErrors, gap
 from cd4ml.metrics.fairness.quantity import Quantity
 from cd4ml.metrics.statistics.means import Mean
 from cd4ml.report import Bound, Check, Interval, Status
+from cd4ml.report.ids import group_id
 
 _ADVICE: Final = {
     "above-maximum": "Compare the groups' errors in the report's metrics; train on more rows of the group that is "
@@ -39,7 +40,7 @@ def error_checks(feature: str, found: Errors, limits: Limits) -> list[Check]:
 def _one_group(feature: str, group: GroupErrors) -> Check:
     """Return the check for a feature that tells nobody apart."""
     return Check(
-        id=f"group-errors:{feature}",
+        id=group_id("group-errors", feature),
         status=Status.ERROR,
         reason="one-group",
         n=group.n,
@@ -63,7 +64,7 @@ def _difference(feature: str, name: str, found: Errors, limit: float, limits: Li
         shown_within=now.interval is None or now.interval.upper <= limit,
     )
     return Check(
-        id=f"{name}:{feature}",
+        id=group_id(name, feature),
         status=status,
         reason=reason or None,
         metric=name,

@@ -12,6 +12,7 @@ from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.fairness.rates import Group
 from cd4ml.metrics.statistics.ratio_interval import ratio_statistic, rows_needed
 from cd4ml.report import Bound, Check, Status, fixed
+from cd4ml.report.ids import group_id
 
 # One-sided level of a bound of the two-sided interval of 95 %.
 _BOUND: Final = 0.025
@@ -41,7 +42,7 @@ def fairness_checks(
 def _error(feature: str, reason: str, n: int, message: str, advice: str) -> Check:
     """Return the check for a feature that cannot be judged."""
     return Check(
-        id=f"disparate-impact:{feature}",
+        id=group_id("disparate-impact", feature),
         status=Status.ERROR,
         reason=reason,
         metric="disparate-impact-ratio",
@@ -101,7 +102,7 @@ def _disparate_impact(feature: str, one: Disparity, limits: Limits, production: 
     status, reason = _verdict(one, limits)
     above = _is_above(one, limits)
     return Check(
-        id=f"disparate-impact:{feature}={one.group.name}",
+        id=group_id("disparate-impact", feature, one.group.name),
         status=status,
         reason=reason or None,
         metric="disparate-impact-ratio",

@@ -13,6 +13,7 @@ from cd4ml.metrics.fairness.differences import widest_interval
 from cd4ml.metrics.fairness.rates import RATES, FairnessMetrics, Group
 from cd4ml.metrics.fairness.ratio_change import Change
 from cd4ml.report import Bound, Check, Interval, Status, fixed
+from cd4ml.report.ids import group_id
 
 
 def difference_checks(feature: str, metrics: FairnessMetrics, limits: Limits) -> list[Check]:
@@ -27,7 +28,13 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
     rates = DIFFERENCES[name]
     values = {rate: metrics.differences[rate] for rate in rates}
     n = sum(group.n for group in metrics.groups)
-    shared: dict[str, Any] = {"id": f"{name}:{feature}", "metric": name, "limit": limit, "bound": Bound.AT_MOST, "n": n}
+    shared: dict[str, Any] = {
+        "id": group_id(name, feature),
+        "metric": name,
+        "limit": limit,
+        "bound": Bound.AT_MOST,
+        "n": n,
+    }
     known = {rate: value for rate, value in values.items() if value is not None}
     if len(known) < len(rates):
         lacking = next(RATES[rate].undefined_without for rate in rates if rate not in known)
@@ -123,7 +130,7 @@ def change_check(feature: str, change: Change, limits: Limits, p_value: float, t
         f" (p = {p_value:.2g}{family})." if beyond else "."
     )
     return Check(
-        id=f"ratio-drop:{feature}={change.group}",
+        id=group_id("ratio-drop", feature, change.group),
         status=status,
         reason=reason or None,
         metric="disparate-impact-ratio-drop",
@@ -172,10 +179,10 @@ def _change_advice(reason: str) -> str | None:
     }[reason]
 
 
-def no_change_check(feature: str, group: str, n: int, limits: Limits, why: str) -> Check:
-    """Return the check for a change that cannot be computed."""
+def no_change_check(feature: str, group: str | None, n: int, limits: Limits, why: str) -> Check:
+    """Return the check for a change that cannot be computed, of one group or of none at all."""
     return Check(
-        id=f"ratio-drop:{feature}={group}" if group else f"ratio-drop:{feature}",
+        id=group_id("ratio-drop", feature, group),
         status=Status.ERROR,
         reason="no-production-ratio",
         metric="disparate-impact-ratio-drop",
@@ -194,7 +201,7 @@ def calibration_check(feature: str, found: Calibration, limits: Limits) -> Check
     status, reason = _of_calibration(found, limits, limit)
     words = "too high" if found.gap > 0 else "too low"
     return Check(
-        id=f"calibration:{feature}={found.group}",
+        id=group_id("calibration", feature, found.group),
         status=status,
         reason=reason or None,
         metric="calibration-gap",

@@ -14,6 +14,7 @@ from cd4ml.checks.performance import threshold
 from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.metrics.performance.comparison import Comparison
 from cd4ml.report import Bound, Check, Status
+from cd4ml.report.ids import check_id
 
 LEVEL: Final = 0.05
 
@@ -118,7 +119,7 @@ def _check(
         greater_is_better=comparison.metric.greater_is_better,
     )
     return Check(
-        id=f"regression:{name}",
+        id=check_id("regression", name),
         status=status,
         reason=reason,
         metric=name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cd4ml.checks.performance import threshold
 from cd4ml.report import Bound, Check, Status, fixed
+from cd4ml.report.ids import check_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ def cost_check(cost: Cost, limit: float) -> Check:
     values = f"{cost.candidate:.4g} {cost.unit} against production's {cost.production:.4g}"
     times = f"{fixed(cost.ratio, limit)} times as much; at most {limit:g} times are allowed"
     return Check(
-        id=f"maximum:{name}",
+        id=check_id("maximum", name),
         status=Status.PASSED if passed else Status.FAILED,
         reason=None if passed else "above-maximum",
         metric=name,

@@ -12,6 +12,7 @@ from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.metrics.performance.evaluation import Evaluation, Gap, Result
 from cd4ml.metrics.statistics.multiplicity import holm
 from cd4ml.report import Check, Status
+from cd4ml.report.ids import check_id, slice_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def gap_check(gap: Gap, limit: float, n: int) -> Check:
     """Check a gap between training and test rows."""
     name, better = gap.metric.name, gap.metric.greater_is_better
     if gap.train.value is None or gap.test.value is None:
-        return threshold.undefined_check(f"gap:{name}", name, gap.problem, n)
+        return threshold.undefined_check(check_id("gap", name), name, gap.problem, n)
     interval = gap.interval
     if interval is not None and not better:
         interval = replace(interval, lower=-interval.upper, upper=-interval.lower)
@@ -109,7 +110,7 @@ def _fixed(evaluation: Evaluation, limits: Limits) -> Iterator[Check]:
         for name, limit in bounds.items():
             found = evaluation.results[name].candidate
             if found.value is None:
-                yield _undefined(f"{kind}:{name}", name, found.problem, None, evaluation, limits)
+                yield _undefined(check_id(kind, name), name, found.problem, None, evaluation, limits)
             else:
                 made = check(name, found.value, limit, evaluation.n, found.interval)
                 yield _settled(made, limit, evaluation, limits)
@@ -121,16 +122,14 @@ def _comparison(
     """Check one metric against production."""
     name = result.metric.name
     if result.comparison is None:
-        return _undefined(f"regression:{name}", name, result.problem, rule, evaluation, limits)
+        return _undefined(check_id("regression", name), name, result.problem, rule, evaluation, limits)
     p_value, tests = family
     return compared.comparison_check(rule, result.comparison, limits.support(evaluation), p_value=p_value, tests=tests)
 
 
-def _undefined(
-    check_id: str, name: str, problem: str, rule: Rule | None, evaluation: Evaluation, limits: Limits
-) -> Check:
+def _undefined(id: str, name: str, problem: str, rule: Rule | None, evaluation: Evaluation, limits: Limits) -> Check:
     """Return the check of a metric without a value: an error, or on a slice that is too small too little data."""
-    found = threshold.undefined_check(check_id, name, problem, evaluation.n)
+    found = threshold.undefined_check(id, name, problem, evaluation.n)
     support = limits.support(evaluation)
     # Of a class with fewer rows than the floor it is chance whether any is found, or decided for.
     rare = support.smaller_class is not None and support.smaller_class < support.class_floor
@@ -156,4 +155,6 @@ def _settled(check: Check, limit: float, evaluation: Evaluation, limits: Limits)
 def _named(check: Check, evaluation: Evaluation) -> Check:
     """Return a check with its slice in id and message."""
     name = "&".join(f"{column}={value}" for column, value in evaluation.slice.items())
-    return replace(check, id=f"{check.id}:{name}", message=f"{name}: {check.message}", slice=evaluation.slice)
+    return replace(
+        check, id=slice_id(check.id, evaluation.slice), message=f"{name}: {check.message}", slice=evaluation.slice
+    )

@@ -13,6 +13,7 @@ from cd4ml.checks.performance import threshold
 from cd4ml.metrics.performance.catalogue import MEAN_ABSOLUTE_ERROR
 from cd4ml.metrics.performance.slice_search import ERROR_RATE, Found, Search
 from cd4ml.report import Bound, Check, Status, fixed
+from cd4ml.report.ids import slice_id
 
 MOST_CHECKS: Final = 20
 _CALLED: Final = {ERROR_RATE: "error rate", MEAN_ABSOLUTE_ERROR.name: "mean absolute error"}
@@ -88,7 +89,7 @@ def _worse(one: Found, search: Search, limit: float) -> Check:
     """Return the check of a slice that is worse by more than the limit."""
     surely = f"p = {one.p_value:.2g} after Benjamini-Hochberg correction for {search.tested:,} tests"
     return Check(
-        id=f"slice-search:{name_of(one)}",
+        id=slice_id("slice-search", one.slice),
         status=Status.FAILED,
         reason="worse-slice",
         metric=search.metric,

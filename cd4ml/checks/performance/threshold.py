@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from cd4ml.report import Bound, Check, Interval, Status, fixed
+from cd4ml.report.ids import check_id
 
 # Differences below this share of the compared values come from binary fractions, not from models: one row of a
 # billion makes a larger one.
@@ -20,10 +21,10 @@ def at_most(value: float, limit: float, *operands: float) -> bool:
     return value <= limit + ROUNDING * max(abs(operand) for operand in (value, limit, *operands))
 
 
-def undefined_check(check_id: str, metric: str, why: str, n: int) -> Check:
+def undefined_check(id: str, metric: str, why: str, n: int) -> Check:
     """Return the check for a metric that has no value on these rows: an error, never a pass."""
     return Check(
-        id=check_id,
+        id=id,
         status=Status.ERROR,
         reason="undefined-metric",
         metric=metric,
@@ -51,7 +52,7 @@ def _limit(
     """Return the check of a value against a fixed limit."""
     found = f"{metric} is {fixed(value, limit)}{between(interval)} on {n:,} rows"
     return Check(
-        id=f"{name}:{metric}",
+        id=check_id(name, metric),
         status=Status.PASSED if passed else Status.FAILED,
         reason=None if passed else f"{word}-{name}",
         metric=metric,
@@ -107,7 +108,7 @@ def gap_check(
     passed = at_most(difference, limit, train, test)
     found = f"{metric} is {fixed(train, test)} on the training rows and {fixed(test, train)} on the test rows"
     return Check(
-        id=f"gap:{metric}",
+        id=check_id("gap", metric),
         status=Status.PASSED if passed else Status.FAILED,
         reason=None if passed else "overfitting",
         metric=metric,

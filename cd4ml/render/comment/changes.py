@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from cd4ml.render.comment.text import bounds, figure, quiet, signed
 from cd4ml.render.markdown import MARK
 from cd4ml.report import Bound, Check, Status, worst
+from cd4ml.report.ids import parts_of, table_of
 
 HEAD: Final = "| metric | main | this pull request | change | limit | verdict |\n|---|--:|--:|--:|--:|---|\n"
 _RISE: Final = frozenset({Bound.AT_LEAST, Bound.DECREASE})  # a greater value is a better one
@@ -102,8 +102,9 @@ def together(changes: Sequence[Change]) -> list[list[Change]]:
     """Return what a row each is about: one number, with its own limit and that against production."""
     found: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
-        kind, _, metric = change.check.id.partition(":")
-        found.setdefault((change.stage, metric if kind in _OF_A_METRIC else change.check.id), []).append(change)
+        check = change.check
+        about = check.id.partition(":")[2] if check.rule in _OF_A_METRIC else check.id
+        found.setdefault((change.stage, about), []).append(change)
     return [sorted(one, key=lambda change: change.check.bound in _AGAINST_BASELINE) for one in found.values()]
 
 
@@ -152,12 +153,13 @@ def worse(change: Change) -> str:
 
 def _name(check: Check) -> str:
     """Return what a check is about, in words."""
-    kind, *about = re.split("[:@]", check.id, maxsplit=1)
-    if kind in _OF_A_METRIC and about:
-        return quiet(about[0], most=120)
-    if kind == "gap" and about:
-        return quiet(f"{about[0]}, training against test", most=120)
-    return quiet(", ".join((kind.replace("-", " "), *about)), most=120)
+    parts, table = ":".join(parts_of(check.id)), table_of(check.id)
+    about = "@".join(part for part in (parts, table) if part)
+    if check.rule in _OF_A_METRIC and about:
+        return quiet(about, most=120)
+    if check.rule == "gap" and about:
+        return quiet(f"{about}, training against test", most=120)
+    return quiet(", ".join(part for part in (check.rule.replace("-", " "), about) if part), most=120)
 
 
 def _difference(changes: Sequence[Change]) -> str:

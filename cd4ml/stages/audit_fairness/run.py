@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
@@ -157,6 +158,18 @@ def _parts(counts: pd.DataFrame, options: Options) -> list[Part]:
             reference=options.reference_groups.get(features[0]) if alone else None,
         )
         parts.append(part)
+    return _told_apart(parts)
+
+
+def _told_apart(parts: list[Part]) -> list[Part]:
+    """Return parts; refuse a feature that is called like a combination of two others.
+
+    Raises:
+        OptionsError: two of them have one name.
+    """
+    names = Counter(part.name for part in parts)
+    if twice := [name for name, n in names.items() if n > 1]:
+        raise OptionsError(f"sensitive-features: the column `{twice[0]}` is called like a combination of others")
     return parts
 
 

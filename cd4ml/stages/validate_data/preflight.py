@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,7 @@ def check_options(options: Options) -> None:
         problems.append(
             "freshness and read-everything are for the local backend; other backends read everything anyway"
         )
+    problems += [f"data: {name} is named twice" for name, n in Counter(options.data).items() if n > 1]
     if options.serving in options.data:
         problems.append(f"serving: {options.serving} is among data: nothing would be compared")
     if options.training_only and not options.serving:

@@ -32,6 +32,7 @@ from cd4ml.data.tables.source import Source
 from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import Check, InputDigest, Report, Status, headline
+from cd4ml.report.ids import check_id, table_id
 from cd4ml.report.reading import read_file
 from cd4ml.stages.validate_data.options import LOCAL, SKEW, Options
 from cd4ml.stages.validate_data.preflight import check_options
@@ -52,6 +53,7 @@ def run(options: Options, context: Context) -> Report:
     context.progress(f"Reading {options.schema}")
     schema = load_schema(options.schema, context.directory)
     checks: list[Check] = []
+    training: list[Check] = []
     inputs: list[InputDigest] = []
     details: dict[str, Any] = {}
     rows: dict[str, int] = {}
@@ -71,11 +73,12 @@ def run(options: Options, context: Context) -> Report:
             engine = options.backend.partition("@")[0] if "@" in options.backend else options.backend
             details[path] = {"engine": engine, "decided_by": proofs}
         if served:
-            checks += _skewed(checks, found, options, details)
+            checks += _skewed(training, found, options, details)
         else:
             found = tolerated_checks(found, *_tolerances(options))
             several = len(options.data) > 1
-            checks += [replace(check, id=f"{check.id}@{path}") for check in found] if several else found
+            training += found
+            checks += [replace(check, id=table_id(check.id, path)) for check in found] if several else found
     if Path(options.schema).is_file():
         inputs.append(InputDigest(name="schema", path=options.schema, sha256=file_sha256(Path(options.schema))))
     summary = _summary(checks, options)
@@ -109,16 +112,12 @@ def _skewed(
 ) -> Iterator[Check]:
     """Yield the checks of serving data, and how they compare with those of training data."""
     found = tolerated_checks(found, *_tolerances(options, found))
-    ends = [f"@{path}" for path in options.data] if len(options.data) > 1 else []
-    plain = [
-        replace(c, id=next((c.id.removesuffix(end) for end in ends if c.id.endswith(end)), c.id)) for c in training
-    ]
-    skew = compared(plain, found)
+    skew = compared(training, found)
     details["skew"] = {
         name: {"training_only": column.training_only, "serving_only": column.serving_only}
         for name, column in skew.items()
     }
-    yield from [replace(check, id=f"{check.id}@{options.serving}") for check in found]
+    yield from [replace(check, id=table_id(check.id, str(options.serving))) for check in found]
     between = skew_checks(skew, ", ".join(options.data), str(options.serving))
     yield from tolerated_checks(between, [name for name in options.warn if name.startswith(SKEW)], {})
 
@@ -190,7 +189,7 @@ def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check
             unfinished_check(error.raised, n, options.include_values),
         ], {}
     samples = {
-        f"{name}:{column}" if column else name: [
+        check_id(name, column) if column else check_id(name): [
             {"row": row, **({"value": shortened(value)} if options.include_values else {})}
             for row, value in finding.samples
         ]

@@ -315,3 +315,12 @@ def test_texts_that_look_alike__are_groups_of_their_own(audit: Audit, one: str, 
 
     failed = [check["n"] for check in run.report["checks"] if check["status"] == "failed"]
     assert run.code == 1 and failed == [100]
+
+
+def test_feature_called_like_a_combination__refused(audit: Audit) -> None:
+    """A column that is called like the combination of two others is refused: no id could tell the two apart."""
+    people = group("F", 5, 10).assign(race="x", **{"sex & race": "y"})
+
+    run = audit(people, arguments=("--sensitive-features", "race,sex & race"))
+
+    assert run.code == 2 and "`sex & race` is called like a combination of others" in run.report["summary"]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Run
+from tests.stages.check_code.test_ids import line_id
 
 Check = Callable[..., Run]
 GOOD = '"""A module."""\n\n\ndef double(x: int) -> int:\n    """Double."""\n    return 2 * x\n'
@@ -67,8 +68,13 @@ def test_good_project__passes(check: Check, project: Path) -> None:
     ("tool", "text", "check_id", "line"),
     [
         ("black", GOOD.replace("2 * x", "2*x"), "black:package/module.py", 6),
-        ("flake8", "import os\n" + GOOD, "flake8:package/module.py:1:1:F401", 1),
-        ("mypy", GOOD.replace("return 2 * x", 'return "x"'), "mypy:package/module.py:6:12:return-value", 6),
+        ("flake8", "import os\n" + GOOD, line_id("flake8/F401", "package/module.py", "import os"), 1),
+        (
+            "mypy",
+            GOOD.replace("return 2 * x", 'return "x"'),
+            line_id("mypy/return-value", "package/module.py", 'return "x"'),
+            6,
+        ),
     ],
 )
 def test_finding__blocks_with_its_line(

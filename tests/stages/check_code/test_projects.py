@@ -12,6 +12,7 @@ import pytest
 
 from cd4ml.code_tools.diff import changed_lines
 from tests.conftest import Run
+from tests.stages.check_code.test_ids import line_id
 
 GOOD = '"""A module."""\n\n\ndef double(x: int) -> int:\n    """Double."""\n    return 2 * x\n'
 UNUSED = f"import os\n\n{GOOD}"
@@ -79,7 +80,7 @@ def test_what_git_ignores__is_not_the_projects_code(check: Check) -> None:
     command(Path.cwd(), "add", "--force", "generated/b.py")
     run = check("black,flake8,ruff", {})
     assert run.code == 1
-    assert "flake8:generated/b.py:1:1:F401" in ids(run)
+    assert line_id("flake8/F401", "generated/b.py", "import os") in ids(run)
 
 
 def test_only_ignored_files__refused(check: Check) -> None:
@@ -163,8 +164,8 @@ def test_tools_of_a_project(check: Check, files: dict[str, str], tools: set[str]
 @pytest.mark.parametrize(
     ("tool", "text", "finding"),
     [
-        ("ruff", UNUSED, "ruff:a.py:1:8:F401"),
-        ("ruff", "def f(:\n", "ruff:a.py:1:7:invalid-syntax"),
+        ("ruff", UNUSED, line_id("ruff/F401", "a.py", "import os")),
+        ("ruff", "def f(:\n", line_id("ruff/invalid-syntax", "a.py", "def f(:")),
         ("ruff-format", GOOD.replace("2 * x", "2*x"), "ruff-format:a.py"),
         ("ruff-format", "def f(:\n", "ruff-format:a.py"),
     ],
@@ -225,8 +226,8 @@ def test_baseline__old_findings_do_not_block(check: Check, tmp_path: Path) -> No
     (tmp_path / "old.py").write_text("import os\nimport sys\nx = 2\n")
     run = check("flake8,ruff", {}, "--baseline", "main", git=False)
     assert run.code == 1
-    assert {"flake8:old.py:2:1:F401", "ruff:old.py:2:8:F401"} < ids(run)
-    assert "flake8:old.py:1:1:F401" not in ids(run)
+    assert {line_id(rule, "old.py", "import sys") for rule in ("flake8/F401", "ruff/F401")} < ids(run)
+    assert line_id("flake8/F401", "old.py", "import os") not in ids(run)
 
 
 @pytest.mark.parametrize("tool", ["black", "ruff-format"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,50 @@ def test_column_without_a_name__beside_checks_of_the_table(cd4ml: Callable[..., 
     run = cd4ml("validate-data", "--data", "t.parquet", "--schema", "rules:schema")
 
     assert run.code == 2 and "no name" in run.report["summary"]
+
+
+def test_separators_in_names__ids_apart(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Columns and tables whose names hold what separates in ids have checks of their own, which `warn` can name."""
+    columns = ["a", "a:b", "a@x.csv", "a%3Ab", "x:a"]
+    (tmp_path / "schema.yaml").write_text(schema(**{name: {"nullable": False} for name in columns}))
+    for table in ("x.csv", "x.csv@x.csv"):
+        pl.DataFrame({name: [1, None] for name in columns}).write_csv(tmp_path / table)
+    shutil.copy(tmp_path / "x.csv@x.csv", tmp_path / "y@x.csv")
+    warned = [f"not-nullable:{name}" for name in ("a", "a%3Ab", "a%40x.csv", "a%253Ab", "x%3Aa")]
+    data = ("--data", "x.csv", "--data", "y@x.csv", "--schema", "schema.yaml")
+
+    blocked, let = cd4ml("validate-data", *data), cd4ml("validate-data", *data, "--warn", ",".join(warned))
+
+    assert (blocked.code, let.code) == (1, 0)
+    failed = {check["id"] for check in blocked.report["checks"] if check["status"] == "failed"}
+    assert failed == {f"{id}@{table}" for id in warned for table in ("x.csv", "y%40x.csv")}
+
+
+def test_check_called_like_a_demand__has_an_id_of_its_own(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A check that the user names `unique` is neither the schema's own `unique` nor lost beside it."""
+    (tmp_path / "own.py").write_text(
+        "import pandera.pandas as pa\n"
+        "own = pa.Check(lambda values: values > 1, name='unique')\n"
+        "other = pa.Check(lambda values: values < 3, name='unique#2')\n"
+        "schema = pa.DataFrameSchema({'a': pa.Column(int, [own, other], unique=True)})\n"
+    )
+    pl.DataFrame({"a": [1, 2, 3]}).write_csv(tmp_path / "t.csv")
+
+    run = cd4ml("validate-data", "--data", "t.csv", "--schema", "own:schema")
+
+    found = {check["id"]: check["status"] for check in run.report["checks"]}
+    assert {name: found[name] for name in ("unique:a", "unique#2:a", "unique#2#2:a")} == {
+        "unique:a": "passed",
+        "unique#2:a": "failed",
+        "unique#2#2:a": "failed",
+    }
+
+
+def test_table_named_twice__refused(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A table that is named twice is refused: it would be judged twice under one name."""
+    (tmp_path / "schema.yaml").write_text(schema(a={}))
+    pl.DataFrame({"a": [1]}).write_csv(tmp_path / "t.csv")
+
+    run = cd4ml("validate-data", "--data", "t.csv", "--data", "t.csv", "--schema", "schema.yaml")
+
+    assert run.code == 2 and "data: t.csv is named twice" in run.report["summary"]

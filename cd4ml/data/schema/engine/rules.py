@@ -6,6 +6,7 @@ import datetime
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Final, Literal
 
 from cd4ml.data.schema.findings import INDEX
@@ -141,13 +142,25 @@ class Rules:
         return [name for name in self.unique if name not in columns and name not in known]
 
 
+# What else a report says of a table: what a schema demands without a check, and what every table is held to.
+_TAKEN: Final = frozenset(
+    "present dtype not-nullable unique strict ordered minimum-rows columns finite lossless has-values fresh "
+    "row-change schema skew missing-values".split()
+)
+
+
 def names_of(names: Sequence[str | None]) -> list[str]:
-    """Return a name for each check of a part; the second of one name is called `name#2`."""
+    """Return a name for each check of a part; the second of one name is called `name#2`.
+
+    So is the first one that is called like something else that a report says of a table.
+    """
+    taken = set(_TAKEN)
     result: list[str] = []
     for written in names:
         name = (written or "check").strip("<>")
-        same = sum(known.partition("#")[0] == name for known in result)
-        result.append(f"{name}#{same + 1}" if same else name)
+        free = (f"{name}#{number}" for number in count(2))
+        result.append(name if name not in taken else next(one for one in free if one not in taken))
+        taken.add(result[-1])
     return result
 
 

@@ -12,6 +12,7 @@ from cd4ml.render.html.tables import table
 from cd4ml.render.html.values import listed, mapping, numeric
 from cd4ml.render.numbers import number
 from cd4ml.report import Check, Published, Status
+from cd4ml.report.ids import table_of
 
 _MOST_PLOTTED: Final = 20
 _MOST_SAMPLES: Final = 10
@@ -34,7 +35,7 @@ def _counted(path: str, published: Published) -> list[str]:
     """Return how many checks a table had, and how many did not pass; where it is the only one, all are its own."""
     checks = published.report.checks
     several = len(mapping(published.report.metrics, "rows")) > 1
-    own = [check for check in checks if check.id.endswith(f"@{path}")] if several else list(checks)
+    own = [check for check in checks if table_of(check.id) == path] if several else list(checks)
     return [number(len(own)), number(sum(check.status is not Status.PASSED for check in own))]
 
 
