@@ -200,7 +200,9 @@ def test_worse_groups__the_most_first() -> None:
 
     text = section(pipeline([now], main_of(before)), 20_000)
 
-    listed = text.partition("Groups and slices that got worse: 2</summary>")[2].partition("</details>")[0]
+    listed = text.partition("Groups and slices that got worse: 2, most of all <b>sex=M</b></summary>")[2].partition(
+        "</details>"
+    )[0]
     assert listed.index("sex=M") < listed.index("sex=F") and "sex=X" not in listed
     assert "0.8500, 0.1200 below main's 0.9700" in listed
 

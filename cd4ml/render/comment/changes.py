@@ -145,10 +145,14 @@ def worse(change: Change) -> str:
     check = change.check
     before, whose = (change.main.value, "main") if change.main else (check.baseline, "production")
     below = "below" if check.bound in _RISE else "further from 0 than" if check.bound is Bound.MAGNITUDE else "above"
-    group = ", ".join(f"{name}={value}" for name, value in (check.slice or {}).items())
     rows = f" ({check.n:,} rows)" if check.n is not None else ""
     shown = f"{figure(check.value, before)}, {figure(change.worsening)} {below} {whose}'s {figure(before, check.value)}"
-    return f"- **{quiet(group)}**{rows}: {quiet(check.metric or check.id)} {shown}"
+    return f"- **{group(check)}**{rows}: {quiet(check.metric or check.id)} {shown}"
+
+
+def group(check: Check) -> str:
+    """Return the group or slice that a check is about."""
+    return quiet(", ".join(f"{name}={value}" for name, value in (check.slice or {}).items()))
 
 
 def _name(check: Check) -> str:

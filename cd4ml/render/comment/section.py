@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cd4ml.render.comment.changes import HEAD, Change, compared, row, together, worse
+from cd4ml.render.comment.changes import HEAD, Change, compared, group, row, together, worse
 from cd4ml.render.comment.text import fitting, length, quiet
 from cd4ml.render.markdown import MARK
 from cd4ml.render.numbers import plural
@@ -195,7 +195,9 @@ def _worse(pipeline: Pipeline, room: int) -> str:
     """Return the groups and slices that got worse, the most so first."""
     changed = sorted((one for one in _changes(pipeline) if one.worsening), key=lambda one: -one.worsening)
     found = [numbers[0] for numbers in together(changed)]
-    title = f"Groups and slices that got worse: {len(found):,}"
+    if not found:
+        return ""
+    title = f"Groups and slices that got worse: {len(found):,}, most of all <b>{group(found[0].check)}</b>"
     inner = fitting(found, worse, room - length(title) - 100, noun="group", most=_MOST_WORSE)
     return f"<details><summary>{title}</summary>\n\n{inner}\n</details>\n" if inner else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from cd4ml.report import ModelIdentity, Published
 
 _MOST_OPTIONS: Final = 100
 _LONGEST_OPTION: Final = 300
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", re.ASCII)
 
 
 def evidence(entry: Entry) -> Html:
@@ -120,7 +122,13 @@ def subject(run: Run) -> str:
         found = {model.sha256: model for model in reversed(models) if model and model.name}
         said += [f"{role} {_short_name(model)}" for model in found.values() if len(found) == 1]
     started = sorted(str(e.published.run["started_at"]) for e in run.entries if e.published.run.get("started_at"))
-    return " · ".join([*said, *started[:1]])
+    return " · ".join([*said, *(_minute(one) for one in started[:1])])
+
+
+def _minute(time: str) -> str:
+    """Return a time as people read it; as it is, if it is none of ours."""
+    found = _TIME.fullmatch(time)
+    return f"{found[1]}\u00a0{found[2]}\u00a0UTC" if found else time
 
 
 def differences(run: Run) -> list[str]:

@@ -65,7 +65,7 @@ def _head(run: Run) -> list[Html]:
 
 
 def _verdict(run: Run) -> Html:
-    """Return the verdict in a sentence, what the reports do not agree on, and a line for each stage."""
+    """Return the verdict in a sentence, where it comes from, what the reports do not agree on, and a line a stage."""
     sentence = _WARNED if run.warned else _SENTENCE[run.status]
     notices = [element("p", said, class_="notice") for said in differences(run)]
     lines = [_line(entry, number) for number, entry in enumerate(run.entries, 1)]
@@ -73,8 +73,22 @@ def _verdict(run: Run) -> Html:
     listed = element("ol", *lines, class_="stages")
     about = element("p", subject(run), class_="note")
     return joined(
-        [element("p", element("strong", sentence)), about, *notices, element("nav", listed, aria_label="Stages")]
+        [
+            element("p", element("strong", sentence), *_deciding(run)),
+            about,
+            *notices,
+            element("nav", listed, aria_label="Stages"),
+        ]
     )
+
+
+def _deciding(run: Run) -> list[Content]:
+    """Return which stages decide a verdict that is not `passed`, each as a link to what it found."""
+    found: list[Content] = []
+    for number, entry in enumerate(run.entries, 1):
+        if entry.published.report.status is run.status and not (entry.warned and not run.warned):
+            found += [", " if found else " See ", element("a", entry.name, href=f"#stage-{number}")]
+    return [*found, "."] if found and run.status not in (Status.PASSED, Status.SKIPPED) else []
 
 
 def _line(entry: Entry, number: int) -> Html:

@@ -220,6 +220,25 @@ def test_every_status(stage: str, status: Status) -> None:
     assert ("Do this." in root.all("nav")[0].text) is (status is not Status.PASSED)
 
 
+def test_verdict__leads_to_what_decides() -> None:
+    """Beside the verdict stand links to the stages that decide it, and to no others; the time is as people read it."""
+    failed = Check(id="x", status=Status.FAILED, message="Bad.")
+    found = [
+        Published(
+            report=Report(stage=stage, checks=(replace(failed, status=status),)),
+            source=Source(git_sha=None),
+            run={"started_at": "2026-11-26T19:39:11Z"},
+        )
+        for stage, status in (("check-code", Status.PASSED), ("audit-fairness", Status.FAILED))
+    ]
+    root = parse(of(*found))
+    first = root.all("header")[0].all("p")[0]
+
+    assert first.all("strong")[0].text == "This change is blocked."
+    assert [(link.text, link.attributes["href"]) for link in first.all("a")] == [("audit-fairness", "#stage-2")]
+    assert "2026-11-26\u00a019:39\u00a0UTC" in root.all("header")[0].text
+
+
 def test_skipped_and_not_run() -> None:
     """A stage that is not configured, one that did not come to run and one whose report is gone are told apart."""
     skipped = Published(report=Report.skipped("check-code"), source=Source(git_sha=None))
