@@ -22,6 +22,7 @@ _STANDINS: Final = {
     "actions/setup-python": "nothing",
     "docker/login-action": "nothing",
 }
+_NEEDED: Final = ("action.yml", "actions/", "cd4ml/", "requirements/", ".github/workflows/", "tests/actions/standins/")
 _PAYLOAD: Final = {"repository": {"default_branch": "main"}, "pull_request": {"number": 1}}
 _IDENTITY: Final = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 
@@ -41,7 +42,10 @@ def commit(folder: Path) -> Path:
 
 
 def copy_suite(folder: Path) -> Path:
-    """Copy this working tree, with `$/` (which act does not know) as the owner, name and tag that it stands for."""
+    """Copy what the actions need of this working tree: act copies the whole of it for every step.
+
+    `$/`, which act does not know, becomes the owner, name and tag that it stands for.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -50,7 +54,7 @@ def copy_suite(folder: Path) -> Path:
         text=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
+        if name.startswith(_NEEDED) and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     for path in (folder / ".github" / "workflows").glob("*.yml"):
