@@ -53,7 +53,7 @@ def _unasked(registry: Registry, why: str) -> Models:
     return Models(
         candidate=Finding(value=f"models:/{name}@{candidate}", why=_spoken(registry, candidate, f"{place} names it")),
         production=Finding(value=f"models:/{name}@{production}", why=_spoken(registry, production, "the usual alias")),
-        notes=(f"The registry was not asked: {why}.", *_stages(registry, name)),
+        notes=(f"What the registry has is not known: {why}.", *_stages(registry, name)),
     )
 
 

@@ -11,10 +11,10 @@ from cd4ml.commands.project import cache_directory
 from cd4ml.context import Context
 from cd4ml.data.tables.dialect import Reading
 from cd4ml.errors import Cd4mlError, OptionsError
-from cd4ml.inputs.options import Character
+from cd4ml.inputs.values import Layer, resolve
 from cd4ml.project import labels, limits, models
 from cd4ml.project.findings import Limits, Project
-from cd4ml.project.rows import mark, reading, source
+from cd4ml.project.rows import reading, source
 from cd4ml.project.sections.evaluate_model import has_production
 from cd4ml.report import Status
 from cd4ml.stages.score_model.options import Options
@@ -74,19 +74,17 @@ def _score(project: Project, model: str, table: str, context: Context) -> None:
     test, truth = project.tables.test, project.target
     assert test and truth
     context.progress(f"Scoring {model} on {test.value.name}, for limits from today's numbers")
-    dialect = test.value.dialect
-    options = Options(
-        candidate=model,
-        bootstrap=True,
-        test_data=test.value.name,
-        target=truth.value,
-        predictions=table,
-        positive_label=project.positive_label.value if project.positive_label else None,
-        timeout=_SECONDS,
-        delimiter=Character(mark(dialect.delimiter)) if dialect.delimiter else None,
-        decimal=Character(dialect.decimal) if dialect.decimal else None,
-        encoding=dialect.encoding,
-    )
+    values = {
+        "candidate": model,
+        "bootstrap": True,
+        "test-data": test.value.name,
+        "target": truth.value,
+        "predictions": table,
+        "positive-label": project.positive_label.value if project.positive_label else None,
+        "timeout": _SECONDS,
+        **test.value.dialect.options(),
+    }
+    options = resolve(Options, [Layer(origin="init", values=values)])
     report = scoring.run(options, context)
     if report.status is not Status.PASSED:
         raise OptionsError(report.summary)
