@@ -12,6 +12,7 @@ from typing import Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.project.findings import Project
+from cd4ml.project.sections import configured
 from cd4ml.published import RELEASE, REPOSITORY
 
 ACTIONS: Final = f"{REPOSITORY}@{RELEASE}"
@@ -52,7 +53,8 @@ _COMMENT: Final = """\
     steps:
       - uses: {download}
         with:
-          name: {artifact}
+          pattern: {name}-report-*
+          merge-multiple: true
           path: reports
       - uses: {repository}/actions/comment@{release}
         with:
@@ -101,7 +103,7 @@ def workflow(project: Project, actions: str) -> str:
     text = _HEAD.format(name=title, defaults=place, checkout=_CHECKOUT)
     text += "".join(f"{line}\n" for line in _steps(project, found["repository"], found["release"], f"{name}-report"))
     words = {"repository": found["repository"], "release": found["release"]}
-    return text + _COMMENT.format(name=name, artifact=f"{name}-report", download=_DOWNLOAD, **words)
+    return text + _COMMENT.format(name=name, download=_DOWNLOAD, **words)
 
 
 def _steps(project: Project, repository: str, release: str, artifact: str) -> Sequence[str]:
@@ -123,13 +125,12 @@ def _steps(project: Project, repository: str, release: str, artifact: str) -> Se
         steps += ["        env:", "          MLFLOW_TRACKING_URI: ${{ vars.MLFLOW_TRACKING_URI }}"]
     steps += [f"      - uses: {repository}/actions/report@{release}", "        if: ${{ !cancelled() }}", *here]
     reports = f"{around.directory}/reports" if inside else "reports"
-    steps += [
-        f"      - uses: {_UPLOAD}",
-        "        if: ${{ !cancelled() }}",
-        "        with:",
-        f"          name: {artifact}",
-        f"          path: {reports}",
-    ]
+    kept = {artifact: f"{reports}/index.html"}
+    # Main's numbers are looked for under these names.
+    kept |= {f"{artifact}-{name}": f"{reports}/{name}.json" for name in (*configured(project), "pipeline")}
+    for name, report in kept.items():
+        steps += [f"      - uses: {_UPLOAD}", "        if: ${{ !cancelled() }}", "        with:"]
+        steps += [f"          name: {name}", f"          path: {report}"]
     return steps
 
 

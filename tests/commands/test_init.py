@@ -320,12 +320,11 @@ def test_hostile_header__is_inert(cd4ml: Cli, tmp_path: Path) -> None:
 
     assert set(schema["columns"]) == {*HOSTILE, "sex", "target"} and schema["strict"] is True
     assert set(configuration(tmp_path)) == {"validate-data"}
-    assert re.findall(r"\$\{\{(.*?)\}\}", flow) == [
-        " !cancelled() ",
+    assert {*re.findall(r"\$\{\{(.*?)\}\}", flow)} == {
         " !cancelled() ",
         " !cancelled() && github.event_name == 'pull_request' ",
         " github.token ",
-    ]
+    }
     for path in (tmp_path / "cd4ml.yaml", tmp_path / "schema.yaml", tmp_path / WORKFLOW):
         assert "\x1b" not in path.read_text() and "\x85" not in path.read_text()
     assert cd4ml("validate-data").code == 0
@@ -485,4 +484,7 @@ def test_workflow__is_a_valid_one(tmp_path: Path, cd4ml: Cli) -> None:
     assert flow["jobs"]["gates"]["steps"][0]["with"] == {"persist-credentials": False}
     used = [step["uses"] for job in flow["jobs"].values() for step in job["steps"] if "uses" in step]
     assert "acme/cd4ml@0123abc" in used and "acme/cd4ml/actions/comment@0123abc" in used
+    kept = [step["with"]["name"] for step in flow["jobs"]["gates"]["steps"] if "path" in step.get("with", {})]
+    stages = [f"cd4ml-report-{stage}" for stage in (*configuration(tmp_path), "pipeline")]
+    assert kept == ["cd4ml-report", *stages]  # where the comment looks for main's numbers
     assert all(re.search(r"@[0-9a-f]{40}$", use) for use in used if use.startswith("actions/"))
