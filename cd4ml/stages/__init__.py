@@ -102,7 +102,7 @@ STAGES: Final[dict[str, StageInfo]] = {
     ),
     "audit-fairness": StageInfo(
         summary="No group is selected at less than 0.80 of the rate of another.",
-        requirements=("evaluate-model",),
+        requirements=("audit-fairness",),
         needs=("score-model",),
         evidence=About.MODEL,
         required=True,

@@ -1,20 +1,19 @@
 """Group metrics of a binary decision, from counts.
 
-The rows enter only as counts of (group, y_true, y_pred), at the cost of one group-by. The definitions are fairlearn's,
-and `tests/reference` holds every number to fairlearn's own on the rows; to import it, with scikit-learn, would take
-twice as long as the audit. Rates are kept beside their exact numerators and denominators, so that a ratio that is 4/5
-is not taken for less than 0.8 by binary rounding.
+The rows enter only as counts of (group, y_true, y_pred), which fairlearn's `MetricFrame` takes as weighted rows: its
+own numbers, at the cost of one group-by. Rates are kept beside their exact numerators and denominators, so that a
+ratio that is 4/5 is not taken for less than 0.8 by binary rounding.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +28,13 @@ class Rate:
     Attributes:
         among: the rows it is a share of, by a column's value; None for all.
         hit: the rows that count, in the same way.
+        library, function: which function says the same of rows.
     """
 
     among: tuple[str, int] | None
     hit: tuple[str, int]
+    library: str = "fairlearn.metrics"
+    function: str
 
     @property
     def undefined_without(self) -> str:
@@ -45,14 +47,12 @@ class Rate:
 
 _SIGNS: Final = ("negative", "positive")
 RATES: Final[Mapping[str, Rate]] = {
-    SELECTION_RATE: Rate(among=None, hit=("y_pred", 1)),
-    "true_positive_rate": Rate(among=("y_true", 1), hit=("y_pred", 1)),
-    "false_positive_rate": Rate(among=("y_true", 0), hit=("y_pred", 1)),
-    "false_negative_rate": Rate(among=("y_true", 1), hit=("y_pred", 0)),
-    PRECISION: Rate(among=("y_pred", 1), hit=("y_true", 1)),
+    SELECTION_RATE: Rate(among=None, hit=("y_pred", 1), function="selection_rate"),
+    "true_positive_rate": Rate(among=("y_true", 1), hit=("y_pred", 1), function="true_positive_rate"),
+    "false_positive_rate": Rate(among=("y_true", 0), hit=("y_pred", 1), function="false_positive_rate"),
+    "false_negative_rate": Rate(among=("y_true", 1), hit=("y_pred", 0), function="false_negative_rate"),
+    PRECISION: Rate(among=("y_pred", 1), hit=("y_true", 1), library="sklearn.metrics", function="precision_score"),
 }
-# The rates that equalized odds are about.
-_ODDS: Final = ("true_positive_rate", "false_positive_rate")
 _LABELS: Final = ("y_true", "y_pred", "production_y_pred")
 
 
@@ -135,7 +135,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class FairnessMetrics:
-    """The metrics of one sensitive feature; None where a metric is undefined.
+    """What fairlearn says about one sensitive feature; None where a metric is undefined.
 
     Attributes:
         by_group: group name to metric name to value (each of RATES, and n).
@@ -175,44 +175,39 @@ def fairness_metrics(counts: pd.DataFrame, features: Sequence[str]) -> FairnessM
             alone.
 
     Source:
-        fairlearn.metrics (MetricFrame, selection_rate, true_positive_rate, false_positive_rate, false_negative_rate,
-        demographic_parity_ratio, equalized_odds_difference) and sklearn.metrics.precision_score.
+        fairlearn.metrics (MetricFrame, selection_rate, true_positive_rate, false_positive_rate,
+        demographic_parity_ratio, equalized_odds_difference): numbers equal to those on the rows.
     """
     counts = add_up(counts, [*features, *(name for name in ("y_true", "y_pred") if name in counts.columns)])
-    groups = _groups(counts, group_names(counts, features))
-    extremes = _extremes(groups)
-    differences = {name: highest - lowest for name, (lowest, highest) in extremes.items()}
-    odds = set(_ODDS) <= extremes.keys()
+    names = group_names(counts, features)
+    groups = _groups(counts, names)
+    frame = _frame(counts, names, [name for name in RATES if all(group.rates[name].total for group in groups)])
+    ratio, difference = frame.ratio(), {str(name): float(value) for name, value in frame.difference().items()}
+    odds = {"true_positive_rate", "false_positive_rate"} <= set(difference)
+    highest = max(group.selection_rate for group in groups)
     return FairnessMetrics(
         groups=groups,
         by_group={group.name: _of_group(group) for group in groups},
-        demographic_parity_ratio=_finite(_ratio(extremes[SELECTION_RATE])),
-        demographic_parity_difference=differences[SELECTION_RATE],
-        equalized_odds_difference=max(differences[name] for name in _ODDS) if odds else None,
-        equalized_odds_ratio=_finite(min(_ratio(extremes[name]) for name in _ODDS)) if odds else None,
-        differences={name: differences.get(name) for name in RATES},
+        demographic_parity_ratio=float(ratio[SELECTION_RATE]) if highest else None,
+        demographic_parity_difference=difference[SELECTION_RATE],
+        equalized_odds_difference=max(_of_odds(difference)) if odds else None,
+        equalized_odds_ratio=_finite(min(_of_odds(ratio))) if odds else None,
+        differences={name: difference.get(name) for name in RATES},
     )
 
 
-def _extremes(groups: Sequence[Group]) -> dict[str, tuple[float, float]]:
-    """Return the lowest and the highest of each rate that is defined for every group."""
-    found = {}
-    for name in RATES:
-        values = [rate for group in groups if (rate := group.rate(name)) is not None]
-        if len(values) == len(groups):
-            found[name] = (float(min(values)), float(max(values)))
-    return found
+def _frame(counts: pd.DataFrame, names: pd.Series[str], rates: Sequence[str]) -> Any:
+    """Return fairlearn's frame of the rates that are defined for every group (it says 0 where they are not)."""
+    from fairlearn.metrics import MetricFrame
 
-
-def _ratio(extremes: tuple[float, float]) -> float:
-    """Return the lowest rate over the highest; not-a-number where all are 0."""
-    lowest, highest = extremes
-    return lowest / highest if highest else math.nan
-
-
-def _finite(value: float) -> float | None:
-    """Return None for not-a-number."""
-    return None if math.isnan(value) else value
+    functions = {name: getattr(import_module(RATES[name].library), RATES[name].function) for name in rates}
+    return MetricFrame(
+        metrics=functions,
+        y_true=counts["y_true"] if "y_true" in counts.columns else counts["y_pred"],
+        y_pred=counts["y_pred"],
+        sensitive_features=names.rename("group"),
+        sample_params={name: {"sample_weight": counts["weight"].to_numpy()} for name in functions},
+    )
 
 
 def _groups(counts: pd.DataFrame, names: pd.Series[str]) -> list[Group]:
@@ -241,6 +236,16 @@ def _proportion(part: pd.DataFrame, rate: str) -> Proportion:
 def _exactly(weight: float) -> Fraction:
     """Return a sum of weights without the rounding errors that decimals such as 0.1 leave from the tenth digit on."""
     return Fraction(weight) if weight == int(weight) else Fraction(Decimal(f"{weight:.10g}"))
+
+
+def _of_odds(values: Any) -> tuple[float, float]:
+    """Return the true and the false positive rate's value."""
+    return float(values["true_positive_rate"]), float(values["false_positive_rate"])
+
+
+def _finite(value: float) -> float | None:
+    """Return None for not-a-number: 0/0 among rates that are all zero."""
+    return None if value != value else value
 
 
 def _of_group(group: Group) -> dict[str, float | int | None]:
