@@ -1,7 +1,7 @@
 # Two commands: `make demo` shows the whole pipeline on real data, `make test` proves it.
 SHELL := /bin/bash
 python := .venv/bin/python
-checked := cd4ml tests bin bin/demo bin/container-lab benchmarks examples
+checked := cd4ml tests bin bin/demo bin/container-lab bin/release benchmarks examples
 
 .PHONY: help setup tools demo test lint docs generate lock clean
 
@@ -32,7 +32,7 @@ lint: setup
 	@$(python) -m black --quiet --check $(checked)
 	@$(python) -m flake8 $(checked)
 	@$(python) -m mypy
-	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab bin/generate.py bin/pictures.py
+	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab bin/release bin/generate.py bin/pictures.py
 
 docs: setup
 	@bin/docs

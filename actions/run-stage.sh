@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The one script behind every action: find a Python, make cd4ml's own environment (once for each job), run the stage.
 #
-#   run-stage.sh <stage>|run|plan|comment|report|export
+#   run-stage.sh <stage>|run|plan|comment|report|export|verdict
 #
 # Inputs arrive as CD4ML_INPUT_<NAME> in the environment. The caller's Python, PATH and working directory stay as they
 # are; the environment lives in RUNNER_TEMP and is installed from hash-locked files only. Runs on bash 3.2 (macOS) too.

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 from cd4ml.stages import STAGES  # noqa: E402
 from generators import actions, excerpts, flow, schemas, tables  # noqa: E402
 from generators.marked import MarkersError  # noqa: E402
+from generators.templates import GITLAB, JENKINS, gitlab, jenkins  # noqa: E402
 from generators.workflow import WORKFLOW, workflow  # noqa: E402
 
 
@@ -38,6 +39,8 @@ def files() -> dict[str, Callable[[], str]]:
         "actions/plan/action.yml": actions.plan_action,
         "actions/report/action.yml": actions.report_action,
         WORKFLOW: lambda: workflow(text_of(WORKFLOW)),
+        GITLAB: lambda: gitlab(text_of(GITLAB)),
+        JENKINS: lambda: jenkins(text_of(JENKINS)),
     }
     for stage in STAGES:
         made[f"actions/{stage}/action.yml"] = partial(actions.stage_action, stage)

@@ -68,6 +68,12 @@ COMMANDS: Final[dict[str, Command]] = {
         page="export.md",
         module="export",
     ),
+    "verdict": Command(
+        summary="Say whether all stages of a run passed, for pipelines with a job for each.",
+        example="--planned check-code,validate-data",
+        page="export.md",
+        module="verdict",
+    ),
     "comment": Command(
         summary="Say on the pull request what a run found: one comment, kept up to date.",
         page="comment.md",

@@ -10,6 +10,7 @@ from typing import Final
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
 from cd4ml.commands.plan import refused
+from cd4ml.commands.planned import expected, refuse_partial
 from cd4ml.commands.project import change_directory
 from cd4ml.commands.report import read
 from cd4ml.errors import PASSED, Cd4mlError, OptionsError
@@ -20,10 +21,9 @@ from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
 from cd4ml.render import badge, code_quality, junit
 from cd4ml.render.numbers import plural
-from cd4ml.render.pipeline_run import MISSING, Run
+from cd4ml.render.pipeline_run import Run
 from cd4ml.render.places import Places
-from cd4ml.stages import STAGES
-from cd4ml.wording import nearest, safe
+from cd4ml.wording import safe
 from cd4ml.writing import result, write_atomically
 
 # Enough of a file to know any of these by.
@@ -101,8 +101,10 @@ def _write(arguments: Sequence[str], door: Door) -> None:
         for form, path in wanted.items()
     }
     found, _ = read(Path(options.reports))
-    found = _expected(found, options.planned)
-    _refuse_partial(found, [form.option for form in wanted if form.whole])
+    found = expected(found, options.planned)
+    for form in wanted:
+        if form.whole:
+            refuse_partial(found, form.option)
     entries = [replace(entry, published=door.redactor.everywhere(entry.published)) for entry in found.entries]
     places = Places(prefix=_prefix(root), config=options.config.removeprefix("./"))
     for form, path in paths.items():
@@ -112,40 +114,6 @@ def _write(arguments: Sequence[str], door: Door) -> None:
         runtime.write_outputs(file, {form.option: str(path.absolute()) for form, path in paths.items()})
     said = f"{', '.join(map(str, paths.values()))}: {plural(len(entries), 'report')}, verdict {found.status}."
     print(safe(door.redactor.text(said)), file=door.stdout)
-
-
-def _expected(run: Run, planned: Sequence[str]) -> Run:
-    """Return the run with the stages that had to run and left no report.
-
-    Raises:
-        OptionsError: one of them is no stage.
-    """
-    unknown = [f"planned: unknown stage `{name}`{nearest(name, STAGES)}" for name in planned if name not in STAGES]
-    if unknown:
-        raise OptionsError(unknown)
-    if not planned:
-        return run
-    there = {entry.stage for entry in run.entries} | {stage for stage, _ in run.absent}
-    missing = [(name, MISSING) for name in dict.fromkeys(planned) if name not in there]
-    return replace(run, absent=[*run.absent, *missing], complete=True)
-
-
-def _refuse_partial(run: Run, formats: Sequence[str]) -> None:
-    """Refuse a verdict on the whole where a stage's report could be missing, or be of another commit.
-
-    Raises:
-        OptionsError: it is not known which stages had to run, or the reports do not belong together.
-    """
-    if not formats:
-        return
-    name = formats[0]
-    if not run.complete:
-        raise OptionsError(
-            f"{name}: it is not known which stages had to run",
-            advice="Name them with --planned (`cd4ml plan` prints them), or let `cd4ml run` write its pipeline.json.",
-        )
-    if len({entry.published.source.git_sha for entry in run.entries}) > 1:
-        raise OptionsError(f"{name}: the reports are of different commits", advice="Remove those of earlier runs.")
 
 
 def _prefix(root: Path) -> str:

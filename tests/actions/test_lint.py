@@ -17,7 +17,8 @@ WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ACTIONS: Final = [ROOT / "action.yml", *sorted((ROOT / "actions").glob("*/action.yml"))]
 SCRIPTS: Final = sorted(
     path
-    for path in (*(ROOT / "bin").iterdir(), *(ROOT / ".ci").iterdir(), *(ROOT / "actions").glob("*.sh"))
+    for folder in ("bin", ".ci", "actions", "templates")
+    for path in (ROOT / folder).iterdir()
     if path.is_file() and path.read_text().startswith(("#!/usr/bin/env bash", "#!/bin/sh"))
 )
 # What a job may be granted, by workflow file and job; everything else is nothing.
@@ -25,6 +26,7 @@ READ: Final = {"contents": "read"}
 GRANTED: Final = {
     ("comment.yml", "comment"): {"actions": "read", "pull-requests": "write"},
     ("monitor.yml", "request"): {"actions": "read", "contents": "write", "issues": "write"},
+    ("release.yml", "publish"): {"contents": "write", "id-token": "write", "attestations": "write"},
 }
 # Jobs that have what their caller grants: to ask for more than that would keep the caller's run from starting.
 INHERITING: Final = [("pipeline.yml", "report")]

@@ -47,7 +47,10 @@ def copy(tmp_path: Path) -> Path:
     """Copy what is generated, and what it is generated from."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
-        if name.startswith(("cd4ml/", "docs/", "bin/", "action", "README", ".github/")) and (ROOT / name).is_file():
+        if (
+            name.startswith(("cd4ml/", "docs/", "bin/", "action", "README", ".github/", "templates/"))
+            and (ROOT / name).is_file()
+        ):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     return tmp_path
@@ -74,6 +77,8 @@ def change(path: Path, old: str, new: str) -> str:
         ("docs/reference.md", "| stage | it passes only if |", "| stage | it passes if |"),
         (".github/workflows/pipeline.yml", "needs: [plan, score-model]", "needs: [plan]"),
         (".github/workflows/pipeline.yml", "            deploy-model ${{", "            # ${{"),
+        ("templates/gitlab/template.yml", "needs: [cd4ml-score-model]", "needs: []"),
+        ("templates/jenkins/Jenkinsfile", "judge('evaluate-model score-model')", "judge('evaluate-model')"),
     ],
 )
 def test_generated__drift_is_found(copy: Path, name: str, old: str, new: str) -> None:
@@ -144,6 +149,8 @@ def test_stage_without_a_job(copy: Path, needs: str, waits_for: list[str]) -> No
     assert [step["uses"] for step in jobs["trial-stage"]["steps"] if step.get("id")] == ["$/actions/trial-stage"]
     assert all("trial-stage" in jobs[name]["needs"] for name in ("build-image", "deploy-model", "gate"))
     assert "trial-stage" in jobs["gate"]["steps"][0]["env"]["JOBS"]
+    assert (copy / "templates" / "gitlab" / "template.yml").read_text().count(", cd4ml-trial-stage") == 2
+    assert "judge('trial-stage" in (copy / "templates" / "jenkins" / "Jenkinsfile").read_text()
     assert "score-model" not in str(jobs["trial-stage"]["steps"]) or needs
 
 

@@ -1,0 +1,64 @@
+"""`cd4ml verdict`: 0 only if every planned stage passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import reports
+from tests.conftest import Run
+
+Command = Callable[..., Run]
+
+
+def status(name: str, **more: Any) -> dict[str, Any]:
+    """Return the parts of a report with one check of a status."""
+    return {"status": name, "checks": [{"id": "x", "status": name, "message": "Said."}], **more}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code"),
+    [
+        ("passed", {}, 0),
+        ("failed", {}, 1),
+        ("error", {}, 3),
+        ("inconclusive", {}, 4),
+        ("failed", {"on-failed": "warn"}, 1),
+        ("inconclusive", {"on-inconclusive": "warn"}, 4),
+    ],
+)
+def test_codes(
+    name: str, options: dict[str, str], code: int, cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The worst verdict decides, and one that only warns is not a pass."""
+    reports.write(tmp_path / "reports", "check-code")
+    reports.write(tmp_path / "reports", "validate-data", **status(name, options=options))
+
+    run = cd4ml("verdict", "--planned", "check-code,validate-data", capsys=capsys)
+
+    assert run.code == code and run.stdout == f"check-code: passed\nvalidate-data: {name}\n"
+
+
+def test_missing(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A stage without a report is no pass; one that waited for another that failed is said not to have run."""
+    reports.write(tmp_path / "reports", "check-code")
+    missing = cd4ml("verdict", "--planned", "check-code,validate-data", capsys=capsys)
+    reports.write(tmp_path / "reports", "score-model", **status("failed"))
+    waited = cd4ml("verdict", "--planned", "score-model,evaluate-model", capsys=capsys)
+
+    assert missing.code == 3 and "validate-data: missing" in missing.stdout
+    assert waited.code == 1 and "evaluate-model: not-run" in waited.stdout
+
+
+def test_refusals(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where it is not known what had to run, or nothing was looked at, there is no verdict."""
+    reports.write(tmp_path / "reports", "check-code")
+    unknown = cd4ml("verdict", capsys=capsys)
+    reports.write(tmp_path / "reports", "check-code", status="skipped", checks=[])
+    skipped = cd4ml("verdict", "--planned", "check-code", capsys=capsys)
+
+    assert unknown.code == 2 and "--planned" in unknown.stderr
+    assert skipped.code == 2
