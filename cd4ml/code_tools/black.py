@@ -31,5 +31,6 @@ def read(output: Output, project: Project) -> Result:
     if output.code not in _CODES:
         return crashed("black", output, project)
     would_change = re.findall(r"^would reformat (.+)$", output.stderr, re.M)
-    looked = bool(re.search(r"\d+ files? would be left unchanged", output.stderr))
-    return _BLACK.read(output, project, looked=looked, would_change=would_change)
+    unchanged = re.search(r"(\d+) files? would be left unchanged", output.stderr)
+    files = int(unchanged[1]) if unchanged and not would_change else None
+    return _BLACK.read(output, project, looked=bool(unchanged), would_change=would_change, files=files)

@@ -70,7 +70,13 @@ def read(output: Output, project: Project) -> Result:
         message = "flake8 checked no file: its configuration excludes them all, or none is a .py file."
         return nothing("flake8", "no-files", message, "Fix its configuration, or remove flake8 from tools.")
     found = f"{found_by('flake8', len(findings))}."
-    return verdict("flake8", identified(findings), clean="No findings.", found=found, files=files)
+    return verdict(
+        "flake8",
+        identified(findings),
+        clean=f"flake8 found no problems in {files:,} file{'' if files == 1 else 's'}.",
+        found=found,
+        files=files,
+    )
 
 
 def _findings(text: str) -> Iterator[Check]:

@@ -52,7 +52,8 @@ class Formatter:
         if not (findings or looked) or not understood or (output.code != 0) != bool(findings):
             return crashed(self.name, output, project)
         found = "1 file is not formatted." if len(findings) == 1 else f"{len(findings):,} files are not formatted."
-        result = verdict(self.name, findings, clean="Every file is formatted.", found=found, files=files)
+        clean = "Every file is formatted." if not files or files == 1 else f"All {files:,} files are formatted."
+        result = verdict(self.name, findings, clean=clean, found=found, files=files)
         return replace(result, lines={check_id(self.name, path): tuple(lines) for path, lines in changed.items()})
 
     def _unformatted(self, names: Iterable[str], changed: Mapping[str, Sequence[int]]) -> Iterator[Check]:

@@ -75,7 +75,9 @@ def read(output: Output, project: Project) -> Result:
     stopped_by_syntax = output.code == 2 and bool(findings) and all(item.reason == "syntax" for item in findings)
     if output.code not in (0, 1) and not stopped_by_syntax or (output.code != 0) != bool(findings):
         return crashed("mypy", output, project)
-    return verdict("mypy", identified(findings), clean="No type errors.", found=f"{found_by('mypy', len(findings))}.")
+    return verdict(
+        "mypy", identified(findings), clean="mypy found no type errors.", found=f"{found_by('mypy', len(findings))}."
+    )
 
 
 def _findings(text: str, project: Project) -> Iterator[Check]:

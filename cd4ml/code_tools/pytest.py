@@ -85,7 +85,7 @@ def read(output: Output, project: Project) -> Result:
         limit=0 if counts.failed or not findings else None,
         bound=Bound.AT_MOST if counts.failed or not findings else None,
         n=counts.tests,
-        message=" ".join(filter(None, [*_apart_from_tests(counts, findings), _told(counts)])),
+        message=" ".join(filter(None, [*_apart_from_tests(counts, findings), _told(counts, clean=not findings)])),
     )
     metrics = {name: getattr(counts, name) for name in ("tests", "failed", "errors", "uncollected", "skipped")}
     return Result(checks=(own, *findings), metrics={**metrics, **coverage.read(project)})
@@ -154,17 +154,19 @@ def _apart_from_tests(counts: _Counts, findings: Sequence[Check]) -> list[str]:
     return said
 
 
-def _told(counts: _Counts) -> str:
-    """Say how many tests failed; nothing where none ran."""
+def _told(counts: _Counts, *, clean: bool) -> str:
+    """Say how many tests failed or, where nothing is wrong, passed; nothing where none ran."""
     if not counts.tests:
         return ""
-    skipped = f", {counts.skipped} were skipped" if counts.skipped else ""
-    return f"{counts.failed} of {_plural(counts.tests, 'test')} failed{skipped}."
+    skipped = f"; {counts.skipped:,} were skipped" if counts.skipped else ""
+    if clean:
+        return f"{_plural(counts.tests - counts.skipped, 'test')} passed{skipped}."
+    return f"{counts.failed:,} of {_plural(counts.tests, 'test')} failed{skipped}."
 
 
 def _plural(count: int, one: str, many: str = "") -> str:
     """Return a count with its noun."""
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _cases(path: Path) -> list[ElementTree.Element] | None:

@@ -79,7 +79,9 @@ def read(output: Output, project: Project) -> Result:
         return crashed("ruff", output, project)
     if output.code != 0:
         return crashed("ruff", output, project)
-    return verdict("ruff", identified(findings), clean="No findings.", found=f"{found_by('ruff', len(findings))}.")
+    return verdict(
+        "ruff", identified(findings), clean="ruff found no problems.", found=f"{found_by('ruff', len(findings))}."
+    )
 
 
 def _findings(text: str) -> Iterator[Check]:

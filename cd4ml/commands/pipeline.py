@@ -51,7 +51,6 @@ class _Outcome:
     report: str | None = None
     warned: bool = False
     seconds: float = 0.0
-    summary: str = ""
     told: Sequence[str] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
 
@@ -125,7 +124,6 @@ def _one(name: str, options: PipelineOptions, door: Door) -> _Outcome:
         report=report,
         warned=ended.warned,
         seconds=seconds,
-        summary=ended.summary,
         told=ended.told,
         outputs=ended.outputs,
     )
@@ -182,8 +180,7 @@ def _overview(
 ) -> None:
     """Print the verdicts of all stages, and put them above what the stages wrote into the step's summary."""
     rows = [
-        overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, summary=o.summary, told=o.told, warned=o.warned)
-        for o in outcomes
+        overview.Row(stage=o.stage, status=o.status, seconds=o.seconds, told=o.told, warned=o.warned) for o in outcomes
     ]
     to = door.stderr if options.json else door.stdout
     told = overview.text(rows, status, look=look_of(to, door.environ), warned=warned, total_only=options.quiet)

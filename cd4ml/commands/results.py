@@ -36,7 +36,6 @@ class Ended:
     status: Status
     code: int
     warned: bool
-    summary: str
     told: Sequence[str]
     outputs: Mapping[str, str]
 
@@ -144,7 +143,6 @@ class Results:
             status=report.status,
             code=code.code,
             warned=warned,
-            summary=report.summary,
             told=facts(report),
             outputs=report.outputs,
         )

@@ -1,13 +1,16 @@
-"""A report as GitHub Markdown, for the step summary and for comments."""
+"""A report as GitHub Markdown for the step summary: the verdict, what blocks and what to do; the rest is folded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
+from cd4ml.render.charts import chart
+from cd4ml.render.inert import inert
 from cd4ml.render.numbers import OF_COLUMNS, interval, number, plural
+from cd4ml.render.terminal import beside, counted, place_of
 from cd4ml.report import Check, Report, Status
-from cd4ml.wording import safe
 
 # The platform drops a summary over 1 MiB whole.
 LARGEST: Final = 900 * 1024
@@ -25,22 +28,15 @@ _SENTENCE: Final = {
     Status.ERROR: "error: no verdict could be reached, so nothing passes",
     Status.SKIPPED: "skipped: this stage is not configured",
 }
-_MOST_ADVICE: Final = 3
-_FOOT: Final = (
-    "\n<sub>An interval says where the true value lies, as far as these rows can tell: other test rows would give "
-    "another value inside it. In a comparison it is that of the difference to production; n is the number of rows."
-    "</sub>\n"
+_MOST_SHOWN: Final = 10
+_HEAD: Final = "| | Check | Value | Interval | Limit | Production | n | What it means |\n|-|-|-:|-:|-:|-:|-:|-|\n"
+_INTERVALS: Final = (
+    "An interval says where the true value lies, as far as these rows can tell; in a comparison it is that of the "
+    "difference to production."
 )
-# Everything that Markdown, its GitHub dialect or an HTML renderer could take for markup, a mention or a link.
-_MARKUP: Final = str.maketrans({character: f"&#{ord(character)};" for character in "\\`*_{}[]()#+-.!|~@:/<>&\"'"})
-
-
-def inert(text: str, *, most: int = 500) -> str:
-    """Return text from data as one line of Markdown that is nothing but text."""
-    shown = safe(text)
-    if len(shown) > most:
-        shown = shown[: most - 1] + "…"
-    return shown.translate(_MARKUP)
+_CHANCE: Final = (
+    "p is the chance of a difference at least as large where there is none, corrected for the number of tests."
+)
 
 
 def markdown(report: Report, *, largest: int = LARGEST, warned: bool = False) -> str:
@@ -51,65 +47,94 @@ def markdown(report: Report, *, largest: int = LARGEST, warned: bool = False) ->
     """
     sentence = f"{report.status}, and only warns: this change is not blocked" if warned else _SENTENCE[report.status]
     mark = MARK[Status.INCONCLUSIVE if warned else report.status]
-    head = f"### {mark} {report.stage} {sentence}\n\n"
-    if report.summary:
-        head += f"{inert(report.summary, most=2000)}\n\n"
     blocking = [check for check in report.checks if check.status is not Status.PASSED]
-    passed = [check for check in report.checks if check.status is Status.PASSED]
-    head += _what_to_do(blocking, len(report.checks))
-    budget = largest - len(head.encode()) - 1024
-    first = _table(blocking, budget)
-    budget -= len(first.encode())
-    rest = _table(passed, budget)
-    if rest:
-        rest = f"<details><summary>{plural(len(passed), 'check')} passed</summary>\n\n{rest}\n</details>\n"
-    foot = _FOOT if any(check.interval for check in report.checks) else ""
-    return head + first + rest + foot + "\n"
+    shown, others = blocking[:_MOST_SHOWN], blocking[_MOST_SHOWN:]
+    said = beside(report.summary, shown)
+    parts = [f"### {mark} {report.stage} {sentence}\n\n"]
+    if len(report.checks) > 1 and blocking:
+        parts.append(f"{len(blocking):,} of {plural(len(report.checks), 'check')} did not pass.\n\n")
+    parts += [_items(shown), f"{inert(said, most=2000)}\n\n" if said else "", chart(report)]
+    head = "".join(part for part in parts if part)
+    room = largest - len(head.encode()) - 4096
+    return head + _folded(report.checks, others, room)
 
 
-def _what_to_do(blocking: Sequence[Check], total: int) -> str:
-    """Say in words how many checks do not pass, and what to do about the first of them; nothing where all pass."""
-    if not blocking or total == 1:
+def _folded(checks: Sequence[Check], others: Sequence[Check], room: int) -> str:
+    """Return what is folded away: what did not pass and is not shown above, then the numbers, then the rest counted."""
+    passed = [check for check in checks if check.status is Status.PASSED]
+    remarks = [check for check in passed if check.reason]
+    listed = _fitting([*others, *remarks], _item, room)
+    measured = [check for check in checks if _is_measured(check)]
+    rows = _fitting(measured, _row, room - len(listed.encode()))
+    table = f"{_HEAD}{rows}\n" if rows else ""
+    plain = counted([check for check in passed if not _is_measured(check) and not check.reason])
+    said = [f"Passed: {inert(' · '.join(plain), most=2000)}"] if plain else []
+    said += [f"<sub>{' '.join(explained)}</sub>"] if (explained := list(_explained(measured))) else []
+    if not (listed or table or said):
         return ""
-    advice = list(dict.fromkeys(check.advice for check in blocking if check.advice))[:_MOST_ADVICE]
-    said = [f"- **What happened:** {len(blocking):,} of {plural(total, 'check')} did not pass."]
-    return "\n".join([*said, *(f"- **What to do:** {inert(text)}" for text in advice)]) + "\n\n"
+    title = f"{plural(len(checks), 'check')}" + ("" if len(passed) < len(checks) else " passed")
+    listed = f"{listed}\n" if listed else ""
+    rest = "<br>".join(said) + "\n" if said else ""
+    return f"<details><summary>{title}</summary>\n\n{listed}{table}{rest}</details>\n\n"
 
 
-def _table(checks: Sequence[Check], budget: int) -> str:
-    """Return a table of the checks that fit the budget of bytes."""
-    if not checks:
-        return ""
-    lines = ["| | Check | Value | Interval | Limit | Production | n | What it means |", "|-|-|-:|-:|-:|-:|-:|-|"]
-    used = 200
+def _items(checks: Sequence[Check]) -> str:
+    """Return a list of what did not pass; an advice stands after the last of those that it is for."""
+    following = [check.advice for check in checks[1:]] + [None]
+    lines = [_item(check, advised=check.advice != after) for check, after in zip(checks, following, strict=False)]
+    return "\n".join(lines) + "\n\n" if lines else ""
+
+
+def _item(check: Check, *, advised: bool = True) -> str:
+    """Return what a check found, and what to do."""
+    place = place_of(check)
+    where = f"<code>{inert(place)}</code> " if place else ""
+    advice = f"<br>→ {inert(check.advice)}" if check.advice and advised and check.status is not Status.PASSED else ""
+    return f"- {MARK[check.status]} {where}{inert(check.message or check.id, most=1000)}{advice}"
+
+
+def _fitting(checks: Sequence[Check], line: Callable[[Check], str], room: int) -> str:
+    """Return a line for each check that fits into so many bytes; the others are counted."""
+    lines: list[str] = []
+    used = 0
     for index, check in enumerate(checks):
-        line = _row(check)
-        used += len(line.encode()) + 1
-        if used > budget:
+        shown = line(check)
+        used += len(shown.encode()) + 1
+        if used > room:
             lines.append(f"\n… and {plural(len(checks) - index, 'more check')} in the JSON report.")
             break
-        lines.append(line)
-    return "\n".join(lines) + "\n\n"
+        lines.append(shown)
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _is_measured(check: Check) -> bool:
+    """Whether a check has a number that says more than how often a rule is broken."""
+    if check.metric == OF_COLUMNS:
+        return False
+    return check.interval is not None or check.baseline is not None or isinstance(check.value, float)
 
 
 def _row(check: Check) -> str:
-    """Return the table row of a check."""
-    where = ""
-    if check.location:
-        line = f":{check.location.line}" if check.location.line else ""
-        where = f"<code>{inert(check.location.path + line)}</code> "
-    meaning = inert(check.message)
-    if check.advice and check.status is not Status.PASSED:
-        meaning += f" <b>{inert(check.advice)}</b>"
-    plain = check.metric == OF_COLUMNS
+    """Return the table row of a check; what did not pass has said above what it means."""
     cells = [
         MARK[check.status],
         inert(check.id),
-        "" if plain else inert(number(check.value, check.limit, check.baseline)),
+        inert(number(check.value, check.limit, check.baseline)),
         inert(interval(check.interval)),
-        "" if plain else inert(number(check.limit, check.value)),
+        inert(number(check.limit, check.value)),
         inert(number(check.baseline, check.value)),
         number(check.n),
-        where + meaning,
+        inert(check.message) if check.status is Status.PASSED else "see above",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _explained(measured: Sequence[Check]) -> Iterator[str]:
+    """Yield what is to be known of the numbers of a table, and by which methods they were found."""
+    methods = list(dict.fromkeys(check.interval.method for check in measured if check.interval))
+    if methods:
+        yield f"{_INTERVALS} Methods: {inert(', '.join(methods))}."
+    if any(sign in check.message for check, sign in chain.from_iterable([(c, "p = "), (c, "p < ")] for c in measured)):
+        yield _CHANCE
+    if len(measured) > 1:
+        yield "n is the number of rows."

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cd4ml.render.look import NOT_RUN, PLAIN, Look
-from cd4ml.render.markdown import MARK, inert
+from cd4ml.render.inert import inert
+from cd4ml.render.markdown import MARK
 from cd4ml.render.numbers import duration, plural
 from cd4ml.render.terminal import verdict
 from cd4ml.report import Status
@@ -21,7 +22,6 @@ class Row:
 
     Attributes:
         status: a report's status, or `not-run` for a stage that others kept from running.
-        summary: what the stage found, "" if it did not run.
         told: in numbers, what its verdict rests on; of one that did not run, why.
         warned: whether a verdict other than `passed` was let through.
     """
@@ -29,7 +29,6 @@ class Row:
     stage: str
     status: str
     seconds: float
-    summary: str = ""
     told: Sequence[str] = ()
     warned: bool = False
 
@@ -67,11 +66,11 @@ def markdown(rows: Sequence[Row], status: Status, *, warned: bool = False) -> st
     head = (
         f"{MARK[Status.INCONCLUSIVE]} cd4ml: {status}, and only warns" if warned else f"{MARK[status]} cd4ml: {status}"
     )
-    lines = [f"## {head}", "", "| | Stage | Verdict | Time | What it found |", "|-|-|-|-:|-|"]
+    lines = [f"## {head}", "", "| | Stage | Verdict | Time | |", "|-|-|-|-:|-|"]
     for row in rows:
         mark = MARK[Status.INCONCLUSIVE if row.warned else Status(row.status)] if row.status != NOT_RUN else "⏸️"
-        found = ", ".join(row.told) if row.status == NOT_RUN else row.summary
-        lines.append(f"| {mark} | {row.stage} | {row.verdict} | {_time(row)} | {inert(found, most=_LONGEST)} |")
+        told = inert(" · ".join(row.told), most=_LONGEST)
+        lines.append(f"| {mark} | {row.stage} | {row.verdict} | {_time(row)} | {told} |")
     return "\n".join(lines) + "\n\n"
 
 

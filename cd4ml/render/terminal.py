@@ -83,9 +83,9 @@ def found(report: Report, *, look: Look = PLAIN) -> str:
         lines.extend(_group(kind, list(checks), report, look))
     if len(blocking) > len(shown):
         lines += look.lines(f"… and {plural(len(blocking) - len(shown), 'more check')} in the report", indent="  ")
-    beside = look.lines(safe(rest), indent="  ") if (rest := _beside(report.summary, shown)) else []
+    other = look.lines(safe(rest), indent="  ") if (rest := beside(report.summary, shown)) else []
     first = not any(check.message and report.summary.startswith(check.message) for check in shown)
-    lines = beside + lines if first else lines + beside
+    lines = other + lines if first else lines + other
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -97,14 +97,18 @@ def passed(report: Report, *, look: Look = PLAIN) -> str:
         return "".join(f"{line}\n" for line in lines)
     notes = [check for check in checks if check.reason and check.message not in report.summary]
     lines = [line for check in notes[:_MOST_NOTES] for line in _told(check, look)]
-    counts = Counter(check.kind for check in checks)
-    kinds = [f"{safe(kind)} {n:,}" if n > 1 else safe(kind) for kind, n in counts.most_common(_MOST_KINDS)]
-    if len(counts) > _MOST_KINDS:
-        kinds.append(plural(len(counts) - _MOST_KINDS, "more kind"))
+    kinds = [safe(kind) for kind in counted(checks)]
     if kinds and len(report.checks) > 1:
         first = f"  {look.mark(Status.PASSED)} "
         lines += look.lines(f"passed: {' · '.join(kinds)}", indent=_INDENT, first=first)
     return "".join(f"{line}\n" for line in lines)
+
+
+def counted(checks: Sequence[Check]) -> list[str]:
+    """Return how many checks there are of each kind, the most frequent first."""
+    counts = Counter(check.kind for check in checks)
+    kinds = [f"{kind} {n:,}" if n > 1 else kind for kind, n in counts.most_common(_MOST_KINDS)]
+    return kinds + ([plural(len(counts) - _MOST_KINDS, "more kind")] if len(counts) > _MOST_KINDS else [])
 
 
 def place_of(check: Check) -> str:
@@ -155,7 +159,7 @@ def _passed(check: Check, look: Look) -> list[str]:
     return look.lines(safe(text), indent=_INDENT, first=f"  {look.mark(check.status)} ")
 
 
-def _beside(summary: str, shown: Sequence[Check]) -> str:
+def beside(summary: str, shown: Sequence[Check]) -> str:
     """Return what a summary says beside the messages of the checks that are shown."""
     for message in sorted({check.message for check in shown if check.message}, key=len, reverse=True):
         summary = summary.replace(message, "")

@@ -1,6 +1,6 @@
 """What a stage found: frozen values, no formatting, no input or output."""
 
-from cd4ml.report.digits import fixed
+from cd4ml.report.digits import as_set, chance, fixed, percent
 from cd4ml.report.model import (
     Bound,
     Check,
@@ -28,8 +28,11 @@ __all__ = [
     "Report",
     "Source",
     "Status",
+    "as_set",
+    "chance",
     "error_report",
     "fixed",
     "headline",
+    "percent",
     "worst",
 ]

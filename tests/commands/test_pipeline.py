@@ -97,7 +97,8 @@ def test_summary__begins_with_all_verdicts(
         "failed",
         "not-run",
     ]
-    assert "ratio" in rows["audit-fairness"][2] and "did not pass" in rows["build-image"][2]
+    assert rows["audit-fairness"][2].startswith("1 of 2 checks · 400 rows")
+    assert rows["build-image"][2].startswith("audit&#45;fairness did not pass")
     assert rest.startswith("✅ validate-data passed")
 
 

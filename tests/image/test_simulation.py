@@ -144,7 +144,7 @@ def test_a_part_of_the_rows_is_never_taken_for_all() -> None:
 
     for found in ((), (difference,)):
         answers = Answers(compared=834, of=2_500, scores_compared=False, differences=found, bad_row_refused=True)
-        assert "834 of 2500, evenly spread" in prediction_checks(answers, minimum_rows=20)[0].message
+        assert "834 of 2,500, evenly spread" in prediction_checks(answers, minimum_rows=20)[0].message
     whole = Answers(compared=60, of=60, scores_compared=False, bad_row_refused=True)
     assert "evenly" not in prediction_checks(whole, minimum_rows=20)[0].message
 

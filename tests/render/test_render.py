@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cd4ml.github.runtime import commands, write_outputs
-from cd4ml.render.markdown import LARGEST, inert, markdown
+from cd4ml.render.inert import inert
+from cd4ml.render.markdown import LARGEST, markdown
 from cd4ml.report import Check, Interval, Location, Report, Status
 from cd4ml.wording import safe
 
@@ -55,7 +56,18 @@ def test_markdown__inert(text: str) -> None:
         return [token.type for token in parser.parse(source) if token.type != "inline"]
 
     assert shape(markdown(report(text))) == shape(markdown(report("x")))
-    assert not re.search(r"[@#<>\[\]`|*_]", inert(text).replace("&#", ""))
+    shown = inert(text).replace("<span>$</span>", "")
+    assert not re.search(r"[@#<>\[\]`|*_]", shown.replace("&#", ""))
+
+
+@pytest.mark.parametrize(
+    "text", ["@octocat", "#12", "octo/repo#3", "GH-14", "https://evil.example", "www.evil.example", ":tada:", "$x$"]
+)
+def test_inert__mentions_nobody(text: str) -> None:
+    """What the platform looks for after character references have become characters is not there any more."""
+    shown = MarkdownIt("gfm-like", {"linkify": False}).render(inert(text))
+
+    assert text not in html.unescape(shown) and "<a " not in shown
 
 
 def test_markdown__says_how_sure_and_what_to_do() -> None:
@@ -74,8 +86,30 @@ def test_markdown__says_how_sure_and_what_to_do() -> None:
     own = replace(worse, interval=replace(change, of="value"))  # what it is of is said, never guessed from the numbers
     assert "| -0.0300 to -0.0100 |" in html.unescape(markdown(Report(stage="x", checks=(own,))))
     assert "| minimum | 0.79999 | 0.7800 to 0.8000 | 0.80000 |  | 9 |" in text
-    assert "**What happened:** 1 of 2 checks did not pass." in text and "**What to do:** Improve" in text
-    assert "other test rows would give another value inside it" in text
+    assert "1 of 2 checks did not pass." in text and "- ❌ m<br>→ Improve\n" in text
+    assert "where the true value lies, as far as these rows can tell" in text and "Methods: Wilson." in text
+
+
+def test_markdown__what_passed_is_counted() -> None:
+    """Four hundred rules that hold are one line by kind, folded away; what is remarkable of one is said there."""
+    rules = [
+        Check(id=f"finite:c{n}", status=Status.PASSED, message="m", metric="failing-rows", value=0) for n in range(400)
+    ]
+    remark = Check(id="missing-values:a", status=Status.PASSED, message="a holds n/a.", reason="undeclared")
+    text = html.unescape(markdown(Report(stage="validate-data", checks=[*rules, remark], summary="All hold.")))
+
+    assert len(text.splitlines()) < 14 and "Passed: finite 400" in text and "- ✅ a holds n/a." in text
+    assert text.index("All hold.") < text.index("<details><summary>401 checks passed</summary>")
+
+
+def test_markdown__first_what_blocks_once() -> None:
+    """What did not pass stands above everything that is folded, each sentence once, and an advice after the last."""
+    bad = [Check(id=f"k:{n}", status=Status.FAILED, message=f"m{n} broken.", advice="Fix.") for n in range(12)]
+    text = html.unescape(markdown(Report(stage="x", checks=bad, summary="m0 broken. And 11 more. Also n.")))
+
+    assert [text.count(f"m{n} broken.") for n in range(12)] == [1] * 12
+    assert text.index("- ❌ m9 broken.<br>→ Fix.") < text.index("Also n.") < text.index("<details>")
+    assert text.index("<details>") < text.index("m10 broken.") and "m0 broken.<br>" not in text
 
 
 def test_markdown__stays_under_the_limit() -> None:

@@ -32,7 +32,7 @@ def coverage_check(covered: float | None, minimum: float, lines: int) -> Check:
         reason=None if enough else "below-minimum",
         value=covered,
         n=lines,
-        message=f"The tests cover {_floor(covered)} % of the code; the minimum is {minimum:g} %.",
+        message=f"Coverage {_floor(covered)} % (at least {minimum:g} %).",
         advice=None if enough else "Add tests for what is not covered yet, decision logic first.",
     )
 

@@ -92,10 +92,10 @@ def rules(schema: Schema, columns: Sequence[str]) -> Iterator[Rule]:
 
 def _present(name: str, columns: Sequence[str], *, regex: bool = False) -> Rule:
     """Return that a column must be there."""
-    broken = f"Column `{name}` is missing{nearest(name, columns)}; the schema requires it"
+    broken = f"`{name}` is missing{nearest(name, columns)}"
     if regex:
-        broken = f"No column matches `{name}`; the schema requires one"
-    return Rule(name="present", column=name, held=f"Column `{name}` is there.", broken=broken, counts=COLUMNS)
+        broken = f"No column matches `{name}`"
+    return Rule(name="present", column=name, held=f"`{name}` is there.", broken=broken, counts=COLUMNS)
 
 
 def _index_rules(index: IndexRules) -> Iterator[Rule]:
@@ -113,7 +113,7 @@ def _index_rules(index: IndexRules) -> Iterator[Rule]:
 
 def _part_rules(name: str, part: Part, subject: str = "") -> Iterator[Rule]:
     """Yield what the schema demands of the values of a column or of a level of the index."""
-    subject = subject or f"column `{name}`"
+    subject = subject or f"`{name}`"
     start = f"{subject[0].upper()}{subject[1:]}"
     if part.dtype is not None:
         held, broken = f"{start} is of type {part.dtype}.", f"{start} is not of type {part.dtype}"
@@ -153,7 +153,7 @@ def rule_checks(
             finding = Finding(failing=rows)
         result.append(_check(rule, finding, rows=rows, values=values))
     for (name, column), finding in unclaimed.items():
-        subject = f"Column `{column}`" if column else "The table"
+        subject = f"`{column}`" if column else "The table"
         other = Rule(name=name, column=column, held="", broken=f"{subject} breaks the schema's rule {name}")
         result.append(_check(other, finding, rows, values))
     return result
@@ -187,7 +187,7 @@ def _within(check: Check, share: float) -> Check:
         return check
     allowed = floor(Fraction(Decimal(repr(share))) * check.n)
     passed = isinstance(check.value, int) and check.value <= allowed
-    words = f"{check.message} The budget is {allowed} rows ({share:.4g} of {check.n})."
+    words = f"{check.message} The budget is {allowed:,} rows ({100 * share:.4g} % of {check.n:,})."
     status = Status.PASSED if passed else Status.FAILED
     return replace(
         check,
@@ -255,8 +255,8 @@ def _extent(rule: Rule, finding: Finding, rows: int, values: bool) -> str:
         return found
     shown = finding.samples[:3]
     telling = values and rule.name != "not-nullable"
-    examples = [f"row {row}: {shortened(value)}" if telling else f"row {row}" for row, value in shown]
-    extent = f"{finding.failing} of {rows} rows{', e.g. ' if examples else ''}{', '.join(examples)}"
+    examples = ", ".join(f"row {row}: {shortened(value)}" if telling else f"row {row}" for row, value in shown)
+    extent = f"{finding.failing:,} of {rows:,} rows{f', e.g. {examples}' if examples else ''}"
     return f" {extent}" if rule.broken.endswith(":") else f" in {extent}{found}"
 
 

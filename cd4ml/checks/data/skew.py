@@ -59,7 +59,7 @@ def _check(column: str, skew: Skew, training: str, serving: str) -> Check:
     """Return the check of a column."""
     sides = ((skew.training_only, training, serving), (skew.serving_only, serving, training))
     told = [f"on {here} but not on {there}: {', '.join(rules)}" for rules, here, there in sides if rules]
-    same = f"{len(skew.both_alike)} checks have the same outcome on {training} and {serving}"
+    same = f"{len(skew.both_alike):,} checks have the same outcome on {training} and {serving}"
     return Check(
         id=check_id("skew", column),
         status=Status.FAILED if told else Status.PASSED,

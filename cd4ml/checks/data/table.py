@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from cd4ml.report import Bound, Check, Status
+from cd4ml.report import Bound, Check, Status, percent
 from cd4ml.report.ids import check_id
 
 
@@ -22,7 +22,11 @@ def minimum_rows_check(n: int, minimum: int) -> Check:
         limit=minimum,
         bound=Bound.AT_LEAST,
         n=n,
-        message=f"The table has {n} rows; the minimum is {minimum}.",
+        message=(
+            f"{n:,} rows (at least {minimum:,})."
+            if enough
+            else f"The table has {n:,} rows; at least {minimum:,} are needed."
+        ),
         advice=None if enough else "Find out where the rows went, or lower minimum-rows in a reviewed change.",
     )
 
@@ -46,7 +50,11 @@ def finite_checks(infinite: Iterable[tuple[str, int]], n: int, allowed: Sequence
                 limit=0,
                 bound=Bound.AT_MOST,
                 n=n,
-                message=f"{name}: {count} of {n} values are infinite.",
+                message=(
+                    f"`{name}`: {count:,} of {n:,} values are infinite."
+                    if count
+                    else f"`{name}` has no infinite value."
+                ),
                 advice="Fix the data, or name the column in allow-infinite." if count else None,
             )
 
@@ -68,7 +76,11 @@ def lossless_checks(changed: Iterable[tuple[str, int]], n: int) -> Iterator[Chec
             limit=0,
             bound=Bound.AT_MOST,
             n=n,
-            message=f"{name}: coercing to the schema's type would change {count} of {n} values.",
+            message=(
+                f"`{name}`: coercing to the schema's type would change {count:,} of {n:,} values."
+                if count
+                else f"`{name}`: coercing to the schema's type changes no value."
+            ),
             advice="Store the column with the schema's type, or require the type that it has." if count else None,
         )
 
@@ -90,7 +102,11 @@ def has_values_checks(filled: Iterable[tuple[str, int]], n: int) -> Iterator[Che
             limit=1,
             bound=Bound.AT_LEAST,
             n=n,
-            message=f"{name}: {count} of {n} rows have a value.",
+            message=(
+                f"`{name}` has a value in {count:,} of {n:,} rows."
+                if count
+                else f"`{name}` is empty: none of {n:,} rows has a value."
+            ),
             advice=None if count else "Find out why the column is empty.",
         )
 
@@ -132,7 +148,7 @@ def freshness_check(column: str, youngest: datetime | None, now: datetime, hours
         limit=hours,
         bound=Bound.AT_MOST,
         n=n,
-        message=f"{column}: {found}; at most {hours:g} hours are allowed.",
+        message=f"`{column}`: {found} (at most {hours:g} hours).",
         advice=None if passed else "Check that the data still arrive and that their clock is right (UTC).",
     )
 
@@ -151,8 +167,16 @@ def row_change_check(n: int, before: int, maximum: float) -> Check:
         limit=maximum,
         bound=Bound.CHANGE,
         n=n,
-        message=f"The table has {n} rows; it had {before}. At most a {100 * maximum:.4g} % change is allowed.",
+        message=f"{n:,} rows, {_than(n, before)} (at most a {100 * maximum:.4g} % change).",
         advice=(
             None if passed else "Find out what was added or lost; if it is right, accept these data as the baseline."
         ),
     )
+
+
+def _than(n: int, before: int) -> str:
+    """Say how a number of rows stands to an earlier one."""
+    if n == before:
+        return "as before"
+    share = f"{percent(abs(n - before) / before)} " if before else ""
+    return f"{share}{'more' if n > before else 'fewer'} than the {before:,} before"

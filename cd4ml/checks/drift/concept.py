@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cd4ml.metrics.drift.concept import Increase, Origin
 from cd4ml.metrics.statistics.multiplicity import holm
-from cd4ml.report import Bound, Check, Interval, Status
+from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed
 from cd4ml.report.ids import check_id
 
 # Fewer effective rows than this, and the weighted mean rests on a handful of them.
@@ -46,9 +46,11 @@ def alarming(checks: Sequence[Check]) -> list[int]:
 def _window(name: str, found: Increase, p_value: float, limits: ConceptLimits) -> Check:
     """Decide on one window."""
     words = (
-        f"{name}: {limits.loss} {found.current:.4f} over {found.n_current} rows, against {found.reference:.4f} over "
-        f"{found.n_reference} in the reference; the increase is {found.value:+.4f} "
-        f"({found.bounds.lower:+.4f} to {found.bounds.upper:+.4f})."
+        f"{name}: {limits.loss} {fixed(found.current, found.reference)} on {found.n_current:,} rows, "
+        f"{fixed(abs(found.value), 0.0, limits.maximum_increase)} {'above' if found.value > 0 else 'below'} "
+        f"the reference's {fixed(found.reference, found.current)} on {found.n_reference:,} "
+        f"(at most {as_set(limits.maximum_increase, found.value)} above). "
+        f"95 % interval: {found.bounds.lower:+.4f} to {found.bounds.upper:+.4f}."
     )
     shared: dict[str, Any] = {
         "id": check_id("performance", name),
@@ -65,14 +67,12 @@ def _window(name: str, found: Increase, p_value: float, limits: ConceptLimits) -
             **shared,
             status=Status.INCONCLUSIVE,
             reason="too-few-rows",
-            message=f"{words} That is too few to decide.",
-            advice=f"At least {limits.minimum_rows} labelled rows are needed in each window and in the reference.",
+            message=f"{words} That is too few rows to decide.",
+            advice=f"At least {limits.minimum_rows:,} labelled rows are needed in each window and in the reference.",
         )
     if found.value > limits.maximum_increase and p_value <= limits.alpha:
         advice = "The check `drift-origin` names the likely cause."
-        return Check(
-            **shared, status=Status.FAILED, reason="performance-dropped", message=f"{words} Worse.", advice=advice
-        )
+        return Check(**shared, status=Status.FAILED, reason="performance-dropped", message=words, advice=advice)
     return Check(**shared, status=Status.PASSED, message=words)
 
 
@@ -152,6 +152,6 @@ def too_few_labels_check(label: str, *, reference: int, current: int, least: int
         status=Status.INCONCLUSIVE,
         reason="too-few-labels",
         n=current,
-        message=f"{current} current rows and {reference} reference rows have a label in `{label}`: too few.",
+        message=f"{current:,} current rows and {reference:,} reference rows have a label in `{label}`: too few.",
         advice=f"Wait until {least} labels have arrived, or remove `label`.",
     )

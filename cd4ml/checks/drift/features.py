@@ -9,15 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from cd4ml.checks.drift.effects import INDEX, MODERATE, SIGNIFICANT, Limits, effects, severity, worst_band
+from cd4ml.checks.drift.effects import (
+    DISTANCE,
+    INDEX,
+    MODERATE,
+    SIGNIFICANT,
+    Effect,
+    Limits,
+    effects,
+    severity,
+    worst_band,
+)
 from cd4ml.data.profile.cells import IDENTIFIER
 from cd4ml.metrics.drift.feature import FeatureDrift
 from cd4ml.metrics.statistics.multiplicity import benjamini_hochberg, holm
-from cd4ml.report import Bound, Check, Status
+from cd4ml.report import Bound, Check, Status, as_set, chance, fixed, percent
 from cd4ml.report.ids import check_id, parts_of
 
 CORRECTIONS: Final = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
-_NAMES: Final = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 MISSING, UNSEEN = "missing-rate-changed", "unseen-categories"
 # With more of the rows in categories that are taken together, too little was compared to call it no drift.
 _MOST_POOLED: Final = 0.5
@@ -115,16 +124,17 @@ def _distribution(feature: FeatureDrift, p_values: float, p_index: float, limits
     undecided = _undecided(feature, bool(found), shared, limits)
     if undecided:
         return undecided
-    text = f"{feature.name}: {_effect(feature)}; {_chance(feature, p_values, p_index, limits)}."
+    text = f"{_effect(feature, p_values, p_index, told, shared['limit'])}."
     if found is None:
-        words = "no drift" if worst_band(sizes) is None else "a difference that chance explains"
-        return Check(**shared, status=Status.PASSED, message=f"{text} That is {words}.")
+        words = "no drift" if worst_band(sizes) is None else "a difference that could be chance"
+        return Check(**shared, status=Status.PASSED, message=f"{feature.name}: {words}. {text}")
     if found == MODERATE:
         status = Status.FAILED if limits.fail_on_moderate else Status.PASSED
-        message, advice = f"{text} Moderate drift: flagged for retraining.", "Plan a retraining; inspect the feature."
+        message = f"{feature.name}: moderate drift, flagged for retraining. {text}"
+        advice = "Plan a retraining; inspect the feature."
     else:
         status = Status.FAILED
-        message = f"{text} Significant drift."
+        message = f"{feature.name}: significant drift. {text}"
         advice = (
             "First look for a change in how the feature is produced; if the change is real, retrain on recent data."
         )
@@ -139,8 +149,8 @@ def _undecided(feature: FeatureDrift, found: bool, shared: Mapping[str, Any], li
             **shared,
             status=Status.INCONCLUSIVE,
             reason="too-few-rows",
-            message=f"{feature.name} has {few} usable values in one of the samples, too few to decide.",
-            advice=f"At least {limits.minimum_rows} are needed in the reference and in the current data.",
+            message=f"{feature.name} has {few:,} usable values in one of the samples, too few to decide.",
+            advice=f"At least {limits.minimum_rows:,} are needed in the reference and in the current data.",
         )
     if is_identifier(feature, limits):
         return Check(
@@ -160,27 +170,31 @@ def _too_rare(feature: FeatureDrift, shared: Mapping[str, Any]) -> Check:
         **{**shared, "value": None},
         status=Status.INCONCLUSIVE,
         reason="categories-too-rare",
-        message=f"{feature.name}: {feature.pooled:.0%} of the rows are in categories of too few rows to compare "
-        f"one by one ({feature.distinct_reference:,} categories in {feature.n_reference:,} rows of the reference).",
+        message=f"{feature.name}: {percent(feature.pooled, 0)} of the rows are in categories of too few rows to "
+        f"compare one by one ({feature.distinct_reference:,} categories in {feature.n_reference:,} rows of the "
+        "reference).",
         advice="Put the values into fewer categories or use more rows; leave out what is not a feature with `exclude`.",
     )
 
 
-def _effect(feature: FeatureDrift) -> str:
-    """Return the effect sizes for people."""
-    index = (
-        f"PSI {feature.corrected_psi:.4f} ({feature.psi:.4f} less a bias of {feature.bias:.4f}, {feature.bins} bins)"
-    )
-    if feature.ks:
-        error = f" + at most {feature.ks.error:.2g}" if feature.ks.error else ""
-        return f"{index}, KS distance {feature.ks.statistic:.4f}{error}"
-    return f"{index}, Jensen-Shannon distance {feature.jensen_shannon:.4f}"
+def _effect(feature: FeatureDrift, p_values: float, p_index: float, told: Effect, limit: float) -> str:
+    """Return the effect sizes for people, each with its own test; bias, bins and tests stand in the report.
+
+    Args:
+        told: the one that decides, which has the limit.
+    """
+    index = f"PSI {fixed(feature.corrected_psi)} ({_beside(INDEX, told, limit)}{chance(p_index)})"
+    if not feature.ks:
+        return f"{index}, Jensen-Shannon distance {feature.jensen_shannon:.4f} ({chance(p_values)})"
+    distance = fixed(feature.ks.statistic)
+    if feature.ks.error:  # counted in cells, it is known up to what lies inside them
+        distance += f" to {fixed(feature.ks.statistic + feature.ks.error, feature.ks.statistic)}"
+    return f"{index}, KS distance {distance} ({_beside(DISTANCE, told, limit)}{chance(p_values)})"
 
 
-def _chance(feature: FeatureDrift, p_values: float, p_index: float, limits: Limits) -> str:
-    """Return the tests' results for people."""
-    index = f", {feature.index_test.name} p = {p_index:.2g}" if feature.index_test else ""
-    return f"{feature.test.name} p = {p_values:.2g}{index} after {_NAMES[limits.correction]}"
+def _beside(metric: str, told: Effect, limit: float) -> str:
+    """Return the limit of the number that decides, "" for another one."""
+    return f"limit {as_set(limit, told.value)}; " if told.metric == metric else ""
 
 
 def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
@@ -197,8 +211,8 @@ def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
         limit=limits.maximum_missing_change,
         bound=Bound.AT_MOST,
         n=feature.n_current,
-        message=f"{feature.name} has no usable value in {feature.missing_current:.2%} of the rows, against "
-        f"{feature.missing_reference:.2%} in the reference.",
+        message=f"{feature.name}: {percent(feature.missing_current, 2)} of the rows have no usable value, "
+        f"{percent(feature.missing_reference, 2)} in the reference.",
         advice="Look for a broken join, a renamed field or a sensor that stopped." if failed else None,
     )
 
@@ -210,13 +224,11 @@ def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
     failed = beyond and real
     number = len(feature.unseen_categories)
     named = f" ({', '.join(map(repr, feature.unseen_categories[:5]))})" if number and limits.show_values else ""
-    chance = ""
+    sure = ""
     if beyond:
-        words = "does not explain that" if real else "explains that"
-        chance = (
-            f" Chance alone would give about {feature.unseen_expected:.2%}, and {words} "
-            f"(p = {p_value:.2g} after {_NAMES[limits.correction]})."
-        )
+        words = "Chance does not explain it" if real else "Could be chance"
+        expected = f"About {percent(feature.unseen_expected, 2)} are to be expected."
+        sure = f" {expected} {words} ({chance(p_value)})."
     return Check(
         id=check_id("unseen-categories", feature.name),
         status=Status.FAILED if failed else Status.PASSED,
@@ -226,8 +238,12 @@ def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
         limit=limits.maximum_unseen,
         bound=Bound.AT_MOST,
         n=feature.n_current,
-        message=f"{feature.unseen:.2%} of the rows have one of {number} categories{named} of {feature.name} that the "
-        f"reference does not have.{chance}",
+        message=(
+            f"{feature.name}: {percent(feature.unseen, 2)} of the rows are in {number:,} "
+            f"categor{'y' if number == 1 else 'ies'}{named} that the reference does not have.{sure}"
+            if number
+            else f"{feature.name}: no category that the reference does not have."
+        ),
         advice="The model never saw them: map them, or retrain with them." if failed else None,
     )
 
@@ -241,6 +257,6 @@ def unusable_check(name: str, sample: str, rows: int, infinite: int) -> Check:
         reason="no-usable-value",
         metric="population-stability-index",
         n=0,
-        message=f"All {rows} values of {name} in the {sample} data are {words}: nothing was compared.",
+        message=f"All {rows:,} values of {name} in the {sample} data are {words}: nothing was compared.",
         advice="Repair the column, or leave it out with `exclude` in a reviewed change.",
     )

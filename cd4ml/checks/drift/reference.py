@@ -7,7 +7,7 @@ from cd4ml.report import Check, Status
 
 def saved_profile_check(path: str, *, rows: int, features: int) -> Check:
     """Return the check of a run that only made a profile."""
-    message = f"The profile of {rows} rows and {features} features is in {path}."
+    message = f"The profile of {rows:,} rows and {features:,} features is in {path}."
     return Check(id="reference-profile", status=Status.PASSED, n=rows, message=message)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cd4ml.report import Bound, Check, Status
+from cd4ml.report import Bound, Check, Status, percent
 from cd4ml.report.ids import group_id
 
 
@@ -37,8 +37,9 @@ def excluded_group_check(feature: str, group: str, n: int, total: int, *, maximu
             **shared,
             status=Status.FAILED,
             reason="too-much-excluded",
-            message=f"{feature}={group} is excluded from the audit, but it is {share:.1%} of the rows.",
+            message=f"{feature}={group} is excluded from the audit, but it is {percent(share)} of the rows "
+            f"(at most {percent(maximum_share)}).",
             advice="Audit the group, or raise maximum-excluded in a reviewed change.",
         )
-    message = f"{feature}={group} ({n} rows, {share:.1%}) is excluded from the audit by the configuration."
+    message = f"{feature}={group} ({n:,} rows, {percent(share)}) is excluded from the audit by the configuration."
     return Check(**shared, status=Status.PASSED, message=message)

@@ -44,7 +44,7 @@ def _one_group(feature: str, group: GroupErrors) -> Check:
         status=Status.ERROR,
         reason="one-group",
         n=group.n,
-        message=f"All {group.n} rows have the same value of {feature} ({group.group}): there is nothing to compare.",
+        message=f"All {group.n:,} rows have the same value of {feature} ({group.group}): there is nothing to compare.",
         advice="Audit test data in which every group occurs, or remove the feature from sensitive-features.",
     )
 
@@ -87,7 +87,7 @@ def _message(
     what = "mean error (predicted minus true)" if quantity is Quantity.ERROR else "mean absolute error"
     words = (
         f"The {what} is {means[now.highest]:.4g} for {feature}={now.highest} and {means[now.lowest]:.4g} for "
-        f"{feature}={now.lowest}: {now.value:.4g} apart; at most {limit:g} is allowed.{between(now.interval, '.4g')}"
+        f"{feature}={now.lowest}: {now.value:.4g} apart (at most {limit:g}).{between(now.interval)}"
     )
     return words if before is None else f"{words} Production's groups are {before.value:.4g} apart."
 
@@ -95,7 +95,7 @@ def _message(
 def _advice(reason: str, smallest: GroupErrors, limits: Limits) -> str | None:
     """Say what to do next."""
     if reason == "group-too-small":
-        return f"At least {limits.minimum_group_size} rows of {smallest.group} are needed; there are {smallest.n}."
+        return f"At least {limits.minimum_group_size} rows of {smallest.group} are needed; there are {smallest.n:,}."
     return _ADVICE.get(reason)
 
 

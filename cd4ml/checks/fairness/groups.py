@@ -11,7 +11,7 @@ from cd4ml.checks.fairness.decision import LEVEL, Decision, Limits, decide, exac
 from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.fairness.rates import Group
 from cd4ml.metrics.statistics.ratio_interval import ratio_statistic, rows_needed
-from cd4ml.report import Bound, Check, Status, fixed
+from cd4ml.report import Bound, Check, Status, as_set, chance, fixed, percent
 from cd4ml.report.ids import group_id
 
 # One-sided level of a bound of the two-sided interval of 95 %.
@@ -58,7 +58,7 @@ def _one_group(feature: str, group: Group) -> Check:
         feature,
         "one-group",
         group.n,
-        f"All {group.n} rows have the same value of {feature} ({group.name}): there is nothing to compare.",
+        f"All {group.n:,} rows have the same value of {feature} ({group.name}): there is nothing to compare.",
         "Audit test data in which every group occurs, or remove the feature from sensitive-features.",
     )
 
@@ -167,43 +167,48 @@ def _message(feature: str, one: Disparity, limits: Limits, production: Fraction 
     group, reference = one.group, one.reference
     assert one.ratio is not None
     parts = [
-        f"{feature}={group.name}: selected {_percent(group.selection_rate)} of {group.n}, against "
-        f"{_percent(reference.selection_rate)} of {reference.n} for {reference.name}; "
-        f"the ratio is {_decimals(one.ratio, limits)}."
+        f"{feature}={group.name}: {_percent(group.selection_rate)} of {group.n:,} selected, "
+        f"{_percent(reference.selection_rate)} of {reference.n:,} for {reference.name}; "
+        f"ratio {_decimals(one.ratio, limits)} ({_allowed(one, limits)})."
     ]
     if one.is_reference:
         parts.append("The other groups are compared with this one.")
     elif one.interval is not None:
         low, high = one.interval.lower, one.interval.upper
-        parts.append(
-            f"The true ratio lies between {fixed(low)} and {fixed(high)} (95 % confidence, {one.interval.method})."
-        )
+        parts.append(f"95 % interval: {fixed(low, high)} to {fixed(high, low)}.")
         parts.append(_evidence(one, limits))
     if production is not None and not one.is_reference:
-        parts.append(f"Production's ratio is {_decimals(production, limits)}.")
+        parts.append(f"Production's ratio: {_decimals(production, limits)}.")
     if reason == "group-too-small":
         small = _smaller(one)
-        parts.append(f"{small.name} has {small.n} rows, too few to decide.")
+        parts.append(f"{small.name} has {small.n:,} rows, too few to decide.")
     return " ".join(parts)
+
+
+def _allowed(one: Disparity, limits: Limits) -> str:
+    """Say which ratio is allowed."""
+    if _is_above(one, limits):
+        return f"at most {fixed(float(1 / exactly(limits.minimum_ratio)), float(one.ratio or 0))}"
+    return f"at least {as_set(limits.minimum_ratio, float(one.ratio or 0))}"
 
 
 def _evidence(one: Disparity, limits: Limits) -> str:
     """Say whether more than chance is behind a ratio."""
     if not (_is_below(one, limits) or _is_above(one, limits)):
-        shown = "shown" if _is_shown_fair(one, limits) else "not shown"
-        return f"Evidence that it meets {limits.minimum_ratio:g}: {shown}."
-    beyond = f"below {limits.minimum_ratio:g}"
-    if _is_above(one, limits):
-        beyond = f"above {float(1 / exactly(limits.minimum_ratio)):g}"
+        met = as_set(limits.minimum_ratio)
+        return (
+            f"Shown to meet {met}."
+            if _is_shown_fair(one, limits)
+            else f"Not shown to meet {met}: more rows would tell."
+        )
     test = one.favoured if _is_above(one, limits) else one.against
     if test is None:
         return ""
-    family = f", Holm's correction for {one.tests} tests" if one.tests > 1 else ""
-    sure = f"(p = {test.p_value:.2g}{family})"
+    sure = f"({chance(test.p_value)})"
     if _is_shown_below(one, limits):
         other = "" if {test.against, test.group} == {one.group.name, one.reference.name} else f" against {test.against}"
-        return f"Evidence that it is {beyond}{other}: shown {sure}; chance does not explain it."
-    return f"Evidence that it is {beyond}: not shown {sure}; chance alone could explain it."
+        return f"Chance does not explain it{other} {sure}."
+    return f"Could be chance {sure}."
 
 
 def _advice(feature: str, one: Disparity, limits: Limits, reason: str) -> str | None:
@@ -218,7 +223,7 @@ def _advice(feature: str, one: Disparity, limits: Limits, reason: str) -> str | 
     more = _missing(poorer, richer, exactly(limits.minimum_ratio))
     which = "this group" if poorer is one.group else poorer.name
     return (
-        f"At the current rates {more} more positive decisions in {which} would reach {limits.minimum_ratio:g}. "
+        f"At the current rates {more} more positive decisions in {which} would reach {as_set(limits.minimum_ratio)}. "
         f"Look at features that stand in for {feature}, or mitigate in training."
     )
 
@@ -252,7 +257,7 @@ def _missing(group: Group, best: Group, limit: Fraction) -> int:
 
 def _percent(rate: Fraction) -> str:
     """Return a rate for people."""
-    return f"{float(rate):.1%}"
+    return percent(float(rate))
 
 
 def _decimals(ratio: Fraction, limits: Limits) -> str:

@@ -12,7 +12,7 @@ from cd4ml.metrics.fairness.calibration import Calibration
 from cd4ml.metrics.fairness.differences import widest_interval
 from cd4ml.metrics.fairness.rates import RATES, FairnessMetrics, Group
 from cd4ml.metrics.fairness.ratio_change import Change
-from cd4ml.report import Bound, Check, Interval, Status, fixed
+from cd4ml.report import Bound, Check, Interval, Status, as_set, chance, fixed
 from cd4ml.report.ids import group_id
 
 
@@ -66,8 +66,8 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
         reason=reason or None,
         value=known[told],
         interval=intervals[told],
-        message=f"The {name} between the groups of {feature} is {fixed(known[told], limit)}{of_rate}; at most "
-        f"{limit:g} is allowed.{between(intervals[told], '.4f')}",
+        message=f"{feature}: {name.replace('-', ' ')} {fixed(known[told], limit)}{of_rate} "
+        f"(at most {as_set(limit, known[told])}).{between(intervals[told])}",
         advice=_difference_advice(reason, smallest, limits),
     )
 
@@ -92,7 +92,7 @@ def _exact_range(groups: Sequence[Group], rate: str) -> Fraction:
 def _difference_advice(reason: str, smallest: Group, limits: Limits) -> str | None:
     """Say what to do next."""
     if reason == "group-too-small":
-        return f"At least {limits.minimum_group_size} rows of {smallest.name} are needed; there are {smallest.n}."
+        return f"At least {limits.minimum_group_size} rows of {smallest.name} are needed; there are {smallest.n:,}."
     return _ADVICE[reason]
 
 
@@ -104,12 +104,11 @@ _ADVICE: Final[dict[str, str | None]] = {
 }
 
 
-def between(interval: Interval | None, digits: str) -> str:
-    """Say how sure a number is."""
+def between(interval: Interval | None) -> str:
+    """Say how sure a number is, in a sentence of its own."""
     if interval is None:
         return ""
-    low, high = format(interval.lower, digits), format(interval.upper, digits)
-    return f" The true one lies between {low} and {high} (95 % confidence, {interval.method})."
+    return f" 95 % interval: {fixed(interval.lower, interval.upper)} to {fixed(interval.upper, interval.lower)}."
 
 
 def change_check(feature: str, change: Change, limits: Limits, p_value: float, tests: int) -> Check:
@@ -123,12 +122,11 @@ def change_check(feature: str, change: Change, limits: Limits, p_value: float, t
     assert limit is not None
     beyond = change.drop > exactly(limit)
     status, reason = _of_change(change, limits, beyond, p_value)
-    family = f", Holm's correction for {tests} tests" if tests > 1 else ""
     pair = (float(change.candidate), float(change.production))
     candidate, production = fixed(*pair), fixed(*pair[::-1])
-    shown = f" Evidence that it is more than allowed: {'shown' if p_value < LEVEL else 'not shown'}" + (
-        f" (p = {p_value:.2g}{family})." if beyond else "."
-    )
+    shown = ""
+    if beyond:
+        shown = f" {'Chance does not explain it' if p_value < LEVEL else 'Could be chance'} ({chance(p_value)})."
     return Check(
         id=group_id("ratio-drop", feature, change.group),
         status=status,
@@ -141,9 +139,9 @@ def change_check(feature: str, change: Change, limits: Limits, p_value: float, t
         baseline=float(change.production),
         slice={feature: change.group},
         n=change.n,
-        message=f"{feature}={change.group}: the ratio is {candidate}, production's on the same rows is "
-        f"{production}: {_direction(change.drop, limit)}; a drop of {limit:g} is allowed."
-        f"{between(change.interval, '.4f')}{shown}",
+        message=f"{feature}={change.group}: ratio {candidate}, {_direction(change.drop, limit)} production's "
+        f"{production} on the same rows ({as_set(limit, float(change.drop))} below is allowed)."
+        f"{between(change.interval)}{shown}",
         advice=_change_advice(reason),
     )
 
@@ -165,8 +163,8 @@ def _of_change(change: Change, limits: Limits, beyond: bool, p_value: float) -> 
 def _direction(drop: Fraction, limit: float) -> str:
     """Say how the candidate's ratio stands to production's."""
     if drop == 0:
-        return "the same"
-    return f"{fixed(abs(float(drop)), 0.0, limit)} {'lower' if drop > 0 else 'higher'}"
+        return "the same as"
+    return f"{fixed(abs(float(drop)), 0.0, limit)} {'below' if drop > 0 else 'above'}"
 
 
 def _change_advice(reason: str) -> str | None:
@@ -211,9 +209,9 @@ def calibration_check(feature: str, found: Calibration, limits: Limits) -> Check
         bound=Bound.MAGNITUDE,
         slice={feature: found.group},
         n=found.n,
-        message=f"{feature}={found.group}: the mean score is {fixed(found.score)} and {fixed(found.positives)} of the "
-        f"labels are positive, {fixed(abs(found.gap), 0.0, limit)} {words if found.gap else 'apart'}; {limit:g} is "
-        f"allowed.{between(found.interval, '.4f')}",
+        message=f"{feature}={found.group}: mean score {fixed(found.score)}, share of positive labels "
+        f"{fixed(found.positives)}: {fixed(abs(found.gap), 0.0, limit)} {words if found.gap else 'apart'} "
+        f"(at most {as_set(limit, abs(found.gap))}).{between(found.interval)}",
         advice=_calibration_advice(found, limits, reason),
     )
 

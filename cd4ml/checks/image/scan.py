@@ -124,7 +124,9 @@ def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequen
     more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     which = " or ".join(severities)
     text = (
-        f"{len(found)} vulnerabilities of severity {which}: {shown}{more}." if found else f"None of severity {which}."
+        f"{_count(len(found))} of severity {which}: {shown}{more}."
+        if found
+        else f"No vulnerability of severity {which}."
     )
     return decided_check(
         "vulnerabilities",
@@ -136,6 +138,11 @@ def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequen
         limit=0,
         bound=Bound.AT_MOST,
     )
+
+
+def _count(n: int) -> str:
+    """Return a number of vulnerabilities."""
+    return f"{n:,} vulnerabilit{'y' if n == 1 else 'ies'}"
 
 
 def _expired(ignores: Sequence[Ignore], today: datetime.date) -> list[Check]:

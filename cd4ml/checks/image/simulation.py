@@ -112,19 +112,19 @@ def _match(answers: Answers, minimum_rows: int) -> Check:
         return Check(
             id="predictions-match",
             status=Status.INCONCLUSIVE,
-            message=f"{n} rows were compared; {minimum_rows} are needed.",
+            message=f"{n:,} rows were compared; {minimum_rows:,} are needed.",
             reason="too-few-rows",
             advice=f"Give test data of at least {minimum_rows} rows.",
             n=n,
         )
     first = answers.differences[0] if answers.differences else None
     what = "labels and scores" if answers.scores_compared else "predictions"
-    sampled = f" ({n} of {answers.of}, evenly spread)" if answers.of > n else ""
-    message = f"{n} rows: {what} equal the scored ones{sampled}."
+    sampled = f" ({n:,} of {answers.of:,}, evenly spread)" if answers.of > n else ""
+    message = f"{n:,} rows: {what} equal the scored ones{sampled}."
     if first is not None:
         rows = len({item.row for item in answers.differences})
         message = (
-            f"{rows} of {n} rows{sampled} get other predictions than when scored; the first, row {first.row}: "
+            f"{rows:,} of {n:,} rows{sampled} get other predictions than when scored; the first, row {first.row}: "
             f"{first.column} is {first.served[:50]}, scored {first.scored[:50]}."
         )
     return decided_check(

@@ -7,7 +7,7 @@ from typing import Final
 
 from cd4ml.checks.performance import threshold
 from cd4ml.metrics.performance.churn import Churn, ShareOfRows
-from cd4ml.report import Bound, Check, Status
+from cd4ml.report import Bound, Check, Interval, Status, percent
 
 # Slices that a message names.
 _MOST_NAMED: Final = 3
@@ -26,25 +26,39 @@ def churn_checks(
         parts: the churn of each declared slice, by the slice's name.
     """
     if maximum_churn is not None:
-        found = f"decides {_rows(whole.changed)} otherwise than production{threshold.between(whole.changed.interval)}"
         split = f"{whole.fixes.rows:,} of these rows are fixed, {whole.breaks.rows:,} are broken"
         shares = {name: part.changed for name, part in parts}
-        yield _check("churn", whole.changed, maximum_churn, whole.n, f"{found}; {split}", shares)
+        yield _check(
+            "churn", whole.changed, maximum_churn, whole.n, "are decided otherwise than in production", shares, split
+        )
     if maximum_breaks is not None:
-        found = f"gets {_rows(whole.breaks)} wrong that production gets right{threshold.between(whole.breaks.interval)}"
         shares = {name: part.breaks for name, part in parts}
-        yield _check("breaks", whole.breaks, maximum_breaks, whole.n, found, shares)
+        yield _check("breaks", whole.breaks, maximum_breaks, whole.n, "are wrong that production gets right", shares)
 
 
 def _rows(share: ShareOfRows) -> str:
     """Return a share of the rows, for people."""
-    return f"{share.rows:,} rows ({share.share * 100:.2f} %)"
+    return f"{share.rows:,} rows ({percent(share.share, 2)})"
 
 
-def _check(name: str, found: ShareOfRows, limit: float, n: int, told: str, slices: Mapping[str, ShareOfRows]) -> Check:
-    """Return the check of a share."""
+def _check(
+    name: str,
+    found: ShareOfRows,
+    limit: float,
+    n: int,
+    told: str,
+    slices: Mapping[str, ShareOfRows],
+    split: str = "",
+) -> Check:
+    """Return the check of a share.
+
+    Args:
+        told: what is so of these rows.
+        split: what they consist of.
+    """
     passed = threshold.at_most(found.share, limit)
-    carried = _carried(found, slices)
+    more = f"; {split}" if split else ""
+    message = f"{_rows(found)} {told} (at most {limit * 100:g} %){more}.{_between(found.interval)}"
     return Check(
         id=f"maximum-{name}",
         status=Status.PASSED if passed else Status.FAILED,
@@ -55,9 +69,16 @@ def _check(name: str, found: ShareOfRows, limit: float, n: int, told: str, slice
         limit=limit,
         bound=Bound.AT_MOST,
         n=n,
-        message=f"The candidate {told}; at most {limit * 100:g} % are allowed.{carried}",
+        message=message + _carried(found, slices),
         advice=None if passed else _ADVICE[name],
     )
+
+
+def _between(interval: Interval | None) -> str:
+    """Return the interval of a share as a sentence, empty if there is none."""
+    if interval is None:
+        return ""
+    return f" {interval.confidence * 100:g} % interval: {percent(interval.lower, 2)} to {percent(interval.upper, 2)}."
 
 
 def _carried(found: ShareOfRows, slices: Mapping[str, ShareOfRows]) -> str:
@@ -66,5 +87,5 @@ def _carried(found: ShareOfRows, slices: Mapping[str, ShareOfRows]) -> str:
     above.sort(key=lambda one: -one[1].share)
     if not above:
         return ""
-    named = ", ".join(f"{name} ({part.share * 100:.2f} % of its rows)" for name, part in above[:_MOST_NAMED])
+    named = ", ".join(f"{name} ({percent(part.share, 2)} of its rows)" for name, part in above[:_MOST_NAMED])
     return f" Most affected: {named}."

@@ -13,7 +13,7 @@ from typing import Final
 from cd4ml.checks.performance import threshold
 from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.metrics.performance.comparison import Comparison
-from cd4ml.report import Bound, Check, Status
+from cd4ml.report import Bound, Check, Status, chance, fixed
 from cd4ml.report.ids import check_id
 
 LEVEL: Final = 0.05
@@ -36,9 +36,9 @@ class Support:
     def lacking(self, rule: Rule | None = None) -> str:
         """Say what the rows lack for a rule (None: for a fixed limit); empty if nothing."""
         if self.n < self.minimum_rows:
-            return f"there are {self.n:,} rows, and at least {self.minimum_rows:,} are needed to decide"
+            return f"There are {self.n:,} rows; at least {self.minimum_rows:,} are needed to decide"
         if rule is not None and rule.tests and self._few_of_a_class():
-            return f"the rarer class has {self.smaller_class:,} rows, and a test needs {self.class_floor}"
+            return f"The rarer class has {self.smaller_class:,} rows; a test needs {self.class_floor:,}"
         return ""
 
     def _few_of_a_class(self) -> bool:
@@ -89,15 +89,15 @@ def comparison_check(
     else:
         found = _not_significantly_worse(rule, comparison, p, tests)
     seen = comparison.detectable
-    sight = " The smallest loss that this test set can detect is unknown."
+    sight = " How small a loss these rows can show is unknown."
     if seen is not None:
-        sight = f" This test set can detect a loss of {seen:.2g} (in 4 of 5 cases)."
+        sight = f" With {comparison.n:,} rows, a loss of {seen:.2g} or more would be detected 4 times in 5."
     return replace(found, message=found.message + sight, slice=slice or None)
 
 
 def _unsure(rule: Rule, comparison: Comparison) -> str:
     """Say that a rule that needs to know how sure the difference is cannot."""
-    return "" if comparison.certain or not rule.tests else "they say nothing about how certain the difference is"
+    return "" if comparison.certain or not rule.tests else "The rows do not say how certain the difference is"
 
 
 def _check(
@@ -118,6 +118,7 @@ def _check(
         rule.tolerance,
         greater_is_better=comparison.metric.greater_is_better,
     )
+    allowed = "" if tested else f" ({rule.allowed})"
     return Check(
         id=check_id("regression", name),
         status=status,
@@ -129,7 +130,7 @@ def _check(
         limit="not significantly worse" if tested else rule.tolerance,
         bound=Bound.DECREASE if comparison.metric.greater_is_better else Bound.INCREASE,
         n=comparison.n,
-        message=f"{found}, on the same {comparison.n:,} rows; {message}.{_sure(comparison)}",
+        message=f"{found}{allowed} on the same {comparison.n:,} rows.{_sentence(message)}{_sure(comparison)}",
         advice=advice,
     )
 
@@ -138,8 +139,14 @@ def _sure(comparison: Comparison) -> str:
     """Say how sure the difference is."""
     if not comparison.certain:
         return ""
-    low, high, method = comparison.interval.lower, comparison.interval.upper, comparison.interval.method
-    return f" The difference lies above {low:.4f} and below {high:.4f}, each with 95 % confidence ({method})."
+    found = comparison.interval
+    low, high = fixed(found.lower, found.upper), fixed(found.upper, found.lower)
+    return f" {found.confidence * 100:g} % interval of the difference: {low} to {high}."
+
+
+def _sentence(words: str) -> str:
+    """Return words as a sentence that follows another, "" for none."""
+    return f" {words}." if words else ""
 
 
 _FIND_ROWS: Final = "Find the rows that the candidate gets wrong and production does not."
@@ -149,27 +156,26 @@ def _point(rule: Rule, comparison: Comparison) -> Check:
     """Take the difference at its face."""
     passed = threshold.at_most(-comparison.gain, rule.tolerance, comparison.candidate, comparison.production)
     if passed:
-        return _check(rule, comparison, Status.PASSED, rule.allowed)
-    return _check(rule, comparison, Status.FAILED, rule.allowed, "regression", _FIND_ROWS)
+        return _check(rule, comparison, Status.PASSED, "")
+    return _check(rule, comparison, Status.FAILED, "", "regression", _FIND_ROWS)
 
 
 def _no_worse_than(rule: Rule, comparison: Comparison, p: float) -> Check:
     """Pass what is shown to lose less than the margin."""
-    margin = rule.allowed
     largest = max(0.0, -comparison.least_gain)
     if comparison.least_gain > -rule.tolerance:
-        message = f"{margin}, and with 95 % confidence the true loss is at most {largest:.2g}"
+        message = f"With 95 % confidence the true loss is at most {largest:.2g}"
         return _check(rule, comparison, Status.PASSED, message)
     if shown_worse(rule, comparison, p):
         return _check(
             rule,
             comparison,
             Status.FAILED,
-            f"{margin}, and chance does not explain that it is worse (p = {p:.2g})",
+            f"Chance does not explain the loss ({chance(p)})",
             "regression",
             _FIND_ROWS,
         )
-    message = f"{margin}, but the true loss may be {largest:.2g}: too few rows to tell"
+    message = f"The true loss may be {largest:.2g}: too few rows to tell"
     return _check(rule, comparison, Status.INCONCLUSIVE, message, "too-few-rows", _more(comparison, rule.tolerance))
 
 
@@ -183,11 +189,11 @@ def _more(comparison: Comparison, margin: float) -> str:
 
 def _not_significantly_worse(rule: Rule, comparison: Comparison, p: float, tests: int) -> Check:
     """Block what is shown to be worse."""
-    family = f" after Holm's correction for {tests} tests" if tests > 1 else ""
+    family = f"; {tests:,} tests" if tests > 1 else ""
     if p < LEVEL:
-        message = f"significantly worse: chance does not explain the loss (p = {p:.2g}{family})"
+        message = f"Significantly worse: chance does not explain the loss ({chance(p)}{family})"
         return _check(rule, comparison, Status.FAILED, message, "significantly-worse", _FIND_ROWS)
-    return _check(rule, comparison, Status.PASSED, f"not significantly worse (p = {p:.2g}{family})")
+    return _check(rule, comparison, Status.PASSED, f"Not significantly worse ({chance(p)}{family})")
 
 
 def _too_few(rule: Rule, comparison: Comparison, support: Support, lacking: str) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cd4ml.checks.performance import threshold
-from cd4ml.report import Bound, Check, Status, fixed
+from cd4ml.report import Bound, Check, Status, as_set, fixed
 from cd4ml.report.ids import check_id
 
 
@@ -37,8 +37,7 @@ def cost_check(cost: Cost, limit: float) -> Check:
     """Check that the candidate costs at most a multiple of what production costs."""
     passed = threshold.at_most(cost.ratio, limit)
     name = f"{cost.name}-ratio"
-    values = f"{cost.candidate:.4g} {cost.unit} against production's {cost.production:.4g}"
-    times = f"{fixed(cost.ratio, limit)} times as much; at most {limit:g} times are allowed"
+    times = f"{fixed(cost.ratio, limit)} times production's {cost.production:.4g}"
     return Check(
         id=check_id("maximum", name),
         status=Status.PASSED if passed else Status.FAILED,
@@ -48,6 +47,9 @@ def cost_check(cost: Cost, limit: float) -> Check:
         limit=limit,
         bound=Bound.AT_MOST,
         n=cost.n,
-        message=f"The candidate's {cost.name} is {values}, {times} ({cost.how}).",
+        message=(
+            f"{cost.name} {cost.candidate:.4g} {cost.unit}, {times} (at most {as_set(limit, cost.ratio)} times); "
+            f"{cost.how}."
+        ),
         advice=None if passed else "Make the model smaller or faster, or allow more in a reviewed change.",
     )

@@ -147,7 +147,7 @@ def _settled(check: Check, limit: float, evaluation: Evaluation, limits: Limits)
     beyond = check.interval is not None and not check.interval.lower <= limit <= check.interval.upper
     if not evaluation.slice or not lacking or (check.status is Status.FAILED and beyond):
         return check
-    message = f"{check.message} It decides nothing: {lacking}."
+    message = f"{check.message} Nothing is decided: {lacking[0].lower()}{lacking[1:]}."
     advice = compared.rows_advice(support)
     return replace(check, status=Status.INCONCLUSIVE, reason="too-few-rows", message=message, advice=advice)
 

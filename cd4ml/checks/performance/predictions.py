@@ -26,8 +26,12 @@ def minimum_rows_check(n: int, minimum: int, *, which: str = "test") -> Check:
         limit=minimum,
         bound=Bound.AT_LEAST,
         n=n,
-        message=f"There are {n} {which} rows; at least {minimum} are needed to decide.",
-        advice=None if enough else f"Add at least {minimum - n} {which} rows.",
+        message=(
+            f"{n:,} {which} rows (at least {minimum:,})."
+            if enough
+            else f"Only {n:,} {which} rows; at least {minimum:,} are needed to decide."
+        ),
+        advice=None if enough else f"Add at least {minimum - n:,} {which} rows.",
     )
 
 
@@ -70,7 +74,7 @@ def different_predictions_check(candidate: Sample, production: Sample, *, allow_
     if not _same(candidate, production):
         message = "Candidate and production predict differently."
         return Check(id="different-predictions", status=Status.PASSED, message=message, n=n)
-    message = f"Candidate and production predict the same on all {n} rows."
+    message = f"Candidate and production predict the same on all {n:,} rows."
     if allow_identical:
         return Check(id="different-predictions", status=Status.PASSED, message=message, n=n)
     return Check(

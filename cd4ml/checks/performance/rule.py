@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from cd4ml.report import as_set
+
 
 class Decision(StrEnum):
     """What the comparison with production must show."""
@@ -44,5 +46,5 @@ class Rule:
     @property
     def allowed(self) -> str:
         """What loss is allowed, in words."""
-        of = "" if self.share is None else f", {self.share * 100:g} % of production's value,"
-        return f"a loss of {self.tolerance:g}{of} is allowed"
+        of = "" if self.share is None else f", {self.share * 100:g} % of production's value"
+        return f"{as_set(self.tolerance)} allowed{of}"

@@ -12,7 +12,7 @@ from typing import Final
 from cd4ml.checks.performance import threshold
 from cd4ml.metrics.performance.catalogue import MEAN_ABSOLUTE_ERROR
 from cd4ml.metrics.performance.slice_search import ERROR_RATE, Found, Search
-from cd4ml.report import Bound, Check, Status, fixed
+from cd4ml.report import Bound, Check, Status, as_set, chance, fixed
 from cd4ml.report.ids import slice_id
 
 MOST_CHECKS: Final = 20
@@ -74,7 +74,7 @@ def _verdict(search: Search, limit: float | None, beyond: int) -> str:
         return "none is shown to be worse"
     number = len(search.found)
     shown = "1 is shown to be worse" if number == 1 else f"{number:,} are shown to be worse, the worst of them"
-    decided = ", which decides nothing" if limit is None else f", {beyond:,} of them by more than {limit:g}"
+    decided = ", which decides nothing" if limit is None else f", {beyond:,} of them by more than {as_set(limit)}"
     return f"{shown} {name_of(search.found[0])} ({_numbers(search.found[0])}){decided}"
 
 
@@ -87,7 +87,7 @@ def _numbers(one: Found) -> str:
 
 def _worse(one: Found, search: Search, limit: float) -> Check:
     """Return the check of a slice that is worse by more than the limit."""
-    surely = f"p = {one.p_value:.2g} after Benjamini-Hochberg correction for {search.tested:,} tests"
+    surely = f"{chance(one.p_value)}; {search.tested:,} tests"
     return Check(
         id=slice_id("slice-search", one.slice),
         status=Status.FAILED,
@@ -100,8 +100,8 @@ def _worse(one: Found, search: Search, limit: float) -> Check:
         slice=one.slice,
         n=one.n,
         message=(
-            f"{name_of(one)}: the {_called(search)} is {_numbers(one)}: {fixed(one.difference, limit)} more, "
-            f"and {limit:g} is allowed ({surely})."
+            f"{name_of(one)}: {_called(search)} {_numbers(one)}: {fixed(one.difference, limit)} more "
+            f"(at most {as_set(limit, one.difference)}). Chance does not explain it ({surely})."
         ),
         advice=_ADVICE,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cd4ml.report import Bound, Check, Interval, Status, fixed
+from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed
 from cd4ml.report.ids import check_id
 
 # Differences below this share of the compared values come from binary fractions, not from models: one row of a
@@ -50,7 +50,11 @@ def _limit(
     metric: str, value: float, limit: float, n: int, interval: Interval | None, *, name: str, passed: bool, word: str
 ) -> Check:
     """Return the check of a value against a fixed limit."""
-    found = f"{metric} is {fixed(value, limit)}{between(interval)} on {n:,} rows"
+    shown, set_to = fixed(value, limit), as_set(limit, value)
+    side = "at least" if name == "minimum" else "at most"
+    found = f"{metric} {shown} ({side} {set_to}) on {n:,} rows"
+    if not passed:
+        found = f"{metric} {shown} on {n:,} rows, {word} the {name} of {set_to}"
     return Check(
         id=check_id(name, metric),
         status=Status.PASSED if passed else Status.FAILED,
@@ -61,17 +65,19 @@ def _limit(
         limit=limit,
         bound=Bound.AT_LEAST if name == "minimum" else Bound.AT_MOST,
         n=n,
-        message=f"{found}; the {name} is {limit:g}." if passed else f"{found}, {word} the {name} of {limit:g}.",
+        message=f"{found}.{between(interval)}",
         advice=None if passed else "Improve the model, or change the limit in a reviewed change.",
     )
 
 
 def between(interval: Interval | None) -> str:
-    """Return an interval for people, empty if there is none."""
+    """Return an interval as a sentence of its own, empty if there is none; how it was made stands in the report."""
     if interval is None:
         return ""
-    confidence = f"{interval.confidence * 100:g} % confidence"
-    return f" ({interval.lower:.4f} to {interval.upper:.4f} with {confidence}, {interval.method})"
+    lower, upper = (
+        fixed(one, other) for one, other in ((interval.lower, interval.upper), (interval.upper, interval.lower))
+    )
+    return f" {interval.confidence * 100:g} % interval: {lower} to {upper}."
 
 
 def changed(metric: str, candidate: float, production: float, *beside: float, greater_is_better: bool) -> str:
@@ -82,11 +88,11 @@ def changed(metric: str, candidate: float, production: float, *beside: float, gr
     """
     loss = production - candidate if greater_is_better else candidate - production
     if loss == 0:
-        return f"{metric} is {fixed(candidate)}, the same as production's"
-    word, shown = "better" if loss < 0 else "worse", fixed(candidate, production)
-    return (
-        f"{metric} is {shown}, {fixed(abs(loss), 0.0, *beside)} {word} than production's {fixed(production, candidate)}"
-    )
+        return f"{metric} {fixed(candidate)}, the same as production's"
+    # Where less is better, `above` would leave open whether that is good.
+    words = ("above", "below") if greater_is_better else ("better than", "worse than")
+    apart = f"{fixed(abs(loss), 0.0, *beside)} {words[loss > 0]} production's {fixed(production, candidate)}"
+    return f"{metric} {fixed(candidate, production)}, {apart}"
 
 
 def gap_check(
@@ -106,7 +112,8 @@ def gap_check(
     """
     difference = train - test if greater_is_better else test - train
     passed = at_most(difference, limit, train, test)
-    found = f"{metric} is {fixed(train, test)} on the training rows and {fixed(test, train)} on the test rows"
+    found = f"{metric} {fixed(train, test)} on the training rows, {fixed(test, train)} on the test rows"
+    allowed = f"at most {as_set(limit, difference)}"
     return Check(
         id=check_id("gap", metric),
         status=Status.PASSED if passed else Status.FAILED,
@@ -118,6 +125,6 @@ def gap_check(
         bound=Bound.AT_MOST,
         baseline=train,
         n=n,
-        message=f"{found}: a gap of {fixed(difference, limit)}{between(interval)}; {limit:g} is allowed.",
+        message=f"{found}: a gap of {fixed(difference, limit)} ({allowed}).{between(interval)}",
         advice=(None if passed else "The model has overfitted its training rows: regularise it or add training data."),
     )

@@ -24,13 +24,13 @@ def scored_check(
     """
     shared: dict[str, Any] = {"id": f"{name}-scored:{what.replace(' ', '-')}", "n": n}
     if problem is not None:
-        message = f"The {called(name)} could not score the {n} {what}: {problem}."
+        message = f"The {called(name)} could not score the {n:,} {what}: {problem}."
         return Check(**shared, status=Status.ERROR, reason="not-scored", message=message, advice=_advice(problem))
     if changed:
-        message = f"The files of the {called(name)} changed while it scored the {n} {what}."
+        message = f"The files of the {called(name)} changed while it scored the {n:,} {what}."
         advice = "A model must not write into its own folder."
         return Check(**shared, status=Status.ERROR, reason="model-changed", message=message, advice=advice)
-    message = f"The {called(name)} scored {n} {what} in its own environment."
+    message = f"The {called(name)} scored {n:,} {what} in its own environment."
     if missing:
         message += f" This machine could not shut it off wholly: {', '.join(missing)} (see the report's details)."
     return Check(**shared, status=Status.PASSED, message=message)

@@ -6,22 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from cd4ml.render.markdown import inert
+from cd4ml.render.inert import BREAK, inert
 from cd4ml.render.numbers import interval, number
 from cd4ml.report import Interval
 
-# The platform looks for names, references and addresses in the text that it shows, after character references have
-# become characters: a zero-width space is what keeps it from finding any.
-_BREAK: Final = "&#8203;"
-_BROKEN: Final = (
-    (re.compile(r"&#(?:64|35);"), rf"\g<0>{_BREAK}"),  # @name, #1, owner/name#1
-    (re.compile(r"(?<=[A-Za-z])&#45;(?=\d)"), rf"&#45;{_BREAK}"),  # GH-1, TICKET-1
-    (re.compile(r"&#58;(?=&#47;)"), rf"&#58;{_BREAK}"),  # https://
-    (re.compile(r"(?i)\b(?:www|mailto|xmpp)(?=&#)"), rf"\g<0>{_BREAK}"),
-    (re.compile(r"&#58;(?=(?:\w|&#(?:43|45|95);)+&#58;)", re.ASCII), rf"\g<0>{_BREAK}"),  # :emoji:
-    (re.compile(r"(?i)[0-9a-f]{6}(?=[0-9a-f])"), rf"\g<0>{_BREAK}"),  # a commit
-    (re.compile(r"\$"), "<span>$</span>"),  # a formula
-)
+_COMMIT: Final = re.compile(r"(?i)[0-9a-f]{6}(?=[0-9a-f])")
 
 T = TypeVar("T")
 _MINUS: Final = re.compile(r"(?<![\w.])-")
@@ -29,11 +18,8 @@ _SMALLEST: Final = 0.00005  # that four decimals show
 
 
 def quiet(text: str, *, most: int = 500) -> str:
-    """Return text from data as one line of Markdown that is nothing but text, on a page of the platform too."""
-    shown = inert(text, most=most)
-    for pattern, broken in _BROKEN:
-        shown = pattern.sub(broken, shown)
-    return shown
+    """Return text from data as one line of Markdown that is nothing but text: in a comment no commit's name either."""
+    return _COMMIT.sub(rf"\g<0>{BREAK}", inert(text, most=most))
 
 
 def figure(value: object, *beside: object) -> str:

@@ -115,6 +115,6 @@ def _aside(reported: Reported | None) -> str:
         return ""
     return (
         " Reported only, without effect on the verdict: "
-        f"{reported.feature}={reported.group} ({reported.n} rows) has the "
+        f"{reported.feature}={reported.group} ({reported.n:,} rows) has the "
         f"ratio {fixed(reported.ratio, reported.minimum)}; `intersections: gate` makes combinations decide."
     )

@@ -146,5 +146,7 @@ def _summary(results: dict[str, Result], coverage: Sequence[Check]) -> str:
     if old:
         said.append(f"{old} found on unchanged lines do not block")
     if "pytest" in results:
-        said.append(f"{results['pytest'].metrics['tests']} tests passed")
+        tests = int(results["pytest"].metrics["tests"] or 0) - int(results["pytest"].metrics["skipped"] or 0)
+        said.append(f"{tests:,} test{'' if tests == 1 else 's'} passed")
+    said += [check.message.partition(" (")[0].lower() for check in coverage]
     return "; ".join(said) + "."

@@ -219,4 +219,4 @@ def _summary(checks: Sequence[Check], rows: int, compared: bool) -> str:
     if blocking:
         return " ".join(blocking.values())
     with_production = " and the production model" if compared else "; there is no production model yet"
-    return f"{rows} test rows were scored by the candidate{with_production}."
+    return f"{rows:,} test rows were scored by the candidate{with_production}."

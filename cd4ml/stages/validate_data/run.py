@@ -223,4 +223,4 @@ def _ordered(counts: Mapping[str, int], order: Sequence[str]) -> list[tuple[str,
 def _summary(checks: Sequence[Check], options: Options) -> str:
     """Say in one sentence what was found."""
     tables = [*options.data, *([options.serving] if options.serving else [])]
-    return headline(checks) or f"{', '.join(tables)}: all {len(checks)} checks of {options.schema} hold."
+    return headline(checks) or f"{', '.join(tables)}: all {len(checks):,} checks of {options.schema} hold."

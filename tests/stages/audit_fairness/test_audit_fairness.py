@@ -34,7 +34,10 @@ def test_ratio_below_four_fifths__failed(audit: Audit) -> None:
     assert (run.code, run.report["status"]) == (1, "failed")
     assert (check["status"], check["value"], check["limit"], check["n"]) == ("failed", 0.79, 0.8, 200)
     assert check["reason"] == "below-minimum-ratio"
-    assert "sex=female: selected 39.5% of 200, against 50.0% of 200 for male" in check["message"]
+    assert (
+        "sex=female: 39.5 % of 200 selected, 50.0 % of 200 for male; ratio 0.7900 (at least 0.8000)."
+        in check["message"]
+    )
     assert "1 more positive decisions" in check["advice"]
 
 

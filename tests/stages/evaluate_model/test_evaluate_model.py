@@ -644,7 +644,7 @@ def test_every_check__carries_its_evidence(evaluate: Evaluate, tmp_path: Path) -
         if not check["id"].startswith(("minimum-rows", "slice-search")):
             assert check["interval"]["method"] and check["interval"]["lower"] <= check["interval"]["upper"], check["id"]
         if check["id"].startswith("regression:"):
-            assert "baseline" in check and "can detect a loss of" in check["message"], check["id"]
+            assert "baseline" in check and "would be detected 4 times in 5" in check["message"], check["id"]
 
 
 def test_relative_regression(evaluate: Evaluate) -> None:

@@ -46,11 +46,11 @@ def test_failed_checks__say_what_is_wrong(cd4ml: Command, tmp_path: Path) -> Non
 
     said = {check["id"]: check["message"] for check in run.report["checks"] if check["status"] == "failed"}
     assert said == {
-        "present:postcode": "Column `postcode` is missing (did you mean `post_code`?); the schema requires it.",
-        "present:note_.*": "No column matches `note_.*`; the schema requires one.",
-        "unique:id": "Column `id` repeats values in 2 of 3 rows, e.g. row 0: 1, row 1: 1.",
-        "in_range:age": "Column `age` breaks in_range(0, 90) in 1 of 3 rows, e.g. row 1: 120.",
-        "not-nullable:income": "Column `income` has no value in 1 of 3 rows, e.g. row 2.",
+        "present:postcode": "`postcode` is missing (did you mean `post_code`?).",
+        "present:note_.*": "No column matches `note_.*`.",
+        "unique:id": "`id` repeats values in 2 of 3 rows, e.g. row 0: 1, row 1: 1.",
+        "in_range:age": "`age` breaks in_range(0, 90) in 1 of 3 rows, e.g. row 1: 120.",
+        "not-nullable:income": "`income` has no value in 1 of 3 rows, e.g. row 2.",
         "unique:city, income": "Rows repeat others in `city` and `income`: 2 of 3 rows, e.g. row 0: ('Oslo', 1.5), "
         "row 1: ('Oslo', 1.5).",
         "strict": "The schema does not name these columns: post_code.",
@@ -68,11 +68,11 @@ def test_passed_checks__say_what_holds(cd4ml: Command, tmp_path: Path) -> None:
 
     said = {check["id"]: check["message"] for check in cd4ml(*command).report["checks"]}
 
-    assert said["present:age"] == "Column `age` is there." and said["dtype:age"] == "Column `age` is of type int64."
-    assert said["not-nullable:age"] == "Column `age` has a value in every row."
-    assert said["dtype:rank"] == "Column `rank` is not of type int64; it is float64."
+    assert said["present:age"] == "`age` is there." and said["dtype:age"] == "`age` is of type int64."
+    assert said["not-nullable:age"] == "`age` has a value in every row."
+    assert said["dtype:rank"] == "`rank` is not of type int64; it is float64."
     assert said["less_than:age"] == (
-        "Column `age` breaks less_than(90) in 1 of 3 rows, e.g. row 1. The budget is 1 rows (0.5 of 3)."
+        "`age` breaks less_than(90) in 1 of 3 rows, e.g. row 1. The budget is 1 rows (50 % of 3)."
     )
 
 
