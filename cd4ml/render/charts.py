@@ -14,7 +14,8 @@ from cd4ml.render.columns import columns, padded
 from cd4ml.render.html.values import Bounds, between, bounds, mapping, numbers, numeric
 from cd4ml.render.inert import inert
 from cd4ml.render.numbers import number, plural
-from cd4ml.report import Report, Status
+from cd4ml.report import Check, Report, Status, percent
+from cd4ml.report.ids import parts_of
 from cd4ml.report.v1 import plain
 from cd4ml.wording import safe
 
@@ -135,7 +136,7 @@ def _selection(report: Report) -> Drawn:
         ends = numbers(mapping(report.details, "rate_intervals", feature, group).get("selection_rate"))
         spread = Bounds(lower=ends[0], upper=ends[1]) if ends and len(ends) == _LEAST else None
         if rate is not None:
-            told = f"{100 * rate:.1f} % of {number(n)}" + (
+            told = f"{percent(rate)} of {number(n)}" + (
                 f" ({100 * spread.lower:.1f} to {100 * spread.upper:.1f} %)" if spread else ""
             )
             lines.append(Line(label=group, value=rate, told=told, interval=spread))
@@ -152,9 +153,9 @@ def _drift(report: Report) -> Drawn:
     lines = []
     for check in report.checks:
         value, limit = numeric(check.value), numeric(check.limit)
-        if check.id.startswith("drift:") and value is not None and limit:
+        if check.kind == "drift" and value is not None and limit:
             told = f"{number(value, limit)} (limit {number(limit, value)})"
-            lines.append(Line(label=check.id.partition(":")[2], value=value / limit, told=told))
+            lines.append(Line(label=", ".join(parts_of(check.id)), value=value / limit, told=told))
     lines.sort(key=lambda line: -line.value)
     return ("Drift by feature; a full bar is the limit.", lines, 1.0) if len(lines) >= _LEAST else _NOTHING
 
@@ -167,9 +168,14 @@ def _broken(report: Report) -> Drawn:
         if check.status is not Status.PASSED and check.metric in _OF_ROWS and failing is not None and check.n:
             broken = failing if check.metric == _OF_ROWS[0] else check.n - failing
             share, told = broken / check.n, f"{number(int(broken))} of {plural(check.n, 'row')}"
-            lines.append(Line(label=check.id, value=share, told=f"{told} ({100 * share:.2f} %)"))
+            lines.append(Line(label=_rule(check), value=share, told=f"{told} ({percent(share, 2)})"))
     lines.sort(key=lambda line: -line.value)
     return ("Rows that break a rule.", lines, lines[0].value) if len(lines) >= _LEAST else _NOTHING
+
+
+def _rule(check: Check) -> str:
+    """Return a rule and what it is about, as they are called."""
+    return ":".join([check.rule, *parts_of(check.id)])
 
 
 def _findings(report: Report) -> Drawn:
