@@ -102,7 +102,7 @@ Drawn = tuple[str, list[Line], float | None]
 _NOTHING: Final[Drawn] = ("", [], None)
 
 
-def _metrics(report: Report) -> Drawn:
+def _evaluate_model(report: Report) -> Drawn:
     """Candidate beside production, metric by metric: those between 0 and 1, which share a scale."""
     named = dict.fromkeys(check.metric for check in report.checks if check.metric)
     ours, theirs = mapping(report.metrics, "candidate"), mapping(report.metrics, "production")
@@ -118,7 +118,7 @@ def _metrics(report: Report) -> Drawn:
     return ("Candidate ● with its interval, and production ◆.", lines, None) if lines else _NOTHING
 
 
-def _selection(report: Report) -> Drawn:
+def _audit_fairness(report: Report) -> Drawn:
     """Selection rates of the feature whose groups lie furthest apart."""
     features = {
         name: found
@@ -148,7 +148,7 @@ def _selection(report: Report) -> Drawn:
     )
 
 
-def _drift(report: Report) -> Drawn:
+def _detect_drift(report: Report) -> Drawn:
     """How far each feature drifted, as a share of its limit."""
     lines = []
     for check in report.checks:
@@ -160,7 +160,7 @@ def _drift(report: Report) -> Drawn:
     return ("Drift by feature; a full bar is the limit.", lines, 1.0) if len(lines) >= _LEAST else _NOTHING
 
 
-def _broken(report: Report) -> Drawn:
+def _validate_data(report: Report) -> Drawn:
     """The share of rows that break each rule."""
     lines = []
     for check in report.checks:
@@ -178,7 +178,7 @@ def _rule(check: Check) -> str:
     return ":".join([check.rule, *parts_of(check.id)])
 
 
-def _findings(report: Report) -> Drawn:
+def _check_code(report: Report) -> Drawn:
     """How much each tool found."""
     own = [check for check in report.checks if ":" not in check.id and check.metric in ("findings", "failed-tests")]
     counts = [(check, numeric(check.value)) for check in own]
@@ -186,7 +186,7 @@ def _findings(report: Report) -> Drawn:
     return ("Findings by tool.", lines, max(line.value for line in lines)) if len(lines) >= _LEAST else _NOTHING
 
 
-def _vulnerabilities(report: Report) -> Drawn:
+def _build_image(report: Report) -> Drawn:
     """How many vulnerabilities there are of each severity."""
     found = mapping(report.details, "scan", "by_severity")
     named = dict.fromkeys((*_SEVERITIES, *found))
@@ -195,11 +195,8 @@ def _vulnerabilities(report: Report) -> Drawn:
     return ("Vulnerabilities by severity.", lines, max(line.value for line in lines)) if lines else _NOTHING
 
 
+# By stage, after which each is called.
 _CHARTS: Final[Mapping[str, Callable[[Report], Drawn]]] = {
-    "check-code": _findings,
-    "validate-data": _broken,
-    "evaluate-model": _metrics,
-    "audit-fairness": _selection,
-    "build-image": _vulnerabilities,
-    "detect-drift": _drift,
+    draw.__name__.removeprefix("_").replace("_", "-"): draw
+    for draw in (_check_code, _validate_data, _evaluate_model, _audit_fairness, _build_image, _detect_drift)
 }
