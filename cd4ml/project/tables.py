@@ -56,6 +56,10 @@ def find(tree: Tree, modules: Sequence[Module], named: Mapping[str, str | None])
             places[given] = dvc.target(given).as_posix() if dvc.is_pointer(given) else given
     kept = _first(places, {*named.values()}, reads, notes)
     found = list(_headed(tree, kept, notes))
+    absent = {read.path: read.place for read in reads if not (tree.root / read.path).exists()}
+    if absent and not found and not notes:
+        shown = ", ".join(f"{path} ({place})" for path, place in list(absent.items())[:3])
+        notes.append(f"The code reads {shown}, not here now: make or fetch the data, then run this again.")
     return _told_apart(found, reads, named, notes)
 
 

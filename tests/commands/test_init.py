@@ -488,3 +488,14 @@ def test_workflow__is_a_valid_one(tmp_path: Path, cd4ml: Cli) -> None:
     stages = [f"cd4ml-report-{stage}" for stage in (*configuration(tmp_path), "pipeline")]
     assert kept == ["cd4ml-report", *stages]  # where the comment looks for main's numbers
     assert all(re.search(r"@[0-9a-f]{40}$", use) for use in used if use.startswith("actions/"))
+
+
+def test_target_that_nobody_wants__asks_what_is_favourable(cd4ml: Cli, tmp_path: Path) -> None:
+    """Where a positive means churn or fraud, the audit's comment asks which decision is the favourable one."""
+    rows = "sex,churn\n" + "f,1\nm,0\n" * 60
+    write(tmp_path, {"train.csv": rows, "test.csv": rows, "model/MLmodel": "flavors: {}\n"})
+
+    assert cd4ml("init", "--yes", "--no-run").code == 0
+    text = (tmp_path / "cd4ml.yaml").read_text()
+
+    assert "`churn` does not sound favourable" in text and "sensitive-features: [sex]" in text

@@ -94,6 +94,13 @@ def test_tables__by_code_and_by_name(here: Path, files: dict[str, str], train: s
     assert train or any("not certain" in note for note in found.notes)
 
 
+def test_tables__data_that_are_not_here(here: Path) -> None:
+    """Where the code reads a table that nobody has made yet, it is named with the place."""
+    found = found_tables(here, {"train.py": "import pandas as pd\npd.read_parquet('data/train.parquet')\n"})
+
+    assert found.train is None and any("data/train.parquet (train.py:2)" in note for note in found.notes)
+
+
 def test_tables__predictions_by_their_columns(here: Path) -> None:
     """A table with truth and decisions is one of predictions, and no training rows."""
     found = found_tables(here, {"out/p.csv": "y_true,y_pred\n1,1\n", "a.csv": ROWS})

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.project.findings import Project
 from cd4ml.project.sections.evaluate_model import predictions
+from cd4ml.project.words import words
 from cd4ml.project.yaml_lines import Entry, Section, value
+
+# Outcomes that people would rather not have predicted of them.
+_UNFAVOURABLE: Final = frozenset("churn churned exited attrition default defaulted fraud recidivism diagnosis".split())
 
 
 def section(project: Project) -> Section:
@@ -51,6 +56,9 @@ def _positive(project: Project) -> Iterator[Entry]:
 
 def _remarks(project: Project) -> Iterator[str]:
     """Yield what a reviewer must know of the audit."""
+    target = project.target.value if project.target else ""
+    if _UNFAVOURABLE & {*words(target)}:
+        yield f"`{target}` does not sound favourable. If people gain from the other decision, name it: positive-label."
     yield "No group may be selected at less than 0.8 of the rate of another (minimum-ratio; four fifths)."
     if not project.positive_label:
         yield "Compared is how often each group gets the decision 1. If 0 is favourable, set positive-label: '0'."
