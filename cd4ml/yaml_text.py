@@ -245,7 +245,7 @@ def _built(text: str, path: Path, scalar: Callable[[Any, Any], Any], *, aliases:
     """Return the values of a text's one document."""
     import yaml  # half of what the command line itself takes to start, and many runs read no YAML
 
-    with _explained(path):
+    with _explained(path, text):
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         try:
             builder = _Builder(path, lambda event: scalar(event, loader), aliases=aliases, lines=lines)
@@ -257,7 +257,7 @@ def _built(text: str, path: Path, scalar: Callable[[Any, Any], Any], *, aliases:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, text: str) -> Iterator[None]:
     """Say of what PyYAML raises where it is and what is wrong."""
     import yaml
 
@@ -269,7 +269,10 @@ def _explained(path: Path) -> Iterator[None]:
             raise _too_deep(path, error.problem_mark.line) from error
         if "Unicode character escape" in told:
             told = "an escape that is not a character (half of a surrogate pair); the text must be UTF-8"
-        raise _refused(path, error.problem_mark.line if error.problem_mark else None, told) from error
+        line = error.problem_mark.line if error.problem_mark else None
+        if line is not None and any("\t" in one for one in text.split("\n")[line : line + 1]):
+            told += ": a tab? Indent with spaces"
+        raise _refused(path, line, told) from error
     except yaml.YAMLError as error:
         raise _refused(path, None, str(error)) from error
     except ValueError as error:  # a number of thousands of digits, a day that is none

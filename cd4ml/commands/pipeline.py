@@ -69,7 +69,8 @@ def run(arguments: Sequence[str], door: Door) -> int:
         return refused("run", error, door)
     inner = _inner(options, door)
     # Mistakes are said first; each stage still finds its own, and ends as it does when it runs alone.
-    told_early([name for name, runs in wanted.items() if runs], config, inner, here=True)
+    if not options.quiet:
+        told_early([name for name, runs in wanted.items() if runs], config, inner, here=True)
     outcomes = _run(wanted, options, inner)
     return _finish(outcomes, options, door)
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,11 @@ import pytest
 from cd4ml.commands.project import read_config
 from cd4ml.context import Context
 from cd4ml.diagnosis.mistakes import Mistake, mistakes
-from tests.conftest import Run
+from cd4ml.registry import look
+from tests.architecture.test_layers import HEAVY
+from tests.conftest import ROOT, Run
 from tests.diagnosis.project import make_project, mlmodel, user_predictions
+from tests.registries import new_store, register
 
 Cli = Callable[..., Run]
 
@@ -338,6 +342,95 @@ def test_plan__required_option_may_come_later(project: Path) -> None:
     (mistake,) = seen(project, here=False)
 
     assert "minimum-rows" in mistake.finding.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("manifest:", "manifset:", ("unknown option `manifset` in `deploy-model`", "did you mean `manifest`?")),
+        ("build-image:", "build-images:", ("cd4ml.yaml:25: unknown section `build-images`", "`build-image`?")),
+        ("  schema: schema.yaml", "\tschema: schema.yaml", ("cd4ml.yaml:7:", "spaces")),
+        ("keep: [race, sex]", "keep: [race, sex", ("cd4ml.yaml:", "invalid YAML")),
+        ("minimum: {accuracy: 0.8}", "minimum:", ("cd4ml.yaml:18: `minimum` in `evaluate-model` has no value",)),
+    ],
+)
+def test_configuration__refused_before_anything(
+    project: Path, cd4ml: Cli, capsys: pytest.CaptureFixture[str], old: str, new: str, says: tuple[str, ...]
+) -> None:
+    """What cannot be read, or nobody knows, is told with its line; nothing is run and nothing is looked at."""
+    changed(old, new)(project)
+
+    run = cd4ml("run", capsys=capsys)
+
+    assert run.code == 2 and run.stdout == "" and not (project / "reports").exists()
+    assert all(part in run.stderr for part in says), run.stderr
+
+
+def test_registry__asked_once_for_every_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a registry has is said of each model: requirements of one, an alias that nobody set of the other."""
+    changed("scikit-learn==1.9.1", "scikit-learn", file="models/candidate/requirements.txt")(project)
+    uri = new_store(project / "store")
+    register(uri, "credit", [project / "models" / "candidate"], aliases={"challenger": "1"})
+    text = (project / "cd4ml.yaml").read_text().replace("models/candidate", "models:/credit@challenger")
+    (project / "cd4ml.yaml").write_text(text.replace("models/production", "models:/credit@champion"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    asked: list[object] = []
+    monkeypatch.setattr(
+        "cd4ml.diagnosis.mistakes.look", lambda models, *a, **k: asked.append(models) or look(models, *a, **k)
+    )
+
+    found = {(mistake.stage, str(mistake.finding)): mistake.finding.code for mistake in seen(project)}
+
+    unpinned = "models:/credit@challenger: requirements that are not pinned to one version: scikit-learn"
+    said = " ".join(text for _, text in found)
+    assert {stage for stage, text in found if text.startswith(unpinned)} == {"score-model", "build-image"}
+    assert "credit has the aliases challenger (version 1). For a first release set bootstrap: true." in said
+    assert {code and code.code for code in found.values()} == {2, 3} and len(asked) == 1
+
+    changed("target: approve", "target: approve\n  bootstrap: true")(project)
+    assert not [mistake for mistake in seen(project) if "champion" in str(mistake.finding)]
+
+
+def test_commit_on_this_machine_alone__a_warning(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A deployment of a commit that no remote has is warned of; one that was pushed is not, nor one in CI."""
+    remote = tmp_path_factory.mktemp("remote")
+    subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
+    name = ("-c", "user.name=n", "-c", "user.email=n@example.com")
+    for arguments in (
+        ("add", "cd4ml.yaml"),
+        (*name, "commit", "--quiet", "--message", "Start"),
+        ("remote", "add", "origin", str(remote)),
+    ):
+        subprocess.run(["git", *arguments], cwd=project, check=True)
+
+    (mistake,) = seen(project)
+    assert mistake.stage == "deploy-model" and mistake.finding.code is None
+    assert "on this machine alone" in str(mistake.finding) and "Push it before you deploy" in str(mistake.finding)
+
+    subprocess.run(["git", "push", "--quiet", "origin", "HEAD:main"], cwd=project, check=True)
+    subprocess.run(["git", "fetch", "--quiet"], cwd=project, check=True)
+    assert seen(project) == []
+
+
+def test_plan__needs_the_core_alone(project: Path) -> None:
+    """A plan is made with cd4ml's core: none of the libraries of a stage is imported, installed or not."""
+    changed("sensitive-features: [race, sex]", "sensitive-features: [race, sex]\n  minimum-group-size: 0")(project)
+    absent = (
+        "import importlib.abc, sys\n"
+        "class Absent(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name.partition('.')[0] in {sorted(HEAVY - {'yaml'} | {'uv'})!r}:\n"
+        "            raise AssertionError(f'{name} was imported')\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from cd4ml.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    planned = subprocess.run(
+        [sys.executable, "-c", absent, "plan"], cwd=project, env=environ, capture_output=True, text=True, check=False
+    )
+
+    assert planned.returncode == 2 and "minimum-group-size must be at least 1, got 0" in planned.stderr
 
 
 def test_problems__one_a_line(project: Path, cd4ml: Cli, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,15 @@ def open_predictions(written: str, *, reading: Reading | None = None) -> Table:
     return _there(written, lambda: open_table(written, reading=reading))
 
 
+def refuse_absent(written: str) -> None:
+    """Refuse predictions that are not there.
+
+    Raises:
+        UnavailableError, OptionsError: as `open_predictions` does.
+    """
+    _there(written, lambda: present(written))
+
+
 def _there(written: str, look: Callable[[], T]) -> T:
     """Return what a look at a table gives; one that is not there was not written by score-model."""
     try:
@@ -47,7 +56,7 @@ def header_of(
         UnavailableError: it is not there.
         OptionsError: a column is missing, or one that `columns` names.
     """
-    _there(written, lambda: present(written))
+    refuse_absent(written)
     found = header(written, reading)
     if found is None:
         return None

@@ -36,13 +36,14 @@ def preflight(options: Options, early: Early) -> Iterator[Finding]:
     if there:
         yield from expired(options)
     if early.here:
-        from cd4ml.image.engine import detect  # a plan builds nothing
+        from cd4ml.data.predictions.opening import refuse_absent  # a plan opens no table, and builds nothing
+        from cd4ml.image.engine import detect
 
         environ = early.context.environ
         if options.test_data and options.simulate:
             yield from tried(partial(early.table, options.test_data))
-        if options.predictions and options.simulate:
-            yield from tried(partial(early.table, options.predictions))
+        if options.predictions and options.simulate and early.columns_made(options.predictions) is None:
+            yield from tried(partial(refuse_absent, options.predictions))
         yield from tried(
             lambda: scan.find_trivy(options.trivy, environ),
             lambda: detect(options.engine, environ),
