@@ -54,6 +54,24 @@ def test_repository_of_a_hook__is_not_the_one_around_the_folder(
     assert commit and checkout(repository).head() == commit
 
 
+def signed(folder: Path) -> str:
+    """Check out a commit that says it is signed, so that whoever shows its signature asks gpg; return it."""
+    trust = ("-c", f"safe.directory={folder}")
+    written = subprocess.run(["git", *trust, "cat-file", "commit", "HEAD"], cwd=folder, capture_output=True, check=True)
+    head, _, message = written.stdout.partition(b"\n\n")
+    signature = b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n AAAA\n -----END PGP SIGNATURE-----"
+    made = subprocess.run(
+        ["git", *trust, "hash-object", "-t", "commit", "-w", "--stdin"],
+        cwd=folder,
+        input=head + b"\n" + signature + b"\n\n" + message,
+        capture_output=True,
+        check=True,
+    )
+    commit = made.stdout.decode().strip()
+    subprocess.run(["git", *trust, "update-ref", "HEAD", commit], cwd=folder, check=True)
+    return commit
+
+
 class TestRepositoryOfAnotherUser:
     """A container job's checkout, and what a hostile one would run."""
 
@@ -94,12 +112,11 @@ class TestRepositoryOfAnotherUser:
         """No program that its configuration names is run: monitor, hook, filter, difference, text, pager, signature."""
         ran = tmp_path / "ran"
         ran.mkdir()
-        commit = checkout(foreign).head()
-        assert commit
+        commit = signed(foreign)
         (foreign / ".gitattributes").write_text("*.py filter=evil diff=evil\n")
         (foreign / ".git" / "hooks").mkdir(exist_ok=True)
         script = tmp_path / "evil"
-        script.write_text(f"#!/bin/sh\ntouch {ran}/$1\ncat\n")
+        script.write_text(f'#!/bin/sh\ntouch "{ran}/${{1#--}}"\ncat\n')
         script.chmod(0o755)
         for hook in ("post-index-change", "post-checkout", "reference-transaction"):
             (foreign / ".git" / "hooks" / hook).write_text(f"#!/bin/sh\ntouch {ran}/hook\n")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -374,10 +375,14 @@ def test_registry__asked_once_for_every_stage(project: Path, monkeypatch: pytest
     text = (project / "cd4ml.yaml").read_text().replace("models/candidate", "models:/credit@challenger")
     (project / "cd4ml.yaml").write_text(text.replace("models/production", "models:/credit@champion"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    asked: list[object] = []
-    monkeypatch.setattr(
-        "cd4ml.diagnosis.mistakes.look", lambda models, *a, **k: asked.append(models) or look(models, *a, **k)
-    )
+    asked: list[list[str]] = []
+
+    def counted(models: list[str], folder: Path, **how: Any) -> object:
+        """Look, and note what was asked for."""
+        asked.append(models)
+        return look(models, folder, **how)
+
+    monkeypatch.setattr("cd4ml.diagnosis.mistakes.look", counted)
 
     found = {(mistake.stage, str(mistake.finding)): mistake.finding.code for mistake in seen(project)}
 
