@@ -168,7 +168,7 @@ def test_root_action__same_report(actions: tuple[ActRun, Path], stage: str) -> N
 def test_pipeline__gate_fails(suite: Path, tmp_path: Path) -> None:
     """A failed gate fails its job and `gate`; the other gates report, and on main nothing is built or deployed."""
     folder = consumer(tmp_path / "credit", "pipeline.yml", STAGES='""', broken="audit-fairness")
-    more = "build-image: {model: nowhere, image: localhost:1/credit}\n"
+    more = "build-image: {model: nowhere, image: localhost:1/credit, simulate: false}\n"
     (folder / "cd4ml.yaml").write_text((folder / "cd4ml.yaml").read_text() + more)
     git(folder, "commit", "--all", "--quiet", "--message", "deliver")
     run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act", event="push")

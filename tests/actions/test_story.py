@@ -151,7 +151,7 @@ def test_pushed_again__the_same_comment_with_the_change(story: Story, opened: tu
     comment = story.comment()
     assert story.platform.comments[7][0]["id"] == kept
     assert "❌ credit failed: this change is blocked" in comment and "1 of 2 pipelines passed" in comment
-    assert re.search(r"\| accuracy \| 0\.9000 \| 0\.7650<br>.*? \| −0\.1350<br>", comment)
+    assert re.search(r"\*\*accuracy\*\* \| 0\.9000 \| \*\*0\.7650\*\*<br>.*? \| −0\.1350<br>", comment)
     assert f"main: the numbers at <code>{BASE[:7]}</code>, [its last green run]" in comment
     assert f"Commit <code>{NEWER[:7]}</code>" in comment and "actions/runs/61" in comment
     churn = before.partition("<!-- cd4ml:churn")[2].partition("<!-- /cd4ml:churn")[0]
@@ -217,7 +217,9 @@ def test_without_a_pull_request__judged_and_not_commented(story: Story, event: s
     story.platform.calls.clear()
     config = story.folder / "cd4ml.yaml"
     if "build-image" not in config.read_text():
-        config.write_text(config.read_text() + "build-image: {model: nowhere, image: localhost:1/credit}\n")
+        config.write_text(
+            config.read_text() + "build-image: {model: nowhere, image: localhost:1/credit, simulate: false}\n"
+        )
     payload: dict[str, Any] = {"schedule": "17 5 * * *"} if event == "schedule" else {event: {"head_sha": HEAD}}
 
     run = story.run(65 + delivers, payload, "credit", event=event, STAGES="check-code, build-image")
