@@ -16,9 +16,13 @@ if [ -n "${GITHUB_OUTPUT:-}" ]; then
 fi
 
 fail() {
-  echo "::error title=cd4ml $stage::$1"
+  if [ "${GITHUB_ACTIONS:-}" = true ]; then echo "::error title=cd4ml $stage::$1"; else echo "cd4ml $stage: $1" >&2; fi
   exit "$2"
 }
+
+case ${OSTYPE:-} in
+  msys* | cygwin* | win32*) fail "cd4ml runs on Linux and macOS. On Windows use WSL, or let this job run on Linux." 2 ;;
+esac
 
 # Print the path of the interpreter behind a name, if it is new enough and can make an environment. (Debian's own Python
 # cannot without the package python3-venv; uv can do it for any.)
@@ -31,7 +35,7 @@ print(sys.executable)' "$(command -v uv || true)" 2>/dev/null
 
 find_python() {
   local name
-  for name in python3.11 python3.12 python3.13 python3 python; do
+  for name in python3.11 python3.12 python3.13 python3.14 python3 python; do
     resolve "$name" && return
   done
   return 1

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Final, TextIO
 
 import cd4ml
 from cd4ml.commands import COMMANDS, load
@@ -26,9 +26,15 @@ from cd4ml.reading import outside
 from cd4ml.stages import STAGES
 from cd4ml.wording import Redactor, nearest, safe
 
+# What runs models, ends programs and locks files is not there: half of it would be worse than none.
+_ON_WINDOWS: Final = "cd4ml: runs on Linux and macOS. On Windows use WSL (`wsl --install`), and run it there."
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if os.name == "nt":
+        print(_ON_WINDOWS, file=sys.stderr)
+        return EXIT_USAGE.code
     arguments = list(sys.argv[1:] if argv is None else argv)
     redactor = Redactor.of(os.environ)
     door = Door(

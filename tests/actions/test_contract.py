@@ -314,3 +314,23 @@ def test_outside_a_workflow__works(suite: Path, runner_temp: Path, tmp_path: Pat
 
     assert result.returncode == 0, result.stderr
     assert "::" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("system", ["msys", "cygwin"])
+def test_windows__is_refused(system: str, suite: Path, tmp_path: Path) -> None:
+    """Under Git Bash one message says what to do instead, the outputs say `error`, and nothing is installed."""
+    output = tmp_path / "output"
+    env = {
+        "PATH": os.environ["PATH"],
+        "OSTYPE": system,
+        "GITHUB_OUTPUT": str(output),
+        "RUNNER_TEMP": str(tmp_path / "temp"),
+    }
+    command = ["bash", str(suite / "actions" / "run-stage.sh"), "audit-fairness"]
+    for more in ({}, {"GITHUB_ACTIONS": "true"}):
+        result = subprocess.run(command, cwd=tmp_path, env={**env, **more}, capture_output=True, text=True, check=False)
+        said = (result.stdout + result.stderr).splitlines()
+
+        assert result.returncode == 2 and len(said) == 1 and "On Windows use WSL" in said[0]
+        assert said[0].startswith("::error " if more else "cd4ml audit-fairness: ")
+    assert output.read_text() == "status=error\npassed=false\n" * 2 and not (tmp_path / "temp").exists()

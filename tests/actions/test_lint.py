@@ -149,6 +149,60 @@ def test_comment_workflow__checks_nothing_out() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=named)
+def test_concurrency_and_timeouts(path: Path) -> None:
+    """Two runs never get in each other's way, none that changes something is cancelled, and none of ours hangs.
+
+    How long the jobs of a caller's project take, the caller knows.
+    """
+    document = load(path)
+    cancelled = document["concurrency"].get("cancel-in-progress", False)
+
+    assert document["concurrency"]["group"]
+    assert cancelled is False or str(cancelled) == "${{ github.event_name == 'pull_request' }}"
+    if set(document.get("on", document.get(True))) - {"workflow_call", "workflow_dispatch"}:
+        assert all(
+            job.get("timeout-minutes", 0) in range(1, 91) for job in document["jobs"].values() if "uses" not in job
+        )
+
+
+def test_selftest__every_python() -> None:
+    """The self-test runs the actions under every Python that is supported, on Linux of both kinds and on macOS."""
+    jobs = load(ROOT / ".github" / "workflows" / "selftest.yml")["jobs"]
+    tried = jobs["actions"]["strategy"]["matrix"]
+    searched = re.findall(r"python3\.(\d+)", (ROOT / "actions" / "run-stage.sh").read_text())
+
+    assert tried["python"] == [f"3.{minor}" for minor in dict.fromkeys(searched)] == ["3.11", "3.12", "3.13", "3.14"]
+    assert {"ubuntu-latest", "ubuntu-24.04-arm", "macos-latest"} == set(tried["os"])
+    assert jobs["python"]["strategy"]["matrix"]["python"] == tried["python"][1:]
+    assert jobs["selftest"]["needs"] == [name for name in jobs if name != "selftest"]
+
+
+@pytest.mark.parametrize("name", ["bug", "feature", "wrong-verdict", "config"])
+def test_issue_forms(name: str) -> None:
+    """The forms for issues meet the platform's schema."""
+    kind = "github-issue-config" if name == "config" else "github-issue-forms"
+    form = ROOT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml"
+    check(need_program("check-jsonschema"), "--builtin-schema", f"vendor.{kind}", form)
+
+
+def test_dependabot() -> None:
+    """Dependabot's configuration meets its schema, waits a week, and groups what it finds."""
+    path = ROOT / ".github" / "dependabot.yml"
+    check(need_program("check-jsonschema"), "--builtin-schema", "vendor.dependabot", path)
+    for update in load(path)["updates"]:
+        assert update["cooldown"]["default-days"] >= 7 and update["groups"]
+
+
+def test_codeowners__name_what_is_there() -> None:
+    """Every place that has owners of its own exists, and what runs with a token is among them."""
+    lines = (ROOT / ".github" / "CODEOWNERS").read_text().splitlines()
+    places = [line.split()[0] for line in lines if line and not line.startswith("#")]
+
+    assert all(place == "*" or (ROOT / place.strip("/")).exists() for place in places)
+    assert {"/.github/", "/actions/", "/bin/release"} <= set(places)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=named)
 def test_triggers__never_with_foreign_code(path: Path) -> None:
     """No workflow runs on events that give foreign code a token or secrets, and none hands on all secrets."""
     document = load(path)

@@ -39,3 +39,13 @@ def test_help__imports_no_command() -> None:
     loaded = {name for name in ran.stderr.split() if name.startswith(("cd4ml.commands.", "cd4ml.render", "cd4ml.data"))}
 
     assert loaded == {"cd4ml.commands.door"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["run"], ["audit-fairness", "--json"]])
+def test_windows__is_refused(arguments: list[str]) -> None:
+    """On Windows every command ends at once with exit code 2 and one line that says what to do instead."""
+    code = f"import os, cd4ml.cli; os.name = 'nt'; raise SystemExit(cd4ml.cli.main({arguments!r}))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (2, "") and len(ran.stderr.splitlines()) == 1
+    assert "On Windows use WSL" in ran.stderr
