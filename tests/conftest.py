@@ -97,13 +97,13 @@ class Run:
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """Return an environment without the platform's and this project's variables."""
+    """Return an environment without the platform's and this project's variables, in which no cache outlives a run."""
     kept = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("GITHUB_", "RUNNER_", "CD4ML_", "MLFLOW_"))
     }
-    return {**kept, **extra}
+    return {**kept, "CD4ML_MYPY_CACHE": "never", **extra}
 
 
 def run_cd4ml(directory: Path, stage: str, *arguments: str, env: Mapping[str, str] | None = None) -> Run:
@@ -130,6 +130,7 @@ def cd4ml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]
     for name in list(os.environ):
         if name.startswith(("GITHUB_", "RUNNER_", "CD4ML_INPUT_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("CD4ML_MYPY_CACHE", "never")  # the cache of whoever runs the tests is not theirs
 
     def run(stage: str, *arguments: str, capsys: pytest.CaptureFixture[str] | None = None) -> Run:
         code = main([stage, *arguments])

@@ -58,7 +58,7 @@ sys.argv = sys.argv[4:]
 runpy.run_module(tool, run_name="__main__", alter_sys=True)
 """
 _ASK: Final = """\
-import importlib.metadata, importlib.util, json, sys, sysconfig
+import importlib.metadata, importlib.util, json, os, sys, sysconfig
 have = {}
 for name in sys.argv[1:]:
     if importlib.util.find_spec(name):
@@ -66,7 +66,9 @@ for name in sys.argv[1:]:
             have[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             have[name] = ""
-print(json.dumps({"tag": f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}", "have": have}))
+installed = sorted({name for part in ("purelib", "platlib") for name in os.listdir(sysconfig.get_path(part))})
+tag = f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
+print(json.dumps({"tag": tag, "have": have, "installed": [sys.version, *installed]}))
 """
 _ASK_COVERAGE: Final = """\
 import json, sys
@@ -86,11 +88,18 @@ class Interpreter:
         python: absolute path of the executable.
         versions: versions of the caller's own tools by module; "" if a version is not recorded.
         copies: folder of cd4ml's own copies, None if the caller lacks nothing.
+        installed: its version, and what lies in its folders of packages.
     """
 
     python: str
     versions: Mapping[str, str]
     copies: Path | None
+    installed: Sequence[str] = ()
+
+    @property
+    def identity(self) -> Sequence[str]:
+        """What tells apart interpreters, what is installed in them, and own copies of tools."""
+        return (self.python, str(self.copies), *self.installed)
 
     def command(self, tool: str, scratch: Path) -> list[str]:
         """Return how a tool is started.
@@ -147,7 +156,7 @@ def examine(tools: Sequence[str], python: str, context: Context) -> Interpreter:
     answer = _own_tools(modules, python, context)
     lacking = sorted(set(modules) - set(answer["have"]))
     copies = _own_copies(python, answer["tag"], lacking, context) if lacking else None
-    return Interpreter(python=python, versions=answer["have"], copies=copies)
+    return Interpreter(python=python, versions=answer["have"], copies=copies, installed=answer["installed"])
 
 
 def own_tools(tools: Sequence[str], python: str, context: Context, *, seconds: float) -> dict[str, str | None]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from cd4ml.code_tools import mypy_cache
 from cd4ml.code_tools.findings import identified
 from cd4ml.code_tools.tool import Output, Project, Result, crashed, found_by, relative, verdict
 from cd4ml.report import Check, Location, Status
@@ -20,7 +21,7 @@ _FIRST_WITH_UNTYPED = (1, 6)
 
 def arguments(project: Project) -> list[str]:
     """Return the command line; the cache stays out of the caller's tree."""
-    return [*_command(project, "mypy"), *project.places]
+    return [*_command(project, mypy_cache.NAME), *project.places]
 
 
 def probe_arguments(project: Project) -> list[str]:

@@ -81,6 +81,8 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "init": Command(
         summary="Propose cd4ml.yaml, a schema and a workflow for this repository, and run the gates once.",
+        example="--dry-run",
+        page="init.md",
         module="init",
     ),
     "schema": Command(

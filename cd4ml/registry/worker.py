@@ -7,10 +7,15 @@ for itself how long it waits for a server (over four minutes by default), and a 
 from __future__ import annotations
 
 import difflib
+import importlib.machinery
+import importlib.util
 import json
 import re
 import socket
 import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from types import ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -39,6 +44,8 @@ def main() -> int:
     if problem:
         print(json.dumps({"error": "unavailable", "message": problem}), flush=True, file=answers)
         return 1
+    if all(urlsplit(request[name]).scheme in ("http", "https") for name in ("registry_uri", "tracking_uri")):
+        sys.meta_path.insert(0, _Later())
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -67,6 +74,27 @@ def main() -> int:
                 return 1
             answer = {}
     return 0
+
+
+class _Later(MetaPathFinder):
+    """Imports parts of MLflow that no look-up at a server needs once something of them is asked for, and not before.
+
+    They bring a web server with them, and cost as much as all the rest. A database is looked up by the models of all of
+    MLflow's tables, which take them in an order of their own.
+    """
+
+    _PARTS: Final = ("mlflow.genai", "mlflow.gateway")
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return the place of such a part, with a loader that waits."""
+        if name not in self._PARTS:
+            return None
+        found = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if found and found.loader:
+            found.loader = importlib.util.LazyLoader(found.loader)
+        return found
 
 
 def _unreachable(uri: str) -> str | None:

@@ -23,9 +23,11 @@ TEXTS: Final[dict[str, HelpText]] = {**{name: help_text(name) for name in STAGES
 
 def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Return what a call that ends with success prints."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 0
+    try:
+        code: object = main(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 0
     return capsys.readouterr().out
 
 
@@ -52,7 +54,7 @@ def test_help__groups_in_their_order(name: str, capsys: pytest.CaptureFixture[st
     assert [pair for pair in found if pair != ("example", "")] == expected
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", [name for name in TEXTS if name != "completion"])  # which takes a word alone
 def test_help__usage_is_one_line(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

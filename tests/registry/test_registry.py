@@ -101,6 +101,31 @@ def test_same_digest_by_alias_version_and_folder(registry: str, saved: Path, tmp
     assert (by_version.version, by_version.alias, by_folder.name) == ("1", None, None)
 
 
+@pytest.mark.parametrize(("database", "parts"), [(False, False), (True, True)], ids=["server", "database"])
+def test_worker__imports_what_a_server_needs(database: bool, parts: bool, tmp_path: Path) -> None:
+    """At a server, a look-up does without parts of MLflow that cost as much as all the rest; a database needs them."""
+    missing = json.dumps({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"}).encode()
+    program = (
+        "import sys; from cd4ml.registry import worker; worker.main(); "
+        "print('judges:', 'mlflow.genai.judges' in sys.modules)"
+    )
+    with answering(404, missing) as address:
+        uri = f"sqlite:///{tmp_path}/registry.db" if database else address
+        look_up = {"operation": "version", "name": "credit", "version": "1"}
+        request = {"registry_uri": uri, "tracking_uri": uri, "operations": [look_up], "each": False}
+        found = subprocess.run(
+            [sys.executable, "-c", program],
+            input=json.dumps(request),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert '"error": "missing"' in found.stdout, found.stderr
+    assert f"judges: {parts}" in found.stderr
+
+
 def test_alias_moves_and_is_read_back(registry: str) -> None:
     """An alias is set, read back, and moved."""
     for version in ("1", "2"):

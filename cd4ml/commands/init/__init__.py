@@ -53,7 +53,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
         OptionsError: there is nothing to check, a file is there already, or nobody can be asked.
         UnavailableError: a file cannot be read or written.
     """
-    given = argument_layers("init", declared(InitOptions), arguments, door.environ, COMMANDS["init"].summary)
+    given = argument_layers("init", declared(InitOptions), arguments, door.environ, COMMANDS["init"])
     options = resolve(InitOptions, given[:1])  # what stages take from the environment is not about this command
     change_directory(options.working_directory)
     terminal = sys.stdin is not None and sys.stdin.isatty()

@@ -37,6 +37,13 @@ class Options(declaration.Options):
         "The interpreter of the project's environment (default: the active one, else python on PATH).",
         group=Group.INPUT,
     )
+    mypy_cache: str = option(
+        "Where mypy's cache is kept from run to run: `auto` (in your user's cache on your own machine, nowhere in "
+        "continuous integration), `never`, or a folder outside of the repository, which only runs for the default "
+        "branch write to.",
+        default="auto",
+        group=Group.ADVANCED,
+    )
     tool_timeout: float = option(
         "Seconds that one tool may take.", default=1800.0, formerly="timeout", group=Group.ADVANCED
     )

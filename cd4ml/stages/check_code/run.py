@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.checks.code.coverage import coverage_check
-from cd4ml.code_tools import PROBED_TOOLS, TOOLS, changes, files, settings
+from cd4ml.code_tools import PROBED_TOOLS, TOOLS, changes, files, mypy_cache, settings
 from cd4ml.code_tools.interpreter import environment, examine, find_python
 from cd4ml.code_tools.probe import write
 from cd4ml.code_tools.running import run as run_tool
@@ -58,11 +58,16 @@ def run(options: Options, context: Context) -> Report:
             versions=python.versions,
             coverage_configured="pytest" in tools and python.configures_coverage(context.environ),
         )
+        cache = mypy_cache.find(options.mypy_cache, project, python.identity, context) if "mypy" in tools else None
+        if cache:
+            cache.restore(project)
         start = {tool: python.command(tool, project.scratch) for tool in tools}
         commands = {tool: [*start[tool], *TOOLS[tool].arguments(project)] for tool in tools}
         probes = {tool: module for tool, module in PROBED_TOOLS.items() if tool in tools}
         commands |= {_PROBE + tool: [*start[tool], *probes[tool].probe_arguments(project)] for tool in probes}
         outputs = _side_by_side(commands, project, options, context)
+        if cache:
+            cache.finish(project, outputs["mypy"])
         results = {tool: TOOLS[tool].read(outputs[tool], project) for tool in tools}
         for tool, module in probes.items():
             output = outputs[_PROBE + tool]
