@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from cd4ml.render.charts import chart
 from cd4ml.render.markdown import markdown
 from cd4ml.report import Check, Report, Status
+from tests.conftest import ROOT
 from tests.render.test_render import HOSTILE
 
 
@@ -136,3 +137,16 @@ def test_summary__holds_the_chart() -> None:
     text = markdown(audit({"a": 0.4, "b": 0.7}))
 
     assert text.index("```text") < text.index("<details>")
+
+
+def test_page__shows_a_chart() -> None:
+    """The chart that the documentation shows is drawn from its numbers as it stands there."""
+    page = (ROOT / "docs" / "terminal.md").read_text()
+    spread = {"black": [0.412564, 0.555495], "white": [0.656283, 0.743868]}
+    shown = audit({"black": 89 / 184, "white": 292 / 416})
+    feature = shown.metrics["features"]["race"]
+    feature["by_group"]["black"]["n"], feature["by_group"]["white"]["n"] = 184, 416
+    intervals = {group: {"selection_rate": ends} for group, ends in spread.items()}
+    drawn = chart(Report(**{**vars(shown), "details": {"rate_intervals": {"race": intervals}}}))
+
+    assert "\n".join(block(drawn)) in page
