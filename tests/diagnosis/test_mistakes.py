@@ -346,6 +346,23 @@ def test_plan__required_option_may_come_later(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  test-data: data/test.csv\n  predictions: predictions.parquet\n  ignore-file", "  ignore-file"),
+        ("  schema: schema.yaml\n", "  schema: schema.yaml\n  training-only: approve\n"),
+        ("  schema: schema.yaml\n", "  schema: schema.yaml\n  maximum-row-change: 0.5\n"),
+        ("  sensitive-features: [race, sex]\n", "  sensitive-features: [race, sex]\n  task: regression\n"),
+        ("repository: https://git.example/owner/gitops.git", "repository: ../gitops"),
+    ],
+)
+def test_plan__what_belongs_to_an_option_may_come_later(project: Path, old: str, new: str) -> None:
+    """What an option needs beside it a job may set itself, so only the run misses it."""
+    changed(old, new)(project)
+
+    assert seen(project, here=False) == [] and seen(project)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ("manifest:", "manifset:", ("unknown option `manifset` in `deploy-model`", "did you mean `manifest`?")),

@@ -11,7 +11,9 @@ from cd4ml.stages.preflight import Early, Finding, tried
 
 def preflight(options: Options, early: Early) -> Iterator[Finding]:
     """See Preflight."""
-    yield from tried(lambda: check_options(options), lambda: options.reading)
+    yield from tried(lambda: options.reading)
+    if early.here or options.task is not Task.REGRESSION:  # whose limits may still be set
+        yield from tried(lambda: check_options(options))
     if early.here:
         yield from tried(lambda: _check_columns(options, early))
 

@@ -32,7 +32,7 @@ class Checked:
 def preflight(options: Options, early: Early) -> Iterator[Finding]:
     """See Preflight."""
     there = options.ignore_file is None or early.here or Path(options.ignore_file).exists()
-    yield from tried(lambda: check_options(options, ignores=there), lambda: options.reading)
+    yield from tried(lambda: check_options(options, here=early.here, ignores=there), lambda: options.reading)
     if there:
         yield from expired(options)
     if early.here:
@@ -51,17 +51,18 @@ def preflight(options: Options, early: Early) -> Iterator[Finding]:
     yield from model_findings(options.model, looked_at([options.model], options.tracking_uri, early), early)
 
 
-def check_options(options: Options, *, ignores: bool = True) -> Checked:
+def check_options(options: Options, *, here: bool = True, ignores: bool = True) -> Checked:
     """Return what the options say.
 
     Args:
+        here: whether they are all that there will be.
         ignores: whether the ignore file is read.
 
     Raises:
         OptionsError: all that is wrong with them, at once.
         UnavailableError: the ignore file is not there.
     """
-    problems, advice = _problems(options), dict[str, None]()
+    problems, advice = _problems(options, here=here), dict[str, None]()
     image = _read(lambda: reference.parse(options.image, "image"), problems, advice)
     _read(lambda: dockerfile.checked(options.base_image, options.system_packages), problems, advice)
     severities = _read(lambda: scan.severities(options.severity), problems, advice)
@@ -87,10 +88,10 @@ def expired(options: Options) -> Iterator[Finding]:
             )
 
 
-def _problems(options: Options) -> list[str]:
+def _problems(options: Options, *, here: bool) -> list[str]:
     """Return which options contradict each other, or are out of range."""
     problems = []
-    if options.simulate and not (options.test_data and options.predictions):
+    if here and options.simulate and not (options.test_data and options.predictions):
         problems.append(
             "test-data and predictions are required: the image must predict what was scored (or set simulate: false)"
         )

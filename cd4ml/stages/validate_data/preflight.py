@@ -16,7 +16,7 @@ from cd4ml.stages.validate_data.options import LOCAL, SKEW, Options
 def preflight(options: Options, early: Early) -> Iterator[Finding]:
     """See Preflight."""
     yield from tried(
-        lambda: check_options(options),
+        lambda: check_options(options, here=early.here),
         lambda: options.reading,
         lambda: _read_schema(options.schema, here=early.here),
     )
@@ -31,9 +31,13 @@ def _read_schema(source: str, *, here: bool) -> None:
         read_yaml(Path(source))
 
 
-def check_options(options: Options) -> None:
-    """Refuse what would decide nothing."""
-    problems = []
+def check_options(options: Options, *, here: bool = True) -> None:
+    """Refuse what would decide nothing.
+
+    Args:
+        here: whether the options are all that there will be.
+    """
+    problems = _unpaired(options) if here else []
     if options.backend != LOCAL and (options.freshness or options.read_everything):
         problems.append(
             "freshness and read-everything are for the local backend; other backends read everything anyway"
@@ -41,18 +45,24 @@ def check_options(options: Options) -> None:
     problems += [f"data: {name} is named twice" for name, n in Counter(options.data).items() if n > 1]
     if options.serving in options.data:
         problems.append(f"serving: {options.serving} is among data: nothing would be compared")
-    if options.training_only and not options.serving:
-        problems.append("training-only is for serving data: set serving")
-    if not options.serving and any(name.startswith(SKEW) for name in options.warn):
-        problems.append("warn: there is no skew check without serving data")
     if options.minimum_rows < 1:
         problems.append("minimum-rows must be at least 1")
     problems += [
         f"freshness: {name} must be above 0, got {age:g}" for name, age in options.freshness.items() if age <= 0
     ]
-    if (options.previous_report is None) != (options.maximum_row_change is None):
-        problems.append("previous-report and maximum-row-change belong together: set both, or neither")
     if options.maximum_row_change is not None and options.maximum_row_change < 0:
         problems.append(f"maximum-row-change must not be negative, got {options.maximum_row_change:g}")
     if problems:
         raise OptionsError(problems)
+
+
+def _unpaired(options: Options) -> list[str]:
+    """Return a problem for each option that decides nothing without another."""
+    problems = []
+    if options.training_only and not options.serving:
+        problems.append("training-only is for serving data: set serving")
+    if not options.serving and any(name.startswith(SKEW) for name in options.warn):
+        problems.append("warn: there is no skew check without serving data")
+    if (options.previous_report is None) != (options.maximum_row_change is None):
+        problems.append("previous-report and maximum-row-change belong together: set both, or neither")
+    return problems
