@@ -229,6 +229,11 @@ class Project:
         )
 
     @property
+    def registered(self) -> bool:
+        """Whether a registry is needed to score the models."""
+        return self.scored and self.models is not None and self.models.candidate.value.startswith("models:/")
+
+    @property
     def judged(self) -> bool:
         """Whether there are predictions to judge: score-model's, or a table of the project's own."""
         return self.scored or self.tables.predictions is not None

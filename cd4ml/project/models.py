@@ -7,7 +7,8 @@ from typing import Final
 
 from cd4ml.errors import Cd4mlError
 from cd4ml.project.findings import Finding, Models, Registry
-from cd4ml.registry import MissingModelError, Versions, versions
+from cd4ml.registry import MissingModelError, Versions, is_registered, reference_of, versions
+from cd4ml.registry.reference import model_folder
 
 # As they are tried, the one that MLflow's own pages use first.
 _PRODUCTION: Final = ("champion", "production", "prod", "live", "main", "stable")
@@ -83,6 +84,18 @@ def _asked(registry: Registry, found: Versions) -> Models:
 def present(models: Models) -> Finding[str] | None:
     """Return the model whose numbers are today's, production if there is one; None if the registry was not asked."""
     return (models.production or models.candidate) if models.known else None
+
+
+def problem(written: str) -> str | None:
+    """Return what is wrong with the name of a model, None if it can be one."""
+    try:
+        if is_registered(written):
+            reference_of(written)
+        else:
+            model_folder(written)
+    except Cd4mlError as error:
+        return str(error)
+    return None
 
 
 def _first(names: Sequence[str], known: Sequence[str], there: Mapping[str, str] | None = None) -> str | None:

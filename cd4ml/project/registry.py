@@ -98,7 +98,10 @@ def _public(uri: str) -> str:
 
 def _is_local(uri: str) -> bool:
     """Whether nobody but this machine reaches an address."""
-    address = urlsplit(uri)
+    try:
+        address = urlsplit(uri)
+    except ValueError:  # nobody reaches that at all
+        return True
     return address.scheme not in ("http", "https") or (address.hostname or "") in _LOOPBACK
 
 

@@ -17,6 +17,7 @@ _REQUIREMENTS: Final = ("requirements.txt", "requirements-dev.txt", "requirement
 _REQUIREMENTS_ALSO: Final = ("requirements-test.txt", "requirements/requirements.txt", "src/requirements.txt")
 _EXTRAS: Final = ("dev", "test", "tests")
 _REMOTES: Final = {"s3": "s3", "gs": "gs", "azure": "azure", "ssh": "ssh", "gdrive": "gdrive", "oss": "oss"}
+_REQUIRES_DVC: Final = re.compile(r"^\s*[\"']?dvc\b", re.MULTILINE)
 _REMOTE: Final = re.compile(r"^\s*url\s*=\s*(\w+)://", re.MULTILINE)
 
 
@@ -89,6 +90,9 @@ def _fetch(tree: Tree) -> list[str]:
     """Return the commands that fetch data which are not in the repository."""
     if not (tree.ending(".dvc") or "dvc.lock" in tree.names):
         return []
+    listed = [*tree.at_top(*_REQUIREMENTS, *_REQUIREMENTS_ALSO), "pyproject.toml", "poetry.lock"]
+    if any(_REQUIRES_DVC.search(tree.text(name)) for name in listed):
+        return ["dvc pull"]
     remote = _REMOTE.search(tree.text(".dvc/config"))
     extra = _REMOTES.get(remote[1], "") if remote else ""
     return [f"pip install 'dvc[{extra}]'" if extra else "pip install dvc", "dvc pull"]

@@ -49,14 +49,14 @@ def find(tree: Tree, modules: Sequence[Module], named: Mapping[str, str | None])
     places, notes = _places(tree)
     reads = _reads(tree, modules)
     for read in reads:
-        if read.path not in places.values() and (tree.root / read.path).is_file():
+        if read.path not in places.values() and os.path.isfile(tree.root / read.path):
             places.setdefault(read.path, read.path)  # such as one that git ignores
     for given in named.values():
         if given is not None:
             places[given] = dvc.target(given).as_posix() if dvc.is_pointer(given) else given
     kept = _first(places, {*named.values()}, reads, notes)
     found = list(_headed(tree, kept, notes))
-    absent = {read.path: read.place for read in reads if not (tree.root / read.path).exists()}
+    absent = {read.path: read.place for read in reads if not os.path.exists(tree.root / read.path)}
     if absent and not found and not notes:
         shown = ", ".join(f"{path} ({place})" for path, place in list(absent.items())[:3])
         notes.append(f"The code reads {shown}, not here now: make or fetch the data, then run this again.")
@@ -69,7 +69,7 @@ def _places(tree: Tree) -> tuple[dict[str, str], list[str]]:
     for lock in tree.at_top(dvc.LOCK):
         pinned |= {f"{lock}:{out}": out for out in _outs(tree, lock)}
     pinned = {name: path for name, path in pinned.items() if path.endswith(headers.ENDINGS)}
-    absent = sorted(name for name, path in pinned.items() if not (tree.root / path).is_file())
+    absent = sorted(name for name, path in pinned.items() if not os.path.isfile(tree.root / path))
     notes = [f"{', '.join(absent[:5])}: the data are not here; run `dvc pull`, then this again."] if absent else []
     there = {name: path for name, path in pinned.items() if name not in absent}
     plain = {name: name for name in tree.ending(*headers.ENDINGS) if name not in there.values()}
@@ -96,6 +96,8 @@ def _reads(tree: Tree, modules: Sequence[Module]) -> list[_Read]:
             path = module.text(argument(call, 0, *_PATHS)) if name.rpartition(".")[2] in _READS else None
             if path and "://" not in path and path.isprintable():
                 here = _resolved(tree, path, module.name)
+                if here.startswith(("/", "..")):  # on one machine alone
+                    continue
                 found.append(_Read(path=here, place=module.place(call), fits=fits))
     return found
 
@@ -104,7 +106,7 @@ def _resolved(tree: Tree, path: str, module: str) -> str:
     """Return a path relative to the project's folder: code may mean its own."""
     for folder in ("", posixpath.dirname(module)):
         here = posixpath.normpath(posixpath.join(folder, path))
-        if (tree.root / here).is_file() and not here.startswith(("..", "/")):
+        if os.path.isfile(tree.root / here) and not here.startswith(("..", "/")):
             return here
     plain = posixpath.normpath(path)
     same = [name for name in tree.names if name.endswith("/" + plain.removeprefix("../"))]

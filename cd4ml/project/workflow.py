@@ -121,7 +121,7 @@ def _steps(project: Project, repository: str, release: str, artifact: str) -> Se
     inside = around.directory != "."
     here = ["        with:", f"          working-directory: {around.directory}"] if inside else []
     steps += [f"      - uses: {repository}@{release}", *here]
-    if project.scored and project.registry.model:
+    if project.registered:
         steps += ["        env:", "          MLFLOW_TRACKING_URI: ${{ vars.MLFLOW_TRACKING_URI }}"]
     steps += [f"      - uses: {repository}/actions/report@{release}", "        if: ${{ !cancelled() }}", *here]
     reports = f"{around.directory}/reports" if inside else "reports"

@@ -441,11 +441,12 @@ def test_questions__enter_takes_the_proposal(tmp_path: Path) -> None:
     """On a terminal each question shows the proposed answer and why; Enter takes it, a wrong answer is asked again."""
     write(tmp_path, {"train.csv": ROWS, "test.csv": ROWS, "train.py": "y = frame['approved']\nmodel.fit(1)\n"})
 
-    code, shown = on_terminal(tmp_path, "", "", "aproved", "", "sex", "")
+    code, shown = on_terminal(tmp_path, "", "", "aproved", "", "sex", "models:/x", "", "")
 
     assert code == 0, shown
     assert "[train.csv]" in shown and "its name says so." in shown
     assert "[approved]" in shown and "train.py:1 takes it as `y`." in shown
+    assert "[none]" in shown and "names no model" in shown
     assert "there is no column `aproved` (did you mean `approved`?)" in shown
     assert (tmp_path / "cd4ml.yaml").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -99,6 +100,27 @@ def test_tables__data_that_are_not_here(here: Path) -> None:
     found = found_tables(here, {"train.py": "import pandas as pd\npd.read_parquet('data/train.parquet')\n"})
 
     assert found.train is None and any("data/train.parquet (train.py:2)" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd.csv", "../up.csv", "x" * 5000 + ".csv", "a\0.csv", "s3://bucket/a.csv", "{}"]
+)
+def test_tables__texts_in_code_that_are_no_files_here(here: Path, path: str) -> None:
+    """Whatever text stands where code reads a table, nothing outside the project is looked at, and nothing breaks."""
+    (here.parent / "up.csv").write_text(ROWS)
+    found = found_tables(here, {"train.py": f"pd.read_csv({path!r})\nm.fit(1)\n", "data.csv": ROWS})
+
+    assert found.train and found.train.value.name == "data.csv"
+
+
+def test_tables__a_pipe_is_none(here: Path) -> None:
+    """A pipe called like a table is passed over at once: opening it would wait for ever."""
+    os.mkfifo(here / "train.csv")
+    os.mkfifo(here / "train.py")
+
+    found = found_tables(here, {"data.csv": ROWS})
+
+    assert found.train and found.train.value.name == "data.csv"
 
 
 def test_tables__predictions_by_their_columns(here: Path) -> None:
@@ -388,6 +410,12 @@ def test_positive_label__by_code_word_or_rarity(
         ({".github/workflows/c.yml": "python-version: '3.11'\n"}, None, "3.11", ()),
         ({".python-version": "3.11; rm -rf /\n"}, None, "3.11", ()),
         ({"a.csv.dvc": "", ".dvc/config": "url = s3://b/x\n"}, None, None, ("pip install 'dvc[s3]'", "dvc pull")),
+        (
+            {"a.csv.dvc": "", "requirements.txt": "pandas\ndvc[s3]>=3\n"},
+            "pip install -r requirements.txt",
+            None,
+            ("dvc pull",),
+        ),
     ],
 )
 def test_surroundings__of_a_workflow(

@@ -143,7 +143,7 @@ class Files:
         flow = next((text for path, text in self.texts.items() if path.suffix == ".yml"), "")
         if " OWNER/" in flow:
             yield "In the workflow, write the account that you take cd4ml from in place of OWNER (or use --actions)."
-        if project.scored and project.registry.model:
+        if project.registered:
             local = " It must be one that the runner reaches." if project.registry.local else ""
             yield f"Set the repository variable MLFLOW_TRACKING_URI (Settings, Variables).{local}"
         if not project.judged:

@@ -16,7 +16,7 @@ from cd4ml.errors import Cd4mlError, OptionsError
 from cd4ml.git import Checkout
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.project import code, features, groups, labels, models, python, registry, surroundings, tables, target
-from cd4ml.project.findings import Finding, Project, Registry, Sensitive, Tables
+from cd4ml.project.findings import Finding, Models, Project, Registry, Sensitive, Tables
 from cd4ml.project.python import Module
 from cd4ml.project.rows import source
 from cd4ml.project.tree import Tree, look
@@ -202,7 +202,27 @@ class Proposing:
         ask = test is not None and truth is not None and truth.value in test.value.columns
         if ask and spoken.model and spoken.uri:
             self.say(f"Asking the registry at {spoken.uri.value}")
-        return replace(project, models=models.find(spoken, self.door.environ, ask=ask))
+        found = models.find(spoken, self.door.environ, ask=ask)
+        return replace(project, models=self._models(found) if ask and self.answers else found)
+
+    def _models(self, found: Models | None) -> Models | None:
+        """Return the models that a person names, those that were found being proposed."""
+        candidate = self._model("Which model is to be judged?", found.candidate if found else None)
+        if candidate is None:
+            return None
+        production = self._model("Which model is in production?", found.production if found else None)
+        same = found is not None and candidate == found.candidate and production == found.production
+        notes = found.notes if found else ()
+        return found if same else Models(candidate=candidate, production=production, known=True, notes=notes)
+
+    def _model(self, question: str, found: Finding[str] | None) -> Finding[str] | None:
+        """Return a model that a person names."""
+        assert self.answers
+        why = f"{found.why}." if found else "Write models:/<name>@<alias>, models:/<name>/<version> or a folder."
+        answer = self.answers.ask(question, found.value if found else None, why, problem=models.problem)
+        if found and answer == found.value:
+            return found
+        return Finding(value=answer, why=_YOURS) if answer is not None else None
 
 
 def _no_target(project: Project, tree: Tree, modules: Sequence[Module], candidates: Sequence[str]) -> str:
