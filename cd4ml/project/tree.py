@@ -57,12 +57,12 @@ def look(root: Path, checkout: Checkout) -> Tree:
     notes = [] if in_git else ["This folder is not a git repository: every file outside hidden folders was looked at."]
     own = [name for name in found if not _NEVER & {*name.split("/")[:-1]}]
     if len(own) > MOST_FILES:
-        notes.append(f"Only the first {MOST_FILES:,} files were looked at.")
+        notes.append(f"Only {MOST_FILES:,} files were looked at, those in the deepest folders last.")
     odd = [name for name in own if not name.isprintable()]
     if odd:
         notes.append(f"{len(odd)} files have control characters in their names and were passed over.")
-    names = sorted(name for name in own if name.isprintable())[:MOST_FILES]
-    return Tree(root=root, names=tuple(names), in_git=in_git, notes=tuple(notes))
+    names = sorted((name for name in own if name.isprintable()), key=lambda name: (name.count("/"), name))[:MOST_FILES]
+    return Tree(root=root, names=tuple(sorted(names)), in_git=in_git, notes=tuple(notes))
 
 
 def _walked(root: Path) -> list[str]:

@@ -22,36 +22,43 @@ _CALENDAR: Final = (
     (re.compile(r"(?:.*_)?(?:hour|hr)(?:_?of_?day)?"), 0, 23),
     (re.compile(r"(?:.*_)?minute"), 0, 59),
     (re.compile(r"(?:.*_)?(?:quarter|qtr)"), 1, 4),
-    (re.compile(r"(?:.*_)?(?:week_?day|day_?of_?week|dow)"), 0, 7),
+    *((re.compile(r"(?:.*_)?(?:week_?day|day_?of_?week|dow)"), first, last) for first, last in ((0, 6), (1, 7))),
     (re.compile(r"(?:.*_)?day(?:_?of_?month)?"), 1, 31),
     (re.compile(r"(?:.*_)?week(?:_?of_?year)?"), 0, 53),
 )
 # Whole numbers are codes, of seasons for example, if so many follow one another and none is much rarer than the others.
 _FEWEST_CODES: Final = 4
 _RAREST_CODE: Final = 0.25
+# Numbers between 0 and 1 are shares if they reach beyond this.
+_SHARE: Final = 0.5
 
 
 def natural(name: str, found: Seen) -> list[str]:
-    """Return the bounds that a calendar sets, or those of codes that were all seen; none for other numbers."""
+    """Return the bounds of shares, of a calendar, or of codes that were all seen; none for other numbers."""
+    if found.stored.is_float() and 0 <= found.lower and _SHARE < found.upper <= 1:
+        return _range(0.0, 1.0, f"from {scalar(found.lower)} to {scalar(found.upper)} were seen: shares?")
     if not found.stored.is_integer() or found.missing:
         return []
     for called, low, high in _CALENDAR:
         if called.fullmatch(name.lower()) and low <= found.lower and found.upper <= high:
-            return [
-                "    checks:",
-                f"      # Review: by its name and its values, from {found.lower} to {found.upper}.",
-                f"      in_range: {{min_value: {low}, max_value: {high}, include_min: true, include_max: true}}",
-            ]
+            return _range(low, high, f"by its name and its values, from {found.lower} to {found.upper}.")
     counts = found.counts or {}
     codes = found.upper - found.lower + 1
     even = found.filled / codes
     enough = _FEWEST_CODES <= codes == len(counts) and even >= FEWEST_ROWS
     if not enough or min(counts.values()) < _RAREST_CODE * even:
         return []
+    why = f"every whole number from {found.lower} to {found.upper} is about as frequent: codes?"
+    return _range(found.lower, found.upper, why)
+
+
+def _range(low: float, high: float, why: str) -> list[str]:
+    """Return the lines of bounds."""
+    shown = f"min_value: {scalar(low)}, max_value: {scalar(high)}"
     return [
         "    checks:",
-        f"      # Review: every whole number from {found.lower} to {found.upper} is about as frequent: codes?",
-        f"      in_range: {{min_value: {found.lower}, max_value: {found.upper}, include_min: true, include_max: true}}",
+        f"      # Review: {why}",
+        f"      in_range: {{{shown}, include_min: true, include_max: true}}",
     ]
 
 
@@ -67,10 +74,7 @@ def wider(found: Seen, slack: float) -> Iterator[str]:
     if max(abs(low), abs(high)) > (_LARGEST if whole else _WIDEST):
         return
     low, high = (math.floor(low), math.ceil(high)) if whole else (low, high)
-    yield "    checks:"
-    yield f"      # Review: from {scalar(lower)} to {scalar(upper)} were seen."
-    shown = f"min_value: {scalar(low)}, max_value: {scalar(high)}"
-    yield f"      in_range: {{{shown}, include_min: true, include_max: true}}"
+    yield from _range(low, high, f"from {scalar(lower)} to {scalar(upper)} were seen.")
 
 
 def _outward(value: float, direction: int) -> float:

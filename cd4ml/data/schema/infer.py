@@ -123,8 +123,9 @@ def _column(name: str, found: Seen, key: bool, slack: float, odd: OddCells | Non
         yield "      # Review: any other value blocks; these are values of the data, so see that none is private."
         yield f"      isin: [{', '.join(scalar(value) for value in sorted(found.values or ()))}]"
     elif found.stored == pl.String:
-        longest = math.ceil(found.upper * (1 + slack))
-        shortest = math.floor(found.lower * (1 - min(slack, 1)))
+        fixed = found.lower == found.upper and found.filled >= FEWEST_ROWS
+        longest = found.upper if fixed else math.ceil(found.upper * (1 + slack))
+        shortest = found.lower if fixed else math.floor(found.lower * (1 - min(slack, 1)))
         yield "    checks:"
         yield f"      # Review: lengths from {found.lower} to {found.upper} were seen."
         yield f"      str_length: {{min_value: {shortest}, max_value: {longest}}}"

@@ -234,6 +234,14 @@ def test_infer__leaves_room_where_little_was_seen(cd4ml: Callable[..., Run], tmp
     }
 
 
+def test_infer__texts_of_one_length(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Texts that all have one length, as dates and codes do, may have no other."""
+    pl.DataFrame({"day": [f"2026-01-{day:02}" for day in range(1, 29)] * 40}).write_csv(tmp_path / "t.csv")
+
+    assert cd4ml("schema", "infer", "--data", "t.csv", "--categories", "3").code == 0
+    assert written(tmp_path)["day"]["checks"] == {"str_length": {"min_value": 10, "max_value": 10}}
+
+
 def test_infer__bounds_of_a_calendar_and_of_codes(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
     """Months and hours get the calendar's bounds, codes that were all seen their own, and nothing beyond passes."""
     rows = 480
@@ -242,6 +250,8 @@ def test_infer__bounds_of_a_calendar_and_of_codes(cd4ml: Callable[..., Run], tmp
             "mnth": [row % 6 + 1 for row in range(rows)],
             "start_hour": [row % 20 for row in range(rows)],
             "season": [row % 4 + 1 for row in range(rows)],
+            "weekday": [row % 7 for row in range(rows)],
+            "humidity": [row % 100 / 100 for row in range(rows)],
             "rooms": [min(row % 9, row % 7) + 1 if row % 3 else 1 for row in range(rows)],
         }
     )
@@ -254,6 +264,8 @@ def test_infer__bounds_of_a_calendar_and_of_codes(cd4ml: Callable[..., Run], tmp
         "mnth": (1, 12),
         "start_hour": (0, 23),
         "season": (1, 4),
+        "weekday": (0, 6),
+        "humidity": (0.0, 1.0),
         "rooms": (0, 13),
     }
     seen.with_columns(season=pl.lit(5)).write_csv(tmp_path / "wrong.csv")
