@@ -61,7 +61,7 @@ def _read(arguments: Sequence[str], door: Door) -> Run:
         OptionsError: there is no report, one cannot be read as such, or they are not the whole of a run.
         UnavailableError: a file cannot be read.
     """
-    given = argument_layers("verdict", declared(VerdictOptions), arguments, door.environ, COMMANDS["verdict"].summary)
+    given = argument_layers("verdict", declared(VerdictOptions), arguments, door.environ, COMMANDS["verdict"])
     options = resolve(VerdictOptions, given)
     change_directory(options.working_directory)
     found = expected(read(Path(options.reports))[0], options.planned)
