@@ -13,7 +13,8 @@ _MARKUP: Final = str.maketrans({character: f"&#{ord(character)};" for character 
 # become characters: a zero-width space is what keeps it from finding any.
 BREAK: Final = "&#8203;"
 _BROKEN: Final = (
-    (re.compile(r"&#(?:64|35);"), rf"\g<0>{BREAK}"),  # @name, #1, owner/name#1
+    # @name, #1, owner/name#1; but no image@sha256:…, which names nobody and is there to be copied
+    (re.compile(r"&#(?:64|35);(?!(?<=[A-Za-z0-9]&#64;)sha256&#58;[0-9a-f]{64}\b)"), rf"\g<0>{BREAK}"),
     (re.compile(r"(?<=[A-Za-z])&#45;(?=\d)"), rf"&#45;{BREAK}"),  # GH-1, TICKET-1
     (re.compile(r"&#58;(?=&#47;)"), rf"&#58;{BREAK}"),  # https://
     (re.compile(r"(?i)\b(?:www|mailto|xmpp)(?=&#)"), rf"\g<0>{BREAK}"),

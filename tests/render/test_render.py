@@ -70,6 +70,15 @@ def test_inert__mentions_nobody(text: str) -> None:
     assert text not in html.unescape(shown) and "<a " not in shown
 
 
+def test_inert__an_image_can_be_copied() -> None:
+    """The reference of an image is the same when it is copied from the page; what only looks like one is not."""
+    image = f"registry.example/credit@sha256:{'ab' * 32}"
+
+    assert html.unescape(inert(image)) == image
+    for other in ("@sha256:" + "ab" * 32, "a/ @sha256", "credit@sha256:ab", "credit@octocat"):
+        assert "@\u200b" in html.unescape(inert(other))
+
+
 def test_markdown__says_how_sure_and_what_to_do() -> None:
     """Value, interval and limit stand beside each other, and words say what happened and what to do about it."""
     found = Interval(lower=0.78, upper=0.7999996, confidence=0.95, method="Wilson")

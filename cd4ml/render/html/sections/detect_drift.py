@@ -11,7 +11,7 @@ from cd4ml.render.html.plots import Mark, bars
 from cd4ml.render.html.tables import table
 from cd4ml.render.html.values import listed, mapping, numbers, numeric
 from cd4ml.render.numbers import number
-from cd4ml.report import Published
+from cd4ml.report import Published, percent
 
 _MOST_PLOTTED: Final = 25
 _MOST_DISTRIBUTIONS: Final = 12
@@ -52,7 +52,7 @@ def _row(name: str, found: Mapping[str, Any]) -> list[Content]:
         str(found.get("band") or "not compared"),
         number(_index(found)),
         number(numeric(distance)),
-        *("" if share is None else f"{share:.1%}" for share in shares),
+        *("" if share is None else percent(share) for share in shares),
         number(numeric(found.get("n_reference"))),
         number(numeric(found.get("n_current"))),
     ]
