@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cd4ml.context import Context
 from cd4ml.errors import Cd4mlError, OptionsError, RequiredOptionsError
+from cd4ml.inputs.arguments import INPUT_PREFIX
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.config import Config
 from cd4ml.inputs.options import Options, declared
@@ -63,7 +64,9 @@ def options_of(name: str, config: Config, environ: Mapping[str, str], *, here: b
     """
     stage = declaration(name)
     everything = (*declared(RunOptions), *declared(stage.Options))
-    layers = argument_layers(name, everything, (), environ, help_text(name))
+    # An action's inputs are those of the command that is run, and not each stage's.
+    own = {key: value for key, value in environ.items() if not key.startswith(INPUT_PREFIX)}
+    layers = argument_layers(name, everything, (), own, help_text(name))
     layers.append(Layer(origin=config.path, values=config.values(name)))
     try:
         resolve(RunOptions, layers)

@@ -434,6 +434,14 @@ def test_commit_on_this_machine_alone__a_warning(project: Path, tmp_path_factory
     assert seen(project) == []
 
 
+def test_inputs__are_of_no_other_stage(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a job gives the one stage that it runs is not held against the others, which take an option of that name."""
+    monkeypatch.setenv("CD4ML_INPUT_IMAGE", f"ghcr.io/owner/credit@sha256:{'a' * 64}")
+    monkeypatch.setenv("CD4ML_INPUT_MINIMUM_ROWS", "many")
+
+    assert seen(project, here=False) == [] and seen(project) == []
+
+
 def test_plan__needs_the_core_alone(project: Path) -> None:
     """A plan is made with cd4ml's core: none of the libraries of a stage is imported, installed or not."""
     changed("sensitive-features: [race, sex]", "sensitive-features: [race, sex]\n  minimum-group-size: 0")(project)
