@@ -19,7 +19,7 @@ from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
-from cd4ml.render import badge, code_quality, junit
+from cd4ml.render import badge, code_quality, junit, sarif
 from cd4ml.render.numbers import plural
 from cd4ml.render.pipeline_run import Run
 from cd4ml.render.places import Places
@@ -40,6 +40,7 @@ class ExportOptions(Options):
     )
     junit: str | None = option("JUnit XML, for GitLab, Jenkins and other test reports.")
     code_quality: str | None = option("GitLab Code Quality JSON, with findings at their lines.")
+    sarif: str | None = option("SARIF, for code scanning: findings at their lines in the changed files.")
     badge: str | None = option("JSON for an endpoint badge of shields.io.")
     config: str = vocabulary.CONFIG.here("Findings without a place of their own stand there.", default="cd4ml.yaml")
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
@@ -67,6 +68,7 @@ class Format:
 FORMATS: Final = (
     Format(option="junit", ending=".xml", text=junit.text, is_ours=junit.is_ours),
     Format(option="code-quality", ending=".json", text=code_quality.text, is_ours=code_quality.is_ours),
+    Format(option="sarif", ending=".sarif", text=sarif.text, is_ours=sarif.is_ours),
     Format(option="badge", ending=".json", text=badge.text, is_ours=badge.is_ours, whole=True),
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
-from cd4ml.report import Check, Status
+from cd4ml.report import Check, Status, decisive
 from cd4ml.wording import safe
 
 # The platform shows 10 annotations of a type for each step and cuts a message at 4,096 characters.
@@ -74,7 +74,9 @@ def commands(
     written: Counter[str] | None = None,
     warned: bool = False,
 ) -> list[str]:
-    """Return workflow commands that point at what did not pass, at most ten of a type.
+    """Return workflow commands that point at what did not pass, what decides first, at most ten of a type.
+
+    One more says how many there are beyond.
 
     Args:
         prefix: the working directory relative to the repository's root, "" or ending in a slash.
@@ -85,12 +87,17 @@ def commands(
     levels = {Status.FAILED: "error", Status.ERROR: "error", Status.INCONCLUSIVE: "warning"}
     lines: list[str] = []
     counts: Counter[str] = Counter() if written is None else written
-    for check in checks:
-        level = "warning" if warned and check.status is Status.FAILED else levels.get(check.status)
-        if level is None or counts[level] >= MOST_ANNOTATIONS:
+    hidden = 0
+    for check in decisive(checks):
+        level = "warning" if warned and check.status is Status.FAILED else levels[check.status]
+        if counts[level] >= MOST_ANNOTATIONS:
+            hidden += 1
             continue
         counts[level] += 1
         lines.append(_annotation(check, level, prefix, title))
+    if hidden and counts["notice"] < MOST_ANNOTATIONS:
+        counts["notice"] += 1
+        lines.append(command("notice", f"And {hidden:,} more: the summary and the report list them.", title=title))
     return lines
 
 

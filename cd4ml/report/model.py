@@ -130,6 +130,17 @@ def headline(checks: Sequence[Check]) -> str:
     return first.message if len(blocking) == 1 else f"{first.message} And {len(blocking) - 1} more."
 
 
+def decisive(checks: Sequence[Check]) -> list[Check]:
+    """Return what did not pass, the worst first, since it decides.
+
+    A tool's own check is left out where its findings say the same, each at its place.
+    """
+    blocking = [check for check in checks if check.status not in (Status.PASSED, Status.SKIPPED)]
+    placed = {check.kind for check in blocking if check.location and check.id != check.kind}
+    found = [one for one in blocking if not (one.status is Status.FAILED and one.id in placed)]
+    return sorted(found, key=lambda check: -_SEVERITY.index(check.status))
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputDigest:
     """An input of the verdict: `sha256` covers the whole content (or the sorted manifest of a folder)."""

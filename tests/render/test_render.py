@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -135,10 +137,41 @@ def test_markdown__says_inconclusive_not_passed() -> None:
 
 
 def test_annotations__ten_of_a_type() -> None:
-    """The platform shows ten annotations of a type; no more are sent."""
+    """The platform shows ten annotations of a type; no more are sent, and one says how many there are beyond."""
     lines = commands(report("x", count=30).checks, title="cd4ml")
 
-    assert len(lines) == 10
+    assert [line.partition(" ")[0] for line in lines] == ["::error"] * 10 + ["::notice"]
+    assert lines[-1].endswith("::And 20 more: the summary and the report list them.")
+
+
+def test_annotations__ten_in_a_step() -> None:
+    """Stages of one step share the ten of a type; what does not fit is counted for each."""
+    written: Counter[str] = Counter()
+    lines = [commands(report("x", count=7).checks, title="cd4ml", written=written) for _ in range(2)]
+
+    assert [len(one) for one in lines] == [7, 4] and "::And 4 more" in lines[1][-1]
+
+
+def test_annotations__what_decides_first() -> None:
+    """No verdict comes before a failure, a failure before too little data; a linter's findings stand for its count."""
+    place = Location(path="a.py", line=3)
+
+    def found(id: str, status: Status, **more: Any) -> Check:
+        """Make a check that says its id."""
+        return Check(id=id, status=status, message=id, **more)
+
+    checks = [
+        found("minimum:accuracy", Status.INCONCLUSIVE),
+        found("flake8", Status.FAILED),
+        found("black", Status.FAILED),
+        found("flake8/F401:a.py:0", Status.FAILED, location=place),
+        found("pytest", Status.ERROR),
+        found("image", Status.PASSED),
+    ]
+
+    lines = commands(checks, title="cd4ml")
+
+    assert [line.rpartition("::")[2] for line in lines] == ["pytest", "black", "flake8/F401:a.py:0", "minimum:accuracy"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

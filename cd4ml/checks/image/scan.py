@@ -36,19 +36,35 @@ def scan_checks(
         today: the day by which entries and the database are judged, UTC.
         image_id: configuration digest of the image that was built.
     """
-    blocking = [
-        finding
-        for finding in scan.findings
-        if finding.severity in severities and not (ignore_unfixed and not finding.fixed)
-    ]
-    current = [entry for entry in ignores if entry.expires >= today]
-    open_findings = [item for item in blocking if not any(entry.covers(item.id, item.package) for entry in current)]
+    blocking = _blocking(scan, severities, ignore_unfixed=ignore_unfixed)
+    open_findings = open_in(scan, severities=severities, ignores=ignores, ignore_unfixed=ignore_unfixed, today=today)
     return [
         _saw(scan, image_id),
         _maintained(scan),
         _fresh(scan, today, maximum_age_days),
         _vulnerabilities(open_findings, len(blocking) - len(open_findings), severities),
         *_expired(ignores, today),
+    ]
+
+
+def open_in(
+    scan: Scan, *, severities: Sequence[str], ignores: Sequence[Ignore], ignore_unfixed: bool, today: datetime.date
+) -> list[Finding]:
+    """Return the vulnerabilities that block: those of the severities that no entry of the ignore file accepts today."""
+    current = [entry for entry in ignores if entry.expires >= today]
+    return [
+        item
+        for item in _blocking(scan, severities, ignore_unfixed=ignore_unfixed)
+        if not any(entry.covers(item.id, item.package) for entry in current)
+    ]
+
+
+def _blocking(scan: Scan, severities: Sequence[str], *, ignore_unfixed: bool) -> list[Finding]:
+    """Return the vulnerabilities that block unless they are accepted."""
+    return [
+        finding
+        for finding in scan.findings
+        if finding.severity in severities and not (ignore_unfixed and not finding.fixed)
     ]
 
 

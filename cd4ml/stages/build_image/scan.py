@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from cd4ml.checks.image.scan import scan_checks
+from cd4ml.checks.image.scan import open_in, scan_checks
 from cd4ml.image import scan
 from cd4ml.image.builders.builder import Image
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.reference import Reference
-from cd4ml.image.scan import Scan
+from cd4ml.image.scan import Finding, Scan
 from cd4ml.report import Check
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.report import Part
@@ -29,6 +29,7 @@ class Scanned:
     scan: Scan
     ignores: Sequence[Ignore]
     checks: Sequence[Check]
+    open: Sequence[Finding]
 
     @property
     def part(self) -> Part:
@@ -41,10 +42,16 @@ class Scanned:
             "end_of_life": found.end_of_life,
             "packages": len(found.packages),
             "by_severity": dict(Counter(finding.severity for finding in found.findings)),
-            "findings": [asdict(finding) for finding in found.findings[:_MOST_FINDINGS]],
+            "findings": self._listed(),
             "ignores": [{**asdict(entry), "expires": entry.expires.isoformat()} for entry in self.ignores],
         }
         return Part(checks=self.checks, details={"scan": details})
+
+    def _listed(self) -> list[dict[str, Any]]:
+        """Return the vulnerabilities as the report lists them, those that block first."""
+        blocking = [finding in self.open for finding in self.scan.findings]
+        found = [{**asdict(one), "open": open} for one, open in zip(self.scan.findings, blocking, strict=True)]
+        return sorted(found, key=lambda item: not item["open"])[:_MOST_FINDINGS]
 
 
 def scan_image(inputs: Inputs, reference: Reference, image: Image) -> Scanned:
@@ -62,13 +69,11 @@ def scan_image(inputs: Inputs, reference: Reference, image: Image) -> Scanned:
         environ=context.environ,
     )
     archive.unlink()
-    checks = scan_checks(
-        found,
-        severities=inputs.severities,
-        ignores=inputs.ignores,
-        ignore_unfixed=options.ignore_unfixed,
-        today=datetime.datetime.now(datetime.UTC).date(),
-        maximum_age_days=options.maximum_database_age,
-        image_id=image.id,
-    )
-    return Scanned(scan=found, ignores=inputs.ignores, checks=checks)
+    rules: dict[str, Any] = {
+        "severities": inputs.severities,
+        "ignores": inputs.ignores,
+        "ignore_unfixed": options.ignore_unfixed,
+        "today": datetime.datetime.now(datetime.UTC).date(),
+    }
+    checks = scan_checks(found, **rules, maximum_age_days=options.maximum_database_age, image_id=image.id)
+    return Scanned(scan=found, ignores=inputs.ignores, checks=checks, open=open_in(found, **rules))
