@@ -66,6 +66,8 @@ _CHECK: Final = {
         "slice": {"type": "object", "additionalProperties": _TEXT},
         "n": {"type": "integer", "minimum": 0},
         "location": _LOCATION,
+        "option": {"type": "array", "items": _TEXT, "minItems": 1},
+        "set_at": _LOCATION,
     },
 }
 _MODEL: Final = {

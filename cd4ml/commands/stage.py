@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cd4ml.commands.door import Door
+from cd4ml.commands.limits import Limits
 from cd4ml.commands.progress import Progress
 from cd4ml.commands.project import cache_directory, change_directory, read_config
 from cd4ml.commands.results import Ended, Results
@@ -26,6 +27,7 @@ from cd4ml.errors import (
     UnavailableError,
 )
 from cd4ml.inputs.arguments import layers as argument_layers
+from cd4ml.inputs.config import Config
 from cd4ml.inputs.options import Options as StageOptions
 from cd4ml.inputs.options import declared
 from cd4ml.inputs.values import Layer, resolve
@@ -45,11 +47,12 @@ def run_stage(name: str, arguments: Sequence[str], door: Door, *, grouped: bool 
     started = time.time()
     results = Results(name=name, door=door, started=started, grouped=grouped)
     try:
-        run_options, options, run_context = _prepare(name, arguments, results)
+        run_options, options, run_context, limits = _prepare(name, arguments, results)
         results.save(error_report(name, Cd4mlError("The run did not finish.")))
         with Progress(name, door.stderr, door.environ, door.redactor, quiet=run_options.quiet) as progress, contained():
             report = load(name).run(options, replace(run_context, progress=progress.say))
             report.require_unique_ids()
+            report = limits.placed(report)
     except Interrupted as error:
         ended = UnavailableError(f"{error.name} ended the run before a verdict.", advice="Run it again.")
         results.finish(error_report(name, ended), UNAVAILABLE, show_json=results.json)
@@ -91,7 +94,7 @@ def exit_code(report: Report, options: RunOptions) -> ExitCode:
     return PASSED
 
 
-def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[RunOptions, StageOptions, Context]:
+def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[RunOptions, StageOptions, Context, Limits]:
     """Resolve options and change into the working directory."""
     environ = results.door.environ
     stage = declaration(name)
@@ -103,7 +106,9 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
     results.root = Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
     change_directory(where.working_directory)
     results.place(where.report)
-    layers.append(_from_config(name, where.config, explicit=_explicit(layers, "config")))
+    config = _config(where.config, explicit=_explicit(layers, "config"))
+    limits = Limits(config=config, elsewhere={o.name for o in everything if _explicit(layers, o.name)})
+    layers.append(Layer(origin=where.config, values=config.values(name) if config else {}))
     run_options = resolve(RunOptions, layers)
     if run_options.report != where.report:
         results.place(run_options.report)
@@ -120,7 +125,7 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
         cache=cache_directory(environ),
         save=results.save,
     )
-    return run_options, options, context
+    return run_options, options, context, limits
 
 
 def _explicit(layers: Sequence[Layer], name: str) -> bool:
@@ -128,8 +133,6 @@ def _explicit(layers: Sequence[Layer], name: str) -> bool:
     return any(layer.values.get(name) for layer in layers)
 
 
-def _from_config(name: str, path: str, *, explicit: bool) -> Layer:
-    """Return what the configuration file sets for a stage; a file that was named must exist."""
-    if not Path(path).exists() and not explicit:
-        return Layer(origin=path, values={})
-    return Layer(origin=path, values=read_config(path).values(name))
+def _config(path: str, *, explicit: bool) -> Config | None:
+    """Return the configuration file, None if there is none; one that was named must exist."""
+    return read_config(path) if explicit or Path(path).exists() else None

@@ -114,12 +114,12 @@ def command(level: str, message: str, *, title: str) -> str:
 def _annotation(check: Check, level: str, prefix: str, title: str) -> str:
     """Return one workflow command."""
     properties = {"title": title}
-    if check.location:
-        properties["file"] = prefix + check.location.path
-        if check.location.line:
-            properties["line"] = str(check.location.line)
-        if check.location.column:
-            properties["col"] = str(check.location.column)
+    if check.place:
+        properties["file"] = prefix + check.place.path
+        if check.place.line:
+            properties["line"] = str(check.place.line)
+        if check.place.column:
+            properties["col"] = str(check.place.column)
     message = " ".join(part for part in (check.message, check.advice) if part)[:_LONGEST_MESSAGE]
     joined = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
     return f"::{level} {joined}::{_escape_data(message)}"

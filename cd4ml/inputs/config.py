@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +24,23 @@ class Config:
 
     path: str
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    written: Lined = field(default_factory=Lined, repr=False)
 
     def values(self, stage: str) -> Mapping[str, Any]:
         """Return what the file sets for a stage: its section, and over nothing else, `defaults`."""
         return {**self.sections.get(DEFAULTS, {}), **self.sections.get(stage, {})}
+
+    def line_of(self, stage: str, option: Sequence[str]) -> int | None:
+        """Return the line that sets an option of a stage, or what is named within it; None if the file does not."""
+        for name in (stage, DEFAULTS):
+            section = self.written.get(name)
+            if isinstance(section, Lined) and option[0] in section:
+                return _deepest_line(section, option)
+        return None
+
+    def line_of_section(self, stage: str) -> int | None:
+        """Return the line on which a stage's section begins."""
+        return self.written.lines.get(stage)
 
     def configures(self, stage: str) -> bool:
         """Whether the file has a section for the stage."""
@@ -49,7 +62,15 @@ def read(path: Path, options: Mapping[str, tuple[Option, ...]]) -> Config:
     if problems:
         raise OptionsError(problems)
     sections = {name: dict(section or {}) for name, section in document.items()}
-    return Config(path=str(path), sections=sections)
+    return Config(path=str(path), sections=sections, written=document)
+
+
+def _deepest_line(section: Lined, names: Sequence[str]) -> int:
+    """Return the line of the last of some keys, each within the one before, as far as they are there."""
+    inner, *deeper = section[names[0]], *names[1:]
+    if deeper and isinstance(inner, Lined) and deeper[0] in inner:
+        return _deepest_line(inner, deeper)
+    return section.lines[names[0]]
 
 
 def _load(path: Path) -> Lined:

@@ -21,6 +21,6 @@ class Places:
 
     def of(self, check: Check) -> tuple[str, int]:
         """Return the path and the line of a finding."""
-        if check.location is None:
+        if check.place is None:
             return self.prefix + self.config, 1
-        return self.prefix + check.location.path.removeprefix("./"), check.location.line or 1
+        return self.prefix + check.place.path.removeprefix("./"), check.place.line or 1

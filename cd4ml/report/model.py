@@ -88,6 +88,9 @@ class Check:
         slice: the subgroup (column name to value), if the check is about one.
         n: number of rows that the value rests on.
         bound: which way the limit points; whether a value beyond it is evidence enough is for the status to say.
+        option: of the stage, that sets the limit, and within it the metric or feature, if it is about one.
+        location: where what was found stands.
+        set_at: where its limit is set: in the configuration, or in the schema.
     """
 
     id: str
@@ -104,6 +107,13 @@ class Check:
     slice: Mapping[str, str] | None = None
     n: int | None = None
     location: Location | None = None
+    option: Sequence[str] | None = None
+    set_at: Location | None = None
+
+    @property
+    def place(self) -> Location | None:
+        """Where to look: at what was found or, where that has no place, at what it was held to."""
+        return self.location or self.set_at
 
     @property
     def rule(self) -> str:

@@ -16,7 +16,13 @@ def coverage_check(covered: float | None, minimum: float, lines: int) -> Check:
         minimum: in percent.
         lines: lines of code that were measured.
     """
-    shared: dict[str, Any] = {"id": "coverage", "metric": "coverage", "limit": minimum, "bound": Bound.AT_LEAST}
+    shared: dict[str, Any] = {
+        "id": "coverage",
+        "metric": "coverage",
+        "limit": minimum,
+        "bound": Bound.AT_LEAST,
+        "option": ("minimum-coverage",),
+    }
     if covered is None:
         return Check(
             **shared,

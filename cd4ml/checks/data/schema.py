@@ -194,6 +194,8 @@ def _within(check: Check, share: float) -> Check:
         status=status,
         limit=allowed,
         bound=Bound.AT_MOST,
+        option=("budget", check.id),
+        set_at=None,
         message=words,
         reason=None if passed else check.reason,
         advice=None if passed else check.advice,

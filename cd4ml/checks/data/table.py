@@ -21,6 +21,7 @@ def minimum_rows_check(n: int, minimum: int) -> Check:
         value=n,
         limit=minimum,
         bound=Bound.AT_LEAST,
+        option=("minimum-rows",),
         n=n,
         message=(
             f"{n:,} rows (at least {minimum:,})."
@@ -147,6 +148,7 @@ def freshness_check(column: str, youngest: datetime | None, now: datetime, hours
         value=age,
         limit=hours,
         bound=Bound.AT_MOST,
+        option=("freshness", column),
         n=n,
         message=f"`{column}`: {found} (at most {hours:g} hours).",
         advice=None if passed else "Check that the data still arrive and that their clock is right (UTC).",
@@ -166,6 +168,7 @@ def row_change_check(n: int, before: int, maximum: float) -> Check:
         baseline=before,
         limit=maximum,
         bound=Bound.CHANGE,
+        option=("maximum-row-change",),
         n=n,
         message=f"{n:,} rows, {_than(n, before)} (at most a {100 * maximum:.4g} % change).",
         advice=(

@@ -58,6 +58,7 @@ def _window(name: str, found: Increase, p_value: float, limits: ConceptLimits) -
         "value": found.value,
         "limit": limits.maximum_increase,
         "bound": Bound.AT_MOST,
+        "option": ("maximum-performance-drop",),
         "baseline": found.reference,
         "interval": Interval(lower=found.bounds.lower, upper=found.bounds.upper, confidence=0.95, method=found.method),
         "n": found.n_current,

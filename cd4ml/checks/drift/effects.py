@@ -62,6 +62,10 @@ class Effect:
         """On which side of the significant band's limit a value is not significant."""
         return Bound.AT_MOST if self.metric == INDEX else Bound.BELOW
 
+    def option(self, *, moderate: bool) -> str:
+        """Return the option that sets the limit of a band."""
+        return ("moderate" if moderate else "significant") + ("" if self.metric == INDEX else "-distance")
+
     @property
     def band(self) -> str | None:
         """The band that the value reaches."""

@@ -119,6 +119,7 @@ def _distribution(feature: FeatureDrift, p_values: float, p_index: float, limits
         "value": told.value,
         "limit": told.moderate if limits.fail_on_moderate else told.significant,
         "bound": Bound.BELOW if limits.fail_on_moderate else told.bound,
+        "option": (told.option(moderate=limits.fail_on_moderate), feature.name),
         "n": feature.n_current,
     }
     undecided = _undecided(feature, bool(found), shared, limits)
@@ -210,6 +211,7 @@ def _missing_rate(feature: FeatureDrift, p_value: float, limits: Limits) -> Chec
         value=change,
         limit=limits.maximum_missing_change,
         bound=Bound.AT_MOST,
+        option=("maximum-missing-change", feature.name),
         n=feature.n_current,
         message=f"{feature.name}: {percent(feature.missing_current, 2)} of the rows have no usable value, "
         f"{percent(feature.missing_reference, 2)} in the reference.",
@@ -237,6 +239,7 @@ def _unseen(feature: FeatureDrift, p_value: float, limits: Limits) -> Check:
         value=feature.unseen,
         limit=limits.maximum_unseen,
         bound=Bound.AT_MOST,
+        option=("maximum-unseen", feature.name),
         n=feature.n_current,
         message=(
             f"{feature.name}: {percent(feature.unseen, 2)} of the rows are in {number:,} "

@@ -29,6 +29,7 @@ def excluded_group_check(feature: str, group: str, n: int, total: int, *, maximu
         "value": share,
         "limit": maximum_share,
         "bound": Bound.AT_MOST,
+        "option": ("maximum-excluded",),
         "n": n,
         "slice": {feature: group},
     }

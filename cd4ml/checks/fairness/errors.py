@@ -72,6 +72,7 @@ def _difference(feature: str, name: str, found: Errors, limit: float, limits: Li
         interval=now.interval,
         limit=limit,
         bound=Bound.AT_MOST,
+        option=(f"maximum-{name}", feature),
         baseline=before.value if before else None,
         n=sum(group.n for group in found.candidate),
         message=_message(feature, quantity, now, before, limit, found.candidate),

@@ -110,6 +110,7 @@ def _disparate_impact(feature: str, one: Disparity, limits: Limits, production: 
         interval=one.interval,
         limit=float(1 / exactly(limits.minimum_ratio)) if above else limits.minimum_ratio,
         bound=Bound.AT_MOST if above else Bound.AT_LEAST,
+        option=("minimum-ratio", feature),
         baseline=None if production is None else float(production),
         slice={feature: one.group.name},
         n=one.group.n,

@@ -33,6 +33,7 @@ def _difference(feature: str, name: str, metrics: FairnessMetrics, limit: float,
         "metric": name,
         "limit": limit,
         "bound": Bound.AT_MOST,
+        "option": (f"maximum-{name}", feature),
         "n": n,
     }
     known = {rate: value for rate, value in values.items() if value is not None}
@@ -136,6 +137,7 @@ def change_check(feature: str, change: Change, limits: Limits, p_value: float, t
         interval=change.interval,
         limit=limit,
         bound=Bound.AT_MOST,
+        option=("maximum-ratio-drop", feature),
         baseline=float(change.production),
         slice={feature: change.group},
         n=change.n,
@@ -186,6 +188,7 @@ def no_change_check(feature: str, group: str | None, n: int, limits: Limits, why
         metric="disparate-impact-ratio-drop",
         limit=limits.maximum_ratio_drop,
         bound=Bound.AT_MOST,
+        option=("maximum-ratio-drop", feature),
         n=n,
         message=f"The change of {feature}'s ratios cannot be computed: {why}.",
         advice="score-model writes production_y_pred; remove maximum-ratio-drop for a first release.",
@@ -207,6 +210,7 @@ def calibration_check(feature: str, found: Calibration, limits: Limits) -> Check
         interval=found.interval,
         limit=limit,
         bound=Bound.MAGNITUDE,
+        option=("maximum-calibration-gap", feature),
         slice={feature: found.group},
         n=found.n,
         message=f"{feature}={found.group}: mean score {fixed(found.score)}, share of positive labels "

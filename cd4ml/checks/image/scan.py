@@ -123,6 +123,7 @@ def _fresh(scan: Scan, today: datetime.date, maximum_age_days: int) -> Check:
         "value": age,
         "limit": maximum_age_days,
         "bound": Bound.AT_MOST,
+        "option": ("maximum-database-age",),
     }
     if -1 <= age <= maximum_age_days:  # clocks may differ by a day; a database of the future never grows old
         return Check(**shared, status=Status.PASSED)
@@ -153,6 +154,7 @@ def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequen
         value=len(found),
         limit=0,
         bound=Bound.AT_MOST,
+        option=("severity",),
     )
 
 

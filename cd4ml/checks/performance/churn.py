@@ -68,6 +68,7 @@ def _check(
         interval=found.interval,
         limit=limit,
         bound=Bound.AT_MOST,
+        option=(f"maximum-{name}",),
         n=n,
         message=message + _carried(found, slices),
         advice=None if passed else _ADVICE[name],

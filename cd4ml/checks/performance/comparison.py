@@ -100,6 +100,14 @@ def _unsure(rule: Rule, comparison: Comparison) -> str:
     return "" if comparison.certain or not rule.tests else "The rows do not say how certain the difference is"
 
 
+# Which option says what a metric may lose.
+_OPTION: Final = {
+    Decision.POINT: "maximum-regression",
+    Decision.NO_WORSE_THAN: "no-worse-than",
+    Decision.NOT_SIGNIFICANTLY_WORSE: "not-significantly-worse",
+}
+
+
 def _check(
     rule: Rule,
     comparison: Comparison,
@@ -128,6 +136,7 @@ def _check(
         interval=comparison.interval if comparison.certain else None,
         baseline=comparison.production,
         limit="not significantly worse" if tested else rule.tolerance,
+        option=(_OPTION[rule.decision] if rule.share is None else "maximum-relative-regression", name),
         bound=Bound.DECREASE if comparison.metric.greater_is_better else Bound.INCREASE,
         n=comparison.n,
         message=f"{found}{allowed} on the same {comparison.n:,} rows.{_sentence(message)}{_sure(comparison)}",

@@ -46,6 +46,7 @@ def cost_check(cost: Cost, limit: float) -> Check:
         value=cost.ratio,
         limit=limit,
         bound=Bound.AT_MOST,
+        option=(f"maximum-{name}",),
         n=cost.n,
         message=(
             f"{cost.name} {cost.candidate:.4g} {cost.unit}, {times} (at most {as_set(limit, cost.ratio)} times); "

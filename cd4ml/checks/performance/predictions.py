@@ -25,6 +25,7 @@ def minimum_rows_check(n: int, minimum: int, *, which: str = "test") -> Check:
         value=n,
         limit=minimum,
         bound=Bound.AT_LEAST,
+        option=("minimum-test-rows",),
         n=n,
         message=(
             f"{n:,} {which} rows (at least {minimum:,})."

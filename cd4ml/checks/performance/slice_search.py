@@ -62,6 +62,7 @@ def _searched(search: Search, limit: float | None, beyond: int) -> Check:
         slice=search.found[0].slice if search.found else None,
         limit=limit,
         bound=None if limit is None else Bound.AT_MOST,
+        option=None if limit is None else ("maximum-slice-gap",),
         n=search.n,
         message=f"{what} than that of the other rows{small}: {_verdict(search, limit, beyond)}.",
         advice=_ADVICE if beyond else None,
@@ -97,6 +98,7 @@ def _worse(one: Found, search: Search, limit: float) -> Check:
         interval=one.interval,
         limit=limit,
         bound=Bound.AT_MOST,
+        option=("maximum-slice-gap",),
         slice=one.slice,
         n=one.n,
         message=(

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cd4ml.errors import OptionsError
+from cd4ml.errors import Cd4mlError, OptionsError
 from cd4ml.reading import missing_file, text_file
 from cd4ml.user_code import UserCodeError, user_code
 from cd4ml.wording import nearest
+from cd4ml.yaml_text import Lined
 from cd4ml.yaml_text import document as yaml_document
 
 # JSON writes characters beyond 16 bits as two escapes; a backslash before an escape makes it none.
@@ -61,6 +62,15 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     if problems:
         raise OptionsError(problems)
     return _modern(written)
+
+
+def read_lines(path: Path) -> Lined:
+    """Read the YAML of a schema that was loaded once more, with the lines of its keys; nothing if it changed since."""
+    try:
+        written = yaml_document(_without_surrogates(text_file(path), path), path, lines=True)
+    except (OSError, Cd4mlError):
+        return Lined()
+    return written if isinstance(written, Lined) else Lined()
 
 
 def _texts_for_numbers(columns: Mapping[str, Any]) -> Iterator[str]:
@@ -159,11 +169,11 @@ def _named(checks: Any) -> set[str]:
     if isinstance(checks, Mapping):
         return {str(key) for key in checks if key != "options"}
     if isinstance(checks, list):
-        return {_listed(item) for item in checks if isinstance(item, Mapping) and item}
+        return {listed_name(item) for item in checks if isinstance(item, Mapping) and item}
     return set()
 
 
-def _listed(check: Mapping[str, Any]) -> str:
+def listed_name(check: Mapping[str, Any]) -> str:
     """Return the name of a check in a list, which stands among its options."""
     options = check.get("options")
     named = options.get("check_name") if isinstance(options, Mapping) else None

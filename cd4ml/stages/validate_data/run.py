@@ -24,6 +24,7 @@ from cd4ml.context import Context
 from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.engine.audit import Audit
 from cd4ml.data.schema.engine.warehouse import audit_table, columns_of, table_of
+from cd4ml.data.schema.lines import Lines
 from cd4ml.data.schema.load import Schema, load_schema
 from cd4ml.data.tables.by_name import column
 from cd4ml.data.tables.opening import open_table
@@ -31,8 +32,8 @@ from cd4ml.data.tables.scratch import Folder
 from cd4ml.data.tables.source import Source
 from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.report import Check, InputDigest, Report, Status, headline
-from cd4ml.report.ids import check_id, table_id
+from cd4ml.report import Check, InputDigest, Location, Report, Status, headline
+from cd4ml.report.ids import check_id, parts_of, table_id
 from cd4ml.report.reading import read_file
 from cd4ml.stages.validate_data.options import LOCAL, SKEW, Options
 from cd4ml.stages.validate_data.preflight import check_options
@@ -211,8 +212,20 @@ def _checks(audit: Audit, schema: Schema, columns: Sequence[str], n: int, option
         *finite_checks(_ordered(audit.infinite, order), n, options.allow_infinite),
         *lossless_checks(_ordered(audit.changed, order), n),
         *has_values_checks(_ordered(audit.filled, order) if n else [], n),
-        *rule_checks(audit.findings, list(rules(schema, columns)), rows=n, values=options.include_values),
+        *_placed(
+            rule_checks(audit.findings, list(rules(schema, columns)), rows=n, values=options.include_values), schema
+        ),
     ]
+
+
+def _placed(checks: Sequence[Check], schema: Schema) -> Iterator[Check]:
+    """Yield the checks of a schema's rules; those that did not pass with the line that sets the rule."""
+    lines = Lines(schema.source)
+    for check in checks:
+        line = None
+        if check.status is not Status.PASSED:
+            line = lines.of(check.rule, next(iter(parts_of(check.id)), ""))
+        yield check if line is None else replace(check, set_at=Location(path=schema.source, line=line))
 
 
 def _ordered(counts: Mapping[str, int], order: Sequence[str]) -> list[tuple[str, int]]:
