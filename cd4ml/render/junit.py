@@ -121,7 +121,7 @@ def _case(stage: str, name: str, check: Check, places: Places) -> ElementTree.El
         attributes = {"type": _plain(check.reason or check.status), "message": _plain(check.message)}
         said = ElementTree.SubElement(case, kind, attributes)
         path, line = places.of(check)
-        where = f"{path}:{line}" if check.location else ""
+        where = f"{path}:{line}" if check.place else ""
         said.text = "\n".join(_plain(part) for part in (where, check.message, check.advice or "") if part)
     return case
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cd4ml.checks.image.scan import scan_checks
+from cd4ml.checks.image.scan import open_in, scan_checks
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.scan import Finding, Scan, find_trivy, scan, severities
@@ -53,6 +53,24 @@ def verdict(
         image_id=image_id,
     )
     return {check.id: check.status for check in checks}
+
+
+def test_open__what_blocks_and_is_not_accepted_today() -> None:
+    """The vulnerabilities that a report calls open are those of the severities that no entry accepts today."""
+    milder = dataclasses.replace(FINDING, id="CVE-2024-2", severity="LOW")
+    unfixed = dataclasses.replace(FINDING, id="CVE-2024-3", fixed="")
+    found = dataclasses.replace(CLEAN, findings=(FINDING, milder, unfixed))
+
+    def ids(*ignores: Ignore, ignore_unfixed: bool = False) -> list[str]:
+        """Return the ids of what is open."""
+        rules = {"severities": ("CRITICAL", "HIGH"), "ignores": ignores, "ignore_unfixed": ignore_unfixed}
+        return [one.id for one in open_in(found, **rules, today=TODAY)]  # type: ignore[arg-type]
+
+    accepted = Ignore(id="CVE-2024-1", reason="Known.", expires=TODAY)
+    expired = Ignore(id="CVE-2024-1", reason="Known.", expires=TODAY - datetime.timedelta(days=1))
+    assert ids() == ["CVE-2024-1", "CVE-2024-3"]
+    assert ids(ignore_unfixed=True) == ["CVE-2024-1"]
+    assert ids(accepted) == ["CVE-2024-3"] and ids(expired) == ids()
 
 
 def test_distribution_without_fixes__blocks() -> None:
