@@ -134,7 +134,7 @@ def test_input__the_section(cd4ml: Command, project: Path) -> None:
 
 def test_default__the_section(cd4ml: Command, project: Path) -> None:
     """A limit that nobody sets points at the section."""
-    text = CONFIG.replace("  minimum-ratio:\n    \"*\": 0.95\n    sex: 0.99\n", "")
+    text = CONFIG.replace('  minimum-ratio:\n    "*": 0.95\n    sex: 0.99\n', "")
     (project / "cd4ml.yaml").write_text(text)
 
     found = places(cd4ml("audit-fairness"))
