@@ -21,6 +21,7 @@ _STANDINS: Final = {
     "actions/download-artifact": "download-artifact",
     "actions/setup-python": "nothing",
     "docker/login-action": "nothing",
+    "github/codeql-action": "codeql-action",
 }
 _NEEDED: Final = ("action.yml", "actions/", "cd4ml/", "requirements/", ".github/workflows/", "tests/actions/standins/")
 _PAYLOAD: Final = {"repository": {"default_branch": "main"}, "pull_request": {"number": 1}}
@@ -127,7 +128,7 @@ def run_act(
 def pins(suite: Path) -> dict[str, str]:
     """Return the commit of every action of others that the workflows use."""
     texts = [path.read_text() for path in (suite / ".github" / "workflows").glob("*.yml")]
-    return dict(re.findall(r"uses: ([\w.-]+/[\w.-]+)@([0-9a-f]{40})", "\n".join(texts)))
+    return dict(re.findall(r"uses: ([\w.-]+/[\w.-]+)(?:/[\w.-]+)?@([0-9a-f]{40})", "\n".join(texts)))
 
 
 def _environment(scratch: Path) -> dict[str, str]:

@@ -137,6 +137,8 @@ def test_permissions__of_the_caller_only_beside_own_code(workflow: str, job: str
         "actions/upload-artifact",
         "$/actions/report",
         "$/actions/comment",
+        "$/actions/export",
+        "github/codeql-action/upload-sarif",
     }
     assert "secrets." not in given and "inputs.install" not in given and "github.event" not in given
 

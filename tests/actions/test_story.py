@@ -43,7 +43,13 @@ class Story:
     ) -> ActRun:
         """Run a workflow as the run of this number, with values for the capital words in it."""
         text = (Path(__file__).parent / "workflows" / workflow).read_text()
-        for name, value in {"STAGES": "check-code", "PAGE": "false", "COMMENT": "auto", **values}.items():
+        for name, value in {
+            "STAGES": "check-code",
+            "SARIF": "false",
+            "PAGE": "false",
+            "COMMENT": "auto",
+            **values,
+        }.items():
             text = text.replace(f" {name}\n", f" {value}\n")
         path = self.folder / ".github" / "workflows" / workflow
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +103,7 @@ def story(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
 @pytest.fixture(scope="module")
 def opened(story: Story) -> tuple[ActRun, str]:
     """Open a pull request; return the run and the comment."""
-    run = story.run(60, {"pull_request": pull(7)}, STAGES='""', PAGE="true")
+    run = story.run(60, {"pull_request": pull(7)}, STAGES='""', PAGE="true", SARIF="true")
     return run, story.comment()
 
 
@@ -128,6 +134,7 @@ def test_opened__one_comment_of_two_pipelines(story: Story, opened: tuple[ActRun
     assert (run.artifacts / "credit-report" / "index.html").read_text().startswith("<!doctype html>")
     assert not (run.artifacts / "churn-report").exists()
     assert "artifact credit-report" in run.summaries
+    assert [path.name for path in (run.artifacts / "code-scanning").iterdir()] == ["credit.sarif"]
     assert {call for call, _ in story.platform.calls if "comments" not in call} == {
         "GET actions/runs/60/artifacts",
         "GET actions/workflows/ci.yml/runs",
@@ -166,11 +173,12 @@ def test_fork__artifact_then_the_second_workflow(story: Story) -> None:
     request = pull(8, source=FORK, head=FORKED)
     story.platform.pulls = [pull(1, source=FORK, head=HEAD), request]
 
-    run = story.run(62, {"pull_request": request}, "credit")
+    run = story.run(62, {"pull_request": request}, "credit", PAGE="true", SARIF="true")
 
     assert run.code == 0 and results(run, "credit")["report"] == "success", run.text[-4000:]
     assert "comes from a fork" in run.text and story.platform.calls == []
-    assert run.artifact("credit-report-check-code", "check-code.json")["status"] == "passed"
+    assert run.artifact("credit-report", "cd4ml.sarif")["version"] == "2.1.0"
+    assert not (run.artifacts / "code-scanning").exists()
 
     ended = {
         "id": 62,
