@@ -11,16 +11,19 @@ COMMIT` the suite of another commit takes turns.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-import mlflow
 import numpy as np
 import pandas as pd
 
@@ -28,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import CACHE, ROOT, Run, compare  # noqa: E402
 
-REGISTRY: Final = "sqlite:///registry.db"
+REGISTRY: Final = "http://127.0.0.1:47115"
 ABSENT: Final = "models:/absent@champion"
 # What each stage is told; a stage that is not here costs what one with the same lock files does.
 INPUTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -76,6 +79,22 @@ TEST: Final = (
 _NETWORK: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 
 
+class Registry(BaseHTTPRequestHandler):
+    """A registry that has no model."""
+
+    def do_GET(self) -> None:
+        """Answer as MLflow's server does."""
+        body = json.dumps({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such model"}).encode()
+        self.send_response(404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 def exported(commit: str, folder: Path) -> Path:
     """Return the suite of a commit in a folder, without its history."""
     folder.mkdir()
@@ -105,7 +124,6 @@ def write_project(folder: Path) -> None:
     )
     table.to_parquet(folder / "current.parquet", index=False)
     table.sample(frac=0.9, random_state=1).to_parquet(folder / "reference.parquet", index=False)
-    mlflow.MlflowClient(f"sqlite:///{folder}/registry.db").search_registered_models()  # makes its tables
     for name, text in {"schema.yaml": SCHEMA, "credit.py": CODE, "test_credit.py": TEST}.items():
         (folder / name).write_text(text, encoding="utf-8")
 
@@ -172,6 +190,8 @@ def main() -> None:
     given = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=CACHE))
+    server = ThreadingHTTPServer(("127.0.0.1", urlsplit(REGISTRY).port or 0), Registry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         suites = {"now": ROOT}
         if given.against:
@@ -180,6 +200,7 @@ def main() -> None:
         for stage in given.stages:
             measured(suites, stage, scratch, given)
     finally:
+        server.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
 
 
