@@ -23,7 +23,15 @@ _STANDINS: Final = {
     "docker/login-action": "nothing",
     "github/codeql-action": "codeql-action",
 }
-_NEEDED: Final = ("action.yml", "actions/", "cd4ml/", "requirements/", ".github/workflows/", "tests/actions/standins/")
+_NEEDED: Final = (
+    "action.yml",
+    "actions/",
+    "cd4ml/",
+    "requirements/",
+    "templates/",
+    ".github/workflows/",
+    "tests/actions/standins/",
+)
 _PAYLOAD: Final = {"repository": {"default_branch": "main"}, "pull_request": {"number": 1}}
 _IDENTITY: Final = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 
