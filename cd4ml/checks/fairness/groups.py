@@ -276,7 +276,9 @@ def describe(one: Disparity, limits: Limits) -> dict[str, Any]:
         "ratio": None if one.ratio is None else float(one.ratio),
         "lower": one.interval.lower if one.interval else None,
         "upper": one.interval.upper if one.interval else None,
+        # Adjusted by Holm's method for this many tests, the family that shares one level.
         "p_value": None if test is None or one.is_reference else test.p_value,
+        "tests": one.tests,
         "question": "ratio-outside-limits" if beyond else "ratio-within-limits",
         "evidence": "shown" if shown else "not shown",
         "n": one.group.n,

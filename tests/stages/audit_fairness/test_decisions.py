@@ -55,6 +55,14 @@ def test_decision(audit: Audit, mode: str, case: tuple[Any, ...]) -> None:
         assert "rows of female" in check["advice"] or "more rows would not settle it" in check["advice"]
 
 
+def test_family_of_tests__reported(audit: Audit) -> None:
+    """Beside an adjusted p-value stands how many tests it was adjusted for: both directions of three pairs of groups."""
+    groups = [people(name, selected, 1_000) for name, selected in (("a", 300), ("b", 330), ("c", 400))]
+    ratios = audit(*groups, arguments=("--decision", "evidence")).report["metrics"]["features"]["sex"]["ratios"]
+
+    assert ratios["a"]["p_value"] is not None and {found["tests"] for found in ratios.values()} == {6}
+
+
 @pytest.mark.parametrize(
     ("mode", "reason", "female", "level"),
     [("strict", None, (44, 100), 0.025), ("evidence", "below-minimum-ratio", (37, 100), 0.05 / 6)],

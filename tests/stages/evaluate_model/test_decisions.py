@@ -286,7 +286,7 @@ PROBLEMS: dict[str, tuple[tuple[str, ...], str]] = {
     "two-modes": ((*NO_WORSE, *TESTED), "both no-worse-than and not-significantly-worse"),
     "two-margins": ((*NO_WORSE, "--maximum-regression", "roc-auc=0.1"), "which loss is allowed"),
     "unused-margin": ((*TESTED, "--maximum-regression", "roc-auc=0.1"), "unused by"),
-    "unknown": (("--not-significantly-worse", "rocauc"), "did you mean `roc-auc`"),
+    "unknown": (("--not-significantly-worse", "rocauc"), "did you mean `roc_auc`"),
     "primary-by-point": (("--minimum", "f1=0.1", "--primary-metric", "f1"), "by its point value"),
     "biased": (("--no-worse-than", "calibration-error=0.01"), "inflated by chance"),
     "quantile": (("--minimum", "f1=0.1", "--quantile", "1"), "between 0 and 1"),
