@@ -56,7 +56,7 @@ def test_decision(audit: Audit, mode: str, case: tuple[Any, ...]) -> None:
 
 
 def test_family_of_tests__reported(audit: Audit) -> None:
-    """Beside an adjusted p-value stands how many tests it was adjusted for: both directions of three pairs of groups."""
+    """Beside an adjusted p-value stands for how many tests it was: both directions of three pairs of groups."""
     groups = [people(name, selected, 1_000) for name, selected in (("a", 300), ("b", 330), ("c", 400))]
     ratios = audit(*groups, arguments=("--decision", "evidence")).report["metrics"]["features"]["sex"]["ratios"]
 
