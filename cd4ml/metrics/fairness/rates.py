@@ -162,8 +162,14 @@ def add_up(counts: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def group_names(counts: pd.DataFrame, features: Sequence[str]) -> pd.Series[str]:
-    """Return the name of each count's group; that of an intersection joins its parts."""
-    return counts[list(features)].agg(" & ".join, axis=1)
+    """Return the name of each count's group; that of an intersection joins its parts.
+
+    An `&` of a part's own is doubled there, or `x & y` with `z` and `x` with `y & z` would be one group.
+    """
+    parts = counts[list(features)]
+    if len(features) > 1:
+        parts = parts.apply(lambda names: names.str.replace("&", "&&"))
+    return parts.agg(" & ".join, axis=1)
 
 
 def fairness_metrics(counts: pd.DataFrame, features: Sequence[str]) -> FairnessMetrics:

@@ -55,6 +55,24 @@ def test_decision(audit: Audit, mode: str, case: tuple[Any, ...]) -> None:
         assert "rows of female" in check["advice"] or "more rows would not settle it" in check["advice"]
 
 
+def test_intersections__ampersands_in_names(audit: Audit) -> None:
+    """Groups whose joined names would read alike stay apart: the one that is never selected is seen and blocks."""
+    favoured = people("x & y", 200, 200, region="z")
+    others = [
+        people("x", 0, 200, region="y & z"),
+        people("x", 200, 200, region="z"),
+        people("x & y", 0, 200, region="y & z"),
+    ]
+    features = ("--sensitive-features", "region", "--intersections", "gate", "--minimum-ratio", "0.4")
+    run = audit(favoured, *others, arguments=features)
+
+    ratios = run.report["metrics"]["features"]["sex & region"]["ratios"]
+    assert {name: found["n"] for name, found in ratios.items()} == dict.fromkeys(
+        ("x && y & z", "x & y && z", "x & z", "x && y & y && z"), 200
+    )
+    assert by_id(run, "disparate-impact:sex & region=x & y && z")["status"] == "failed"
+
+
 def test_family_of_tests__reported(audit: Audit) -> None:
     """Beside an adjusted p-value stands for how many tests it was: both directions of three pairs of groups."""
     groups = [people(name, selected, 1_000) for name, selected in (("a", 300), ("b", 330), ("c", 400))]
