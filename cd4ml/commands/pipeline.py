@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from cd4ml.render import overview
 from cd4ml.render.look import NOT_RUN
 from cd4ml.report import Status, v1, worst
 from cd4ml.stages import declaration, needed
+from cd4ml.wording import safe
 from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
 
 # Of several exit codes, the one that tells most: a defect, then what could not be decided, then what failed.
@@ -171,6 +172,14 @@ def _forget(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) ->
         remove(result("reports", path, door.environ, endings=(".json",), ours=is_report))
 
 
+def _left(outcomes: Sequence[_Outcome], options: PipelineOptions) -> Iterator[str]:
+    """Say which reports are of an earlier run, since what reads the folder counts them."""
+    for name in (outcome.stage for outcome in outcomes if outcome.status == Status.SKIPPED):
+        path = Path(options.reports) / f"{name}.json"
+        if path.is_file():
+            yield f"{path} is from an earlier run, and the page, the comment and `cd4ml verdict` still count it."
+
+
 def _stage_outputs(ran: Sequence[_Outcome]) -> dict[str, str]:
     """Return the outputs of the stages, such as the image; a stage that did not pass has none."""
     return {name: text for one in ran if one.status == Status.PASSED for name, text in one.outputs.items()}
@@ -186,6 +195,8 @@ def _overview(
     to = door.stderr if options.json else door.stdout
     told = overview.text(rows, status, look=look_of(to, door.environ), warned=warned, total_only=options.quiet)
     print(told, file=to, end="")
+    for left in () if options.quiet else _left(outcomes, options):
+        print(f"  {safe(left)}", file=door.stderr)
     summary = door.file("GITHUB_STEP_SUMMARY")
     if summary:
         with unwritable(summary):

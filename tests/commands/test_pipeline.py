@@ -78,6 +78,19 @@ def test_gate_fails__others_run_and_nothing_acts(cd4ml: Cli, consumer: Callable[
     assert pipeline(folder)["status"] == "failed"
 
 
+def test_report_of_an_earlier_run__named(
+    cd4ml: Cli, consumer: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report that this run did not write, and that verdict and page would count, is named."""
+    consumer()
+    assert cd4ml("run").code == 0
+    assert "earlier run" not in capsys.readouterr().err
+
+    assert cd4ml("run", "--stages", "validate-data").code == 0
+    said = capsys.readouterr().err
+    assert "reports/evaluate-model.json is from an earlier run" in said and "validate-data.json is" not in said
+
+
 def test_summary__begins_with_all_verdicts(
     cd4ml: Cli, consumer: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

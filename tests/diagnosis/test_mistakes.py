@@ -260,6 +260,16 @@ def test_sound_project__nothing_is_said(project: Path, here: bool) -> None:
     assert seen(project, here=here) == []
 
 
+def test_costs_of_decisions__nothing_is_said(project: Path) -> None:
+    """A metric that the section itself declares is known early as well; a misspelt decision is named as the stage does."""
+    costs = "decision-costs: {false-positive: 1, false-negative: 10}\n  "
+    changed("minimum: {accuracy: 0.8}", f"{costs}maximum: {{decision-cost: 9}}")(project)
+    assert seen(project) == []
+
+    changed("false-positive: 1", "false-positiv: 1")(project)
+    assert "unknown decision `false-positiv` (did you mean `false-positive`?)" in str(seen(project)[0].finding)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_mistake__is_seen(name: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the only mistake that is found; the message says what is wrong and what to do."""

@@ -65,8 +65,8 @@ def score_direction_checks(samples: Mapping[str, Sample | None], *, binary: bool
 
 def first_release_check() -> Check:
     """Record that there is no production model to compare with."""
-    message = "First release (bootstrap): the candidate is not compared with a production model."
-    return Check(id="bootstrap", status=Status.PASSED, message=message)
+    message = "First release (bootstrap): nothing is compared with production, so limits on a change decide nothing."
+    return Check(id="bootstrap", status=Status.PASSED, reason="first-release", message=message)
 
 
 def different_predictions_check(candidate: Sample, production: Sample, *, allow_identical: bool) -> Check:

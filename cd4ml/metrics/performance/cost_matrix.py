@@ -74,13 +74,19 @@ class Costs:
             return found
         found = np.full((len(labels), len(labels)), math.nan if self.other is None else self.other)
         np.fill_diagonal(found, 0.0)
-        problems = []
+        problems: list[str] = []
+        written: dict[tuple[int, ...], str] = {}
         for pair, cost in self.of_pairs.items():
             known = [matching(name, labels) for name in pair]
             unknown = [name for name, label in zip(pair, known, strict=True) if label is None]
             problems += [f"decision-costs: unknown class `{name}`{nearest(name, labels)}" for name in unknown]
-            if not unknown:
-                found[tuple(labels.index(str(label)) for label in known)] = cost
+            cell = tuple(labels.index(label) for label in known if label is not None)
+            if cell in written and not unknown:
+                problems.append(
+                    f"decision-costs: `{written[cell]}` and `{AS.join(pair)}` are the same decision; keep one"
+                )
+            elif not unknown:
+                written[cell], found[cell] = AS.join(pair), cost
         problems = problems or _free(found, labels)
         if problems:
             raise OptionsError(problems, advice=f"`{OTHER}` is the cost of every wrong decision that is not listed.")
@@ -143,8 +149,13 @@ def _binary_problems(costs: Mapping[str, float]) -> list[str]:
 
 def _class_problems(costs: Mapping[str, float]) -> list[str]:
     """Return what is wrong with how the costs of several classes are written."""
-    odd = [name for name in costs if name != OTHER and len(name.split(AS)) != 2]
-    return [f"decision-costs: write `<true class>{AS}<decision>` or `{OTHER}`, got `{name}`" for name in odd]
+    pairs = [name for name in costs if name != OTHER]
+    odd = [name for name in pairs if len(name.split(AS)) != 2]
+    twice = {_pair(name) for name in pairs if sum(_pair(name) == _pair(other) for other in pairs) > 1}
+    return [
+        *(f"decision-costs: write `<true class>{AS}<decision>` or `{OTHER}`, got `{name}`" for name in odd),
+        *(f"decision-costs: `{AS.join(pair)}` is given more than once; keep one" for pair in sorted(twice)),
+    ]
 
 
 def _pair(name: str) -> tuple[str, str]:

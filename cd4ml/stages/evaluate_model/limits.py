@@ -36,7 +36,7 @@ def _named(options: Options) -> list[str]:
 def checked_metrics(options: Options, known: Mapping[str, Metric]) -> list[Metric]:
     """Return the metrics that limits name; refuse limits that decide nothing."""
     names = _named(options)
-    problems = [] if names else ["no limit is set: name at least one, e.g. minimum: accuracy=0.9"]
+    problems = [] if names else ["no limit on a metric is set: name at least one, such as accuracy=0.9 in `minimum`"]
     for name in names:
         if name not in known:
             problems.append(unknown(name, known, options.task))

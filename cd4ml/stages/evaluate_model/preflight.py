@@ -16,20 +16,19 @@ def preflight(options: Options, early: Early) -> Iterator[Finding]:
     """See Preflight."""
     yield from tried(lambda: options.reading)
     if early.here:
-        yield from tried(lambda: _check_limits(options), lambda: _check_columns(options, early))
+        yield from tried(lambda: _check_limits(options, early), lambda: _check_columns(options, early))
 
 
-def _check_limits(options: Options) -> None:
+def _check_limits(options: Options, early: Early) -> None:
     """Refuse limits as `run` does; what they name of the user's own code is not imported yet.
 
     The metrics and what they are computed with are imported here, and not again by `run`.
     """
-    from cd4ml.metrics.performance.catalogue import METRICS
     from cd4ml.stages.evaluate_model.limits import checked_metrics
-    from cd4ml.stages.evaluate_model.names import with_own_names
+    from cd4ml.stages.evaluate_model.names import known_metrics, with_own_names
 
     if not (options.custom_metrics or options.custom_losses):
-        checked_metrics(with_own_names(options), METRICS)
+        checked_metrics(with_own_names(options), known_metrics(options, early.context))
 
 
 def _check_columns(options: Options, early: Early) -> None:

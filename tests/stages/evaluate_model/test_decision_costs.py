@@ -82,6 +82,7 @@ REFUSED = {
     "unknown class": ("multiclass", "hihg as low=1,other=1", "unknown class `hihg`"),
     "without a cost": ("multiclass", "high as low=1", "without a cost: 5, the first `high as none`"),
     "free, of several": ("multiclass", "high as low=0,other=1", "cost no more than the right one: 1"),
+    "given twice": ("multiclass", "high as low=100,high as  low=0.01,other=1", "`high as low` is given more than once"),
     "no pair": ("multiclass", "high=1,other=1", "write `<true class> as <decision>`"),
     "regression": ("regression", "other=1", "task regression has none"),
 }
@@ -94,6 +95,16 @@ def test_refused(evaluate: Evaluate, task: str, costs: str, said: str) -> None:
     run = evaluate(frame, "--task", task, "--decision-costs", costs, "--maximum", "decision-cost=1")
 
     assert run.code == 2 and said in run.report["checks"][0]["message"]
+
+
+def test_two_spellings_of_a_decision__refused(evaluate: Evaluate) -> None:
+    """Two costs of one decision, by two spellings of a class, are refused: neither may overrule the other unseen."""
+    frame = pd.DataFrame({"y_true": [0, 1, 2] * 20})
+    frame["y_pred"], frame["production_y_pred"] = frame["y_true"], 0
+    costs = ("--decision-costs", "0 as 1=100,0.0 as 1=0.01,other=0.01")
+    run = evaluate(frame, "--task", "multiclass", *costs, "--maximum", "decision-cost=0.1")
+
+    assert run.code == 2 and "are the same decision" in run.report["checks"][0]["message"]
 
 
 @pytest.mark.parametrize(

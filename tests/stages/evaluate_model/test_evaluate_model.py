@@ -434,7 +434,7 @@ def test_same_label_written_otherwise__same(evaluate: Evaluate) -> None:
 
 
 OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
-    "no-limit": ((), "no limit is set"),
+    "no-limit": ((), "no limit on a metric is set"),
     "unknown-metric": (("--minimum", "acuracy=0.9"), "did you mean `accuracy`"),
     "other-task": (("--maximum", "rmse=1"), "not defined for a binary task"),
     "negative-tolerance": (("--maximum-regression", "accuracy=-0.1"), "must not be negative"),
