@@ -63,7 +63,7 @@ COMMANDS: Final[dict[str, Command]] = {
         requirements=("report",),
     ),
     "export": Command(
-        summary="Write the reports of a run as JUnit XML, GitLab Code Quality or a badge.",
+        summary="Write the reports of a run as SARIF, JUnit XML, GitLab Code Quality or a badge.",
         example="--junit reports/junit.xml --code-quality reports/code-quality.json",
         page="export.md",
         module="export",

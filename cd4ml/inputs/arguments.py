@@ -124,6 +124,10 @@ def _from_arguments(name: str, options: Sequence[Option], arguments: Sequence[st
     found, unknown = parser(name, options, about).parse_known_args(arguments)
     if unknown:
         word = unknown[0].partition("=")[0]
+        if not word.startswith("-"):
+            meant = " (did you mean `--stages`?)" if any(one.name == "stages" for one in options) else ""
+            advice = f"Options take one value each: --name value. See cd4ml help {name}."
+            raise OptionsError(f"`{word}` belongs to no option{meant}", advice=advice)
         known = suggestion(word, options, prefix="--")
         raise OptionsError(f"unknown option `{word}`{known}", advice=f"See cd4ml help {name}.")
     parsed = vars(found)

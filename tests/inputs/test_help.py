@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -16,7 +17,7 @@ from cd4ml.inputs.options import Group, declared, grouped
 from cd4ml.inputs.values import resolve
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.stages import STAGES, declaration, help_text
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Run
 
 TEXTS: Final[dict[str, HelpText]] = {**{name: help_text(name) for name in STAGES}, **COMMANDS}
 
@@ -28,7 +29,7 @@ def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     except SystemExit as ended:
         code = ended.code
     assert code == 0
-    return capsys.readouterr().out
+    return capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -89,7 +90,7 @@ def test_help_command__is_the_option(name: str, capsys: pytest.CaptureFixture[st
 def test_help_command__of_nothing_and_of_what_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a name it is the overview; a name that there is not is refused with the nearest."""
     assert main(["help"]) == 0
-    assert "other commands:" in capsys.readouterr().out
+    assert "other commands:" in capsys.readouterr().err
     assert main(["help", "evaluate-modle"]) == 2
     assert "did you mean `evaluate-model`?" in capsys.readouterr().err
 
@@ -116,3 +117,12 @@ def test_example__is_read(name: str) -> None:
     given = layers(name, declared(options), shlex.split(help_text(name).example), {}, help_text(name))
 
     assert resolve(options, given)
+
+
+def test_word_without_an_option__refused(cd4ml: Callable[..., Run], capsys: pytest.CaptureFixture[str]) -> None:
+    """A word that belongs to no option is named as such, with how stages are chosen."""
+    assert cd4ml("run", "evaluate-model").code == 2
+    assert "`evaluate-model` belongs to no option (did you mean `--stages`?)" in capsys.readouterr().err
+
+    run = cd4ml("evaluate-model", "--predictions", "p.csv", "--minimum", "accuracy", "0.9")
+    assert run.code == 2 and "`0.9` belongs to no option" in run.report["checks"][0]["message"]

@@ -12,7 +12,7 @@ from cd4ml.report import Bound, Check, Interval, Status, percent
 # Slices that a message names.
 _MOST_NAMED: Final = 3
 _ADVICE: Final = {
-    "churn": "Look at the rows that are decided otherwise, or allow more churn in a reviewed change.",
+    "churn": "Look at the rows that are decided differently, or allow more churn in a reviewed change.",
     "breaks": "Find the rows that the candidate gets wrong and production does not.",
 }
 
@@ -29,7 +29,7 @@ def churn_checks(
         split = f"{whole.fixes.rows:,} of these rows are fixed, {whole.breaks.rows:,} are broken"
         shares = {name: part.changed for name, part in parts}
         yield _check(
-            "churn", whole.changed, maximum_churn, whole.n, "are decided otherwise than in production", shares, split
+            "churn", whole.changed, maximum_churn, whole.n, "are decided differently than in production", shares, split
         )
     if maximum_breaks is not None:
         shares = {name: part.breaks for name, part in parts}

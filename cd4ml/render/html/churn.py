@@ -11,7 +11,7 @@ from cd4ml.render.html.values import bounds, listed, mapping, numeric
 from cd4ml.render.numbers import number
 
 _KINDS: Final = {
-    "changed": "Decided otherwise than production",
+    "changed": "Decided differently from production",
     "fixes": "Fixed: production was wrong, the candidate is right",
     "breaks": "Broken: production was right, the candidate is wrong",
 }

@@ -39,8 +39,8 @@ class Options(declaration.Options):
     )
     mypy_cache: str = option(
         "Where mypy's cache is kept from run to run: `auto` (in your user's cache on your own machine, nowhere in "
-        "continuous integration), `never`, or a folder outside of the repository, which only runs for the default "
-        "branch write to.",
+        "continuous integration), `never`, or a folder outside of the repository on runners that are new for each job, "
+        "which cd4ml writes to in runs for the default branch alone.",
         default="auto",
         group=Group.ADVANCED,
     )

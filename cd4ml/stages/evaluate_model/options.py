@@ -43,7 +43,7 @@ class Options(TableOptions):
     )
     comparison: Decision = option(
         "How metrics are compared with production: `point` compares the observed values, ignoring uncertainty; "
-        "`no-worse-than` passes what is shown to lose less than maximum-regression; `not-significantly-worse` blocks "
+        "`no-worse-than` passes only what is shown to lose less than maximum-regression; `not-significantly-worse` blocks "
         "what is shown to be worse.",
         default=Decision.POINT,
         formerly="decision",
@@ -65,7 +65,7 @@ class Options(TableOptions):
         group=Group.DECISION,
     )
     maximum_churn: float | None = option(
-        "Largest share of the test rows that the candidate may decide otherwise than production, rightly or wrongly.",
+        "Largest share of the test rows that the candidate may decide differently from production, rightly or wrongly.",
         group=Group.LIMITS,
     )
     maximum_breaks: float | None = option(
@@ -122,11 +122,11 @@ class Options(TableOptions):
     )
     train_predictions: str | None = vocabulary.TRAIN_PREDICTIONS.here("For maximum-gap.")
     maximum_latency_ratio: float | None = option(
-        "How many times as long as production a prediction may take; needs score-model's report with measure-latency.",
+        "Largest allowed prediction time as a multiple of production's; needs score-model's report with measure-latency.",
         group=Group.LIMITS,
     )
     maximum_size_ratio: float | None = option(
-        "How many times as large as production's the model's files may be.", group=Group.LIMITS
+        "Largest allowed size of the model's files as a multiple of production's.", group=Group.LIMITS
     )
     scoring_report: str = option(
         "Report of score-model on these predictions, for the limits on latency and size.",

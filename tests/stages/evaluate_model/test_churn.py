@@ -36,7 +36,7 @@ def test_churn__at_its_limit(evaluate: Evaluate, limit: str, code: int) -> None:
 
     found = check(run, "maximum-churn")
     assert (run.code, found["value"], found["n"]) == (code, 0.1, 200)
-    assert found["message"].startswith("20 rows (10.00 %) are decided otherwise than in production (at most ")
+    assert found["message"].startswith("20 rows (10.00 %) are decided differently than in production (at most ")
     assert "10 of these rows are fixed, 10 are broken" in found["message"]
     assert found["interval"]["method"] == "Wilson"
     assert found["interval"]["lower"] < 0.1 < found["interval"]["upper"]
