@@ -42,10 +42,11 @@ def _odd(checkout: Checkout, commit: str, *, in_ci: bool) -> Iterator[Result]:
     if modified is None:
         yield warned(_TOPIC, "git does not say which files differ from the commit", "Run: git status")
     elif modified:
+        differ = "differ" if len(modified) > 1 else "differs"
         files = ", ".join(modified[:3]) + (f" and {len(modified) - 3} more" if len(modified) > 3 else "")
         yield warned(
             _TOPIC,
-            f"{files} {'differ' if len(modified) > 1 else 'differs'} from the commit: verdicts on them are no evidence for deploy-model",
+            f"{files} {differ} from the commit: verdicts on them are no evidence for deploy-model",
             "Commit first.",
         )
     if checkout.shallow:

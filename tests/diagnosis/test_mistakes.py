@@ -261,7 +261,7 @@ def test_sound_project__nothing_is_said(project: Path, here: bool) -> None:
 
 
 def test_costs_of_decisions__nothing_is_said(project: Path) -> None:
-    """A metric that the section itself declares is known early as well; a misspelt decision is named as the stage does."""
+    """A metric that the section itself declares is known early; a misspelt decision is named as by the stage."""
     costs = "decision-costs: {false-positive: 1, false-negative: 10}\n  "
     changed("minimum: {accuracy: 0.8}", f"{costs}maximum: {{decision-cost: 9}}")(project)
     assert seen(project) == []

@@ -43,8 +43,8 @@ class Options(TableOptions):
     )
     comparison: Decision = option(
         "How metrics are compared with production: `point` compares the observed values, ignoring uncertainty; "
-        "`no-worse-than` passes only what is shown to lose less than maximum-regression; `not-significantly-worse` blocks "
-        "what is shown to be worse.",
+        "`no-worse-than` passes only what is shown to lose less than maximum-regression; "
+        "`not-significantly-worse` blocks what is shown to be worse.",
         default=Decision.POINT,
         formerly="decision",
         group=Group.DECISION,
@@ -122,7 +122,8 @@ class Options(TableOptions):
     )
     train_predictions: str | None = vocabulary.TRAIN_PREDICTIONS.here("For maximum-gap.")
     maximum_latency_ratio: float | None = option(
-        "Largest allowed prediction time as a multiple of production's; needs score-model's report with measure-latency.",
+        "Largest allowed prediction time as a multiple of production's; needs score-model's report with "
+        "measure-latency.",
         group=Group.LIMITS,
     )
     maximum_size_ratio: float | None = option(
