@@ -80,13 +80,13 @@ class Costs:
             known = [matching(name, labels) for name in pair]
             unknown = [name for name, label in zip(pair, known, strict=True) if label is None]
             problems += [f"decision-costs: unknown class `{name}`{nearest(name, labels)}" for name in unknown]
-            cell = tuple(labels.index(label) for label in known if label is not None)
-            if cell in written and not unknown:
+            at = tuple(labels.index(label) for label in known if label is not None)
+            if at in written and not unknown:
                 problems.append(
-                    f"decision-costs: `{written[cell]}` and `{AS.join(pair)}` are the same decision; keep one"
+                    f"decision-costs: `{written[at]}` and `{AS.join(pair)}` are the same decision; keep one"
                 )
             elif not unknown:
-                written[cell], found[cell] = AS.join(pair), cost
+                written[at], found[at] = AS.join(pair), cost
         problems = problems or _free(found, labels)
         if problems:
             raise OptionsError(problems, advice=f"`{OTHER}` is the cost of every wrong decision that is not listed.")
