@@ -3,6 +3,9 @@
 git refuses repositories of another user, because their configuration may name programs that git then runs. A container
 job's checkout is such a repository. What is asked here only reads: so git is told to answer, and every setting that
 could make it run a program while it reads is overruled.
+
+A folder that holds `HEAD`, `objects` and `refs` is a repository for git too, with a history and a configuration of its
+own. A change can commit such a folder, so none of them answers for the repository around it.
 """
 
 from __future__ import annotations
@@ -11,13 +14,17 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 from cd4ml.process.programs import Completed, NotCompletedError, completed
+from cd4ml.wording import holds_secret
 
 # A checked-out tree is data: neither its hooks nor its file-system monitor may run on our behalf.
 SAFE: Final = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+# A folder of the tree that looks like a bare repository is none (git 2.38 and later; `Checkout.bare` for others).
+_NOT_BARE: Final = ("-c", "safe.bareRepository=explicit")
 # In a hook, git says by these which repository it means.
 _PLACES: Final = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"}
@@ -29,6 +36,8 @@ _REFUSED: Final = b"safe.directory"
 # and no index is written that its owner could not replace.
 _FOREIGN: Final = ("--no-pager", "-c", "log.showSignature=false", "-c", "diff.external=", "-c", "core.pager=cat")
 _FOREIGN_ENVIRON: Final = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
+# A filter that nobody has: git lists it if it reads settings from the environment (2.31 and later).
+_PROBE: Final = "filter.cd4ml-probe.required"
 _FILTER: Final = re.compile(r"filter\.(?P<name>.+)\.(?:clean|smudge|process|required)", re.I | re.S)
 _PLAIN_DIFF: Final = ("--no-ext-diff", "--no-textconv", "--no-renames", "--ignore-submodules")
 _SECONDS: Final = 120.0
@@ -128,7 +137,12 @@ class Checkout:
         return None if answer is None else answer.decode("utf-8", "replace").strip()
 
     def refused(self) -> str | None:
-        """Return why git does not answer about the repository of another user, in its own words; None if it does."""
+        """Return why git is not let answer: a bare repository in the way, or another user's; None if it is."""
+        if bare := self.bare:
+            return (
+                f"{bare} holds HEAD, objects and refs, so that git takes the folder for a repository of its own: "
+                "nothing is asked there"
+            )
         result = self._run(*self._trusting, "rev-parse", "--git-dir")
         if result is None or _REFUSED not in result.errors:
             return None
@@ -145,36 +159,87 @@ class Checkout:
         result = self._run(*arguments)
         # `git diff` does not say that it was refused: it compares files instead, or prints how it is used.
         if result is not None and not result.done and (_REFUSED in result.errors or self.foreign):
-            filters = self._run(*self._trusting, "config", "--name-only", "-z", "--get-regexp", r"^filter\.")
+            listing = (*self._trusting, "config", "--name-only", "-z", "--get-regexp", r"^filter\.")
+            filters = self._run(*listing, settings={_PROBE: "false"})
             if filters is None or filters.code not in (0, 1):  # 1: there are none
                 return None
-            unfiltered = _without_filters(filters.text)
-            result = self._run(*self._trusting, *_FOREIGN, *unfiltered, *arguments, **_FOREIGN_ENVIRON)
+            words, settings = _without_filters(filters.text)
+            if settings and _PROBE not in filters.text.split("\0"):
+                return None
+            result = self._run(*self._trusting, *_FOREIGN, *words, *arguments, settings=settings, **_FOREIGN_ENVIRON)
         return result.output if result is not None and result.done else None
 
     @property
     def _trusting(self) -> tuple[str, ...]:
         """git's options to answer about the repository around this folder, whoever owns it, and about no other."""
-        folder = Path(os.path.abspath(self.directory)).resolve()
-        top = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
+        folder = self._way_up[0]
+        top = next((place for place in self._way_up if (place / ".git").exists()), folder)
         return ("-c", f"safe.directory={top}")
 
-    def _run(self, *arguments: str, **settings: str) -> Completed | None:
-        """Run git; None if there is no git, or it does not end."""
-        environ = {key: value for key, value in self.environ.items() if key not in _PLACES}
-        environ.setdefault("PATH", os.defpath)
-        command = ["git", *SAFE, *arguments]
+    @property
+    def _way_up(self) -> tuple[Path, ...]:
+        """The folders in which git looks for a repository, in its order."""
+        folder = Path(os.path.abspath(self.directory)).resolve()
+        return (folder, *folder.parents)
+
+    @property
+    def bare(self) -> Path | None:
+        """The folder that git would take for a bare repository before it comes to a `.git`; None if there is none."""
+        before = takewhile(lambda place: not os.path.lexists(place / ".git"), self._way_up)
+        return next((place for place in before if _looks_bare(place)), None)
+
+    def _run(self, *arguments: str, settings: Mapping[str, str] | None = None, **variables: str) -> Completed | None:
+        """Run git; None if there is no git, it does not end, or a bare repository would answer.
+
+        Args:
+            settings: of git's configuration, for this run, whatever their names hold.
+            variables: of the environment.
+        """
+        if self.bare:
+            return None
+        environ = _with_settings(_own(self.environ), settings or {})
+        command = ["git", *SAFE, *_NOT_BARE, *arguments]
         try:
-            return completed(command, environ={**environ, **settings}, folder=self.directory, seconds=_SECONDS)
+            return completed(command, environ={**environ, **variables}, folder=self.directory, seconds=_SECONDS)
         except NotCompletedError:
             return None
 
 
-def _without_filters(settings: str) -> list[str]:
-    """Return git's options that let no filter run, whichever the settings name."""
-    names = {found["name"] for setting in settings.split("\0") if (found := _FILTER.fullmatch(setting))}
-    values = ("clean=", "smudge=", "process=", "required=false")
-    return [word for name in sorted(names) for value in values for word in ("-c", f"filter.{name}.{value}")]
+def _own(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a question: it means no other repository, and holds no secret that it could need."""
+    kept = {key: value for key, value in environ.items() if key not in _PLACES and not holds_secret(key)}
+    return {"PATH": os.defpath, **kept}
+
+
+def _with_settings(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with settings of git behind those that it has, so that they overrule them."""
+    if not settings:
+        return dict(environ)
+    given = environ.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isdecimal() else 0
+    numbered = dict(environ)
+    for number, (name, value) in enumerate(settings.items(), first):
+        numbered |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return {**numbered, "GIT_CONFIG_COUNT": str(first + len(settings))}
+
+
+def _looks_bare(folder: Path) -> bool:
+    """Whether git would take a folder for a repository without a working tree."""
+    if not os.path.lexists(folder / "HEAD"):
+        return False
+    return (folder / "commondir").exists() or ((folder / "objects").exists() and (folder / "refs").exists())
+
+
+def _without_filters(listed: str) -> tuple[list[str], dict[str, str]]:
+    """Return what lets no filter run that is listed: git's options, and settings for the environment.
+
+    An option ends its name at the first `=`, so that a filter whose own name holds one cannot be named by it.
+    """
+    names = {found["name"] for setting in listed.split("\0") if (found := _FILTER.fullmatch(setting))}
+    ways = {"clean": "", "smudge": "", "process": "", "required": "false"}
+    every = {f"filter.{name}.{way}": value for name in sorted(names) for way, value in ways.items()}
+    words = [word for name, value in every.items() if "=" not in name for word in ("-c", f"{name}={value}")]
+    return words, {name: value for name, value in every.items() if "=" in name}
 
 
 def _names(answer: bytes | None) -> list[Path] | None:

@@ -42,6 +42,11 @@ _SHORTEST_LINE: Final = 16
 T = TypeVar("T")
 
 
+def holds_secret(variable: str) -> bool:
+    """Whether a variable of the environment holds a secret itself, by its name."""
+    return _SECRET.search(variable) is not None
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean …?)` for the closest known word, or nothing."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
@@ -97,7 +102,7 @@ class Redactor:
     def of(cls, environ: Mapping[str, str]) -> Redactor:
         """Return the redactor for a caller's environment."""
         values = {
-            value for name, value in environ.items() if _SECRET.search(name) and len(value.strip()) >= _SHORTEST_SECRET
+            value for name, value in environ.items() if holds_secret(name) and len(value.strip()) >= _SHORTEST_SECRET
         }
         lines = {line.strip() for value in values for line in value.splitlines() if len(line.strip()) >= _SHORTEST_LINE}
         written = {form for value in values for form in (value, value.strip(), quote(value, safe=""))} | lines

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cd4ml.code_tools.files import find
+from cd4ml.errors import UnavailableError
 from cd4ml.git import Checkout
 
 
@@ -52,6 +54,59 @@ def test_repository_of_a_hook__is_not_the_one_around_the_folder(
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
 
     assert commit and checkout(repository).head() == commit
+
+
+def test_repository_committed_into_the_tree__does_not_answer(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare repository in the project's folder gives neither commit nor files, runs no filter, and is named."""
+    ran, project = tmp_path / "ran", repository / "project"
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(repository), str(project)], check=True)
+    (project / "train.py").write_text("SEED = 2\n")
+    (project / ".gitattributes").write_text("*.py filter=evil\n")
+    settings = f'[core]\n\tbare = false\n\tworktree = .\n[filter "evil"]\n\tclean = touch {ran}; cat\n'
+    (project / "config").write_text(settings)
+    (project / "inside").mkdir()
+    for folder in (project, project / "inside"):
+        asked = checkout(folder)
+        assert (asked.head(), asked.top(), asked.modified(), asked.files(".")) == (None, None, None, [])
+        assert asked.merge_base("HEAD") is None and asked.diff("HEAD") is None and asked.bare == project
+        assert str(project) in (asked.refused() or "")
+    assert not ran.exists() and checkout(repository).head() and checkout(repository).bare is None
+
+    monkeypatch.setattr(Checkout, "bare", None)  # git itself refuses, too
+    assert checkout(project).head() is None and checkout(project).modified() is None and not ran.exists()
+
+
+def test_repository_committed_into_the_tree__hides_no_code(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where such a folder keeps git from listing the project's code, the code is not looked for in another way."""
+    subprocess.run(["git", "clone", "--quiet", "--bare", ".", "project"], cwd=repository, check=True)
+    monkeypatch.chdir(repository / "project")
+
+    with pytest.raises(UnavailableError, match="HEAD, objects and refs"):
+        find(["."], checkout(repository / "project"))
+
+
+def test_linked_repository_in_the_tree__does_not_answer(repository: Path, tmp_path: Path) -> None:
+    """Nor does a folder that says where its objects are, as git keeps one for each working tree."""
+    (repository / "project").mkdir()
+    (repository / "project" / "HEAD").write_text("ref: refs/heads/main\n")
+    (repository / "project" / "commondir").write_text(f"{repository / '.git'}\n")
+
+    assert checkout(repository / "project").head() is None
+
+
+def test_environment__has_no_secret(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What git runs while it answers finds no token, and the caller's settings are still git's."""
+    seen = tmp_path / "seen"
+    monkeypatch.setenv("REGISTRY_TOKEN", "do-not-give-away")
+    for name, value in (("COUNT", "1"), ("KEY_0", "filter.show.clean"), ("VALUE_0", f"env >{seen}; cat")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    (repository / ".gitattributes").write_text("*.py filter=show\n")
+    (repository / "train.py").write_text("SEED = 2\n")
+
+    assert checkout(repository).modified() == ["train.py"]
+    assert "GIT_CONFIG_COUNT=1" in seen.read_text() and "do-not-give-away" not in seen.read_text()
 
 
 def signed(folder: Path) -> str:
@@ -138,6 +193,18 @@ class TestRepositoryOfAnotherUser:
         assert "SEED = 3" in (asked.diff(commit) or "")
         assert asked.files(".") and asked.files_at(commit) and asked.is_ancestor(commit, commit)
         assert not list(ran.iterdir())
+
+    def test_filter_with_an_equals_sign(self, foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A filter whose name holds `=` is not run either, and the caller's own settings stay."""
+        ran = tmp_path / "ran"
+        for name, value in (("COUNT", "1"), ("KEY_0", "diff.noprefix"), ("VALUE_0", "true")):
+            monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+        (foreign / ".gitattributes").write_text("*.py filter=a=b\n")
+        with (foreign / ".git" / "config").open("a") as stream:
+            stream.write(f'[filter "a=b"]\n\tclean = touch {ran}; cat\n\trequired = true\n')
+        (foreign / "train.py").write_text("SEED = 3\n")
+
+        assert checkout(foreign).modified() == ["train.py"] and not ran.exists()
 
     def test_only_this_repository(self, foreign: Path, tmp_path: Path) -> None:
         """Nothing that was trusted stays trusted, and no other repository is."""

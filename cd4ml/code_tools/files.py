@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
+from cd4ml.errors import UnavailableError
 from cd4ml.git import Checkout
 
 _SUFFIXES: Final = (".py", ".pyi")
@@ -30,7 +31,13 @@ class Files:
 
 
 def find(paths: Sequence[str], checkout: Checkout) -> Files:
-    """Return the project's code below paths; a file that is named counts, whatever git ignores."""
+    """Return the project's code below paths; a file that is named counts, whatever git ignores.
+
+    Raises:
+        UnavailableError: a folder of the tree passes for a repository, so that git cannot tell what is the project's.
+    """
+    if checkout.bare and (words := checkout.refused()):
+        raise UnavailableError(f"{words}.", advice="Remove or rename them.")
     python: set[Path] = set()
     places: list[str] = []
     for path in dict.fromkeys(paths):

@@ -22,8 +22,9 @@ def repository(subject: Subject) -> Iterator[Result]:
         )
         return
     if refused := checkout.refused():
-        top = f"git config --global --add safe.directory {subject.context.directory}"
-        yield Result(topic=_TOPIC, status=Status.FAILED, message=refused, advice=f"Run: {top}", code=UNAVAILABLE)
+        trust = f"Run: git config --global --add safe.directory {subject.context.directory}"
+        advice = "Remove or rename them." if checkout.bare else trust
+        yield Result(topic=_TOPIC, status=Status.FAILED, message=refused, advice=advice, code=UNAVAILABLE)
         return
     commit = checkout.head()
     if commit is None:
