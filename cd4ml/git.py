@@ -74,6 +74,10 @@ class Checkout:
         """Return what git ignores below a path; of a folder that is ignored as a whole, the folder."""
         return self._listed("--others", "--ignored", "--exclude-standard", "--directory", "--", path)
 
+    def ignores(self, path: Path) -> bool:
+        """Whether git ignores a path; a tracked one, one outside the repository and one behind a link it does not."""
+        return self._answer("check-ignore", "--quiet", "--", str(path)) is not None
+
     def merge_base(self, other: str) -> str | None:
         """Return the commit at which this branch left another; None if that is not known here."""
         return None if other.startswith("-") else self._ask("merge-base", other, "HEAD")

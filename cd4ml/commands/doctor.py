@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from cd4ml.inputs.options import Options, declared
 from cd4ml.inputs.values import resolve
 from cd4ml.render import diagnosis
 from cd4ml.render.numbers import plural
+from cd4ml.report import v1
 from cd4ml.stages import PIPELINE
 from cd4ml.stages.preflight import findings
 
@@ -115,4 +115,4 @@ def _json(found: Sequence[Result], code: int) -> str:
         }
         for one in found
     ]
-    return json.dumps({"exit_code": code, "looked": looked}, indent=2, ensure_ascii=False)
+    return v1.text({"exit_code": code, "looked": looked})

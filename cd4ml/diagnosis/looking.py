@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.context import Context
@@ -45,6 +47,22 @@ class Subject:
     context: Context
     config: Config | None = None
     options: Mapping[str, Options | None]
+
+    def brought_by_repository(self, program: str) -> bool:
+        """Whether a program is a part of the repository, or of a folder that is none: whoever wrote that would run it.
+
+        What git ignores, such as an environment made here, is not, unless files of the environment were committed.
+        """
+        named = Path(os.path.abspath(self.context.directory / program))
+        checkout = self.context.checkout
+        top = Path(os.path.realpath(checkout.top() or self.context.directory))
+        for path in (named, named.parent.resolve() / named.name, named.resolve()):
+            if path.is_relative_to(top) or path.is_relative_to(self.context.directory):
+                environment = path.parent.parent
+                places = [path, environment] if (environment / "pyvenv.cfg").exists() else [path]
+                if not checkout.ignores(path) or any(checkout.files(str(place)) for place in places):
+                    return True
+        return False
 
     def option(self, name: str, default: Any = None) -> Any:
         """Return the first value that a configured stage gives to an option."""
@@ -119,6 +137,11 @@ def warned(topic: str, message: str, advice: str = "") -> Result:
 def fine(topic: str, message: str) -> Result:
     """Return that all is well."""
     return Result(topic=topic, status=Status.PASSED, message=message)
+
+
+def not_started(topic: str, program: str) -> Result:
+    """Return that a program was not started, because the repository brought it."""
+    return skipped(topic, f"{program} was not started: it lies in the repository; the stage will start it")
 
 
 def skipped(topic: str, message: str) -> Result:

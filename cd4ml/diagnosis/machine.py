@@ -11,7 +11,7 @@ from typing import Final
 
 from cd4ml.code_tools import settings
 from cd4ml.code_tools.interpreter import find_python, own_tools
-from cd4ml.diagnosis.looking import SECONDS, Result, Subject, fine, warned
+from cd4ml.diagnosis.looking import SECONDS, Result, Subject, fine, not_started, warned
 from cd4ml.environments import program
 from cd4ml.errors import UNAVAILABLE
 from cd4ml.report import Status
@@ -67,6 +67,9 @@ def tools(subject: Subject) -> Iterator[Result]:
     """Say which tools of check-code the project's own Python has."""
     wanted = subject.option("tools") or settings.read(subject.context.directory).tools()
     python = find_python(subject.option("python"), subject.context.environ)
+    if subject.brought_by_repository(python):
+        yield not_started("code tools", python)
+        return
     have = own_tools(wanted, python, subject.context, seconds=SECONDS)
     own = [f"{name} {version}".strip() for name, version in have.items() if version is not None]
     lacking = [name for name, version in have.items() if version is None]

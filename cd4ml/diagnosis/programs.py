@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
-from cd4ml.diagnosis.looking import SECONDS, Result, Subject, fine, skipped, warned
+from cd4ml.diagnosis.looking import SECONDS, Result, Subject, fine, not_started, skipped, warned
 from cd4ml.errors import UNAVAILABLE, UnavailableError
 from cd4ml.image import scan
 from cd4ml.image.builders import AUTO
@@ -31,6 +31,9 @@ def trivy(subject: Subject) -> Iterator[Result]:
         program = scan.find_trivy(subject.option("trivy"), subject.context.environ)
     except UnavailableError:
         yield skipped(_TRIVY, "not found: no image can be scanned here")
+        return
+    if subject.brought_by_repository(program):
+        yield not_started(_TRIVY, program)
         return
     offline, cache = subject.option("scan_offline", False), subject.option("trivy_cache")
     environ = subject.context.environ

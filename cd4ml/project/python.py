@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from cd4ml.project.tree import Tree
 
 _MOST_MODULES: Final = 1_000
+_MOST_BYTES: Final = 20_000_000
 _DEEPEST: Final = 20
+_LONGEST_TEXT: Final = 4_096
 _ENVIRONMENT: Final = ("getenv", "environ.get", "env.get", "config")
 
 
@@ -43,12 +45,16 @@ class Module:
                 yield called(node.func), node
 
 
-def modules(tree: Tree) -> list[Module]:
-    """Return the modules and notebooks that can be parsed; tests last, so that they decide least."""
+def modules(tree: Tree, told: list[str] | None = None) -> list[Module]:
+    """Return the modules and notebooks that can be parsed; tests last, so that they decide least.
+
+    Args:
+        told: takes what was not looked at.
+    """
     names = sorted(tree.ending(".py", ".ipynb"), key=lambda name: (is_test(name), name.endswith(".ipynb"), name))[
         :_MOST_MODULES
     ]
-    parsed = [(name, found) for name in names if (found := _parsed(_source(tree, name))) is not None]
+    parsed = [(name, found) for name, source in _sources(tree, names, told) if (found := _parsed(source)) is not None]
     own = {name: _assigned(found) for name, found in parsed}
     everywhere: dict[str, str] = {}
     for name, _ in reversed(parsed):
@@ -64,10 +70,12 @@ def is_test(name: str) -> bool:
 
 def called(node: ast.expr) -> str:
     """Return the dotted name of what is called, as far as it is one."""
-    if isinstance(node, ast.Attribute):
-        before = called(node.value)
-        return f"{before}.{node.attr}" if before else node.attr
-    return node.id if isinstance(node, ast.Name) else ""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    parts += [node.id] if isinstance(node, ast.Name) else []
+    return ".".join(reversed(parts))
 
 
 def argument(call: ast.Call, position: int | None, *names: str) -> ast.expr | None:
@@ -77,6 +85,19 @@ def argument(call: ast.Call, position: int | None, *names: str) -> ast.expr | No
             return keyword.value
     plain = [value for value in call.args if not isinstance(value, ast.Starred)]
     return plain[position] if position is not None and position < len(plain) else None
+
+
+def _sources(tree: Tree, names: Sequence[str], told: list[str] | None) -> Iterator[tuple[str, str]]:
+    """Yield names with their Python until it is more than anybody writes; then say where that was."""
+    left = _MOST_BYTES
+    for name in names:
+        source = _source(tree, name)
+        left -= len(source.encode("utf-8", "replace"))
+        if left < 0:
+            if told is not None:
+                told.append(f"No Python was read from {name} on: there are more than {_MOST_BYTES // 10**6} MB of it.")
+            return
+        yield name, source
 
 
 def _source(tree: Tree, name: str) -> str:
@@ -133,7 +154,13 @@ def _names(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _text(node: ast.AST | None, known: Mapping[str, str], deep: int) -> str | None:
-    """Return the text that an expression stands for."""
+    """Return the text that an expression stands for, None if it is longer than any path or name."""
+    text = _put_together(node, known, deep)
+    return text if text is not None and len(text) <= _LONGEST_TEXT else None
+
+
+def _put_together(node: ast.AST | None, known: Mapping[str, str], deep: int) -> str | None:
+    """Return the text that an expression stands for, however long; its parts are bounded."""
     if node is None or deep == 0:
         return None
     if isinstance(node, ast.Constant):
@@ -144,7 +171,7 @@ def _text(node: ast.AST | None, known: Mapping[str, str], deep: int) -> str | No
         parts = [
             _text(part.value if isinstance(part, ast.FormattedValue) else part, known, deep - 1) for part in node.values
         ]
-        return None if None in parts else "".join(part for part in parts if part is not None)
+        return _joined("", parts)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Div):
         left, right = (_text(side, known, deep - 1) for side in (node.left, node.right))
         if left is None or right is None:
@@ -162,5 +189,11 @@ def _of_call(node: ast.Call, known: Mapping[str, str], deep: int) -> str | None:
         return _text(node.args[1], known, deep) if len(node.args) > 1 else None
     if name.rpartition(".")[2] in ("Path", "join", "str", "PurePath"):
         parts = [_text(part, known, deep) for part in node.args]
-        return None if None in parts or not parts else "/".join(part for part in parts if part is not None)
+        return _joined("/", parts) if parts else None
     return None
+
+
+def _joined(between: str, parts: Sequence[str | None]) -> str | None:
+    """Return parts as one text, None if one is unknown or together they are too long to be looked at."""
+    known = [part for part in parts if part is not None]
+    return between.join(known) if len(known) == len(parts) and sum(map(len, known)) <= _LONGEST_TEXT else None

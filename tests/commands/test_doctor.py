@@ -106,6 +106,53 @@ def test_mistakes__worst_exit_code_and_what_to_do(
     assert "→ Write it as host/path/name:tag" in run.stdout
 
 
+def test_programs_of_the_repository__not_started(
+    project: Path, doctor: Callable[..., tuple[int, Looked]], tmp_path: Path
+) -> None:
+    """What a change brings along is not run: by name, behind a link, or as files in an environment that git ignores."""
+    ran, tools = tmp_path / "ran", project / "tools"
+    tools.mkdir()
+    for program in (tools / "evil", project / "bin" / "mine"):
+        program.write_text(f"#!/bin/sh\necho >{ran}\nexit 1\n")
+        program.chmod(0o755)
+    (project / "bin" / "link").symlink_to("../tools/evil")
+    (project / ".env").mkdir()
+    (project / ".env" / "bin").symlink_to("../tools")
+    (project / ".gitignore").write_text("bin/\nreports/\n.env/\n.venv/\nran\n")
+    venv = project / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
+    (venv / "pyvenv.cfg").write_text("home = /\n")
+    (venv / "evil.pth").write_text("import os\n")
+    configured = (project / "cd4ml.yaml").read_text()
+    commit(project)
+    for python in ("./tools/evil", "bin/link", ".env/bin/evil", str(tools / "evil")):
+        image = f"image: ghcr.io/owner/credit\n  trivy: {python}"
+        text = configured.replace("image: ghcr.io/owner/credit", image)
+        (project / "cd4ml.yaml").write_text(text.replace("check-code:\n", f"check-code:\n  python: {python}\n"))
+        found = doctor()[1]
+        assert "not started: it lies in the repository" in messages(found, "code tools"), (python, found)
+        assert "not started: it lies in the repository" in messages(found, "trivy") and not ran.exists()
+
+    (project / "cd4ml.yaml").write_text("check-code: {tools: ruff, python: .venv/bin/python}\n")
+    assert "not started" not in messages(doctor()[1], "code tools")
+    subprocess.run(["git", "add", "--force", ".venv/evil.pth"], cwd=project, check=True)
+    assert "not started" in messages(doctor()[1], "code tools")
+    (project / "cd4ml.yaml").write_text("check-code: {tools: ruff, python: bin/mine}\n")
+    doctor()
+    assert ran.exists()
+
+
+def test_json__holds_no_command(tmp_path: Path, cd4ml: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a configuration says cannot speak to the runner through the JSON."""
+    (tmp_path / "cd4ml.yaml").write_text("'##[add-mask]x::warning::y': {a: 1}\n")
+
+    said = cd4ml("doctor", "--json", capsys=capsys).stdout
+
+    assert "##[" not in said and "::" not in said
+    assert "add-mask" in said and json.loads(said)["exit_code"] == 2
+
+
 def test_without_configuration__the_machine(
     tmp_path: Path, doctor: Callable[..., tuple[int, Looked]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

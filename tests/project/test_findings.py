@@ -426,3 +426,36 @@ def test_surroundings__of_a_workflow(
 
     assert (found.install and found.install.value, found.python and found.python.value) == (command, version)
     assert found.fetch == fetch
+
+
+def test_hostile_python__is_passed_over(here: Path) -> None:
+    """Names and texts of any length, and sources that no parser takes, end nothing; what stands beside them counts."""
+    doubling = "\n".join(["A0 = 'x' * 1", "A0 = 'xxxxxxxx'", *(f"A{n + 1} = A{n} + A{n}" for n in range(60))])
+    sources = {
+        "names.py": f"x = a{'.b' * 1500}()\n",
+        "texts.py": doubling,
+        "joined.py": "B0 = 'xxxxxxxx'\n" + "\n".join(f'B{n + 1} = f"{{B{n}}}{{B{n}}}"' for n in range(60)),
+        "many.py": f"C0 = '{'x' * 4000}'\nC1 = f'{'{C0}' * 50_000}'\nC2 = str({'C0, ' * 50_000})\n",
+        "deep.py": "x = " + "(" * 5000 + ")" * 5000,
+        "minus.py": "x = " + "-" * 100_000 + "1",
+        "zero.py": "x = 1\0",
+        "sound.py": "DATA = 'data/train.csv'\n",
+    }
+    modules = python.modules(tree_of(here, sources))
+
+    assert {"names.py", "texts.py", "joined.py", "sound.py"} <= {module.name for module in modules}
+    (name,) = (name for module in modules if module.name == "names.py" for name, _ in module.calls())
+    assert name == f"a{'.b' * 1500}"
+    assert all(len(text) <= 4_096 for module in modules for text in module.texts.values())
+    assert {"A0", "A9", "DATA"} <= {*modules[0].texts} and "A10" not in modules[0].texts
+
+
+def test_python__is_bounded(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of bytes no more Python is read, and a note says from where on."""
+    monkeypatch.setattr("cd4ml.project.python._MOST_BYTES", 10)
+    told: list[str] = []
+
+    found = python.modules(tree_of(here, {"a.py": "x = 1\n", "b.py": "y = 2\n", "c.py": "z = 3\n"}), told)
+
+    assert [module.name for module in found] == ["a.py"]
+    assert len(told) == 1 and "from b.py on" in told[0]

@@ -69,7 +69,8 @@ class Proposing:
         tree = look(Path.cwd(), checkout)
         _refuse_several(tree)
         self.say(f"Looking at {len(tree.names):,} files")
-        modules = python.modules(tree)
+        unread: list[str] = []
+        modules = python.modules(tree, unread)
         found = self._tables(tree, modules)
         spoken = registry.find(tree, modules, self.door.environ)
         self.door = _addressed(self.door, spoken)
@@ -79,7 +80,7 @@ class Proposing:
             registry=spoken,
             surroundings=surroundings.find(tree, checkout.top()),
             schemas=code.schemas(modules),
-            notes=[*tree.notes, *found.notes],
+            notes=[*tree.notes, *unread, *found.notes],
         )
         project = self._with_schema(self._with_target(project, tree, modules))
         project = self._with_models(self._with_labels(project, modules))
