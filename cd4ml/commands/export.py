@@ -10,7 +10,7 @@ from typing import Final
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
 from cd4ml.commands.plan import refused
-from cd4ml.commands.planned import expected, refuse_partial
+from cd4ml.commands.planned import refuse_partial
 from cd4ml.commands.project import change_directory
 from cd4ml.commands.report import read
 from cd4ml.errors import PASSED, Cd4mlError, OptionsError
@@ -102,8 +102,7 @@ def _write(arguments: Sequence[str], door: Door) -> None:
         form: result(form.option, path, door.environ, endings=(form.ending,), ours=_ours(form))
         for form, path in wanted.items()
     }
-    found, _ = read(Path(options.reports))
-    found = expected(found, options.planned)
+    found, _ = read(Path(options.reports), options.planned)
     for form in wanted:
         if form.whole:
             refuse_partial(found, form.option)

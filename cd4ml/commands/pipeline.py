@@ -12,6 +12,7 @@ import cd4ml
 from cd4ml.commands.door import Door
 from cd4ml.commands.look import look_of
 from cd4ml.commands.plan import PlanOptions, read, refused, told_early
+from cd4ml.commands.planned import unjudged
 from cd4ml.commands.results import write_verdict
 from cd4ml.commands.stage import run_stage
 from cd4ml.errors import FAILED, INCONCLUSIVE, INTERNAL, PASSED, UNAVAILABLE, USAGE, Cd4mlError, UnavailableError
@@ -149,6 +150,8 @@ def _finish(outcomes: Sequence[_Outcome], options: PipelineOptions, door: Door) 
     if options.json:
         print(v1.text(published), file=door.stdout)
     code = min((outcome.exit_code or 0 for outcome in ran), key=_WORST_FIRST.index)
+    if code == PASSED.code and unjudged(outcome.stage for outcome in outcomes if outcome.status == NOT_RUN):
+        code = FAILED.code  # what only warns does not let through what others could not judge
     warned = code == PASSED.code and status is not Status.PASSED
     try:
         _overview(outcomes, status, door, options, warned=warned)

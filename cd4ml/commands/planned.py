@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.render.pipeline_run import MISSING, NOT_RUN, Run
-from cd4ml.report import Status
-from cd4ml.stages import PIPELINE, needed
+from cd4ml.render.pipeline_run import MISSING, NOT_RUN, Entry, Run
+from cd4ml.report import Status, worst
+from cd4ml.stages import PIPELINE, STAGES, needed
 from cd4ml.wording import nearest
 
 _PASSING: Final = (Status.PASSED, Status.SKIPPED)
@@ -36,21 +35,43 @@ def held_back(planned: Collection[str], verdicts: Mapping[str, Status]) -> set[s
     }
 
 
-def expected(run: Run, planned: Collection[str]) -> Run:
-    """Return a run with every stage that had to run and left no report, also one that acts.
+def settled(entries: Sequence[Entry], wanted: Collection[str], said: Mapping[str, str] | None) -> Run:
+    """Return a run of reports with what became of every stage that had to run and left none.
 
-    Raises:
-        OptionsError: one of them is not a stage of the pipeline.
+    That a stage was kept from running is believed only where one that it needs did not pass.
+
+    Args:
+        wanted: stages that had to run.
+        said: what the pipeline's own report says of each stage, None if there is none. It is asked which others had
+            to run, and no more: a later run may have left other reports.
     """
-    problems = unknown(planned)
-    if problems:
-        raise OptionsError(problems)
-    if not planned:
-        return run
-    verdicts = {entry.stage: entry.published.report.status for entry in run.entries}
-    held, there = held_back(planned, verdicts), {*verdicts, *(stage for stage, _ in run.absent)}
-    absent = [(name, NOT_RUN if name in held else MISSING) for name in dict.fromkeys(planned) if name not in there]
-    return replace(run, absent=[*run.absent, *absent], complete=True)
+    ran = [stage for stage, status in (said or {}).items() if status != Status.SKIPPED]
+    had_to = list(dict.fromkeys([*wanted, *ran]))
+    entries = [replace(entry, planned=entry.stage in had_to) for entry in entries]
+    verdicts = by_stage((entry.stage, entry.status) for entry in entries)
+    held = held_back(had_to, verdicts)
+    absent = {name: NOT_RUN if name in held else MISSING for name in had_to if name not in verdicts}
+    quiet = {name: str(Status.SKIPPED) for name in said or {} if name not in had_to and name not in verdicts}
+    return Run(
+        entries=entries,
+        absent=[*absent.items(), *quiet.items()],
+        complete=said is not None or bool(wanted),
+        unjudged=unjudged(held),
+    )
+
+
+def by_stage(verdicts: Iterable[tuple[str, Status]]) -> dict[str, Status]:
+    """Return the verdict of each stage: of several reports of one, the worst."""
+    found: dict[str, Status] = {}
+    for stage, status in verdicts:
+        found[stage] = worst([status, *([found[stage]] if stage in found else [])])
+    return found
+
+
+def unjudged(kept: Iterable[str]) -> list[str]:
+    """Return those of the stages that did not run which judge: nothing is let through without their verdict."""
+    names = set(kept)
+    return [name for name in PIPELINE if name in names and not STAGES[name].acts]
 
 
 def refuse_partial(run: Run, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,8 @@ from cd4ml.inputs.options import Options, declared
 from cd4ml.inputs.values import resolve
 from cd4ml.reading import text_file
 from cd4ml.render.numbers import plural
-from cd4ml.render.pipeline_run import MISSING, NOT_RUN, Entry, Run
-from cd4ml.report import Status, reading
+from cd4ml.render.pipeline_run import Entry, Run
+from cd4ml.report import reading
 from cd4ml.stages import STAGES
 from cd4ml.wording import safe
 from cd4ml.writing import result, write_atomically
@@ -75,7 +75,7 @@ def _write(arguments: Sequence[str], door: Door) -> None:
     change_directory(options.working_directory)
     target = options.output or str(Path(options.reports) / "index.html")
     path = result("output", target, door.environ, endings=(".html",), ours=_is_page)
-    found, others = read(Path(options.reports), options.planned)
+    found, others = read(Path(options.reports), options.planned, acting=False)
     entries = [replace(entry, published=door.redactor.everywhere(entry.published)) for entry in found.entries]
     write_atomically(path, page(replace(found, entries=entries)))
     file = door.file("GITHUB_OUTPUT")
@@ -86,16 +86,21 @@ def _write(arguments: Sequence[str], door: Door) -> None:
     print(safe(door.redactor.text(said)), file=door.stdout)
 
 
-def read(folder: Path, wanted: Sequence[str] = ()) -> tuple[Run, list[str]]:
+def read(folder: Path, wanted: Sequence[str] = (), *, acting: bool = True) -> tuple[Run, list[str]]:
     """Return the run whose reports lie in a folder, and the names of JSON files there that are no reports.
 
     Args:
         wanted: stages that had to run.
+        acting: whether those among them that act had to run, too: they may be for main alone.
 
     Raises:
-        OptionsError: it holds no report, or a damaged one; what is left out could be what blocks.
+        OptionsError: one of them is not a stage of the pipeline, or the folder holds no report, or a damaged one; what
+            is left out could be what blocks.
         UnavailableError: it, or a report in it, cannot be read.
     """
+    problems = planned.unknown(wanted)
+    if problems:
+        raise OptionsError(problems)
     try:
         names = sorted(path.name for path in folder.iterdir() if path.suffix == ".json")
     except NotADirectoryError as error:
@@ -114,18 +119,8 @@ def read(folder: Path, wanted: Sequence[str] = ()) -> tuple[Run, list[str]]:
     known = list(STAGES)
     place = {entry.file: known.index(entry.stage) if entry.stage in known else len(known) for entry in entries}
     entries.sort(key=lambda entry: (place[entry.file], entry.file))
-    absent = _without(wanted, {entry.stage: entry.published.report.status for entry in entries})
-    if _PIPELINE in names:
-        absent |= _absent(folder / _PIPELINE, {entry.stage for entry in entries})
-    complete = _PIPELINE in names or bool(wanted)
-    return Run(entries=entries, absent=list(absent.items()), complete=complete), others
-
-
-def _without(wanted: Sequence[str], verdicts: Mapping[str, Status]) -> dict[str, str]:
-    """Return what became of the stages that had to run and left no report. What acts may be for main alone."""
-    judging = [name for name in wanted if not STAGES[name].acts]
-    held = planned.held_back(judging, verdicts)
-    return {name: NOT_RUN if name in held else MISSING for name in judging if name not in verdicts}
+    wanted = [name for name in wanted if acting or not STAGES[name].acts]
+    return planned.settled(entries, wanted, _said(folder / _PIPELINE) if _PIPELINE in names else None), others
 
 
 def _stage(path: Path) -> str | None:
@@ -140,19 +135,20 @@ def _stage(path: Path) -> str | None:
     return stage if isinstance(stage, str) else None
 
 
-def _absent(path: Path, there: Iterable[str]) -> dict[str, str]:
-    """Return what the pipeline's own report says of stages without one.
+def _said(path: Path) -> dict[str, str]:
+    """Return what the pipeline's own report says of each stage.
 
     Raises:
-        OptionsError: it is damaged.
+        OptionsError: it is damaged, or names no stage.
     """
     try:
         stages = json.loads(text_file(path, most=reading.LARGEST))["stages"]
         said = {str(one["stage"]): str(one["status"]) for one in stages}
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise OptionsError(f"{path} is not the report of a pipeline: {error}") from error
-    quiet = (NOT_RUN, str(Status.SKIPPED))
-    return {stage: status if status in quiet else MISSING for stage, status in said.items() if stage not in set(there)}
+    if not said:
+        raise OptionsError(f"{path} is not the report of a pipeline: it names no stage")
+    return said
 
 
 def _is_page(path: Path) -> bool:

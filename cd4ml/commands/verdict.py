@@ -10,7 +10,7 @@ from typing import Final
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
 from cd4ml.commands.plan import refused
-from cd4ml.commands.planned import expected, refuse_partial
+from cd4ml.commands.planned import refuse_partial
 from cd4ml.commands.project import change_directory
 from cd4ml.commands.report import read
 from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, USAGE, Cd4mlError, ExitCode
@@ -18,7 +18,7 @@ from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import Options, declared
 from cd4ml.inputs.values import resolve
-from cd4ml.render.pipeline_run import Run
+from cd4ml.render.pipeline_run import Entry, Run
 from cd4ml.report import Status
 from cd4ml.wording import safe
 
@@ -64,11 +64,16 @@ def _read(arguments: Sequence[str], door: Door) -> Run:
     given = argument_layers("verdict", declared(VerdictOptions), arguments, door.environ, COMMANDS["verdict"])
     options = resolve(VerdictOptions, given)
     change_directory(options.working_directory)
-    found = expected(read(Path(options.reports))[0], options.planned)
+    found, _ = read(Path(options.reports), options.planned)
     refuse_partial(found, "verdict")
     return found
 
 
 def _lines(run: Run) -> list[tuple[str, str]]:
     """Return each stage and what became of it."""
-    return [*((entry.name, str(entry.published.report.status)) for entry in run.entries), *run.absent]
+    return [*((entry.name, _verdict(entry)) for entry in run.entries), *run.absent]
+
+
+def _verdict(entry: Entry) -> str:
+    """Return the verdict of a report, and why where its own is not taken."""
+    return str(entry.status) if entry.status is entry.published.report.status else f"{entry.status}: {entry.told}"

@@ -55,5 +55,5 @@ def is_ours(content: str) -> bool:
 
 def _blocking(run: Run, status: Status) -> list[str]:
     """Return the stages with the worst verdict."""
-    found = [entry.stage for entry in run.entries if entry.published.report.status is status]
+    found = [entry.stage for entry in run.entries if entry.status is status]
     return found or [stage for stage, what in run.absent if what == "missing"]

@@ -37,6 +37,9 @@ def is_ours(content: str) -> bool:
 def _findings(entry: Entry, places: Places) -> Iterator[dict[str, Any]]:
     """Yield the findings of a stage."""
     seen: Counter[tuple[str, str]] = Counter()
+    if not entry.published.report.checks and entry.status in _SEVERITY:
+        said, place = f"{entry.stage}: {entry.told}", places.prefix + places.config
+        yield _document(entry.name, "no-checks", said, _SEVERITY[entry.status], place, 1, 1)
     for check in entry.published.report.checks:
         if check.status in _SEVERITY:
             path, line = places.of(check)

@@ -55,7 +55,7 @@ def _suite(entry: Entry, places: Places) -> ElementTree.Element:
         _case(entry.name, name, check, places) for name, check in zip(_names(report.checks), report.checks, strict=True)
     ]
     if not cases:
-        cases = [_single(entry.name, _ELEMENT.get(report.status), report.summary or _ABSENT[Status.SKIPPED])]
+        cases = [_single(entry.name, _ELEMENT.get(entry.status), entry.told)]
     return _of(entry.name, cases, entry.published)
 
 

@@ -14,16 +14,23 @@ MISSING: Final = "missing"
 _QUIET: Final = (NOT_RUN, Status.SKIPPED)
 
 
+def reached(said: Status, *, planned: bool) -> Status:
+    """Return the verdict that a report stands for: a stage that had to run and was skipped has reached none."""
+    return Status.ERROR if planned and said is Status.SKIPPED else said
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A report of a run.
 
     Attributes:
         file: its name in the folder.
+        planned: whether its stage had to run, so that `skipped` is no answer.
     """
 
     file: str
     published: Published
+    planned: bool = False
 
     @property
     def stage(self) -> str:
@@ -36,9 +43,22 @@ class Entry:
         return self.stage if self.file == f"{self.stage}.json" else f"{self.stage} ({self.file})"
 
     @property
+    def status(self) -> Status:
+        """The verdict that it stands for."""
+        return reached(self.published.report.status, planned=self.planned)
+
+    @property
+    def told(self) -> str:
+        """What is said of a report without checks."""
+        if self.status is not self.published.report.status:
+            return "It had to run, but its report says that it was skipped."
+        none = "It is not configured." if self.status is Status.SKIPPED else "It ran no check."
+        return self.published.report.summary or none
+
+    @property
     def warned(self) -> bool:
         """Whether a verdict other than `passed` was let through because the options say so."""
-        rule = {Status.FAILED: "on-failed", Status.INCONCLUSIVE: "on-inconclusive"}.get(self.published.report.status)
+        rule = {Status.FAILED: "on-failed", Status.INCONCLUSIVE: "on-inconclusive"}.get(self.status)
         return rule is not None and self.published.options.get(rule) == "warn"
 
 
@@ -49,20 +69,23 @@ class Run:
     Attributes:
         absent: stages without a report, and what became of them: `not-run`, `skipped` or `missing`.
         complete: whether it is known which stages had to run, so that a missing report would be seen.
+        unjudged: stages that judge and did not run: what was let through elsewhere is not let through without them.
     """
 
     entries: Sequence[Entry]
     absent: Sequence[tuple[str, str]] = ()
     complete: bool = False
+    unjudged: Sequence[str] = ()
 
     @property
     def status(self) -> Status:
         """The worst verdict; a report that should be there and is not is an error."""
         missing = [Status.ERROR for _, status in self.absent if status not in _QUIET]
-        return worst([*(entry.published.report.status for entry in self.entries), *missing])
+        return worst([*(entry.status for entry in self.entries), *missing])
 
     @property
     def warned(self) -> bool:
         """Whether nothing blocks although not everything passed."""
-        odd = [entry for entry in self.entries if entry.published.report.status not in (Status.PASSED, Status.SKIPPED)]
-        return bool(odd) and all(entry.warned for entry in odd) and self.status is not Status.ERROR
+        odd = [entry for entry in self.entries if entry.status not in (Status.PASSED, Status.SKIPPED)]
+        blocked = self.status is Status.ERROR or self.unjudged
+        return bool(odd) and all(entry.warned for entry in odd) and not blocked

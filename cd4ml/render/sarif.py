@@ -113,6 +113,10 @@ def _invocation(run: Run, hidden: int) -> dict[str, Any]:
 def _findings(entry: Entry, places: Places) -> Iterator[_Finding]:
     """Yield the findings of a stage: what did not pass, and what was let through with a warning."""
     report = entry.published.report
+    if not report.checks and entry.status in (Status.ERROR, Status.FAILED, Status.INCONCLUSIVE):
+        place = places.prefix + places.config, 1
+        level = _LEVEL[entry.status]
+        yield _Finding(stage=entry.stage, rule="no-checks", key=entry.name, text=entry.told, level=level, place=place)
     tolerated = [check for check in report.checks if check.status is Status.PASSED and check.reason == "warning"]
     for check in [*decisive(report.checks), *tolerated]:
         vulnerable = list(_vulnerabilities(entry, check, places)) if check.rule == _VULNERABILITIES else []

@@ -210,6 +210,27 @@ def test_held_back__the_stage_that_did_not_pass_decides(platform: Platform, tmp_
     assert "🛑 cd4ml error" in only(platform) and "🛑 evaluate-model did not run" in only(platform)
 
 
+def test_held_back__nothing_let_through(platform: Platform, tmp_path: Path) -> None:
+    """What only warns is no warning where a stage that judges did not run for it; the comment says which."""
+    failed = [{"id": "x", "status": "failed", "message": "Columns differ."}]
+    options = {"on-failed": "warn"}
+    reports.write(tmp_path / "reports", "score-model", status="failed", checks=failed, options=options)
+
+    assert say(platform, tmp_path, "--planned", "score-model,evaluate-model")[0] == 0
+    assert "❌ cd4ml failed" in only(platform) and "**evaluate-model** did not run" in only(platform)
+
+
+def test_planned__skipped_is_no_pass(platform: Platform, tmp_path: Path) -> None:
+    """A stage that had to run and says that it was skipped is an error; one that did not have to is not."""
+    judged(tmp_path)
+    reports.write(tmp_path / "reports", "validate-data", status="skipped", checks=[])
+
+    assert say(platform, tmp_path)[0] == 0
+    assert "✅ cd4ml passed" in only(platform)
+    assert say(platform, tmp_path, "--planned", "validate-data", run=2)[0] == 0
+    assert "🛑 cd4ml error" in only(platform) and "validate-data was skipped" in only(platform)
+
+
 def test_pipeline_report__stages_that_did_not_come_to_run(platform: Platform, tmp_path: Path) -> None:
     """What `cd4ml run` kept from running is shown as not run; what is not configured is not."""
     judged(tmp_path)

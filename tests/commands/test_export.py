@@ -175,6 +175,36 @@ def test_missing_report(cd4ml: Command, tmp_path: Path) -> None:
     assert badge(tmp_path / "badge.json")["message"] == "error: evaluate-model"
 
 
+@pytest.mark.parametrize("status", ["skipped", "error"])
+def test_no_checks(status: str, cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A planned stage whose report has no check, because it was skipped or could not look, is an error everywhere."""
+    reports.write(tmp_path / FOLDER, "check-code")
+    reports.write(tmp_path / FOLDER, "evaluate-model", status=status, checks=[])
+
+    planned = ("--planned", "check-code,evaluate-model")
+    assert cd4ml("export", *ALL, "--sarif", "found.sarif", *planned, capsys=capsys).stdout.endswith("verdict error.\n")
+    assert cd4ml("report", *planned, capsys=capsys).stdout.endswith("verdict error.\n")
+
+    assert [one.tag for one in junit(tmp_path / "junit.xml").findall(".//testcase/*")] == ["error"]
+    (finding,) = quality(tmp_path / "quality.json")
+    assert finding["severity"] == "blocker" and "evaluate-model" in finding["description"]
+    (result,) = json.loads((tmp_path / "found.sarif").read_text())["runs"][0]["results"]
+    assert result["level"] == "error" and result["ruleId"] == "evaluate-model/no-checks"
+    assert badge(tmp_path / "badge.json")["message"] == "error: evaluate-model"
+
+
+def test_warned__not_without_what_judges(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What only warns is no warning where a stage that judges did not run for it."""
+    options = {"on-failed": "warn"}
+    reports.write(tmp_path / FOLDER, "score-model", status="failed", checks=[check()], options=options)
+
+    assert cd4ml("export", *ALL, "--planned", "score-model,evaluate-model").code == 0
+    assert cd4ml("report", "--planned", "score-model,evaluate-model").code == 0
+
+    assert badge(tmp_path / "badge.json")["color"] == "red"
+    assert "with a warning" not in (tmp_path / FOLDER / "index.html").read_text()
+
+
 def test_what_the_pipeline_says(cd4ml: Command, tmp_path: Path) -> None:
     """From the pipeline's own report it is known which stages are not configured, did not run, or lost a report."""
     reports.write(tmp_path / FOLDER, "check-code", status="failed", checks=[check()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cd4ml.cli import main
+from cd4ml.commands import stage
+from cd4ml.commands.results import Ended
+from cd4ml.report import Status
 from cd4ml.stages import PIPELINE
 from tests.actions.consumer import make_consumer
 from tests.conftest import Run
@@ -127,6 +131,24 @@ def test_scores_missing__not_judged(cd4ml: Cli, consumer: Callable[..., Path]) -
     assert not (folder / "predictions.parquet").exists()
     found = verdicts(folder)
     assert (found["score-model"], found["evaluate-model"], found["audit-fairness"]) == ("error", "not-run", "not-run")
+
+
+def test_judging_stage_not_run__warning_is_not_enough(
+    cd4ml: Cli, consumer: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where score-model fails and only warns, the run is red: the stages that judge have judged nothing."""
+    folder = consumer(more="score-model: {candidate: a, production: b, test-data: data.csv, target: amount}\n")
+    failed = Ended(status=Status.FAILED, code=0, warned=True, told=[], outputs={})
+
+    def run_stage(name: str, *rest: Any, **more: Any) -> Ended:
+        return failed if name == "score-model" else stage.run_stage(name, *rest, **more)
+
+    monkeypatch.setattr("cd4ml.commands.pipeline.run_stage", run_stage)
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+
+    assert cd4ml("run").code == 1
+    assert verdicts(folder)["evaluate-model"] == "not-run"
+    assert re.findall(r"warned<<.*\n(.*)\n", (tmp_path / "output").read_text())[-1] == "false"
 
 
 def test_error_and_failure__error_wins(cd4ml: Cli, consumer: Callable[..., Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,4 +62,41 @@ def test_refusals(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[
     skipped = cd4ml("verdict", "--planned", "check-code", capsys=capsys)
 
     assert unknown.code == 2 and "--planned" in unknown.stderr
-    assert skipped.code == 2
+    assert skipped.code == 3 and "had to run" in skipped.stdout
+
+
+@pytest.mark.parametrize("planned", [("--planned", "score-model,evaluate-model"), ()])
+def test_pipeline_report__not_believed(
+    planned: tuple[str, ...], cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stage that pipeline.json calls `not-run` is missing where the one that it waited for has passed since."""
+    reports.write(tmp_path / "reports", "score-model")
+    said = [{"stage": "score-model", "status": "error"}, {"stage": "evaluate-model", "status": "not-run"}]
+    (tmp_path / "reports" / "pipeline.json").write_text(json.dumps({"stages": said}))
+
+    run = cd4ml("verdict", *planned, capsys=capsys)
+
+    assert run.code == 3 and run.stdout == "score-model: passed\nevaluate-model: missing\n"
+
+
+def test_pipeline_report__does_not_overrule_planned(
+    cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A planned stage without a report is missing, though pipeline.json calls it skipped."""
+    reports.write(tmp_path / "reports", "check-code")
+    said = [{"stage": "check-code", "status": "passed"}, {"stage": "evaluate-model", "status": "skipped"}]
+    (tmp_path / "reports" / "pipeline.json").write_text(json.dumps({"stages": said}))
+
+    run = cd4ml("verdict", "--planned", "check-code,evaluate-model", capsys=capsys)
+
+    assert run.code == 3 and "evaluate-model: missing" in run.stdout
+
+
+def test_pipeline_report__without_stages(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipeline.json that names no stage is refused: it does not say what had to run."""
+    reports.write(tmp_path / "reports", "check-code")
+    (tmp_path / "reports" / "pipeline.json").write_text('{"status": "error", "stages": []}')
+
+    run = cd4ml("verdict", capsys=capsys)
+
+    assert run.code == 2 and "names no stage" in run.stderr

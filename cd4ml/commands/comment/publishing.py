@@ -8,7 +8,7 @@ from typing import Final
 
 from cd4ml.commands.comment.reports import Found, of_folder
 from cd4ml.commands.door import Door
-from cd4ml.commands.planned import held_back
+from cd4ml.commands.planned import by_stage, held_back, unjudged
 from cd4ml.errors import UnavailableError
 from cd4ml.github import events, runs
 from cd4ml.github.client import Client, connect
@@ -16,6 +16,7 @@ from cd4ml.github.comments import Thread, keep
 from cd4ml.github.events import PullRequest, WorkflowRun
 from cd4ml.render.comment.body import MARKER, Part, body, part, parts
 from cd4ml.render.comment.section import Main, Pipeline
+from cd4ml.render.pipeline_run import reached
 from cd4ml.stages import PIPELINE, STAGES
 
 _PERMISSIONS: Final = "`pull-requests: write` and `actions: read`, which Dependabot's runs may lack (docs/comment.md)"
@@ -122,13 +123,16 @@ def _publish(place: Place, judged: _Judged, client: Client, door: Door) -> Poste
     # What acts runs on main only, and is missed only where this very run says that it had to run.
     judging = [name for name in (*place.planned, *base.reports) if not STAGES[name].acts]
     wanted = {*judging, *found.planned}
-    verdicts = {stage: one.report.status for stage, one in found.reports.items()}
+    reported = [one.report for one in found.reports.values()]
+    verdicts = by_stage((one.stage, reached(one.status, planned=one.stage in wanted)) for one in reported)
+    held = held_back(wanted, verdicts) - set(found.unreadable)
     address = _address(door, judged.run)
     pipeline = Pipeline(
         name=place.name,
         reports=found.reports,
         planned=[name for name in STAGES if name in wanted],
-        held_back=held_back(wanted, verdicts) - set(found.unreadable),
+        held_back=held,
+        unjudged=unjudged(held),
         unreadable=found.unreadable,
         main=base,
         commit=judged.pull.head,

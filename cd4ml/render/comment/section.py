@@ -11,6 +11,7 @@ from cd4ml.render.comment.changes import HEAD, Change, compared, group, row, tog
 from cd4ml.render.comment.text import fitting, length, quiet
 from cd4ml.render.markdown import MARK
 from cd4ml.render.numbers import plural
+from cd4ml.render.pipeline_run import reached
 from cd4ml.report import Published, Report, Status, worst
 
 _SENTENCE: Final = {
@@ -54,6 +55,7 @@ class Pipeline:
     Attributes:
         planned: the stages that had to run; one of them without a report is told.
         held_back: those of them that did not run because another did not pass.
+        unjudged: those of the held back that judge: nothing is let through without them.
         unreadable: stages whose report cannot be read, and why.
         commit: the pull request's.
         run: address of the run.
@@ -65,6 +67,7 @@ class Pipeline:
     reports: Mapping[str, Published]
     planned: Sequence[str] = ()
     held_back: Collection[str] = ()
+    unjudged: Sequence[str] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     main: Main = Main()
     commit: str | None = None
@@ -78,10 +81,14 @@ class Pipeline:
         there = {*self.reports, *self.unreadable, *self.held_back}
         return [stage for stage in self.planned if stage not in there]
 
+    def verdict(self, published: Published) -> Status:
+        """Return the verdict that a report stands for."""
+        return reached(published.report.status, planned=published.report.stage in self.planned)
+
     @property
     def status(self) -> Status:
         """The worst stage; one that left nothing to read is an error."""
-        statuses = [one.report.status for one in self.reports.values()]
+        statuses = [self.verdict(one) for one in self.reports.values()]
         return worst([*statuses, *([Status.ERROR] if self.missing or self.unreadable else [])])
 
     @property
@@ -92,8 +99,8 @@ class Pipeline:
     @property
     def warned(self) -> bool:
         """Whether everything that did not pass only warns."""
-        silent = not self.missing and not self.unreadable
-        judged = [one for one in self.reports.values() if one.report.status not in (Status.PASSED, Status.SKIPPED)]
+        silent = not self.missing and not self.unreadable and not self.unjudged
+        judged = [one for one in self.reports.values() if self.verdict(one) not in (Status.PASSED, Status.SKIPPED)]
         return silent and bool(judged) and all(one.report.status in warns(one) for one in judged)
 
 
@@ -138,6 +145,8 @@ def _stage(pipeline: Pipeline, name: str) -> str:
     if published is None:
         return f"🛑 {name} {'could not be read' if name in pipeline.unreadable else 'did not run'}"
     status = published.report.status
+    if status is not pipeline.verdict(published):
+        return f"🛑 {name} was skipped, but had to run"
     if status in warns(published):
         return f"{MARK[Status.INCONCLUSIVE]} {name} {status}, only warns"
     return f"{MARK[status]} {name}" + ("" if status is Status.PASSED else f" {status}")
@@ -164,6 +173,11 @@ def _blocking(pipeline: Pipeline, room: int) -> str:
         items.append("- No stage left a report. The run's log says why.")
     if pipeline.missing:
         items.append(f"- **{', '.join(pipeline.missing)}** did not run, or left no report. The run's log says why.")
+    skipped = [name for name, one in pipeline.reports.items() if pipeline.verdict(one) is not one.report.status]
+    if skipped:
+        items.append(f"- **{', '.join(skipped)}** had to run, and was skipped.")
+    if pipeline.unjudged:
+        items.append(f"- **{', '.join(pipeline.unjudged)}** did not run: a stage before did not pass.")
     if pipeline.unexplained:
         ended = quiet(pipeline.conclusion.replace("_", " "))
         items.append(f"- The run ended as *{ended}*, and no report says why: a stage left none, or another job failed.")

@@ -86,7 +86,7 @@ def _deciding(run: Run) -> list[Content]:
     """Return which stages decide a verdict that is not `passed`, each as a link to what it found."""
     found: list[Content] = []
     for number, entry in enumerate(run.entries, 1):
-        if entry.published.report.status is run.status and not (entry.warned and not run.warned):
+        if entry.status is run.status and not (entry.warned and not run.warned):
             found += [", " if found else " See ", element("a", entry.name, href=f"#stage-{number}")]
     return [*found, "."] if found and run.status not in (Status.PASSED, Status.SKIPPED) else []
 
@@ -97,10 +97,10 @@ def _line(entry: Entry, number: int) -> Html:
     taken = seconds(entry)
     name = element("a", entry.name, href=f"#stage-{number}")
     took = element("span", duration(taken), class_="note") if taken else None
-    head = element("div", element("span", name, class_="name"), badge(report.status, warned=entry.warned), " ", took)
+    head = element("div", element("span", name, class_="name"), badge(entry.status, warned=entry.warned), " ", took)
     found = blocking(report)
     advice = list(dict.fromkeys(check.advice for check in found if check.advice))
-    message = found[0].message if found else report.summary
+    message = found[0].message if found else entry.told
     said: list[Content] = [element("p", short(message, most=_LONGEST_SUMMARY))]
     said += [element("p", element("strong", "What to do: "), text) for text in advice[:_MOST_ADVICE]]
     if len(advice) > _MOST_ADVICE:
@@ -118,7 +118,7 @@ def _stage(entry: Entry, number: int) -> Html:
     """Return a stage's section."""
     report = entry.published.report
     name = f"stage-{number}-name"
-    head = element("h2", entry.name, " ", badge(report.status, warned=entry.warned), id=name)
+    head = element("h2", entry.name, " ", badge(entry.status, warned=entry.warned), id=name)
     body = [_summary(report), what_blocks(report), section(entry.published), what_passed(report)]
     return element("section", head, *body, evidence(entry), id=f"stage-{number}", aria_labelledby=name, class_="stage")
 
