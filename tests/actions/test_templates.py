@@ -258,3 +258,17 @@ def test_stage__configuration_that_cannot_be_read(project: Path, suite: Path, ru
     code, said = stage(folder, suite, runner_temp, "score-model")
 
     assert code == 2 and "did you mean `audit-fairness`" in said and "not configured" not in said
+
+
+@pytest.mark.parametrize("variable", ["CD4ML_INSTALL", "CD4ML_PREPARE_BUILD"])
+def test_gitlab__command_of_the_project_fails__not_inconclusive(variable: str, tmp_path: Path) -> None:
+    """A command of the project that ends with 4, as wget does without network, is no verdict that may be let through."""
+    jobs = YAML(typ="safe").load(re.sub(r"!reference", "", filled()))
+    lines = [*jobs[".cd4ml-install"]["script"], *jobs[".cd4ml-builds"]["before_script"]]
+    (line,) = (line for line in lines if isinstance(line, str) and variable in line)
+    environ = {**clean_environment(), variable: "exit 4", "CD4ML_INPUT_WORKING_DIRECTORY": str(tmp_path)}
+
+    assert subprocess.run(["bash", "-ec", line], env=environ, check=False).returncode == 3
+    environ[variable] = "touch made"
+    assert subprocess.run(["bash", "-ec", line], env=environ, check=False).returncode == 0
+    assert (tmp_path / "made").exists()
