@@ -44,7 +44,11 @@ class Schema:
         return [check for target, part in self.targets(columns) if target == name for check in self.column(part).checks]
 
     def targets(self, columns: Sequence[str]) -> list[tuple[str, Part]]:
-        """Return which part is about which of a table's columns; one pattern may be about several or none."""
+        """Return which part is about which of a table's columns; one pattern may be about several or none.
+
+        Raises:
+            OptionsError: two parts are about one column: what is counted of a column is counted for one part.
+        """
         there = set(columns)
         found: list[tuple[str, Part]] = []
         for part in self.rules.columns:
@@ -52,6 +56,13 @@ class Schema:
                 found += [(actual, part) for actual in columns if re.match(part.name, actual)]
             elif part.name in there:
                 found.append((part.name, part))
+        of_column: dict[str, list[str]] = {}
+        for name, part in found:
+            of_column.setdefault(name, []).append(f"`{part.name}`")
+        twice = [f"column `{name}` is matched by {' and '.join(by)}" for name, by in of_column.items() if len(by) > 1]
+        if twice:
+            advice = "Narrow the patterns, so that one part of the schema is about each column."
+            raise OptionsError([f"{self.source}: {problem}" for problem in twice[:10]], advice=advice)
         return found
 
     def coercions(self, names: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:

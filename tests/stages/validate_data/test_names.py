@@ -213,3 +213,17 @@ def test_table_named_twice__refused(cd4ml: Callable[..., Run], tmp_path: Path) -
     run = cd4ml("validate-data", "--data", "t.csv", "--data", "t.csv", "--schema", "schema.yaml")
 
     assert run.code == 2 and "data: t.csv is named twice" in run.report["summary"]
+
+
+def test_column_of_two_parts__refused(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A column that two parts of a schema are about is refused: the counts of one would stand for those of the other."""
+    (tmp_path / "data.csv").write_text("a,ab\n1,2\n5,6\n")
+    columns = {"a": "{dtype: int64, checks: {greater_than_or_equal_to: 3}}"}
+    columns["'a.*'"] = "{dtype: int64, regex: true, checks: {greater_than_or_equal_to: 0}}"
+    parts = "\n".join(f"  {name}: {part}" for name, part in columns.items())
+    (tmp_path / "schema.yaml").write_text(f"schema_type: dataframe\ncolumns:\n{parts}\n")
+
+    run = cd4ml("validate-data", "--data", "data.csv", "--schema", "schema.yaml")
+
+    assert run.code == 2
+    assert "column `a` is matched by `a` and `a.*`" in run.report["checks"][0]["message"]
