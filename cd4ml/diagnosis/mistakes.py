@@ -41,7 +41,11 @@ def mistakes(
             missing may still be set, and a file that is missing may still be made.
         seen: takes what is seen of models on the way.
     """
-    with tempfile.TemporaryDirectory(prefix="cd4ml-early-", ignore_cleanup_errors=True) as folder:
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix="cd4ml-early-", ignore_cleanup_errors=True)
+    except OSError:
+        return  # nothing can be written: the stages say so
+    with scratch as folder:
         looking = _Looking(folder=Path(folder), context=context, known={} if seen is None else seen)
         early = Early(context=context, here=here, look=looking.look if here else None)
         for name in names:

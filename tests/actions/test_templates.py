@@ -262,7 +262,7 @@ def test_stage__configuration_that_cannot_be_read(project: Path, suite: Path, ru
 
 @pytest.mark.parametrize("variable", ["CD4ML_INSTALL", "CD4ML_PREPARE_BUILD"])
 def test_gitlab__command_of_the_project_fails__not_inconclusive(variable: str, tmp_path: Path) -> None:
-    """A command of the project that ends with 4, as wget does without network, is no verdict that may be let through."""
+    """A command of the project that ends with 4, as wget does without network, is not let through."""
     jobs = YAML(typ="safe").load(re.sub(r"!reference", "", filled()))
     lines = [*jobs[".cd4ml-install"]["script"], *jobs[".cd4ml-builds"]["before_script"]]
     (line,) = (line for line in lines if isinstance(line, str) and variable in line)

@@ -13,6 +13,7 @@ import pyarrow.feather as feather
 import pytest
 
 from cd4ml.data.tables.opening import FORMATS, open_table
+from cd4ml.report.ids import table_id
 from tests.conftest import ROOT, Run
 
 Command = Callable[..., Run]
@@ -133,7 +134,7 @@ def outcome(run: Run, name: str) -> Any:
     """
     report = run.report
     checks = [check for check in report.get("checks", ()) if not check["id"].startswith("missing-values:")]
-    known = {name, "pinned.parquet"}
+    known = {name, table_id("", name).removeprefix("@"), "pinned.parquet"}
     inputs = [{**item, "path": "…", "sha256": "…"} for item in report.get("inputs", ()) if item["path"] in known]
 
     def anonymous(value: object) -> str:

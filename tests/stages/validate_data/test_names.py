@@ -216,7 +216,7 @@ def test_table_named_twice__refused(cd4ml: Callable[..., Run], tmp_path: Path) -
 
 
 def test_column_of_two_parts__refused(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
-    """A column that two parts of a schema are about is refused: the counts of one would stand for those of the other."""
+    """A column that two parts of a schema are about is refused: one would be counted for the other."""
     (tmp_path / "data.csv").write_text("a,ab\n1,2\n5,6\n")
     columns = {"a": "{dtype: int64, checks: {greater_than_or_equal_to: 3}}"}
     columns["'a.*'"] = "{dtype: int64, regex: true, checks: {greater_than_or_equal_to: 0}}"
