@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from cd4ml.metrics.performance.measurement import CONFIDENCE, named
 from cd4ml.metrics.performance.metric import Sample
 from cd4ml.metrics.statistics import intervals, means
 from cd4ml.metrics.statistics.means import Sums
 from cd4ml.report import Interval
-
-_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +78,7 @@ def _share(marked: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64] | None
     found = means.mean(_sums(marked, weight))
     interval = found.interval
     if interval is not None:
-        interval = Interval(
-            lower=max(0.0, interval.lower),
-            upper=min(1.0, interval.upper),
-            confidence=interval.confidence,
-            method=interval.method,
-        )
+        interval = replace(interval, lower=max(0.0, interval.lower), upper=min(1.0, interval.upper))
     elif count in (0, n):
         # No spread is not certainty: what so many equal rows of these weights can say.
         effective = math.fsum(weight) ** 2 / math.fsum(weight * weight)
@@ -108,5 +102,4 @@ def _sums(marked: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64]) -> Sum
 
 def _wilson(successes: float, n: float) -> Interval:
     """Return the score interval of a share."""
-    bounds = intervals.wilson(successes, n, _CONFIDENCE)
-    return Interval(lower=bounds.lower, upper=bounds.upper, confidence=_CONFIDENCE, method="Wilson")
+    return named(intervals.wilson(successes, n, CONFIDENCE), CONFIDENCE, "Wilson")
