@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cd4ml.render.html.elements import Content, Html, element, joined
 from cd4ml.render.html.tables import table
-from cd4ml.render.html.values import bounds, listed, mapping, numeric
+from cd4ml.render.html.values import bounds, listed, mapping, numeric, slice_name
 from cd4ml.render.numbers import number
 
 _KINDS: Final = {
@@ -26,7 +26,7 @@ def part(found: Mapping[str, Any]) -> Html:
     whole = table("Decisions of candidate and production on all test rows", _HEADS, rows, numeric=range(1, 4))
     parts = sorted((mapping(one) for one in listed(found.get("slices"))), key=_share_of_breaks, reverse=True)
     of_slices: list[list[Content]] = [
-        [_name(one), number(numeric(one.get("rows"))), *(_cells(mapping(one, kind))[1] for kind in _KINDS)]
+        [slice_name(one), number(numeric(one.get("rows"))), *(_cells(mapping(one, kind))[1] for kind in _KINDS)]
         for one in parts
     ]
     heads = ("Slice", "Rows", "Changed, %", "Fixed, %", "Broken, %")
@@ -55,8 +55,3 @@ def _percent(share: object) -> str:
 def _share_of_breaks(one: Mapping[str, Any]) -> float:
     """Return the share of a slice's rows that are broken."""
     return float(numeric(mapping(one, "breaks").get("share")) or 0)
-
-
-def _name(one: Mapping[str, Any]) -> str:
-    """Return a slice in words."""
-    return " & ".join(f"{column}={value}" for column, value in mapping(one, "slice").items())

@@ -52,3 +52,8 @@ def bounds(value: object) -> Bounds | None:
 def between(found: Bounds | None) -> str:
     """Return an interval as people read it, empty if there is none."""
     return f"{number(found.lower, found.upper)} to {number(found.upper, found.lower)}" if found else ""
+
+
+def slice_name(part: Mapping[str, Any]) -> str:
+    """Return a slice in words."""
+    return " & ".join(f"{column}={value}" for column, value in mapping(part, "slice").items())

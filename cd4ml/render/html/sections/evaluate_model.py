@@ -10,7 +10,7 @@ from cd4ml.render.html.elements import Content, Html, details, element, joined
 from cd4ml.render.html.pictures import picture, side_by_side
 from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, curves, forest
 from cd4ml.render.html.tables import more, table
-from cd4ml.render.html.values import between, bounds, listed, mapping, numbers, numeric
+from cd4ml.render.html.values import between, bounds, listed, mapping, numbers, numeric, slice_name
 from cd4ml.render.numbers import number, plural
 from cd4ml.report import Check, Published
 
@@ -213,19 +213,14 @@ def _slice_marks(parts: Sequence[Mapping[str, Any]], name: str) -> list[Mark]:
             value = numeric(mapping(part, model).get(name))
             interval = bounds(mapping(part, "intervals").get(name)) if model == CANDIDATE else None
             if value is not None:
-                found.append(Mark(row=_slice_name(part), series=model, value=float(value), interval=interval))
+                found.append(Mark(row=slice_name(part), series=model, value=float(value), interval=interval))
     return found
-
-
-def _slice_name(part: Mapping[str, Any]) -> str:
-    """Return a slice in words."""
-    return " & ".join(f"{column}={value}" for column, value in mapping(part, "slice").items())
 
 
 def _slice_table(parts: Sequence[Mapping[str, Any]], name: str) -> Html:
     """Return a metric by slice in numbers."""
     rows: list[list[Content]] = [
-        [_slice_name(part), number(numeric(part.get("rows"))), *_metric_row(name, part)[1:]] for part in parts
+        [slice_name(part), number(numeric(part.get("rows"))), *_metric_row(name, part)[1:]] for part in parts
     ]
     return table(
         f"{name} by slice", ("Slice", "Rows", *_HEADS[1:]), rows, numeric=range(1, 7), most=_MOST_SLICES, of="slice"
@@ -239,7 +234,7 @@ def _searched(search: Mapping[str, Any]) -> Html:
     worst = [mapping(one) for one in listed(search.get("worst"))]
     rows: list[list[Content]] = [
         [
-            _slice_name(one),
+            slice_name(one),
             number(numeric(one.get("rows"))),
             number(numeric(one.get("candidate"))),
             number(numeric(one.get("other_rows"))),
