@@ -29,7 +29,7 @@ def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     except SystemExit as ended:
         code = ended.code
     assert code == 0
-    return capsys.readouterr().err
+    return capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -90,7 +90,7 @@ def test_help_command__is_the_option(name: str, capsys: pytest.CaptureFixture[st
 def test_help_command__of_nothing_and_of_what_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a name it is the overview; a name that there is not is refused with the nearest."""
     assert main(["help"]) == 0
-    assert "other commands:" in capsys.readouterr().err
+    assert "other commands:" in capsys.readouterr().out
     assert main(["help", "evaluate-modle"]) == 2
     assert "did you mean `evaluate-model`?" in capsys.readouterr().err
 
