@@ -114,16 +114,35 @@ def count(source: Source, layout: Layout, *, every: int = 1) -> dict[str, Cells]
     Raises:
         OptionsError: a column of categories with too many of them, or a damaged table.
     """
-    work = Work(_BLOCK)
-    counters: dict[str, _Numbers | _Categories] = {
-        name: _Categories(name) if grid is None else _Numbers(grid, work) for name, grid in layout.items()
-    }
+    counters = Counters(layout)
     passed = dict.fromkeys(layout, 0)
     with refused(source.name):
         for name, values in parts(source, list(layout)):
-            counters[name].add(values if every == 1 else _every(values, every, passed[name]))
+            counters.add(name, values if every == 1 else _every(values, every, passed[name]))
             passed[name] += len(values)
-    return {name: counter.cells() for name, counter in counters.items()}
+    return counters.cells()
+
+
+class Counters:
+    """Counts the values of columns, which come in parts and in any order of the columns."""
+
+    def __init__(self, layout: Layout) -> None:
+        work = Work(_BLOCK)
+        self._counters: dict[str, _Numbers | _Categories] = {
+            name: _Categories(name) if grid is None else _Numbers(grid, work) for name, grid in layout.items()
+        }
+
+    def add(self, name: str, values: pa.Array) -> None:
+        """Count a part of a column.
+
+        Raises:
+            OptionsError: a column of categories with too many of them.
+        """
+        self._counters[name].add(values)
+
+    def cells(self) -> dict[str, Cells]:
+        """Return what was counted of each column."""
+        return {name: counter.cells() for name, counter in self._counters.items()}
 
 
 def _every(values: pa.Array, every: int, passed: int) -> pa.Array:
@@ -149,8 +168,7 @@ def count_and_fit(
     source: Source, numbers: Sequence[str], categories: Sequence[str], *, every: int = 1
 ) -> dict[str, Cells]:
     """Count the columns in grids of their own; a grid that turns out too coarse is made again from the values."""
-    with refused(source.name):
-        layout = _refined(source, layout_of(source, numbers, categories))
+    layout = refined_layout(source, numbers, categories)
     counted = count(source, layout, every=every)
     coarse = [name for name, cells in counted.items() if isinstance(cells, NumberCells) and cells.fullest > _FULLEST]
     if coarse:
@@ -162,8 +180,14 @@ def count_and_fit(
     return counted
 
 
-def _refined(source: Source, layout: dict[str, Grid | None]) -> dict[str, Grid | None]:
+def refined_layout(source: Source, numbers: Sequence[str], categories: Sequence[str]) -> dict[str, Grid | None]:
     """Return the layout with better grids where a cheap sample shows them too coarse: counting twice is dear."""
+    with refused(source.name):
+        return _refined(source, layout_of(source, numbers, categories))
+
+
+def _refined(source: Source, layout: dict[str, Grid | None]) -> dict[str, Grid | None]:
+    """Return better grids for those that a cheap sample shows too coarse."""
     grids = {name: grid for name, grid in layout.items() if grid is not None and grid.spacing is not Spacing.EXACT}
     for name, values in sample(source, list(grids), cheap=True).items():
         if grids[name].fullest(values) > _FULLEST:

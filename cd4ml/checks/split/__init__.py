@@ -1,0 +1,1 @@
+"""Numbers of a split and limits -> checks. Pure."""

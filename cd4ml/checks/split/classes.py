@@ -1,0 +1,142 @@
+"""Rows of each class in training and test rows, and limits -> checks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from cd4ml.checks.performance.comparison import Support, rows_advice
+from cd4ml.checks.performance.rule import Decision, Rule
+from cd4ml.metrics.split.classes import ClassShare, share_interval
+from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed, percent
+from cd4ml.report.ids import check_id
+
+_MOST_TOLD: Final = 3
+_NEWCOMBE: Final = "Newcombe"
+_WILSON: Final = "Wilson"
+
+
+def class_rows_checks(shares: Sequence[ClassShare], least: int) -> Iterator[Check]:
+    """Check that each class has as many test rows as evaluate-model needs for a test on it.
+
+    Args:
+        shares: of every class of either part.
+        least: test rows of a class below which recall, precision or AUC have no interval worth anything.
+    """
+    n = sum(one.test for one in shares)
+    few = [one for one in shares if one.train and one.test < least]
+    for one in few:
+        needed = Support(n=n, smaller_class=one.test, minimum_rows=0, class_floor=least)
+        yield Check(
+            id=check_id("class-rows", one.name),
+            status=Status.INCONCLUSIVE,
+            reason="too-few-rows",
+            metric="class-rows",
+            value=one.test,
+            limit=least,
+            bound=Bound.AT_LEAST,
+            option=("minimum-class-rows",),
+            n=n,
+            message=f"Class {one.name} has {one.test:,} test rows: recall, precision and AUC of it need "
+            f"{least:,} for a test.",
+            advice=rows_advice(needed, Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)),
+        )
+    if not few:
+        rarest = min((one for one in shares if one.train), key=lambda one: one.test)
+        yield Check(
+            id="class-rows",
+            status=Status.PASSED,
+            metric="class-rows",
+            value=rarest.test,
+            limit=least,
+            bound=Bound.AT_LEAST,
+            option=("minimum-class-rows",),
+            n=n,
+            message=f"Every class has at least {least:,} test rows; the rarest, {rarest.name}, has {rarest.test:,}.",
+        )
+
+
+def class_balance_checks(shares: Sequence[ClassShare], limit: float | None) -> Iterator[Check]:
+    """Check that training had every class of the test, then how far the shares lie apart.
+
+    Args:
+        limit: largest difference between the shares of a class; None if they are only reported.
+    """
+    yield from _unseen(shares)
+    apart = max(shares, key=lambda one: abs(one.difference))
+    told = "; ".join(_told(one, shares) for one in sorted(shares, key=lambda one: -one.train)[:_MOST_TOLD])
+    more = f"; and {len(shares) - _MOST_TOLD:,} more" if len(shares) > _MOST_TOLD else ""
+    size = abs(apart.difference)
+    beyond = limit is not None and size > limit
+    shown = limit is not None and max(apart.interval.lower, -apart.interval.upper) > limit
+    status = Status.FAILED if shown else Status.INCONCLUSIVE if beyond else Status.PASSED
+    unsure = " Chance may explain it." if beyond and not shown else ""
+    allowed = "" if limit is None else f" (at most {as_set(limit, size)})"
+    yield Check(
+        id="class-balance",
+        status=status,
+        reason="class-balance-changed" if shown else "too-few-rows" if beyond else None,
+        metric="class-share-difference",
+        value=size,
+        interval=_interval(apart),
+        limit=limit,
+        bound=None if limit is None else Bound.AT_MOST,
+        option=None if limit is None else ("maximum-class-difference",),
+        n=sum(one.test for one in shares),
+        message=f"Shares of classes, training then test: {told}{more}. Largest difference {fixed(size, limit or 0.0)}"
+        f"{allowed}.{unsure}",
+        advice=_ADVICE[status],
+    )
+
+
+_ADVICE: Final = {
+    Status.FAILED: "Draw the test rows from the same population as the training rows, or weight the metrics.",
+    Status.INCONCLUSIVE: "Add test rows, or allow a larger difference.",
+    Status.PASSED: None,
+}
+
+
+def _told(one: ClassShare, shares: Sequence[ClassShare]) -> str:
+    """Return a class's shares of both parts."""
+    train, test = (sum(getattr(share, part) for share in shares) for part in ("train", "test"))
+    return f"{one.name} {percent(one.train / train)}, {percent(one.test / test)}"
+
+
+def _interval(one: ClassShare) -> Interval:
+    """Return the interval of how far a class's shares lie apart, whichever is greater."""
+    ends = (one.interval.lower, one.interval.upper)
+    lower, upper = ends if one.difference >= 0 else (-ends[1], -ends[0])
+    return Interval(lower=lower, upper=upper, confidence=one.confidence, method=_NEWCOMBE)
+
+
+def _unseen(shares: Sequence[ClassShare]) -> Iterator[Check]:
+    """Yield a failed check for each class of the test that training never had."""
+    n = sum(one.test for one in shares)
+    for one in shares:
+        if one.train:
+            continue
+        bounds = share_interval(one.test, n)
+        yield Check(
+            id=check_id("unseen-class", one.name),
+            status=Status.FAILED,
+            reason="unseen-class",
+            metric="class-share",
+            value=one.test / n,
+            interval=Interval(lower=bounds.lower, upper=bounds.upper, confidence=0.95, method=_WILSON),
+            limit=0.0,
+            bound=Bound.AT_MOST,
+            n=n,
+            message=f"Class {one.name} has {one.test:,} test rows and no training row: no model can predict it.",
+            advice="Add training rows of the class, or write it as the training rows do.",
+        )
+
+
+def too_many_classes_check(target: str, most: int) -> Check:
+    """Return the check of a target whose values are too many to be classes."""
+    return Check(
+        id="class-rows",
+        status=Status.ERROR,
+        reason="too-many-classes",
+        message=f"`{target}` has more than {most:,} different values: they were not counted as classes.",
+        advice="Set task: regression, or put the values into fewer classes.",
+    )
