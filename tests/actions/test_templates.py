@@ -132,12 +132,8 @@ def run_gitlab(folder: Path, suite: Path) -> Ran:
     (folder / ".gitlab-ci.yml").write_text(
         f"include:\n  - local: template.yml\n    inputs:\n      source: {json.dumps(str(suite))}\n"
     )
-    commit(folder)
+    publish(folder)
     git(folder, "checkout", "--quiet", "-B", "topic")
-    if not git(folder, "remote"):
-        git(folder, "remote", "add", "origin", "https://gitlab.example.org/team/credit.git")
-    git(folder, "update-ref", "refs/remotes/origin/main", "HEAD")
-    git(folder, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
     (folder / ".cd4ml" / "cache").mkdir(parents=True, exist_ok=True)
     share_cache(folder / ".cd4ml" / "cache" / "uv")
     command = [
@@ -159,6 +155,15 @@ def run_gitlab(folder: Path, suite: Path) -> Ran:
     text = ran.stdout + ran.stderr
     jobs = sorted(set(re.findall(r"^cd4ml-([\w-]+) +starting shell", text, re.M)))
     return Ran(code=ran.returncode, text=text, jobs=jobs, failed=re.findall(r"^ FAIL +cd4ml-([\w-]+)", text, re.M))
+
+
+def publish(folder: Path) -> None:
+    """Commit everything to main, and let that be the default branch of a project on GitLab."""
+    commit(folder)
+    if not git(folder, "remote"):
+        git(folder, "remote", "add", "origin", "https://gitlab.example.org/team/credit.git")
+    git(folder, "update-ref", "refs/remotes/origin/main", "HEAD")
+    git(folder, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
 
 
 def share_cache(link: Path) -> None:
@@ -203,6 +208,49 @@ def test_gitlab__merge_request(project: Path, suite: Path) -> None:
     assert reported(folder) == ["audit-fairness"] and badge(folder) == "failed: audit-fairness"
     for name in ("junit.xml", "code-quality.json", "index.html"):
         assert "disparate-impact" in (folder / "reports" / name).read_text()
+
+
+CACHING: Final = """\
+include:
+  - local: template.yml
+{job}:
+  before_script: []
+  needs: []
+  script: [ls .cd4ml/cache || true, mkdir -p .cd4ml/cache, echo $CI_COMMIT_REF_NAME > .cd4ml/cache/left]
+  after_script: []
+  artifacts: {{paths: [nothing]}}
+"""
+
+
+@pytest.mark.parametrize("job", ["cd4ml-check-code", "cd4ml-reports"])
+def test_gitlab__a_merge_request_saves_no_cache(tmp_path: Path, job: str) -> None:
+    """What a merge request's job leaves in the cache is not kept; what the default branch leaves is, for both to read."""
+    need_program("rsync")
+    shutil.copy(GITLAB, tmp_path / "template.yml")
+    (tmp_path / ".gitignore").write_text(".gitlab-ci-local/\n")
+    (tmp_path / ".gitlab-ci.yml").write_text(CACHING.format(job=job))
+    publish(tmp_path)
+    command = [need_program("gitlab-ci-local"), job, "--force-shell-executor", "--shell-isolation"]
+    command += ["--no-artifacts-to-source", "--ignore-predefined-vars", "CI_PIPELINE_SOURCE", "--variable"]
+
+    def run(branch: str, source: str) -> tuple[str, list[str]]:
+        git(tmp_path, "checkout", "--quiet", "-B", branch)
+        ran = subprocess.run(
+            [*command, f"CI_PIPELINE_SOURCE={source}"],
+            cwd=tmp_path,
+            env=clean_environment(NO_COLOR="1"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        kept = (tmp_path / ".gitlab-ci-local" / "cache").rglob("left")
+        return ran.stdout, [path.read_text().strip() for path in kept]
+
+    assert run("topic", "merge_request_event")[1] == []
+    assert run("main", "push")[1] == ["main"]
+    said, kept = run("topic", "merge_request_event")
+    assert "imported cache" in said and kept == ["main"]
 
 
 def test_jenkins(project: Path, suite: Path) -> None:

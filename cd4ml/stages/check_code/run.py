@@ -24,6 +24,7 @@ from cd4ml.stages.check_code.preflight import check_options
 STAGE: Final = "check-code"
 MOST_FINDINGS: Final = 1000
 _PROBE: Final = "probe-"
+_SECONDS_OF_SILENCE: Final = 5.0
 
 
 def run(options: Options, context: Context) -> Report:
@@ -125,10 +126,12 @@ def _side_by_side(
 
 
 def _wait(futures: Mapping[str, Future[Output]], context: Context) -> None:
-    """Wait for the tools, and say which of them still run."""
-    while running := wait(futures.values(), return_when=FIRST_COMPLETED).not_done:
+    """Wait for the tools; where that takes a while, say which of them still run."""
+    running = wait(futures.values(), timeout=_SECONDS_OF_SILENCE).not_done
+    while running:
         names = dict.fromkeys(name.removeprefix(_PROBE) for name, future in futures.items() if future in running)
         context.progress(f"Still running: {', '.join(names)}")
+        running = wait(running, return_when=FIRST_COMPLETED).not_done
 
 
 def _coverage(results: dict[str, Result], options: Options) -> list[Check]:
