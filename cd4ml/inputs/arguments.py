@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ _REPEATED: Final = {
     Kind.TEXTS: "NAME=VALUE",
     Kind.LIMIT: "NUMBER|NAME=NUMBER",
 }
+_WORD: Final = re.compile(r"\w[\w@+=:,./-]*")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,13 +112,18 @@ def _option_help(option: Option) -> str:
     """Return an option's sentences, with an example and what it is set to if nobody sets it."""
     parts = [option.help]
     if option.example:
-        parts.append(f"E.g. {option.example}.")
+        parts.append(f"E.g. {_as_typed(option.example)}.")
     if option.required:
         parts.append("Required.")
     elif option.default not in (None, (), {}, "", False):
         default = option.default
         parts.append(f"Default: {','.join(default) if isinstance(default, tuple) else default}")
     return " ".join(parts).replace("%", "%%")
+
+
+def _as_typed(example: str) -> str:
+    """Return an example as a shell takes it; what is no plain word stands in quotes."""
+    return example if _WORD.fullmatch(example) else f"'{example}'"
 
 
 def _from_arguments(name: str, options: Sequence[Option], arguments: Sequence[str], about: HelpText) -> Layer:

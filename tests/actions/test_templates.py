@@ -224,7 +224,7 @@ include:
 
 @pytest.mark.parametrize("job", ["cd4ml-check-code", "cd4ml-reports"])
 def test_gitlab__a_merge_request_saves_no_cache(tmp_path: Path, job: str) -> None:
-    """What a merge request's job leaves in the cache is not kept; what the default branch leaves is, for both to read."""
+    """What a merge request leaves in the cache is not kept; what the default branch leaves is, for both to read."""
     need_program("rsync")
     shutil.copy(GITLAB, tmp_path / "template.yml")
     (tmp_path / ".gitignore").write_text(".gitlab-ci-local/\n")

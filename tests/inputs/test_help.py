@@ -68,6 +68,23 @@ def test_help__usage_is_one_line(
     assert len(usage) < 200 and all(f" --{option.name} " in usage for option in required)
 
 
+@pytest.mark.parametrize("name", STAGES)
+def test_help__examples_as_a_shell_takes_them(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example of an option can be typed as it stands: marks and words with spaces are in quotes."""
+    monkeypatch.setenv("COLUMNS", "2000")
+
+    text = re.sub(r"\n {9,}", " ", shown([name, "--help"], capsys))  # behind a long name the sentence begins below
+    found = re.findall(r"^  --([\w-]+) .*E\.g\. (.*?)\.(?: Required\.| Default: .*)?$", text, re.M)
+
+    options = (*declared(declaration(name).Options), *declared(RunOptions))
+    assert [(option, shlex.split(example)) for option, example in found] == [
+        (option.name, [option.example]) for members in grouped(options).values() for option in members if option.example
+    ]
+    assert all(example[0].isalnum() or example[0] == "'" for _, example in found)
+
+
 @pytest.mark.parametrize("columns", [60, 100, 160])
 def test_help__as_wide_as_the_terminal(
     columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
