@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cd4ml.checks.fairness.decision import Limits
-from cd4ml.checks.fairness.groups import describe, fairness_checks, unknown_reference_check
+from cd4ml.checks.fairness.groups import fairness_checks, unknown_reference_check
 from cd4ml.checks.fairness.limits import calibration_check, change_check, difference_checks, no_change_check
+from cd4ml.checks.fairness.pairs import no_pair_check, pair_drop_check
 from cd4ml.metrics.fairness.calibration import Calibration, group_calibration
-from cd4ml.metrics.fairness.differences import widest_interval
 from cd4ml.metrics.fairness.disparity import (
     Disparity,
     RatioTest,
@@ -23,7 +23,9 @@ from cd4ml.metrics.fairness.disparity import (
     ratio_tests,
     with_tests,
 )
-from cd4ml.metrics.fairness.rates import RATES, FairnessMetrics, Group, Reference, fairness_metrics, group_names
+from cd4ml.metrics.fairness.pair_changes import PairChange, pair_changes
+from cd4ml.metrics.fairness.pair_changes import adjusted as adjusted_pairs
+from cd4ml.metrics.fairness.rates import FairnessMetrics, Group, Reference, fairness_metrics, group_names
 from cd4ml.metrics.fairness.ratio_change import Change, ratio_changes
 from cd4ml.metrics.statistics.multiplicity import holm
 from cd4ml.report import Check
@@ -63,6 +65,7 @@ class Found:
     tests: Sequence[RatioTest]
     production: FairnessMetrics | None = None
     changes: Mapping[str, Change] = field(default_factory=dict)
+    pairs: Sequence[PairChange] = ()
     calibration: Sequence[Calibration] | None = None
 
     @property
@@ -71,12 +74,26 @@ class Found:
         return not self.found
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """Adjusted p-values of the changes against production that have a limit.
+
+    Attributes:
+        drops: of each group's, by part and group.
+        pairs: of each pair of groups, by part, in their order.
+    """
+
+    drops: Mapping[tuple[str, str], float]
+    pairs: Mapping[str, Sequence[float]]
+
+
 def audit(parts: Sequence[Part], rule: Reference) -> list[tuple[Found, list[Check]]]:
     """Return what was found for each part, and the checks of those that decide."""
     found = [_find(part, rule) for part in parts]
     found = [*_adjust([one for one in found if one.part.gates]), *_each(one for one in found if not one.part.gates)]
-    drops = _drops([one for one in found if one.part.gates])
-    return [(one, _checks(one, drops) if one.part.gates else []) for one in found]
+    gating = [one for one in found if one.part.gates]
+    shown = _Shown(drops=_drops(gating), pairs=_pair_drops(gating))
+    return [(one, _checks(one, shown) if one.part.gates else []) for one in found]
 
 
 def _find(part: Part, rule: Reference) -> Found:
@@ -111,14 +128,19 @@ def _with_production(found: Found, rule: Reference) -> Found:
     assert reference is not None
     others = disparities(production.groups, reference, limits.minimum_ratio)
     changes = ratio_changes(part.counts, group_names(part.counts, part.features), found.found, others)
-    return replace(found, production=production, changes=changes)
+    pairs = pair_changes(part.counts, group_names(part.counts, part.features))
+    return replace(found, production=production, changes=changes, pairs=pairs)
 
 
 def _adjust(found: Sequence[Found]) -> list[Found]:
     """Correct the tests of several parts for their number."""
     families = adjusted({one.part.name: one.tests for one in found})
     size = sum(len(one.tests) for one in found)
-    return [replace(one, found=with_tests(one.found, families[one.part.name], size)) for one in found]
+    pairs = adjusted_pairs([one.pairs for one in found])
+    return [
+        replace(one, found=with_tests(one.found, families[one.part.name], size), pairs=changed)
+        for one, changed in zip(found, pairs, strict=True)
+    ]
 
 
 def _each(found: Iterable[Found]) -> list[Found]:
@@ -137,16 +159,29 @@ def _drops(found: Sequence[Found]) -> Mapping[tuple[str, str], float]:
     return dict(zip(tested, holm(list(tested.values())), strict=True))
 
 
-def _checks(one: Found, drops: Mapping[tuple[str, str], float]) -> list[Check]:
+def _pair_drops(found: Sequence[Found]) -> Mapping[str, Sequence[float]]:
+    """Return the p-values of the drops of each part's pairs of groups, all of them corrected together."""
+    limits = {one.part.name: limit for one in found if (limit := one.part.limits.maximum_pair_drop) is not None}
+    tested = [(one.part.name, pair) for one in found if one.part.name in limits for pair in one.pairs]
+    result: dict[str, list[float]] = {name: [] for name in limits}
+    p_values = holm([pair.shown_above(limits[name]) for name, pair in tested])
+    for (name, _), p_value in zip(tested, p_values, strict=True):
+        result[name].append(p_value)
+    return result
+
+
+def _checks(one: Found, shown: _Shown) -> list[Check]:
     """Decide on one part."""
-    name, groups, limits = one.part.name, one.metrics.groups, _own(one)
+    name, groups, limits = one.part.name, one.metrics.groups, own_limits(one)
     if one.without_reference:
         return [unknown_reference_check(name, one.part.reference or "", groups)]
     production = {group: change.production for group, change in one.changes.items()}
     checks = fairness_checks(name, one.found, limits, production)
     checks += difference_checks(name, one.metrics, limits)
     if len(groups) > 1 and limits.maximum_ratio_drop is not None:
-        checks += _change_checks(one, groups, limits, drops)
+        checks += _change_checks(one, groups, limits, shown.drops)
+    if len(groups) > 1 and limits.maximum_pair_drop is not None:
+        checks.append(_pair_check(one, limits, shown.pairs[name]))
     if limits.maximum_calibration_gap is not None:
         checks += [calibration_check(name, group, limits) for group in one.calibration or ()]
     return checks
@@ -171,69 +206,17 @@ def _change_checks(
     ]
 
 
-def _own(one: Found) -> Limits:
+def _pair_check(one: Found, limits: Limits, p_values: Sequence[float]) -> Check:
+    """Decide on the change of the ratio of every two groups against production."""
+    if one.pairs:
+        return pair_drop_check(one.part.name, one.pairs, p_values, limits)
+    rows = sum(group.n for group in one.metrics.groups)
+    lacking = one.production is None
+    why = "the table has no column `production_y_pred`" if lacking else "a model selects nobody"
+    return no_pair_check(one.part.name, rows, limits, why)
+
+
+def own_limits(one: Found) -> Limits:
     """Return the limits of a part: a reference that is named in advance may not be selected too rarely either."""
     limits = one.part.limits
     return replace(limits, fixed_reference=True) if one.part.reference is not None else limits
-
-
-def describe_part(one: Found) -> dict[str, Any]:
-    """Return a part's numbers for the report."""
-    metrics = one.metrics
-    limits = _own(one)
-    numbers: dict[str, Any] = {
-        "decides": one.part.gates,
-        "minimum_ratio": limits.minimum_ratio,
-        "demographic_parity_ratio": metrics.demographic_parity_ratio,
-        "demographic_parity_difference": metrics.demographic_parity_difference,
-        "equalized_odds_difference": metrics.equalized_odds_difference,
-        "equalized_odds_ratio": metrics.equalized_odds_ratio,
-        "differences": {
-            rate: {"value": metrics.differences[rate], "interval": widest_interval(metrics.groups, rate)}
-            for rate in RATES
-        },
-        "by_group": metrics.by_group,
-        "reference": one.found[0].reference.name if one.found else None,
-        "ratios": {found.group.name: describe(found, limits) for found in one.found},
-    }
-    return {**numbers, **_against_production(one), **_calibrations(one)}
-
-
-def _against_production(one: Found) -> dict[str, Any]:
-    """Return production's ratio, and the change of each group's."""
-    if one.production is None:
-        return {}
-    changes = {
-        group: {
-            "candidate": float(change.candidate),
-            "production": float(change.production),
-            "drop": float(change.drop),
-            "interval": change.interval,
-        }
-        for group, change in one.changes.items()
-    }
-    return {
-        "production": {
-            "demographic_parity_ratio": one.production.demographic_parity_ratio,
-            "by_group": one.production.by_group,
-        },
-        "changes": changes,
-    }
-
-
-def _calibrations(one: Found) -> dict[str, Any]:
-    """Return each group's calibration."""
-    if one.calibration is None:
-        return {}
-    return {
-        "calibration": {
-            group.group: {
-                "n": group.n,
-                "score": group.score,
-                "positives": group.positives,
-                "gap": group.gap,
-                "interval": group.interval,
-            }
-            for group in one.calibration
-        }
-    }

@@ -37,6 +37,7 @@ class Limits:
         fixed_reference: whether the reference was fixed in advance; then it may not be selected too rarely either.
         maximum_differences: largest allowed difference between the groups by check name, those that are set.
         maximum_ratio_drop: how far a ratio may fall below production's; None does not gate on it.
+        maximum_pair_drop: how far the ratio of any two groups may fall below production's; None does not gate on it.
         maximum_calibration_gap: largest allowed distance of mean score and share of positives; None does not gate.
     """
 
@@ -46,6 +47,7 @@ class Limits:
     fixed_reference: bool = False
     maximum_differences: Mapping[str, float] = field(default_factory=dict)
     maximum_ratio_drop: float | None = None
+    maximum_pair_drop: float | None = None
     maximum_calibration_gap: float | None = None
 
 

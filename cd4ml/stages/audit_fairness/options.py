@@ -25,7 +25,8 @@ OUTPUTS: Final[dict[str, str]] = {
     "combination decides, or none is compared.",
 }
 
-_MAXIMA: Final = (*DIFFERENCES, "calibration-gap", "ratio-drop", *ERROR_DIFFERENCES)
+_OF_DECISIONS: Final = (*DIFFERENCES, "calibration-gap", "ratio-drop", "pair-drop")
+_MAXIMA: Final = (*_OF_DECISIONS, *ERROR_DIFFERENCES)
 
 
 class Intersections(StrEnum):
@@ -130,6 +131,11 @@ class Options(TableOptions):
         "How far a group's ratio may fall below production's on the same rows; needs production_y_pred.",
         group=Group.LIMITS,
     )
+    maximum_pair_drop: Limit | None = option(
+        "How far the ratio of any two groups' selection rates (the lower over the higher) may fall below production's "
+        "on the same rows; needs production_y_pred.",
+        group=Group.LIMITS,
+    )
     maximum_mean_error_difference: Limit | None = option(
         "Regression: how far the groups' mean errors (predicted minus true) may lie apart, in the target's units.",
         group=Group.LIMITS,
@@ -174,7 +180,7 @@ def _of_other_task(options: Options) -> Iterable[str]:
             f"task: {options.task} cannot be audited; set task: binary (the favourable decision against all others) or "
             "task: regression for audit-fairness"
         )
-    others = [*DIFFERENCES, "calibration-gap", "ratio-drop"] if regression else ERROR_DIFFERENCES
+    others = _OF_DECISIONS if regression else ERROR_DIFFERENCES
     for name in others:
         if _maximum(options, name) is not None:
             yield f"maximum-{name} is set, but task is {options.task}: nothing would be decided on it"

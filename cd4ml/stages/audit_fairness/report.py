@@ -9,6 +9,7 @@ from typing import Any, Final
 from cd4ml.checks.fairness.decision import Decision
 from cd4ml.inputs.options import OTHERS
 from cd4ml.metrics.fairness.disparity import Disparity
+from cd4ml.metrics.fairness.pair_changes import PairChange
 from cd4ml.metrics.fairness.rates import Reference
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.metrics.statistics.intervals import Bounds
@@ -27,6 +28,7 @@ class Audit:
         checks: empty where it decides nothing.
         of: the groups' comparisons with the reference, of decisions.
         intervals: of each rate by group, of decisions.
+        worse: pairs of groups that are shown to lie further apart than under production, the largest change first.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Audit:
     metrics: Mapping[str, Any]
     of: Sequence[Disparity] = ()
     intervals: Mapping[str, Mapping[str, Bounds | None]] = field(default_factory=dict)
+    worse: Sequence[PairChange] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +92,9 @@ def lowest_reported(audits: Sequence[Audit]) -> Reported | None:
     return min(found, key=lambda one: one.ratio, default=None)
 
 
-def summary_of(checks: Sequence[Check], reported: Reported | None, options: Options) -> str:
-    """Say in a few sentences what decides, and what is only reported where it lies below the limits."""
-    return f"{headline(checks) or _passed(options)}{_aside(reported)}"
+def summary_of(checks: Sequence[Check], reported: Reported | None, options: Options, audits: Sequence[Audit]) -> str:
+    """Say in a few sentences what decides, and what is only reported: what lies below its limit, or got worse."""
+    return f"{headline(checks) or _passed(options)}{_aside(reported)}{_worse(audits, options)}"
 
 
 def _passed(options: Options) -> str:
@@ -117,4 +120,20 @@ def _aside(reported: Reported | None) -> str:
         " Reported only, without effect on the verdict: "
         f"{reported.feature}={reported.group} ({reported.n:,} rows) has the "
         f"ratio {fixed(reported.ratio, reported.minimum)}; `intersections: gate` makes combinations decide."
+    )
+
+
+def _worse(audits: Sequence[Audit], options: Options) -> str:
+    """Say which two groups of a feature lie further apart than under production, if no limit says it."""
+    if options.maximum_pair_drop is not None:
+        return ""
+    pairs = [(audit.name, pair) for audit in audits if audit.checks for pair in audit.worse]
+    if not pairs:
+        return ""
+    name, pair = max(pairs, key=lambda one: one[1].drop)
+    more = f" ({len(pairs) - 1} more pairs in the report)" if len(pairs) > 1 else ""
+    ratios = fixed(pair.candidate, pair.production), fixed(pair.production, pair.candidate)
+    return (
+        f" Further apart than under production on the same rows, reported only: {name} {pair.lower} to {pair.higher}, "
+        f"ratio {ratios[0]} after {ratios[1]}{more}; maximum-pair-drop sets a limit."
     )

@@ -9,9 +9,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks.data.remarks import remarked
-from cd4ml.checks.fairness.audit import Part, audit, describe_part
+from cd4ml.checks.fairness.audit import Part, audit
 from cd4ml.checks.fairness.coverage import excluded_group_check, too_many_groups_check
 from cd4ml.checks.fairness.decision import Limits
+from cd4ml.checks.fairness.description import describe_part, worse_pairs
 from cd4ml.checks.fairness.errors import Errors, describe_errors, error_checks
 from cd4ml.context import Context
 from cd4ml.data.predictions.batch_counts import LABELS, Quantities, Wanted
@@ -74,7 +75,7 @@ def run(options: Options, context: Context) -> Report:
     report = Report(
         stage=STAGE,
         checks=checks,
-        summary=summary_of(checks, reported, options),
+        summary=summary_of(checks, reported, options, audits),
         metrics={
             "rows": rows,
             "favourable": favourable,
@@ -137,6 +138,7 @@ def _limits(options: Options, features: Sequence[str]) -> Limits:
         fixed_reference=options.reference_method is Reference.LARGEST,
         maximum_differences=differences(options, features),
         maximum_ratio_drop=maximum(options, "ratio-drop", features),
+        maximum_pair_drop=maximum(options, "pair-drop", features),
         maximum_calibration_gap=maximum(options, "calibration-gap", features),
     )
 
@@ -190,8 +192,16 @@ def _of_decisions(counts: pd.DataFrame, options: Options) -> list[Audit]:
     comparable, audits = _comparable(_parts(counts, options))
     for found, checks in audit(comparable, options.reference_method):
         intervals = rate_intervals(found.metrics.groups)
-        metrics = describe_part(found)
-        audits.append(Audit(name=found.part.name, checks=checks, metrics=metrics, of=found.found, intervals=intervals))
+        audits.append(
+            Audit(
+                name=found.part.name,
+                checks=checks,
+                metrics=describe_part(found),
+                of=found.found,
+                intervals=intervals,
+                worse=worse_pairs(found),
+            )
+        )
     return audits
 
 

@@ -137,6 +137,7 @@ MAXIMA = {
     "equalized-odds-difference": 0.2,
     "precision-difference": 0.2,
     "ratio-drop": 0.2,
+    "pair-drop": 0.2,
     "calibration-gap": 0.2,
 }
 

@@ -9,7 +9,7 @@ from cd4ml.render.html.elements import Content, Html, details, element, joined
 from cd4ml.render.html.pictures import picture, side_by_side
 from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, forest
 from cd4ml.render.html.tables import more, table
-from cd4ml.render.html.values import Bounds, between, bounds, mapping, numbers, numeric
+from cd4ml.render.html.values import Bounds, between, bounds, listed, mapping, numbers, numeric
 from cd4ml.render.numbers import number, plural
 from cd4ml.report import Published
 
@@ -42,9 +42,8 @@ def _feature(name: str, found: Mapping[str, Any], intervals: Mapping[str, Any], 
     """Return a feature's pictures and numbers."""
     pictures = _pictures(name, found, intervals) if drawn else []
     parts = [_rates(name, found, intervals), _errors(name, found), _differences(name, found), _calibration(name, found)]
-    return joined(
-        [element("h4", name), side_by_side(pictures), parts[0] or parts[1], details("More numbers", *parts[2:])]
-    )
+    numbers_of_groups = [parts[0] or parts[1], _pairs(name, found), details("More numbers", *parts[2:])]
+    return joined([element("h4", name), side_by_side(pictures), *numbers_of_groups])
 
 
 def _pictures(name: str, found: Mapping[str, Any], intervals: Mapping[str, Any]) -> list[Html]:
@@ -150,6 +149,23 @@ def _differences(name: str, found: Mapping[str, Any]) -> Html:
     return table(
         f"Largest differences between groups of {name}", ("Rate", "Difference", "Interval"), rows, numeric=(1, 2)
     )
+
+
+def _pairs(name: str, found: Mapping[str, Any]) -> Html:
+    """Return the pairs of groups that lie further apart than under production."""
+    rows: list[list[Content]] = [
+        [
+            f"{pair.get('lower')} to {pair.get('higher')}",
+            number(numeric(pair.get("n"))),
+            number(numeric(pair.get("production"))),
+            number(numeric(pair.get("candidate"))),
+            between(bounds(pair.get("interval"))),
+        ]
+        for pair in map(mapping, listed(mapping(found, "pairs").get("worse")))
+    ]
+    heads = ("Groups", "n of the smaller", "Production's ratio", "Candidate's ratio", "Interval of the change")
+    title = f"Groups of {name} that are shown to lie further apart than under production"
+    return table(title, heads, rows, numeric=range(1, 5), most=_MOST_GROUPS, of="pair")
 
 
 def _calibration(name: str, found: Mapping[str, Any]) -> Html:
