@@ -77,6 +77,12 @@ TEST_DATA: Final = Word(
     example="data/test.parquet",
     group=Group.INPUT,
 )
+TRAIN_DATA: Final = Word(
+    meaning="The rows that the model was trained on, in the same forms as the test rows.",
+    example="data/train.parquet",
+    group=Group.INPUT,
+)
+TARGET: Final = Word(meaning="Column that holds the true value.", example="approved", group=Group.INPUT)
 PREDICTIONS: Final = Word(meaning="The predictions table.", example="predictions.parquet", group=Group.INPUT)
 TRAIN_PREDICTIONS: Final = Word(meaning="The predictions table of the training rows.", group=Group.INPUT)
 COLUMNS: Final = Word(

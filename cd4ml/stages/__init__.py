@@ -87,6 +87,11 @@ STAGES: Final[dict[str, StageInfo]] = {
         evidence=About.COMMIT,
         required=True,
     ),
+    "check-split": StageInfo(
+        summary="A test on these rows means something: they are new, and nothing in them gives the answer away.",
+        requirements=("check-split",),
+        evidence=About.COMMIT,
+    ),
     # Not required: a predictions table may also be a user's own.
     "score-model": StageInfo(
         summary="Candidate and production model score the same test rows, each in its own environment.",

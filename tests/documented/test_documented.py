@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(600)
 PAGES: Final = (
     "validate-data",
     "check-code",
+    "check-split",
     "score-model",
     "evaluate-model",
     "audit-fairness",

@@ -7,7 +7,7 @@ import pytest
 from cd4ml.evidence.about import About
 from cd4ml.stages import JUDGES, PIPELINE, REQUIRED, STAGES, evidence, needed
 
-GATES = ("check-code", "validate-data", "score-model", "evaluate-model", "audit-fairness")
+GATES = ("check-code", "validate-data", "check-split", "score-model", "evaluate-model", "audit-fairness")
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -23,6 +23,7 @@ def test_needs__come_earlier(stage: str) -> None:
     [
         ("check-code", ()),
         ("validate-data", ()),
+        ("check-split", ()),
         ("score-model", ()),
         ("evaluate-model", ("score-model",)),
         ("audit-fairness", ("score-model",)),
@@ -46,5 +47,5 @@ def test_evidence__of_model_or_commit() -> None:
     """Verdicts on a model hold for its files; every other verdict holds for the commit."""
     of = evidence(STAGES)
 
-    assert {stage for stage, about in of.items() if about is About.MODEL} == {*GATES[2:], "build-image"}
+    assert {stage for stage, about in of.items() if about is About.MODEL} == {*GATES[3:], "build-image"}
     assert JUDGES == {"evaluate-model", "audit-fairness"}

@@ -38,7 +38,7 @@ class InitOptions(Options):
     data: tuple[str, ...] = vocabulary.DATA.here("One: the training rows, if they are not found by themselves.")
     test_data: str | None = vocabulary.TEST_DATA.here("If they are not found by themselves.")
     predictions: str | None = vocabulary.PREDICTIONS.here("A table of the project's own, instead of models to score.")
-    target: str | None = option("Column of the test data that holds the true value. If it is not found by itself.")
+    target: str | None = vocabulary.TARGET.here("If it is not found by itself.")
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     actions: str = option(
         "Where the workflow takes cd4ml's actions from, as OWNER/cd4ml@RELEASE.", default=f"{REPOSITORY}@{RELEASE}"

@@ -45,9 +45,7 @@ class Options(TableOptions):
         group=Group.MODEL,
     )
     test_data: str = vocabulary.TEST_DATA.here("They hold the target.", required=True)
-    target: str = option(
-        "Column of the test data that holds the true value.", required=True, example="approved", group=Group.INPUT
-    )
+    target: str = vocabulary.TARGET.here(required=True)
     predictions: str = vocabulary.PREDICTIONS.here("Where it is written.", default="predictions.parquet")
     keep: tuple[str, ...] = option(
         "Columns of the test data to carry into the predictions table, for slices and audits.",
@@ -55,7 +53,7 @@ class Options(TableOptions):
         group=Group.INPUT,
     )
     exclude: tuple[str, ...] = vocabulary.EXCLUDE.here("Needed only for models that do not name their input columns.")
-    train_data: str | None = option("Training rows to score as well, to see overfitting.", group=Group.INPUT)
+    train_data: str | None = vocabulary.TRAIN_DATA.here("They are scored as well, to see overfitting.")
     train_predictions: str = vocabulary.TRAIN_PREDICTIONS.here(
         "Where it is written.", default="train-predictions.parquet"
     )

@@ -20,11 +20,14 @@ Command = Callable[..., Run]
 EVALUATE = ["evaluate-model", "--task", "binary", "--minimum", "accuracy=0.9", "--bootstrap", "true"]
 DRIFT = ["detect-drift", "--features", "amount,kind,y_pred", "--label", "y_true"]
 SCORE = ["score-model", "--candidate", "nowhere", "--bootstrap", "true", "--target", "y_true"]
+SPLIT = ["check-split", "--target", "y_true"]
 # Every option that takes a table, as the last one of its command.
 READERS = {
     "validate-data": ["validate-data", "--schema", "schema.yaml", "--data"],
     "validate-data, serving": ["validate-data", "--schema", "schema.yaml", "--data", "t.parquet", "--serving"],
     "score-model": [*SCORE, "--test-data"],
+    "check-split, training": [*SPLIT, "--test-data", "t.parquet", "--train-data"],
+    "check-split, test": [*SPLIT, "--train-data", "t.parquet", "--test-data"],
     "evaluate-model": [*EVALUATE, "--predictions"],
     "evaluate-model, training": [
         *[*EVALUATE, "--predictions", "t.parquet", "--maximum-gap", "accuracy=0.1", "--train-predictions"]

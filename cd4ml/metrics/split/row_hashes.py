@@ -1,0 +1,123 @@
+"""Rows as numbers: equal rows have equal hashes, whatever types the two tables store their columns in.
+
+The hash of a row is the sum, modulo 2^64, of a hash of each of its values that is seeded with the column's name. So the
+hash of a row without one of its columns is a subtraction away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cd4ml.data.tables.by_name import column
+from cd4ml.data.tables.columns import Family, family
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparable:
+    """A column that two tables have, with the types in which they store it."""
+
+    name: str
+    types: tuple[pl.DataType, pl.DataType]
+
+    @property
+    def kind(self) -> Family | None:
+        """What its values are compared as; None where those of one table can equal none of the other."""
+        first, second = (family(kind) for kind in self.types)
+        if Family.EMPTY in (first, second):
+            first = second = first if second is Family.EMPTY else second
+        return first if first is second and first is not Family.OTHER else None
+
+    def values(self) -> pl.Expr:
+        """Return the values in a type that both tables' values fit, with one way to write each of them."""
+        import polars as pl
+
+        own = column(self.name)
+        match self.kind:
+            case Family.NUMBER:
+                return self._numbers()
+            case Family.TIME if any(kind == pl.Duration or kind == pl.Time for kind in self.types):
+                return own.to_physical() if self.types[0] == self.types[1] else own.cast(pl.String)
+            case Family.TIME:
+                return own.cast(pl.Datetime("us")) if pl.Null in self.types else own.dt.epoch("us")
+            case Family.TEXT:
+                return own.cast(pl.String)
+        return own.cast(pl.Boolean) if self.kind is Family.BOOLEAN else own
+
+    def _numbers(self) -> pl.Expr:
+        """Return numbers: whole ones exactly, others as narrow as the narrower type; gaps are null."""
+        import polars as pl
+
+        own = column(self.name)
+        if all(kind.is_integer() or kind == pl.Null for kind in self.types):
+            return own.cast(pl.Int64, wrap_numerical=True)
+        narrow = any(kind == pl.Float32 for kind in self.types)
+        return own.cast(pl.Float32 if narrow else pl.Float64).fill_nan(None)
+
+
+def compared(train: Mapping[str, pl.DataType], test: Mapping[str, pl.DataType], aside: Sequence[str]) -> Columns:
+    """Return the columns of both tables that are compared, but for some.
+
+    Args:
+        train, test: Polars' type by column.
+    """
+    both = [
+        Comparable(name=name, types=(kind, test[name]))
+        for name, kind in train.items()
+        if name in test and name not in aside
+    ]
+    alike = [one for one in both if one.kind is not None]
+    return Columns(
+        compared=alike,
+        unlike=[one.name for one in both if one.kind is None],
+        missing=[
+            name for name in dict.fromkeys((*train, *test)) if (name in train) != (name in test) and name not in aside
+        ],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns of two tables are compared.
+
+    Attributes:
+        unlike: those of both tables whose types have no value in common.
+        missing: those that one table has.
+    """
+
+    compared: Sequence[Comparable]
+    unlike: Sequence[str]
+    missing: Sequence[str]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of those that are compared."""
+        return [one.name for one in self.compared]
+
+
+def hashes(rows: pl.DataFrame, columns: Sequence[Comparable]) -> list[npt.NDArray[np.uint64]]:
+    """Return the hash of each value, shape (n,), by column."""
+    found = rows.select(one.values().hash(_seed(one.name)).alias(str(at)) for at, one in enumerate(columns))
+    return [part.to_numpy() for part in found.iter_columns()]
+
+
+def _seed(name: str) -> int:
+    """Return the seed of a column's hashes."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+
+
+def added(parts: Sequence[npt.NDArray[np.uint64]], rows: int) -> npt.NDArray[np.uint64]:
+    """Return the hash of each row from those of its values."""
+    import numpy as np
+
+    total = np.zeros(rows, dtype=np.uint64)
+    for part in parts:
+        np.add(total, part, out=total)  # wraps around
+    return total

@@ -1,0 +1,35 @@
+"""What a part of check-split is: it sees every row of both tables once, and then says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cd4ml.report import Check
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Part(Protocol):
+    """One subject that check-split looks at, made by `part_of(options, train, test)` in a module of its own.
+
+    It keeps no rows: its memory is bounded, however many there are.
+    """
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns that it reads, as far as a table has them."""
+
+    def add_train(self, rows: pl.DataFrame) -> None:
+        """Look at training rows: all parts of the table in their order, each row once."""
+
+    def add_test(self, rows: pl.DataFrame) -> None:
+        """Look at test rows in the same way, after all training rows."""
+
+    def checks(self) -> Sequence[Check]:
+        """Decide; called once, after all rows."""
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """Numbers for the report by name; asked for after the checks."""

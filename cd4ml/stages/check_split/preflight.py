@@ -1,0 +1,50 @@
+"""What is wrong with check-split before any row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from cd4ml.data.tables.header import header, lacking
+from cd4ml.errors import OptionsError
+from cd4ml.stages.check_split.options import Options
+from cd4ml.stages.preflight import Early, Finding, tried
+
+
+def preflight(options: Options, early: Early) -> Iterator[Finding]:
+    """See Preflight."""
+    yield from tried(lambda: check_options(options), lambda: options.reading)
+    if early.here:
+        for name in (options.train_data, options.test_data):
+            yield from tried(partial(early.table, name), partial(_check_columns, name, options, early))
+
+
+def _check_columns(name: str, options: Options, early: Early) -> None:
+    """Refuse a table that lacks a column, if its columns are known."""
+    found = header(name, options.reading) if early.columns_made(name) is None else None
+    problems = lacking(name, named_columns(options), found) if found is not None else []
+    if problems:
+        raise OptionsError(problems)
+
+
+def named_columns(options: Options) -> tuple[str, ...]:
+    """Return the columns that both tables must have."""
+    return (options.target, *options.key, *options.group, *([options.time] if options.time else []))
+
+
+def check_options(options: Options) -> None:
+    """Refuse what decides nothing, and options that contradict each other."""
+    problems = [
+        f"{name.replace('_', '-')} must be from 0 to 1, got {getattr(options, name):g}"
+        for name in ("maximum_overlap",)
+        if not 0 <= getattr(options, name) <= 1
+    ]
+    problems += [
+        f"{option} names the target `{options.target}`"
+        for option, names in (("key", options.key), ("group", options.group), ("exclude", options.exclude))
+        if options.target in names
+    ]
+    if options.train_data == options.test_data:
+        problems.append(f"train-data and test-data are both {options.test_data}")
+    if problems:
+        raise OptionsError(problems)

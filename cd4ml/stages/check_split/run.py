@@ -1,0 +1,108 @@
+"""Decide whether a test on these rows means anything: both tables are read once, through all parts side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cd4ml.checks.data.remarks import remarked
+from cd4ml.context import Context
+from cd4ml.data.tables.by_name import columns
+from cd4ml.data.tables.header import lacking
+from cd4ml.data.tables.opening import open_table
+from cd4ml.data.tables.refusals import refused
+from cd4ml.data.tables.source import Source
+from cd4ml.errors import OptionsError
+from cd4ml.report import Check, Report, headline
+from cd4ml.stages.check_split import overlap
+from cd4ml.stages.check_split.options import Options
+from cd4ml.stages.check_split.part import Part
+from cd4ml.stages.check_split.preflight import check_options, named_columns
+
+if TYPE_CHECKING:
+    import polars as pl
+
+STAGE: Final = "check-split"
+# The parts, in the order in which the report shows them; one that has nothing to look at is None.
+PARTS: Final[Sequence[Callable[[Options, Source, Source], Part | None]]] = (overlap.part_of,)
+_ROWS_AT_ONCE: Final = 1 << 17
+
+
+def run(options: Options, context: Context) -> Report:
+    """Look at all rows of both tables.
+
+    Raises:
+        OptionsError: a table lacks a column that the options name, or has no rows, or both are the same.
+        UnavailableError: a table cannot be read.
+    """
+    check_options(options)
+    context.progress(f"Opening {options.train_data} and {options.test_data}")
+    train, test = (
+        open_table(name, hashed=True, reading=options.reading).source()
+        for name in (options.train_data, options.test_data)
+    )
+    _check_tables(options, train, test)
+    parts = [part for make in PARTS if (part := make(options, train, test)) is not None]
+    context.progress(f"Reading {train.rows:,} training rows")
+    _read(train, parts, lambda part, rows: part.add_train(rows))
+    context.progress(f"Reading {test.rows:,} test rows")
+    _read(test, parts, lambda part, rows: part.add_test(rows))
+    checks = [check for part in parts for check in part.checks()]
+    report = Report(
+        stage=STAGE,
+        checks=checks,
+        summary=_summary(checks, train, test),
+        metrics={
+            "rows": {"train": train.rows, "test": test.rows},
+            **{name: value for part in parts for name, value in part.metrics.items()},
+        },
+        inputs=(train.digest("train-data"), test.digest("test-data")),
+    )
+    return remarked(report, options.reading)
+
+
+def _check_tables(options: Options, train: Source, test: Source) -> None:
+    """Refuse tables that nothing could be decided on."""
+    problems = []
+    for source in (train, test):
+        problems += lacking(source.name, named_columns(options), list(source.schema))
+        if not source.rows:
+            problems.append(f"{source.name}: the table has no rows")
+    if not problems and train.digest("train-data").sha256 == test.digest("test-data").sha256:
+        problems.append(f"{train.name} and {test.name} are the same rows: nothing of the test would be new")
+    if problems:
+        raise OptionsError(problems)
+
+
+def _read(source: Source, parts: Sequence[Part], add: Callable[[Part, pl.DataFrame], None]) -> None:
+    """Hand every row to every part, and read only the columns that one of them asks for.
+
+    Raises:
+        OptionsError: the table has fewer or more rows than it says.
+    """
+    wanted = {name for part in parts for name in part.columns}
+    frame = source.lazy().select(columns(name for name in source.schema if name in wanted))
+    seen = 0
+    for rows in _batches(source, frame):
+        for part in parts:
+            add(part, rows)
+        seen += len(rows)
+    if seen != source.rows:
+        raise OptionsError(f"{source.name}: it says that it has {source.rows:,} rows, and has {seen:,}")
+
+
+def _batches(source: Source, frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Yield rows in their order; what a reader says of a damaged table becomes one message."""
+    batches = frame.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True)
+    while True:
+        with refused(source.name):
+            rows = next(batches, None)
+        if rows is None:
+            return
+        yield rows
+
+
+def _summary(checks: Sequence[Check], train: Source, test: Source) -> str:
+    """Say in a sentence what was found."""
+    fine = f"{test.rows:,} test rows are new beside {train.rows:,} training rows: all {len(checks):,} checks hold."
+    return headline(checks) or fine
