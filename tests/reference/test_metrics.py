@@ -52,6 +52,30 @@ def test_information_retrieval__powers(metric: str, published: float) -> None:
     assert compute(metric, binary(30, 12, 30, 28)) == pytest.approx(published, abs=5e-8)
 
 
+def test_brier_parts__specs_verification() -> None:
+    """Reliability and resolution less what chance adds, as BrierDecomp of R's SpecsVerification prints them under R
+    4.2.2 (bias.corrected=TRUE, after Ferro & Fricker 2012): 24 of 120, 31 of 100, 38 of 100 and 57 of 80 came true at
+    0.1, 0.3, 0.5 and 0.8. Equal weights change nothing."""
+    true, rows = [24, 31, 38, 57], [120, 100, 100, 80]
+    labels = [label for hits, n in zip(true, rows, strict=True) for label in [1] * hits + [0] * (n - hits)]
+    scores = [score for score, n in zip([0.1, 0.3, 0.5, 0.8], rows, strict=True) for _ in range(n)]
+    for weight in (None, [3.0] * 400):
+        sample = scored(labels, scores, weight)
+        assert compute("brier-reliability", sample) == pytest.approx(0.00609919587321, abs=1e-14)
+        assert compute("brier-resolution", sample) == pytest.approx(0.03156160188825, abs=1e-14)
+
+
+def test_brier_parts__make_the_brier_score() -> None:
+    """Where each score is a bin of its own, reliability - resolution + uncertainty is the Brier score."""
+    generator = np.random.default_rng(4)
+    scores = generator.choice([0.1, 0.25, 0.4, 0.7], 30_000)
+    labels = (generator.random(len(scores)) < scores**1.3).astype(int)
+    sample = scored(labels.tolist(), scores.tolist())
+    uncertainty = labels.var(ddof=1)
+    parts = compute("brier-reliability", sample) - compute("brier-resolution", sample) + uncertainty
+    assert parts == pytest.approx(compute("brier", sample), abs=1e-12)
+
+
 def test_ct_ratings__hanley_and_mcneil() -> None:
     """Hanley & McNeil (1982), "The meaning and use of the area under a ROC curve", Radiology 143:29-36, table I:
     109 CT images rated 1 to 5; the area is 0.893."""
@@ -190,9 +214,17 @@ def test_averages_over_classes__definitions(rows: list[tuple[str, str, int]], na
         assert compute(f"{name}-{average}", sample) == pytest.approx(float(total / sum(supports)), abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", sorted(name for name in METRICS if Task.BINARY in METRICS[name].tasks))
+# Those of chance's part apart: three rows say more on a share than one does, whatever it weighs.
+@pytest.mark.parametrize(
+    "metric",
+    sorted(
+        name
+        for name in METRICS
+        if Task.BINARY in METRICS[name].tasks and name not in ("brier-reliability", "brier-resolution")
+    ),
+)
 def test_weights_are_repeated_rows(metric: str) -> None:
-    """A row of weight 3 counts as three rows, in every metric."""
+    """A row of weight 3 counts as three rows, in every metric that takes nothing away for chance."""
     labels, scores, weights = [0, 1, 1, 0, 1, 0], [0.2, 0.9, 0.4, 0.6, 0.7, 0.1], [1, 3, 2, 1, 2, 3]
     repeated = [index for index, weight in enumerate(weights) for _ in range(weight)]
     weighted = compute(metric, scored(labels, scores, [float(weight) for weight in weights]))
@@ -220,8 +252,8 @@ def test_direction(metric: str) -> None:
             for table in (scores, scores[[0, 2, 1, 3]])
         )
     else:
-        perfect = scored([0, 0, 1, 1], [0.01, 0.02, 0.98, 0.99])
-        poor = scored([0, 0, 1, 1], [0.3, 0.8, 0.4, 0.9])
+        perfect = scored([0, 0, 1, 1] * 20, [0.01, 0.02, 0.98, 0.99] * 20)
+        poor = scored([0, 0, 1, 1] * 20, [0.3, 0.8, 0.4, 0.9, 0.4, 0.3, 0.8, 0.9] * 10)
     better, worse = compute(metric, perfect), compute(metric, poor)
 
     assert (better > worse) is METRICS[metric].greater_is_better

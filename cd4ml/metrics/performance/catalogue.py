@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from cd4ml.metrics.performance import calibration, class_scores, labels, losses, multilabel, ranking
+from cd4ml.metrics.performance import brier_parts, calibration, class_scores, labels, losses, multilabel, ranking
 from cd4ml.metrics.performance.metric import Metric, Needs, Share, Task
 
 _BINARY: Final = frozenset({Task.BINARY})
@@ -20,6 +20,7 @@ _CLASSES: Final = _BINARY | _MULTICLASS
 _MULTILABEL: Final = frozenset({Task.MULTILABEL})
 _REGRESSION: Final = frozenset({Task.REGRESSION})
 _CLASS_MISSED: Final = "some class is never predicted, or occurs only among the predictions"
+_BIN_BY_BIN: Final = "delta method to the second order, bin by bin"
 _ONE_AGAINST_REST: Final = "DeLong, each class against the rest"
 
 MEAN_ABSOLUTE_ERROR: Final = Metric(
@@ -195,6 +196,23 @@ _ROWS: Final = (
         of_rows=calibration.calibration_error,
         of_classes=class_scores.calibration_error,
         biased=True,
+    ),
+    Metric(
+        name="brier-reliability",
+        tasks=_BINARY,
+        greater_is_better=False,
+        needs=Needs.PROBABILITIES,
+        of_rows=brier_parts.reliability,
+        method=_BIN_BY_BIN,
+    ),
+    Metric(
+        name="brier-resolution",
+        tasks=_BINARY,
+        greater_is_better=True,
+        needs=Needs.PROBABILITIES,
+        highest=0.25,
+        of_rows=brier_parts.resolution,
+        method=_BIN_BY_BIN,
     ),
     Metric(
         name="rmse",
