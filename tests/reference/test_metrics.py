@@ -52,6 +52,31 @@ def test_information_retrieval__powers(metric: str, published: float) -> None:
     assert compute(metric, binary(30, 12, 30, 28)) == pytest.approx(published, abs=5e-8)
 
 
+@pytest.mark.parametrize(
+    ("metric", "true", "published"),
+    [("poisson-deviance", [2, 0, 1, 4], 1.4260), ("gamma-deviance", [2, 0.5, 1, 4], 1.0568)],
+)
+def test_deviance__scikit_learn(metric: str, true: list[float], published: float) -> None:
+    """The examples of both functions in scikit-learn's reference, cut after four digits."""
+    sample = Sample(y_true=np.array(true, dtype=float), y_pred=np.array([0.5, 0.5, 2.0, 2.0]))
+    assert compute(metric, sample) == pytest.approx(published + 0.00005, abs=0.00005)
+
+
+@pytest.mark.parametrize(
+    ("metric", "true", "predicted"),
+    [
+        ("poisson-deviance", -1.0, 1.0),
+        ("poisson-deviance", 1.0, 0.0),
+        ("gamma-deviance", 0.0, 1.0),
+        ("gamma-deviance", 1.0, -1.0),
+    ],
+)
+def test_deviance__undefined(metric: str, true: float, predicted: float) -> None:
+    """A value that the distribution does not have has no deviance, instead of one that is infinite or no number."""
+    with pytest.raises(UndefinedMetricError):
+        compute(metric, Sample(y_true=np.array([1.0, 2.0, true]), y_pred=np.array([1.0, 2.0, predicted])))
+
+
 def test_brier_parts__specs_verification() -> None:
     """Reliability and resolution less what chance adds, as BrierDecomp of R's SpecsVerification prints them under R
     4.2.2 (bias.corrected=TRUE, after Ferro & Fricker 2012): 24 of 120, 31 of 100, 38 of 100 and 57 of 80 came true at

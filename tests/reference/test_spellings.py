@@ -25,7 +25,7 @@ def test_spelling__function_of_scikit_learn(spelling: str) -> None:
     """A metric named as a function of scikit-learn has that function's value."""
     metric, generator = FUNCTIONS[spelling], np.random.default_rng(1)
     if Task.REGRESSION in metric.tasks:
-        y_true = generator.normal(5, 1, 200)
+        y_true = generator.uniform(2, 8, 200)
         sample = Sample(y_true=y_true, y_pred=y_true + generator.normal(0, 0.5, 200))
     else:
         y_score = generator.random(200)

@@ -238,13 +238,16 @@ def test_interval_of_brier_parts__covers(off: float) -> None:
         assert missed <= 27
 
 
-@pytest.mark.parametrize("name", ["rmse", "mae", "r2", "mape", "quantile-loss"])
+@pytest.mark.parametrize("name", ["rmse", "mae", "r2", "mape", "poisson-deviance", "gamma-deviance", "quantile-loss"])
 def test_influence_of_errors__small_changes(name: str) -> None:
     """The influence of a row on a regression metric is how the metric moves with the row's weight."""
     rng = np.random.default_rng(5)
     y_true = rng.uniform(1, 9, 200)
     noise = rng.normal(size=200)
-    check_influence(name, Sample(y_true=y_true, y_pred=y_true + noise, weight=rng.uniform(0.5, 2.0, 200), quantile=0.8))
+    check_influence(
+        name,
+        Sample(y_true=y_true, y_pred=np.maximum(y_true + noise, 0.1), weight=rng.uniform(0.5, 2.0, 200), quantile=0.8),
+    )
 
 
 def check_influence(name: str, sample: Sample) -> None:

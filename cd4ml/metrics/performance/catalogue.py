@@ -240,6 +240,22 @@ _ROWS: Final = (
         of_rows=losses.mean_of(losses.percentage_error),
     ),
     Metric(
+        name="poisson-deviance",
+        aliases=("mean_poisson_deviance",),
+        tasks=_REGRESSION,
+        greater_is_better=False,
+        highest=math.inf,
+        of_rows=losses.mean_of(losses.poisson_deviance),
+    ),
+    Metric(
+        name="gamma-deviance",
+        aliases=("mean_gamma_deviance",),
+        tasks=_REGRESSION,
+        greater_is_better=False,
+        highest=math.inf,
+        of_rows=losses.mean_of(losses.gamma_deviance),
+    ),
+    Metric(
         name="quantile-loss",
         aliases=("mean_pinball_loss",),
         tasks=_REGRESSION,

@@ -43,6 +43,38 @@ def percentage_error(sample: Sample) -> Floats:
     return np.asarray(np.abs(errors(sample)) / np.abs(np.asarray(sample.y_true, dtype=float)))
 
 
+def poisson_deviance(sample: Sample) -> Floats:
+    """Return each row's unit deviance of the Poisson distribution, for counts and rates (with exposure as weight).
+
+    Source:
+        McCullagh & Nelder (1989), Generalized Linear Models, 2nd edition, section 2.3.
+    """
+    true, mean_ = _of_deviance(sample, least=0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.where(true > 0, true * np.log(true / mean_), 0.0)
+    return np.asarray(2 * (logs - true + mean_))
+
+
+def gamma_deviance(sample: Sample) -> Floats:
+    """Return each row's unit deviance of the gamma distribution, for amounts above 0. Source: as `poisson_deviance`."""
+    true, mean_ = _of_deviance(sample, least=np.nextafter(0.0, 1.0))
+    return np.asarray(2 * (np.log(mean_ / true) + true / mean_ - 1))
+
+
+def _of_deviance(sample: Sample, *, least: float) -> tuple[Floats, Floats]:
+    """Return true and predicted values.
+
+    Raises:
+        UndefinedMetricError: the distribution has no such values.
+    """
+    true, predicted = np.asarray(sample.y_true, dtype=float), np.asarray(sample.y_pred, dtype=float)
+    if (true < least).any():
+        raise UndefinedMetricError(f"some true values are {'below 0' if least == 0 else '0 or less'}")
+    if (predicted <= 0).any():
+        raise UndefinedMetricError("some predictions are 0 or less")
+    return true, predicted
+
+
 def pinball(sample: Sample) -> Floats:
     """Return the loss that the quantile minimises (Koenker & Bassett 1978, Econometrica 46:33)."""
     error = errors(sample)
