@@ -49,7 +49,7 @@ def comment_action() -> str:
 
 def report_action() -> str:
     """Return the action that writes the page of a run's reports."""
-    outputs = {"page": "Path of the page."}
+    outputs = {"page": "Path of the page.", "model-card": "Path of the model card."}
     return _action("report", COMMANDS["report"].summary, declared(ReportOptions), outputs, "../run-stage.sh")
 
 

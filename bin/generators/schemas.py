@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from cd4ml.inputs.model_card import SECTION as MODEL_CARD
+from cd4ml.inputs.model_card import ModelCardFields
 from cd4ml.inputs.options import Kind, Option, declared
 from cd4ml.inputs.vocabulary import RunOptions
-from cd4ml.published import CONFIG_SCHEMA, REPORT_SCHEMA
+from cd4ml.published import CONFIG_SCHEMA, MODEL_CARD_SCHEMA, REPORT_SCHEMA
+from cd4ml.render.model_card.structure import ANNEX_IV, FIELDS
 from cd4ml.report import Bound, Status
 from cd4ml.stages import STAGES, declaration
 
@@ -118,6 +121,74 @@ _REPORT: Final = {
 }
 
 
+def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the JSON Schema of an object with exactly these properties."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "additionalProperties": False,
+        "properties": properties,
+        **more,
+    }
+
+
+_LIST_OF_TEXTS: Final = {"type": "array", "items": _TEXT}
+_MODEL_CARD: Final = {
+    "$schema": {"const": MODEL_CARD_SCHEMA},
+    "schema_version": {"const": "1"},
+    "tool": _REPORT["tool"],
+    "complete": {"type": "boolean"},
+    "missing": {**_LIST_OF_TEXTS, "description": "Required fields, and `report:<stage>` for numbers."},
+    "verdict": _STATUS,
+    "notices": {**_LIST_OF_TEXTS, "description": "What the reports do not agree on."},
+    "git_sha": _OPTIONAL_TEXT,
+    "candidate": _MODEL,
+    "production": _MODEL,
+    "fields": _object(
+        {name: {"type": ["string", "boolean", "array", "null"], "items": _TEXT} for name in FIELDS},
+        description="null: not stated.",
+    ),
+    "reports": {
+        "type": "array",
+        "items": _object(
+            {
+                "stage": {"enum": list(STAGES)},
+                "file": _TEXT,
+                "link": _TEXT,
+                "status": _STATUS,
+                "warned": {"type": "boolean"},
+                "summary": _TEXT,
+                "git_sha": _OPTIONAL_TEXT,
+                "inputs": _REPORT["inputs"],
+                "checks": {
+                    "type": "array",
+                    "items": _CHECK,
+                    "description": "Those that did not pass, and those with a number.",
+                },
+            }
+        ),
+    },
+    "absent": {
+        "type": "array",
+        "items": _object({"stage": _TEXT, "status": {"enum": ["not-run", "skipped", "missing"]}}),
+    },
+    "annex_iv": {
+        "type": "array",
+        "items": _object(
+            {
+                "point": {"enum": [point.number for point in ANNEX_IV]},
+                "title": _TEXT,
+                "fields": _LIST_OF_TEXTS,
+                "not_stated": _LIST_OF_TEXTS,
+                "stages": _LIST_OF_TEXTS,
+                "reports": _LIST_OF_TEXTS,
+            }
+        ),
+    },
+    "huggingface": {"type": "object", "description": "The metadata of Hugging Face's model card."},
+}
+
+
 def config_schema() -> str:
     """Return the JSON Schema of cd4ml.yaml."""
     sections: dict[str, Any] = {}
@@ -128,6 +199,8 @@ def config_schema() -> str:
         for name, schema in properties.items():
             everything.setdefault(name, {key: value for key, value in schema.items() if key != "description"})
         sections[stage] = _section(info.summary, properties)
+    fields = declared(ModelCardFields)
+    sections[MODEL_CARD] = _section("What no report can know of a model card.", {o.name: _option(o) for o in fields})
     sections["defaults"] = _section("Options that several stages share.", everything)
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -150,6 +223,17 @@ def report_schema() -> str:
         "required": list(_REPORT),
         "additionalProperties": False,
         "properties": _REPORT,
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def model_card_schema() -> str:
+    """Return the JSON Schema of a model card, version 1."""
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": MODEL_CARD_SCHEMA,
+        "title": "Model card of cd4ml report, version 1",
+        **_object(_MODEL_CARD),
     }
     return json.dumps(document, indent=2) + "\n"
 

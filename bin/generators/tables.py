@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from cd4ml.errors import EXIT_CODES
+from cd4ml.inputs.model_card import ModelCardFields
 from cd4ml.inputs.options import Kind, Option, declared, grouped
 from cd4ml.inputs.vocabulary import RunOptions
+from cd4ml.render.model_card.structure import ANNEX_IV, FIELDS, Need
 from cd4ml.stages import STAGES, declaration
 from generators.marked import with_part
 from generators.options import OUTPUTS, default
@@ -23,6 +25,9 @@ _KINDS: Final = {
     Kind.TEXTS: "name=text, …",
     Kind.LIMIT: "number, or name=number, …",
 }
+
+
+_NEEDS: Final = {Need.ALWAYS: "always", Need.HIGH_RISK: "if high-risk", Need.NEVER: ""}
 
 
 def reference(text: str) -> str:
@@ -42,6 +47,17 @@ def stage_page(text: str, stage: str) -> str:
     """Return a stage's page with its table of options."""
     table = _options(declared(declaration(stage).Options))
     return with_part(text, "options", table, where=f"docs/stages/{stage}.md")
+
+
+def model_card_page(text: str) -> str:
+    """Return the page of the model card with its table of fields."""
+    lines = ["| field | kind | required | what it says | Annex IV |", "|---|---|---|---|---|"]
+    for option in declared(ModelCardFields):
+        points = ", ".join(point.number for point in ANNEX_IV if option.name in point.fields)
+        example = f" E.g. `{option.example}`." if option.example else ""
+        need = _NEEDS[FIELDS[option.name].need]
+        lines.append(f"| `{option.name}` | {_KINDS[option.kind]} | {need} | {option.help}{example} | {points} |")
+    return with_part(text, "fields", "\n".join(lines), where="docs/model-card.md")
 
 
 def _options(options: Sequence[Option]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cd4ml.errors import OptionsError
 from cd4ml.inputs import config as configuration
+from cd4ml.inputs.model_card import SECTION, ModelCardFields
 from cd4ml.inputs.options import declared
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.stages import STAGES, declaration
@@ -25,7 +26,7 @@ def read_config(path: str) -> configuration.Config:
     """Read the configuration file and check it against the options of every stage."""
     run_declared = declared(RunOptions)
     options = {stage: (*run_declared, *declared(declaration(stage).Options)) for stage in STAGES}
-    return configuration.read(Path(path), options)
+    return configuration.read(Path(path), options, apart={SECTION: declared(ModelCardFields)})
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path:

@@ -47,18 +47,21 @@ class Config:
         return stage in self.sections
 
 
-def read(path: Path, options: Mapping[str, tuple[Option, ...]]) -> Config:
+def read(
+    path: Path, options: Mapping[str, tuple[Option, ...]], *, apart: Mapping[str, tuple[Option, ...]] | None = None
+) -> Config:
     """Read the file and refuse what no stage knows.
 
     Args:
         path: the file, relative to the working directory.
         options: the options of every stage by stage name.
+        apart: those of sections that are about no stage: `defaults` sets none of them.
 
     Raises:
         OptionsError: it is not YAML, too large, uses aliases, or has unknown keys; all problems of a kind at once.
     """
     document = _load(path)
-    problems = list(_unknown(document, path, options))
+    problems = list(_unknown(document, path, options, apart or {}))
     if problems:
         raise OptionsError(problems)
     sections = {name: dict(section or {}) for name, section in document.items()}
@@ -88,12 +91,18 @@ def _load(path: Path) -> Lined:
     return document
 
 
-def _unknown(document: Lined, path: Path, options: Mapping[str, tuple[Option, ...]]) -> list[str]:
-    """Return one problem for each key that no stage knows."""
+def _unknown(
+    document: Lined,
+    path: Path,
+    options: Mapping[str, tuple[Option, ...]],
+    apart: Mapping[str, tuple[Option, ...]],
+) -> list[str]:
+    """Return one problem for each key that no section knows."""
     problems = []
     in_config = {stage: {option.name for option in declared if option.in_config} for stage, declared in options.items()}
     in_config[DEFAULTS] = set().union(*in_config.values())
-    every = {**options, DEFAULTS: tuple(option for declared in options.values() for option in declared)}
+    in_config |= {section: {option.name for option in declared} for section, declared in apart.items()}
+    every = {**options, **apart, DEFAULTS: tuple(option for declared in options.values() for option in declared)}
     for name, section in document.items():
         line = document.lines[name]
         if name not in in_config:

@@ -40,7 +40,7 @@ def document(published: Published) -> dict[str, Any]:
         "inputs": plain(report.inputs),
         "options": plain(published.options),
         "seed": report.seed,
-        "checks": [_check(check) for check in report.checks],
+        "checks": [check(one) for one in report.checks],
         "metrics": plain(report.metrics),
         "details": plain(report.details),
         "outputs": plain(report.outputs),
@@ -49,9 +49,9 @@ def document(published: Published) -> dict[str, Any]:
     }
 
 
-def _check(check: Check) -> dict[str, Any]:
+def check(found: Check) -> dict[str, Any]:
     """Return a check without the fields that do not apply."""
-    return {key: value for key, value in plain(check).items() if value is not None}
+    return {key: value for key, value in plain(found).items() if value is not None}
 
 
 def plain(value: Any) -> Any:

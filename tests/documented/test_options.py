@@ -10,6 +10,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from cd4ml.inputs.model_card import SECTION as MODEL_CARD
+from cd4ml.inputs.model_card import ModelCardFields
 from cd4ml.inputs.options import declared
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.stages import STAGES, declaration
@@ -18,6 +20,8 @@ from tests.documented.test_links import pages
 
 OF_ALL: Final = {option.name for option in declared(RunOptions)}
 OPTIONS: Final = {stage: OF_ALL | {option.name for option in declared(declaration(stage).Options)} for stage in STAGES}
+OPTIONS[MODEL_CARD] = {option.name for option in declared(ModelCardFields)}
+SECTIONS: Final = {*OPTIONS, "defaults"}
 EVERY: Final = set().union(*OPTIONS.values())
 SHOWN: Final = [page for page in pages() if page == "README.md" or page.startswith("docs/")]
 
@@ -31,7 +35,7 @@ def configurations(page: str) -> Iterator[dict[str, Any]]:
     """Yield each `cd4ml.yaml`, or part of one, that a page shows."""
     for text in blocks(page, "yaml"):
         document = yaml.safe_load(re.sub(r"\$\{\{.*?\}\}", "expression", text))
-        if isinstance(document, dict) and document.keys() & {*STAGES, "defaults"}:
+        if isinstance(document, dict) and document.keys() & SECTIONS:
             yield document
 
 
@@ -40,7 +44,7 @@ def test_configurations__known_options(page: str) -> None:
     """A configuration that a page shows has sections that are stages, and options that these stages have."""
     for document in configurations(page):
         for section, options in document.items():
-            assert section in {*STAGES, "defaults"}, section
+            assert section in SECTIONS, section
             assert not set(options) - OPTIONS.get(section, EVERY), section
 
 
