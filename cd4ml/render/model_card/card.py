@@ -8,14 +8,14 @@ from typing import Final
 from urllib.parse import quote
 
 from cd4ml.render.html.evidence import differences
-from cd4ml.render.model_card.structure import EVIDENCE, FIELDS, HIGH_RISK, Need
+from cd4ml.render.model_card.structure import EVIDENCE, FIELDS, HIGH_RISK, MEASURED, Need
 from cd4ml.render.pipeline_run import Entry, Run
 from cd4ml.report import Check, ModelIdentity, Status
 
 Value = str | bool | Sequence[str]
 NOT_STATED: Final = "not stated"
 # A verdict of which numbers can be shown: a failed stage has measured, one that was skipped or broke has not.
-_MEASURED: Final = (Status.PASSED, Status.FAILED, Status.INCONCLUSIVE)
+_WITH_NUMBERS: Final = (Status.PASSED, Status.FAILED, Status.INCONCLUSIVE)
 _IN_ADDRESSES: Final = "/:.?&=%~-_@+"
 
 
@@ -80,7 +80,7 @@ class Card:
         gone = [stage for stage, status in self.run.absent if status == "missing"]
         demanded = [stage for stage, need in EVIDENCE.items() if self._needs(need)]
         for stage in dict.fromkeys([*demanded, *gone]):
-            if not any(entry.status in _MEASURED for entry in self.of_stage(stage)):
+            if not any(entry.status in _WITH_NUMBERS for entry in self.of_stage(stage)):
                 yield stage
 
     def _needs(self, need: Need) -> bool:
@@ -106,7 +106,7 @@ def shown(entry: Entry) -> list[Check]:
 def results(card: Card) -> list[tuple[Entry, Check]]:
     """Return the candidate's metrics on all rows, each with the check that says it."""
     found: dict[str, tuple[Entry, Check]] = {}
-    for entry in card.of_stage("evaluate-model"):
+    for entry in card.of_stage(MEASURED):
         measured = entry.published.report.metrics.get("candidate")
         for check in entry.published.report.checks:
             if check.slice or not isinstance(measured, Mapping) or not _is_number(check.value):

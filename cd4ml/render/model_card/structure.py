@@ -62,6 +62,11 @@ class Point:
 EVALUATION: Final = "Evaluation"
 DETAILS: Final = "Model details"
 HIGH_RISK: Final = "high-risk"
+# Stages whose reports a card reads more than once.
+MEASURED: Final = "evaluate-model"
+_DATA: Final = "validate-data"
+_GROUPS: Final = "audit-fairness"
+_IMAGE: Final = "build-image"
 SECTIONS: Final = (
     Section(
         title=DETAILS,
@@ -150,7 +155,7 @@ ANNEX_IV: Final = (
     ),
     Point(number="1(b)", title="Interaction with hardware, software and other AI systems", fields=("interactions",)),
     Point(number="1(c)", title="Versions of software and firmware", fields=("software-requirements",)),
-    Point(number="1(d)", title="Forms of placing on the market", fields=("forms",), stages=("build-image",)),
+    Point(number="1(d)", title="Forms of placing on the market", fields=("forms",), stages=(_IMAGE,)),
     Point(number="1(e)", title="Hardware that it is intended to run on", fields=("hardware",)),
     Point(number="1(f)", title="Illustrations of the product that it is part of", fields=("product-illustrations",)),
     Point(number="1(g)", title="User interface for the deployer", fields=("user-interface",)),
@@ -162,21 +167,21 @@ ANNEX_IV: Final = (
         title="System architecture and computational resources",
         fields=("architecture", "computational-resources"),
     ),
-    Point(number="2(d)", title="Data requirements", fields=("training-data",), stages=("validate-data",)),
+    Point(number="2(d)", title="Data requirements", fields=("training-data",), stages=(_DATA,)),
     Point(number="2(e)", title="Assessment of human oversight measures", fields=("human-oversight",)),
     Point(number="2(f)", title="Predetermined changes", fields=("planned-changes",)),
     Point(
         number="2(g)",
         title="Validation and testing: data, metrics, discriminatory impacts, test reports",
         fields=("metric-choice",),
-        stages=("score-model", "evaluate-model", "audit-fairness"),
+        stages=("score-model", MEASURED, _GROUPS),
     ),
-    Point(number="2(h)", title="Cybersecurity measures", fields=("cybersecurity",), stages=("build-image",)),
+    Point(number="2(h)", title="Cybersecurity measures", fields=("cybersecurity",), stages=(_IMAGE,)),
     Point(
         number="3",
         title="Monitoring, functioning and control: performance and its limits, risks, oversight, inputs",
         fields=("limitations", "out-of-scope-use", "risks", "human-oversight", "input-data"),
-        stages=("evaluate-model", "audit-fairness"),
+        stages=(MEASURED, _GROUPS),
     ),
     Point(number="4", title="Appropriateness of the performance metrics", fields=("metric-choice",)),
     Point(number="5", title="Risk management system", fields=("risk-management",)),
@@ -184,7 +189,7 @@ ANNEX_IV: Final = (
         number="6",
         title="Relevant changes through the lifecycle",
         fields=("changes",),
-        stages=("evaluate-model", "deploy-model", "promote-model"),
+        stages=(MEASURED, "deploy-model", "promote-model"),
     ),
     Point(number="7", title="Harmonised standards applied", fields=("standards",)),
     Point(number="8", title="EU declaration of conformity", fields=("declaration-of-conformity",)),
@@ -197,7 +202,7 @@ ANNEX_IV: Final = (
 )
 # Stages without whose numbers a card is incomplete.
 EVIDENCE: Final = {
-    "evaluate-model": Need.ALWAYS,
-    "validate-data": Need.HIGH_RISK,
-    "audit-fairness": Need.HIGH_RISK,
+    MEASURED: Need.ALWAYS,
+    _DATA: Need.HIGH_RISK,
+    _GROUPS: Need.HIGH_RISK,
 }
