@@ -62,11 +62,17 @@ class Point:
 EVALUATION: Final = "Evaluation"
 DETAILS: Final = "Model details"
 HIGH_RISK: Final = "high-risk"
-# Stages whose reports a card reads more than once.
+# Stages whose reports are evidence for a card.
 MEASURED: Final = "evaluate-model"
 _DATA: Final = "validate-data"
 _GROUPS: Final = "audit-fairness"
 _IMAGE: Final = "build-image"
+_CODE: Final = "check-code"
+_SCORES: Final = "score-model"
+_DEPLOYED: Final = "deploy-model"
+_PROMOTED: Final = "promote-model"
+_DRIFT: Final = "detect-drift"
+_RETRAINING: Final = "request-retraining"
 SECTIONS: Final = (
     Section(
         title=DETAILS,
@@ -160,7 +166,7 @@ ANNEX_IV: Final = (
     Point(number="1(f)", title="Illustrations of the product that it is part of", fields=("product-illustrations",)),
     Point(number="1(g)", title="User interface for the deployer", fields=("user-interface",)),
     Point(number="1(h)", title="Instructions for use", fields=("instructions-for-use",)),
-    Point(number="2(a)", title="Methods and steps of development", fields=("development",), stages=("check-code",)),
+    Point(number="2(a)", title="Methods and steps of development", fields=("development",), stages=(_CODE,)),
     Point(number="2(b)", title="Design specifications", fields=("design", "people-affected")),
     Point(
         number="2(c)",
@@ -174,7 +180,7 @@ ANNEX_IV: Final = (
         number="2(g)",
         title="Validation and testing: data, metrics, discriminatory impacts, test reports",
         fields=("metric-choice",),
-        stages=("score-model", MEASURED, _GROUPS),
+        stages=(_SCORES, MEASURED, _GROUPS),
     ),
     Point(number="2(h)", title="Cybersecurity measures", fields=("cybersecurity",), stages=(_IMAGE,)),
     Point(
@@ -189,7 +195,7 @@ ANNEX_IV: Final = (
         number="6",
         title="Relevant changes through the lifecycle",
         fields=("changes",),
-        stages=(MEASURED, "deploy-model", "promote-model"),
+        stages=(MEASURED, _DEPLOYED, _PROMOTED),
     ),
     Point(number="7", title="Harmonised standards applied", fields=("standards",)),
     Point(number="8", title="EU declaration of conformity", fields=("declaration-of-conformity",)),
@@ -197,7 +203,7 @@ ANNEX_IV: Final = (
         number="9",
         title="Post-market monitoring",
         fields=("post-market-monitoring",),
-        stages=("detect-drift", "request-retraining"),
+        stages=(_DRIFT, _RETRAINING),
     ),
 )
 # Stages without whose numbers a card is incomplete.
