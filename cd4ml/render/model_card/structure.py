@@ -64,6 +64,7 @@ DETAILS: Final = "Model details"
 HIGH_RISK: Final = "high-risk"
 # Stages whose reports are evidence for a card.
 MEASURED: Final = "evaluate-model"
+_SPLIT: Final = "check-split"
 _DATA: Final = "validate-data"
 _GROUPS: Final = "audit-fairness"
 _IMAGE: Final = "build-image"
@@ -173,14 +174,14 @@ ANNEX_IV: Final = (
         title="System architecture and computational resources",
         fields=("architecture", "computational-resources"),
     ),
-    Point(number="2(d)", title="Data requirements", fields=("training-data",), stages=(_DATA,)),
+    Point(number="2(d)", title="Data requirements", fields=("training-data",), stages=(_DATA, _SPLIT)),
     Point(number="2(e)", title="Assessment of human oversight measures", fields=("human-oversight",)),
     Point(number="2(f)", title="Predetermined changes", fields=("planned-changes",)),
     Point(
         number="2(g)",
         title="Validation and testing: data, metrics, discriminatory impacts, test reports",
         fields=("metric-choice",),
-        stages=(_SCORES, MEASURED, _GROUPS),
+        stages=(_SPLIT, _SCORES, MEASURED, _GROUPS),
     ),
     Point(number="2(h)", title="Cybersecurity measures", fields=("cybersecurity",), stages=(_IMAGE,)),
     Point(
