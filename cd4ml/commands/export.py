@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
+from cd4ml.commands.folder import read, summary
 from cd4ml.commands.plan import refused
 from cd4ml.commands.planned import refuse_partial
 from cd4ml.commands.project import change_directory
-from cd4ml.commands.report import read
 from cd4ml.errors import PASSED, Cd4mlError, OptionsError
 from cd4ml.github import runtime
 from cd4ml.inputs import vocabulary
@@ -20,7 +20,6 @@ from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
 from cd4ml.render import badge, code_quality, junit, sarif
-from cd4ml.render.numbers import plural
 from cd4ml.render.pipeline_run import Run
 from cd4ml.render.places import Places
 from cd4ml.wording import safe
@@ -37,6 +36,10 @@ class ExportOptions(Options):
     reports: str = vocabulary.REPORTS.here(default="reports")
     planned: tuple[str, ...] = vocabulary.PLANNED.here(
         "One without a report is an error (default: those that `cd4ml run` went through)."
+    )
+    deliver: bool = option(
+        "Whether the planned stages that build and deploy had to run, too; set `false` where they run for main alone.",
+        default=True,
     )
     junit: str | None = option("JUnit XML, for GitLab, Jenkins and other test reports.")
     code_quality: str | None = option("GitLab Code Quality JSON, with findings at their lines.")
@@ -86,9 +89,9 @@ def _write(arguments: Sequence[str], door: Door) -> None:
     """Write the files.
 
     Raises:
-        OptionsError: no format is wanted, there is no report, one cannot be read as such, what a format needs to know
-            is not known, or a file may not be written there.
-        UnavailableError: a file cannot be read or written.
+        OptionsError: no format is wanted, there is no report, what a format needs to know is not known, or a file may
+            not be written there.
+        UnavailableError: the folder cannot be read, or a file not be written.
     """
     given = argument_layers("export", declared(ExportOptions), arguments, door.environ, COMMANDS["export"])
     options = resolve(ExportOptions, given)
@@ -102,18 +105,18 @@ def _write(arguments: Sequence[str], door: Door) -> None:
         form: result(form.option, path, door.environ, endings=(form.ending,), ours=_ours(form))
         for form, path in wanted.items()
     }
-    found, _ = read(Path(options.reports), options.planned)
+    found, _ = read(Path(options.reports), options.planned, acting=options.deliver)
     for form in wanted:
         if form.whole:
             refuse_partial(found, form.option)
-    entries = [replace(entry, published=door.redactor.everywhere(entry.published)) for entry in found.entries]
+    shown = door.redactor.everywhere(found)
     places = Places(prefix=_prefix(root), config=options.config.removeprefix("./"))
     for form, path in paths.items():
-        write_atomically(path, form.text(replace(found, entries=entries), places))
+        write_atomically(path, form.text(shown, places))
     file = door.file("GITHUB_OUTPUT")
     if file:
         runtime.write_outputs(file, {form.option: str(path.absolute()) for form, path in paths.items()})
-    said = f"{', '.join(map(str, paths.values()))}: {plural(len(entries), 'report')}, verdict {found.status}."
+    said = f"{', '.join(map(str, paths.values()))}: {summary(found)}"
     print(safe(door.redactor.text(said)), file=door.stdout)
 
 

@@ -27,11 +27,15 @@ class Limits:
         return replace(report, checks=[self._placed(report.stage, check) for check in report.checks])
 
     def _placed(self, stage: str, check: Check) -> Check:
-        """Return a check with the line that sets its limit, or with its stage's section if no line does."""
+        """Return a check with the line that sets its limit, or with its stage's section if nobody sets it.
+
+        What is set elsewhere has no place in the file.
+        """
         if self.config is None or check.option is None or check.set_at or check.status is Status.PASSED:
             return check
-        own = check.option[0] not in self.elsewhere
-        line = (self.config.line_of(stage, check.option) if own else None) or self.config.line_of_section(stage)
+        if check.option[0] in self.elsewhere:
+            return check
+        line = self.config.line_of(stage, check.option) or self.config.line_of_section(stage)
         path = _relative(Path(self.config.path))
         return check if line is None or path is None else replace(check, set_at=Location(path=path, line=line))
 

@@ -9,10 +9,12 @@ from typing import Final
 from cd4ml.errors import OptionsError
 from cd4ml.render.pipeline_run import MISSING, NOT_RUN, Entry, Run
 from cd4ml.report import Status, worst
-from cd4ml.stages import PIPELINE, STAGES, needed
+from cd4ml.stages import ABOUT_FILES, PIPELINE, STAGES, needed
 from cd4ml.wording import nearest
 
 _PASSING: Final = (Status.PASSED, Status.SKIPPED)
+_MOST_FILES: Final = 3
+_State = tuple[str, ...] | None
 
 
 def unknown(names: Iterable[str]) -> list[str]:
@@ -35,7 +37,9 @@ def held_back(planned: Collection[str], verdicts: Mapping[str, Status]) -> set[s
     }
 
 
-def settled(entries: Sequence[Entry], wanted: Collection[str], said: Mapping[str, str] | None) -> Run:
+def settled(
+    entries: Sequence[Entry], wanted: Collection[str], said: Mapping[str, str] | None, unreadable: Mapping[str, str]
+) -> Run:
     """Return a run of reports with what became of every stage that had to run and left none.
 
     That a stage was kept from running is believed only where one that it needs did not pass.
@@ -44,20 +48,27 @@ def settled(entries: Sequence[Entry], wanted: Collection[str], said: Mapping[str
         wanted: stages that had to run.
         said: what the pipeline's own report says of each stage, None if there is none. It is asked which others had
             to run, and no more: a later run may have left other reports.
+        unreadable: stages and files that left what cannot be read, and why.
     """
-    ran = [stage for stage, status in (said or {}).items() if status != Status.SKIPPED]
-    had_to = list(dict.fromkeys([*wanted, *ran]))
+    had_to = list(dict.fromkeys([*wanted, *went_through(said)]))
     entries = [replace(entry, planned=entry.stage in had_to) for entry in entries]
     verdicts = by_stage((entry.stage, entry.status) for entry in entries)
-    held = held_back(had_to, verdicts)
-    absent = {name: NOT_RUN if name in held else MISSING for name in had_to if name not in verdicts}
-    quiet = {name: str(Status.SKIPPED) for name in said or {} if name not in had_to and name not in verdicts}
+    there = {*verdicts, *unreadable}
+    held = held_back(had_to, verdicts) - set(unreadable)
+    absent = {name: NOT_RUN if name in held else MISSING for name in had_to if name not in there}
+    quiet = {name: str(Status.SKIPPED) for name in said or {} if name not in had_to and name not in there}
     return Run(
         entries=entries,
         absent=[*absent.items(), *quiet.items()],
+        unreadable=unreadable,
         complete=said is not None or bool(wanted),
         unjudged=unjudged(held),
     )
+
+
+def went_through(said: Mapping[str, str] | None) -> list[str]:
+    """Return the stages that had to run, by what the pipeline's own report says of each."""
+    return [stage for stage, status in (said or {}).items() if status != Status.SKIPPED]
 
 
 def by_stage(verdicts: Iterable[tuple[str, Status]]) -> dict[str, Status]:
@@ -75,7 +86,9 @@ def unjudged(kept: Iterable[str]) -> list[str]:
 
 
 def refuse_partial(run: Run, name: str) -> None:
-    """Refuse a verdict on the whole where a stage's report could be missing, or be of another commit.
+    """Refuse a verdict on the whole where a stage's report could be missing, or be about other files than another's.
+
+    An error stays one, whatever else is missing.
 
     Args:
         name: of what would say it, for the message.
@@ -83,10 +96,40 @@ def refuse_partial(run: Run, name: str) -> None:
     Raises:
         OptionsError: it is not known which stages had to run, or the reports do not belong together.
     """
-    if not run.complete:
+    if not run.complete and run.status is not Status.ERROR:
         raise OptionsError(
             f"{name}: it is not known which stages had to run",
             advice="Name them with --planned (`cd4ml plan` prints them), or let `cd4ml run` write its pipeline.json.",
         )
     if len({entry.published.source.git_sha for entry in run.entries}) > 1:
         raise OptionsError(f"{name}: the reports are of different commits", advice="Remove those of earlier runs.")
+    states = {entry.name: _state(entry) for entry in run.entries if entry.stage in ABOUT_FILES}
+    if len(set(states.values())) > 1:
+        told = "; ".join(f"{stage}: {_told(state)}" for stage, state in states.items())
+        raise OptionsError(
+            f"{name}: the reports are about different files of one commit ({told})",
+            advice="Commit the changes, and run every stage again on that commit.",
+        )
+
+
+def uncommitted(run: Run) -> list[str]:
+    """Say which reports are no evidence of the commit that they name: files had been changed, or nobody knows."""
+    names: dict[_State, list[str]] = {}
+    for entry in run.entries:
+        if entry.published.source.git_sha and _state(entry) != ():
+            names.setdefault(_state(entry), []).append(entry.name)
+    return [f"{', '.join(found)}: no evidence of the commit itself ({_told(state)})." for state, found in names.items()]
+
+
+def _state(entry: Entry) -> _State:
+    """Return the files that differed from the commit, None if that is not known."""
+    modified = entry.published.source.modified
+    return None if modified is None else tuple(sorted(modified))
+
+
+def _told(state: _State) -> str:
+    """Say which files differed from the commit."""
+    if state is None:
+        return "it is not known whether files had been changed"
+    more = f" and {len(state) - _MOST_FILES} more" if len(state) > _MOST_FILES else ""
+    return f"not committed: {', '.join(state[:_MOST_FILES])}{more}" if state else "nothing was changed"

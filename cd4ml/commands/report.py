@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from cd4ml.commands import COMMANDS, planned
+from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
+from cd4ml.commands.folder import read, summary
 from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory
 from cd4ml.errors import PASSED, Cd4mlError, ExitCode, OptionsError, UnavailableError
@@ -20,18 +20,11 @@ from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
-from cd4ml.reading import text_file
-from cd4ml.render.numbers import plural
-from cd4ml.render.pipeline_run import Entry, Run
-from cd4ml.report import reading
-from cd4ml.stages import STAGES
+from cd4ml.render.pipeline_run import Run
 from cd4ml.wording import safe
 from cd4ml.writing import result, write_atomically
 
 LIBRARY: Final = "vl_convert"
-_PIPELINE: Final = "pipeline.json"
-# Files of our own beside the reports.
-_OWN: Final = (_PIPELINE, "model-card.json")
 # Enough of a file to know such a page by.
 _HEAD: Final = 4096
 
@@ -104,6 +97,11 @@ def _write_card(options: ReportOptions, door: Door, *, explicit: bool) -> ExitCo
     paths = model_card.places(target, door.environ)
     said = model_card.stated(options.config, explicit=explicit)
     found, _ = _read(options, door)
+    if found.unreadable:
+        problems = [f"reports: {why}" for why in found.unreadable.values()]
+        raise OptionsError(problems, advice="A model card rests on reports that can all be read.")
+    if not found.entries:
+        raise OptionsError(f"reports: {options.reports} holds no report", advice="Run the stages first.")
     card = model_card.write(found, paths, door, said=said, page=page, reports=options.reports)
     return model_card.tell(card, target, door, warn=options.on_incomplete is OnIncomplete.WARN)
 
@@ -111,16 +109,15 @@ def _write_card(options: ReportOptions, door: Door, *, explicit: bool) -> ExitCo
 def _read(options: ReportOptions, door: Door) -> tuple[Run, list[str]]:
     """Return the run without secrets, and the names of files that are no reports."""
     found, others = read(Path(options.reports), options.planned, acting=False)
-    entries = [replace(entry, published=door.redactor.everywhere(entry.published)) for entry in found.entries]
-    return replace(found, entries=entries), others
+    return door.redactor.everywhere(found), others
 
 
 def _write(options: ReportOptions, door: Door) -> None:
     """Write the page.
 
     Raises:
-        OptionsError: there is no report, one cannot be read as such, or the page may not be written there.
-        UnavailableError: the library that draws is missing, or a file cannot be read or written.
+        OptionsError: there is no report, or the page may not be written there.
+        UnavailableError: the library that draws is missing, the folder cannot be read, or the page not be written.
     """
     if importlib.util.find_spec(LIBRARY) is None:
         raise UnavailableError(
@@ -130,9 +127,6 @@ def _write(options: ReportOptions, door: Door) -> None:
     # The library that draws is loaded with it, and `--help` and a refusal must do without.
     from cd4ml.render.html.page import page
 
-    problems = planned.unknown(options.planned)
-    if problems:
-        raise OptionsError(problems)
     change_directory(options.working_directory)
     target = options.output or str(Path(options.reports) / "index.html")
     path = result("output", target, door.environ, endings=(".html",), ours=_is_page)
@@ -142,73 +136,8 @@ def _write(options: ReportOptions, door: Door) -> None:
     if file:
         runtime.write_outputs(file, {"page": str(path.absolute())})
     aside = f" Not reports, so left out: {', '.join(others)}." if others else ""
-    said = f"{target}: {plural(len(found.entries), 'report')}, verdict {found.status}.{aside}"
+    said = f"{target}: {summary(found)}{aside}"
     print(safe(door.redactor.text(said)), file=door.stdout)
-
-
-def read(folder: Path, wanted: Sequence[str] = (), *, acting: bool = True) -> tuple[Run, list[str]]:
-    """Return the run whose reports lie in a folder, and the names of JSON files there that are no reports.
-
-    Args:
-        wanted: stages that had to run.
-        acting: whether those among them that act had to run, too: they may be for main alone.
-
-    Raises:
-        OptionsError: one of them is not a stage of the pipeline, or the folder holds no report, or a damaged one; what
-            is left out could be what blocks.
-        UnavailableError: it, or a report in it, cannot be read.
-    """
-    problems = planned.unknown(wanted)
-    if problems:
-        raise OptionsError(problems)
-    try:
-        names = sorted(path.name for path in folder.iterdir() if path.suffix == ".json")
-    except NotADirectoryError as error:
-        raise OptionsError(f"reports: {folder} is not a folder") from error
-    except OSError as error:
-        raise UnavailableError(f"{folder} cannot be read: {error.strerror}.", advice="Run the stages first.") from error
-    entries, others = [], []
-    for name in names:
-        stage = _stage(folder / name)
-        if stage:
-            entries.append(Entry(file=name, published=reading.read_file(folder / name, stage)))
-        elif name not in _OWN:
-            others.append(name)
-    if not entries:
-        raise OptionsError(f"reports: {folder} holds no report", advice="Run the stages first, e.g. with cd4ml run.")
-    known = list(STAGES)
-    place = {entry.file: known.index(entry.stage) if entry.stage in known else len(known) for entry in entries}
-    entries.sort(key=lambda entry: (place[entry.file], entry.file))
-    wanted = [name for name in wanted if acting or not STAGES[name].acts]
-    return planned.settled(entries, wanted, _said(folder / _PIPELINE) if _PIPELINE in names else None), others
-
-
-def _stage(path: Path) -> str | None:
-    """Return the stage that a file is the report of, None of another file. A stage's own file is never another."""
-    if path.stem in STAGES:
-        return path.stem
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    stage = document.get("stage") if isinstance(document, dict) and "schema_version" in document else None
-    return stage if isinstance(stage, str) else None
-
-
-def _said(path: Path) -> dict[str, str]:
-    """Return what the pipeline's own report says of each stage.
-
-    Raises:
-        OptionsError: it is damaged, or names no stage.
-    """
-    try:
-        stages = json.loads(text_file(path, most=reading.LARGEST))["stages"]
-        said = {str(one["stage"]): str(one["status"]) for one in stages}
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise OptionsError(f"{path} is not the report of a pipeline: {error}") from error
-    if not said:
-        raise OptionsError(f"{path} is not the report of a pipeline: it names no stage")
-    return said
 
 
 def _is_page(path: Path) -> bool:

@@ -9,10 +9,10 @@ from typing import Final
 
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
+from cd4ml.commands.folder import read
 from cd4ml.commands.plan import refused
-from cd4ml.commands.planned import refuse_partial
+from cd4ml.commands.planned import refuse_partial, uncommitted
 from cd4ml.commands.project import change_directory
-from cd4ml.commands.report import read
 from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, USAGE, Cd4mlError, ExitCode
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
@@ -50,7 +50,9 @@ def run(arguments: Sequence[str], door: Door) -> int:
     except Cd4mlError as error:
         return refused("verdict", error, door)
     for stage, said in _lines(found):
-        print(safe(f"{stage}: {said}"), file=door.stdout)
+        print(safe(door.redactor.text(f"{stage}: {said}")), file=door.stdout)
+    for said in uncommitted(found):
+        print(safe(door.redactor.text(said)), file=door.stderr)
     return _CODES[found.status].code
 
 
@@ -58,8 +60,8 @@ def _read(arguments: Sequence[str], door: Door) -> Run:
     """Return the run.
 
     Raises:
-        OptionsError: there is no report, one cannot be read as such, or they are not the whole of a run.
-        UnavailableError: a file cannot be read.
+        OptionsError: there is no report, or they are not the whole of a run.
+        UnavailableError: the folder cannot be read.
     """
     given = argument_layers("verdict", declared(VerdictOptions), arguments, door.environ, COMMANDS["verdict"])
     options = resolve(VerdictOptions, given)
@@ -71,7 +73,8 @@ def _read(arguments: Sequence[str], door: Door) -> Run:
 
 def _lines(run: Run) -> list[tuple[str, str]]:
     """Return each stage and what became of it."""
-    return [*((entry.name, _verdict(entry)) for entry in run.entries), *run.absent]
+    unreadable = [(name, f"unreadable: {why}") for name, why in run.unreadable.items()]
+    return [*((entry.name, _verdict(entry)) for entry in run.entries), *unreadable, *run.absent]
 
 
 def _verdict(entry: Entry) -> str:

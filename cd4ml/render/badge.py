@@ -54,6 +54,6 @@ def is_ours(content: str) -> bool:
 
 
 def _blocking(run: Run, status: Status) -> list[str]:
-    """Return the stages with the worst verdict."""
-    found = [entry.stage for entry in run.entries if entry.status is status]
-    return found or [stage for stage, what in run.absent if what == "missing"]
+    """Return the stages with the worst verdict, and what is an error because nothing is known of it."""
+    lost = [one.name for one in run.lost] if status is Status.ERROR else []
+    return [*(entry.stage for entry in run.entries if entry.status is status), *lost]

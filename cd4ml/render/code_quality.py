@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from cd4ml.render.pipeline_run import NOT_RUN, Entry, Run
+from cd4ml.render.pipeline_run import Entry, Lost, Run
 from cd4ml.render.places import Places
 from cd4ml.report import Check, Status
 from cd4ml.wording import safe
@@ -21,7 +21,7 @@ _LONGEST: Final = 2000
 def text(run: Run, places: Places) -> str:
     """Return the document: one list, the same findings with the same fingerprints in the same order."""
     findings = [finding for entry in run.entries for finding in _findings(entry, places)]
-    findings += [_missing(stage, places) for stage, status in run.absent if status not in (NOT_RUN, Status.SKIPPED)]
+    findings += [_lost(one, places) for one in run.lost]
     return json.dumps(findings, indent=2, ensure_ascii=True) + "\n"
 
 
@@ -58,10 +58,10 @@ def _finding(entry: Entry, check: Check, path: str, line: int, number: int) -> d
     return _document(entry.name, check.id, said, severity, path, line, number)
 
 
-def _missing(stage: str, places: Places) -> dict[str, Any]:
-    """Return the finding of a stage whose report is missing."""
-    said = f"{stage}: It had to run, but its report is missing."
-    return _document(stage, "missing-report", said, _SEVERITY[Status.ERROR], places.prefix + places.config, 1, 1)
+def _lost(one: Lost, places: Places) -> dict[str, Any]:
+    """Return the finding of a report that is missing or cannot be read."""
+    said, place = f"{one.name}: {one.told}", places.prefix + places.config
+    return _document(one.name, one.rule, said, _SEVERITY[Status.ERROR], place, 1, 1)
 
 
 def _document(stage: str, check: str, message: str, severity: str, path: str, line: int, number: int) -> dict[str, Any]:

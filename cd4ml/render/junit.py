@@ -7,7 +7,7 @@ between the two, and a case that was skipped looks like one that passed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 from xml.etree import ElementTree
 
@@ -24,18 +24,24 @@ _ELEMENT: Final = {
     Status.ERROR: "error",
     Status.SKIPPED: "skipped",
 }
-_ABSENT: Final = {
+_QUIET: Final = {
     NOT_RUN: "It did not run: a stage before it did not pass.",
     Status.SKIPPED: "It is not configured.",
 }
 # `safe` leaves these two, which no XML document may hold.
 _NO_CHARACTERS: Final = str.maketrans({"\ufffe": "\\ufffe", "\uffff": "\\uffff"})
 _LONGEST: Final = 4000
+# Leaves room for what tells two apart.
+_LONGEST_NAME: Final = _LONGEST - 50
 
 
 def text(run: Run, places: Places) -> str:
     """Return the document."""
-    suites = [*(_suite(entry, places) for entry in run.entries), *(_absent(*one) for one in run.absent)]
+    quiet = {name: _QUIET[what] for name, what in run.absent if what in _QUIET}
+    names = iter(_unique([*(one.name for one in run.entries), *(one.name for one in run.lost), *quiet]))
+    suites = [_suite(next(names), entry, places) for entry in run.entries]
+    suites += [_without(next(names), "error", one.told) for one in run.lost]
+    suites += [_without(next(names), "skipped", said) for said in quiet.values()]
     root = ElementTree.Element("testsuites", {"name": "cd4ml", **_sums(suites)})
     root.extend(suites)
     ElementTree.indent(root)
@@ -48,21 +54,19 @@ def is_ours(content: str) -> bool:
     return content.startswith(HEAD)
 
 
-def _suite(entry: Entry, places: Places) -> ElementTree.Element:
+def _suite(name: str, entry: Entry, places: Places) -> ElementTree.Element:
     """Return the suite of a stage."""
-    report = entry.published.report
-    cases = [
-        _case(entry.name, name, check, places) for name, check in zip(_names(report.checks), report.checks, strict=True)
-    ]
+    checks = entry.published.report.checks
+    names = _unique(check.id for check in checks)
+    cases = [_case(name, one, check, places) for one, check in zip(names, checks, strict=True)]
     if not cases:
-        cases = [_single(entry.name, _ELEMENT.get(entry.status), entry.told)]
-    return _of(entry.name, cases, entry.published)
+        cases = [_single(name, _ELEMENT.get(entry.status), entry.told)]
+    return _of(name, cases, entry.published)
 
 
-def _absent(stage: str, status: str) -> ElementTree.Element:
-    """Return the suite of a stage without a report; one that should have left a report is an error."""
-    kind = "skipped" if status in _ABSENT else "error"
-    return _of(stage, [_single(stage, kind, _ABSENT.get(status, "It had to run, but its report is missing."))], None)
+def _without(name: str, kind: str, said: str) -> ElementTree.Element:
+    """Return the suite of a stage of which there is no report."""
+    return _of(name, [_single(name, kind, said)], None)
 
 
 def _of(stage: str, cases: list[ElementTree.Element], published: Published | None) -> ElementTree.Element:
@@ -103,14 +107,17 @@ def _properties(published: Published) -> Iterator[tuple[str, str]]:
         yield f"input-{_plain(item.name)}-sha256", item.sha256
 
 
-def _names(checks: Sequence[Check]) -> list[str]:
-    """Return a name for each check: readers take two cases of one name for one."""
-    seen: Counter[str] = Counter()
-    names = []
-    for check in checks:
-        seen[check.id] += 1
-        names.append(check.id if seen[check.id] == 1 else f"{check.id} ({seen[check.id]})")
-    return names
+def _unique(texts: Iterable[str]) -> list[str]:
+    """Return texts as they are written, each another one: readers take two cases of one name for one."""
+    found: dict[str, None] = {}
+    counts: Counter[str] = Counter()
+    for text in texts:
+        name = shown = _plain(text, most=_LONGEST_NAME)
+        while name in found:
+            counts[shown] += 1
+            name = f"{shown} ({counts[shown] + 1})"
+        found[name] = None
+    return list(found)
 
 
 def _case(stage: str, name: str, check: Check, places: Places) -> ElementTree.Element:
@@ -134,7 +141,7 @@ def _single(stage: str, kind: str | None, message: str) -> ElementTree.Element:
     return case
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, *, most: int = _LONGEST) -> str:
     """Return text from data as one line that an XML document may hold; the library escapes what is markup."""
     shown = safe(str(text)).translate(_NO_CHARACTERS)
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cd4ml.report import Interval, fixed
+from cd4ml.report import Interval, fixed, floored
 
 # The metric of checks whose words say more than their value, a number of columns, does.
 OF_COLUMNS: Final = "failing-columns"
+# What is measured, and limited, in percent; a share is a decimal, as its limit is.
+_IN_PERCENT: Final = frozenset({"coverage"})
 
 
 def number(value: Any, *beside: Any) -> str:
@@ -26,6 +28,21 @@ def number(value: Any, *beside: Any) -> str:
     shown = f"{value:.4g}" if abs(value) >= 1000 or 0 < abs(value) < 0.001 else f"{value:.4f}"
     alike = any(other != value and number(other) == shown for other in others)
     return fixed(value, *others) if alike else shown
+
+
+def measured(metric: str | None, value: Any, *beside: Any) -> str:
+    """Return a value of a metric as people read it, in percent where the metric is."""
+    return floored(value) if in_percent(metric, value) else number(value, *beside)
+
+
+def limit(metric: str | None, value: Any, *beside: Any) -> str:
+    """Return the limit on a metric: in percent it is shown as it was set."""
+    return f"{value:g} %" if in_percent(metric, value) else number(value, *beside)
+
+
+def in_percent(metric: str | None, value: Any) -> bool:
+    """Whether a value is a percentage."""
+    return metric in _IN_PERCENT and isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def interval(found: Interval | None) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from cd4ml.report import Published, Status, worst
 
 NOT_RUN: Final = "not-run"
 MISSING: Final = "missing"
-# What became of a stage without a report where that is no error of its own.
-_QUIET: Final = (NOT_RUN, Status.SKIPPED)
 
 
 def reached(said: Status, *, planned: bool) -> Status:
@@ -63,25 +61,53 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A report from which nothing is known, and which could be the one that blocks: an error.
+
+    Attributes:
+        name: the stage's, or that of a file of which no stage is known.
+        rule: `missing-report` or `unreadable-report`.
+        told: what is wrong, in sentences.
+    """
+
+    name: str
+    rule: str
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """All reports of a folder, in the order of the pipeline.
 
     Attributes:
         absent: stages without a report, and what became of them: `not-run`, `skipped` or `missing`.
+        unreadable: reports, and files that could be one, that cannot be read, and why: each by its stage or file.
         complete: whether it is known which stages had to run, so that a missing report would be seen.
         unjudged: stages that judge and did not run: what was let through elsewhere is not let through without them.
     """
 
     entries: Sequence[Entry]
     absent: Sequence[tuple[str, str]] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     unjudged: Sequence[str] = ()
 
     @property
     def status(self) -> Status:
-        """The worst verdict; a report that should be there and is not is an error."""
-        missing = [Status.ERROR for _, status in self.absent if status not in _QUIET]
-        return worst([*(entry.status for entry in self.entries), *missing])
+        """The worst verdict; a report that should be there and is not, or cannot be read, is an error."""
+        return worst([*(entry.status for entry in self.entries), *(Status.ERROR for _ in self.lost)])
+
+    @property
+    def lost(self) -> list[Lost]:
+        """What should be known and is not."""
+        missing = [name for name, status in self.absent if status == MISSING]
+        return [
+            *(
+                Lost(name=name, rule="missing-report", told="It had to run, but its report is missing.")
+                for name in missing
+            ),
+            *(Lost(name=name, rule="unreadable-report", told=why) for name, why in self.unreadable.items()),
+        ]
 
     @property
     def warned(self) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import cd4ml
 from cd4ml.published import REPOSITORY, page
-from cd4ml.render.pipeline_run import NOT_RUN, Entry, Run
+from cd4ml.render.pipeline_run import Entry, Lost, Run
 from cd4ml.render.places import Places
 from cd4ml.report import Check, Status, decisive
 from cd4ml.wording import safe
@@ -30,6 +30,8 @@ _LEVEL: Final = {Status.ERROR: "error", Status.FAILED: "error", Status.INCONCLUS
 _MILDER: Final = {"error": "warning", "warning": "note"}
 _RANK: Final = ("error", "warning", "note")
 _LETS_THROUGH: Final = {Status.FAILED: "on-failed", Status.INCONCLUSIVE: "on-inconclusive"}
+# Stands for the stage where a finding is about a file of which no stage is known.
+_REPORTS: Final = "reports"
 _VULNERABILITIES: Final = "vulnerabilities"
 # What the platform takes for a severity; within the ranges of CVSS that Trivy's words stand for.
 _SCORES: Final = {"CRITICAL": "9.5", "HIGH": "8.0", "MEDIUM": "5.5", "LOW": "2.0", "UNKNOWN": "5.5"}
@@ -62,7 +64,7 @@ class _Finding:
 def text(run: Run, places: Places) -> str:
     """Return the document: the worst first, the same findings with the same fingerprints in the same order."""
     found = [finding for entry in run.entries for finding in _findings(entry, places)]
-    found += [_missing(stage, places) for stage, status in run.absent if status not in (NOT_RUN, Status.SKIPPED)]
+    found += [_lost(one, places) for one in run.lost]
     found.sort(key=lambda finding: _RANK.index(finding.level))
     shown, hidden = found[:MOST_RESULTS], len(found) - MOST_RESULTS
     rules = {_rule_id(finding): _rule(finding) for finding in shown}
@@ -164,11 +166,11 @@ def _vulnerabilities(entry: Entry, check: Check, places: Places) -> Iterator[_Fi
             )
 
 
-def _missing(stage: str, places: Places) -> _Finding:
-    """Return the finding of a stage that had to run and left no report."""
-    said = f"{stage} had to run, but its report is missing."
-    place = places.prefix + places.config, 1
-    return _Finding(stage=stage, rule="missing-report", key=stage, text=said, level="error", place=place)
+def _lost(one: Lost, places: Places) -> _Finding:
+    """Return the finding of a report that is missing or cannot be read."""
+    place, said = (places.prefix + places.config, 1), f"{one.name}: {one.told}"
+    stage = _REPORTS if one.name.endswith(".json") else one.name
+    return _Finding(stage=stage, rule=one.rule, key=one.name, text=said, level="error", place=place)
 
 
 def _rule_id(finding: _Finding) -> str:
@@ -178,7 +180,8 @@ def _rule_id(finding: _Finding) -> str:
 
 def _rule(finding: _Finding) -> dict[str, Any]:
     """Return a rule with what it is about and where to read on."""
-    id, address = _rule_id(finding), page(f"stages/{quote(finding.stage)}.md")
+    id = _rule_id(finding)
+    address = page("export.md" if finding.stage == _REPORTS else f"stages/{quote(finding.stage)}.md")
     said = f"{_plain(finding.rule)} of the stage {_plain(finding.stage)}"
     properties: dict[str, Any] = {"tags": ["cd4ml", _plain(finding.stage)]}
     if finding.severity:

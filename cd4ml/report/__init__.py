@@ -1,6 +1,6 @@
 """What a stage found: frozen values, no formatting, no input or output."""
 
-from cd4ml.report.digits import as_set, chance, fixed, percent
+from cd4ml.report.digits import as_set, chance, fixed, floored, percent
 from cd4ml.report.model import (
     Bound,
     Check,
@@ -34,6 +34,7 @@ __all__ = [
     "decisive",
     "error_report",
     "fixed",
+    "floored",
     "headline",
     "percent",
     "worst",

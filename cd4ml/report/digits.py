@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 _LEAST: Final = 4
@@ -35,6 +36,11 @@ def as_set(limit: float, *beside: float) -> str:
 def percent(share: float, decimals: int = 1) -> str:
     """Return a share in percent."""
     return f"{100 * share:,.{decimals}f} %"
+
+
+def floored(percentage: float) -> str:
+    """Return a percentage rounded down: 79.96 % is not the 80.0 % that it would be shown as."""
+    return f"{math.floor(round(10 * percentage, 6)) / 10:.1f} %"
 
 
 def chance(p_value: float) -> str:

@@ -20,6 +20,7 @@ from cd4ml.report import Report
 from cd4ml.wording import nearest
 
 __all__ = [
+    "ABOUT_FILES",
     "JUDGES",
     "PIPELINE",
     "REQUIRED",
@@ -146,6 +147,8 @@ STAGES: Final[dict[str, StageInfo]] = {
 PIPELINE: Final = tuple(name for name, info in STAGES.items() if info.in_pipeline)
 # The stages whose reports a deployment demands, unless it is told otherwise.
 REQUIRED: Final = tuple(name for name, info in STAGES.items() if info.required)
+# The stages whose reports are evidence of a commit's files.
+ABOUT_FILES: Final = frozenset(name for name, info in STAGES.items() if info.evidence is About.COMMIT)
 # The stages that judge the predictions of score-model.
 JUDGES: Final = frozenset(name for name, info in STAGES.items() if "score-model" in info.needs)
 

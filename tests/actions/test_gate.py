@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
+from cd4ml.render.comment.body import NAME
 from cd4ml.stages import PIPELINE
 from tests.actions import runner_oracle
 from tests.conftest import ROOT
@@ -169,6 +171,50 @@ def test_report__no_part_of_the_verdict() -> None:
     assert jobs["report"]["needs"] == ["plan", *STAGES]
     assert not [name for name, job in jobs.items() if "report" in job.get("needs", [])]
     assert jobs["report"]["continue-on-error"] == "${{ inputs.comment != 'always' }}"
+
+
+def test_report__every_door_knows_the_plan() -> None:
+    """Page, comment and findings are told the whole plan, also where nothing is delivered, and the findings whether it
+    is."""
+    steps = {step["id"]: step for step in workflow()["jobs"]["report"]["steps"] if "id" in step}
+    told = {id: steps[id]["with"]["planned"] for id in ("page", "findings", "comment")}
+
+    assert set(told.values()) == {"${{ join(fromJSON(needs.plan.outputs.stages || '[]'), ',') }}"}
+    assert steps["findings"]["with"]["deliver"] == "${{ needs.plan.outputs.deliver == 'true' }}"
+    assert "needs.plan.result == 'success'" in steps["findings"]["if"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("cd4ml", 0),
+        ("credit-reports", 0),
+        ("report", 0),
+        ("reporting-eu", 0),
+        ("credit-report", 2),
+        ("credit-report-eu", 2),
+        ("credit-Report", 2),
+        ("credit-report-report-check-code", 2),
+        ("a b", 2),
+        ("*", 2),
+        ("", 2),
+        ("x\ny", 2),
+        ("$(touch here)", 2),
+    ],
+)
+def test_name__not_one_of_another_calls_artifacts(tmp_path: Path, name: str, code: int) -> None:
+    """A name whose artifacts another call would download as its own reports is refused, by the comment as well."""
+    steps = workflow()["jobs"]["plan"]["steps"]
+    (step,) = [step for step in steps if step.get("env") == {"NAME": "${{ inputs.name }}"}]
+    command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
+    env = {"PATH": "/usr/bin:/bin", "NAME": name}
+
+    run = subprocess.run(command, cwd=tmp_path, env=env, check=False, capture_output=True, text=True)
+
+    assert run.returncode == code and ("::error title=cd4ml::" in run.stdout) is bool(code)
+    assert (NAME.fullmatch(name) is None) is bool(code) and not list(tmp_path.iterdir())
+    if code == 0:
+        assert not fnmatch.fnmatch(f"{name}-report-check-code", "credit-report-*")
 
 
 def test_gate__needs_every_job() -> None:

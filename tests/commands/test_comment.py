@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from cd4ml.commands.door import Door
 from cd4ml.github import client, comments
 from cd4ml.wording import Redactor
 from tests import reports
+from tests.conftest import Run
 from tests.platform import ACTIONS, BASE, HEAD, REPOSITORY, Platform, pull, serve
 
 FORK = "stranger/model"
@@ -181,6 +182,33 @@ def test_main__from_a_folder(platform: Platform, tmp_path: Path) -> None:
     assert not [request for request, _ in platform.calls if "workflows" in request]
 
 
+def test_coverage__in_percent(platform: Platform, tmp_path: Path) -> None:
+    """A percentage is shown as one, rounded down, with its limit as it was set and its change in points."""
+
+    def measured(value: float) -> list[dict[str, Any]]:
+        shared = {"id": "coverage", "metric": "coverage", "limit": 80, "bound": "at-least", "message": "Coverage."}
+        return [{**shared, "value": value, "status": "passed"}]
+
+    platform.run(40, {"check-code": reports.document("check-code", checks=measured(95.0769))})
+    reports.write(tmp_path / "reports", "check-code", checks=measured(93.8962))
+
+    assert say(platform, tmp_path)[0] == 0
+    assert "| coverage | 95.0 % | 93.8 % | −1.2 points | ≥&nbsp;80 % | ✅&nbsp;passed |" in only(platform)
+
+
+def test_early_mistake__once(platform: Platform, tmp_path: Path, cd4ml: Callable[..., Run]) -> None:
+    """What `cd4ml run` finds wrong before any stage runs stands once in the comment and once in SARIF."""
+    (tmp_path / "cd4ml.yaml").write_text("evaluate-model: {predictions: nowhere.csv, minimum: {accuracy: 0.5}}\n")
+    cd4ml("run")
+
+    assert cd4ml("export", "--sarif", "found.sarif").code == 0
+    assert say(platform, tmp_path)[0] == 0
+
+    results = json.loads((tmp_path / "found.sarif").read_text())["runs"][0]["results"]
+    assert ["nowhere.csv" in result["message"]["text"] for result in results] == [True]
+    assert only(platform).count("nowhere") == 1
+
+
 def test_missing_and_damaged__named(platform: Platform, tmp_path: Path) -> None:
     """A stage that had to run and left nothing, or nothing readable, is named, and the verdict is an error."""
     platform.run(40, {"audit-fairness": reports.document("audit-fairness")})
@@ -319,6 +347,7 @@ def test_never__no_request(platform: Platform, tmp_path: Path) -> None:
         (("--name", "a b"), "name"),
         (("--name", "a--b"), "name"),
         (("--name", "x\n-->"), "name"),
+        (("--name", "credit-report"), "no `-report` at its end"),
         (("--planned", "check-cod"), "did you mean `check-code`"),
         (("--post", "sometimes"), "auto"),
     ],

@@ -125,11 +125,31 @@ def test_fairness__feature_by_feature(cd4ml: Command, project: Path) -> None:
     assert gaps == {("cd4ml.yaml", line_of(CONFIG, "maximum-demographic-parity-difference:"))}
 
 
-def test_input__the_section(cd4ml: Command, project: Path) -> None:
-    """A limit that the command line sets has no line of its own: what the file says of it does not count."""
-    found = places(cd4ml("evaluate-model", "--bootstrap", "true", "--minimum", "accuracy=0.98"))
+@pytest.mark.parametrize("door", ["command line", "CD4ML_MINIMUM", "CD4ML_INPUT_MINIMUM"])
+def test_set_elsewhere__no_place(
+    door: str, cd4ml: Command, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A limit that the command line, an input or a variable sets has no place in the file, whatever it says."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    if door.startswith("CD4ML"):
+        monkeypatch.setenv(door, "accuracy=0.98")
+    given = () if door.startswith("CD4ML") else ("--minimum", "accuracy=0.98")
 
-    assert found["minimum:accuracy"] == ("cd4ml.yaml", line_of(CONFIG, "evaluate-model:"))
+    run = cd4ml("evaluate-model", "--bootstrap", "true", *given, capsys=capsys)
+
+    found = places(run)
+    assert found["minimum:accuracy"] is None and found["maximum:log-loss"] is not None
+    (said,) = [line for line in run.stderr.splitlines() if line.startswith("::error") and "::accuracy 0.39" in line]
+    assert "file=" not in said
+    monkeypatch.delenv("CD4ML_MINIMUM", raising=False)
+    assert cd4ml("export", "--sarif", "cd4ml.sarif").code == 0
+    results = json.loads((project / "cd4ml.sarif").read_text())["runs"][0]["results"]
+    (line,) = [
+        result["locations"][0]["physicalLocation"]["region"]["startLine"]
+        for result in results
+        if result["message"]["text"].startswith("accuracy 0.39")
+    ]
+    assert line == 1
 
 
 def test_default__the_section(cd4ml: Command, project: Path) -> None:

@@ -170,3 +170,16 @@ def test_secrets(tmp_path: Path) -> None:
     for name in ("model-card.md", "model-card.json"):
         text = (tmp_path / "reports" / name).read_text()
         assert "hunter2" not in text and "user:pass" not in text and "***" in text.replace("&#42;", "*")
+
+
+def test_unreadable_report(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No card is written from a folder in which a report cannot be read, or of which none is there."""
+    (tmp_path / "reports").mkdir()
+    none = cd4ml("report", "--model-card", "--planned", "check-code", capsys=capsys)
+    evaluated(tmp_path)
+    (tmp_path / "reports" / "validate-data-eu.json").write_text('{"stage": "validate-da')
+    damaged = cd4ml("report", "--model-card", capsys=capsys)
+
+    assert (none.code, damaged.code) == (2, 2) and "holds no report" in none.stderr
+    assert "validate-data-eu.json is not JSON" in damaged.stderr
+    assert not (tmp_path / "reports" / "model-card.md").exists()

@@ -76,24 +76,26 @@ def test_nothing_to_read(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema_version": "9"}', "\x00"])
 @pytest.mark.parametrize("name", ["audit-fairness.json", "pipeline.json"])
 def test_damaged(name: str, content: str, cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A damaged report is refused by its name: what it would say could be what blocks."""
+    """A damaged report is named on the page, whose verdict is an error: what it would say could be what blocks."""
     reports.write(tmp_path / FOLDER, "check-code")
     (tmp_path / FOLDER / name).write_text(content)
 
     run = cd4ml("report", capsys=capsys)
 
-    assert run.code == 2 and f"{FOLDER}/{name}" in run.stderr
-    assert not (tmp_path / FOLDER / "index.html").exists()
+    assert run.code == 0 and f"verdict error. Cannot be read: {name.removesuffix('s.json')}" in run.stdout
+    text = (tmp_path / FOLDER / "index.html").read_text()
+    assert "<title>cd4ml: error</title>" in text and f"{FOLDER}/{name}" in text and "unreadable" in text
 
 
 def test_status_that_contradicts_its_checks(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A report that says `passed` above a failed check is refused."""
+    """A report that says `passed` above a failed check is taken for none."""
     check = {"id": "x", "status": "failed", "message": "Bad."}
     reports.write(tmp_path / FOLDER, "check-code", checks=[check])
 
     run = cd4ml("report", capsys=capsys)
 
-    assert run.code == 2 and "the worst of its checks is 'failed'" in run.stderr
+    assert run.code == 0 and run.stdout.endswith("0 reports, verdict error. Cannot be read: check-code.\n")
+    assert "the worst of its checks is &#x27;failed&#x27;" in (tmp_path / FOLDER / "index.html").read_text()
 
 
 def test_other_files(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,10 +93,49 @@ def test_pipeline_report__does_not_overrule_planned(
 
 
 def test_pipeline_report__without_stages(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A pipeline.json that names no stage is refused: it does not say what had to run."""
+    """A pipeline.json that names no stage does not say what had to run, so that there is no verdict."""
     reports.write(tmp_path / "reports", "check-code")
     (tmp_path / "reports" / "pipeline.json").write_text('{"status": "error", "stages": []}')
 
     run = cd4ml("verdict", capsys=capsys)
 
-    assert run.code == 2 and "names no stage" in run.stderr
+    assert run.code == 3 and "pipeline.json: unreadable: " in run.stdout and "names no stage" in run.stdout
+
+
+def sources(cd4ml: Command, folder: Path, capsys: pytest.CaptureFixture[str], **sources: Any) -> Run:
+    """Return the verdict on reports of stages about these sources, by commit and changed files."""
+    for stage, (commit, modified) in sources.items():
+        reports.write(folder / "reports", stage.replace("_", "-"), source={"git_sha": commit, "modified": modified})
+    return cd4ml("verdict", "--planned", ",".join(sources).replace("_", "-"), capsys=capsys)
+
+
+def test_modified__said(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Reports of one modified checkout stand together, and are said to be no evidence of the commit."""
+    changed = ["a.py", "b.py", "c.py", "d.py"]
+    same = sources(cd4ml, tmp_path, capsys, check_code=("a" * 40, changed), validate_data=("a" * 40, changed[::-1]))
+    clean = sources(cd4ml, tmp_path, capsys, check_code=("a" * 40, []), validate_data=("a" * 40, []))
+    outside = sources(cd4ml, tmp_path, capsys, check_code=(None, None), validate_data=(None, None))
+
+    said = "check-code, validate-data: no evidence of the commit itself (not committed: a.py, b.py, c.py and 1 more).\n"
+    assert (same.code, same.stderr) == (0, said)
+    assert (clean.code, clean.stderr) == (outside.code, outside.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("one", "other"), [([], ["a.py"]), (["a.py"], ["b.py"]), ([], None), (None, ["a.py"])])
+def test_modified__disagreement_is_no_verdict(
+    one: Any, other: Any, cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reports of one commit that are about different files of it lead to no verdict and no badge."""
+    run = sources(cd4ml, tmp_path, capsys, check_code=("a" * 40, one), validate_data=("a" * 40, other))
+    badge = cd4ml("export", "--badge", "badge.json", "--planned", "check-code,validate-data", capsys=capsys)
+
+    assert (run.code, badge.code) == (2, 2) and "different files of one commit" in run.stderr
+    assert run.stdout == "" and not (tmp_path / "badge.json").exists()
+
+
+def test_modified__by_the_run_itself(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tracked predictions that this run wrote do not part what is judged on the model from the rest."""
+    own = ["predictions.parquet"]
+    run = sources(cd4ml, tmp_path, capsys, check_code=("a" * 40, []), evaluate_model=("a" * 40, own))
+
+    assert run.code == 0 and run.stderr.startswith("evaluate-model: no evidence of the commit itself")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from cd4ml.report import Bound, Check, Status
+from cd4ml.report import Bound, Check, Status, floored
 
 
 def coverage_check(covered: float | None, minimum: float, lines: int) -> Check:
@@ -38,11 +37,6 @@ def coverage_check(covered: float | None, minimum: float, lines: int) -> Check:
         reason=None if enough else "below-minimum",
         value=covered,
         n=lines,
-        message=f"Coverage {_floor(covered)} % (at least {minimum:g} %).",
+        message=f"Coverage {floored(covered)} (at least {minimum:g} %).",
         advice=None if enough else "Add tests for what is not covered yet, decision logic first.",
     )
-
-
-def _floor(percent: float) -> str:
-    """Return a percentage rounded down: 79.96 is not the 80.0 that it would be shown as."""
-    return f"{math.floor(percent * 10) / 10:.1f}"

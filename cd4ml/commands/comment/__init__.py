@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Final
 
 from cd4ml.commands import COMMANDS, planned
 from cd4ml.commands.comment.publishing import Place, publish
@@ -22,6 +23,8 @@ from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
 from cd4ml.render.comment.body import NAME
 from cd4ml.wording import safe
+
+_NAMES: Final = "only letters, digits, `.`, `_`, `-`, and no `-report` at its end or before a `-`"
 
 
 class When(StrEnum):
@@ -80,9 +83,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
 
 def _place(options: CommentOptions) -> Place:
     """Return what is commented on, and where it is found."""
-    problems = (
-        [] if NAME.fullmatch(options.name) else [f"name: only letters, digits, `.`, `_`, `-`; got `{options.name}`"]
-    )
+    problems = [] if NAME.fullmatch(options.name) else [f"name: {_NAMES}; got `{options.name}`"]
     problems += planned.unknown(options.planned)
     if problems:
         raise OptionsError(problems)

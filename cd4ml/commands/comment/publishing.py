@@ -121,7 +121,8 @@ def _publish(place: Place, judged: _Judged, client: Client, door: Door) -> Poste
     found = of_folder(place.folder) if judged.here else _of_run(client, left, place)
     base = _base(place, judged, client)
     # What acts runs on main only, and is missed only where this very run says that it had to run.
-    judging = [name for name in (*place.planned, *base.reports) if not STAGES[name].acts]
+    of_main = [one.report.stage for one in base.reports.values()]
+    judging = [name for name in (*place.planned, *of_main) if name in STAGES and not STAGES[name].acts]
     wanted = {*judging, *found.planned}
     reported = [one.report for one in found.reports.values()]
     verdicts = by_stage((one.stage, reached(one.status, planned=one.stage in wanted)) for one in reported)

@@ -1,20 +1,15 @@
-"""The reports in a folder, and what is known of those that are missing or damaged."""
+"""What a run left, for the comment: in a folder, or as artifacts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
-from cd4ml.errors import Cd4mlError
-from cd4ml.reading import text_file
-from cd4ml.report import Published, Status
-from cd4ml.report.reading import read_file
-from cd4ml.stages import PIPELINE, STAGES
-
-_PIPELINE: Final = "pipeline.json"
+from cd4ml.commands.folder import look
+from cd4ml.commands.planned import went_through
+from cd4ml.report import Published
+from cd4ml.stages import PIPELINE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +17,8 @@ class Found:
     """What a run left.
 
     Attributes:
-        reports: by stage.
-        unreadable: stages whose report is there and cannot be read, and why.
+        reports: by stage; of a report that has not its stage's name, by both names.
+        unreadable: reports that are there and cannot be read, by stage or file, and why.
         planned: stages that the pipeline's own report names.
     """
 
@@ -33,23 +28,16 @@ class Found:
 
 
 def of_folder(folder: str) -> Found:
-    """Return the reports in a folder; one that is not there holds none."""
-    reports: dict[str, Published] = {}
-    unreadable: dict[str, str] = {}
-    for stage in STAGES:
-        try:
-            reports[stage] = read_file(Path(folder) / f"{stage}.json", stage)
-        except FileNotFoundError:
-            continue
-        except Cd4mlError as error:
-            unreadable[stage] = error.message
-    return Found(reports=reports, unreadable=unreadable, planned=_planned(Path(folder) / _PIPELINE))
+    """Return the reports in a folder; one that is not there holds none.
 
-
-def _planned(path: Path) -> list[str]:
-    """Return the stages that `cd4ml run` had to run; none where it did not run, or its report is damaged."""
-    try:
-        said = {str(one["stage"]): str(one["status"]) for one in json.loads(text_file(path))["stages"]}
-    except (FileNotFoundError, Cd4mlError, ValueError, RecursionError, KeyError, TypeError):
-        return []
-    return [stage for stage, status in said.items() if stage in PIPELINE and status != Status.SKIPPED]
+    Raises:
+        Cd4mlError: the folder cannot be read.
+    """
+    if not Path(folder).exists():
+        return Found()
+    left = look(Path(folder))
+    return Found(
+        reports={entry.name: entry.published for entry in left.entries},
+        unreadable=left.unreadable,
+        planned=[stage for stage in went_through(left.said) if stage in PIPELINE],
+    )

@@ -14,7 +14,8 @@ from cd4ml.report import Status, worst
 
 MARKER: Final = "<!-- cd4ml -->"
 LARGEST: Final = 65_536  # characters; the platform refuses a longer comment
-NAME: Final = re.compile(r"(?!.*--)[A-Za-z0-9](?:[\w.-]{0,98}[A-Za-z0-9])?", re.ASCII)
+# Not one that could begin the names of another pipeline's artifacts, `<name>-report-<stage>`.
+NAME: Final = re.compile(r"(?!.*--)(?!(?i:.*-report(?:-|$)))[A-Za-z0-9](?:[\w.-]{0,98}[A-Za-z0-9])?", re.ASCII)
 _MOST_OF_ONE: Final = 20_000
 _PART: Final = re.compile(
     r"^<!-- cd4ml:(?P<name>[\w.-]+) run=(?P<run>\d{1,20})\.(?P<attempt>\d{1,9}) status=(?P<status>[a-z]+) -->\n"

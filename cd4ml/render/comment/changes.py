@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cd4ml.render.comment.text import bounds, figure, quiet, signed
+from cd4ml.render.comment.text import bounds, figure, moved, quiet, signed
 from cd4ml.render.markdown import MARK
+from cd4ml.render.numbers import limit, number
 from cd4ml.report import Bound, Check, Status, worst
 from cd4ml.report.ids import parts_of, table_of
 
@@ -112,14 +113,14 @@ def row(changes: Sequence[Change]) -> str:
     """Return the row of checks that are about one number."""
     first = changes[0]
     check, before = first.check, first.main.value if first.main else None
-    value = "–" if check.value is None else figure(check.value, before, check.limit)
+    value = "–" if check.value is None else figure(check.metric, check.value, before, check.limit)
     blocks = any(one.blocks for one in changes)
     value = f"**{value}**" if blocks and check.value is not None else value
     if check.interval and check.interval.of == "value":
         value += f"<br><sub>{bounds(check.interval)}</sub>"
     cells = [
         f"{_worst_mark(changes)}&nbsp;**{_name(check)}**" if blocks else _name(check),
-        "–" if before is None else figure(before, check.value),
+        "–" if before is None else figure(check.metric, before, check.value),
         value,
         _difference(changes),
         "<br>".join(filter(None, (_limit(one.check) for one in changes))),
@@ -146,7 +147,8 @@ def worse(change: Change) -> str:
     before, whose = (change.main.value, "main") if change.main else (check.baseline, "production")
     below = "below" if check.bound in _RISE else "further from 0 than" if check.bound is Bound.MAGNITUDE else "above"
     rows = f" ({check.n:,} rows)" if check.n is not None else ""
-    shown = f"{figure(check.value, before)}, {figure(change.worsening)} {below} {whose}'s {figure(before, check.value)}"
+    value, was = figure(check.metric, check.value, before), figure(check.metric, before, check.value)
+    shown = f"{value}, {number(change.worsening)} {below} {whose}'s {was}"
     return f"- **{group(check)}**{rows}: {quiet(check.metric or check.id)} {shown}"
 
 
@@ -170,7 +172,7 @@ def _difference(changes: Sequence[Change]) -> str:
     """Return the change to main, and, where that was measured on the same rows, to production with its interval."""
     first = changes[0]
     value, before = _number(first.check.value), _number(first.main.value) if first.main else None
-    found = [] if value is None or before is None else [signed(value - before)]
+    found = [] if value is None or before is None else [moved(first.check.metric, value - before)]
     for change in changes:
         check, baseline = change.check, _number(change.check.baseline)
         if check.interval and check.interval.of == "difference" and value is not None and baseline is not None:
@@ -183,8 +185,9 @@ def _limit(check: Check) -> str:
     """Return the limit and on which side of it the value must lie."""
     if check.limit is None:
         return ""
-    sign = _SIGNS[check.bound] if check.bound and not isinstance(check.limit, str) else ""
-    return sign + figure(check.limit, check.value)
+    if isinstance(check.limit, str):
+        return quiet(check.limit)
+    return (_SIGNS[check.bound] if check.bound else "") + limit(check.metric, check.limit, check.value)
 
 
 def _number(value: object) -> float | None:

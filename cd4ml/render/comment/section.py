@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cd4ml.render.comment.changes import HEAD, Change, compared, group, row, together, worse
-from cd4ml.render.comment.text import fitting, length, quiet
+from cd4ml.render.comment.text import fitting, length, named, quiet
 from cd4ml.render.markdown import MARK
 from cd4ml.render.numbers import plural
 from cd4ml.render.pipeline_run import reached
@@ -78,8 +78,13 @@ class Pipeline:
     @property
     def missing(self) -> list[str]:
         """The stages that had to run and left nothing, and no other stage says why."""
-        there = {*self.reports, *self.unreadable, *self.held_back}
+        there = {*self.reported, *self.unreadable, *self.held_back}
         return [stage for stage in self.planned if stage not in there]
+
+    @property
+    def reported(self) -> set[str]:
+        """The stages of which there is a report, under whatever name."""
+        return {one.report.stage for one in self.reports.values()}
 
     def verdict(self, published: Published) -> Status:
         """Return the verdict that a report stands for."""
@@ -133,23 +138,24 @@ def _heading(pipeline: Pipeline) -> str:
 
 def _stages(pipeline: Pipeline) -> str:
     """Return the verdict of each stage in one line."""
-    names = dict.fromkeys([*pipeline.planned, *pipeline.reports, *pipeline.unreadable])
+    without = [name for name in pipeline.planned if name in pipeline.reports or name not in pipeline.reported]
+    names = dict.fromkeys([*without, *pipeline.reports, *pipeline.unreadable])
     return " · ".join(_stage(pipeline, name) for name in names) + "\n"
 
 
 def _stage(pipeline: Pipeline, name: str) -> str:
     """Return the verdict of one stage."""
-    published = pipeline.reports.get(name)
-    if published is None and name in pipeline.held_back:
-        return f"⏸️ {name} did not run"
+    published, shown = pipeline.reports.get(name), named(name)
+    if name in pipeline.unreadable:
+        return f"🛑 {shown} could not be read"
     if published is None:
-        return f"🛑 {name} {'could not be read' if name in pipeline.unreadable else 'did not run'}"
+        return f"⏸️ {shown} did not run" if name in pipeline.held_back else f"🛑 {shown} did not run"
     status = published.report.status
     if status is not pipeline.verdict(published):
-        return f"🛑 {name} was skipped, but had to run"
+        return f"🛑 {shown} was skipped, but had to run"
     if status in warns(published):
-        return f"{MARK[Status.INCONCLUSIVE]} {name} {status}, only warns"
-    return f"{MARK[status]} {name}" + ("" if status is Status.PASSED else f" {status}")
+        return f"{MARK[Status.INCONCLUSIVE]} {shown} {status}, only warns"
+    return f"{MARK[status]} {shown}" + ("" if status is Status.PASSED else f" {status}")
 
 
 def _changes(pipeline: Pipeline) -> list[Change]:
@@ -166,8 +172,8 @@ def _changes(pipeline: Pipeline) -> list[Change]:
 def _blocking(pipeline: Pipeline, room: int) -> str:
     """Return what blocks, and what to do about it."""
     items: list[str | Change] = [
-        f"- **{stage}** could not be read: {quiet(why)} Nothing is known of it."
-        for stage, why in pipeline.unreadable.items()
+        f"- **{named(name)}** could not be read: {quiet(why)} Nothing is known of it."
+        for name, why in pipeline.unreadable.items()
     ]
     if not pipeline.reports and not pipeline.unreadable and not pipeline.missing:
         items.append("- No stage left a report. The run's log says why.")
@@ -175,7 +181,7 @@ def _blocking(pipeline: Pipeline, room: int) -> str:
         items.append(f"- **{', '.join(pipeline.missing)}** did not run, or left no report. The run's log says why.")
     skipped = [name for name, one in pipeline.reports.items() if pipeline.verdict(one) is not one.report.status]
     if skipped:
-        items.append(f"- **{', '.join(skipped)}** had to run, and was skipped.")
+        items.append(f"- **{', '.join(map(named, skipped))}** had to run, and was skipped.")
     if pipeline.unjudged:
         items.append(f"- **{', '.join(pipeline.unjudged)}** did not run: a stage before did not pass.")
     if pipeline.unexplained:
@@ -194,7 +200,7 @@ def _told(item: str | Change) -> str:
     found, *details = re.split(r"(?<=[^.][.]) ", item.check.message, maxsplit=1)
     advice = f"<br>→ {quiet(item.check.advice)}" if item.check.advice else ""
     small = f"<br><sub>{quiet(details[0])}</sub>" if details else ""
-    return f"- **{item.stage}**: {quiet(found)}{advice}{small}"
+    return f"- **{named(item.stage)}**: {quiet(found)}{advice}{small}"
 
 
 def _table(pipeline: Pipeline, room: int) -> str:
@@ -219,7 +225,7 @@ def _worse(pipeline: Pipeline, room: int) -> str:
 def _rest(pipeline: Pipeline, room: int) -> str:
     """Return, folded away, what each stage found, and the numbers that are as they were."""
     same = [one for one in _changes(pipeline) if not one.blocks and not one.telling]
-    found = [_found(published.report) for published in pipeline.reports.values()]
+    found = [_found(name, published.report) for name, published in pipeline.reports.items()]
     summaries = "\n".join(found) + "\n\n"
     title = f"{plural(len(same), 'check')} passed" + (" as on main" if pipeline.main.reports else "")
     left = room - length(summaries) - 200
@@ -230,10 +236,12 @@ def _rest(pipeline: Pipeline, room: int) -> str:
     return f"<details><summary>{title}; what each stage found</summary>\n\n{summaries}{table}\n</details>\n"
 
 
-def _found(report: Report) -> str:
-    """Say in a line what a stage found."""
+def _found(name: str, report: Report) -> str:
+    """Say in a line what a stage found; what did not pass stands above."""
     checks = plural(len(report.checks), "check")
-    return f"- {MARK[report.status]} **{report.stage}** ({checks}): {quiet(report.summary, most=300)}"
+    above = {check.message for check in report.checks if check.status is not Status.PASSED}
+    said = "" if report.summary in above else f": {quiet(report.summary, most=300)}"
+    return f"- {MARK[report.status]} **{named(name)}** ({checks}){said}"
 
 
 def _foot(pipeline: Pipeline) -> str:

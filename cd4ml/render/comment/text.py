@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from cd4ml.render.inert import BREAK, inert
-from cd4ml.render.numbers import interval, number
+from cd4ml.render.numbers import in_percent, interval, measured, number
 from cd4ml.report import Interval
 
 _COMMIT: Final = re.compile(r"(?i)[0-9a-f]{6}(?=[0-9a-f])")
+_STAGE: Final = re.compile(r"[a-z]{1,20}-[a-z-]{1,20}", re.ASCII)
 
 T = TypeVar("T")
 _MINUS: Final = re.compile(r"(?<![\w.])-")
 _SMALLEST: Final = 0.00005  # that four decimals show
+_SMALLEST_POINTS: Final = 0.05  # that one decimal shows
 
 
 def quiet(text: str, *, most: int = 500) -> str:
@@ -22,9 +24,15 @@ def quiet(text: str, *, most: int = 500) -> str:
     return _COMMIT.sub(rf"\g<0>{BREAK}", inert(text, most=most))
 
 
-def figure(value: object, *beside: object) -> str:
-    """Return a value as people read it, beside those that it is compared with."""
-    return quiet(number(value, *beside)) if isinstance(value, str) else number(value, *beside)
+def named(name: str) -> str:
+    """Return the name of a stage as it is; one that a file or a report gives itself is text from data."""
+    return name if _STAGE.fullmatch(name) else quiet(name, most=120)
+
+
+def figure(metric: str | None, value: object, *beside: object) -> str:
+    """Return a value of a metric as people read it, beside those that it is compared with."""
+    shown = measured(metric, value, *beside)
+    return quiet(shown) if isinstance(value, str) else shown
 
 
 def signed(value: float) -> str:
@@ -33,6 +41,14 @@ def signed(value: float) -> str:
     return (
         "±0" if value == 0 else f"{'+' if value > 0 else '−'}{number(abs(value)) if isinstance(value, int) else shown}"
     )
+
+
+def moved(metric: str | None, by: float) -> str:
+    """Return by how much a value of a metric moved; a percentage moves by points."""
+    if not in_percent(metric, by):
+        return signed(by)
+    shown = f"{abs(by):.1f}" if abs(by) >= _SMALLEST_POINTS else number(abs(by))
+    return "±0" if by == 0 else f"{'+' if by > 0 else '−'}{shown} points"
 
 
 def bounds(found: Interval) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from cd4ml.render.html.elements import Content, Html, details, element, joined
 from cd4ml.render.html.tables import table
-from cd4ml.render.numbers import OF_COLUMNS, interval, number, plural
+from cd4ml.render.numbers import OF_COLUMNS, interval, limit, measured, number, plural
 from cd4ml.report import Check, Report, Status
 
 _MOST_CARDS: Final = 20
@@ -23,6 +23,7 @@ MARK: Final = {
     "skipped": "–",
     "not-run": "–",
     "missing": "!",
+    "unreadable": "!",
 }
 
 
@@ -91,10 +92,10 @@ def _measured(check: Check) -> Html | None:
 def _numbers(check: Check) -> list[str]:
     """Return value, interval, limit, what it is compared with, and rows."""
     return [
-        number(check.value, check.limit, check.baseline),
+        measured(check.metric, check.value, check.limit, check.baseline),
         interval(check.interval),
-        number(check.limit, check.value),
-        number(check.baseline, check.value),
+        limit(check.metric, check.limit, check.value),
+        measured(check.metric, check.baseline, check.value),
         number(check.n),
     ]
 

@@ -69,7 +69,8 @@ def _verdict(run: Run) -> Html:
     sentence = _WARNED if run.warned else _SENTENCE[run.status]
     notices = [element("p", said, class_="notice") for said in differences(run)]
     lines = [_line(entry, number) for number, entry in enumerate(run.entries, 1)]
-    lines += [_absent(stage, status) for stage, status in run.absent]
+    lines += [_without(name, "unreadable", why) for name, why in run.unreadable.items()]
+    lines += [_without(name, status, _ABSENT[status]) for name, status in run.absent]
     listed = element("ol", *lines, class_="stages")
     about = element("p", subject(run), class_="note")
     return joined(
@@ -108,10 +109,10 @@ def _line(entry: Entry, number: int) -> Html:
     return element("li", head, element("div", *said))
 
 
-def _absent(stage: str, status: str) -> Html:
-    """Return the line of a stage without a report."""
-    first = element("div", element("span", stage, class_="name"), badge(status))
-    return element("li", first, element("div", element("p", _ABSENT[status])))
+def _without(name: str, status: str, said: str) -> Html:
+    """Return the line of a stage, or a file, of which there is no report."""
+    first = element("div", element("span", name, class_="name"), badge(status))
+    return element("li", first, element("div", element("p", short(said, most=_LONGEST_SUMMARY))))
 
 
 def _stage(entry: Entry, number: int) -> Html:
@@ -159,8 +160,8 @@ def _timing(run: Run) -> Html:
 def _foot(run: Run) -> str:
     """Say what the page is made from."""
     versions = sorted({entry.published.version for entry in run.entries})
+    of = f" of cd4ml {', '.join(versions)}, which hold every number in full" if versions else ""
     return (
-        f"Made by cd4ml report from {plural(len(run.entries), 'report')} of cd4ml {', '.join(versions)}, which hold "
-        "every number in full. An interval says where the true value lies, as far as these rows can tell; n is the "
-        "number of rows."
+        f"Made by cd4ml report from {plural(len(run.entries), 'report')}{of}. An interval says where the true value "
+        "lies, as far as these rows can tell; n is the number of rows."
     )

@@ -34,7 +34,7 @@ td, th, dd, dt, li, p, summary, code, h2, h4 { unicode-bidi: isolate; }
   font-size: .875rem;
   font-weight: 600; white-space: nowrap; }
 .passed { color: var(--passed); } .failed { color: var(--failed); } .inconclusive { color: var(--inconclusive); }
-.error, .missing { color: var(--error); } .skipped, .not-run { color: var(--skipped); }
+.error, .missing, .unreadable { color: var(--error); } .skipped, .not-run { color: var(--skipped); }
 .stages, .blocking { list-style: none; margin: 1rem 0; padding: 0; }
 .stages > li { border-top: 1px solid var(--line); padding: .6rem 0; display: grid; gap: 0 1rem;
   grid-template-columns: 11rem 1fr; }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cd4ml.render.html.elements import Content, Html
 from cd4ml.render.html.tables import table
 from cd4ml.render.html.values import numeric
-from cd4ml.render.numbers import number
+from cd4ml.render.numbers import measured, number
 from cd4ml.report import Published
 
 
@@ -29,4 +29,4 @@ def _shown(name: str, value: object) -> str:
     found = numeric(value)
     if found is None:
         return "unknown" if value is None else str(value)
-    return f"{found:.1f} %" if name == "coverage" else number(found)
+    return measured(name, found)
