@@ -5,6 +5,8 @@ All tests of a run are one family (Holm), so that chance alone blames anything i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cd4ml.checks.split.one_label import one_label_checks
@@ -17,8 +19,42 @@ from cd4ml.report import Check, Status
 MINIMUM_ROWS: Final = 30
 
 
-def leakage_checks(found: Leakage, target: str, limits: Limits) -> list[Check]:
-    """Check that no column, no pair of columns and no category gives the target away."""
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What was looked at.
+
+    Attributes:
+        train, test: rows with a target that were held.
+        of: all rows of both tables.
+        left_out: columns that could not be read or compared.
+    """
+
+    train: int
+    test: int
+    of: tuple[int, int]
+    left_out: Sequence[str]
+
+    def __str__(self) -> str:
+        """Say what was left out; empty if nothing was."""
+        sampled = (self.train, self.test) != self.of
+        sides = zip((self.train, self.test), self.of, ("training", "test"), strict=True)
+        looked = " and ".join(f"{held:,} of {rows:,} {side} rows" for held, rows, side in sides)
+        rows = f" Looked at {looked}." if sampled else ""
+        return rows + (f" Not looked at: {', '.join(f'`{name}`' for name in self.left_out)}." if self.left_out else "")
+
+
+def leakage_checks(found: Leakage, target: str, limits: Limits, scope: Scope | None = None) -> list[Check]:
+    """Check that no column, no pair of columns and no category gives the target away.
+
+    Args:
+        scope: what the first check tells of what was left out.
+    """
+    first, *others = _checks(found, target, limits)
+    return [first if scope is None else replace(first, message=f"{first.message}{scope}"), *others]
+
+
+def _checks(found: Leakage, target: str, limits: Limits) -> list[Check]:
+    """Return the checks of all rules; those of columns alone come first."""
     if found.n < MINIMUM_ROWS or not any(one.values for one in found.alone):
         return [_undecided(found.n, target)]
     tests = power_tests(found, target, limits)
@@ -47,7 +83,7 @@ def _undecided(n: int, target: str) -> Check:
         message=(
             f"{n:,} test rows with a {target} are too few to tell what gives it away."
             if few
-            else f"{target} has one value in all {n:,} test rows: nothing can be told to predict it."
+            else f"{target} has one value in all training rows or in all {n:,} test rows: nothing predicts it."
         ),
-        advice=f"At least {MINIMUM_ROWS} test rows and two different values are needed.",
+        advice=f"At least {MINIMUM_ROWS} test rows are needed, and two different values in both tables.",
     )

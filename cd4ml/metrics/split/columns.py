@@ -70,10 +70,11 @@ class Target:
             return
         yield from zip(self.labels, self.train.T, self.test.T, strict=bool(self.labels))
 
-    def power(self, scores: Floats, rows: npt.NDArray[np.bool_] | None = None) -> Power | None:
-        """Return the power of scores, shape (m, K), on the test rows or some of them; None if they cannot tell."""
-        truth = self.test if rows is None else self.test[rows]
-        return explained(scores[:, 0], truth[:, 0]) if self.numeric else area(scores, truth == 1)
+    def power(self, scores: Floats) -> Power | None:
+        """Return the power of scores, shape (m, K), on the test rows; None if either table has one value alone."""
+        if not np.ptp(self.train, axis=0).any():
+            return None
+        return explained(scores[:, 0], self.test[:, 0]) if self.numeric else area(scores, self.test == 1)
 
 
 def directed(scores: tuple[Floats, Floats], target: Target) -> Floats:

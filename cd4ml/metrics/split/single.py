@@ -31,6 +31,11 @@ class Alone:
     gaps: Power | None
     identifier: bool
 
+    @property
+    def most(self) -> float:
+        """The power of its values or of its gaps, whichever is greater; 0 if neither can be told."""
+        return max((power.value for power in (self.values, self.gaps) if power is not None), default=0.0)
+
 
 def alone(column: Column, target: Target, population: int) -> Alone:
     """Return the power of a column on the test rows, from what the training rows teach.

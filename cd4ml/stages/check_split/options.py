@@ -7,7 +7,7 @@ from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.options import Group, option
+from cd4ml.inputs.options import Group, Limit, option
 
 EXAMPLE: Final = "--train-data data/train.parquet --test-data data/test.parquet --target approved"
 OUTPUTS: Final[dict[str, str]] = {}
@@ -39,4 +39,32 @@ class Options(TableOptions):
         "all.",
         default=0.01,
         group=Group.LIMITS,
+    )
+    maximum_feature_power: Limit = option(
+        "Largest power (AUC, for targets of numbers R²) of a column alone: a number for all columns, and "
+        "`column=number` for single ones. 1 allows all.",
+        default=Limit(others=0.99),
+        example="0.99, last_score=1",
+        group=Group.LIMITS,
+    )
+    maximum_pair_power: float = option(
+        "Largest power of the sum, difference, product or ratio of two columns that neither has alone; 1 allows all.",
+        default=0.99,
+        group=Group.LIMITS,
+    )
+    maximum_identifier_power: float | None = option(
+        "Largest power of the order of an identifier (default: an AUC of 0.65, for targets of numbers an R² of 0.1); 1 "
+        "allows all.",
+        example="0.7",
+        group=Group.LIMITS,
+    )
+    maximum_one_label_power: float = option(
+        "Largest part of a label (R²) that categories which occur with this label only may explain; 1 allows all.",
+        default=0.05,
+        group=Group.LIMITS,
+    )
+    model_power: float | None = option(
+        "The model's own AUC or R², if it is known: what reaches it alone is blamed from 0.04 below its limit on.",
+        example="0.97",
+        group=Group.DECISION,
     )

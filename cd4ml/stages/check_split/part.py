@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Part(Protocol):
     """One subject that check-split looks at, made by `part_of(options, train, test)` in a module of its own.
 
-    It keeps no rows: its memory is bounded, however many there are.
+    Its memory is bounded, however many rows there are: it keeps at most a bounded number of them.
     """
 
     @property

@@ -7,6 +7,7 @@ from functools import partial
 
 from cd4ml.data.tables.header import header, lacking
 from cd4ml.errors import OptionsError
+from cd4ml.inputs.options import OTHERS
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.preflight import Early, Finding, tried
 
@@ -39,6 +40,7 @@ def check_options(options: Options) -> None:
         for name in ("maximum_overlap",)
         if not 0 <= getattr(options, name) <= 1
     ]
+    problems += _power_problems(options)
     problems += [
         f"{option} names the target `{options.target}`"
         for option, names in (("key", options.key), ("group", options.group), ("exclude", options.exclude))
@@ -48,3 +50,16 @@ def check_options(options: Options) -> None:
         problems.append(f"train-data and test-data are both {options.test_data}")
     if problems:
         raise OptionsError(problems)
+
+
+def _power_problems(options: Options) -> Iterator[str]:
+    """Yield limits of power that allow nothing, or more than there can be."""
+    own = {
+        "" if name == OTHERS else f" of {name}": limit for name, limit in options.maximum_feature_power.values.items()
+    }
+    limits: dict[str, float | None] = {f"maximum-feature-power{of}": limit for of, limit in own.items()}
+    for name in ("maximum_pair_power", "maximum_identifier_power", "maximum_one_label_power", "model_power"):
+        limits[name.replace("_", "-")] = getattr(options, name)
+    for name, limit in limits.items():
+        if limit is not None and not 0 < limit <= 1:
+            yield f"{name} must be above 0 and at most 1, got {limit:g}"

@@ -51,7 +51,7 @@ def decided(
     """Return the checks by their ids; the test rows are drawn."""
     test = np.random.default_rng(1).random(len(target)) < share
     features = [column(name, values, test) for name, values in columns.items()]
-    found = leakage(features, target_of(target, test), len(target), limits.of)
+    found = leakage(features, target_of(target, test), len(target), limits)
     return {check.id: check for check in leakage_checks(found, "y", limits)}
 
 
@@ -227,11 +227,13 @@ def test_one_label__rare_label(draw: np.random.Generator) -> None:
 
 
 def test_few_rows__undecided(draw: np.random.Generator) -> None:
-    """Too few test rows, or one label in all of them, decide nothing."""
+    """Too few test rows, or one label in all rows of either table, decide nothing."""
     few = decided({"one": draw.normal(size=40)}, np.arange(40) % 2)
-    same = decided({"one": draw.normal(size=ROWS)}, np.repeat([0, 1], [ROWS - 1, 1]), share=0.1)
+    only_in_train, only_in_test = (
+        decided({"one": draw.normal(size=ROWS)}, (np.arange(ROWS) == row).astype(int)) for row in (0, 1)
+    )
 
-    for checks, reason in ((few, "too-few-rows"), (same, "one-value")):
+    for checks, reason in ((few, "too-few-rows"), (only_in_train, "one-value"), (only_in_test, "one-value")):
         (check,) = checks.values()
         assert (check.status, check.reason) == (Status.INCONCLUSIVE, reason)
 
