@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cd4ml.data.tables.by_name import column
+from cd4ml.data.tables.by_name import columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +42,7 @@ class HeldRows:
     def add(self, rows: pl.DataFrame) -> None:
         """Keep those of the next rows that are chosen."""
         import polars as pl
+        import polars.selectors as cs
 
         start, self._seen = self._seen, self._seen + len(rows)
         if self._chosen is not None:
@@ -49,12 +50,10 @@ class HeldRows:
             if low == high:
                 return
             rows = rows[self._chosen[low:high] - start]
-        texts = (pl.String, pl.Categorical, pl.Enum)
-        kept = [
-            column(name).cast(pl.String).str.slice(0, _CHARACTERS) if rows.schema[name] in texts else column(name)
-            for name in self._names
-        ]
-        self._parts.append(rows.select(*kept))
+        texts = cs.string(include_categorical=True) | cs.enum()
+        self._parts.append(
+            rows.select(columns(self._names)).with_columns(texts.cast(pl.String).str.slice(0, _CHARACTERS))
+        )
 
     def frame(self) -> pl.DataFrame:
         """Return the rows that are held."""
