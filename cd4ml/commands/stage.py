@@ -108,7 +108,7 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
     results.place(where.report)
     config = _config(where.config, explicit=_explicit(layers, "config"))
     limits = Limits(config=config, elsewhere={o.name for o in everything if _explicit(layers, o.name)})
-    layers.append(Layer(origin=where.config, values=config.values(name) if config else {}))
+    layers += [config.layer(name)] if config else []
     run_options = resolve(RunOptions, layers)
     if run_options.report != where.report:
         results.place(run_options.report)

@@ -13,7 +13,7 @@ from cd4ml.inputs.arguments import INPUT_PREFIX
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.config import Config
 from cd4ml.inputs.options import Options, declared
-from cd4ml.inputs.values import Layer, resolve
+from cd4ml.inputs.values import resolve
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.registry import look
 from cd4ml.stages import declaration, help_text
@@ -71,7 +71,7 @@ def options_of(name: str, config: Config, environ: Mapping[str, str], *, here: b
     # An action's inputs are those of the command that is run, and not each stage's.
     own = {key: value for key, value in environ.items() if not key.startswith(INPUT_PREFIX)}
     layers = argument_layers(name, everything, (), own, help_text(name))
-    layers.append(Layer(origin=config.path, values=config.values(name)))
+    layers.append(config.layer(name))
     try:
         resolve(RunOptions, layers)
         return resolve(stage.Options, layers)

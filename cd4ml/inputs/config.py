@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.options import Option, suggestion
+from cd4ml.inputs.values import Layer
 from cd4ml.reading import text_file
 from cd4ml.wording import nearest
 from cd4ml.yaml_text import Lined
@@ -29,6 +30,12 @@ class Config:
     def values(self, stage: str) -> Mapping[str, Any]:
         """Return what the file sets for a stage: its section, and over nothing else, `defaults`."""
         return {**self.sections.get(DEFAULTS, {}), **self.sections.get(stage, {})}
+
+    def layer(self, stage: str) -> Layer:
+        """Return what the file sets for a stage as a source of values."""
+        values = self.values(stage)
+        lines = {name: line for name in values if (line := self.line_of(stage, (name,))) is not None}
+        return Layer(origin=self.path, values=values, lines=lines)
 
     def line_of(self, stage: str, option: Sequence[str]) -> int | None:
         """Return the line that sets an option of a stage, or what is named within it; None if the file does not."""

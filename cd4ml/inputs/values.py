@@ -14,6 +14,7 @@ from cd4ml.inputs.options import OTHERS, Kind, Limit, Option, Options, declared
 from cd4ml.wording import nearest
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_TIME: Final = re.compile(r"\d+:")  # what some readers of YAML take for minutes
 _LONGEST_SHOWN: Final = 100
 _CHARACTERS: Final = {"tab": "\t", "\\t": "\t", "space": " "}
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -21,10 +22,20 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One source of values: `origin` names it in messages, keys are option names in kebab-case."""
+    """One source of values: `origin` names it in messages, keys are option names in kebab-case.
+
+    Attributes:
+        lines: of a file that was read as YAML, the line that sets each option.
+    """
 
     origin: str
     values: Mapping[str, Any]
+    lines: Mapping[str, int] | None = None
+
+    def place(self, name: str) -> str:
+        """Return where an option is set."""
+        line = (self.lines or {}).get(name)
+        return f"{self.origin}:{line}" if line else self.origin
 
 
 class _Required(ValueError):
@@ -64,9 +75,11 @@ def _first(declared_option: Option, layers: Iterable[Layer]) -> Any:
         if raw is None or raw == "":
             continue
         try:
+            if layer.lines is not None:
+                _check_written(declared_option, raw)
             return parse(declared_option, raw)
         except ValueError as error:
-            raise ValueError(f"{layer.origin}: {declared_option.name}: {error}") from error
+            raise ValueError(f"{layer.place(declared_option.name)}: {declared_option.name}: {error}") from error
     if declared_option.required:
         raise _Required(
             f"{declared_option.name} is required ({declared_option.help.rstrip('.')}): "
@@ -98,10 +111,33 @@ def parse(declared_option: Option, raw: Any) -> Any:
     return readers[declared_option.kind](raw)
 
 
+def _check_written(declared_option: Option, raw: Any) -> None:
+    """Refuse what is written in YAML as it is nowhere: names with their values are a mapping there.
+
+    Raises:
+        ValueError: it is neither a mapping nor a text as the command line takes it.
+    """
+    kind = declared_option.kind
+    items = raw if isinstance(raw, list) else [raw]
+    single = kind is Kind.LIMIT and not any(isinstance(item, Mapping | list | bool) for item in items)
+    pairs = isinstance(raw, Mapping) or all(isinstance(item, str) and "=" in item for item in items)
+    if kind not in (Kind.NUMBERS, Kind.TEXTS, Kind.LIMIT) or pairs or single:
+        return
+    number_or = "a number, or " if kind is Kind.LIMIT else ""
+    raise ValueError(f"expected {number_or}a mapping such as {in_yaml(declared_option)}, got {_shown(raw)}")
+
+
+def in_yaml(declared_option: Option) -> str:
+    """Return the example of an option that names things and their values, as it is written in YAML."""
+    pairs = [item.strip().rpartition("=") for item in (declared_option.example or "name=value").split(",")]
+    words = {name or f'"{OTHERS}"': f'"{value}"' if _TIME.match(value) else value for name, _, value in pairs}
+    return f"{{{', '.join(f'{name}: {value}' for name, value in words.items())}}}"
+
+
 def _text(raw: Any) -> str:
     """Read a text; a YAML number is taken as it is written."""
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        raise ValueError(f"expected a text, got {raw!r}")
+        raise ValueError(f"expected a text, got {_shown(raw)}")
     text = str(raw)
     if "\x00" in text:
         raise ValueError("must not contain a NUL character")
@@ -153,7 +189,7 @@ def number(raw: Any) -> float:
 
 def _shown(raw: Any) -> str:
     """Return a value as a message shows it."""
-    text = repr(raw)
+    text = str(raw).lower() if isinstance(raw, bool) else repr(raw)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}… ({len(text):,} characters)"
 
 
@@ -161,7 +197,7 @@ def _boolean(raw: Any) -> bool:
     """Read true or false, and nothing else: `yes`, `1` and `on` are mistakes more often than not."""
     text = str(raw).strip().lower()
     if text not in ("true", "false"):
-        raise ValueError(f"expected true or false, got {raw!r}")
+        raise ValueError(f"expected true or false, got {_shown(raw)}")
     return text == "true"
 
 

@@ -51,8 +51,9 @@ class Tree:
 
 def look(root: Path, checkout: Checkout) -> Tree:
     """Return the project's files; beyond a bound they are not looked at, and a note says so."""
-    listed = [path.as_posix() for path in checkout.files(".")]
-    in_git = bool(listed) or checkout.top() is not None
+    tracked = [path.as_posix() for path in checkout.files(".")]
+    listed = [name for name in tracked if os.path.lexists(root / name)]  # git tracks what was just deleted too
+    in_git = bool(tracked) or checkout.top() is not None
     found = listed if in_git else _walked(root)
     notes = [] if in_git else ["This folder is not a git repository: every file outside hidden folders was looked at."]
     own = [name for name in found if not _NEVER & {*name.split("/")[:-1]}]

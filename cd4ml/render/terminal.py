@@ -154,8 +154,11 @@ def _told(check: Check, look: Look) -> list[str]:
 
 
 def _passed(check: Check, look: Look) -> list[str]:
-    """Return a check that passed, with its id and its message."""
-    text = f"{check.id}: {check.message}" if check.message else check.id
+    """Return a check that passed, with its id and what its message says beside the name that the id ends with."""
+    name = check.id.partition(":")[2] or check.id
+    begins = (start for start in (f"{name}: ", f"{name} ", f"`{name}` ") if check.message.startswith(start))
+    told = check.message.removeprefix(next(begins, ""))
+    text = f"{check.id}: {told}" if told else check.id
     return look.lines(safe(text), indent=_INDENT, first=f"  {look.mark(check.status)} ")
 
 

@@ -269,6 +269,22 @@ def test_what_is_refused(
     assert files(tmp_path) == {*made}
 
 
+@pytest.mark.parametrize(
+    ("made", "table"),
+    [({}, "predictions.parquet"), ({"out.csv": "y_true,y_pred\n" + "1,1\n0,1\n" * 20}, "out.csv")],
+    ids=["to-be-written", "there"],
+)
+def test_comments__name_one_table(cd4ml: Cli, tmp_path: Path, made: dict[str, str], table: str) -> None:
+    """What is to be added for each stage that is left out names the same table of predictions."""
+    write(tmp_path, {"train.csv": "age,approved\n30,1\n40,0\n" * 20, **made})
+
+    assert cd4ml("init", "--yes", "--no-run").code == 0
+    text = (tmp_path / "cd4ml.yaml").read_text()
+
+    assert {*re.findall(r"predictions: (\S+)", text)} == {table}
+    assert len(re.findall(r"predictions: ", text)) == 2
+
+
 def test_notebooks_alone(cd4ml: Cli, tmp_path: Path) -> None:
     """A notebook names table and target; there is no code to check."""
     cell = '{"cells": [{"cell_type": "code", "source": ["df = pd.read_csv(\'d.csv\')\\n", "y = df[\'approved\']"]}]}'
@@ -277,6 +293,16 @@ def test_notebooks_alone(cd4ml: Cli, tmp_path: Path) -> None:
     assert cd4ml("init", "--yes", "--no-run").code == 0
     assert set(configuration(tmp_path)) == {"validate-data"}
     assert "check-code is left out" in (tmp_path / "cd4ml.yaml").read_text()
+
+
+def test_tracked_file_that_is_gone__is_not_used(cd4ml: Cli, tmp_path: Path) -> None:
+    """A file that git tracks and that was deleted since is installed by no step of the workflow."""
+    write(tmp_path, {"train.csv": ROWS, "requirements.txt": "pandas\n"})
+    commit(tmp_path)
+    (tmp_path / "requirements.txt").unlink()
+
+    assert cd4ml("init", "--yes", "--no-run").code == 0
+    assert "requirements.txt" not in (tmp_path / WORKFLOW).read_text()
 
 
 def test_project_of_a_monorepo(tmp_path: Path) -> None:

@@ -8,6 +8,10 @@ import pytest
 
 from cd4ml.commands.project import read_config
 from cd4ml.errors import OptionsError
+from cd4ml.inputs.options import Kind, declared
+from cd4ml.inputs.values import in_yaml, parse, resolve
+from cd4ml.stages import STAGES, declaration
+from cd4ml.stages.evaluate_model import options as evaluate_model
 
 
 def write(folder: Path, text: str) -> str:
@@ -95,3 +99,45 @@ def test_read__quoted_words_booleans_and_numbers(tmp_path: Path) -> None:
 
     assert config.values("audit-fairness") == {"positive-label": "yes", "minimum-ratio": "1e-3"}
     assert config.values("check-code") == {"tools": ["on", True, 3]}
+
+
+@pytest.mark.parametrize(
+    ("stage", "written", "problem"),
+    [
+        ("evaluate-model", "minimum: 0.8", "minimum: expected a mapping such as {roc-auc: 0.8}, got 0.8"),
+        ("evaluate-model", "minimum: roc-auc", "minimum: expected a mapping such as {roc-auc: 0.8}, got 'roc-auc'"),
+        ("evaluate-model", "minimum: [roc-auc: 0.8]", "a mapping such as {roc-auc: 0.8}, got [{'roc-auc': 0.8}]"),
+        ("evaluate-model", "slice-bins: [25, 40]", 'a mapping such as {age: "25:40:62"}, got [25, 40]'),
+        ("audit-fairness", "minimum-ratio: [age: 0.6]", 'a number, or a mapping such as {"*": 0.8, age: 0.6}, got'),
+        ("audit-fairness", "minimum-ratio: true", 'a mapping such as {"*": 0.8, age: 0.6}, got true'),
+        ("evaluate-model", "predictions: [a, b]", "predictions: expected a text, got ['a', 'b']"),
+    ],
+)
+def test_values__as_yaml_has_them(tmp_path: Path, stage: str, written: str, problem: str) -> None:
+    """A value of the wrong form is named with its line, and what is expected is said as a file has it."""
+    config = read_config(write(tmp_path, f"{stage}:\n  {written}\n"))
+
+    with pytest.raises(OptionsError) as caught:
+        resolve(declaration(stage).Options, [config.layer(stage)])
+
+    (told,) = [one for one in caught.value.problems if "is required" not in one]
+    assert "cd4ml.yaml:2: " in told and problem in told
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_values__examples_in_yaml(tmp_path: Path, stage: str) -> None:
+    """The mapping that a message shows for an option means what the option's example means."""
+    pairs = [one for one in declared(declaration(stage).Options) if one.kind in (Kind.NUMBERS, Kind.TEXTS, Kind.LIMIT)]
+    for option in pairs:
+        config = read_config(write(tmp_path, f"{stage}:\n  {option.name}: {in_yaml(option)}\n"))
+        if option.example:
+            assert parse(option, config.values(stage)[option.name]) == parse(option, option.example)
+
+
+def test_values__pairs_as_texts(tmp_path: Path) -> None:
+    """Pairs that a file has as the command line takes them are read all the same."""
+    config = read_config(write(tmp_path, "evaluate-model:\n  predictions: a\n  minimum: [f1=0.8, recall=0.7]\n"))
+
+    options = resolve(evaluate_model.Options, [config.layer("evaluate-model")])
+
+    assert options.minimum == {"f1": 0.8, "recall": 0.7}

@@ -93,9 +93,28 @@ def test_verbose__every_check_with_its_message() -> None:
 
     assert passed(report).splitlines() == ["  ✔ a holds n/a.", "  ✔ passed: minimum · missing-values"]
     assert passed(report, look=Look(verbose=True)).splitlines() == [
-        "  ✔ minimum:f1: f1 is 0.9.",
-        "  ✔ missing-values:a: a holds n/a.",
+        "  ✔ minimum:f1: is 0.9.",
+        "  ✔ missing-values:a: holds n/a.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "shown"),
+    [
+        ("minimum:f1", "f1 0.9 (at least 0.8).", "minimum:f1: 0.9 (at least 0.8)."),
+        ("disparate-impact:race=a", "race=a: 0.9 of b's rate.", "disparate-impact:race=a: 0.9 of b's rate."),
+        ("present:a", "`a` is there.", "present:a: is there."),
+        ("black", "black: all 2 files formatted.", "black: all 2 files formatted."),
+        ("minimum:f1", "f1-weighted is 0.9.", "minimum:f1: f1-weighted is 0.9."),
+        ("strict", "No other columns.", "strict: No other columns."),
+        ("rows", "", "rows"),
+    ],
+)
+def test_verbose__a_name_stands_once(name: str, message: str, shown: str) -> None:
+    """Where a message begins with the name that the check's id ends with, the name is not said twice."""
+    report = Report(stage="x", checks=[check(name, message=message)], summary="Fine.")
+
+    assert passed(report, look=Look(verbose=True)) == f"  ✔ {shown}\n"
 
 
 def test_many__counted() -> None:

@@ -61,7 +61,7 @@ def _remarks(project: Project) -> Iterator[str]:
         yield f"`{target}` does not sound favourable. If people gain from the other decision, name it: positive-label."
     yield "No group may be selected at less than 0.8 of the rate of another (minimum-ratio; four fifths)."
     if not project.positive_label:
-        yield "Compared is how often each group gets the decision 1. If 0 is favourable, set positive-label: '0'."
+        yield "This compares how often each group gets the decision 1. If 0 is favourable, set positive-label: '0'."
     for feature in project.sensitive:
         if feature.small:
             shown = ", ".join(f"{group} ({n})" for group, n in feature.small.items())
@@ -73,7 +73,7 @@ def _example(project: Project) -> list[str]:
     names = value([feature.name for feature in project.sensitive]) if project.sensitive else "[<column>]"
     return [
         "audit-fairness:",
-        "  predictions: predictions.parquet",
+        f"  predictions: {value(predictions(project))}",
         f"  sensitive-features: {names}    # columns of that table",
         "  positive-label: <the favourable decision>",
     ]

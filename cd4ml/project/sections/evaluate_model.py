@@ -8,7 +8,7 @@ from typing import Any
 from cd4ml.metrics.performance.catalogue import FIRST, METRICS
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.project.findings import Finding, Project
-from cd4ml.project.yaml_lines import Entry, Section, scalar, sentence
+from cd4ml.project.yaml_lines import Entry, Section, scalar, sentence, value
 
 
 def section(project: Project) -> Section:
@@ -80,9 +80,9 @@ def _example(project: Project) -> list[str]:
     side = "minimum" if metric.greater_is_better else "maximum"
     return [
         "evaluate-model:",
-        "  predictions: predictions.csv     # y_true, y_pred, and y_score where there are probabilities",
+        f"  predictions: {value(predictions(project))}    # y_true, y_pred, and y_score where there are probabilities",
         f"  task: {project.task.value if project.task else 'binary'}",
         *([f"  positive-label: {scalar(label.value)}"] if label else []),
         f"  {side}: {{{metric.name}: <what today's model reaches, less what you would accept>}}",
-        "  bootstrap: true                  # until the table holds production_y_pred as well",
+        "  bootstrap: true    # until the table holds production_y_pred as well",
     ]
