@@ -26,7 +26,7 @@ OUTPUTS: Final[dict[str, str]] = {
 }
 
 _OF_DECISIONS: Final = (*DIFFERENCES, "calibration-gap", "ratio-drop", "pair-drop")
-_MAXIMA: Final = (*_OF_DECISIONS, *ERROR_DIFFERENCES)
+_MAXIMA: Final = (*_OF_DECISIONS, "proxy", *ERROR_DIFFERENCES)
 
 
 class Intersections(StrEnum):
@@ -47,6 +47,10 @@ class Options(TableOptions):
     sensitive_features: tuple[str, ...] = option(
         "Columns of the predictions table to audit, one by one.", required=True, example="sex, race", group=Group.INPUT
     )
+    test_data: str | None = vocabulary.TEST_DATA.here(
+        "With all features of the model and the sensitive ones: features that give a group away are looked for in it."
+    )
+    exclude: tuple[str, ...] = vocabulary.EXCLUDE.here("For the test data; name the target here as well.")
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here(
         "Not needed where decisions are 0 and 1, or False and True."
     )
@@ -136,6 +140,12 @@ class Options(TableOptions):
         "on the same rows; needs production_y_pred.",
         group=Group.LIMITS,
     )
+    maximum_proxy: Limit | None = option(
+        "How much a feature of the test data may tell of a sensitive one, from 0 to 1: Cramér's V of categories, "
+        "2 AUC - 1 of numbers. Unset, what tells more than 0.5 is reported only.",
+        example="0.5, age=0.7",
+        group=Group.LIMITS,
+    )
     maximum_mean_error_difference: Limit | None = option(
         "Regression: how far the groups' mean errors (predicted minus true) may lie apart, in the target's units.",
         group=Group.LIMITS,
@@ -209,6 +219,7 @@ def check_options(options: Options) -> None:
         *_not_audited(options),
         *_of_other_task(options),
         *_useless_limits(options),
+        *_without_test_data(options),
     ]
     if problems:
         raise OptionsError(problems)
@@ -259,6 +270,14 @@ def _not_audited(options: Options) -> Iterable[str]:
                     f"{option_name}: `{name}` is not audited: add it to sensitive-features, which names {known}, "
                     "or leave it out"
                 )
+
+
+def _without_test_data(options: Options) -> Iterable[str]:
+    """Yield what is said about test data that are not named."""
+    if options.test_data is None:
+        for name, given in {"maximum-proxy": options.maximum_proxy, "exclude": options.exclude}.items():
+            if given:
+                yield f"{name} is about the features in test-data, which is not set"
 
 
 def _useless_limits(options: Options) -> Iterable[str]:

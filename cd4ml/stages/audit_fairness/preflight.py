@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.stages.audit_fairness.options import Options, check_options, needs_labels
 from cd4ml.stages.preflight import Early, Finding, tried
@@ -16,6 +17,7 @@ def preflight(options: Options, early: Early) -> Iterator[Finding]:
         yield from tried(lambda: check_options(options))
     if early.here:
         yield from tried(lambda: _check_columns(options, early))
+        yield from tried(lambda: _check_test_data(options))
 
 
 def _check_columns(options: Options, early: Early) -> None:
@@ -29,3 +31,16 @@ def _check_columns(options: Options, early: Early) -> None:
         header_of(options.predictions, options.reading, options.columns, wanted=wanted, needed=needed)
     elif not options.columns:
         refuse_unkept(wanted, kept, options.predictions)
+
+
+def _check_test_data(options: Options) -> None:
+    """Refuse test data that are not there, or lack a sensitive feature."""
+    from cd4ml.data.tables.header import header, lacking, present
+
+    if options.test_data is None:
+        return
+    present(options.test_data)
+    found = header(options.test_data, options.reading)
+    problems = [] if found is None else lacking(options.test_data, options.sensitive_features, found)
+    if problems:
+        raise OptionsError(problems)

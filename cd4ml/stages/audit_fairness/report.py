@@ -10,6 +10,7 @@ from cd4ml.checks.fairness.decision import Decision
 from cd4ml.inputs.options import OTHERS
 from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.fairness.pair_changes import PairChange
+from cd4ml.metrics.fairness.proxies import STRONG, Proxy
 from cd4ml.metrics.fairness.rates import Reference
 from cd4ml.metrics.performance.metric import Task
 from cd4ml.metrics.statistics.intervals import Bounds
@@ -92,9 +93,21 @@ def lowest_reported(audits: Sequence[Audit]) -> Reported | None:
     return min(found, key=lambda one: one.ratio, default=None)
 
 
-def summary_of(checks: Sequence[Check], reported: Reported | None, options: Options, audits: Sequence[Audit]) -> str:
-    """Say in a few sentences what decides, and what is only reported: what lies below its limit, or got worse."""
-    return f"{headline(checks) or _passed(options)}{_aside(reported)}{_worse(audits, options)}"
+def summary_of(
+    checks: Sequence[Check],
+    reported: Reported | None,
+    options: Options,
+    audits: Sequence[Audit],
+    proxies: Sequence[Proxy],
+) -> str:
+    """Say in a few sentences what decides, and what is only reported.
+
+    Args:
+        reported: the least ratio that decides nothing.
+        proxies: features that give a group away without a limit on it.
+    """
+    asides = f"{_aside(reported)}{_worse(audits, options)}{_proxies(proxies)}"
+    return f"{headline(checks) or _passed(options)}{asides}"
 
 
 def _passed(options: Options) -> str:
@@ -136,4 +149,16 @@ def _worse(audits: Sequence[Audit], options: Options) -> str:
     return (
         f" Further apart than under production on the same rows, reported only: {name} {pair.lower} to {pair.higher}, "
         f"ratio {ratios[0]} after {ratios[1]}{more}; maximum-pair-drop sets a limit."
+    )
+
+
+def _proxies(proxies: Sequence[Proxy]) -> str:
+    """Say which feature tells much of a group, without effect on the verdict."""
+    if not proxies:
+        return ""
+    first = proxies[0]
+    more = f" ({len(proxies) - 1} more in the report)" if len(proxies) > 1 else ""
+    return (
+        f" Reported only: `{first.feature}` gives {first.attribute} away ({fixed(first.value, STRONG)} of 1){more}; "
+        "maximum-proxy sets a limit."
     )

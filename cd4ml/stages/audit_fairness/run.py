@@ -35,6 +35,7 @@ from cd4ml.stages.audit_fairness.options import (
     minimum_ratio,
     needs_labels,
 )
+from cd4ml.stages.audit_fairness.proxies import given_away
 from cd4ml.stages.audit_fairness.report import Audit, intervals_of, lowest_deciding, lowest_reported, summary_of
 
 if TYPE_CHECKING:
@@ -70,25 +71,31 @@ def run(options: Options, context: Context) -> Report:
         favourable = labels.names[1]
         context.progress(f"{auditing}; the favourable decision is {favourable}")
         audits = _of_decisions(counts.assign(**labels.columns), options)
-    checks = [*(check for audit in audits for check in audit.checks), *_excluded_checks(counts, options)]
+    away = given_away(options, context)
+    checks = [
+        *(check for audit in audits for check in audit.checks),
+        *away.checks,
+        *_excluded_checks(counts, options),
+    ]
     deciding, reported = lowest_deciding(checks), lowest_reported(audits)
     report = Report(
         stage=STAGE,
         checks=checks,
-        summary=summary_of(checks, reported, options, audits),
+        summary=summary_of(checks, reported, options, audits, away.strong),
         metrics={
             "rows": rows,
             "favourable": favourable,
             "disparate_impact_ratio": deciding,
             "reported_only": None if reported is None else asdict(reported),
             "features": {audit.name: audit.metrics for audit in audits if audit.metrics},
+            **({"proxies": away.metrics} if away.metrics else {}),
         },
         details={"rate_intervals": intervals_of(audits)},
         outputs={
             "disparate-impact-ratio": "" if deciding is None else repr(deciding),
             "reported-ratio": "" if reported is None else repr(reported.ratio),
         },
-        inputs=(predictions.digest,),
+        inputs=(predictions.digest, *away.inputs),
         candidate=predictions.candidate,
         production=predictions.production,
     )

@@ -15,6 +15,7 @@ from cd4ml.report import Published
 
 _MOST_PLOTTED: Final = 25
 _MOST_DRAWN: Final = 12
+_MOST_PROXIES: Final = 12
 _MOST_FEATURES: Final = 20
 _MOST_GROUPS: Final = 40
 
@@ -34,8 +35,11 @@ def section(published: Published) -> Html:
     reported = [part for decides, part in shown if not decides]
     if not shown:
         return Html()
+    away = [_proxies(name, mapping(found)) for name, found in mapping(published.report.metrics, "proxies").items()]
     folded = details(f"{plural(len(reported), 'combination')} of features, reported only", *reported)
-    return joined([element("h3", "Groups"), *deciding, folded, more(len(features) - len(shown), "feature")])
+    return joined(
+        [element("h3", "Groups"), *deciding, folded, *away[:_MOST_DRAWN], more(len(features) - len(shown), "feature")]
+    )
 
 
 def _feature(name: str, found: Mapping[str, Any], intervals: Mapping[str, Any], *, drawn: bool) -> Html:
@@ -166,6 +170,28 @@ def _pairs(name: str, found: Mapping[str, Any]) -> Html:
     heads = ("Groups", "n of the smaller", "Production's ratio", "Candidate's ratio", "Interval of the change")
     title = f"Groups of {name} that are shown to lie further apart than under production"
     return table(title, heads, rows, numeric=range(1, 5), most=_MOST_GROUPS, of="pair")
+
+
+def _proxies(name: str, found: Mapping[str, Any]) -> Html:
+    """Return how much features tell of a sensitive one."""
+    features = [mapping(one) for one in listed(found.get("features"))]
+    marks = [
+        Mark(row=str(one.get("feature")), series=CANDIDATE, value=float(value), interval=bounds(one.get("interval")))
+        for one in features[:_MOST_PROXIES]
+        if (value := numeric(one.get("value"))) is not None
+    ]
+    if not marks:
+        return Html()
+    limit = numeric(found.get("limit"))
+    line = "the limit" if found.get("gates") is True else "where a feature tells much"
+    note = "0: nothing, 1: all. Cramér's V of categories, 2 AUC - 1 of numbers." + (
+        f" The dashed line is {line}, {limit:g}." if limit is not None else ""
+    )
+    drawn = forest(marks, x="association", shares=True, line=limit)
+    title = f"How much features tell of {name}"
+    missing = len(mapping(found, "not_measured"))
+    unmeasured = element("p", f"Not measured: {plural(missing, 'feature')}.") if missing else Html()
+    return joined([side_by_side([picture(title, note, drawn)]), unmeasured])
 
 
 def _calibration(name: str, found: Mapping[str, Any]) -> Html:
