@@ -30,6 +30,7 @@ def files() -> dict[str, Callable[[], str]]:
     made: dict[str, Callable[[], str]] = {
         "docs/reference.md": lambda: tables.reference(text_of("docs/reference.md")),
         "docs/cd4ml.schema.json": schemas.config_schema,
+        "docs/behaviour.schema.json": schemas.behaviour_schema,
         "docs/report.v1.schema.json": schemas.report_schema,
         "docs/model-card.v1.schema.json": schemas.model_card_schema,
         "docs/model-card.md": lambda: tables.model_card_page(text_of("docs/model-card.md")),

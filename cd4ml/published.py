@@ -10,6 +10,7 @@ RELEASE: Final = "v1"
 
 # Editors fetch this one, so it is the text itself and no page around it.
 CONFIG_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/cd4ml.schema.json"
+BEHAVIOUR_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/behaviour.schema.json"
 REPORT_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/report.v1.schema.json"
 MODEL_CARD_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/model-card.v1.schema.json"
 # The first line of a cd4ml.yaml: editors with the YAML language server complete and check the file by it.

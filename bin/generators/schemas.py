@@ -1,17 +1,20 @@
-"""The JSON Schemas of cd4ml.yaml and of a report."""
+"""The JSON Schemas of cd4ml.yaml, of a file of behaviour tests and of a report."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cd4ml.inputs.model_card import SECTION as MODEL_CARD
 from cd4ml.inputs.model_card import ModelCardFields
 from cd4ml.inputs.options import Kind, Option, declared
 from cd4ml.inputs.vocabulary import RunOptions
-from cd4ml.published import CONFIG_SCHEMA, MODEL_CARD_SCHEMA, REPORT_SCHEMA
+from cd4ml.published import BEHAVIOUR_SCHEMA, CONFIG_SCHEMA, MODEL_CARD_SCHEMA, REPORT_SCHEMA
 from cd4ml.render.model_card.structure import ANNEX_IV, FIELDS
 from cd4ml.report import Bound, Status
+from cd4ml.scoring.behaviour.declared import MOST_POINTS, SECTIONS, Key
+from cd4ml.scoring.behaviour.declared import Kind as KeyKind
 from cd4ml.stages import STAGES, declaration
 
 _JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
@@ -33,6 +36,15 @@ _VALUE: Final = {"type": ["string", "number", "boolean"]}
 _OF_DATA: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXT: _VALUE,
     Kind.TEXTS: {"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": _VALUE}]},
+}
+_NAME: Final = {"type": "string", "minLength": 1}
+_OF_TESTS: Final[dict[KeyKind, dict[str, Any]]] = {
+    KeyKind.NAMES: {"oneOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1, "uniqueItems": True}]},
+    KeyKind.TEXT: _NAME,
+    KeyKind.SHARE: {"type": "number", "minimum": 0, "maximum": 1},
+    KeyKind.POSITIVE: {"type": "number", "exclusiveMinimum": 0},
+    KeyKind.POINTS: {"type": "integer", "minimum": 2, "maximum": MOST_POINTS},
+    KeyKind.FLAG: {"type": "boolean"},
 }
 _TEXT: Final = {"type": "string"}
 _OPTIONAL_TEXT: Final = {"type": ["string", "null"]}
@@ -211,6 +223,39 @@ def config_schema() -> str:
         "properties": sections,
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def behaviour_schema() -> str:
+    """Return the JSON Schema of a file of behaviour tests."""
+    sections = {
+        name: {"type": "array", "minItems": 1, "items": _behaviour_test(keys)} for name, keys in SECTIONS.items()
+    }
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": BEHAVIOUR_SCHEMA,
+        "title": "Behaviour tests of score-model",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": sections,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _behaviour_test(keys: Mapping[str, Key]) -> dict[str, Any]:
+    """Return the JSON Schema of a test with these keys; a key that belongs to one change demands it."""
+    choices = {name: {"enum": list(map(str, key.choices))} for name, key in keys.items() if key.choices}
+    properties = {
+        name: {"description": key.help, **(choices.get(name) or _OF_TESTS[key.kind])} for name, key in keys.items()
+    }
+    of_one = {name: {"properties": {"change": {"const": str(key.change)}}} for name, key in keys.items() if key.change}
+    return {
+        "type": "object",
+        "required": [name for name, key in keys.items() if key.required],
+        "additionalProperties": False,
+        "properties": properties,
+        **({"dependentSchemas": of_one} if of_one else {}),
+    }
 
 
 def report_schema() -> str:

@@ -2,8 +2,9 @@
 
 Arguments: the file that loads models (cd4ml/serving/model.py), the model's folder, the positive label ("" for the
 model's own), `allow-code` if it may run code of its own ("" if not), where the seconds of repeated predictions of the
-first rows go (JSON; "" for no repeats), and then for each table the rows (Parquet) and where their predictions go
-(Parquet).
+first rows go (JSON; "" for no repeats), how many of the tables that follow are trials, and then for each table the rows
+(Parquet) and where their predictions go (Parquet). Trials come last. A model may give up at one: what it said then goes
+beside where its predictions would have gone (`.error`), and the next one is tried.
 """
 
 from __future__ import annotations
@@ -20,21 +21,36 @@ _REPEATS = 5
 _SECONDS = 30.0
 
 
-def main(loader: str, folder: str, positive_label: str, allow_code: str, times: str, *tables: str) -> int:
+def main(
+    loader: str, folder: str, positive_label: str, allow_code: str, times: str, n_trials: str, *arguments: str
+) -> int:
     """Load, predict, write; say in one line on standard error what went wrong."""
     import pandas as pd
 
     model = _import(loader)
+    pairs = list(zip(arguments[::2], arguments[1::2], strict=True))
+    tables, trials = pairs[: len(pairs) - int(n_trials)], pairs[len(pairs) - int(n_trials) :]
     try:
         loaded = model.load(folder, positive_label=positive_label or None, allow_code=bool(allow_code))
-        for rows, predictions in zip(tables[::2], tables[1::2], strict=True):
+        for rows, predictions in tables:
             _predict(loaded, pd.read_parquet(rows)).to_parquet(predictions, index=False)
     except (model.ModelError, model.RowsError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     if times:
-        Path(times).write_text(json.dumps(_repeated(loaded, pd.read_parquet(tables[0]))))
+        Path(times).write_text(json.dumps(_repeated(loaded, pd.read_parquet(tables[0][0]))))
+    for rows, predictions in trials:
+        _try(loaded, pd.read_parquet(rows), Path(predictions))
     return 0
+
+
+def _try(loaded: Any, table: Any, predictions: Path) -> None:
+    """Predict rows that the model may refuse, in whatever way."""
+    try:
+        _predict(loaded, table).to_parquet(predictions, index=False)
+    except Exception as error:
+        predictions.unlink(missing_ok=True)
+        predictions.with_suffix(".error").write_text(f"{type(error).__name__}: {error}", errors="replace")
 
 
 def _predict(loaded: Any, table: Any) -> Any:

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_BYTES: Final = 16384
+_LONGEST: Final = 300
+# How the name of the file ends in which the process says that the model refused a trial.
+_REFUSED: Final = ".error"
 
 
 def each(made: Sequence[Path], sizes: Sequence[int], ended: ScoringError | None) -> list[pd.DataFrame | ScoringError]:
     """Return the predictions of each table; the one at which the process ended early, if it did, has none."""
-    last = next((position for position, path in enumerate(made) if not path.is_file()), len(made) - 1)
+    last = next((position for position, path in enumerate(made) if not _is_over(path)), len(made) - 1)
     found: list[pd.DataFrame | ScoringError] = []
     for position, (path, n) in enumerate(zip(made, sizes, strict=True)):
         if ended and position >= last:
@@ -44,7 +47,7 @@ def predictions(path: Path, n: int) -> pd.DataFrame:
     import pandas as pd
 
     if path.is_symlink() or not path.is_file():
-        raise ScoringError("the model's process ended without predictions")
+        raise ScoringError(_said(path.with_suffix(_REFUSED)) or "the model's process ended without predictions")
     try:
         table = open_table(path).frame()
     except OptionsError as error:
@@ -57,13 +60,27 @@ def predictions(path: Path, n: int) -> pd.DataFrame:
     for name, values in table.items():
         missing = int(values.isna().sum())
         if missing:
-            raise ScoringError(f"{name} is missing for {missing} of {n} rows")
+            raise ScoringError(f"{name} is missing for {missing} of {n} rows", int(np.argmax(values.isna())))
         numeric = pd.api.types.is_numeric_dtype(values)
-        if numeric and not np.isfinite(values.to_numpy(dtype=float)).all():
-            raise ScoringError(f"{name} is infinite for some of {n} rows")
+        if numeric and not (finite := np.isfinite(values.to_numpy(dtype=float))).all():
+            raise ScoringError(f"{name} is infinite for some of {n} rows", int(np.argmin(finite)))
         if name != "y_pred" and not numeric:
             raise ScoringError(f"{name} is not a number")
     return table
+
+
+def _is_over(path: Path) -> bool:
+    """Whether the process got past a table: it left predictions, or the word that the model refused it."""
+    return path.is_file() or path.with_suffix(_REFUSED).is_file()
+
+
+def _said(path: Path) -> str:
+    """Return what a model said when it refused a trial, on one line; empty if it said nothing."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        told = stream.read(_MOST_BYTES).decode("utf-8", "replace")
+    return " ".join(told.split())[:_LONGEST]
 
 
 def seconds(path: Path) -> list[float]:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 
 class ScoringError(Exception):
-    """The model did not give one usable prediction for each row."""
+    """The model did not give one usable prediction for each row.
+
+    Attributes:
+        row: the first position without one, None if the fault is not in single rows.
+    """
+
+    def __init__(self, problem: str, row: int | None = None) -> None:
+        super().__init__(problem)
+        self.row = row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +51,14 @@ class Scored:
         seconds: of repeated predictions of the first table, measured by the model's own process; empty if none was
             asked for.
         isolation: what the sandbox held.
+        trials: as `predictions`, for each trial.
     """
 
     predictions: Sequence[pd.DataFrame | ScoringError]
     lock: str
     seconds: Sequence[float]
     isolation: Isolation
+    trials: Sequence[pd.DataFrame | ScoringError] = ()
 
 
 class Scorer(Protocol):
@@ -64,6 +74,7 @@ class Scorer(Protocol):
         limits: Limits,
         context: Context,
         repeat: bool = False,
+        trials: Sequence[pd.DataFrame] = (),
     ) -> Scored:
         """Score tables with a model in its own environment; it is loaded once.
 
@@ -71,6 +82,7 @@ class Scorer(Protocol):
             tables: each of shape (n, k), the model's input columns among others.
             allow_code: whether the model may run code of its own when it is loaded.
             repeat: whether to predict the first again and again, to see how long it takes.
+            trials: further tables, predicted last; a model may refuse one and goes on with the next.
 
         Raises:
             OptionsError, UnavailableError: the model's environment cannot be made.

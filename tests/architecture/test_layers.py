@@ -15,12 +15,14 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "cd4ml"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
-# Where a defect becomes a report; around the caller's own code; and in the process that starts a model's.
+# Where a defect becomes a report; around the caller's own code; in the process that starts a model's, and around a
+# model's answers to rows that it may refuse.
 EVERYTHING_CAUGHT = {
     "cd4ml.commands.stage",
     "cd4ml.user_code",
     "cd4ml.data.schema.validation",
     "cd4ml.scoring.sandbox.launcher",
+    "cd4ml.scoring.child",
 }
 HEAVY = {
     "pandas",

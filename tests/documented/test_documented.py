@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cd4ml.published import BEHAVIOUR_SCHEMA
 from tests import models
 from tests.actions.act import commit, git
 from tests.conftest import ROOT, Run, run_cd4ml
@@ -50,6 +51,18 @@ SETTINGS: Final = {
     ".flake8": "[flake8]\nmax-line-length = 120\n",
     "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["src"]\n[tool.mypy]\nmypy_path = "src"\n',
     ".gitignore": "reports/\n*.parquet\nmodels/\nmodel/\n*.db\nmlruns/\n",
+}
+
+
+_KINDS: Final = ("console", "yaml", "csv")
+_TESTS: Final = {
+    "invariance:sex:another-value",
+    "invariance:race:another-value",
+    "direction:income",
+    "robustness:age:noise",
+    "robustness:income:missing",
+    "robustness:income:unit",
+    "known-answers:known.csv",
 }
 
 
@@ -181,6 +194,22 @@ def test_csv__declared_as_shown(tmp_path: Path) -> None:
 
     assert run(tmp_path, line).code == 0
     assert run(tmp_path, command).code == 2
+
+
+def test_behaviour_tests__pass_as_shown(repository: Path, tmp_path: Path) -> None:
+    """The files of the page on behaviour tests are complete: its command passes every one of them, and editors find the
+    schema that its first line names."""
+    text = (ROOT / "docs" / "behaviour-tests.md").read_text()
+    (line,), (declared,), (known,) = (re.findall(f"```{kind}\n(.*?)```", text, re.S) for kind in _KINDS)
+    (repository / "behaviour.yaml").write_text(declared)
+    (repository / "known.csv").write_text(known)
+
+    result = run(repository, f"{line.removeprefix('$ cd4ml ').strip()} --predictions {tmp_path.name}.parquet")
+
+    assert result.code == 0, result.stdout + result.stderr
+    assert declared.startswith(f"# yaml-language-server: $schema={BEHAVIOUR_SCHEMA}\n")
+    behaviour = json.loads((repository / "reports" / "score-model.json").read_text())["metrics"]["behaviour"]
+    assert (behaviour["rows"], set(behaviour["tests"])) == (500, _TESTS)
 
 
 def test_pages__commands_pass_one_after_another(repository: Path) -> None:

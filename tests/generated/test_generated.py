@@ -14,9 +14,11 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from cd4ml.errors import OptionsError
 from cd4ml.published import EDITOR_HEADER, RELEASE, REPOSITORY
 from cd4ml.report import v1
 from cd4ml.report.reading import read
+from cd4ml.scoring.behaviour.reading import read_behaviour
 from cd4ml.stages import STAGES
 from tests.actions.consumer import make_consumer
 from tests.conftest import ROOT, Run, missing
@@ -176,7 +178,7 @@ def test_job_without_a_stage(copy: Path) -> None:
 
 def test_schemas__valid() -> None:
     """The published schemas are schemas."""
-    for name in ("cd4ml.schema.json", "report.v1.schema.json"):
+    for name in ("cd4ml.schema.json", "report.v1.schema.json", "behaviour.schema.json"):
         jsonschema.Draft202012Validator.check_schema(schema(name))
 
 
@@ -223,7 +225,33 @@ def test_config_schema__accepts_the_examples(path: Path) -> None:
     assert path.read_text().splitlines()[0] == EDITOR_HEADER
 
 
-@pytest.mark.parametrize("name", ["cd4ml.schema.json", "report.v1.schema.json"])
+@pytest.mark.parametrize(
+    ("test", "good"),
+    [
+        ({"columns": ["a", "b"], "change": "noise", "step": 0.5, "maximum-flips": 0}, True),
+        ({"columns": "a", "change": "unit", "factor": 10, "may-refuse": True}, True),
+        ({"columns": "a", "change": "missing", "step": 0.5}, False),
+        ({"columns": "a", "change": "case"}, False),
+        ({"columns": "a", "change": "missing", "maximum-flips": 2}, False),
+        ({"columns": [], "change": "missing"}, False),
+        ({"column": "a", "change": "missing"}, False),
+    ],
+)
+def test_behaviour_schema__says_what_the_reader_says(tmp_path: Path, test: dict[str, Any], good: bool) -> None:
+    """An editor accepts the test of a behaviour file that score-model accepts, and no other."""
+    document = {"robustness": [test]}
+    (tmp_path / "behaviour.yaml").write_text(json.dumps(document))
+
+    try:
+        read_behaviour(tmp_path / "behaviour.yaml")
+        read = True
+    except OptionsError:
+        read = False
+
+    assert read == good == (problems("behaviour.schema.json", document) == [])
+
+
+@pytest.mark.parametrize("name", ["cd4ml.schema.json", "report.v1.schema.json", "behaviour.schema.json"])
 def test_schema__has_the_address_of_its_file(name: str) -> None:
     """A schema's `$id` is where its own file is published, so that a reference to it and a download are the same."""
     address = schema(name)["$id"]

@@ -127,6 +127,36 @@ def curves(
     return _chart(300, layer=layers)
 
 
+def dependence(grid: Sequence[float], marks: Sequence[Mark], *, x: str, y: str) -> Specification:
+    """Return values along a grid, as a line within the band of their intervals.
+
+    Args:
+        grid: where each value stands, ascending.
+        x, y: titles of the axes.
+    """
+    values = [
+        {
+            "x": at,
+            "y": mark.value,
+            "lower": mark.interval.lower if mark.interval else mark.value,
+            "upper": mark.interval.upper if mark.interval else mark.value,
+        }
+        for at, mark in zip(grid, marks, strict=True)
+    ]
+    across = {"field": "x", "type": "quantitative", "scale": {"zero": False}, "axis": {"title": x, "tickCount": 5}}
+    up: Specification = {"type": "quantitative", "scale": {"zero": False}, "axis": {"title": y, "tickCount": 5}}
+    colour = next(iter(_COLOURS.values()))
+    band = {
+        "mark": {"type": "area", "color": colour, "opacity": 0.2},
+        "encoding": {"x": across, "y": {"field": "lower", **up}, "y2": {"field": "upper"}},
+    }
+    line = {
+        "mark": {"type": "line", "color": colour, "strokeWidth": 2, "point": {"size": 25, "color": colour}},
+        "encoding": {"x": across, "y": {"field": "y", **up}},
+    }
+    return _chart(200, data={"values": values}, layer=[band, line])
+
+
 def forest(marks: Sequence[Mark], *, x: str, line: float | None = None, shares: bool = False) -> Specification:
     """Return values by row with their intervals.
 

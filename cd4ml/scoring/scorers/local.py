@@ -44,6 +44,7 @@ def score(
     limits: Limits,
     context: Context,
     repeat: bool = False,
+    trials: Sequence[pd.DataFrame] = (),
 ) -> Scored:
     """See Scorer."""
     version = python_version(model)
@@ -51,27 +52,30 @@ def score(
     interpreter = model_environment(lock, python_version=version, context=context)
     with tempfile.TemporaryDirectory(prefix="cd4ml-score-", ignore_cleanup_errors=True) as name:
         room = _room(Path(name), interpreter, model)
-        given = [Path(name) / "rows" / f"{position}.parquet" for position in range(len(tables))]
-        made = [room.own / f"predictions-{position}.parquet" for position in range(len(tables))]
-        for rows, path in zip(tables, given, strict=True):
+        every = [*tables, *trials]
+        given = [Path(name) / "rows" / f"{position}.parquet" for position in range(len(every))]
+        made = [room.own / f"predictions-{position}.parquet" for position in range(len(every))]
+        for rows, path in zip(every, given, strict=True):
             _write(rows, path)
         times = room.own / "seconds.json" if repeat else None
         code = "allow-code" if allow_code else ""
-        arguments = [_LOADER, model.resolve(), positive_label or "", code, times or ""]
+        arguments = [_LOADER, model.resolve(), positive_label or "", code, times or "", len(trials)]
         arguments += [path for pair in zip(given, made, strict=True) for path in pair]
         # Nothing compiled is kept: a model's own folder must not change, and the environment is compiled already.
         command = [str(interpreter), "-I", "-B", str(_CHILD), *map(str, arguments)]
-        sizes = [len(rows) for rows in tables]
+        sizes = [len(rows) for rows in every]
         context.progress(f"Scoring {sum(sizes):,} rows in the model's own environment")
-        ended, isolation = _run(command, room, limits, limits.seconds * len(tables), context.environ)
-        predictions = returned.each(made, sizes, ended)
+        seconds_left = limits.seconds * (len(tables) + bool(trials))
+        ended, isolation = _run(command, room, limits, seconds_left, context.environ)
+        found = returned.each(made, sizes, ended)
+        predictions, tried = found[: len(tables)], found[len(tables) :]
         seconds: list[float] = []
         if times and not any(isinstance(found, ScoringError) for found in predictions):
             try:
                 seconds = returned.seconds(times)
             except ScoringError as error:
                 predictions[0] = error
-    return Scored(predictions=predictions, lock=lock, seconds=seconds, isolation=isolation)
+    return Scored(predictions=predictions, lock=lock, seconds=seconds, isolation=isolation, trials=tried)
 
 
 def _room(folder: Path, interpreter: Path, model: Path) -> Room:

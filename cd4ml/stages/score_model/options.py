@@ -69,6 +69,17 @@ class Options(TableOptions):
     )
     allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
+    behaviour: str | None = option(
+        "A file of behaviour tests: what must not change the candidate's answers, which way they must go, and what "
+        "they must be.",
+        example="behaviour.yaml",
+        group=Group.LIMITS,
+    )
+    behaviour_rows: int = option(
+        "How many test rows the behaviour tests change; which ones follows from the rows' ids.",
+        default=500,
+        group=Group.LIMITS,
+    )
     timeout: float = option("Seconds that one model may take to score one table.", default=900.0, group=Group.ADVANCED)
     memory_limit: float | None = option(
         "GiB of address space that a model's process may take (default: no limit).", group=Group.ADVANCED

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.image.model_code import model_code_check
@@ -19,8 +19,11 @@ from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError
 from cd4ml.model_files import code_of
+from cd4ml.model_files.signature import inputs as signature_inputs
 from cd4ml.registry import MissingModelError, fetch
 from cd4ml.report import Check, InputDigest, Report, Status
+from cd4ml.stages.score_model.behaviour import asked
+from cd4ml.stages.score_model.judging import Verdict, judged
 from cd4ml.stages.score_model.options import Options
 from cd4ml.stages.score_model.preflight import check_options, without_production, written_tables
 from cd4ml.stages.score_model.scoring import Fetched, Scoring
@@ -50,6 +53,10 @@ def run(options: Options, context: Context) -> Report:
     test, *others = [_rows(table, options) for table in tables]
     train = others[0] if others else None
     inputs = _digests(tables, [len(test), *map(len, others)])
+    tested = asked(options, test)
+    inputs += tested.inputs if tested else ()
+    trials = tested.tables if tested else ()
+    verdict = Verdict(checks=())
     with tempfile.TemporaryDirectory(prefix="cd4ml-models-") as folder:
         candidate, production = _models(options, Path(folder), context)
         scored = Scoring(options=options, context=context)
@@ -64,15 +71,20 @@ def run(options: Options, context: Context) -> Report:
         if any(check.status is not Status.PASSED for check in checks):  # minutes of scoring would change nothing
             return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
         # Production first: a candidate that runs code must find nothing left to change in the numbers it has to beat.
-        theirs = scored.predictions("production", production, {TEST: test})[0] if production else None
+        theirs = scored.predictions("production", production, {TEST: test}, trials)[0] if production else None
         rows = {TEST: test} if train is None else {TEST: test, TRAINING: train}
-        ours, *trained = scored.predictions("candidate", candidate, rows)
+        ours, *trained = scored.predictions("candidate", candidate, rows, trials)
+        taken = signature_inputs(candidate.folder) if tested else None
     if not scored.failed:
         scored.wrote(_write(options, test, ours, theirs, models=(candidate, production), data=inputs[0]))
         if train is not None:
             scored.wrote(_write(options, train, trained[0], None, models=(candidate, None), data=inputs[1]))
-    checks += scored.checks
-    return _report(options, checks, len(test), models=(candidate, production), inputs=inputs, scored=scored)
+        if tested and ours is not None:
+            before = None if theirs is None else (theirs, scored.trials["production"])
+            verdict = judged(tested, ours, scored.trials["candidate"], before, taken and [one.name for one in taken])
+    checks += [*scored.checks, *verdict.checks]
+    models = (candidate, production)
+    return _report(options, checks, len(test), models=models, inputs=inputs, scored=scored, behaviour=verdict.metrics)
 
 
 def _report(
@@ -83,16 +95,20 @@ def _report(
     models: tuple[Fetched, Fetched | None],
     inputs: list[InputDigest],
     scored: Scoring,
+    behaviour: Mapping[str, Any] | None = None,
 ) -> Report:
     """Return what was done; a table that was not written is not output."""
     candidate, production = models
     others = {"production": production.size} if production else {}
-    done = all(check.status is Status.PASSED for check in checks)
     report = Report(
         stage=STAGE,
         checks=checks,
         summary=_summary(checks, rows, production is not None),
-        metrics={"rows": rows, "size_bytes": {"candidate": candidate.size, **others}},
+        metrics={
+            "rows": rows,
+            "size_bytes": {"candidate": candidate.size, **others},
+            **({"behaviour": behaviour} if behaviour else {}),
+        },
         details={
             "locks": scored.locks,
             "isolation": scored.isolation,
@@ -103,7 +119,7 @@ def _report(
         candidate=candidate.identity,
         production=production.identity if production else None,
         outputs={
-            "predictions": options.predictions if done else "",
+            "predictions": options.predictions if "predictions" in scored.tables else "",
             "model-sha256": candidate.identity.sha256,
             **{f"{name}-sha256": scored.tables.get(name, "") for name in ("predictions", "train-predictions")},
         },

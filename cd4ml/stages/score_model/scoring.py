@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ from cd4ml.digests import folder_sha256
 from cd4ml.report import Check, InputDigest, ModelIdentity, Status
 from cd4ml.scoring.environment import requirements
 from cd4ml.scoring.sandbox import PROTECTIONS
-from cd4ml.scoring.scorer import Limits
+from cd4ml.scoring.scorer import Limits, ScoringError
 from cd4ml.scoring.scorers import LOCAL, SCORERS
 from cd4ml.stages.score_model.options import Isolation, Options
 
@@ -45,6 +45,7 @@ class Scoring:
         self.code: dict[str, list[str]] = {}
         self.measured: dict[str, Any] = {}
         self.tables: dict[str, str] = {}
+        self.trials: dict[str, Sequence[pd.DataFrame | ScoringError]] = {}
 
     @property
     def failed(self) -> bool:
@@ -55,11 +56,14 @@ class Scoring:
         """Take note of a table that was written."""
         self.tables[table.name] = table.sha256
 
-    def predictions(self, name: str, model: Fetched, tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame | None]:
+    def predictions(
+        self, name: str, model: Fetched, tables: Mapping[str, pd.DataFrame], trials: Sequence[pd.DataFrame] = ()
+    ) -> list[pd.DataFrame | None]:
         """Return the predictions of a model for each table; None, and a check that says why, if there are none.
 
         Args:
             tables: rows by what they are called; the first are predicted repeatedly if latency is measured.
+            trials: further rows, whose answers are kept as they are.
         """
         options = self.options
         sizes = {what: len(rows) for what, rows in tables.items()}
@@ -78,7 +82,9 @@ class Scoring:
             ),
             context=self.context,
             repeat=options.measure_latency,
+            trials=trials,
         )
+        self.trials[name] = scored.trials
         changed = folder_sha256(model.folder) != model.identity.sha256
         self.locks[name] = hashlib.sha256(scored.lock.encode()).hexdigest()
         self.isolation[name] = {"held": scored.isolation.held, "missing": scored.isolation.missing}

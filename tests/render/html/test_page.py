@@ -99,6 +99,13 @@ def full(text: str, stage: str) -> Published:
         "rows": {text: 50} if stage == "validate-data" else 50,
         "features": {text: feature},
         "slices": [{"slice": {text: text}, "rows": 5, **values}],
+        "behaviour": {
+            "rows": 5,
+            "tests": {
+                f"direction:{text}": {"n": 5, "count": 1, "rate": 0.2, "interval": interval, "column": text}
+                | {"grid": unit, "partial_dependence": unit, "lower": unit, "upper": unit}
+            },
+        },
         "slice_search": {
             "metric": text,
             "slices_tested": 3,
@@ -303,6 +310,23 @@ def test_churn() -> None:
     assert sum(row[1:] == ["12", "0.12", "0.07 to 0.21"] for row in rows) == 3
     assert [row[0] for row in rows if row[0].startswith("region=")] == ["region=north", "region=south"]
     assert ["region=north", "50", "20.00", "", "20.00"] in rows
+
+
+def test_behaviour() -> None:
+    """Each behaviour test stands with its rows, share, interval and production's share, a direction with its curve."""
+    rate = {"n": 400, "count": 2, "rate": 0.005, "interval": {"lower": 0.001, "upper": 0.018}, "production": 0.02}
+    grid = {"column": "income", "grid": [10, 20, 90], "partial_dependence": [0.1, 0.4, 0.9]}
+    ends = {"lower": [0.05, 0.3, 0.8], "upper": [0.2, 0.5, 1.0]}
+    tests = {"direction:income": {**rate, **grid, **ends}, "invariance:sex:another-value": rate}
+    metrics = {"rows": 900, "behaviour": {"rows": 500, "of": 900, "tests": tests | {"known-answers:k": {"n": 2}}}}
+    report = Report(stage="score-model", checks=(Check(id="x", status=Status.PASSED, message="x"),), metrics=metrics)
+    root = parse(of(Published(report=report, source=Source(git_sha=None))))
+    rows = [[cell.text for cell in row.all("th", "td")] for row in root.all("tr")]
+
+    for name in ("direction: income", "invariance: sex, another-value"):
+        assert [name, "400", "2", "0.50", "0.10 to 1.80", "2.00"] in rows
+    (drawn,) = [figure for figure in root.all("figure") if "Score along income" in figure.text]
+    assert len(drawn.all("path")) >= 3 and "mean score" in drawn.text
 
 
 def test_one_file(real_page: Path) -> None:

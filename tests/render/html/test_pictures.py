@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cd4ml.render.html.pictures import picture
-from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, bars, curves, forest
+from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, bars, curves, dependence, forest
 from cd4ml.render.html.values import Bounds
 from tests.render.html.parsed import parse
 
@@ -33,7 +33,8 @@ MARKS: Final = st.lists(
 @given(MARKS, st.text(max_size=200), st.none() | NUMBERS)
 def test_any_label_and_number(marks: list[Mark], title: str, line: float | None) -> None:
     """No text and no number keeps a picture from being drawn, and the page's parser reads it."""
-    for specification in (forest(marks, x=title, line=line), bars(marks, x=title, y=title)):
+    along = dependence([mark.value for mark in marks], marks, x=title, y=title)
+    for specification in (forest(marks, x=title, line=line), bars(marks, x=title, y=title), along):
         drawn = parse(picture(title, title, specification))
 
         assert drawn.all("svg")[0].all("path", "line", "rect")

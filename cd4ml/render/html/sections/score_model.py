@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cd4ml.render.html import behaviour
 from cd4ml.render.html.elements import Content, Html, details, element, joined
 from cd4ml.render.html.tables import facts, table
 from cd4ml.render.html.values import listed, mapping, numeric
@@ -20,7 +21,8 @@ def section(published: Published) -> Html:
     shown = table("Models", ("Model", "Size in bytes", "SHA-256 of its lock"), rows, numeric=(1,))
     shut = [row for name in names for row in _isolation(name, mapping(more, "isolation", name))]
     held = table("Isolation", ("Model", "Shut off from", "Held by"), shut)
-    return joined([facts([("Test rows", number(numeric(found.get("rows"))))]), shown, details("Isolation", held)])
+    rows_shown = facts([("Test rows", number(numeric(found.get("rows"))))])
+    return joined([rows_shown, behaviour.part(mapping(found, "behaviour")), shown, details("Isolation", held)])
 
 
 def _model(name: str, found: Mapping[str, Any], more: Mapping[str, Any]) -> list[Content]:

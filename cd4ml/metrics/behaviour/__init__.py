@@ -1,0 +1,1 @@
+"""Numbers on how a model's answers move when its rows are changed."""

@@ -1,0 +1,1 @@
+"""Tests of cd4ml/scoring/behaviour."""
