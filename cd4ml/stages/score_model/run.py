@@ -74,14 +74,15 @@ def run(options: Options, context: Context) -> Report:
         theirs = scored.predictions("production", production, {TEST: test}, trials)[0] if production else None
         rows = {TEST: test} if train is None else {TEST: test, TRAINING: train}
         ours, *trained = scored.predictions("candidate", candidate, rows, trials)
-        taken = signature_inputs(candidate.folder) if tested else None
+        signature = signature_inputs(candidate.folder) if tested else None
+        taken = [one.name for one in signature] if signature else None
     if not scored.failed:
         scored.wrote(_write(options, test, ours, theirs, models=(candidate, production), data=inputs[0]))
         if train is not None:
             scored.wrote(_write(options, train, trained[0], None, models=(candidate, None), data=inputs[1]))
         if tested and ours is not None:
             before = None if theirs is None else (theirs, scored.trials["production"])
-            verdict = judged(tested, ours, scored.trials["candidate"], before, taken and [one.name for one in taken])
+            verdict = judged(tested, ours, scored.trials["candidate"], before, taken)
     checks += [*scored.checks, *verdict.checks]
     models = (candidate, production)
     return _report(options, checks, len(test), models=models, inputs=inputs, scored=scored, behaviour=verdict.metrics)
