@@ -2,75 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from cd4ml.checks.split.beyond_chance import beyond_chance_check, said_beyond
 from cd4ml.metrics.split.overlap import CONFIDENCE, Overlap
 from cd4ml.metrics.statistics.intervals import Bounds
-from cd4ml.report import Bound, Check, Interval, Status, percent
+from cd4ml.report import Check, percent
 
 # Where so many training rows equal another one, that a test row does says nothing about where it comes from.
 _LITTLE_INFORMATION: Final = 0.5
-_METHOD: Final = "newcombe-good-turing"
+_ADVICE: Final = "Remove these rows from one of the tables, and train or test again."
 
 
 def overlap_check(found: Overlap, *, conflicts: int, limit: float, features: int, aside: Sequence[str] = ()) -> Check:
     """Check that no more test rows have the features of a training row than chance explains.
-
-    It fails if the share beyond chance is certain to be above the limit, and is inconclusive if there is such a share
-    and only its size is in doubt.
 
     Args:
         conflicts: test rows that equal a training row in all features, but none of those has their label.
         features: how many columns are compared.
         aside: columns that are not, although a table has them.
     """
-    bounds = found.bounds()
-    status = status_of(found.excess, bounds, limit)
-    reason = "test-rows-in-training" if status is not Status.PASSED else None
-    if reason is None and found.train.repeated >= _LITTLE_INFORMATION:
-        reason = "little-information"
-    return Check(
-        id="overlap",
-        status=status,
-        reason=reason,
-        metric="overlap-beyond-chance",
-        value=found.excess,
-        interval=Interval(lower=bounds.lower, upper=bounds.upper, confidence=CONFIDENCE, method=_METHOD),
-        limit=limit,
-        bound=Bound.AT_MOST,
-        option=("maximum-overlap",),
-        n=found.rows,
-        message=_message(found, bounds, conflicts=conflicts, limit=limit, features=features, aside=aside),
-        advice=(
-            None if status is Status.PASSED else "Remove these rows from one of the tables, and train or test again."
-        ),
-    )
-
-
-def status_of(value: float, bounds: Bounds, limit: float) -> Status:
-    """Return the verdict on a share beyond what chance explains."""
-    if value <= limit or bounds.lower <= 0:
-        return Status.PASSED
-    return Status.FAILED if bounds.lower > limit else Status.INCONCLUSIVE
-
-
-def _message(
-    found: Overlap, bounds: Bounds, *, conflicts: int, limit: float, features: int, aside: Sequence[str]
-) -> str:
-    """Say how many rows overlap, and how many would by chance."""
-    told = (
-        f"{found.found:,} of {found.rows:,} test rows ({percent(found.share)}) equal a training row in all "
-        f"{features:,} compared columns"
-    )
-    told += f", {conflicts:,} of them with another label" if conflicts else ""
-    chance = f"chance explains {percent(found.train.repeated)}"
-    if found.train.repeated >= _LITTLE_INFORMATION:
-        chance += ", so rows of so little information say nothing of their origin"
-    elif found.found:
-        chance += (
-            f", and {percent(found.excess)} ({percent(bounds.lower)} to {percent(bounds.upper)}) is beyond it "
-            f"(at most {percent(limit)})"
-        )
+    equal = f"equal a training row in all {features:,} compared columns"
+    equal += f", {conflicts:,} of them with another label" if conflicts else ""
     left_out = f" Not compared: {', '.join(f'`{name}`' for name in aside)}." if aside else ""
-    return f"{told}; {chance}.{left_out}"
+    return _check("overlap", found, found.bounds(), equal, limit=limit, option="maximum-overlap", more=left_out)
+
+
+def near_overlap_check(found: Overlap, *, limit: float, features: int) -> Check:
+    """Check that no more test rows nearly equal a training row than chance explains; exactly equal ones do not count.
+
+    Args:
+        features: how many columns are compared.
+    """
+    equal = f"nearly equal a training row in all {features:,} compared columns (rounded numbers, case, spaces)"
+    return _check("near-overlap", found, found.bounds(), equal, limit=limit, option="maximum-near-overlap")
+
+
+def all_but_one_overlap_check(by_column: Mapping[str, Overlap], *, limit: float) -> Check:
+    """Check that no more test rows equal a training row in all columns but a certain one than chance explains.
+
+    The column is the one for which that is most certain; all of them were tried, which the interval takes into account.
+
+    Args:
+        by_column: test rows that nearly equal a training row in all other columns, and not in this one.
+    """
+    confidence = 1 - (1 - CONFIDENCE) / len(by_column)
+    bounds = {name: found.bounds(confidence) for name, found in by_column.items()}
+    name = max(bounds, key=lambda one: (bounds[one].lower, by_column[one].excess))
+    equal = f"nearly equal a training row in all columns but `{name}`"
+    rule, option = "all-but-one-overlap", "maximum-near-overlap"
+    return _check(rule, by_column[name], bounds[name], equal, limit=limit, option=option, confidence=confidence)
+
+
+def _check(
+    id: str,
+    found: Overlap,
+    bounds: Bounds,
+    equal: str,
+    *,
+    limit: float,
+    option: str,
+    confidence: float = CONFIDENCE,
+    more: str = "",
+) -> Check:
+    """Return the check of one way to be equal."""
+    little = found.by_chance >= _LITTLE_INFORMATION
+    chance = f"chance explains {percent(found.by_chance)}"
+    if little:
+        chance += ", so rows of so little information say nothing of their origin"
+    elif found.excess > 0:
+        chance += f", and {said_beyond(found.excess, bounds, limit)}"
+    sampled = f"In a sample of one row in {found.every:,}, chosen by content, " if found.every > 1 else ""
+    told = f"{sampled}{found.found:,} of {found.rows:,} test rows ({percent(found.share)}) {equal}; {chance}.{more}"
+    return beyond_chance_check(
+        id,
+        found.excess,
+        bounds,
+        limit=limit,
+        option=(option,),
+        confidence=confidence,
+        reason="test-rows-in-training",
+        advice=_ADVICE,
+        remark="little-information" if little else None,
+        metric=f"{id}-beyond-chance",
+        n=found.rows,
+        message=told,
+    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cd4ml.metrics.split.row_keys import Multiplicities, SampledKeys, are_among, compared_of
 from cd4ml.metrics.statistics.intervals import Bounds, square_and_add, wilson
 
 if TYPE_CHECKING:
@@ -16,143 +16,168 @@ if TYPE_CHECKING:
 CONFIDENCE: Final = 0.99
 
 
-@dataclass(frozen=True, kw_only=True)
-class Occurrences:
-    """How often values occur: what is needed to say how often a new one would be among them.
+def chance_bounds(repeated: int, rows: int, twice: int, confidence: float = CONFIDENCE) -> Bounds:
+    """Return an interval of the chance that a new row of the same origin equals one of some rows.
 
-    Attributes:
-        rows: all of them.
-        once, twice: values that occur once, and twice.
+    Each row in turn is the new one, and the others are what it may equal (Good's estimate of the missing mass). Its
+    variance takes into account that two equal rows find each other; the score interval of as many rows as have that
+    variance holds where none or all are repeated too.
+
+    Args:
+        repeated: rows that have an equal one among the others.
+        twice: values that occur twice.
+
+    Source:
+        Good (1953), Biometrika 40:237; Esty (1983), Annals of Statistics 11:905, theorem 1.
     """
-
-    rows: int
-    once: int
-    twice: int
-
-    @property
-    def repeated(self) -> float:
-        """The share of rows that have an equal one among the others."""
-        return 1 - self.once / self.rows
-
-    def chance(self, confidence: float = CONFIDENCE) -> Bounds:
-        """Return an interval of the chance that a new row of the same origin equals one of these.
-
-        Each row in turn is the new one, and the others are what it may equal (Good's estimate of the missing mass). Its
-        variance takes into account that two equal rows find each other; a score interval of as many rows as have that
-        variance holds where none or all are repeated too.
-
-        Source:
-            Good (1953), Biometrika 40:237; Esty (1983), Annals of Statistics 11:905, theorem 1.
-        """
-        new = self.once / self.rows
-        plain = new * (1 - new)
-        effective = self.rows * plain / (plain + 2 * self.twice / self.rows) if plain else float(self.rows)
-        return wilson(self.repeated * effective, effective, confidence)
+    share = repeated / rows
+    plain = share * (1 - share)
+    effective = rows * plain / (plain + 2 * twice / rows) if plain else float(rows)
+    return wilson(share * effective, effective, confidence)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
-    """Test rows that stand in the training rows.
+    """Test rows that equal training rows.
 
     Attributes:
         rows: of the test.
         found: those of them that equal a training row.
-        train: how often the training rows equal each other.
+        train_rows: of the training.
+        train_found: those of them that equal another training row.
+        train_twice: values that occur twice among the training rows.
+        every: of how many rows one was looked at.
     """
 
     rows: int
     found: int
-    train: Occurrences
+    train_rows: int
+    train_found: int
+    train_twice: int
+    every: int = 1
 
     @property
     def share(self) -> float:
         """The share of the test rows."""
-        return self.found / self.rows
+        return self.found / self.rows if self.rows else 0.0
+
+    @property
+    def by_chance(self) -> float:
+        """The share that new rows of the same origin would have."""
+        return self.train_found / self.train_rows if self.train_rows else 0.0
 
     @property
     def excess(self) -> float:
-        """How much larger the share is than that of a new sample of the same origin."""
-        return self.share - self.train.repeated
+        """How much larger the share is than by chance."""
+        return self.share - self.by_chance
 
     def bounds(self, confidence: float = CONFIDENCE) -> Bounds:
-        """Return the interval of the excess, by Newcombe's hybrid method.
+        """Return the interval of the excess, by Newcombe's hybrid method; from -1 to 1 where no row was looked at.
 
         Source:
             Newcombe (1998), Statistics in Medicine 17:873.
         """
+        if not (self.rows and self.train_rows):
+            return Bounds(lower=-1.0, upper=1.0)
         mine = wilson(self.found, self.rows, confidence)
-        return square_and_add(self.share, mine, self.train.repeated, self.train.chance(confidence))
+        theirs = chance_bounds(self.train_found, self.train_rows, self.train_twice, confidence)
+        return square_and_add(self.share, mine, self.by_chance, theirs)
 
     def numbers(self) -> dict[str, Any]:
         """Return the numbers for the report."""
-        return {"rows": self.found, "share": self.share, "by_chance": self.train.repeated, "excess": self.excess}
+        looked = {"one_row_in": self.every} if self.every > 1 else {}
+        shares = {"share": self.share, "by_chance": self.by_chance, "excess": self.excess}
+        return {"rows": self.found, **shares, **looked}
 
 
-class Keys:
-    """Hashes of rows, kept in memory: 8 bytes for each.
-
-    Of the 64 bits, 48 are of what is compared and 16 of what is beside it, so that 10 million test rows and as many
-    training rows have 0.36 false matches between them on average.
-    """
-
-    BITS: Final = 48
-
-    def __init__(self, rows: int) -> None:
-        import numpy as np
-
-        self._keys = np.empty(rows, dtype=np.uint64)
-        self._filled = 0
-
-    def add(self, compared: npt.NDArray[np.uint64], beside: npt.NDArray[np.uint64]) -> None:
-        """Keep the hashes of more rows: of what is compared, and of what is beside it."""
-        import numpy as np
-
-        part = self._keys[self._filled : self._filled + len(compared)]
-        low = np.uint64(64 - self.BITS)
-        np.left_shift(np.right_shift(compared, low), low, out=part)
-        part |= np.right_shift(beside, np.uint64(self.BITS))
-        self._filled += len(compared)
-
-    def sort(self) -> None:
-        """Sort them; no rows are added after this."""
-        self._keys = self._keys[: self._filled]
-        self._keys.sort()
-
-    def whole(self) -> npt.NDArray[np.uint64]:
-        """Return the sorted hashes of all that was added, shape (n,)."""
-        return self._keys
-
-    def compared(self) -> npt.NDArray[np.uint64]:
-        """Return the sorted hashes of what is compared, shape (n,)."""
-        import numpy as np
-
-        return np.right_shift(self._keys, np.uint64(64 - self.BITS))
+def overlap_of(test: npt.NDArray[np.uint64], train: npt.NDArray[np.uint64], of_train: Multiplicities) -> Overlap:
+    """Return the overlap of all rows, from their sorted keys."""
+    return Overlap(
+        rows=len(test),
+        found=int(are_among(test, train).sum()),
+        train_rows=of_train.rows,
+        train_found=of_train.rows - of_train.once,
+        train_twice=of_train.twice,
+    )
 
 
-def runs(keys: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """Return the different ones of sorted keys, and how often each occurs."""
+def beside_equal(test: SampledKeys, train: SampledKeys) -> Overlap:
+    """Return the overlap of rows that equal others in what is compared, and none of them in what is beside it."""
+    (theirs, n_theirs), (mine, n_mine) = train.items(), test.items()
+    found = are_among(compared_of(mine), compared_of(theirs)) & ~are_among(mine, theirs)
+    train_found = int(_with_neighbours(theirs, n_theirs).sum())
+    return Overlap(
+        rows=int(n_mine.sum()),
+        found=int(n_mine[found].sum()),
+        train_rows=int(n_theirs.sum()),
+        train_found=train_found,
+        train_twice=train_found // 2,
+        every=train.every,
+    )
+
+
+def _with_neighbours(keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return which different keys stand for a single row that equals others in what is compared alone."""
     import numpy as np
 
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return keys[first], np.diff(first, append=len(keys))
-
-
-def occurrences(counts: npt.NDArray[np.int64]) -> Occurrences:
-    """Return how often values occur, from the number of times of each."""
-    return Occurrences(rows=int(counts.sum()), once=int((counts == 1).sum()), twice=int((counts == 2).sum()))
-
-
-def among(keys: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Return whether each of some sorted keys is among others, which are sorted as well."""
-    import numpy as np
-
-    if not len(known):
-        return np.zeros(len(keys), dtype=np.bool_)
-    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    found: npt.NDArray[np.bool_] = known[places] == keys
+    compared = compared_of(keys)
+    same = compared[1:] == compared[:-1]
+    found: npt.NDArray[np.bool_] = (np.append(same, False) | np.insert(same, 0, False)) & (counts == 1)
     return found
 
 
-def false_matches(rows: int, known: int, bits: int = Keys.BITS) -> float:
-    """Return how many of some rows are taken for known ones on average because of equal hashes alone."""
-    return rows * -math.expm1(-known * 2.0**-bits)
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """Test rows that equal other test rows, beside what training rows of the same number show.
+
+    Attributes:
+        rows: of the test.
+        share: of the test rows that equal another one.
+        by_chance: of as many training rows.
+        bounds: interval of the difference.
+        pairs_beyond: ordered pairs of equal test rows, beyond those that training rows show.
+    """
+
+    rows: int
+    share: float
+    by_chance: float
+    bounds: Bounds
+    pairs_beyond: float
+
+    @property
+    def excess(self) -> float:
+        """How much larger the share is than by chance."""
+        return self.share - self.by_chance
+
+    @property
+    def effective_rows(self) -> float:
+        """As how many different rows the test rows count, if copies are beyond doubt: n / (1 + pairs / n).
+
+        Source:
+            The design effect of clusters whose members are all the same: Kish (1965), Survey Sampling, section 5.4.
+        """
+        return self.rows / (1 + self.pairs_beyond / self.rows) if self.bounds.lower > 0 else float(self.rows)
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the numbers for the report."""
+        return {"share": self.share, "by_chance": self.by_chance, "excess": self.excess}
+
+
+def duplicates_of(test: Multiplicities, train: Multiplicities, confidence: float = CONFIDENCE) -> Duplicates:
+    """Return the duplicates within test rows; the larger table is thinned out to the rows of the smaller one."""
+    rows = min(test.rows, train.rows)
+    mine, theirs = test.repeated_among(rows), train.repeated_among(rows)
+    of_mine, of_theirs = (_bounds(share, rows, confidence) for share in (mine, theirs))
+    by_chance = train.pairs / (train.rows * (train.rows - 1)) * test.rows * (test.rows - 1) if train.rows > 1 else 0.0
+    return Duplicates(
+        rows=test.rows,
+        share=mine,
+        by_chance=theirs,
+        bounds=square_and_add(mine, of_mine, theirs, of_theirs),
+        pairs_beyond=max(0.0, test.pairs - by_chance),
+    )
+
+
+def _bounds(share: float, rows: int, confidence: float) -> Bounds:
+    """Return the interval of a share of rows that find each other in pairs: half of them count."""
+    return chance_bounds(round(share * rows), rows, round(share * rows / 2), confidence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cd4ml.data.tables.by_name import column
 from cd4ml.data.tables.columns import Family, family
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import polars as pl
+
+# Bits of a 64-bit number behind the point, and how many of them are kept when it is rounded.
+_MANTISSA: Final = 52
+_BITS: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,11 @@ class Comparable:
         if Family.EMPTY in (first, second):
             first = second = first if second is Family.EMPTY else second
         return first if first is second and first is not Family.OTHER else None
+
+    @property
+    def whole(self) -> bool:
+        """Whether both tables store whole numbers."""
+        return all(kind.is_integer() or family(kind) is Family.EMPTY for kind in self.types)
 
     def values(self) -> pl.Expr:
         """Return the values in a type that both tables' values fit, with one way to write each of them."""
@@ -56,7 +65,7 @@ class Comparable:
         import polars as pl
 
         own = column(self.name)
-        if all(kind.is_integer() or kind == pl.Null for kind in self.types):
+        if self.whole:
             return own.cast(pl.Int64, wrap_numerical=True)
         narrow = any(kind == pl.Float32 for kind in self.types)
         return own.cast(pl.Float32 if narrow else pl.Float64).fill_nan(None)
@@ -121,3 +130,54 @@ def added(parts: Sequence[npt.NDArray[np.uint64]], rows: int) -> npt.NDArray[np.
     for part in parts:
         np.add(total, part, out=total)  # wraps around
     return total
+
+
+def near_hashes(
+    rows: pl.DataFrame, columns: Sequence[Comparable], exact: Sequence[npt.NDArray[np.uint64]]
+) -> list[npt.NDArray[np.uint64]]:
+    """Return the hash of each value as it is written carelessly, shape (n,), by column.
+
+    Numbers that need not be whole are rounded to three significant digits (10 bits); texts lose their case, their way
+    to encode characters (Unicode NFKC) and all but one of the spaces between words.
+
+    Args:
+        exact: the hashes of the values themselves, which are those of all other types too.
+    """
+    import polars as pl
+
+    found = []
+    for one, own in zip(columns, exact, strict=True):
+        kind = one.kind
+        if kind is Family.TEXT:
+            found.append(_of_texts(rows.select(one.values().alias("text")).to_series(), _seed(one.name)))
+        elif kind is Family.NUMBER and not one.whole:
+            values = rows.select(one.values().cast(pl.Float64).alias("number")).to_series()
+            found.append(pl.Series(_rounded(values.to_numpy())).hash(_seed(one.name)).to_numpy())
+        else:
+            found.append(own)
+    return found
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
+    """Return rounded numbers as they lie in memory."""
+    import numpy as np
+
+    bits = (values + 0.0).view(np.uint64)
+    half, kept = 1 << (_MANTISSA - _BITS - 1), -1 << (_MANTISSA - _BITS)
+    return (bits + np.uint64(half)) & np.uint64(kept & (1 << 64) - 1)
+
+
+def _of_texts(texts: pl.Series, seed: int) -> npt.NDArray[np.uint64]:
+    """Return hashes of texts as they are written carelessly; each different one is looked at once."""
+    import numpy as np
+    import polars as pl
+
+    coded = texts.cast(pl.Categorical(pl.Categories.random()))
+    different = coded.unique().drop_nulls()
+    plain = different.cast(pl.String).str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ")
+    by_code = np.empty(len(different) + 1, dtype=np.uint64)
+    codes = coded.to_physical().fill_null(len(different)).to_numpy()
+    by_code[different.to_physical().to_numpy()] = plain.str.strip_chars().hash(seed).to_numpy()
+    by_code[len(different)] = pl.Series([None], dtype=pl.String).hash(seed)[0]
+    found: npt.NDArray[np.uint64] = by_code[codes]
+    return found

@@ -33,11 +33,48 @@ class Options(TableOptions):
         example="applied_at",
         group=Group.INPUT,
     )
+    feature_times: tuple[str, ...] = option(
+        "Columns of the times at which features became known; in no row may one be later than its label's time.",
+        example="balance_at",
+        group=Group.INPUT,
+    )
+    label_time: str | None = option(
+        "Column of the time that the label is about, for feature-times (default: time).",
+        example="decided_at",
+        group=Group.INPUT,
+    )
     exclude: tuple[str, ...] = vocabulary.EXCLUDE.here()
     maximum_overlap: float = option(
-        "Largest share of test rows, beyond what chance explains, whose features are those of a training row; 1 allows "
-        "all.",
+        "Largest share of test rows, beyond what chance explains, whose features are those of a training row. In this "
+        "and the limits below, 1 allows all.",
         default=0.01,
+        group=Group.LIMITS,
+    )
+    maximum_near_overlap: float = option(
+        "The same for test rows that nearly equal a training row, and for those that do in all columns but one.",
+        default=0.01,
+        group=Group.LIMITS,
+    )
+    maximum_duplicates: float = option(
+        "Largest share of test rows, beyond what chance explains, that equal another test row.",
+        default=0.05,
+        group=Group.LIMITS,
+    )
+    maximum_duplicate_keys: float = option(
+        "Largest share of test rows whose key another test row has as well.", default=0.0, group=Group.LIMITS
+    )
+    maximum_key_overlap: float = option(
+        "Largest share of test rows whose key a training row has.", default=0.0, group=Group.LIMITS
+    )
+    maximum_group_overlap: float = option(
+        "Largest share of test rows whose entity (group) has training rows.", default=0.0, group=Group.LIMITS
+    )
+    maximum_time_overlap: float = option(
+        "Largest share of test rows that are earlier than the latest training row.", default=0.0, group=Group.LIMITS
+    )
+    maximum_late_features: float = option(
+        "Largest share of rows with a feature that became known after the time of the label.",
+        default=0.0,
         group=Group.LIMITS,
     )
     maximum_feature_power: Limit = option(

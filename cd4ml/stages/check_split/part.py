@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cd4ml.report import Check
@@ -27,7 +27,7 @@ class Part(Protocol):
     def add_test(self, rows: pl.DataFrame) -> None:
         """Look at test rows in the same way, after all training rows."""
 
-    def checks(self) -> Sequence[Check]:
+    def checks(self) -> Iterable[Check]:
         """Decide; called once, after all rows."""
 
     @property

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Final
 
 from cd4ml.data.tables.header import header, lacking
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.options import OTHERS
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.preflight import Early, Finding, tried
+
+# Limits that are shares of rows.
+SHARES: Final = (
+    "maximum_overlap",
+    "maximum_near_overlap",
+    "maximum_duplicates",
+    "maximum_duplicate_keys",
+    "maximum_key_overlap",
+    "maximum_group_overlap",
+    "maximum_time_overlap",
+    "maximum_late_features",
+)
 
 
 def preflight(options: Options, early: Early) -> Iterator[Finding]:
@@ -30,22 +43,41 @@ def _check_columns(name: str, options: Options, early: Early) -> None:
 
 def named_columns(options: Options) -> tuple[str, ...]:
     """Return the columns that both tables must have."""
-    return (options.target, *options.key, *options.group, *([options.time] if options.time else []))
+    return (options.target, *options.key, *options.group, *times(options))
+
+
+def times(options: Options) -> tuple[str, ...]:
+    """Return the columns of times."""
+    return tuple(name for name in (options.time, options.label_time, *options.feature_times) if name)
+
+
+def not_features(options: Options) -> tuple[str, ...]:
+    """Return the columns beside the target that are no features, as far as the options say so."""
+    return (*options.key, *options.group, *times(options), *options.exclude)
 
 
 def check_options(options: Options) -> None:
     """Refuse what decides nothing, and options that contradict each other."""
     problems = [
         f"{name.replace('_', '-')} must be from 0 to 1, got {getattr(options, name):g}"
-        for name in ("maximum_overlap",)
+        for name in SHARES
         if not 0 <= getattr(options, name) <= 1
     ]
     problems += _power_problems(options)
     problems += [
-        f"{option} names the target `{options.target}`"
-        for option, names in (("key", options.key), ("group", options.group), ("exclude", options.exclude))
+        f"{option}: `{options.target}` is the target"
+        for option, names in (
+            ("key", options.key),
+            ("group", options.group),
+            ("exclude", options.exclude),
+            ("the times", times(options)),
+        )
         if options.target in names
     ]
+    if options.feature_times and not (options.label_time or options.time):
+        problems.append("feature-times: set label-time (or time), the time that no feature may be later than")
+    if options.label_time and not options.feature_times:
+        problems.append("label-time is for feature-times: set them")
     if options.train_data == options.test_data:
         problems.append(f"train-data and test-data are both {options.test_data}")
     if problems:

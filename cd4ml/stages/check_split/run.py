@@ -14,7 +14,7 @@ from cd4ml.data.tables.refusals import refused
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.report import Check, Report, headline
-from cd4ml.stages.check_split import leakage, overlap
+from cd4ml.stages.check_split import entities, leakage, overlap, time
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.check_split.part import Part
 from cd4ml.stages.check_split.preflight import check_options, named_columns
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 STAGE: Final = "check-split"
 # The parts, in the order in which the report shows them; one that has nothing to look at is None.
-PARTS: Final[Sequence[Callable[[Options, Source, Source], Part | None]]] = (overlap.part_of, leakage.part_of)
+PARTS: Final[Sequence[Callable[[Options, Source, Source], Part | None]]] = (
+    overlap.part_of,
+    entities.part_of,
+    time.part_of,
+    leakage.part_of,
+)
 _ROWS_AT_ONCE: Final = 1 << 17
 
 

@@ -110,7 +110,7 @@ def test_not_features__are_left_out(split: Split) -> None:
     [
         (("--maximum-overlap", "1.5"), "maximum-overlap must be from 0 to 1"),
         (("--key", "idd"), "no column `idd`"),
-        (("--exclude", TARGET), "names the target"),
+        (("--exclude", TARGET), "is the target"),
         (("--exclude", "income,debt,age,city,member"), "no feature in common"),
     ],
 )

@@ -1,0 +1,59 @@
+"""Shares of test rows beyond what chance explains, held to a limit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cd4ml.metrics.statistics.intervals import Bounds
+from cd4ml.report import Bound, Check, Interval, Status, percent
+
+
+def beyond_chance_check(
+    id: str,
+    excess: float,
+    bounds: Bounds,
+    *,
+    limit: float,
+    option: Sequence[str],
+    confidence: float,
+    reason: str,
+    advice: str,
+    remark: str | None = None,
+    **about: Any,
+) -> Check:
+    """Check that a share beyond chance is within its limit.
+
+    It fails if the share is certain to be above the limit, and is inconclusive if there is such a share and only its
+    size is in doubt. What chance explains passes.
+
+    Args:
+        remark: the reason of a check that passed.
+        about: further parts of the check.
+    """
+    status = _status(excess, bounds, limit)
+    return Check(
+        id=id,
+        status=status,
+        reason=remark if status is Status.PASSED else reason,
+        value=excess,
+        interval=Interval(lower=bounds.lower, upper=bounds.upper, confidence=confidence, method="newcombe-good"),
+        limit=limit,
+        bound=Bound.AT_MOST,
+        option=option,
+        advice=None if status is Status.PASSED else advice,
+        **about,
+    )
+
+
+def _status(excess: float, bounds: Bounds, limit: float) -> Status:
+    """Return the verdict on a share beyond chance."""
+    if excess <= limit or bounds.lower <= 0:
+        return Status.PASSED
+    return Status.FAILED if bounds.lower > limit else Status.INCONCLUSIVE
+
+
+def said_beyond(excess: float, bounds: Bounds, limit: float) -> str:
+    """Say how large a share beyond chance is, with its interval and its limit."""
+    interval = f"{percent(bounds.lower)} to {percent(bounds.upper)}"
+    return f"{percent(excess)} ({interval}) is beyond it (at most {percent(limit)})"
