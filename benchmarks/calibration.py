@@ -9,6 +9,10 @@ and what audit-fairness promises, on simulated groups, with
 
     python benchmarks/calibration.py --only fairness [--audits 1000]
 
+and how often check-split blames clean splits, with
+
+    python benchmarks/calibration.py --only split [--splits 500] [--rows 100 1000 20000]
+
 It prints a table. Of a hundred rates one lies outside a band of 99 % by chance: such a rate is measured again, on four
 times as many new pairs. It ends with 1 if it lies outside again.
 """
@@ -28,7 +32,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import fairness  # noqa: E402
+from benchmarks import fairness, split  # noqa: E402
 from cd4ml.checks.performance.comparison import Support, comparison_check  # noqa: E402
 from cd4ml.checks.performance.rule import Decision, Rule  # noqa: E402
 from cd4ml.metrics.performance.catalogue import METRICS  # noqa: E402
@@ -289,9 +293,12 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="+", default=[200, 1_000, 20_000])
     parser.add_argument("--only", nargs="+", default=[*SCORED, *DECIDED, *NUMERIC, SEARCH])
     parser.add_argument("--audits", type=int, default=1_000)
+    parser.add_argument("--splits", type=int, default=500)
     arguments = parser.parse_args()
     if arguments.only == ["fairness"]:
         return fairness.main(arguments.audits, arguments.rows)
+    if arguments.only == ["split"]:
+        return split.main(arguments.splits, arguments.rows)
     outside = 0
     print(f"| metric | models | n | what | rate of {arguments.pairs:,} | band | no verdict |")
     print("|---|---|--:|---|--:|---|--:|")

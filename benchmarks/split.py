@@ -1,7 +1,7 @@
 """How often check-split blames a clean split, and how often it finds a planted fault; run by calibration.py.
 
-Clean splits are simulated (correlated features, ties, rare classes, few categories) or random parts of real tables;
-each fault is planted in simulated ones. Everything that did not pass counts as blamed, whatever part of the stage said so.
+Clean splits are simulated (correlated features, ties, rare classes, few categories) or parts of real tables; each fault
+is planted in simulated ones. Everything that did not pass counts as blamed, whatever part of the stage said so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -157,8 +158,15 @@ def verdict(train: pl.DataFrame, test: pl.DataFrame, target: str = TARGET) -> Se
     with tempfile.TemporaryDirectory() as folder:
         for name, table in (("train", train), ("test", test)):
             table.write_parquet(f"{folder}/{name}.parquet")
-        tables = {"train_data": f"{folder}/train.parquet", "test_data": f"{folder}/test.parquet"}
-        options = Options(**tables, target=target, key=(), group=(), exclude=(), feature_times=())
+        options = Options(
+            train_data=f"{folder}/train.parquet",
+            test_data=f"{folder}/test.parquet",
+            target=target,
+            key=(),
+            group=(),
+            exclude=(),
+            feature_times=(),
+        )
         context = Context(directory=Path(folder), environ=dict(os.environ))
         return run(options, context).checks
 
@@ -174,42 +182,56 @@ def simulated(world: World, n: int, seed: int) -> tuple[pl.DataFrame, pl.DataFra
     return rows[:n], rows[n:]
 
 
-def halves(table: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def parted(table: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return three quarters of a table's rows and the others, at random."""
     mixed_up = table.sample(fraction=1.0, shuffle=True, seed=seed)
     return mixed_up[: len(table) * 3 // 4], mixed_up[len(table) * 3 // 4 :]
 
 
-def main(repeats: int, rows: Sequence[int]) -> int:
-    """Print a table; return 1 if clean splits are blamed too often."""
-    bad = 0
-    print("| clean split | rows | runs | blamed | by |\n|---|---|---|---|---|")
-    clean: list[tuple[str, str, Callable[[int], tuple[pl.DataFrame, pl.DataFrame]]]] = [
-        (name, f"{n:,}", lambda seed, world=world, n=n: simulated(world, n, seed))  # type: ignore[misc]
-        for n in rows
-        for name, world in WORLDS.items()
-    ]
+def clean(rows: Sequence[int]) -> Iterator[tuple[str, int, Callable[[int], tuple[pl.DataFrame, pl.DataFrame]]]]:
+    """Yield clean splits: name, rows, and what makes one from a seed."""
+    for n in rows:
+        for name, world in WORLDS.items():
+            yield name, n, partial(simulated, world, n)
     for name, table in real_tables():
-        clean.append((name, f"{len(table):,}", lambda seed, table=table: halves(table, seed)))  # type: ignore[misc]
-    for name, n, make in clean:
-        runs = repeats if n != "20,000" else max(20, repeats // 5)
-        found = [blamed(verdict(*make(seed))) for seed in range(runs)]
-        share = sum(map(bool, found)) / runs
-        bad += share > CEILING
-        by = ", ".join(
-            f"{rule} {times}" for rule, times in Counter(rule for one in found for rule in one).most_common()
-        )
-        print(f"| {name} | {n} | {runs} | {100 * share:.1f} % | {by} |", flush=True)
-    print("\n| fault | rows | runs | failed | inconclusive |\n|---|---|---|---|---|")
+        yield name, len(table), partial(parted, table)
+
+
+def runs_of(n: int, repeats: int) -> int:
+    """Return how often a split of so many rows is tried."""
+    return repeats if n < 10_000 else max(20, repeats // 5)
+
+
+def blame(rows: Sequence[int], repeats: int) -> int:
+    """Print how often clean splits are blamed; return how many of them too often."""
+    too_often = 0
+    print("| clean split | rows | runs | blamed | by |\n|---|--:|--:|--:|---|")
+    for name, n, make in clean(rows):
+        found = [blamed(verdict(*make(seed))) for seed in range(runs_of(n, repeats))]
+        share = sum(map(bool, found)) / len(found)
+        too_often += share > CEILING
+        times = Counter(rule for one in found for rule in one).most_common()
+        by = ", ".join(f"{rule} {count}" for rule, count in times)
+        print(f"| {name} | {n:,} | {len(found):,} | {share:.1%} | {by} |", flush=True)
+    return too_often
+
+
+def power(rows: Sequence[int], repeats: int) -> None:
+    """Print how often planted faults are found."""
+    print("\n| fault | rows | runs | failed | inconclusive |\n|---|--:|--:|--:|--:|")
     for n in rows:
         for name, (world, plant, rule) in faults().items():
-            counts = Counter(_status(world, plant, rule, n, seed) for seed in range(max(20, repeats // 5)))
-            runs = counts.total()
-            shares = " | ".join(
-                f"{100 * counts[status] / runs:.0f} %" for status in (Status.FAILED, Status.INCONCLUSIVE)
-            )
-            print(f"| {name} | {n:,} | {runs} | {shares} |", flush=True)
-    return int(bad > 0)
+            runs = max(20, runs_of(n, repeats) // 5)
+            counts = Counter(_status(world, plant, rule, n, seed) for seed in range(runs))
+            failed, open_ = (counts[status] / runs for status in (Status.FAILED, Status.INCONCLUSIVE))
+            print(f"| {name} | {n:,} | {runs} | {failed:.0%} | {open_:.0%} |", flush=True)
+
+
+def main(repeats: int, rows: Sequence[int]) -> int:
+    """Print both tables; return 1 if a clean split is blamed too often."""
+    too_often = blame(rows, repeats)
+    power(rows, repeats)
+    return int(too_often > 0)
 
 
 def _status(world: World, plant: Fault, rule: str, n: int, seed: int) -> Status:
