@@ -43,7 +43,7 @@ WORDS: Final = [
     ("cd4ml deploy-model --required-stages build", "deploy-model --required-stages build-image"),
     ("cd4ml validate-data --data some", "validate-data --data some-table.parquet"),
     ("cd4ml schema inf", "schema infer"),
-    ("cd4ml help check", "help check-code"),
+    ("cd4ml help check-c", "help check-code"),
     ("cd4ml completion fi", "completion fish"),
 ]
 

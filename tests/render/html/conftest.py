@@ -63,6 +63,9 @@ def run_stages(folder: Path) -> None:
     changed.to_parquet(folder / "today.parquet", index=False)
     assert run_cd4ml(folder, "schema", "infer", "--data", "data.parquet").code == 0
     assert run_cd4ml(folder, "validate-data", "--data", "today.parquet", "--schema", "schema.yaml").code == 1
+    people(seed=5).to_parquet(folder / "train.parquet", index=False)
+    split = ("--train-data", "train.parquet", "--test-data", "predictions.parquet", "--target", "y_true")
+    assert run_cd4ml(folder, "check-split", *split, "--key", "row_id").code == 1  # the same row ids in both
     metrics = ("--minimum", "accuracy=0.6,roc-auc=0.6", "--maximum-regression", "accuracy=0.05", "--slices", "region")
     assert run_cd4ml(folder, "evaluate-model", *PREDICTIONS, *metrics).code in (0, 1)
     features = ("--sensitive-features", "race,region", "--positive-label", "1")
