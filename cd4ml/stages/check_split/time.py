@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cd4ml.checks.split.time import late_feature_check, time_overlap_check
+from cd4ml.data.tables.by_name import values
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.split.moments import are_comparable, are_times, moments, said_apart
@@ -86,7 +87,7 @@ class TimePart:
                 later, gaps = found[name] > found[self._label], found[name].null_count()
                 self._late[name] += int(later.sum())
                 self._unknown[name] += gaps
-                gaps -= rows.get_column(name).null_count()  # a text that is no time is an error all the same
+                gaps -= values(rows, name).null_count()  # a text that is no time is an error all the same
             else:
                 gaps = found[name].null_count()
             self._missing[name, table] = self._missing.get((name, table), 0) + gaps
