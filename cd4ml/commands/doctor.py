@@ -36,10 +36,10 @@ _CONFIGURATION = "configuration"
 class DoctorOptions(Options):
     """Options of `cd4ml doctor`."""
 
-    config: str = vocabulary.CONFIG.here("Without one, this machine alone is looked at.", default="cd4ml.yaml")
+    config: str = vocabulary.CONFIG.here("Without one, only this machine is examined.", default="cd4ml.yaml")
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
-    reports: str = vocabulary.REPORTS.here("Whether they can be written there is looked at.", default="reports")
-    json: bool = vocabulary.JSON.here("It lists what was looked at.", default=False)
+    reports: str = vocabulary.REPORTS.here("Checked: whether they can be written there.", default="reports")
+    json: bool = vocabulary.JSON.here("It lists what was examined.", default=False)
 
 
 def run(arguments: Sequence[str], door: Door) -> int:
@@ -75,7 +75,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
 def _config(path: str) -> tuple[Config | None, list[Result]]:
     """Return the configuration, if there is one that can be read, and what is to be said of it."""
     if not os.path.lexists(path):
-        return None, [skipped(_CONFIGURATION, f"there is no {path} here: this machine alone is looked at")]
+        return None, [skipped(_CONFIGURATION, f"there is no {path} here: only this machine is examined")]
     try:
         config = read_config(path)
     except OptionsError as error:

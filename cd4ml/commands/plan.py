@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ from typing import TypeVar
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
 from cd4ml.commands.look import look_of
-from cd4ml.commands.project import cache_directory, change_directory, read_config
+from cd4ml.commands.project import cache_directory, change_directory, options_of_stages, read_config
 from cd4ml.commands.results import check_shown
 from cd4ml.context import Context
 from cd4ml.diagnosis.mistakes import Mistake, mistakes
@@ -36,7 +36,7 @@ class PlanOptions(Options):
 
     config: str = vocabulary.CONFIG.here(default="cd4ml.yaml")
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
-    stages: tuple[str, ...] = option("Stages to run, of those that the configuration has (default: all of them).")
+    stages: tuple[str, ...] = option("Which of the configured stages to run (default: all of them).")
     verbose: bool = vocabulary.VERBOSE.here(default=False, last=True)
     quiet: bool = vocabulary.QUIET.here(default=False, last=True)
 
@@ -64,12 +64,32 @@ def read(
     options_class: type[PlanT], command: str, arguments: Sequence[str], door: Door
 ) -> tuple[PlanT, dict[str, bool], Config]:
     """Read the options, enter the working directory, and return every stage, whether it is to run, and what is set."""
-    layers = argument_layers(command, declared(options_class), arguments, door.environ, COMMANDS[command])
+    own = declared(options_class)
+    _refuse_options_of_stages(command, arguments, {one.name for one in own})
+    layers = argument_layers(command, own, arguments, door.environ, COMMANDS[command])
     options = resolve(options_class, layers)
     check_shown(options.verbose, options.quiet)
     change_directory(options.working_directory)
     config = read_config(options.config)
     return options, _wanted(options, config), config
+
+
+def _refuse_options_of_stages(command: str, arguments: Sequence[str], own: Collection[str]) -> None:
+    """Refuse an option that only stages have, and say where it is set; the nearest option of the command is not meant.
+
+    Raises:
+        OptionsError: one is among the arguments.
+    """
+    unknown = {word.partition("=")[0][2:] for word in arguments if word.startswith("--")} - {*own, "help"}
+    every = options_of_stages().values() if unknown else ()
+    found = unknown & {one.name for options in every for one in options}
+    found = {name for name in found if not any(mine.startswith(name) for mine in own)}
+    if found:
+        name = min(found)
+        raise OptionsError(
+            f"`--{name}` is an option of single stages, not of `cd4ml {command}`",
+            advice=f"Set `{name}` in the section of a stage in cd4ml.yaml, or in `defaults` for all of them.",
+        )
 
 
 def told_early(names: Sequence[str], config: Config, door: Door, *, here: bool) -> list[Mistake]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cd4ml.errors import OptionsError
 from cd4ml.inputs import config as configuration
 from cd4ml.inputs.model_card import SECTION, ModelCardFields
-from cd4ml.inputs.options import declared
+from cd4ml.inputs.options import Option, declared
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.stages import STAGES, declaration
 
@@ -22,10 +22,15 @@ def change_directory(directory: str) -> None:
         raise OptionsError(f"working-directory {directory!r}: {error.strerror}") from error
 
 
+def options_of_stages() -> dict[str, tuple[Option, ...]]:
+    """Return the options of every stage, with those of a run."""
+    run_declared = declared(RunOptions)
+    return {stage: (*run_declared, *declared(declaration(stage).Options)) for stage in STAGES}
+
+
 def read_config(path: str) -> configuration.Config:
     """Read the configuration file and check it against the options of every stage."""
-    run_declared = declared(RunOptions)
-    options = {stage: (*run_declared, *declared(declaration(stage).Options)) for stage in STAGES}
+    options = options_of_stages()
     return configuration.read(Path(path), options, apart={SECTION: declared(ModelCardFields)})
 
 

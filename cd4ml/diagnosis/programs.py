@@ -55,4 +55,4 @@ def trivy(subject: Subject) -> Iterator[Result]:
         message = f"{told}: older than maximum-database-age ({most})"
         yield Result(topic=_TRIVY, status=Status.FAILED, message=message, advice=advice, code=UNAVAILABLE)
     else:
-        yield fine(_TRIVY, told) if age <= most else warned(_TRIVY, f"{told}; it will be fetched anew by the next scan")
+        yield fine(_TRIVY, told) if age <= most else warned(_TRIVY, f"{told}; the next scan will fetch it again")

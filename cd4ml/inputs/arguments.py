@@ -149,15 +149,13 @@ def _from_environ(environ: Mapping[str, str], prefix: str, options: Sequence[Opt
 
 
 def layers(
-    name: str, options: Sequence[Option], arguments: Sequence[str], environ: Mapping[str, str], about: HelpText | str
+    name: str, options: Sequence[Option], arguments: Sequence[str], environ: Mapping[str, str], about: HelpText
 ) -> list[Layer]:
     """Return the values from arguments, from the action's inputs and from the environment, in this precedence.
 
     Raises:
         OptionsError: an option is unknown, or a variable sets one under the name that it had in an earlier version.
     """
-    if isinstance(about, str):
-        about = HelpText(summary=about)
     given = [
         _from_arguments(name, options, arguments, about),
         _from_environ(environ, INPUT_PREFIX, options, "input"),

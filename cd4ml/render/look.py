@@ -17,6 +17,7 @@ _MARKS: Final = {
     Status.SKIPPED: ("–", "-", 90),
     NOT_RUN: ("○", ".", 90),
 }
+SIGNS: Final = {str(status): sign for status, (sign, _, _) in _MARKS.items()}
 _WARNED: Final = 33
 _BOLD: Final = 1
 _DOT: Final = " · "

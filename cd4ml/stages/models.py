@@ -56,7 +56,7 @@ def _signature(uri: str, columns: Sequence[str] | None, tables: Mapping[str, Seq
     """Yield what a model's signature lacks, and what the rows lack that it demands."""
     if columns is None:
         yield Finding(
-            message=f"{uri} has no signature that names its columns: nothing holds the rows to its types",
+            message=f"{uri} has no signature that names its columns: the types of its rows cannot be checked",
             advice="Save the model with signature=infer_signature(rows, predictions).",
         )
         return

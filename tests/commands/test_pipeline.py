@@ -82,6 +82,25 @@ def test_gate_fails__others_run_and_nothing_acts(cd4ml: Cli, consumer: Callable[
     assert pipeline(folder)["status"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--on-failed=warn", "Set `on-failed` in the section of a stage in cd4ml.yaml"),
+        ("--on-inconclusiv=warn", "did you mean `--on-inconclusive`?"),
+        ("--report=x.json", "did you mean `--reports`?"),
+    ],
+)
+def test_option_of_a_stage__where_to_set_it(
+    cd4ml: Cli, consumer: Callable[..., Path], capsys: pytest.CaptureFixture[str], option: str, says: str
+) -> None:
+    """An option that only stages have is not answered with another one of `run`, but with where it is set."""
+    consumer()
+
+    run = cd4ml("run", option, capsys=capsys)
+
+    assert run.code == 2 and says in run.stderr
+
+
 def test_report_of_an_earlier_run__named(
     cd4ml: Cli, consumer: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,7 +144,7 @@ def test_plan_verbose__says_what_is_left_out(cd4ml: Cli, tmp_path: Path, capsys:
     make_consumer(tmp_path)
     plain, told = cd4ml("plan", capsys=capsys), cd4ml("plan", "--verbose", capsys=capsys)
 
-    assert plain.stdout == told.stdout and "skipped: score-model" in told.stderr and plain.stderr == ""
+    assert plain.stdout == told.stdout and "skipped: check-split, score-model" in told.stderr and plain.stderr == ""
 
 
 def test_group__folds_all_but_the_verdict(

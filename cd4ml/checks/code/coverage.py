@@ -28,7 +28,7 @@ def coverage_check(covered: float | None, minimum: float, lines: int) -> Check:
             status=Status.ERROR,
             reason="not-measured",
             message="The coverage of the tests was not measured.",
-            advice="Name the code among the paths, and see whether the coverage configuration leaves any of it in.",
+            advice="Add the code to the paths, and check that the coverage configuration does not leave all of it out.",
         )
     enough = covered >= minimum
     return Check(

@@ -21,5 +21,5 @@ def sample_checks(every: int, *, both: bool) -> list[Check]:
     if every == 1:
         return []
     tables = "both tables" if both else "the current table"
-    message = f"A sample: of {tables} one row in {every} was looked at, as asked for."
+    message = f"Sampled: one row in {every} of {tables} was read (sample-every)."
     return [Check(id="sampled", status=Status.PASSED, reason="sampled", message=message)]

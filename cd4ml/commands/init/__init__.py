@@ -35,10 +35,10 @@ class InitOptions(Options):
     dry_run: bool = option("Print the files and write nothing.", default=False)
     no_run: bool = option("Do not run the gates after the files are written.", default=False)
     force: bool = option("Replace files that are there already.", default=False)
-    data: tuple[str, ...] = vocabulary.DATA.here("One: the training rows, if they are not found by themselves.")
-    test_data: str | None = vocabulary.TEST_DATA.here("If they are not found by themselves.")
+    data: tuple[str, ...] = vocabulary.DATA.here("One table: the training rows, if init does not find them.")
+    test_data: str | None = vocabulary.TEST_DATA.here("Needed where init does not find them.")
     predictions: str | None = vocabulary.PREDICTIONS.here("A table of the project's own, instead of models to score.")
-    target: str | None = vocabulary.TARGET.here("If it is not found by itself.")
+    target: str | None = vocabulary.TARGET.here("Needed where init does not find it.")
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     actions: str = option(
         "Where the workflow takes cd4ml's actions from, as OWNER/cd4ml@RELEASE.", default=f"{REPOSITORY}@{RELEASE}"
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
     if options.dry_run:
         return PASSED.code
     if answers and not answers.agrees("Write these files?"):
-        raise OptionsError("nothing was written", advice="Change an answer, or name what was not found by an option.")
+        raise OptionsError("nothing was written", advice="Change an answer, or name what was not found with an option.")
     write_together(files.texts, over=files.over)
     _say(door, [f"Wrote {', '.join(str(path) for path in files.names)}."])
     code = None if options.no_run else _run(proposing.door, files.stages)

@@ -138,7 +138,7 @@ class Files:
         if code is None:
             yield "Run the gates: cd4ml run"
         elif code:
-            yield "What is not green above is about the project as it is; each says what to do. Then: cd4ml run"
+            yield "Fix what is not green above: each line says how. Then run the gates again: cd4ml run"
         yield from (*project.notes, *self.notes)
         flow = next((text for path, text in self.texts.items() if path.suffix == ".yml"), "")
         if " OWNER/" in flow:

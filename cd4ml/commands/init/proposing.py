@@ -180,7 +180,7 @@ class Proposing:
                 continue
             first = next(iter(sources.values()), rows)
             if rows.schema != first.schema:
-                notes.append(f"{table.name} has other types than {first.name}: the schema is about the latter alone.")
+                notes.append(f"{table.name} has other types than {first.name}: the schema describes {first.name} only.")
             elif rows.rows:
                 sources[table.name] = rows
         if not sources:

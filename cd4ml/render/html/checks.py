@@ -7,6 +7,7 @@ from typing import Final
 
 from cd4ml.render.html.elements import Content, Html, details, element, joined
 from cd4ml.render.html.tables import table
+from cd4ml.render.look import SIGNS
 from cd4ml.render.numbers import OF_COLUMNS, interval, limit, measured, number, plural
 from cd4ml.report import Check, Report, Status
 
@@ -15,22 +16,13 @@ _MOST_ROWS: Final = 100
 _MOST_OTHERS: Final = 300
 _HEADS: Final = ("Check", "Verdict", "Value", "Interval", "Limit", "Compared with", "n", "What was found")
 _NUMBERS: Final = (2, 3, 4, 5, 6)
-MARK: Final = {
-    "passed": "✓",
-    "failed": "✗",
-    "inconclusive": "?",
-    "error": "!",
-    "skipped": "–",
-    "not-run": "–",
-    "missing": "!",
-    "unreadable": "!",
-}
+_MARKS: Final = {**SIGNS, "missing": SIGNS[Status.ERROR], "unreadable": SIGNS[Status.ERROR]}
 
 
 def badge(status: str, *, warned: bool = False) -> Html:
     """Return a verdict in a word beside its mark."""
     said = f"{status.replace('-', ' ')}, only warns" if warned else status.replace("-", " ")
-    mark = element("span", MARK.get(status, ""), aria_hidden="true")
+    mark = element("span", _MARKS.get(status, ""), aria_hidden="true")
     return element("span", mark, f" {said}", class_=f"badge {status}")
 
 

@@ -243,7 +243,11 @@ def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Optio
     plan = [f"Make {previous} the stable image again."]
     if options.registered_model:
         back = f"Point {options.alias} of {options.registered_model} back at version {version}."
-        plan.append(back if version else f"Leave {options.alias} of {options.registered_model}: it was unset before.")
+        plan.append(
+            back
+            if version
+            else f"Leave {options.alias} of {options.registered_model} where it is: it was unset before the promotion."
+        )
     text = manifest.restored(previous)
     trailers = {ROLLED_BACK: stable, VERSION: version or "", **replaced(manifest, text)}
     title = f"Roll back to {previous[-64:][:12] if '@' in previous else previous}"

@@ -277,7 +277,7 @@ def test_sample__said_first(drift: Drift) -> None:
 
     assert run.code == 0
     assert run.report["checks"][0]["id"] == "sampled"
-    assert run.report["summary"].startswith("A sample:")
+    assert run.report["summary"].startswith("Sampled: ")
     assert by_id(run)["drift:age"]["n"] == 667
     assert "sampled" not in by_id(drift(customers(), customers(seed=2)))
 
