@@ -20,6 +20,7 @@ _ACTIONS: Final = re.compile(
     r"(?P<repository>[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+)@(?P<release>[A-Za-z0-9][\w./-]*)"
 )
 _FOLDER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+_OF_REPORTS: Final = re.compile(r"-report(?=-|$)", re.IGNORECASE)
 _CHECKOUT: Final = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
 _PYTHON: Final = "actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0"
 _UPLOAD: Final = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0"
@@ -97,7 +98,8 @@ def workflow(project: Project, actions: str) -> str:
     found = _ACTIONS.fullmatch(actions)
     assert found
     inside = around.directory != "."
-    name = "cd4ml" if not inside else f"cd4ml-{around.directory.replace('/', '-')}"
+    # A name that could begin the names of another pipeline's reports is refused.
+    name = "cd4ml" if not inside else _OF_REPORTS.sub("-reports", f"cd4ml-{around.directory.replace('/', '-')}")
     title = "model" if not inside else f"model {around.directory}"
     place = f"    defaults:\n      run:\n        working-directory: {around.directory}\n" if inside else ""
     text = _HEAD.format(name=title, defaults=place, checkout=_CHECKOUT)

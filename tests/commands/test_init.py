@@ -17,6 +17,7 @@ import yaml
 
 from cd4ml.commands.project import read_config
 from cd4ml.errors import UnavailableError
+from cd4ml.render.comment.body import NAME
 from cd4ml.writing import write_together
 from tests import models, registries
 from tests.actions.act import commit
@@ -319,6 +320,19 @@ def test_project_of_a_monorepo(tmp_path: Path) -> None:
     steps = flow["jobs"]["gates"]["steps"]
     (gate,) = [step for step in steps if step.get("uses", "").startswith("OWNER/cd4ml@")]
     assert gate["with"] == {"working-directory": "models/credit"}
+
+
+def test_folder_of_reports(tmp_path: Path) -> None:
+    """A folder whose name ends like an artifact's gets a pipeline with a name that the comment takes."""
+    write(tmp_path, {"churn-report/train.csv": ROWS})
+    commit(tmp_path)
+
+    assert init(tmp_path, "--no-run", "--working-directory", "churn-report").code == 0
+    flow = yaml.safe_load((tmp_path / ".github/workflows/model-churn-report.yml").read_text())
+
+    download, comment = flow["jobs"]["comment"]["steps"]
+    assert NAME.fullmatch(comment["with"]["name"])
+    assert download["with"]["pattern"] == f"{comment['with']['name']}-report-*"
 
 
 @pytest.mark.parametrize("name", ["${{ github.token }}", "a b", "x;y"])
