@@ -73,6 +73,17 @@ def registered(folder: Path, candidate: str = "models:/credit@challenger") -> No
     changed("candidate: models/candidate", f"candidate: {candidate}")(folder)
 
 
+def behaviour(text: str | None) -> Callable[[Path], object]:
+    """Return what names a file of behaviour tests, and writes it unless there is no text."""
+
+    def make(folder: Path) -> None:
+        changed("  target: approve\n", "  target: approve\n  behaviour: behaviour.yaml\n")(folder)
+        if text is not None:
+            (folder / "behaviour.yaml").write_text(text)
+
+    return make
+
+
 REGISTRY = (("MLFLOW_TRACKING_URI", "http://127.0.0.1:9"),)
 CASES = {
     # Those that new users made.
@@ -110,6 +121,28 @@ CASES = {
         stage="evaluate-model",
         make=changed("accuracy: 0.8", "acuracy: 0.8"),
         says=("unknown metric `acuracy` (did you mean `accuracy`?)", "metrics for a binary task"),
+    ),
+    "no behaviour file": Case(
+        stage="score-model",
+        make=behaviour(None),
+        says=("behaviour.yaml: no such file", "relative to working-directory"),
+        code=3,
+    ),
+    "wrong behaviour tests": Case(
+        stage="score-model",
+        make=behaviour("direction:\n- columns: income\n  scores: never-falls\n"),
+        says=("behaviour.yaml:3: unknown key `scores` in `direction` (did you mean `score`?)", "needs `score`"),
+    ),
+    "behaviour of another column": Case(
+        stage="score-model",
+        make=behaviour("invariance:\n- columns: [rase, sex]\n"),
+        says=("behaviour.yaml:2: data/test.csv has no column `rase` (did you mean `race`?)",),
+    ),
+    "no known answers": Case(
+        stage="score-model",
+        make=behaviour("known-answers:\n- table: known.csv\n"),
+        says=("known.csv: no such file",),
+        code=3,
     ),
     "no registry named": Case(
         stage="score-model",
