@@ -41,6 +41,8 @@ def changed(sample: pd.Series[Any], whole: pd.Series[Any], test: FlipTest) -> Co
     Raises:
         UnfitColumnError: the change is none for such a column.
     """
+    if whole.dtype == object and not whole.map(pd.api.types.is_hashable).all():
+        raise UnfitColumnError("holds lists or mappings, no single values")
     return _CHANGES[test.change](_without_categories(sample), _without_categories(whole), test)
 
 

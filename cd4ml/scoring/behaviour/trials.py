@@ -103,7 +103,7 @@ def _trial(test: Test, sample: Sample, whole: pd.DataFrame, known: Callable[[str
         return _flips(test, sample, whole) if isinstance(test, FlipTest) else _direction(test, sample, whole)
     except UnfitColumnError as error:
         what = f"`change: {test.change}`" if isinstance(test, FlipTest) else "a direction"
-        raise UnfitColumnError(f"`{test.column}` {error}, which {what} needs") from error
+        raise UnfitColumnError(f"`{test.column}` {error}: {what} cannot be tested on it") from error
 
 
 def _flips(test: FlipTest, sample: Sample, whole: pd.DataFrame) -> Trial:

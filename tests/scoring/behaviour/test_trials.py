@@ -96,6 +96,8 @@ def test_many_values__the_most_frequent() -> None:
         ([True, False], Change.UNIT, {}),
         ([1, 2], Change.NOISE, {"step": 0.5}),
         ([1.0, np.inf], Change.NOISE, {}),
+        ([[1], [2]], Change.ANOTHER_VALUE, {}),
+        ([{"a": 1}, {}], Change.CASE, {}),
     ],
 )
 def test_column_of_another_kind__refused(values: list[Any], change: Change, more: dict[str, Any]) -> None:
@@ -109,7 +111,10 @@ def test_grid__of_values_that_occur() -> None:
     test = DirectionTest(line=1, column="x", trend=Trend.NEVER_FALLS, limit=0, points=5)
 
     assert grid(pd.Series([5, 1, 2, 9, 2, 2]), test).tolist() == [1, 2, 5, 9]
+    assert grid(pd.Series([5, None, 9], dtype="Int64"), test).tolist() == [5, 9]
     assert grid(pd.Series([None, None], dtype="float64"), test).empty
+    with pytest.raises(UnfitColumnError):
+        grid(pd.Series(["a", "b"]), test)
 
 
 def test_sample__follows_from_the_ids() -> None:

@@ -228,7 +228,7 @@ def test_regression__share_of_the_prediction(score: Score, coded: Coded, declare
         ("invariance:\n- columns: approve\n", "behaviour.yaml:2: `approve` is shown to no model"),
         (
             "invariance:\n- columns: age\n  change: case\n",
-            "behaviour.yaml:2: `age` holds no texts, which `change: case`",
+            "behaviour.yaml:2: `age` holds no texts: `change: case` cannot",
         ),
         ("direction:\n- columns: city\n  score: never-falls\n", "behaviour.yaml:2: `city` holds no numbers"),
         ("robustness:\n- columns: age\n  change: noise\n  step: 0.5\n", "`age` holds whole numbers, and `step` is 0.5"),
