@@ -22,7 +22,7 @@ from cd4ml.metrics.split.single import filled
 _CANDIDATES: Final = 5
 _ROWS_TO_QUALIFY: Final = 20_000
 # A pair must leave at most this part of the error that the better of its columns leaves: else it is two good features.
-MOST_LEFT: Final = 0.2
+MOST_LEFT: Final = 0.1
 # Columns of which one is a linear function of the other have no weights of their own.
 _COLLINEAR: Final = 1e-10
 # Of the rows, how many must have both values.
