@@ -14,6 +14,7 @@ from fractions import Fraction
 from math import floor
 from typing import Any, Final
 
+from cd4ml.data.personal.hidden import hidden
 from cd4ml.data.schema.engine.rules import IndexRules, Part, Test
 from cd4ml.data.schema.findings import INDEX, Finding
 from cd4ml.data.schema.load import Schema
@@ -219,7 +220,7 @@ def _check(rule: Rule, finding: Finding | None, rows: int, values: bool) -> Chec
             **shared,
             status=Status.ERROR,
             reason="check-crashed",
-            message=f"The check {rule.id} could not be evaluated: {said(finding.crash, values)}.",
+            message=f"The check {rule.id} could not be evaluated: {hidden(said(finding.crash, values))}.",
             advice="Fix the check: it cannot pass values that it could not evaluate.",
         )
     return Check(
@@ -274,7 +275,7 @@ def visible(name: str) -> str:
 
 def shortened(value: Any) -> str:
     """Return a value of the data as Python writes it, cut to a length that a report can hold."""
-    text = repr(value.item() if hasattr(value, "item") else value)
+    text = hidden(repr(value.item() if hasattr(value, "item") else value))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
@@ -285,6 +286,6 @@ def unfinished_check(error: Raised, rows: int, values: bool) -> Check:
         status=Status.ERROR,
         reason="check-crashed",
         n=rows,
-        message=f"The schema could not be evaluated: {said(error, values)}.",
+        message=f"The schema could not be evaluated: {hidden(said(error, values))}.",
         advice="Fix the schema, or leave out what pandera cannot handle (nested values, for example).",
     )

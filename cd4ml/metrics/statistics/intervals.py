@@ -6,22 +6,16 @@ Proportions get score intervals: the textbook (Wald) interval covers 64 % instea
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 from scipy import special
 
+from cd4ml.metrics.statistics.proportion import Bounds as Bounds
+from cd4ml.metrics.statistics.proportion import score_interval
+
 # One-sided level of every decision; a two-sided interval of 90 % has bounds of 95 % each.
 ONE_SIDED: Final = 0.95
 POWER: Final = 0.80
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """A lower and an upper bound, in the units of what they bound."""
-
-    lower: float
-    upper: float
 
 
 def normal_quantile(probability: float) -> float:
@@ -48,15 +42,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Bounds:
     Source:
         Wilson (1927), JASA 22:209; method 3 of Newcombe (1998), Statistics in Medicine 17:857.
     """
-    z = normal_quantile((1 + confidence) / 2)
-    share, spread = successes / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    # At the ends the formula leaves rounding errors of either sign; there the bound is the end itself.
-    return Bounds(
-        lower=0.0 if successes == 0 else max(0.0, middle - half),
-        upper=1.0 if successes == n else min(1.0, middle + half),
-    )
+    return score_interval(successes, n, normal_quantile((1 + confidence) / 2))
 
 
 def newcombe(first: tuple[float, float], second: tuple[float, float], confidence: float = 0.95) -> Bounds:

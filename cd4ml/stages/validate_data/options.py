@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
@@ -15,6 +16,14 @@ OUTPUTS: Final[dict[str, str]] = {}
 # The backend that reads the tables itself, and what the ids of checks between two tables begin with.
 LOCAL: Final = "local"
 SKEW: Final = "skew:"
+
+
+class OnPersonalData(StrEnum):
+    """What personal data in a column does to the verdict."""
+
+    WARN = "warn"
+    FAIL = "fail"
+    IGNORE = "ignore"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +59,16 @@ class Options(TableOptions):
         "Largest share of rows that may break a check, by the check's id.",
         example="not-nullable:income=0.001",
         group=Group.LIMITS,
+    )
+    on_personal_data: OnPersonalData = option(
+        "What a column with mail addresses, card or account numbers or national identifiers does: `warn` reports it, "
+        "`fail` blocks, `ignore` does not look.",
+        default=OnPersonalData.WARN,
+        group=Group.DECISION,
+    )
+    allow_personal_data: tuple[str, ...] = option("Columns that may hold personal data.", group=Group.LIMITS)
+    personal_data_rows: int = option(
+        "Rows, from the first on, that are searched for personal data.", default=10_000, group=Group.ADVANCED
     )
     freshness: Mapping[str, float] = option(
         "Largest age in hours of the latest value of a column of times (UTC).", example="created=24", group=Group.LIMITS

@@ -10,7 +10,7 @@ from pathlib import Path
 from cd4ml.data.schema.files import is_file, read_yaml
 from cd4ml.errors import OptionsError
 from cd4ml.stages.preflight import Early, Finding, tried
-from cd4ml.stages.validate_data.options import LOCAL, SKEW, Options
+from cd4ml.stages.validate_data.options import LOCAL, SKEW, OnPersonalData, Options
 
 
 def preflight(options: Options, early: Early) -> Iterator[Finding]:
@@ -52,8 +52,19 @@ def check_options(options: Options, *, here: bool = True) -> None:
     ]
     if options.maximum_row_change is not None and options.maximum_row_change < 0:
         problems.append(f"maximum-row-change must not be negative, got {options.maximum_row_change:g}")
+    problems += _personal(options)
     if problems:
         raise OptionsError(problems)
+
+
+def _personal(options: Options) -> Iterator[str]:
+    """Yield what is wrong with the search for personal data."""
+    if options.personal_data_rows < 1:
+        yield "personal-data-rows must be at least 1"
+    if options.backend != LOCAL and options.on_personal_data is OnPersonalData.FAIL:
+        yield "on-personal-data: fail is for the local backend; other backends do not search for personal data"
+    if options.allow_personal_data and options.on_personal_data is OnPersonalData.IGNORE:
+        yield "allow-personal-data decides nothing with on-personal-data: ignore"
 
 
 def _unpaired(options: Options) -> list[str]:

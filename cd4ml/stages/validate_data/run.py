@@ -21,6 +21,7 @@ from cd4ml.checks.data.table import (
     row_change_check,
 )
 from cd4ml.context import Context
+from cd4ml.data.personal.search import Searched
 from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.engine.audit import Audit
 from cd4ml.data.schema.engine.warehouse import audit_table, columns_of, table_of
@@ -36,6 +37,7 @@ from cd4ml.report import Check, InputDigest, Location, Report, Status, headline
 from cd4ml.report.ids import check_id, parts_of, table_id
 from cd4ml.report.reading import read_file
 from cd4ml.stages.validate_data.options import LOCAL, SKEW, Options
+from cd4ml.stages.validate_data.personal import hide, personal_checks, searched
 from cd4ml.stages.validate_data.preflight import check_options
 from cd4ml.user_code import UserCodeError
 
@@ -64,7 +66,9 @@ def run(options: Options, context: Context) -> Report:
         demanded = _for_serving(schema, options.training_only) if served else schema
         if options.backend == LOCAL:
             source = open_table(path, hashed=True, reading=options.reading).source()
-            found, details[path] = _table(source, demanded, options)
+            looked = searched(source, options)
+            found, details[path] = _table(source, demanded, options, looked)
+            remarks, details[path]["personal_data"] = personal_checks(looked, options)
             found += [] if served else _over_time(source, path, options, before)
             rows[path] = source.rows
             inputs.append(source.digest("serving" if served else "data"))
@@ -73,12 +77,15 @@ def run(options: Options, context: Context) -> Report:
             found += [] if served else _row_change(path, rows[path], options, before)
             engine = options.backend.partition("@")[0] if "@" in options.backend else options.backend
             details[path] = {"engine": engine, "decided_by": proofs}
+            remarks = ()
         if served:
             checks += _skewed(training, found, options, details)
+            checks += [replace(check, id=table_id(check.id, path)) for check in remarks]
         else:
             found = tolerated_checks(found, *_tolerances(options))
             several = len(options.data) > 1
             training += found
+            found = [*found, *remarks]
             checks += [replace(check, id=table_id(check.id, path)) for check in found] if several else found
     if Path(options.schema).is_file():
         inputs.append(InputDigest(name="schema", path=options.schema, sha256=file_sha256(Path(options.schema))))
@@ -179,7 +186,9 @@ def _warehouse_table(name: str, schema: Schema, options: Options) -> tuple[list[
     return _checks(audit, schema, columns, n, options), n, audit.proofs
 
 
-def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check], dict[str, Any]]:
+def _table(
+    source: Source, schema: Schema, options: Options, looked: Searched | None
+) -> tuple[list[Check], dict[str, Any]]:
     """Check one table; return the checks, samples of failing rows, and how each rule was decided."""
     n = source.rows
     try:
@@ -189,6 +198,7 @@ def _table(source: Source, schema: Schema, options: Options) -> tuple[list[Check
             minimum_rows_check(n, options.minimum_rows),
             unfinished_check(error.raised, n, options.include_values),
         ], {}
+    hide(audit, looked)
     samples = {
         check_id(name, column) if column else check_id(name): [
             {"row": row, **({"value": shortened(value)} if options.include_values else {})}
