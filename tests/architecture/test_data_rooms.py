@@ -12,6 +12,7 @@ ALLOWED = {
     "tables": set(),
     "predictions": {"tables"},
     "profile": {"tables"},
+    "personal": {"tables"},
     "schema": {"tables"},
 }
 MODULES = sorted(name for name in NAMES if name.startswith(DATA))

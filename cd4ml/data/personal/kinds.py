@@ -118,6 +118,8 @@ BY_NAME: Final = {kind.name: kind for kind in KINDS}
 
 def _validator(module: str) -> Callable[[str], bool]:
     """Return whether a number is valid, by a module of python-stdnum."""
+    from stdnum import exceptions  # loaded where there is a number to validate
+
     found = importlib.import_module(f"stdnum.{module}")
     # Banks' own rules within a country would be one module more for each country; the check digits are enough.
     more = {"check_country": False} if module == "iban" else {}
@@ -126,7 +128,7 @@ def _validator(module: str) -> Callable[[str], bool]:
         try:
             # Others know what may separate their digits, and to some it says something.
             found.validate(re.sub(SEPARATORS, "", value) if module == _LUHN else value, **more)
-        except (ValueError, LookupError):  # its own error is a ValueError; of places that it does not know, a KeyError
+        except (exceptions.ValidationError, LookupError):  # of places that it does not know, a KeyError
             return False
         return True
 
