@@ -16,6 +16,7 @@ from cd4ml.metrics.behaviour.answers import answers, moves
 from cd4ml.metrics.behaviour.direction import direction, partial_dependence
 from cd4ml.metrics.behaviour.flips import Rate, flips, rows_needed
 from cd4ml.metrics.behaviour.known_answers import known_answers
+from cd4ml.metrics.statistics.multiplicity import holm
 
 
 def test_partial_dependence__is_scikit_learns() -> None:
@@ -67,6 +68,19 @@ def test_level__kept(n: int, limit: float) -> None:
     assert Rate(count=int(n / 2), n=n).shown_above(limit) == pytest.approx(
         stats.binomtest(int(n / 2), n, limit, alternative="greater").pvalue
     )
+
+
+def test_level__kept_by_all_tests_together() -> None:
+    """Of 2,000 models whose true rates are at the limits of six tests at most 5 % are blocked by any (and some are)."""
+    rng, limits = np.random.default_rng(5), [0.01, 0.05, 0.05, 0.1, 0.2, 0.3]
+    counts = rng.binomial(500, limits, size=(2000, len(limits)))
+
+    blocked = [
+        min(holm([Rate(count=int(k), n=500).shown_above(limit) for k, limit in zip(row, limits, strict=True)])) < 0.05
+        for row in counts
+    ]
+
+    assert 0.01 < np.mean(blocked) <= 0.05
 
 
 @pytest.mark.parametrize(("limit", "rows"), [(0.0, 59), (0.05, 59), (0.1, 29), (0.5, 5), (1.0, 1)])
