@@ -107,6 +107,11 @@ POSITIVE_LABEL: Final = Word(
 )
 TASK: Final = Word(meaning="What the model predicts.", group=Group.INPUT)
 
+CANDIDATE: Final = Word(
+    meaning="The model to judge: models:/<name>/<version>, models:/<name>@<alias>, or a folder.",
+    example="models:/credit@challenger",
+    group=Group.MODEL,
+)
 BOOTSTRAP: Final = Word(
     meaning="Allow a first release: there is no production model to compare with, and the report says so.",
     group=Group.MODEL,

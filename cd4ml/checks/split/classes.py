@@ -12,48 +12,58 @@ from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed, percent
 from cd4ml.report.ids import check_id
 
 _MOST_TOLD: Final = 3
+_MINIMUM: Final = ("minimum-class-rows",)
 _NEWCOMBE: Final = "Newcombe"
 _WILSON: Final = "Wilson"
 
 
-def class_rows_checks(shares: Sequence[ClassShare], least: int) -> Iterator[Check]:
-    """Check that each class has as many test rows as evaluate-model needs for a test on it.
+def class_rows_checks(shares: Sequence[ClassShare], limit: int | None, floor: int) -> Iterator[Check]:
+    """Check that each class of the training rows has enough test rows for a test of its metrics.
 
     Args:
         shares: of every class of either part.
-        least: test rows of a class below which recall, precision or AUC have no interval worth anything.
+        limit: test rows of a class below which nothing is decided; None if the rows are only reported.
+        floor: test rows of a class from which evaluate-model tests it.
     """
-    n = sum(one.test for one in shares)
-    few = [one for one in shares if one.train and one.test < least]
-    for one in few:
-        needed = Support(n=n, smaller_class=one.test, minimum_rows=0, class_floor=least)
-        yield Check(
-            id=check_id("class-rows", one.name),
-            status=Status.INCONCLUSIVE,
-            reason="too-few-rows",
-            metric="class-rows",
-            value=one.test,
-            limit=least,
-            bound=Bound.AT_LEAST,
-            option=("minimum-class-rows",),
-            n=n,
-            message=f"Class {one.name} has {one.test:,} test rows: recall, precision and AUC of it need "
-            f"{least:,} for a test.",
-            advice=rows_advice(needed, Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)),
-        )
-    if not few:
-        rarest = min((one for one in shares if one.train), key=lambda one: one.test)
-        yield Check(
-            id="class-rows",
-            status=Status.PASSED,
-            metric="class-rows",
-            value=rarest.test,
-            limit=least,
-            bound=Bound.AT_LEAST,
-            option=("minimum-class-rows",),
-            n=n,
-            message=f"Every class has at least {least:,} test rows; the rarest, {rarest.name}, has {rarest.test:,}.",
-        )
+    known = [one for one in shares if one.train]
+    few = [one for one in known if limit is not None and one.test < limit]
+    yield from (_too_few(one, sum(share.test for share in shares), limit or 0) for one in few)
+    if few:
+        return
+    rarest = min(known, key=lambda one: one.test)
+    rare = limit is None and rarest.test < floor
+    note = f": below {floor:,}, evaluate-model tests no loss in recall, precision or AUC" if rare else ""
+    yield Check(
+        id="class-rows",
+        status=Status.PASSED,
+        reason="too-few-rows" if rare else None,
+        metric="class-rows",
+        value=rarest.test,
+        limit=limit,
+        bound=None if limit is None else Bound.AT_LEAST,
+        option=None if limit is None else _MINIMUM,
+        n=sum(one.test for one in shares),
+        message=f"The rarest class, {rarest.name}, has {rarest.test:,} test rows{note}.",
+    )
+
+
+def _too_few(one: ClassShare, n: int, limit: int) -> Check:
+    """Return the check of a class of too few test rows, with how many would do."""
+    needed = Support(n=n, smaller_class=one.test, minimum_rows=0, class_floor=limit)
+    return Check(
+        id=check_id("class-rows", one.name),
+        status=Status.INCONCLUSIVE,
+        reason="too-few-rows",
+        metric="class-rows",
+        value=one.test,
+        limit=limit,
+        bound=Bound.AT_LEAST,
+        option=_MINIMUM,
+        n=n,
+        message=f"Class {one.name} has {one.test:,} test rows (at least {limit:,}): too few to know its recall, "
+        "precision or AUC.",
+        advice=rows_advice(needed, Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)),
+    )
 
 
 def class_balance_checks(shares: Sequence[ClassShare], limit: float | None) -> Iterator[Check]:

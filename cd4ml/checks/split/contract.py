@@ -185,7 +185,7 @@ def copied_checks(
     certain = {name: one for name, one in found.items() if one.p_value * compared <= _LEVEL}
     unsure = {name: one for name, one in found.items() if name not in certain and one.p_value <= _LEVEL}
     for name, one in (*certain.items(), *unsure.items()):
-        where = "training and test rows" if name in in_test else "training rows (not on the test rows)"
+        where = "and on all test rows" if name in in_test else "but not on the test rows"
         sure = name in certain
         yield Check(
             id=check_id("target-copied", name),
@@ -194,7 +194,7 @@ def copied_checks(
             metric="matching-rows",
             value=one.n,
             n=one.n,
-            message=f"`{name}` {_WORDS[one.kind].format(target=target)} on all {one.n:,} {where}."
+            message=f"`{name}` {_WORDS[one.kind].format(target=target)} on all {one.n:,} training rows, {where}."
             + ("" if sure else f" On so few rows it could be chance ({chance(min(1.0, one.p_value * compared))})."),
             advice=(
                 "Leave the column out of the features, with `exclude` here and in score-model."

@@ -75,14 +75,14 @@ def _reported(tested: Sequence[tuple[FeatureDrift, float]], aside: Sequence[str]
 
 
 def _shift(feature: FeatureDrift, p_value: float, limit: float) -> Check:
-    """Decide on one feature: its shift is beyond the limit, and chance does not explain it."""
+    """Decide on one feature: it fails if its shift is beyond the limit and chance does not explain it."""
     value = feature.corrected_psi
-    failed = value > limit and p_value <= _LEVEL
-    chancy = " It could be chance." if value > limit and not failed else ""
+    beyond, sure = value > limit, p_value <= _LEVEL
+    status = Status.PASSED if not beyond else Status.FAILED if sure else Status.INCONCLUSIVE
     return Check(
         id=check_id("shift", feature.name),
-        status=Status.FAILED if failed else Status.PASSED,
-        reason="shifted" if failed else None,
+        status=status,
+        reason={Status.FAILED: "shifted", Status.INCONCLUSIVE: "too-few-rows"}.get(status),
         metric=INDEX,
         value=value,
         limit=limit,
@@ -90,13 +90,15 @@ def _shift(feature: FeatureDrift, p_value: float, limit: float) -> Check:
         option=("maximum-shift",),
         n=feature.n_current,
         message=f"{feature.name}: PSI {fixed(value, limit)} between training and test rows "
-        f"(at most {as_set(limit, value)}; {chance(p_value)}).{chancy}",
-        advice=(
-            "Draw the test rows from the same population, or test on what the model will meet and allow the shift."
-            if failed
-            else None
-        ),
+        f"(at most {as_set(limit, value)}; {chance(p_value)}).",
+        advice=_SHIFTED.get(status),
     )
+
+
+_SHIFTED: Final = {
+    Status.FAILED: "Draw the test rows from the same population, or allow the shift if the model will meet such rows.",
+    Status.INCONCLUSIVE: "Chance may explain it: add test rows, or allow a larger shift.",
+}
 
 
 def _not_compared(name: str, limit: float) -> Check:

@@ -69,6 +69,7 @@ class Recoding:
         """Compare some rows more; both of one length."""
         if not len(values) or not self._alive:
             return
+        values, target = _plain(values), _plain(target)
         if not self._n:  # most columns end here
             self._compare(values.head(_HEAD), target.head(_HEAD))
             self._pairs.clear()
@@ -103,11 +104,13 @@ class Recoding:
 
     def _on_a_line(self, values: pl.Series, target: pl.Series) -> bool:
         """Whether the target is a number of times the column, plus a number."""
+        import polars as pl
+
         if not (values.dtype.is_numeric() and target.dtype.is_numeric()):
             return False
         if not (values.is_null() == target.is_null()).all():
             return False
-        x, y = (column.drop_nulls().to_numpy().astype(float) for column in (values, target))
+        x, y = (column.drop_nulls().cast(pl.Float64).to_numpy() for column in (values, target))
         if self._line is None:
             self._line = _line(x, y)
         if self._line is None:
@@ -147,6 +150,13 @@ def match_by_chance(counts: list[int], *, exact: bool) -> float:
     orders = sum(float(special.gammaln(n + 1)) for n in counts) - float(special.gammaln(sum(counts) + 1))
     swaps = 0.0 if exact else sum(float(special.gammaln(n + 1)) for n in Counter(counts).values())
     return math.exp(min(0.0, orders + swaps))
+
+
+def _plain(values: pl.Series) -> pl.Series:
+    """Return categories as texts: those of two columns are numbered each in its own way."""
+    import polars as pl
+
+    return values.cast(pl.String) if values.dtype in (pl.Categorical, pl.Enum) else values
 
 
 def _equal(values: pl.Series, target: pl.Series) -> bool:

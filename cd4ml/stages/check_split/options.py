@@ -105,3 +105,37 @@ class Options(TableOptions):
         example="0.97",
         group=Group.DECISION,
     )
+    maximum_unseen_categories: float | None = option(
+        "Largest share of test rows, in any column, in categories that the training rows do not have; without it the "
+        "shares are reported.",
+        example="0.01",
+        group=Group.LIMITS,
+    )
+    maximum_shift: float | None = option(
+        "Largest population stability index of a feature between training and test rows; without it the shift is "
+        "reported.",
+        example="0.25",
+        group=Group.LIMITS,
+    )
+    maximum_class_difference: float | None = option(
+        "Largest difference between a class's shares of the training and of the test rows; without it the shares are "
+        "reported.",
+        example="0.1",
+        group=Group.LIMITS,
+    )
+    minimum_class_rows: int | None = option(
+        "Test rows of each class below which nothing is decided (evaluate-model tests classes from 50 on); without it "
+        "the rows are reported.",
+        example="50",
+        group=Group.LIMITS,
+    )
+    any_column_order: bool = option(
+        "Allow the test rows to have their columns in another order; with a candidate that names its columns any order "
+        "is allowed.",
+        default=False,
+        group=Group.DECISION,
+    )
+    candidate: str | None = vocabulary.CANDIDATE.here(
+        "The columns of both tables are compared with its signature; nothing of it is loaded."
+    )
+    tracking_uri: str | None = vocabulary.TRACKING_URI.here()

@@ -78,6 +78,7 @@ def check_options(options: Options) -> None:
         problems.append("feature-times: set label-time (or time), the time that no feature may be later than")
     if options.label_time and not options.feature_times:
         problems.append("label-time is for feature-times: set them")
+    problems += _contract_problems(options)
     if options.train_data == options.test_data:
         problems.append(f"train-data and test-data are both {options.test_data}")
     if problems:
@@ -95,3 +96,15 @@ def _power_problems(options: Options) -> Iterator[str]:
     for name, limit in limits.items():
         if limit is not None and not 0 < limit <= 1:
             yield f"{name} must be above 0 and at most 1, got {limit:g}"
+
+
+def _contract_problems(options: Options) -> Iterator[str]:
+    """Yield limits of the contract that decide nothing."""
+    for name in ("maximum_unseen_categories", "maximum_class_difference"):
+        share = getattr(options, name)
+        if share is not None and not 0 <= share < 1:
+            yield f"{name.replace('_', '-')} must be at least 0 and below 1, got {share:g}"
+    if options.maximum_shift is not None and not options.maximum_shift > 0:
+        yield f"maximum-shift must be above 0, got {options.maximum_shift:g}"
+    if options.minimum_class_rows is not None and options.minimum_class_rows < 1:
+        yield f"minimum-class-rows must be at least 1, got {options.minimum_class_rows}"

@@ -14,10 +14,11 @@ from cd4ml.data.tables.refusals import refused
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.report import Check, Report, headline
-from cd4ml.stages.check_split import entities, leakage, overlap, time
+from cd4ml.stages.check_split import contract, entities, leakage, overlap, time
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.check_split.part import Part
 from cd4ml.stages.check_split.preflight import check_options, named_columns
+from cd4ml.stages.check_split.signature import agreed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,6 +30,7 @@ PARTS: Final[Sequence[Callable[[Options, Source, Source], Part | None]]] = (
     entities.part_of,
     time.part_of,
     leakage.part_of,
+    contract.part_of,
 )
 _ROWS_AT_ONCE: Final = 1 << 17
 
@@ -47,12 +49,13 @@ def run(options: Options, context: Context) -> Report:
         for name in (options.train_data, options.test_data)
     )
     _check_tables(options, train, test)
+    columns_agree = agreed(options, train, test, context)
     parts = [part for make in PARTS if (part := make(options, train, test)) is not None]
     context.progress(f"Reading {train.rows:,} training rows")
     _read(train, parts, lambda part, rows: part.add_train(rows))
     context.progress(f"Reading {test.rows:,} test rows")
     _read(test, parts, lambda part, rows: part.add_test(rows))
-    checks = [check for part in parts for check in part.checks()]
+    checks = [*columns_agree.checks, *(check for part in parts for check in part.checks())]
     report = Report(
         stage=STAGE,
         checks=checks,
@@ -62,6 +65,7 @@ def run(options: Options, context: Context) -> Report:
             **{name: value for part in parts for name, value in part.metrics.items()},
         },
         inputs=(train.digest("train-data"), test.digest("test-data")),
+        candidate=columns_agree.candidate,
     )
     return remarked(report, options.reading)
 

@@ -33,12 +33,7 @@ class Isolation(StrEnum):
 class Options(TableOptions):
     """Options of score-model."""
 
-    candidate: str = option(
-        "The model to judge: models:/<name>/<version>, models:/<name>@<alias>, or a folder.",
-        required=True,
-        example="models:/credit@challenger",
-        group=Group.MODEL,
-    )
+    candidate: str = vocabulary.CANDIDATE.here(required=True)
     production: str | None = option(
         "The model to beat, in the same forms; a first release has none (bootstrap).",
         example="models:/credit@champion",

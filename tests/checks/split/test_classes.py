@@ -18,24 +18,35 @@ def blocking(checks: list[Check]) -> list[tuple[str, Status]]:
 def test_rows__enough() -> None:
     """Classes with as many test rows as the floor pass."""
     checks = list(
-        class_rows_checks(class_shares({"no": 900, "yes": 100}, {"no": 400, "yes": CLASS_FLOOR}), CLASS_FLOOR)
+        class_rows_checks(
+            class_shares({"no": 900, "yes": 100}, {"no": 400, "yes": CLASS_FLOOR}), CLASS_FLOOR, CLASS_FLOOR
+        )
     )
 
     assert blocking(checks) == []
-    assert "the rarest, yes, has 50" in checks[0].message
+    assert checks[0].message == "The rarest class, yes, has 50 test rows."
 
 
 def test_rows__too_few() -> None:
     """A class with one row less is inconclusive, and the advice says how many test rows would do."""
-    (check,) = class_rows_checks(class_shares({"no": 900, "yes": 100}, {"no": 480, "yes": 20}), CLASS_FLOOR)
+    (check,) = class_rows_checks(
+        class_shares({"no": 900, "yes": 100}, {"no": 480, "yes": 20}), CLASS_FLOOR, CLASS_FLOOR
+    )
 
     assert (check.id, check.status, check.reason) == ("class-rows:yes", Status.INCONCLUSIVE, "too-few-rows")
     assert check.advice == "About 1,250 rows are needed, with the same class frequencies; there are 500."
 
 
+def test_rows__reported() -> None:
+    """Without a limit few test rows of a class are told and pass."""
+    (check,) = class_rows_checks(class_shares({"no": 900, "yes": 100}, {"no": 480, "yes": 20}), None, CLASS_FLOOR)
+
+    assert (check.status, check.reason, check.limit) == (Status.PASSED, "too-few-rows", None)
+
+
 def test_rows__none() -> None:
     """A class that the test lacks is inconclusive."""
-    (check,) = class_rows_checks(class_shares({"no": 900, "yes": 100}, {"no": 480}), CLASS_FLOOR)
+    (check,) = class_rows_checks(class_shares({"no": 900, "yes": 100}, {"no": 480}), CLASS_FLOOR, CLASS_FLOOR)
 
     assert (check.id, check.status) == ("class-rows:yes", Status.INCONCLUSIVE)
 

@@ -191,8 +191,8 @@ def test_copied() -> None:
         ("target-copied:answer", Status.FAILED),
         ("target-copied:rare", Status.INCONCLUSIVE),
     ]
-    assert "on all 500 training and test rows" in checks[0].message
-    assert "not on the test rows" in checks[1].message
+    assert "on all 500 training rows, and on all test rows" in checks[0].message
+    assert "but not on the test rows" in checks[1].message
 
 
 def test_copied__none() -> None:
