@@ -108,7 +108,8 @@ def _of_columns(found: Leakage, target: str, limits: Limits) -> Iterator[PowerTe
                 limit=limits.of(one.name),
                 floor=limits.of(one.name) - MARGIN,
                 option=("maximum-feature-power", one.name),
-                advice=f"Find out why {one.name} is missing: it looks as if it is filled in once {target} is known.",
+                advice=f"Find out why {one.name} is missing: it looks as if it is filled in once {target} is known. "
+                f"If it is missing before, allow it with `maximum-feature-power: {{{one.name}: 1}}`.",
             )
 
 
@@ -160,10 +161,10 @@ def _of_pairs(found: Leakage, target: str, limits: Limits) -> Iterator[PowerTest
 
 
 def known_before(names: str, target: str) -> str:
-    """Say what to find out."""
+    """Say what to find out, up to the words that say how to allow it."""
     return (
-        f"Find out when {names} are recorded, or is: what is known only after {target} must not be a feature. What is "
-        "known before it can be allowed with "
+        f"Find out when the values of {names} become known: after {target}, they must not be a feature. If it is "
+        "before, allow it with "
     )
 
 
