@@ -47,6 +47,7 @@ class Story:
             "STAGES": "check-code",
             "SARIF": "false",
             "PAGE": "false",
+            "INSTALL": '""',
             "COMMENT": "auto",
             **values,
         }.items():
@@ -217,6 +218,17 @@ def test_dependabot__green_and_says_why_not(story: Story) -> None:
         "Nothing posted: POST issues/9/comments: the API answers 403. The job needs `pull-requests: write`" in run.text
     )
     assert 9 not in story.platform.comments
+
+
+def test_lost_report__a_finding(story: Story) -> None:
+    """A stage whose job ends before it has run is no pass: red at its gate, an error in the comment, and an alert."""
+    run = story.run(67, {"pull_request": pull(10)}, "credit", INSTALL="exit 1", SARIF="true")
+
+    expected = {"plan": "success", "check-code": "failure", "gate": "failure", "report": "success"}
+    assert results(run, "credit") == expected, run.text[-4000:]
+    assert "🛑 credit error" in story.comment(10) and "🛑 check-code did not run" in story.comment(10)
+    (found,) = json.loads((run.artifacts / "code-scanning" / "credit.sarif").read_text())["runs"]
+    assert [(one["ruleId"], one["level"]) for one in found["results"]] == [("check-code/missing-report", "error")]
 
 
 @pytest.mark.parametrize(("event", "delivers"), [("merge_group", False), ("schedule", True)])
