@@ -58,17 +58,17 @@ def count_decisions(table: Table, wanted: Wanted) -> Predictions:
         stored = {own.get(name, name): name for name in dataset.schema.names}
         _check_columns(list(stored), wanted, table.name)
         columns = {name: stored[read] for name, read in _read_columns(list(stored), wanted).items()}
-        counts = sum_up(_count_batches(_batches(dataset, columns), wanted, table.name))
+        counts = sum_up(_count_batches(batches(dataset, columns), wanted, table.name))
         counts = _with_whole_labels(counts, wanted)
         problems = [*_lacking(counts, table.name), *_repeated_ids(dataset, stored, table.name)]
     if problems:
         raise OptionsError(sorted(problems))
     frame = counts.to_pandas()
     cut = {name for name in wanted.bins if is_number(dataset.schema.field(stored[name]).type)}
-    return described(_named(frame, wanted, cut), table, int(frame["n"].sum()))
+    return described(named_groups(frame, wanted, cut), table, int(frame["n"].sum()))
 
 
-def _named(counts: pd.DataFrame, wanted: Wanted, cut: Collection[str]) -> pd.DataFrame:
+def named_groups(counts: pd.DataFrame, wanted: Wanted, cut: Collection[str]) -> pd.DataFrame:
     """Replace each feature's values by its groups' names, but for those that were cut already."""
     import pandas as pd
 
@@ -98,7 +98,7 @@ def _read_columns(found: Collection[str], wanted: Wanted) -> dict[str, str]:
     return {**{name: name for name in names}, **{f"feature:{name}": name for name in wanted.features}}
 
 
-def _batches(dataset: Any, columns: Mapping[str, str]) -> Iterator[pa.Table]:
+def batches(dataset: Any, columns: Mapping[str, str]) -> Iterator[pa.Table]:
     """Yield the rows' columns, under the names of the counts."""
     import pyarrow as pa
     import pyarrow.dataset as ds

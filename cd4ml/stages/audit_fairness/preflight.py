@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.metric import Task
-from cd4ml.stages.audit_fairness.options import Options, check_options, needs_labels
+from cd4ml.stages.audit_fairness.options import Options, needs_labels
+from cd4ml.stages.audit_fairness.refusals import check_options
 from cd4ml.stages.preflight import Early, Finding, tried
 
 

@@ -29,14 +29,15 @@ from cd4ml.report import Check, Report
 from cd4ml.stages.audit_fairness.options import (
     Intersections,
     Options,
-    check_options,
     differences,
     maximum,
     minimum_ratio,
     needs_labels,
 )
 from cd4ml.stages.audit_fairness.proxies import given_away
+from cd4ml.stages.audit_fairness.refusals import check_options
 from cd4ml.stages.audit_fairness.report import Audit, intervals_of, lowest_deciding, lowest_reported, summary_of
+from cd4ml.stages.audit_fairness.sweep import Swept, swept
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +57,14 @@ def run(options: Options, context: Context) -> Report:
     check_options(options)
     reading = options.reading  # options that are completed by the data have one of their own
     context.progress(f"Reading {options.predictions}")
-    predictions = count_decisions(open_predictions(options.predictions, reading=reading), _wanted(options))
+    table = open_predictions(options.predictions, reading=reading)
+    predictions = count_decisions(table, _wanted(options))
     refuse_changed(predictions, context.reports)
     counts = predictions.frame
     options = _by_the_data(options, counts)
     rows = int(counts["n"].sum())
     auditing = f"Auditing {rows:,} predictions by {', '.join(options.sensitive_features)}"
-    favourable = None
+    favourable, moved = None, Swept()
     if options.task is Task.REGRESSION:
         context.progress(auditing)
         audits = _of_errors(counts, options)
@@ -71,9 +73,11 @@ def run(options: Options, context: Context) -> Report:
         favourable = labels.names[1]
         context.progress(f"{auditing}; the favourable decision is {favourable}")
         audits = _of_decisions(counts.assign(**labels.columns), options)
+        moved = swept(table, _wanted(options), options, context, lambda found: _comparable(_parts(found, options))[0])
     away = given_away(options, context)
     checks = [
         *(check for audit in audits for check in audit.checks),
+        *moved.checks,
         *away.checks,
         *_excluded_checks(counts, options),
     ]
@@ -88,6 +92,7 @@ def run(options: Options, context: Context) -> Report:
             "disparate_impact_ratio": deciding,
             "reported_only": None if reported is None else asdict(reported),
             "features": {audit.name: audit.metrics for audit in audits if audit.metrics},
+            **({"threshold_sweep": moved.metrics} if moved.metrics else {}),
             **({"proxies": away.metrics} if away.metrics else {}),
         },
         details={"rate_intervals": intervals_of(audits)},

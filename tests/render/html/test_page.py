@@ -329,6 +329,45 @@ def test_behaviour() -> None:
     assert len(drawn.all("path")) >= 3 and "mean score" in drawn.text
 
 
+def test_proxies_sweep_and_pairs() -> None:
+    """What gives a group away, the curve of the thresholds and pairs that got worse stand on the page of an audit."""
+    spread = {"lower": 0.7, "upper": 0.9}
+    swept = [{"threshold": at / 10, "ratio": 1 - at / 20, "status": "passed", "group": "f"} for at in range(1, 10)]
+    pair = {
+        "lower": "f",
+        "higher": "m",
+        "n": 50,
+        "candidate": 0.7,
+        "production": 0.9,
+        "interval": {"lower": -0.3, "upper": -0.1},
+    }
+    rates = {group: {"n": 50, "selection_rate": 0.5} for group in ("f", "m")}
+    told = {
+        "limit": 0.5,
+        "gates": True,
+        "not_measured": {"id": "x"},
+        "features": [{"feature": "job", "value": 0.8, "interval": spread}],
+    }
+    metrics = {
+        "features": {"sex": {"by_group": rates, "pairs": {"compared": 1, "worse": [pair]}}},
+        "proxies": {"sex": told},
+        "threshold_sweep": {
+            "sex": {"present": 0.5, "holds_from": 0.3, "holds_to": 0.6, "minimum_ratio": 0.8, "points": swept}
+        },
+    }
+    checks = (Check(id="x", status=Status.PASSED, message="x"),)
+    report = Report(stage="audit-fairness", checks=checks, metrics=metrics)
+    root = parse(of(Published(report=report, source=Source(git_sha=None))))
+    rows = [[cell.text for cell in row.all("th", "td")] for row in root.all("tr")]
+    labels = [str(drawn.attributes["aria-label"]) for drawn in root.all("svg") if "aria-label" in drawn.attributes]
+
+    assert ["f to m", "50", "0.9000", "0.7000", "-0.3000 to -0.1000"] in rows
+    assert any("How much features tell of sex" in label and "the limit, 0.5" in label for label in labels)
+    assert any(
+        "The verdict at the present threshold, 0.5000, holds from 0.3000 to 0.6000." in label for label in labels
+    )
+
+
 def test_one_file(real_page: Path) -> None:
     """The page names no other file and no address that a browser would ask for, and forbids all but its own style."""
     text = real_page.read_text()

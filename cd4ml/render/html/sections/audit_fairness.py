@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cd4ml.render.html.elements import Content, Html, details, element, joined
 from cd4ml.render.html.pictures import picture, side_by_side
-from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, forest
+from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, curves, forest
 from cd4ml.render.html.tables import more, table
 from cd4ml.render.html.values import Bounds, between, bounds, listed, mapping, numbers, numeric
 from cd4ml.render.numbers import number, plural
@@ -15,6 +15,7 @@ from cd4ml.report import Published
 
 _MOST_PLOTTED: Final = 25
 _MOST_DRAWN: Final = 12
+_MOST_POINTS: Final = 100
 _MOST_PROXIES: Final = 12
 _MOST_FEATURES: Final = 20
 _MOST_GROUPS: Final = 40
@@ -36,9 +37,17 @@ def section(published: Published) -> Html:
     if not shown:
         return Html()
     away = [_proxies(name, mapping(found)) for name, found in mapping(published.report.metrics, "proxies").items()]
+    swept = mapping(published.report.metrics, "threshold_sweep")
+    away = [*(_sweep(name, mapping(found)) for name, found in list(swept.items())[:_MOST_DRAWN]), *away]
     folded = details(f"{plural(len(reported), 'combination')} of features, reported only", *reported)
     return joined(
-        [element("h3", "Groups"), *deciding, folded, *away[:_MOST_DRAWN], more(len(features) - len(shown), "feature")]
+        [
+            element("h3", "Groups"),
+            *deciding,
+            folded,
+            *away[: 2 * _MOST_DRAWN],
+            more(len(features) - len(shown), "feature"),
+        ]
     )
 
 
@@ -170,6 +179,25 @@ def _pairs(name: str, found: Mapping[str, Any]) -> Html:
     heads = ("Groups", "n of the smaller", "Production's ratio", "Candidate's ratio", "Interval of the change")
     title = f"Groups of {name} that are shown to lie further apart than under production"
     return table(title, heads, rows, numeric=range(1, 5), most=_MOST_GROUPS, of="pair")
+
+
+def _sweep(name: str, found: Mapping[str, Any]) -> Html:
+    """Return the lowest ratio of a feature's groups by threshold."""
+    points = [mapping(point) for point in listed(found.get("points"))][:_MOST_POINTS]
+    line = [
+        (float(at), min(1.0, float(ratio)))
+        for point in points
+        if (at := numeric(point.get("threshold"))) is not None and 0 <= at <= 1
+        if (ratio := numeric(point.get("ratio"))) is not None
+    ]
+    if len(line) < 2:
+        return Html()
+    limit = numeric(found.get("minimum_ratio"))
+    series = {"lowest ratio": line} | ({"minimum": [(0.0, float(limit)), (1.0, float(limit))]} if limit else {})
+    present, first, last = (number(numeric(found.get(key))) for key in ("present", "holds_from", "holds_to"))
+    note = f"The verdict at the present threshold, {present}, holds from {first} to {last}."
+    drawn = curves(series, x="threshold", y="lowest ratio")
+    return side_by_side([picture(f"Lowest ratio of {name} by threshold", note, drawn)])
 
 
 def _proxies(name: str, found: Mapping[str, Any]) -> Html:
