@@ -8,6 +8,9 @@ quality), a true loss of exactly the margin, and a known-worse model. Run it wit
 and what audit-fairness promises, on simulated groups, with
 
     python benchmarks/calibration.py --only fairness [--audits 1000]
+    python benchmarks/calibration.py --only audit-findings [--audits 1000]
+
+(its ratios, and its proxies, pairs of groups and thresholds),
 
 and how often check-split blames clean splits, with
 
@@ -36,7 +39,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import fairness, leakage, split  # noqa: E402
+from benchmarks import audit_findings, fairness, leakage, split  # noqa: E402
 from cd4ml.checks.performance.comparison import Support, comparison_check  # noqa: E402
 from cd4ml.checks.performance.rule import Decision, Rule  # noqa: E402
 from cd4ml.metrics.performance.catalogue import METRICS  # noqa: E402
@@ -305,6 +308,8 @@ def main() -> int:
         return split.main(arguments.splits, arguments.rows)
     if arguments.only == ["leakage"]:
         return leakage.main(arguments.splits, arguments.rows)
+    if arguments.only == ["audit-findings"]:
+        return audit_findings.main(arguments.audits, arguments.rows)
     outside = 0
     print(f"| metric | models | n | what | rate of {arguments.pairs:,} | band | no verdict |")
     print("|---|---|--:|---|--:|---|--:|")
