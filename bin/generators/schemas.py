@@ -184,6 +184,7 @@ _MODEL_CARD: Final = {
         "type": "array",
         "items": _object({"stage": _TEXT, "status": {"enum": ["not-run", "skipped", "missing"]}}),
     },
+    "unreadable": {"type": "array", "items": _object({"name": _TEXT, "why": _TEXT})},
     "annex_iv": {
         "type": "array",
         "items": _object(

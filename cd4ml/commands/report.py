@@ -85,8 +85,7 @@ def _write_card(options: ReportOptions, door: Door, *, explicit: bool) -> ExitCo
         explicit: whether somebody named the configuration, so that it must be there.
 
     Raises:
-        OptionsError: there is no report, one cannot be read as such, the configuration is wrong, or the card may not
-            be written there.
+        OptionsError: there is no report, the configuration is wrong, or the card may not be written there.
         UnavailableError: a file cannot be read or written.
     """
     from cd4ml.commands import model_card  # the page does without
@@ -97,10 +96,7 @@ def _write_card(options: ReportOptions, door: Door, *, explicit: bool) -> ExitCo
     paths = model_card.places(target, door.environ)
     said = model_card.stated(options.config, explicit=explicit)
     found, _ = _read(options, door)
-    if found.unreadable:
-        problems = [f"reports: {why}" for why in found.unreadable.values()]
-        raise OptionsError(problems, advice="A model card rests on reports that can all be read.")
-    if not found.entries:
+    if not (found.entries or found.unreadable):
         raise OptionsError(f"reports: {options.reports} holds no report", advice="Run the stages first.")
     card = model_card.write(found, paths, door, said=said, page=page, reports=options.reports)
     return model_card.tell(card, target, door, warn=options.on_incomplete is OnIncomplete.WARN)

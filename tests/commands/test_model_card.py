@@ -126,6 +126,22 @@ def test_failed_and_missing_reports(cd4ml: Command, tmp_path: Path, capsys: pyte
     assert "Half as many" in (tmp_path / "reports" / "model-card.md").read_text()
 
 
+def test_unreadable_report(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A report that cannot be read is shown with why, and makes the card incomplete and the verdict an error."""
+    evaluated(tmp_path)
+    (tmp_path / "reports" / "audit-fairness.json").write_text("{")
+    (tmp_path / "cd4ml.yaml").write_text(example())
+
+    run = cd4ml("report", "--model-card", capsys=capsys)
+
+    assert run.code == 1 and "verdict error" in run.stdout and "audit-fairness" in run.stderr
+    found = written(tmp_path)
+    assert found["missing"] == ["report:audit-fairness"] and problems("model-card.v1.schema.json", found) == []
+    (lost,) = found["unreadable"]
+    assert lost["name"] == "audit-fairness" and lost["why"]
+    assert "cannot be read" in (tmp_path / "reports" / "model-card.md").read_text()
+
+
 @pytest.mark.parametrize("name", ["card.md", "card.json"])
 def test_output__never_over_another_file(
     name: str, cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -172,14 +188,21 @@ def test_secrets(tmp_path: Path) -> None:
         assert "hunter2" not in text and "user:pass" not in text and "***" in text.replace("&#42;", "*")
 
 
-def test_unreadable_report(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No card is written from a folder in which a report cannot be read, or of which none is there."""
+def test_no_report(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No card is written from a folder in which there is no report, whatever was planned."""
     (tmp_path / "reports").mkdir()
     none = cd4ml("report", "--model-card", "--planned", "check-code", capsys=capsys)
-    evaluated(tmp_path)
-    (tmp_path / "reports" / "validate-data-eu.json").write_text('{"stage": "validate-da')
-    damaged = cd4ml("report", "--model-card", capsys=capsys)
 
-    assert (none.code, damaged.code) == (2, 2) and "holds no report" in none.stderr
-    assert "validate-data-eu.json is not JSON" in damaged.stderr
+    assert none.code == 2 and "holds no report" in none.stderr
     assert not (tmp_path / "reports" / "model-card.md").exists()
+
+
+def test_unreadable_file(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A damaged file that could be a report is shown by its name, and the same card without it would be complete."""
+    evaluated(tmp_path)
+    (tmp_path / "cd4ml.yaml").write_text(example())
+    (tmp_path / "reports" / "validate-data-eu.json").write_text('{"stage": "validate-da')
+
+    assert cd4ml("report", "--model-card", capsys=capsys).code == 1
+    (lost,) = written(tmp_path)["unreadable"]
+    assert lost["name"] == "validate-data-eu.json" and "is not JSON" in lost["why"]

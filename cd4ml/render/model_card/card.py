@@ -76,11 +76,14 @@ class Card:
         return [*fields, *(f"report:{stage}" for stage in self._without_numbers())]
 
     def _without_numbers(self) -> Iterator[str]:
-        """Yield stages that had to run or must be evidence, and of which there are no numbers."""
+        """Yield reports that cannot be read, and stages that had to run or must be evidence and have no numbers."""
+        yield from self.run.unreadable
         gone = [stage for stage, status in self.run.absent if status == "missing"]
         demanded = [stage for stage, need in EVIDENCE.items() if self._needs(need)]
         for stage in dict.fromkeys([*demanded, *gone]):
-            if not any(entry.status in _WITH_NUMBERS for entry in self.of_stage(stage)):
+            if stage not in self.run.unreadable and not any(
+                entry.status in _WITH_NUMBERS for entry in self.of_stage(stage)
+            ):
                 yield stage
 
     def _needs(self, need: Need) -> bool:

@@ -35,6 +35,7 @@ def document(card: Card, *, version: str) -> dict[str, Any]:
         "fields": {name: v1.plain(card.value(name)) for name in FIELDS},
         "reports": [_report(card, entry) for entry in card.run.entries],
         "absent": [{"stage": stage, "status": str(status)} for stage, status in card.run.absent],
+        "unreadable": [{"name": name, "why": why} for name, why in card.run.unreadable.items()],
         "annex_iv": [_point(card, point) for point in ANNEX_IV],
         "huggingface": v1.plain(metadata(card)),
     }

@@ -21,6 +21,7 @@ _ABSENT: Final = {
     "skipped": "is not configured",
     "missing": "had to run, but its report is missing",
 }
+_UNREADABLE: Final = f"{MARK[Status.ERROR]} cannot be read"
 _HEAD: Final = "| | Check | Value | Interval | Limit | Compared with | n |\n|-|-|-:|-:|-:|-:|-:|"
 _MOST_ROWS: Final = 50
 _LONGEST: Final = 1_000_000  # what people write in cd4ml.yaml is not cut
@@ -99,6 +100,7 @@ def _said(value: Value | None, *, indent: str = "") -> str:
 def _evaluation(card: Card) -> Iterator[str]:
     """Yield every report with its numbers, and every stage of which there is no report."""
     rows = [_verdict(card, entry) for entry in card.run.entries]
+    rows += [f"| {inert(name)} | {_UNREADABLE}: {inert(why)} | | |" for name, why in card.run.unreadable.items()]
     rows += [f"| {inert(stage)} | {status}: {_ABSENT[status]} | | |" for stage, status in card.run.absent]
     yield "\n".join(["| Stage | Verdict | Checks | Commit |", "|-|-|-:|-|", *rows])
     for entry in card.run.entries:
