@@ -116,7 +116,7 @@ def beside_equal(test: SampledKeys, train: SampledKeys) -> Overlap:
     )
 
 
-def _with_neighbours(keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def _with_neighbours(keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
     """Return which different keys stand for a single row that equals others in what is compared alone."""
     import numpy as np
 

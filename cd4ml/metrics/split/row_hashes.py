@@ -60,6 +60,12 @@ class Comparable:
                 return own.cast(pl.String)
         return own.cast(pl.Boolean) if self.kind is Family.BOOLEAN else own
 
+    def broken(self) -> pl.Expr:
+        """Return numbers that need not be whole, as 64-bit numbers with their gaps."""
+        import polars as pl
+
+        return column(self.name).cast(pl.Float64)
+
     def _numbers(self) -> pl.Expr:
         """Return numbers: whole ones exactly, others as narrow as the narrower type; gaps are null."""
         import polars as pl
@@ -143,28 +149,39 @@ def near_hashes(
     Args:
         exact: the hashes of the values themselves, which are those of all other types too.
     """
-    import polars as pl
-
-    found = []
-    for one, own in zip(columns, exact, strict=True):
-        kind = one.kind
-        if kind is Family.TEXT:
-            found.append(_of_texts(rows.select(one.values().alias("text")).to_series(), _seed(one.name)))
-        elif kind is Family.NUMBER and not one.whole:
-            values = rows.select(one.values().cast(pl.Float64).alias("number")).to_series()
-            found.append(pl.Series(_rounded(values.to_numpy())).hash(_seed(one.name)).to_numpy())
-        else:
-            found.append(own)
+    found = list(exact)
+    for at, one in enumerate(columns):
+        if one.kind is Family.TEXT:
+            found[at] = _of_texts(rows.select(one.values().alias("text")).to_series(), _seed(one.name))
+    broken = [at for at, one in enumerate(columns) if one.kind is Family.NUMBER and not one.whole]
+    numbers = rows.select(columns[at].broken().alias(str(at)) for at in broken)
+    for at, values in zip(broken, numbers.iter_columns(), strict=True):
+        found[at] = _mixed(_rounded(values.to_numpy()), _seed(columns[at].name))
     return found
 
 
 def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
-    """Return rounded numbers as they lie in memory."""
+    """Return rounded numbers as they lie in memory; all that are none are the same."""
     import numpy as np
 
     bits = (values + 0.0).view(np.uint64)
     half, kept = 1 << (_MANTISSA - _BITS - 1), -1 << (_MANTISSA - _BITS)
-    return (bits + np.uint64(half)) & np.uint64(kept & (1 << 64) - 1)
+    bits += np.uint64(half)
+    bits &= np.uint64(kept & (1 << 64) - 1)
+    bits[np.isnan(values)] = np.uint64((1 << 64) - 1)
+    return bits
+
+
+def _mixed(bits: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
+    """Return numbers as hashes, in their place: the finalizer of SplitMix64, from a seed."""
+    import numpy as np
+
+    bits += np.uint64(seed)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits ^= bits >> np.uint64(shift)
+        bits *= np.uint64(factor)
+    bits ^= bits >> np.uint64(31)
+    return bits
 
 
 def _of_texts(texts: pl.Series, seed: int) -> npt.NDArray[np.uint64]:

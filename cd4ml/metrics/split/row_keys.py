@@ -164,14 +164,14 @@ class SampledKeys:
         self.every = every
         self._waiting: list[npt.NDArray[np.uint64]] = []
         self._keys = np.empty(0, dtype=np.uint64)
-        self._counts = np.empty(0, dtype=np.int64)
+        self._counts = np.empty(0, dtype=np.uint32)
 
     def add(self, compared: npt.NDArray[np.uint64], beside: npt.NDArray[np.uint64]) -> None:
         """Keep the keys of more rows."""
         import numpy as np
 
         if self.every > 1:
-            kept = np.flatnonzero(compared >> np.uint64(20) & np.uint64(self.every - 1) == 0)
+            kept = np.flatnonzero(compared & np.uint64(self.every - 1 << 20) == 0)
             compared, beside = compared[kept], beside[kept]
         self._waiting.append(packed(compared, beside))
         if sum(map(len, self._waiting)) > max(_BLOCK >> 2, len(self._keys)):
@@ -181,15 +181,17 @@ class SampledKeys:
         """Count what waits."""
         import numpy as np
 
-        keys, counts = np.unique(np.concatenate(self._waiting), return_counts=True)
+        keys, numbers = np.unique(np.concatenate(self._waiting), return_counts=True)
         self._waiting = []
-        keys, counts = np.concatenate([self._keys, keys]), np.concatenate([self._counts, counts])
+        keys = np.concatenate([self._keys, keys])
+        counts = np.concatenate([self._counts, numbers.astype(np.uint32)])
         order = np.argsort(keys, kind="stable")
         keys, counts = keys[order], counts[order]
         first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else order
-        self._keys, self._counts = keys[first], np.add.reduceat(counts, first) if len(first) else counts
+        self._keys = keys[first]
+        self._counts = np.add.reduceat(counts, first) if len(first) else counts
 
-    def items(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    def items(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
         """Return the different keys, sorted, and how often each occurs, both of shape (n,)."""
         if self._waiting:
             self._counted()

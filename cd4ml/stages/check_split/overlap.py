@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 # Of larger tables, so many rows are looked at for rows that nearly are equal, and so many for all columns together.
-_MOST_NEAR: Final = 1 << 21
-_MOST_ALL_BUT_ONE: Final = 1 << 22
+_MOST_NEAR: Final = 1 << 20
+_MOST_ALL_BUT_ONE: Final = 1 << 21
 
 
 def part_of(options: Options, train: Source, test: Source) -> OverlapPart:
