@@ -14,7 +14,7 @@ from cd4ml.render.columns import columns, padded
 from cd4ml.render.html.values import Bounds, between, bounds, mapping, numbers, numeric
 from cd4ml.render.inert import inert
 from cd4ml.render.numbers import number, plural
-from cd4ml.report import Check, Report, Status, percent
+from cd4ml.report import Bound, Check, Report, Status, percent
 from cd4ml.report.ids import parts_of
 from cd4ml.report.v1 import plain
 from cd4ml.wording import safe
@@ -160,6 +160,19 @@ def _detect_drift(report: Report) -> Drawn:
     return ("Drift by feature; a full bar is the limit.", lines, 1.0) if len(lines) >= _LEAST else _NOTHING
 
 
+def _check_split(report: Report) -> Drawn:
+    """How near each finding comes to its limit."""
+    lines = []
+    for check in report.checks:
+        value, limit = numeric(check.value), numeric(check.limit)
+        if value and limit and check.bound is Bound.AT_MOST:
+            name = ":".join([check.rule, *parts_of(check.id)])
+            told = f"{number(value, limit)} (limit {number(limit, value)})"
+            lines.append(Line(label=name, value=value / limit, told=told))
+    lines.sort(key=lambda line: -line.value)
+    return ("Findings; a full bar is the limit.", lines, 1.0) if len(lines) >= _LEAST else _NOTHING
+
+
 def _validate_data(report: Report) -> Drawn:
     """The share of rows that break each rule."""
     lines = []
@@ -198,5 +211,13 @@ def _build_image(report: Report) -> Drawn:
 # By stage, after which each is called.
 _CHARTS: Final[Mapping[str, Callable[[Report], Drawn]]] = {
     draw.__name__.removeprefix("_").replace("_", "-"): draw
-    for draw in (_check_code, _validate_data, _evaluate_model, _audit_fairness, _build_image, _detect_drift)
+    for draw in (
+        _check_code,
+        _validate_data,
+        _check_split,
+        _evaluate_model,
+        _audit_fairness,
+        _build_image,
+        _detect_drift,
+    )
 }

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from cd4ml.render.charts import chart
 from cd4ml.render.markdown import markdown
-from cd4ml.report import Check, Report, Status
+from cd4ml.report import Bound, Check, Report, Status
 from tests.conftest import ROOT
 from tests.render.test_render import HOSTILE
 
@@ -75,6 +75,19 @@ def test_drift__against_the_limit() -> None:
 
     assert far.startswith("b " + "█" * 39 + "▶ 4.5000 (limit 0.2500)")
     assert near.startswith("a " + "█" * 8 + " ") and near.endswith("0.0500 (limit 0.2500)")
+
+
+def test_split__against_the_limit() -> None:
+    """Findings of check-split stand against their limits, the furthest beyond first; what has none is left out."""
+    checks = [
+        Check(id="overlap", status=Status.PASSED, message="", value=0.005, limit=0.01, bound=Bound.AT_MOST),
+        Check(id="feature-power:fee", status=Status.FAILED, message="", value=1.0, limit=0.5, bound=Bound.AT_MOST),
+        Check(id="class-rows", status=Status.PASSED, message="", value=80, limit=50, bound=Bound.AT_LEAST),
+    ]
+    far, near = block(chart(Report(stage="check-split", checks=checks)))
+
+    assert far.startswith("feature-power:fee " + "█" * 39 + "▶ 1.0000 (limit 0.5000)")
+    assert near.startswith("overlap           " + "█" * 20 + " ") and near.endswith("0.0050 (limit 0.0100)")
 
 
 def test_rules_tools_vulnerabilities__counted() -> None:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from cd4ml.render.html.pictures import picture
 from cd4ml.render.html.plots import CANDIDATE, PRODUCTION, Mark, bars, curves, dependence, forest
+from cd4ml.render.html.sections.check_split import section
 from cd4ml.render.html.values import Bounds
+from cd4ml.report import Check, Interval, Published, Report, Source, Status
 from tests.render.html.parsed import parse
 
 NUMBERS: Final = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
@@ -67,3 +69,26 @@ def test_colours_are_variables() -> None:
         path.attributes.get("stroke-dasharray") for path in parse(drawn).all("path") if "stroke" in path.attributes
     }
     assert len(dashes) >= 3
+
+
+def test_check_split__draws_rows_and_columns() -> None:
+    """Shares of test rows are drawn, and powers of columns, the strongest first, with the limit."""
+    spread = Interval(lower=0.98, upper=1.0, confidence=0.95, method="x")
+    checks = [
+        Check(id="overlap", status=Status.FAILED, message="", value=0.2, limit=0.01),
+        Check(id="feature-power:age", status=Status.PASSED, message="", value=0.6, limit=0.99),
+        Check(id="feature-power:fee", status=Status.FAILED, message="", value=1.0, limit=0.99, interval=spread),
+    ]
+    report = Report(stage="check-split", checks=checks)
+    shares, powers = parse(section(Published(report=report, source=Source(git_sha=None)))).all("figure")
+
+    assert "Share of the test rows" in shares.text and "overlap" in shares.text
+    assert "the limit, 0.99" in powers.text
+    assert powers.text.index("feature-power: fee") < powers.text.index("feature-power: age")
+
+
+def test_check_split__without_findings() -> None:
+    """A report of no shares and no powers has no empty picture."""
+    report = Report(stage="check-split", checks=[Check(id="overlap", status=Status.PASSED, message="", value=0.0)])
+
+    assert not parse(section(Published(report=report, source=Source(git_sha=None)))).all("figure")

@@ -10,6 +10,7 @@ from cd4ml.render.html.sections import (
     audit_fairness,
     build_image,
     check_code,
+    check_split,
     detect_drift,
     evaluate_model,
     general,
@@ -23,6 +24,7 @@ Section = Callable[[Published], Html]
 _MODULES: Final = (
     check_code,
     validate_data,
+    check_split,
     score_model,
     evaluate_model,
     audit_fairness,
