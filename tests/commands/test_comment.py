@@ -145,7 +145,7 @@ def test_main__of_another_commit_left_out(platform: Platform, tmp_path: Path) ->
 
     say(platform, tmp_path)
 
-    assert "0.1000" not in only(platform) and "Could not be read there" in only(platform)
+    assert "0.1000" not in only(platform) and "could not be read there" in only(platform)
 
 
 def test_main__none_is_said(platform: Platform, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def churn_checks(
         )
     if maximum_breaks is not None:
         shares = {name: part.breaks for name, part in parts}
-        yield _check("breaks", whole.breaks, maximum_breaks, whole.n, "are wrong that production gets right", shares)
+        yield _check("breaks", whole.breaks, maximum_breaks, whole.n, "are wrong where production is right", shares)
 
 
 def _rows(share: ShareOfRows) -> str:

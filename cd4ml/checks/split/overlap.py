@@ -70,7 +70,7 @@ def _check(
     little = found.by_chance >= _LITTLE_INFORMATION
     chance = f"chance explains {percent(found.by_chance)}"
     if little:
-        chance += ", so rows of so little information say nothing of their origin"
+        chance += ", so equal rows say nothing of where they come from"
     elif found.excess > 0:
         chance += f", and {said_beyond(found.excess, bounds, limit)}"
     sampled = f"In a sample of one row in {found.every:,}, chosen by content, " if found.every > 1 else ""

@@ -108,8 +108,8 @@ def _of_columns(found: Leakage, target: str, limits: Limits) -> Iterator[PowerTe
                 limit=limits.of(one.name),
                 floor=limits.of(one.name) - MARGIN,
                 option=("maximum-feature-power", one.name),
-                advice=f"Find out why {one.name} is missing: it looks as if it is filled in once {target} is known. "
-                f"If it is missing before, allow it with `maximum-feature-power: {{{one.name}: 1}}`.",
+                advice=f"Find out why {one.name} is missing: it looks as if it is filled in only after {target} is "
+                f"known. If it is missing before that, allow it with `maximum-feature-power: {{{one.name}: 1}}`.",
             )
 
 

@@ -50,7 +50,8 @@ class CommentOptions(Options):
         "branch that the pull request goes to)."
     )
     name: str = option(
-        "The pipeline: first part of its artifacts' names. Each has a part of its own in the comment.", default="cd4ml"
+        "The pipeline's name, with which its artifacts' names begin. Each pipeline has its own part of the comment.",
+        default="cd4ml",
     )
     planned: tuple[str, ...] = vocabulary.PLANNED.here("One that judges and left no report is shown as not run.")
     author: str = option("Login of the account that the token comments under.", default=ACTIONS)

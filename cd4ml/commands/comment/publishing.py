@@ -217,7 +217,7 @@ def _said(main: Main, unreadable: Mapping[str, str]) -> Main:
     if not unreadable:
         return main
     names = ", ".join(unreadable)
-    return replace(main, why=f"{main.why} Could not be read there: {names}.".strip())
+    return replace(main, why=f"{main.why} Reports that could not be read there: {names}.".strip())
 
 
 def _whole(door: Door, name: str) -> int:

@@ -54,7 +54,7 @@ def _example(project: Project) -> list[str]:
     return [
         "score-model:",
         f"  candidate: {candidate}    # or a folder that MLflow's save_model wrote",
-        f"  production: {production}    # a first release has none: bootstrap: true",
+        f"  production: {production}    # for a first release: bootstrap: true instead",
         f"  test-data: {scalar(test.value.name) if test else 'data/test.parquet'}",
         f"  target: {scalar(target.value) if target else '<column>'}",
         *([f"  keep: {value([feature.name for feature in project.sensitive])}"] if project.sensitive else []),

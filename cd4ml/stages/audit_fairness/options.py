@@ -54,14 +54,14 @@ class Options(TableOptions):
         "Columns of the predictions table to audit, one by one.", required=True, example="sex, race", group=Group.INPUT
     )
     test_data: str | None = vocabulary.TEST_DATA.here(
-        "With all features of the model and the sensitive ones: features that give a group away are looked for in it."
+        "It needs the model's features and the sensitive ones; it is searched for features that give a group away."
     )
     exclude: tuple[str, ...] = vocabulary.EXCLUDE.here("For the test data; name the target here as well.")
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here(
         "Not needed where decisions are 0 and 1, or False and True."
     )
     task: Task = vocabulary.TASK.here(
-        "Audited are decisions (`binary`), and quantities whose errors are compared (`regression`).",
+        "Decisions (`binary`) are audited, and quantities (`regression`), whose errors are compared.",
         default=Task.BINARY,
     )
     minimum_ratio: Limit = option(

@@ -176,14 +176,14 @@ def _parts(counts: pd.DataFrame, options: Options) -> list[Part]:
 
 
 def _told_apart(parts: list[Part]) -> list[Part]:
-    """Return parts; refuse a feature that is called like a combination of two others.
+    """Return parts; refuse a feature that has the same name as a combination of two others.
 
     Raises:
         OptionsError: two of them have one name.
     """
     names = Counter(part.name for part in parts)
     if twice := [name for name, n in names.items() if n > 1]:
-        raise OptionsError(f"sensitive-features: the column `{twice[0]}` is called like a combination of others")
+        raise OptionsError(f"sensitive-features: the column `{twice[0]}` has the same name as a combination of others")
     return parts
 
 

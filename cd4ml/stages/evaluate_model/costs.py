@@ -61,10 +61,10 @@ def _about(options: Options, predictions: Predictions) -> Report:
     path = Path(options.scoring_report)
     published = report_at(path, SCORING)
     if published is None or isinstance(published, str):
-        raise OptionsError(f"costs are limited, but {published or absent(path)}", advice=_ADVICE)
+        raise OptionsError(f"latency or size is limited, but {published or absent(path)}", advice=_ADVICE)
     report = published.report
     if report.status is not Status.PASSED:
-        raise OptionsError(f"costs are limited, but {path} says {report.status}, not passed", advice=_ADVICE)
+        raise OptionsError(f"latency or size is limited, but {path} says {report.status}, not passed", advice=_ADVICE)
     models = (predictions.candidate, predictions.production)
     known = [model.sha256 if model else None for model in models]
     told = [model.sha256 if model else None for model in (report.candidate, report.production)]
@@ -72,7 +72,8 @@ def _about(options: Options, predictions: Predictions) -> Report:
     test_data = predictions.test_data.sha256 if predictions.test_data else None
     if None in known or told != known or rows != {test_data}:
         raise OptionsError(
-            f"costs are limited, but {path} is not about the models and rows of {options.predictions}", advice=_ADVICE
+            f"latency or size is limited, but {path} is not about the models and rows of {options.predictions}",
+            advice=_ADVICE,
         )
     return report
 

@@ -135,7 +135,7 @@ def _found(trial: Trial, control: Answers, answered: Answers | ScoringError | No
         try:
             return known_answers(answered, trial.truth, test.tolerance)
         except ValueError:
-            return "the model answers with numbers, and the right answers are none"
+            return "the model answers with numbers, but the right answers are not numbers"
     if isinstance(test, FlipTest):
         assert trial.differs is not None
         try:

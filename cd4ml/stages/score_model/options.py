@@ -35,7 +35,7 @@ class Options(TableOptions):
 
     candidate: str = vocabulary.CANDIDATE.here(required=True)
     production: str | None = option(
-        "The model to beat, in the same forms; a first release has none (bootstrap).",
+        "The model to beat, in the same forms; leave it out for a first release (and set bootstrap).",
         example="models:/credit@champion",
         group=Group.MODEL,
     )

@@ -326,4 +326,4 @@ def test_feature_called_like_a_combination__refused(audit: Audit) -> None:
 
     run = audit(people, arguments=("--sensitive-features", "race,sex & race"))
 
-    assert run.code == 2 and "`sex & race` is called like a combination of others" in run.report["summary"]
+    assert run.code == 2 and "`sex & race` has the same name as a combination of others" in run.report["summary"]
