@@ -87,6 +87,8 @@ def test_jenkins__follows_the_stages() -> None:
     assert [words.split() for _, words in found] == [[stage, *needed(stage)] for stage in PIPELINE]
     assert [words.split()[0] for step, words in found if step == "act"] == ACTING
     assert JENKINS.read_text().count("when { expression { delivers() } }") == len(ACTING)
+    shown = re.findall(r"act\('([^']+)'\)", (ROOT / "docs" / "jenkins.md").read_text())
+    assert shown and {*shown} <= {words for _, words in found}
 
 
 @pytest.mark.parametrize("path", [GITLAB, JENKINS], ids=["gitlab", "jenkins"])

@@ -286,6 +286,24 @@ def test_comments__name_one_table(cd4ml: Cli, tmp_path: Path, made: dict[str, st
     assert len(re.findall(r"predictions: ", text)) == 2
 
 
+def test_audit__of_columns_that_the_predictions_have(cd4ml: Cli, tmp_path: Path) -> None:
+    """A sensitive column of the test rows that the predictions lack is named, and not audited."""
+    rows = "".join(f"{20 + n % 40},{'f' if n % 2 else 'm'},{n % 3 % 2}\n" for n in range(200))
+    judged = "".join(f"{n % 3 % 2},{n % 2},{'f' if n % 2 else 'm'}\n" for n in range(200))
+    write(
+        tmp_path,
+        {
+            "train.csv": "age,sex,approved\n" + rows,
+            "test.csv": "age,sex,approved\n" + rows,
+            "predictions.csv": "y_true,y_pred,sex\n" + judged,
+        },
+    )
+
+    assert cd4ml("init", "--yes", "--no-run", "--target", "approved").code == 0
+    assert configuration(tmp_path)["audit-fairness"]["sensitive-features"] == ["sex"]
+    assert "Not in predictions.csv, so not audited: age" in (tmp_path / "cd4ml.yaml").read_text().replace("\n  # ", " ")
+
+
 def test_notebooks_alone(cd4ml: Cli, tmp_path: Path) -> None:
     """A notebook names table and target; there is no code to check."""
     cell = '{"cells": [{"cell_type": "code", "source": ["df = pd.read_csv(\'d.csv\')\\n", "y = df[\'approved\']"]}]}'

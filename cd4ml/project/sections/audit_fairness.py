@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cd4ml.metrics.performance.metric import Task
-from cd4ml.project.findings import Project
+from cd4ml.project.findings import Project, Sensitive
 from cd4ml.project.sections.evaluate_model import predictions
 from cd4ml.project.words import words
 from cd4ml.project.yaml_lines import Entry, Section, value
@@ -30,21 +30,31 @@ def section(project: Project) -> Section:
     if project.task is None or project.task.value is not Task.BINARY:
         why = "which decision is favourable is a question for people, and the task has more than two. Answer it, then:"
         return Section(remarks=[why], example=_example(project))
-    named = "; ".join(f"{feature.name} ({feature.word})" for feature in project.sensitive)
+    audited = _audited(project)
+    if not audited:
+        why = f"{predictions(project)} has none of the columns that look sensitive. Write one into it, then:"
+        return Section(remarks=[why], example=_example(project))
+    named = "; ".join(f"{feature.name} ({feature.word})" for feature in audited)
     entries = [
         Entry(key="predictions", value=predictions(project)),
         Entry(
             key="sensitive-features",
-            value=[feature.name for feature in project.sensitive],
+            value=[feature.name for feature in audited],
             why=f"By their names: {named}.{f' Left out: {left}.' if left else ''}",
         ),
         *_positive(project),
     ]
-    bins = {feature.name: feature.bins for feature in project.sensitive if feature.bins}
+    bins = {feature.name: feature.bins for feature in audited if feature.bins}
     if bins:
         why = "Edges that cut numbers into groups of at least 30 test rows each. Choose those that fit your case."
         entries.append(Entry(key="bins", value=bins, why=why))
     return Section(entries=entries, remarks=list(_remarks(project)))
+
+
+def _audited(project: Project) -> list[Sensitive]:
+    """Return the features that are in the table that is judged; score-model keeps them there."""
+    own = None if project.scored else project.tables.predictions
+    return [feature for feature in project.sensitive if own is None or feature.name in own.value.columns]
 
 
 def _positive(project: Project) -> Iterator[Entry]:
@@ -62,7 +72,11 @@ def _remarks(project: Project) -> Iterator[str]:
     yield "No group may be selected at less than 0.8 of the rate of another (minimum-ratio; four fifths)."
     if not project.positive_label:
         yield "This compares how often each group gets the decision 1. If 0 is favourable, set positive-label: '0'."
-    for feature in project.sensitive:
+    audited = _audited(project)
+    absent = ", ".join(feature.name for feature in project.sensitive if feature not in audited)
+    if absent:
+        yield f"Not in {predictions(project)}, so not audited: {absent}. Write it into that table to audit it too."
+    for feature in audited:
         if feature.small:
             shown = ", ".join(f"{group} ({n})" for group, n in feature.small.items())
             yield f"{feature.name}: too few test rows to pass: {shown}; 30 are needed. Get more, or set exclude-groups."

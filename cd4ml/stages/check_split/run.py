@@ -119,5 +119,5 @@ def _batches(source: Source, frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
 
 def _summary(checks: Sequence[Check], train: Source, test: Source) -> str:
     """Say in a sentence what was found."""
-    fine = f"{test.rows:,} test rows are new beside {train.rows:,} training rows: all {len(checks):,} checks hold."
+    fine = f"{test.rows:,} test rows beside {train.rows:,} training rows: all {len(checks):,} checks hold."
     return headline(checks) or fine
