@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cd4ml.checks.fairness.decision import LEVEL, Decision, decide
 from cd4ml.checks.fairness.limits import between
-from cd4ml.metrics.fairness.proxies import Measure, Proxies, Proxy
+from cd4ml.metrics.fairness.proxies import ONE_VALUE, Measure, Proxies, Proxy
 from cd4ml.report import Bound, Check, Status, as_set, chance, fixed
 from cd4ml.report.ids import group_id
 
 _MOST_NAMED: Final = 5
 _MOST_LISTED: Final = 30
 METRIC: Final = "association"
+UNMEASURED: Final = "features-not-measured"
 
 
 def proxy_check(found: Proxies, decision: Decision) -> Check:
@@ -29,6 +30,9 @@ def proxy_check(found: Proxies, decision: Decision) -> Check:
         small=False,
         shown_within=all(one.interval.upper <= found.limit for one in found.found),
     )
+    unseen = {name: why for name, why in found.unmeasured.items() if why != ONE_VALUE}
+    if status is Status.PASSED and unseen:
+        status, reason = Status.INCONCLUSIVE, UNMEASURED
     others = [one.feature for one in found.found if one.value > found.limit and one is not told]
     also = f" Others above the limit: {', '.join(others[:_MOST_NAMED])}{_more(others)}." if others else ""
     sure = (
@@ -47,9 +51,15 @@ def proxy_check(found: Proxies, decision: Decision) -> Check:
         option=("maximum-proxy", found.attribute),
         n=told.n,
         message=f"{found.attribute}: `{told.feature}` {what}, {_measured(told, found.limit)} "
-        f"(at most {as_set(found.limit, told.value)}).{between(told.interval)}{sure}{also}",
+        f"(at most {as_set(found.limit, told.value)}).{between(told.interval)}{sure}{also}{_said_of(unseen)}",
         advice=_advice(reason, told),
     )
+
+
+def _said_of(unseen: Mapping[str, str]) -> str:
+    """Name the features of which nothing can be said."""
+    named = [f"`{name}` ({why})" for name, why in list(unseen.items())[:_MOST_NAMED]]
+    return f" Not measured: {', '.join(named)}{_more(list(unseen))}." if unseen else ""
 
 
 def _that_decides(found: Sequence[Proxy], limit: float) -> Proxy:
@@ -79,6 +89,8 @@ def _advice(reason: str, one: Proxy) -> str | None:
             f"Train without `{one.feature}`, or keep it for a reason that is written down: then leave it out with "
             "`exclude`, or raise maximum-proxy in a reviewed change."
         )
+    if reason == UNMEASURED:
+        return "Leave out what no model takes with `exclude` (keys, times); write the others as numbers or categories."
     return "Use more test rows: four times as many halve the interval." if reason else None
 
 

@@ -29,6 +29,8 @@ CONFIDENCE: Final = 0.95
 STRONG: Final = 0.5
 # Values of fewer rows are put together: one that occurs once belongs to its group wholly, by chance.
 FEWEST_ROWS: Final = 10
+# Why such a feature has no number; it tells nothing.
+ONE_VALUE: Final = "all rows have the same value"
 
 Counts = npt.NDArray[np.int64]
 
@@ -143,7 +145,7 @@ def _measured(table: Crosstab, large: npt.NDArray[np.bool_], limit: float) -> Pr
     if len(kept.groups) < 2:
         return "fewer than two groups have enough rows with a value"
     if len(kept.counts) < 2:
-        return "all rows have the same value"
+        return ONE_VALUE
     return _of_numbers(kept, limit) if table.ordered else _of_categories(kept, limit)
 
 

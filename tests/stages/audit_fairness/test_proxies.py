@@ -75,9 +75,23 @@ def test_maximum_proxy__blocks(look: Look) -> None:
     assert "Others above the limit: height." in check["message"] and "`job`" in check["advice"]
     assert check["interval"]["lower"] > 0.9 and "Reported only" not in failed.report["summary"]
 
-    passed = look(people(), "--exclude", "approved,job,height", "--maximum-proxy", "0.5")
+    passed = look(people(), "--exclude", "approved,job,height,id", "--maximum-proxy", "0.5")
     check = by_id(passed, "proxy:sex")
     assert (passed.code, check["status"]) == (0, "passed") and check["value"] < 0.1
+
+
+@pytest.mark.parametrize("kind", ["codes", "lists"])
+def test_maximum_proxy__feature_that_cannot_be_measured(look: Look, kind: str) -> None:
+    """Codes that all differ, and lists, may give the group away: other features do not pass for them."""
+    table = people()[["sex", "income"]]
+    codes = [f"{sex}{place}" for place, sex in enumerate(table["sex"])]
+    hidden = table.assign(code=pd.Series([[code] if kind == "lists" else code for code in codes]), one="same")
+
+    run = look(hidden, "--maximum-proxy", "0.5")
+    check = by_id(run, "proxy:sex")
+    assert (run.code, check["reason"]) == (4, "features-not-measured")
+    assert "Not measured: `code` (" in check["message"] and "`one`" not in check["message"]
+    assert look(hidden, "--maximum-proxy", "0.5", "--exclude", "code").code == 0
 
 
 @pytest.mark.parametrize(("decision", "status"), [("point", "failed"), ("evidence", "inconclusive")])
