@@ -115,7 +115,7 @@ def _option_help(option: Option) -> str:
         parts.append(f"E.g. {_as_typed(option.example)}.")
     if option.required:
         parts.append("Required.")
-    elif option.default not in (None, (), {}, "", False):
+    elif option.default not in (None, (), {}, "") and option.default is not False:
         default = option.default
         parts.append(f"Default: {','.join(default) if isinstance(default, tuple) else default}")
     return " ".join(parts).replace("%", "%%")

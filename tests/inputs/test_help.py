@@ -85,6 +85,18 @@ def test_help__examples_as_a_shell_takes_them(
     assert all(example[0].isalnum() or example[0] == "'" for _, example in found)
 
 
+@pytest.mark.parametrize("name", STAGES)
+def test_help__defaults(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every number that an option is set to if nobody sets it stands in the help, zero included."""
+    monkeypatch.setenv("COLUMNS", "2000")
+
+    text = re.sub(r"\n {9,}", " ", shown([name, "--help"], capsys))
+
+    numbers = [one for one in declared(declaration(name).Options) if type(one.default) in (int, float)]
+    for option in numbers:
+        assert re.search(rf"^  --{option.name} .* Default: {re.escape(str(option.default))}$", text, re.M), option.name
+
+
 @pytest.mark.parametrize("columns", [60, 100, 160])
 def test_help__as_wide_as_the_terminal(
     columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -56,4 +56,5 @@ def _status(excess: float, bounds: Bounds, limit: float) -> Status:
 def said_beyond(excess: float, bounds: Bounds, limit: float) -> str:
     """Say how large a share beyond chance is, with its interval and its limit."""
     interval = f"{percent(bounds.lower)} to {percent(bounds.upper)}"
-    return f"{percent(excess)} ({interval}) is beyond it (at most {percent(limit)})"
+    doubt = ", which chance may explain as well" if excess > limit and bounds.lower <= 0 else ""
+    return f"{percent(excess)} ({interval}) is beyond it (at most {percent(limit)}){doubt}"

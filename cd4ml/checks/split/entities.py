@@ -17,7 +17,7 @@ class Entities:
     Attributes:
         names: its columns.
         rows: of the test.
-        missing: those of them without a value in one of the columns.
+        missing, missing_train: rows of the test and of the training without a value in one of the columns.
         shared_rows, shared: those whose value a training row has as well, and how many values these are.
         repeated: rows whose value another test row has.
     """
@@ -25,6 +25,7 @@ class Entities:
     names: Sequence[str]
     rows: int
     missing: int
+    missing_train: int
     shared_rows: int
     shared: int
     repeated: int
@@ -33,6 +34,7 @@ class Entities:
         """Return the numbers for the report."""
         return {
             "rows_without": self.missing,
+            "training_rows_without": self.missing_train,
             "rows_in_both": self.shared_rows,
             "in_both": self.shared,
             "rows_repeated": self.repeated,
@@ -43,6 +45,18 @@ class Entities:
         """The columns, for people."""
         return " and ".join(f"`{name}`" for name in self.names)
 
+    @property
+    def maybe_shared(self) -> int:
+        """Other test rows whose value a training row may have; one that has none may hide any of them."""
+        return self.rows - self.shared_rows if self.missing_train else self.missing
+
+    @property
+    def gaps(self) -> str:
+        """How many rows of which table have no value, as a sentence; empty if all have one."""
+        counts = (("training", self.missing_train), ("test", self.missing))
+        told = [f"{n:,} {table} row{'' if n == 1 else 's'}" for table, n in counts if n]
+        return f"No value in {' and '.join(told)}." if told else ""
+
 
 def key_checks(found: Entities, *, maximum_duplicate_keys: float, maximum_key_overlap: float) -> Iterator[Check]:
     """Check that every test row has a key of its own, and none that a training row has."""
@@ -51,6 +65,7 @@ def key_checks(found: Entities, *, maximum_duplicate_keys: float, maximum_key_ov
         found.repeated,
         found.rows,
         unknown=found.missing,
+        gaps=found.gaps,
         limit=maximum_duplicate_keys,
         option="maximum-duplicate-keys",
         reason="repeated-keys",
@@ -61,7 +76,8 @@ def key_checks(found: Entities, *, maximum_duplicate_keys: float, maximum_key_ov
         "key-overlap",
         found.shared_rows,
         found.rows,
-        unknown=found.missing,
+        unknown=found.maybe_shared,
+        gaps=found.gaps,
         limit=maximum_key_overlap,
         option="maximum-key-overlap",
         reason="keys-in-training",
@@ -77,7 +93,8 @@ def group_overlap_check(found: Entities, *, limit: float) -> Check:
         check_id("group-overlap", *found.names),
         found.shared_rows,
         found.rows,
-        unknown=found.missing,
+        unknown=found.maybe_shared,
+        gaps=found.gaps,
         limit=limit,
         option="maximum-group-overlap",
         reason="groups-in-training",

@@ -42,7 +42,8 @@ def near_overlap_check(found: Overlap, *, limit: float, features: int) -> Check:
 def all_but_one_overlap_check(by_column: Mapping[str, Overlap], *, limit: float) -> Check:
     """Check that no more test rows equal a training row in all columns but a certain one than chance explains.
 
-    The column is the one for which that is most certain; all of them were tried, which the interval takes into account.
+    The column is the one for which that is most certain, or if it is for none, the one that has most such rows. All of
+    them were tried, which the interval takes into account.
 
     Args:
         by_column: test rows that nearly equal a training row in all other columns, and not in this one.
@@ -50,7 +51,10 @@ def all_but_one_overlap_check(by_column: Mapping[str, Overlap], *, limit: float)
     confidence = 1 - (1 - CONFIDENCE) / len(by_column)
     bounds = {name: found.bounds(confidence) for name, found in by_column.items()}
     name = max(bounds, key=lambda one: (bounds[one].lower, by_column[one].excess))
-    equal = f"nearly equal a training row in all columns but `{name}`"
+    if bounds[name].lower <= 0:
+        name = max(by_column, key=lambda one: (max(0.0, by_column[one].excess), by_column[one].found))
+    but = f"but `{name}`" if by_column[name].found else "but one, whichever is left out"
+    equal = f"nearly equal a training row in all columns {but}"
     rule, option = "all-but-one-overlap", "maximum-near-overlap"
     return _check(rule, by_column[name], bounds[name], equal, limit=limit, option=option, confidence=confidence)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cd4ml.checks.split.within_limit import within_limit_check
 from cd4ml.report import Check, percent
 from cd4ml.report.ids import check_id
+
+# A feature may never have come to be known; but where more rows than this share hold no time, most were not looked at.
+_MOST_UNKNOWN: Final = 0.5
 
 
 def time_overlap_check(column: str, *, earlier: int, rows: int, by: str, limit: float) -> Check:
@@ -19,7 +24,6 @@ def time_overlap_check(column: str, *, earlier: int, rows: int, by: str, limit: 
         check_id("time-overlap", column),
         earlier,
         rows,
-        unknown=0,
         limit=limit,
         option="maximum-time-overlap",
         reason="test-before-training-ends",
@@ -35,15 +39,16 @@ def late_feature_check(column: str, label: str, *, late: int, unknown: int, rows
         late: rows, of both tables, in which it did.
         unknown: rows that do not say when it became known.
     """
-    gaps = f", and holds no time in {unknown:,}" if unknown else ""
     return within_limit_check(
         check_id("late-feature", column),
         late,
         rows,
-        unknown=unknown if unknown == rows else 0,
+        unknown=unknown if unknown > rows * _MOST_UNKNOWN else 0,
         limit=limit,
         option="maximum-late-features",
         reason="feature-after-label",
-        told=f"`{column}` is later than `{label}` in {late:,} of {rows:,} rows{gaps}",
+        told=f"`{column}` is later than `{label}` in {late:,} of {rows:,} rows",
+        gaps=f"`{column}` holds no time in {unknown:,} rows ({percent(unknown / rows)})." if unknown else "",
         advice="Take the value that was known then: a model in production will have no other.",
+        gaps_advice=f"Fill in the times of `{column}`, or take it out of feature-times.",
     )

@@ -47,7 +47,7 @@ class _Kind:
     def __init__(self, columns: Sequence[Comparable], train: int, test: int) -> None:
         self.columns = columns
         self.train, self.test = Keys(train), Keys(test)
-        self._test_rows = test
+        self._rows = (train, test)
 
     def add(self, kept: Keys, rows: pl.DataFrame) -> None:
         """Keep the hashes of rows that have a value in every column."""
@@ -63,8 +63,9 @@ class _Kind:
         times = multiplicities(test)
         return Entities(
             names=[one.name for one in self.columns],
-            rows=self._test_rows,
-            missing=self._test_rows - len(test),
+            rows=self._rows[1],
+            missing=self._rows[1] - len(test),
+            missing_train=self._rows[0] - len(train),
             shared_rows=int(same.sum()),
             shared=len(np.unique(test[same])),
             repeated=times.rows - times.once,

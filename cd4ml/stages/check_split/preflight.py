@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Final
 
@@ -11,6 +11,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.inputs.options import OTHERS
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.preflight import Early, Finding, tried
+from cd4ml.wording import nearest
 
 # Limits that are shares of rows.
 SHARES: Final = (
@@ -31,14 +32,37 @@ def preflight(options: Options, early: Early) -> Iterator[Finding]:
     if early.here:
         for name in (options.train_data, options.test_data):
             yield from tried(partial(early.table, name), partial(_check_columns, name, options, early))
+        yield from tried(partial(_check_excluded, options, early))
 
 
 def _check_columns(name: str, options: Options, early: Early) -> None:
     """Refuse a table that lacks a column, if its columns are known."""
-    found = header(name, options.reading) if early.columns_made(name) is None else None
+    found = _header(name, options, early)
     problems = lacking(name, named_columns(options), found) if found is not None else []
     if problems:
         raise OptionsError(problems)
+
+
+def _check_excluded(options: Options, early: Early) -> None:
+    """Refuse to exclude what is in neither table, if the columns of both are known."""
+    train, test = (_header(name, options, early) for name in (options.train_data, options.test_data))
+    problems = in_neither(options, [*train, *test]) if train is not None and test is not None else []
+    if problems:
+        raise OptionsError(problems)
+
+
+def _header(name: str, options: Options, early: Early) -> list[str] | None:
+    """Return the columns of a table, if they are known before its rows are read."""
+    return header(name, options.reading) if early.columns_made(name) is None else None
+
+
+def in_neither(options: Options, columns: Collection[str]) -> list[str]:
+    """Return a problem for each excluded column that is not among those of both tables."""
+    return [
+        f"exclude: neither {options.train_data} nor {options.test_data} has a column `{name}`{nearest(name, columns)}"
+        for name in dict.fromkeys(options.exclude)
+        if name not in columns
+    ]
 
 
 def named_columns(options: Options) -> tuple[str, ...]:
@@ -73,6 +97,12 @@ def check_options(options: Options) -> None:
             ("the times", times(options)),
         )
         if options.target in names
+    ]
+    problems += [
+        f"{option}: `{name}` is listed more than once"
+        for option, names in (("key", options.key), ("group", options.group), ("feature-times", options.feature_times))
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
     ]
     if options.feature_times and not (options.label_time or options.time):
         problems.append("feature-times: set label-time (or time), the time that no feature may be later than")

@@ -17,7 +17,7 @@ from cd4ml.report import Check, Report, headline
 from cd4ml.stages.check_split import contract, entities, leakage, overlap, time
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.check_split.part import Part
-from cd4ml.stages.check_split.preflight import check_options, named_columns
+from cd4ml.stages.check_split.preflight import check_options, in_neither, named_columns
 from cd4ml.stages.check_split.signature import agreed
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def _check_tables(options: Options, train: Source, test: Source) -> None:
         problems += lacking(source.name, named_columns(options), list(source.schema))
         if not source.rows:
             problems.append(f"{source.name}: the table has no rows")
+    problems += in_neither(options, [*train.schema, *test.schema])
     if not problems and train.digest("train-data").sha256 == test.digest("test-data").sha256:
         problems.append(f"{train.name} and {test.name} are the same rows: nothing of the test would be new")
     if problems:

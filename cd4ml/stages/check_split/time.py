@@ -83,13 +83,12 @@ class TimePart:
             for name in dict.fromkeys(times(self._options))
         }
         for name in found:
+            gaps = found[name].null_count()
             if name in self._late:
-                later, gaps = found[name] > found[self._label], found[name].null_count()
-                self._late[name] += int(later.sum())
+                self._late[name] += int((found[name] > found[self._label]).sum())
                 self._unknown[name] += gaps
-                gaps -= values(rows, name).null_count()  # a text that is no time is an error all the same
-            else:
-                gaps = found[name].null_count()
+                if name not in (self._label, self._options.time):  # a text that is no time is an error all the same
+                    gaps -= values(rows, name).null_count()
             self._missing[name, table] = self._missing.get((name, table), 0) + gaps
         return found
 

@@ -72,7 +72,34 @@ def test_missing_value__is_not_passed(split: Split, arguments: tuple[str, ...]) 
     """A row without a key or an entity leaves the verdict open."""
     run = split(TRAIN, with_value("id", None), *arguments)
 
-    assert run.code == 4 and "1 row has no value there" in run.report["summary"]
+    assert run.code == 4 and "No value in 1 test row." in run.report["summary"]
+
+
+@pytest.mark.parametrize("rows", [1, 400])
+@pytest.mark.parametrize(("column", "arguments"), [("id", ("--key", "id")), ("customer", ("--group", "customer"))])
+def test_missing_value__in_training_is_not_passed(
+    split: Split, rows: int, column: str, arguments: tuple[str, ...]
+) -> None:
+    """A training row without a key or an entity may have that of a test row, whatever the limit is, unless it is 1."""
+    train = TRAIN.with_columns(
+        pl.when(pl.int_range(pl.len()) < rows).then(None).otherwise(pl.col(column)).alias(column)
+    )
+    rule = {"id": "key-overlap", "customer": "group-overlap"}[column]
+
+    run, lenient, off = (split(train, TEST, *arguments, f"--maximum-{rule}", limit) for limit in ("0", "0.9", "1"))
+
+    assert run.code == lenient.code == 4 and off.code == 0
+    assert f"No value in {rows} training row{'' if rows == 1 else 's'}." in run.report["summary"]
+    assert run.report["metrics"]["entities"][column]["training_rows_without"] == rows
+
+
+@pytest.mark.parametrize("option", ["key", "group", "feature-times"])
+def test_column_listed_twice__is_refused(split: Split, option: str) -> None:
+    """A column that stands twice in a list of columns is a mistake, and is named."""
+    run = split(TRAIN, TEST, f"--{option}", "id,customer,id,id", "--time", "age")
+
+    assert run.code == 2 and run.report["summary"].startswith(f"{option}: `id` is listed more than once")
+    assert run.report["summary"].count("more than once") == 1
 
 
 def test_other_type__is_refused(split: Split) -> None:

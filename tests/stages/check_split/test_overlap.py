@@ -111,6 +111,10 @@ def test_not_features__are_left_out(split: Split) -> None:
         (("--maximum-overlap", "1.5"), "maximum-overlap must be from 0 to 1"),
         (("--key", "idd"), "no column `idd`"),
         (("--exclude", TARGET), "is the target"),
+        (
+            ("--exclude", "age,incom"),
+            "exclude: neither train.parquet nor test.parquet has a column `incom` (did you mean `income`?)",
+        ),
         (("--exclude", "income,debt,age,city,member"), "no feature in common"),
     ],
 )
@@ -119,6 +123,12 @@ def test_options__that_decide_nothing(split: Split, arguments: tuple[str, ...], 
     run = split(TRAIN, TEST, *arguments)
 
     assert run.code == 2 and said in run.report["summary"]
+
+
+def test_excluded_column__of_one_table(split: Split) -> None:
+    """A column that only one table has can be excluded, and is not missed in the other."""
+    for train, test in ((TRAIN.with_columns(id=1), TEST), (TRAIN, TEST.with_columns(id=1))):
+        assert split(train, test, "--exclude", "id").code == 0
 
 
 def test_tables__same_or_empty(split: Split) -> None:

@@ -87,20 +87,32 @@ def test_late_feature__fails(split: Split, days: int, code: int) -> None:
     assert (check.get("reason") == "feature-after-label" and "1 of 500 rows" in check["message"]) is (code == 1)
 
 
-def test_feature_times__that_nobody_knows(split: Split) -> None:
-    """Rows that do not say when a feature became known are counted; if none does, the verdict stays open."""
-    empty = pl.lit(None, pl.Date)
-    some = pl.when(pl.int_range(pl.len()) < 3).then(empty).otherwise(date(2025, 1, 1))
-
-    counted = split(
-        *(rows.with_columns(known=some) for rows in (TRAIN, TEST)), "--feature-times", "known", "--time", "at"
+@pytest.mark.parametrize(
+    ("missing", "share", "code"), [(3, "1.2 %", 0), (150, "50.0 %", 0), (151, "50.2 %", 4), (400, "100.0 %", 4)]
+)
+def test_feature_times__that_nobody_knows(split: Split, missing: int, share: str, code: int) -> None:
+    """Rows that do not say when a feature became known are counted; if most do not, the verdict stays open."""
+    train, test = (
+        rows.with_columns(
+            known=pl.when(pl.int_range(pl.len()) < min(missing, limit)).then(None).otherwise(date(2025, 1, 1))
+        )
+        for rows, limit in ((TRAIN, 400), (TEST, 100))
     )
-    unknown = split(
-        *(rows.with_columns(known=empty) for rows in (TRAIN, TEST)), "--feature-times", "known", "--time", "at"
-    )
+    missing = min(missing, 400) + min(missing, 100)
 
-    assert counted.code == 0 and "holds no time in 6" in by_id(counted)["late-feature:known"]["message"]
-    assert unknown.code == 4
+    run = split(train, test, "--feature-times", "known", "--time", "at")
+
+    assert run.code == code
+    assert f"`known` holds no time in {missing} rows ({share}" in by_id(run)["late-feature:known"]["message"]
+
+
+def test_time_that_is_a_feature_time__is_needed(split: Split) -> None:
+    """A row without its own time is an error, also where that time is a feature's as well."""
+    test = TEST.with_columns(pl.when(pl.int_range(pl.len()) == 5).then(None).otherwise("at").alias("at"))
+
+    run = split(TRAIN, test, "--feature-times", "at", "--time", "at")
+
+    assert run.code == 2 and "`at` holds no time in 1 of 100 rows" in run.report["summary"]
 
 
 @pytest.mark.parametrize("arguments", [("--feature-times", "at"), ("--label-time", "at")])
