@@ -4,7 +4,8 @@ Arguments: the file that loads models (cd4ml/serving/model.py), the model's fold
 model's own), `allow-code` if it may run code of its own ("" if not), where the seconds of repeated predictions of the
 first rows go (JSON; "" for no repeats), how many of the tables that follow are trials, and then for each table the rows
 (Parquet) and where their predictions go (Parquet). Trials come last. A model may give up at one: what it said then goes
-beside where its predictions would have gone (`.error`), and the next one is tried.
+beside where its predictions would have gone (`.error`, or `.unusable` if it answered with what are no predictions), and
+the next one is tried.
 """
 
 from __future__ import annotations
@@ -40,17 +41,22 @@ def main(
     if times:
         Path(times).write_text(json.dumps(_repeated(loaded, pd.read_parquet(tables[0][0]))))
     for rows, predictions in trials:
-        _try(loaded, pd.read_parquet(rows), Path(predictions))
+        _try(loaded, pd.read_parquet(rows), Path(predictions), model.ModelError)
     return 0
 
 
-def _try(loaded: Any, table: Any, predictions: Path) -> None:
-    """Predict rows that the model may refuse, in whatever way."""
+def _try(loaded: Any, table: Any, predictions: Path, unusable: type[Exception]) -> None:
+    """Predict rows that the model may refuse with an exception; answers that are no predictions are no refusal."""
+    answered = False
     try:
-        _predict(loaded, table).to_parquet(predictions, index=False)
+        found = _predict(loaded, table)
+        answered = True
+        found.to_parquet(predictions, index=False)
     except Exception as error:
         predictions.unlink(missing_ok=True)
-        predictions.with_suffix(".error").write_text(f"{type(error).__name__}: {error}", errors="replace")
+        refused = not answered and not isinstance(error, unusable | MemoryError)
+        said = predictions.with_suffix(".error" if refused else ".unusable")
+        said.write_text(f"{type(error).__name__}: {error}", errors="replace")
 
 
 def _predict(loaded: Any, table: Any) -> Any:

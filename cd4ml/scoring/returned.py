@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 16384
 _LONGEST: Final = 300
-# How the name of the file ends in which the process says that the model refused a trial.
+# How the names of the files end in which the process says that the model refused a trial, or gave what is no answer.
 _REFUSED: Final = ".error"
+_UNUSABLE: Final = ".unusable"
 
 
 def each(made: Sequence[Path], sizes: Sequence[int], ended: ScoringError | None) -> list[pd.DataFrame | ScoringError]:
@@ -47,7 +48,10 @@ def predictions(path: Path, n: int) -> pd.DataFrame:
     import pandas as pd
 
     if path.is_symlink() or not path.is_file():
-        raise ScoringError(_said(path.with_suffix(_REFUSED)) or "the model's process ended without predictions")
+        if unusable := _said(path.with_suffix(_UNUSABLE)):
+            raise ScoringError(unusable)
+        refused = _said(path.with_suffix(_REFUSED))
+        raise ScoringError(refused or "the model's process ended without predictions", refused=bool(refused))
     try:
         table = open_table(path).frame()
     except OptionsError as error:
@@ -70,12 +74,12 @@ def predictions(path: Path, n: int) -> pd.DataFrame:
 
 
 def _is_over(path: Path) -> bool:
-    """Whether the process got past a table: it left predictions, or the word that the model refused it."""
-    return path.is_file() or path.with_suffix(_REFUSED).is_file()
+    """Whether the process got past a table: it left predictions, or why there are none."""
+    return any(one.is_file() for one in (path, path.with_suffix(_REFUSED), path.with_suffix(_UNUSABLE)))
 
 
 def _said(path: Path) -> str:
-    """Return what a model said when it refused a trial, on one line; empty if it said nothing."""
+    """Return why a trial has no predictions, on one line; empty if nothing was said."""
     if path.is_symlink() or not path.is_file():
         return ""
     with path.open("rb") as stream:

@@ -19,11 +19,13 @@ class ScoringError(Exception):
 
     Attributes:
         row: the first position without one, None if the fault is not in single rows.
+        refused: whether the model refused the rows with an exception, and its process went on.
     """
 
-    def __init__(self, problem: str, row: int | None = None) -> None:
+    def __init__(self, problem: str, row: int | None = None, *, refused: bool = False) -> None:
         super().__init__(problem)
         self.row = row
+        self.refused = refused
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -287,6 +287,8 @@ def _series(values: Any, rows: int) -> pd.Series[Any]:
         values = values[:, 0]
     elif shape is not None and len(shape) != 1:
         raise ModelError(f"the model gives {len(shape)}-dimensional predictions; expected one value per row")
+    if not hasattr(values, "__len__"):
+        raise ModelError(f"the model gives a {type(values).__name__}; expected one value per row")
     if len(values) != rows:
         raise ModelError(f"the model gave {len(values)} predictions for {rows} rows")
     # A list may hold numbers of several kinds: none of them becomes another because of its neighbours.

@@ -57,6 +57,16 @@ def test_violations__by_their_definition(sign: Literal[1, -1]) -> None:
     assert direction(np.sort(scores, axis=0)[::sign], sign).worst is None
 
 
+def test_violations__rounding_is_of_the_row() -> None:
+    """One row with huge scores hides no fall of another's, and what rounding does to it is none."""
+    scores = np.array([[1e9, 5000.0, 0.3], [1e9 - 100, 4000.0, 0.3 - 1e-9], [1e9, 6000.0, 0.3]])
+
+    found = direction(scores, 1)
+
+    assert (found.rate.count, found.rate.n) == (1, 3)
+    assert found.worst and (found.worst.row, found.worst.before, found.worst.after) == (1, 5000.0, 4000.0)
+
+
 @pytest.mark.parametrize("n", [59, 100, 500])
 @pytest.mark.parametrize("limit", [0.01, 0.05, 0.2])
 def test_level__kept(n: int, limit: float) -> None:

@@ -80,7 +80,7 @@ def test_columns_named_by_numbers_are_scored(tmp_path: Path) -> None:
     model, rows, out = numbered(tmp_path), tmp_path / "rows.parquet", tmp_path / "out.parquet"
     pd.DataFrame({"2023": [1.0], "2024": [2.0]}).to_parquet(rows)
     child, loader = ROOT / "cd4ml" / "scoring" / "child.py", ROOT / "cd4ml" / "serving" / "model.py"
-    arguments = [str(child), str(loader), str(model), "", "", "", str(rows), str(out)]
+    arguments = [str(child), str(loader), str(model), "", "", "", "0", str(rows), str(out)]
     # A folder without cd4ml, as in the model's own environment.
     env = clean_environment(MLFLOW_ALLOW_PICKLE_DESERIALIZATION="true")
     subprocess.run([sys.executable, "-W", "ignore", *arguments], cwd=tmp_path, env=env, check=True)

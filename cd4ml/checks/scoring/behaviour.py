@@ -107,23 +107,32 @@ def known_answers_check(tested: DeclaredTest, found: KnownAnswers) -> Check:
     )
 
 
-def unanswered_check(tested: DeclaredTest, problem: str, row: str | None, n: int, *, may_refuse: bool) -> Check:
+def unanswered_check(
+    tested: DeclaredTest, problem: str, row: str | None, n: int, *, refused: bool, may_refuse: bool
+) -> Check:
     """Return the check of a test at which the model gave no usable answers.
 
     Args:
         row: the first row without one, None if the fault is not in single rows.
+        refused: whether it refused the rows with an exception. A crash, answers that cannot be used, and rows that were
+            never asked for show no refusal: they are an error, whatever the model may do.
         may_refuse: whether the rows are such that the model may refuse them.
     """
     where = f" (row {row})" if row is not None else ""
     told = f"{tested.what}: the model gives no answers: {problem.rstrip('.')}{where}."
-    if may_refuse:
+    if refused and may_refuse:
         message = f"{told} It may refuse such rows."
         return Check(id=tested.id, status=Status.PASSED, reason="refused", n=n, message=message, set_at=tested.set_at)
-    advice = "Let the model take such rows"
-    advice += ", or set may-refuse: true if it should refuse them." if tested.rule == "robustness" else "."
+    failed = refused and tested.rule == "robustness"
+    if may_refuse:
+        advice = "Let the model take such rows, or refuse them with an exception."
+    else:
+        advice = (
+            f"Let the model take such rows{', or set may-refuse: true if it should refuse them' if failed else ''}."
+        )
     return Check(
         id=tested.id,
-        status=Status.FAILED if tested.rule == "robustness" else Status.ERROR,
+        status=Status.FAILED if failed else Status.ERROR,
         reason="not-answered",
         n=n,
         message=told,

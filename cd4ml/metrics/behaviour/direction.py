@@ -12,7 +12,7 @@ from cd4ml.metrics.behaviour.flips import Rate
 from cd4ml.metrics.statistics.intervals import student_quantile
 
 _CONFIDENCE: Final = 0.95
-# Of the largest score: what rounding moves it by.
+# Of the largest of a row's scores: what rounding moves them by.
 _ROUNDING: Final = 1e-6
 
 
@@ -50,7 +50,7 @@ class Direction:
 
     Attributes:
         rate: rows whose score moves the wrong way by more than the tolerance.
-        worst: the row that does so most, None if no score ever moves the wrong way.
+        worst: the row among them that does so most, None if there is none.
     """
 
     rate: Rate
@@ -67,19 +67,20 @@ def direction(scores: Floats, sign: Literal[1, -1], tolerance: float | None = No
     Args:
         scores: shape (k, n), one row for each point of the grid, ascending.
         sign: 1 if the score must never fall along the grid, -1 if it must never rise.
-        tolerance: how far it may; by default what rounding does.
+        tolerance: how far it may; by default what rounding does to the scores of its row.
     """
     signed = sign * scores
     drops = np.maximum.accumulate(signed, axis=0) - signed
-    allowed = _ROUNDING * float(np.abs(scores).max()) if tolerance is None else tolerance
+    allowed = _ROUNDING * np.abs(scores).max(axis=0) if tolerance is None else tolerance
+    wrong = drops > allowed
     n = scores.shape[1]
-    end, row = divmod(int(np.argmax(drops)), n)
+    end, row = divmod(int(np.argmax(np.where(wrong, drops, 0.0))), n)
     worst = None
-    if drops[end, row] > 0:
+    if wrong[end, row]:
         start = int(np.argmax(signed[: end + 1, row]))
         before, after = float(scores[start, row]), float(scores[end, row])
         worst = Violation(row=row, start=start, end=end, before=before, after=after)
-    rate = Rate(count=int((drops.max(axis=0) > allowed).sum()), n=n)
+    rate = Rate(count=int(wrong.any(axis=0).sum()), n=n)
     return Direction(rate=rate, worst=worst, curve=partial_dependence(scores))
 
 

@@ -100,7 +100,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Key]]] = {
         ),
         "tolerance": Key(
             kind=Kind.POSITIVE,
-            help="How far a score may move the wrong way without counting (default: a millionth of the largest score).",
+            help="How far a score may move the wrong way without counting (default: a millionth of its row's largest).",
         ),
     },
     ROBUSTNESS: {

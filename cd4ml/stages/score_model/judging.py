@@ -213,7 +213,7 @@ def _check(
         asked_for = 0 if trial.rows is None else len(trial.rows)
         may_refuse = isinstance(test, FlipTest) and test.may_refuse
         row = _row(trial, found.row, ids)
-        return unanswered_check(tested, str(found), row, asked_for, may_refuse=may_refuse)
+        return unanswered_check(tested, str(found), row, asked_for, refused=found.refused, may_refuse=may_refuse)
     if isinstance(found, KnownAnswers):
         return known_answers_check(tested, found)
     if isinstance(found, Direction):

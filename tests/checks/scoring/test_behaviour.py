@@ -91,9 +91,17 @@ def test_known_answers__against_their_limit(right: int, limit: float, status: St
 def test_no_answer__passes_only_where_it_may_be_refused() -> None:
     """A model that does not answer is blocked, in every kind of test, unless the test lets it refuse."""
     for rule, status in (("robustness", Status.FAILED), ("invariance", Status.ERROR), ("direction", Status.ERROR)):
-        check = unanswered_check(under(None, rule=rule), "it crashed", "r1", 9, may_refuse=False)
+        check = unanswered_check(under(None, rule=rule), "ValueError", "r1", 9, refused=True, may_refuse=False)
         assert (check.status, check.reason, check.n) == (status, "not-answered", 9) and "(row r1)" in check.message
-    assert unanswered_check(under(None), "refused", None, 9, may_refuse=True).status is Status.PASSED
+    assert unanswered_check(under(None), "no", None, 9, refused=True, may_refuse=True).status is Status.PASSED
+
+
+@pytest.mark.parametrize("may_refuse", [True, False])
+def test_crash__is_no_refusal(may_refuse: bool) -> None:
+    """What is not a refusal is an error, even where the model may refuse."""
+    check = unanswered_check(under(None), "its process crashed", None, 9, refused=False, may_refuse=may_refuse)
+
+    assert (check.status, check.reason) == (Status.ERROR, "not-answered")
 
 
 def test_unsteady__error() -> None:

@@ -79,6 +79,12 @@ if (rows.age > 200).any():
     os._exit(7)
 if rows.city.str.isupper().any():
     answers.loc[103, "y_score"] = np.nan
+if rows.income.isna().all():
+    return answers.assign(y_score=np.nan)
+if rows.income.abs().max() > 500:
+    return np.zeros(7)
+if rows.city.str.startswith("cd4ml").any():
+    raise ValueError("such a city is refused")
 if rows.city.str.startswith(" ").any():
     return answers.head(7)
 if rows.sex.isna().any():
@@ -93,8 +99,21 @@ invariance:
 robustness:
   - columns: sex
     change: missing
+  - columns: income
+    change: missing
+    may-refuse: true
+  - columns: income
+    change: unit
+    may-refuse: true
+  - columns: city
+    change: unseen-category
+    may-refuse: true
   - columns: age
     change: unit
+    may-refuse: true
+  - columns: age
+    change: missing
+    may-refuse: true
 direction:
   - columns: age
     score: never-falls
@@ -172,8 +191,8 @@ def test_model_that_breaks_rules__blocked(
 
 
 def test_model_without_usable_answers__blocked(score: Score, coded: Coded, declared: Callable[[str], None]) -> None:
-    """No number, too few answers, other columns and a crash block, each with what was asked and why; so does all that
-    comes after the crash."""
+    """No number, too few answers, other columns and a crash block, each with what was asked and why, even where the
+    model may refuse; so does all that comes after the crash. An exception alone is a refusal."""
     declared(UNANSWERED)
 
     run = score(coded(BROKEN), *FIRST, production=None)
@@ -183,10 +202,14 @@ def test_model_without_usable_answers__blocked(score: Score, coded: Coded, decla
     case = found["invariance:city:case"]
     assert case["status"] == "error" and "y_score is missing for 1 of 200 rows (row 3)" in case["message"]
     assert "7 predictions for 200 rows" in found["invariance:city:spaces"]["message"]
-    assert found["robustness:sex:missing"]["status"] == "failed"
     assert "other columns than before" in found["robustness:sex:missing"]["message"]
+    assert "y_score is missing for 100 of 100 rows" in found["robustness:income:missing"]["message"]
+    assert "7 predictions for 200 rows" in found["robustness:income:unit"]["message"]
     assert "ended with code 7" in found["robustness:age:unit"]["message"]
-    assert found["robustness:age:unit"]["status"] == "failed"
+    assert "ended before scoring them" in found["robustness:age:missing"]["message"]
+    refused = found.pop("robustness:city:unseen-category")
+    assert (refused["status"], refused["reason"]) == ("passed", "refused")
+    assert {found[id]["status"] for id in found if id.startswith("robustness")} == {"error"}
     assert found["direction:age"]["reason"] == "not-answered" and found["direction:age"]["status"] == "error"
 
 
