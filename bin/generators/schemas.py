@@ -41,7 +41,8 @@ _NAME: Final = {"type": "string", "minLength": 1}
 _OF_TESTS: Final[dict[KeyKind, dict[str, Any]]] = {
     KeyKind.NAMES: {"oneOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1, "uniqueItems": True}]},
     KeyKind.TEXT: _NAME,
-    KeyKind.SHARE: {"type": "number", "minimum": 0, "maximum": 1},
+    KeyKind.MOST: {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    KeyKind.LEAST: {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     KeyKind.POSITIVE: {"type": "number", "exclusiveMinimum": 0},
     KeyKind.POINTS: {"type": "integer", "minimum": 2, "maximum": MOST_POINTS},
     KeyKind.FLAG: {"type": "boolean"},

@@ -233,6 +233,7 @@ def test_config_schema__accepts_the_examples(path: Path) -> None:
         ({"columns": "a", "change": "missing", "step": 0.5}, False),
         ({"columns": "a", "change": "case"}, False),
         ({"columns": "a", "change": "missing", "maximum-flips": 2}, False),
+        ({"columns": "a", "change": "missing", "maximum-flips": 1}, False),
         ({"columns": [], "change": "missing"}, False),
         ({"column": "a", "change": "missing"}, False),
     ],

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from cd4ml.scoring.behaviour.declared import Change, DirectionTest, FlipTest
+from cd4ml.scoring.behaviour.steps import step_of
 
 MOST_VALUES: Final = 10
+_LARGEST: Final = 2**63 - 1
 _UNSEEN: Final = "cd4ml-unseen"
 
 
@@ -121,8 +123,15 @@ def _another_value(sample: pd.Series[Any], whole: pd.Series[Any], test: FlipTest
 
 
 def _another_row(sample: pd.Series[Any], whole: pd.Series[Any], test: FlipTest) -> Copies:
-    rolled = pd.concat([sample.iloc[(half := len(sample) // 2) :], sample.iloc[:half]], ignore_index=True)
-    return Copies(values=[rolled], told="set to another row's value")
+    """Exchange the values of rows, so that as many as possible get one unlike their own.
+
+    Equal values stand together, and all move on by half of the rows, or by the largest number of equal ones.
+    """
+    codes, _ = pd.factorize(sample, use_na_sentinel=False)
+    order = np.argsort(codes, kind="stable")
+    source = np.empty_like(order)
+    source[order] = np.roll(order, -max(len(order) // 2, int(np.bincount(codes).max(initial=0))))
+    return Copies(values=[sample.iloc[source].reset_index(drop=True)], told="set to another row's value")
 
 
 def _case(sample: pd.Series[Any], whole: pd.Series[Any], test: FlipTest) -> Copies:
@@ -139,20 +148,27 @@ def _spaces(sample: pd.Series[Any], whole: pd.Series[Any], test: FlipTest) -> Co
 def _noise(sample: pd.Series[Any], whole: pd.Series[Any], test: FlipTest) -> Copies:
     """Move each number by a step up and down, within the range that the column has."""
     numbers = _numbers(whole).dropna()
-    step = test.step or _smallest_step(numbers)
-    if pd.api.types.is_integer_dtype(whole.dtype):
+    if numbers.empty:
+        return Copies(values=[sample], told="moved up and down")
+    whole_numbers = pd.api.types.is_integer_dtype(whole.dtype)
+    least, most = numbers.min(), numbers.max()
+    if not np.isfinite(float(most) - float(least)):
+        raise UnfitColumnError("holds numbers too far apart")
+    step, named = (test.step, "") if test.step else step_of(numbers.to_numpy(), whole_numbers=whole_numbers)
+    told = f"moved by {step:g}{named} up and down"
+    if whole_numbers:
         if step != int(step):
             raise UnfitColumnError(f"holds whole numbers, and `step` is {step:g}")
-        sample, step = sample.astype("Int64" if sample.isna().any() else "int64"), int(step)
-    least, most = numbers.min(), numbers.max()
-    moved = [(sample + sign * step).clip(least, most) for sign in (1, -1)]
-    return Copies(values=moved, told=f"moved by {step:g} up and down")
-
-
-def _smallest_step(numbers: pd.Series[Any]) -> float:
-    """Return the smallest distance of two different numbers; 0 if there are no two."""
-    distinct = np.unique(numbers.to_numpy())
-    return float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
+        least, most, step = int(least), int(most), int(step)
+        if max(most, most - least) > _LARGEST:
+            raise UnfitColumnError(f"holds whole numbers beyond {_LARGEST:,}")
+        sample = sample.astype("Int64" if sample.isna().any() else "int64")
+        # No further than the column's range, so that no type is too small for the sum.
+        step = min(step, most - least)
+        moved = [sample.clip(upper=most - step) + step, sample.clip(lower=least + step) - step]
+    else:
+        moved = [(sample + sign * min(step, most - least)).clip(least, most) for sign in (1, -1)]
+    return Copies(values=moved, told=told)
 
 
 def _missing(sample: pd.Series[Any], whole: pd.Series[Any], test: FlipTest) -> Copies:

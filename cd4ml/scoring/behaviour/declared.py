@@ -42,7 +42,8 @@ class Kind(StrEnum):
     NAMES = "names"
     TEXT = "text"
     CHOICE = "choice"
-    SHARE = "share"
+    MOST = "most"
+    LEAST = "least"
     POSITIVE = "positive"
     POINTS = "points"
     FLAG = "flag"
@@ -81,7 +82,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Key]]] = {
             choices=(Change.ANOTHER_VALUE, Change.ANOTHER_ROW, Change.CASE, Change.SPACES),
             default=Change.ANOTHER_VALUE,
         ),
-        "maximum-flips": Key(kind=Kind.SHARE, help=f"{_MOST_FLIPS}.", default=0.0),
+        "maximum-flips": Key(kind=Kind.MOST, help=f"{_MOST_FLIPS}.", default=0.0),
         "tolerance": _TOLERANCE,
     },
     DIRECTION: {
@@ -96,7 +97,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Key]]] = {
             kind=Kind.POINTS, help=f"Quantiles of the column to ask at, from 2 to {MOST_POINTS}.", default=10
         ),
         "maximum-violations": Key(
-            kind=Kind.SHARE, help="Largest allowed share of the rows whose score moves the wrong way.", default=0.0
+            kind=Kind.MOST, help="Largest allowed share of the rows whose score moves the wrong way.", default=0.0
         ),
         "tolerance": Key(
             kind=Kind.POSITIVE,
@@ -111,11 +112,12 @@ SECTIONS: Final[Mapping[str, Mapping[str, Key]]] = {
             choices=(Change.NOISE, Change.MISSING, Change.UNSEEN, Change.UNIT),
             required=True,
         ),
-        "maximum-flips": Key(kind=Kind.SHARE, help=f"{_MOST_FLIPS}; without it the share is only reported."),
+        "maximum-flips": Key(kind=Kind.MOST, help=f"{_MOST_FLIPS}; without it the share is only reported."),
         "tolerance": _TOLERANCE,
         "step": Key(
             kind=Kind.POSITIVE,
-            help="The column's unit of measurement (default: the smallest step between its values).",
+            help="How far the number is moved (default: the column's unit of measurement, or a hundredth of its "
+            "interquartile range).",
             change=Change.NOISE,
         ),
         "factor": Key(kind=Kind.POSITIVE, help="How far the mistaken unit is off.", default=1000.0, change=Change.UNIT),
@@ -124,7 +126,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Key]]] = {
     KNOWN_ANSWERS: {
         "table": Key(kind=Kind.TEXT, help="A table of rows with their right answers.", required=True),
         "target": Key(kind=Kind.TEXT, help="Its column of right answers (default: the stage's target)."),
-        "minimum-share": Key(kind=Kind.SHARE, help="Smallest allowed share of right answers.", default=1.0),
+        "minimum-share": Key(kind=Kind.LEAST, help="Smallest allowed share of right answers.", default=1.0),
         "tolerance": Key(
             kind=Kind.POSITIVE,
             help="How far from the right answer a regression may be, as a share of it (default 0.01).",

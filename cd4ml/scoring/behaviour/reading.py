@@ -93,8 +93,11 @@ def _line(item: Lined) -> int:
 
 
 def _number(value: Any) -> float:
-    """Return a value as a number; not-a-number for all that is none."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    """Return a value as a number; not-a-number for all that is none, or that no float holds."""
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def _is_text(value: Any) -> bool:
@@ -108,12 +111,16 @@ def _names(value: Any, _: Key) -> str:
     return "" if good else "the name of a column, or a list of different names"
 
 
-def _share(value: Any, _: Key) -> str:
-    return "" if 0 <= _number(value) <= 1 else "a share from 0 to 1"
+def _most(value: Any, _: Key) -> str:
+    return "" if 0 <= _number(value) < 1 else "a share from 0 to below 1 (1 would refuse nothing)"
+
+
+def _least(value: Any, _: Key) -> str:
+    return "" if 0 < _number(value) <= 1 else "a share above 0, at most 1 (0 would refuse nothing)"
 
 
 def _positive(value: Any, _: Key) -> str:
-    return "" if 0 < _number(value) < math.inf else "a number above 0"
+    return "" if 0 < _number(value) < math.inf else "a finite number above 0"
 
 
 def _points(value: Any, _: Key) -> str:
@@ -130,7 +137,8 @@ _DEMANDS: Final[Mapping[Kind, Callable[[Any, Key], str]]] = {
     Kind.NAMES: _names,
     Kind.TEXT: lambda value, _: "" if _is_text(value) else "a text",
     Kind.CHOICE: _choice,
-    Kind.SHARE: _share,
+    Kind.MOST: _most,
+    Kind.LEAST: _least,
     Kind.POSITIVE: _positive,
     Kind.POINTS: _points,
     Kind.FLAG: lambda value, _: "" if isinstance(value, bool) else "true or false",

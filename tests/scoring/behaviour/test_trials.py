@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
@@ -33,7 +34,9 @@ def copies(values: list[Any], change: Change, dtype: Any = None, **more: Any) ->
         (["a", "b", "c", "d"], Change.ANOTHER_ROW, [["c", "d", "a", "b"]]),
         (["Ab"], Change.CASE, [["AB"], ["ab"]]),
         (["Ab"], Change.SPACES, [[" Ab"], ["Ab "]]),
-        ([1, 4, 6], Change.NOISE, [[3, 6, 6], [1, 2, 4]]),
+        (["a", "b", "a", "b"], Change.ANOTHER_ROW, [["b", "a", "b", "a"]]),
+        (["a", "a", "a", "b"], Change.ANOTHER_ROW, [["b", "a", "a", "a"]]),
+        ([1, 4, 6], Change.NOISE, [[2, 5, 6], [1, 3, 5]]),
         ([0.5, 0.75], Change.NOISE, [[0.75, 0.75], [0.5, 0.5]]),
         (["a"], Change.UNSEEN, [["cd4ml-unseen"]]),
         (["cd4ml-unseen"], Change.UNSEEN, [["cd4ml-unseen-"]]),
@@ -54,6 +57,38 @@ def test_missing__of_every_type(values: list[Any]) -> None:
     (copy,) = changed(pd.Series(values), pd.Series(values), flip(Change.MISSING)).values
 
     assert copy.isna().all() and len(copy) == 2
+
+
+@pytest.mark.parametrize("step", [1e19, 1e300])
+@pytest.mark.parametrize("values", [[1, 4, 6], [1, None, 6], [1 - 2**62, 0, 2**62], [0.5, 1.5]])
+def test_noise__step_beyond_every_range(values: list[Any], step: float) -> None:
+    """However large the step is, the numbers stay within the range of their column."""
+    dtype = "Int64" if None in values else None
+    least, most = (limit(value for value in values if value is not None) for limit in (min, max))
+
+    up, down = copies(values, Change.NOISE, dtype, step=step)
+
+    assert {value for value in up if not pd.isna(value)} == {most}
+    assert {value for value in down if not pd.isna(value)} == {least}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.random.default_rng(0).integers(18, 90, 500), "1 (its unit of measurement)"),
+        (np.random.default_rng(0).integers(18, 90, 500) * 100, "100 (its unit of measurement)"),
+        (np.append(np.random.default_rng(0).integers(1, 50, 500) / 4, 3.3), "0.25 (its unit of measurement)"),
+        ((np.random.default_rng(0).integers(1, 500, 500) / 10).astype("float32"), "0.1 (its unit of measurement)"),
+        (np.linspace(0, np.sqrt(2), 500), "0.00707107 (1% of its interquartile range)"),
+        (np.arange(500_000, step=997), "2497 (1% of its interquartile range)"),
+        (np.append(np.zeros(500), [np.sqrt(2), np.sqrt(3)]), "0.000996036 (1% of its standard deviation)"),
+    ],
+)
+def test_noise__step_that_is_measured(values: npt.NDArray[Any], told: str) -> None:
+    """Numbers move by the unit in which nearly all were measured, or by a part of their spread, and it is said."""
+    column = pd.Series(values)
+
+    assert changed(column, column, flip(Change.NOISE)).told == f"moved by {told} up and down"
 
 
 def test_gaps__stay() -> None:
