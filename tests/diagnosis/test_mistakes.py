@@ -85,6 +85,13 @@ def behaviour(text: str | None) -> Callable[[Path], object]:
 
 
 REGISTRY = (("MLFLOW_TRACKING_URI", "http://127.0.0.1:9"),)
+SPLIT = """\
+check-split:
+  train-data: data/train.csv
+  test-data: data/test.csv
+  target: approve
+  exclude: [age, incom]
+"""
 CASES = {
     # Those that new users made.
     "missing data": Case(
@@ -256,6 +263,11 @@ CASES = {
         stage="deploy-model",
         make=changed("https://git.example/owner/gitops.git", "github.com/owner/gitops"),
         says=("is neither an https or ssh address nor a local folder", "Use https://host/owner/name.git"),
+    ),
+    "excluded from neither table": Case(
+        stage="check-split",
+        make=changed("score-model:\n", f"{SPLIT}\nscore-model:\n"),
+        says=("neither data/train.csv nor data/test.csv has a column `incom` (did you mean `income`?)",),
     ),
     "canary of everything": Case(
         stage="deploy-model",

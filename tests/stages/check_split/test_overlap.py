@@ -78,7 +78,9 @@ def test_categories__equal_by_chance(split: Split, copied: int) -> None:
 
     check = by_id(run)["overlap"]
     assert (
-        run.code == 0 and check["reason"] == "little-information" and "say nothing of their origin" in check["message"]
+        run.code == 0
+        and check["reason"] == "little-information"
+        and "say nothing of where they come from" in check["message"]
     )
 
 
