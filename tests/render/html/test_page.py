@@ -276,6 +276,20 @@ def test_commits_differ() -> None:
     assert "different candidate models" in said and "Files differed" in said
 
 
+def test_test_rows_differ() -> None:
+    """A split that was checked on other rows than those that were scored is no evidence about them: that is said."""
+
+    def about(stage: str, digest: str) -> Published:
+        rows = InputDigest(name="test-data", path=f"{digest}.parquet", sha256=digest, rows=3)
+        report = Report(stage=stage, checks=(Check(id="x", status=Status.PASSED, message="Fine."),), inputs=(rows,))
+        return Published(report=report, source=Source(git_sha="a"))
+
+    said = parse(of(about("check-split", "one"), about("score-model", "two"))).all("header")[0].text
+    assert "different test rows: one (check-split); two (score-model)" in said
+    same = parse(of(about("check-split", "one"), about("score-model", "one"))).all("header")[0].text
+    assert "different test rows" not in same
+
+
 def test_numbers_are_those_of_the_report(real: Path, real_page: Path) -> None:
     """Metrics, their intervals, groups' rates and ratios stand on the page as the reports give them."""
     rows = [[cell.text for cell in row.all("th", "td")] for row in parse(real_page.read_text()).all("tr")]
