@@ -34,7 +34,7 @@ def test_partial_dependence__is_scikit_learns() -> None:
 
     assert curve.mean == pytest.approx(found["average"][0])
     assert scores.T == pytest.approx(found["individual"][0])
-    expected = stats.t.interval(0.95, 299, loc=scores.mean(axis=1), scale=stats.sem(scores, axis=1))
+    expected = stats.norm.interval(0.95, loc=scores.mean(axis=1), scale=stats.sem(scores, axis=1))
     assert curve.lower == pytest.approx(expected[0])
     assert curve.upper == pytest.approx(expected[1])
 

@@ -8,10 +8,9 @@ from typing import Final, Literal
 import numpy as np
 
 from cd4ml.metrics.behaviour.answers import Floats
-from cd4ml.metrics.behaviour.flips import Rate
-from cd4ml.metrics.statistics.intervals import student_quantile
+from cd4ml.metrics.behaviour.flips import CONFIDENCE, Rate
+from cd4ml.metrics.statistics.proportion import quantile
 
-_CONFIDENCE: Final = 0.95
 # Of the largest of a row's scores: what rounding moves them by.
 _ROUNDING: Final = 1e-6
 
@@ -21,7 +20,7 @@ class Curve:
     """Partial dependence: the mean score at each of k values of the column.
 
     Attributes:
-        lower, upper: Student's interval of each mean, two-sided 95 %.
+        lower, upper: the normal interval of each mean, two-sided 95 %.
 
     Source:
         Friedman (2001), Greedy function approximation: a gradient boosting machine, Annals of Statistics 29:1189,
@@ -90,5 +89,5 @@ def partial_dependence(scores: Floats) -> Curve:
     mean = scores.mean(axis=1)
     half = np.full(len(mean), np.nan)
     if n > 1:
-        half = student_quantile((1 + _CONFIDENCE) / 2, n - 1) * scores.std(axis=1, ddof=1) / np.sqrt(n)
+        half = quantile(CONFIDENCE) * scores.std(axis=1, ddof=1) / np.sqrt(n)
     return Curve(mean=mean, lower=mean - half, upper=mean + half)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import special
 
 from cd4ml.metrics.behaviour.answers import Answers, Floats, Marks, moves
-from cd4ml.metrics.performance.measurement import CONFIDENCE, named
-from cd4ml.metrics.statistics.intervals import ONE_SIDED, wilson
+from cd4ml.metrics.statistics.proportion import ONE_SIDED, at_least, quantile, score_interval
 from cd4ml.report import Interval
 
+CONFIDENCE: Final = 0.95
 # Where a limit is lower, rows are enough that show this rate: else no sample would do.
 _LOWEST_SHOWN: Final = 0.05
 
@@ -33,7 +32,8 @@ class Rate:
     @property
     def interval(self) -> Interval:
         """The score interval of the share, two-sided 95 %."""
-        return named(wilson(self.count, self.n, CONFIDENCE), CONFIDENCE, "Wilson")
+        bounds = score_interval(self.count, self.n, quantile(CONFIDENCE))
+        return Interval(lower=bounds.lower, upper=bounds.upper, confidence=CONFIDENCE, method="Wilson")
 
     def shown_above(self, limit: float) -> float:
         """Return the p-value of the hypothesis that the true rate is at most the limit.
@@ -41,7 +41,9 @@ class Rate:
         Source:
             The exact binomial test (Clopper & Pearson 1934, Biometrika 26:404).
         """
-        return 1.0 if self.count == 0 else float(special.bdtrc(self.count - 1, self.n, limit))
+        if self.count == 0 or limit <= 0:
+            return 1.0 if self.count == 0 else 0.0
+        return at_least(self.count, self.n, limit) if limit < 1 else 1.0
 
 
 def rows_needed(limit: float) -> int:

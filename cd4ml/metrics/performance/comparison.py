@@ -19,13 +19,13 @@ from cd4ml.metrics.performance.measurement import CONFIDENCE, Measured, informat
 from cd4ml.metrics.performance.metric import DELTA_METHOD, Metric, Share
 from cd4ml.metrics.statistics import intervals, mcnemar
 from cd4ml.metrics.statistics.intervals import (
-    ONE_SIDED,
     POWER,
     Bounds,
     normal_quantile,
     student_below,
     student_quantile,
 )
+from cd4ml.metrics.statistics.proportion import ONE_SIDED
 from cd4ml.report import Interval
 
 # Two-sided confidence of a difference: each of its bounds is one-sided 95 %.

@@ -13,8 +13,6 @@ from scipy import special
 from cd4ml.metrics.statistics.proportion import Bounds as Bounds
 from cd4ml.metrics.statistics.proportion import score_interval
 
-# One-sided level of every decision; a two-sided interval of 90 % has bounds of 95 % each.
-ONE_SIDED: Final = 0.95
 POWER: Final = 0.80
 
 

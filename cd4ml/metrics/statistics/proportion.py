@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Final
+
+# One-sided level of every decision; a two-sided interval of 90 % has bounds of 95 % each.
+ONE_SIDED: Final = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)

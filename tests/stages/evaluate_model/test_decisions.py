@@ -318,7 +318,7 @@ def test_report__every_check_says_how_sure(evaluate: Evaluate, tmp_path: Path) -
     worse = ",".join(
         f"{name}={min(9, METRICS[name].highest):g}" for name in names if not METRICS[name].greater_is_better
     )
-    allowed = ",".join(f"{name}=0.9" for name in names)
+    allowed = ",".join(f"{name}={0.9 * min(1, METRICS[name].highest - METRICS[name].lowest):g}" for name in names)
     gaps = ("--maximum-gap", allowed, "--train-predictions", "train.parquet")
     run = evaluate(pair(1_000, seed=4), "--minimum", better, "--maximum", worse, "--maximum-regression", allowed, *gaps)
 
