@@ -141,6 +141,28 @@ def _unseen(shares: Sequence[ClassShare]) -> Iterator[Check]:
         )
 
 
+def no_classes_checks(target: str, why: str, rows: int | None, difference: float | None) -> Iterator[Check]:
+    """Yield an error for each limit of classes that is set for a target without any.
+
+    Args:
+        why: why it has none.
+        rows, difference: the limits.
+    """
+    limits = {"class-rows": (_MINIMUM[0], rows), "class-balance": ("maximum-class-difference", difference)}
+    for id, (option, limit) in limits.items():
+        if limit is not None:
+            yield Check(
+                id=id,
+                status=Status.ERROR,
+                reason="no-classes",
+                limit=limit,
+                bound=Bound.AT_LEAST if id == "class-rows" else Bound.AT_MOST,
+                option=(option,),
+                message=f"{option} could not be applied: `{target}` {why}.",
+                advice=f"Leave out {option}, or write the classes as texts in both tables.",
+            )
+
+
 def too_many_classes_check(target: str, most: int) -> Check:
     """Return the check of a target whose values are too many to be classes."""
     return Check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Final
 
 from cd4ml.data.tables.columns import Family
@@ -95,6 +95,28 @@ def _types(families: Mapping[str, tuple[Family, Family]]) -> Iterator[Check]:
     if not differing:
         message = f"All {len(families):,} shared columns are of the same type."
         yield Check(id="same-type", status=Status.PASSED, message=message)
+
+
+def empty_column_checks(features: Sequence[str], train: Set[str], test: Set[str]) -> Iterator[Check]:
+    """Check that no feature has values in one table and none in the other.
+
+    Args:
+        features: columns that both tables have.
+        train, test: those of them with a value.
+    """
+    empty = [name for name in features if (name in train) is not (name in test)]
+    for name in empty:
+        has, lacks = ("training", "test") if name in train else ("test", "training")
+        yield Check(
+            id=check_id("empty-column", name),
+            status=Status.FAILED,
+            reason="empty-column",
+            message=f"`{name}` has values in the {has} rows, but none in the {lacks} rows.",
+            advice="Prepare both tables with the same code; leave out what is not a feature with `exclude`.",
+        )
+    if features and not empty:
+        message = f"None of {len(features):,} features has values in one table alone."
+        yield Check(id="empty-column", status=Status.PASSED, metric="empty-columns", value=0, message=message)
 
 
 def signature_checks(

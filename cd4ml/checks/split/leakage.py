@@ -53,6 +53,19 @@ def leakage_checks(found: Leakage, target: str, limits: Limits, scope: Scope | N
     return [first if scope is None else replace(first, message=f"{first.message}{scope}"), *others]
 
 
+def nothing_to_look_at_check(scope: Scope) -> Check:
+    """Return the check of tables without a feature that could tell anything."""
+    return Check(
+        id=FEATURE,
+        status=Status.INCONCLUSIVE,
+        reason="no-features",
+        n=scope.test,
+        message="No feature has two different values in both tables: nothing could be looked at that gives the target "
+        f"away.{scope}",
+        advice="Check how both tables were written: a model learns nothing from features that never change.",
+    )
+
+
 def _checks(found: Leakage, target: str, limits: Limits) -> list[Check]:
     """Return the checks of all rules; those of columns alone come first."""
     if found.n < MINIMUM_ROWS or not any(one.values for one in found.alone):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cd4ml.checks.split.contract import named
 from cd4ml.data.profile.cells import CategoryCells, Cells
 from cd4ml.metrics.drift.feature import FeatureDrift, feature_drift
 from cd4ml.metrics.split.classes import share_above, share_interval
@@ -52,7 +53,9 @@ def shift_checks(features: Sequence[FeatureDrift], not_compared: Sequence[str], 
         return
     for feature, p_value in tested:
         yield _shift(feature, p_value, limit)
-    yield from (_not_compared(name, limit) for name in aside)
+    yield from (_not_compared(name, limit, "shift") for name in aside)
+    if not features and not not_compared:
+        yield _none_compared(limit, "shift", "feature of numbers or categories")
 
 
 def _reported(tested: Sequence[tuple[FeatureDrift, float]], aside: Sequence[str]) -> Check:
@@ -60,7 +63,7 @@ def _reported(tested: Sequence[tuple[FeatureDrift, float]], aside: Sequence[str]
     moved = [(one, p) for one, p in tested if one.corrected_psi >= _NOTABLE and p <= _LEVEL]
     told = "; ".join(f"{one.name} (PSI {fixed(one.corrected_psi)})" for one, _ in moved[:_MOST_TOLD])
     more = f"; and {len(moved) - _MOST_TOLD:,} more" if len(moved) > _MOST_TOLD else ""
-    few = f" {len(aside):,} could not be compared." if aside else ""
+    few = f" {len(aside):,} could not be compared: {named(aside)}." if aside else ""
     found = f"{len(moved):,} of {len(tested):,} features are distributed differently in the test rows: {told}{more}"
     return Check(
         id="shift",
@@ -101,18 +104,36 @@ _SHIFTED: Final = {
 }
 
 
-def _not_compared(name: str, limit: float) -> Check:
+_METRIC: Final = {"shift": INDEX, "unseen-categories": "unseen-share"}
+
+
+def _not_compared(name: str, limit: float, rule: str) -> Check:
     """Return the check of a feature that a limit is set for and that nothing is known of."""
     return Check(
-        id=check_id("shift", name),
+        id=check_id(rule, name),
         status=Status.INCONCLUSIVE,
         reason="not-compared",
-        metric=INDEX,
+        metric=_METRIC[rule],
         limit=limit,
         bound=Bound.AT_MOST,
-        option=("maximum-shift",),
+        option=(f"maximum-{rule}",),
         message=f"{name} was not compared: it has no value in one part, or categories too many or too rare.",
         advice="Put its values into fewer categories, or leave it out with `exclude`.",
+    )
+
+
+def _none_compared(limit: float, rule: str, what: str) -> Check:
+    """Return the check of a limit that is set and that no column can be held to."""
+    return Check(
+        id=rule,
+        status=Status.INCONCLUSIVE,
+        reason="not-compared",
+        metric=_METRIC[rule],
+        limit=limit,
+        bound=Bound.AT_MOST,
+        option=(f"maximum-{rule}",),
+        message=f"maximum-{rule} could not be applied: no {what} has values in both tables.",
+        advice=f"Leave out maximum-{rule} if these tables have no such column; else check how they were written.",
     )
 
 
@@ -145,19 +166,24 @@ def unseen(train: Mapping[str, Cells], test: Mapping[str, Cells]) -> list[Unseen
     return sorted(found, key=lambda one: -one.rows / one.n)
 
 
-def unseen_checks(found: Sequence[Unseen], limit: float | None) -> Iterator[Check]:
+def unseen_checks(found: Sequence[Unseen], not_compared: Sequence[str], limit: float | None) -> Iterator[Check]:
     """Check the share of test rows in categories that training never had; without a limit, tell it in one check.
 
     A share above the limit blocks where chance does not explain it, all features taken together (Holm); else there are
     too few rows to say.
+
+    Args:
+        not_compared: names of features whose categories could not be compared; a limit blocks on them.
     """
-    if not found:
-        return
     if limit is None:
-        yield _unseen_reported(found)
+        if found:
+            yield _unseen_reported(found)
         return
+    if not found and not not_compared:
+        yield _none_compared(limit, "unseen-categories", "column of texts or booleans")
     adjusted = holm([share_above(one.rows, one.n, limit) for one in found])
     yield from (_unseen(one, p_value, limit) for one, p_value in zip(found, adjusted, strict=True))
+    yield from (_not_compared(name, limit, "unseen-categories") for name in not_compared)
 
 
 def _unseen_reported(found: Sequence[Unseen]) -> Check:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from scipy import special
 
 from cd4ml.metrics.statistics.intervals import Bounds, newcombe, wilson
+
+# A table whose target has more different numbers than this has no classes.
+MOST_NUMBERS: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)

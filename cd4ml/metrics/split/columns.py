@@ -34,13 +34,23 @@ class Column:
 
     Attributes:
         train, test: shape (n,) and (m,); of a category the place of its value in the order of texts, and nan for a
-            missing one.
+            missing one. Numbers may be infinite.
     """
 
     name: str
     kind: Kind
     train: Floats
     test: Floats
+
+    @property
+    def varies(self) -> bool:
+        """Whether both tables have more than one value of it, gaps being one."""
+        return all(len(np.unique(side)) > 1 for side in (self.train, self.test))
+
+    def finite(self) -> Column:
+        """Return the column with gaps in place of infinite values."""
+        train, test = (np.where(np.isinf(side), np.nan, side) for side in (self.train, self.test))
+        return Column(name=self.name, kind=self.kind, train=train, test=test)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +108,8 @@ def directed(scores: tuple[Floats, Floats], target: Target) -> Floats:
 class Cells:
     """In which cell each row lies.
 
-    The last two are those of missing values and of values that the training rows do not have.
+    The last two are those of missing values and of values that the training rows do not have; without a cell for each
+    value, the two before them are those of the infinite ones.
 
     Attributes:
         train, test: shape (n,) and (m,).
@@ -116,6 +127,11 @@ class Cells:
         """The cell of missing values."""
         return self.number - 2
 
+    @property
+    def infinite(self) -> slice:
+        """The cells of infinite values, where not each value has one."""
+        return slice(0 if self.by_value else self.number - 4, 0 if self.by_value else self.missing)
+
 
 def cells(column: Column) -> Cells:
     """Return the cells of a column: its values or, of a number with many, quantile bins of the training rows."""
@@ -125,9 +141,9 @@ def cells(column: Column) -> Cells:
     if column.kind is Kind.CATEGORY or len(values) <= bins:
         of_train, of_test = (_by_value(side, values) for side in (column.train, column.test))
         return Cells(train=of_train, test=of_test, number=len(values) + 2, by_value=True)
-    edges = np.unique(np.quantile(known, np.arange(1, bins) / bins))
+    edges = np.unique(np.quantile(known[np.isfinite(known)], np.arange(1, bins) / bins))
     of_train, of_test = (_by_edge(side, edges) for side in (column.train, column.test))
-    return Cells(train=of_train, test=of_test, number=len(edges) + 3, by_value=False)
+    return Cells(train=of_train, test=of_test, number=len(edges) + 5, by_value=False)
 
 
 def _by_value(values: Floats, known: Floats) -> Codes:
@@ -141,7 +157,9 @@ def _by_value(values: Floats, known: Floats) -> Codes:
 
 def _by_edge(values: Floats, edges: Floats) -> Codes:
     """Return the bin of each value."""
-    return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
+    bins = len(edges) + 1
+    special = [np.isneginf(values), np.isposinf(values), np.isnan(values)]
+    return np.select(special, [bins, bins + 1, bins + 2], np.searchsorted(edges, values, side="left"))
 
 
 def rates(found: Cells, target: Target) -> Floats:

@@ -10,14 +10,13 @@ import numpy as np
 from cd4ml.data.predictions.labels import common_names, label_text
 from cd4ml.data.tables.by_name import values
 from cd4ml.data.tables.columns import Family, family
+from cd4ml.metrics.split.classes import MOST_NUMBERS
 from cd4ml.metrics.split.columns import Column, Kind, Target
 from cd4ml.metrics.split.power import Floats
 
 if TYPE_CHECKING:
     import polars as pl
 
-# A target of numbers with no more different values than this is one of labels.
-_FEW_VALUES: Final = 10
 # The most frequent labels that are looked at; the others are what these are held against.
 MOST_LABELS: Final = 50
 _READ: Final = frozenset({Family.NUMBER, Family.BOOLEAN, Family.TIME, Family.TEXT})
@@ -40,7 +39,7 @@ def column_of(name: str, train: pl.DataFrame, test: pl.DataFrame) -> Column:
     if family(sides[0].dtype) is Family.TEXT:
         first, second = _places(*sides)
         return Column(name=name, kind=Kind.CATEGORY, train=first, test=second)
-    first, second = (_finite(side) for side in sides)
+    first, second = (_numbers(side) for side in sides)
     return Column(name=name, kind=Kind.NUMBER, train=first, test=second)
 
 
@@ -52,8 +51,8 @@ def _places(train: pl.Series, test: pl.Series) -> tuple[Floats, Floats]:
     return places[: len(train)], places[len(train) :]
 
 
-def _finite(side: pl.Series) -> Floats:
-    """Return numbers, times in microseconds; nan for what is missing or infinite."""
+def _numbers(side: pl.Series) -> Floats:
+    """Return numbers, times in microseconds; nan for what is missing."""
     import polars as pl
 
     if side.dtype in (pl.Date, pl.Datetime):
@@ -62,8 +61,7 @@ def _finite(side: pl.Series) -> Floats:
         side = side.dt.total_microseconds()
     elif side.dtype == pl.Time:
         side = side.to_physical()
-    numbers = side.cast(pl.Float64).to_numpy()
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+    return side.cast(pl.Float64).to_numpy()
 
 
 def with_target(rows: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -76,13 +74,13 @@ def with_target(rows: pl.DataFrame, name: str) -> pl.DataFrame:
 def target_of(train: pl.Series, test: pl.Series) -> Target:
     """Return the target of rows that all have one.
 
-    It is one of numbers if both tables have numbers with many different values, else one of labels.
+    It is one of numbers if both tables have numbers, and one of them has many different values; else one of labels.
     """
     import polars as pl
 
     if family(train.dtype) is family(test.dtype) is Family.NUMBER:
         sides = [side.cast(pl.Float64).to_numpy() for side in (train, test)]
-        if len(np.unique(np.concatenate(sides))) > _FEW_VALUES:
+        if max(len(np.unique(side)) for side in sides) > MOST_NUMBERS:
             return Target(labels=(), train=sides[0][:, None], test=sides[1][:, None])
     different = [side.unique(maintain_order=True).to_list() for side in (train, test)]
     names = common_names([{label_text(one) for one in several} for several in different])

@@ -56,12 +56,13 @@ class OneLabel:
 def one_label(column: Column, target: Target) -> list[OneLabel]:
     """Return, for each label, the categories that have no other one, if they hold in the test rows as well.
 
-    Categories are texts, booleans, numbers with few different values, and in any column the missing value. One counts
-    if it has more training rows with one label than chance explains, all categories of the column taken together.
+    Categories are texts, booleans, numbers with few different values, and in any column the missing and the infinite
+    values. One counts if it has more training rows with one label than chance explains, all categories of the column
+    taken together.
     """
     inside = cells(column)
     eligible = np.full(inside.number, inside.by_value and (column.kind is Kind.CATEGORY or inside.number <= _FEW))
-    eligible[inside.missing] = True
+    eligible[inside.missing] = eligible[inside.infinite] = True
     count = np.bincount(inside.train, minlength=inside.number)
     eligible &= count > 0
     if not eligible.any():

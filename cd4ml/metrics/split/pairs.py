@@ -62,9 +62,10 @@ def pairs(columns: Sequence[Column], target: Target) -> list[Pair]:
     """Return the pairs that do what neither of their columns does, the strongest form of each.
 
     Args:
-        columns: categories are left out, and what gives the target away alone should be.
+        columns: categories and infinite values are left out, and what gives the target away alone should be.
     """
-    numbers = [column for column in columns if column.kind is Kind.NUMBER and _varies(column)]
+    numbers = [column.finite() for column in columns if column.kind is Kind.NUMBER]
+    numbers = [column for column in numbers if _varies(column)]
     if len(numbers) < 2:
         return []
     best: dict[tuple[str, str], Pair] = {}

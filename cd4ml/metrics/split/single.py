@@ -63,10 +63,10 @@ def alone(column: Column, target: Target, population: int) -> Alone:
 
 
 def filled(column: Column) -> tuple[Floats, Floats]:
-    """Return the values of training and test rows with the mean of the training rows in gaps."""
-    known = column.train[~np.isnan(column.train)]
-    middle = known.mean() if len(known) else 0.0
-    train, test = (np.where(np.isnan(side), middle, side) for side in (column.train, column.test))
+    """Return the values of training and test rows: the mean of the training rows in gaps, their ends for infinite."""
+    known = column.train[np.isfinite(column.train)]
+    low, middle, high = (known.min(), known.mean(), known.max()) if len(known) else (-1.0, 0.0, 1.0)
+    train, test = (np.nan_to_num(side, nan=middle, neginf=low, posinf=high) for side in (column.train, column.test))
     return train, test
 
 
@@ -83,7 +83,7 @@ def is_identifier(column: Column, population: int) -> bool:
     Whole numbers count rows if none comes twice and few between the lowest and the highest are left out: amounts and
     measurements are not so dense.
     """
-    sides = [side[~np.isnan(side)] for side in (column.train, column.test)]
+    sides = [side[np.isfinite(side)] for side in (column.train, column.test)]
     if min(map(len, sides)) < 2:
         return False
     if column.kind is Kind.CATEGORY:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.checks.split.classes import class_balance_checks, class_rows_checks, too_many_classes_check
-from cd4ml.checks.split.contract import copied_checks
-from cd4ml.checks.split.shift import shift_checks, shifts, unseen, unseen_checks
-from cd4ml.data.profile.cells import MOST_CATEGORIES, Cells, Counters, refined_layout
+from cd4ml.checks.split.classes import (
+    class_balance_checks,
+    class_rows_checks,
+    no_classes_checks,
+    too_many_classes_check,
+)
+from cd4ml.checks.split.contract import copied_checks, empty_column_checks
+from cd4ml.checks.split.shift import Unseen, shift_checks, shifts, unseen, unseen_checks
+from cd4ml.data.profile.cells import MOST_CATEGORIES, CategoryCells, Cells, Counters, refined_layout
 from cd4ml.data.tables.by_name import values as values_of
 from cd4ml.data.tables.columns import Family, as_label, family
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR
-from cd4ml.metrics.split.classes import class_shares
+from cd4ml.metrics.split.classes import MOST_NUMBERS, class_shares
 from cd4ml.metrics.split.recoding import Recoding
 from cd4ml.report import Check
 from cd4ml.stages.check_split.options import Options
@@ -23,8 +28,6 @@ from cd4ml.stages.check_split.preflight import not_features
 if TYPE_CHECKING:
     import polars as pl
 
-# Numbers of more values than this are not classes.
-_MOST_NUMBERS: Final = 20
 _COUNTED: Final = (Family.NUMBER, Family.TEXT, Family.BOOLEAN)
 
 
@@ -49,7 +52,13 @@ def part_of(options: Options, train: Source, test: Source) -> ContractPart:
         for name, limit in limits.items()
         if families[name] in (*_COUNTED, Family.TIME) and (limit is None or limit < 1)
     ]
-    return ContractPart(options, copies=plain, sides=(_Side(layout), _Side(layout)))
+    readable = (*_COUNTED, Family.TIME, Family.EMPTY)
+    features = [
+        name
+        for name in shared
+        if name not in of_row and families[name] in readable and family(test.schema[name]) in readable
+    ]
+    return ContractPart(options, copies=plain, features=features, sides=(_Side(layout), _Side(layout)))
 
 
 class _Side:
@@ -61,6 +70,7 @@ class _Side:
         self.too_many: set[str] = set()
         self.recodings: dict[str, Recoding] = {}
         self.classes: dict[str, int] | None = {}
+        self.valued: set[str] = set()
 
     def count(self, rows: pl.DataFrame) -> None:
         """Count the values of some rows."""
@@ -70,6 +80,14 @@ class _Side:
                     self.counters.add(name, values_of(rows, name).to_arrow())
                 except OptionsError:  # more categories than can be counted: the report names the column
                     self.too_many.add(name)
+
+    def look_for_values(self, rows: pl.DataFrame, names: Sequence[str]) -> None:
+        """Remember which columns have a value."""
+        for name in names:
+            if name not in self.valued:
+                known = values_of(rows, name).drop_nulls()
+                if len(known.drop_nans() if known.dtype.is_float() else known):
+                    self.valued.add(name)
 
     def compare(self, rows: pl.DataFrame, names: Sequence[str], target: str) -> None:
         """Compare columns with the target, as long as they may be it."""
@@ -91,7 +109,7 @@ class _Side:
             return
         for label, n in values.value_counts().iter_rows():
             self.classes[as_label(label)] = self.classes.get(as_label(label), 0) + n
-        if number and len(self.classes) > _MOST_NUMBERS:
+        if number and len(self.classes) > MOST_NUMBERS:
             self.classes = None
 
     def copies(self) -> dict[str, Any]:
@@ -103,16 +121,19 @@ class _Side:
 class ContractPart:
     """What both tables hold, in counts."""
 
-    def __init__(self, options: Options, *, copies: Sequence[str], sides: tuple[_Side, _Side]) -> None:
+    def __init__(
+        self, options: Options, *, copies: Sequence[str], features: Sequence[str], sides: tuple[_Side, _Side]
+    ) -> None:
         self._options = options
         self._copies = copies
+        self._features = features
         self._train, self._test = sides
         self._numbers: dict[str, Any] = {}
 
     @property
     def columns(self) -> Sequence[str]:
         """See Part."""
-        return [*self._copies, self._options.target]
+        return [*dict.fromkeys([*self._copies, *self._features]), self._options.target]
 
     @property
     def metrics(self) -> Mapping[str, Any]:
@@ -130,6 +151,7 @@ class ContractPart:
     def _add(self, side: _Side, rows: pl.DataFrame) -> None:
         """Count rows."""
         side.count(rows)
+        side.look_for_values(rows, self._features)
         side.compare(rows, self._copies, self._options.target)
         side.count_classes(rows, self._options.target)
 
@@ -138,6 +160,7 @@ class ContractPart:
         options, copies = self._options, self._train.copies()
         found = [
             *copied_checks(copies, len(self._copies), target=options.target, in_test=list(self._test.copies())),
+            *empty_column_checks(self._features, self._train.valued, self._test.valued),
             *self._class_checks(),
         ]
         train, test, aside = self._cells()
@@ -151,15 +174,19 @@ class ContractPart:
         }
         return [
             *found,
-            *unseen_checks(new, options.maximum_unseen_categories),
+            *unseen_checks(new, self._categories_aside(new), options.maximum_unseen_categories),
             *shift_checks(moved, aside, options.maximum_shift),
         ]
 
     def _class_checks(self) -> list[Check]:
-        """Return the checks of a target of classes; none of numbers."""
+        """Return the checks of a target of classes; of numbers, an error for each limit that is set."""
         train, test, options = self._train.classes, self._test.classes, self._options
         if not train or not test:
-            return []
+            number = f"is a number: it has fractions, or more than {MOST_NUMBERS} different values"
+            why = number if train is None or test is None else "has no value in one of the tables"
+            return [
+                *no_classes_checks(options.target, why, options.minimum_class_rows, options.maximum_class_difference)
+            ]
         if len({*train, *test}) > MOST_CATEGORIES:
             return [too_many_classes_check(options.target, MOST_CATEGORIES)]
         shares = class_shares(train, test)
@@ -168,6 +195,13 @@ class ContractPart:
             *class_rows_checks(shares, options.minimum_class_rows, CLASS_FLOOR),
             *class_balance_checks(shares, options.maximum_class_difference),
         ]
+
+    def _categories_aside(self, compared: Sequence[Unseen]) -> list[str]:
+        """Return the columns of categories that have values, and whose categories could not be compared."""
+        known = {one.name for one in compared} - self._train.too_many - self._test.too_many
+        categories = [name for name, cells in self._train.counters.cells().items() if isinstance(cells, CategoryCells)]
+        valued = self._train.valued | self._test.valued
+        return [name for name in categories if name not in known and name in valued]
 
     def _cells(self) -> tuple[dict[str, Cells], dict[str, Cells], list[str]]:
         """Return the counted values of training and test rows, and the columns that could not be compared."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cd4ml.checks.split.leakage import Scope, leakage_checks
+from cd4ml.checks.split.leakage import Scope, leakage_checks, nothing_to_look_at_check
 from cd4ml.checks.split.powers import Limits
 from cd4ml.data.tables.by_name import values
 from cd4ml.data.tables.columns import Family, family
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def part_of(options: Options, train: Source, test: Source) -> LeakagePart | None:
-    """Return the part that looks for columns that give the target away, None if the tables have none in common.
+def part_of(options: Options, train: Source, test: Source) -> LeakagePart:
+    """Return the part that looks for columns that give the target away.
 
     Raises:
         OptionsError: a limit names a column that is no feature, or the target is no label and no number.
@@ -43,7 +43,7 @@ def part_of(options: Options, train: Source, test: Source) -> LeakagePart | None
         raise OptionsError(problems)
     compared = comparable(train.schema, test.schema, features)
     left_out = [name for name in features if name not in compared]
-    return LeakagePart(options, compared, left_out, train, test) if compared else None
+    return LeakagePart(options, compared, left_out, train, test)
 
 
 class LeakagePart:
@@ -94,6 +94,8 @@ class LeakagePart:
             return leakage_checks(Leakage(numeric=False, alone=(), pairs=(), one_label=(), n=0), name, limits, scope)
         target = target_of(values(train, name), values(test, name))
         columns = [column_of(feature, train, test) for feature in self._features]
+        if not any(column.varies for column in columns):
+            return [nothing_to_look_at_check(scope)]
         found = leakage(columns, target, sum(self._rows), limits)
         self._numbers = {"leakage": {"rows": {"train": len(train), "test": len(test)}, **_numbers(found)}}
         return leakage_checks(found, name, limits, scope)

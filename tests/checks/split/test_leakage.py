@@ -15,6 +15,7 @@ from sklearn import datasets
 from cd4ml.checks.split.leakage import leakage_checks
 from cd4ml.checks.split.powers import Limits
 from cd4ml.inputs.options import Limit
+from cd4ml.metrics.split.classes import MOST_NUMBERS
 from cd4ml.metrics.split.columns import Column, Kind, Target
 from cd4ml.metrics.split.leakage import leakage
 from cd4ml.metrics.split.power import Floats
@@ -36,7 +37,7 @@ def column(name: str, values: npt.ArrayLike, test: npt.NDArray[np.bool_]) -> Col
 def target_of(values: npt.NDArray[np.generic], test: npt.NDArray[np.bool_]) -> Target:
     """Return a target, of numbers if there are many."""
     labels = np.unique(values)
-    if len(labels) > 10:
+    if len(labels) > MOST_NUMBERS:
         numbers = values.astype(float)[:, None]
         return Target(labels=(), train=numbers[~test], test=numbers[test])
     has = (values[:, None] == labels[labels != labels[0]] if len(labels) == 2 else values[:, None] == labels).astype(
@@ -123,6 +124,26 @@ def test_one_column__neither_rising_nor_falling(draw: np.random.Generator) -> No
     checks = decided({**noise(draw), "code": code}, (np.abs(code) < 0.5).astype(int))
 
     assert blamed(checks) == ["feature-power:code"]
+
+
+@pytest.mark.parametrize("end", [np.inf, 7.0])
+def test_one_column__infinite(draw: np.random.Generator, end: float) -> None:
+    """Infinite values that give the target away are blamed as values of their own, beside few finite values."""
+    target = draw.integers(0, 2, ROWS)
+    told = np.where(draw.random(ROWS) < 0.002, 0.0, np.where(target == 1, end, -np.inf))
+
+    assert blamed(decided({**noise(draw), "told": told}, target)) == ["feature-power:told"]
+
+
+def test_one_label__infinite(draw: np.random.Generator) -> None:
+    """An infinite value that occurs with one label only, among many different numbers, is blamed, and not as a gap."""
+    target = draw.integers(0, 2, ROWS)
+    logarithm = np.where((target == 0) & (draw.random(ROWS) < 0.4), -np.inf, draw.normal(size=ROWS))
+
+    checks = decided({**noise(draw), "logarithm": logarithm}, target)
+
+    (check,) = (one for one in checks.values() if one.status is Status.FAILED)
+    assert check.message.startswith("A category of logarithm occurs with y 0 only")
 
 
 def test_one_column__category_of_several_classes(draw: np.random.Generator) -> None:

@@ -58,7 +58,7 @@ def test_shift__not_compared() -> None:
     (check,) = shift_checks([], ["note"], None)
     (limited,) = shift_checks([], ["note"], 0.25)
 
-    assert "1 could not be compared" in check.message
+    assert "1 could not be compared: `note`." in check.message
     assert (limited.id, limited.status) == ("shift:note", Status.INCONCLUSIVE)
 
 
@@ -77,12 +77,26 @@ def test_unseen(paris: int, limit: float | None, status: Status) -> None:
     """A share of categories that training never had blocks beyond the limit, if chance does not explain it."""
     test: dict[str, Cells] = {**SAME, "city": categories(rome=100, oslo=100 - paris, paris=paris)}
 
-    (check,) = unseen_checks(unseen(TRAIN, test), limit)
+    (check,) = unseen_checks(unseen(TRAIN, test), [], limit)
 
     assert check.status is status
     assert check.value == pytest.approx(paris / 200)
     assert check.interval is not None
     assert check.interval.lower <= paris / 200 <= check.interval.upper
+
+
+def test_limits__nothing_to_hold_them_to() -> None:
+    """A limit that no column can be held to is inconclusive, and so is each column that it cannot be applied to."""
+    (shift,) = shift_checks([], [], 0.25)
+    (unseen,) = unseen_checks([], [], 0.01)
+    (note,) = unseen_checks([], ["note"], 0.01)
+
+    assert [(one.id, one.status) for one in (shift, unseen, note)] == [
+        ("shift", Status.INCONCLUSIVE),
+        ("unseen-categories", Status.INCONCLUSIVE),
+        ("unseen-categories:note", Status.INCONCLUSIVE),
+    ]
+    assert list(unseen_checks([], ["note"], None)) == []
 
 
 def test_unseen__identifiers() -> None:

@@ -137,10 +137,11 @@ def test_many_categories__are_named(split: Split) -> None:
     rows = applications(60_000, 4, note=notes)
 
     reported = split(rows[:48_000], rows[48_000:])
-    limited = split(rows[:48_000], rows[48_000:], "--maximum-shift", "0.25")
+    limits = ("--maximum-shift", "0.25", "--maximum-unseen-categories", "0.01")
+    limited = split(rows[:48_000], rows[48_000:], *limits)
 
-    assert "1 could not be compared" in by_id(reported)["shift"]["message"]
-    assert blocking(limited) == {"shift:note": "not-compared"}
+    assert "1 could not be compared: `note`." in by_id(reported)["shift"]["message"]
+    assert blocking(limited) == {"shift:note": "not-compared", "unseen-categories:note": "not-compared"}
 
 
 def test_numbers__have_no_classes(split: Split) -> None:
@@ -148,6 +149,47 @@ def test_numbers__have_no_classes(split: Split) -> None:
     train, test = (rows.with_columns(pl.col("income").shuffle(seed=1).alias(TARGET)) for rows in (TRAIN, TEST))
 
     assert not [id for id in by_id(split(train, test)) if id.startswith("class-")]
+
+
+@pytest.mark.parametrize("step", [1.0, 0.5], ids=["25 values", "fractions"])
+def test_numbers__class_limits_are_errors(split: Split, step: float) -> None:
+    """Limits of classes on a target of numbers are errors, each by its name."""
+    draw = np.random.default_rng(4)
+    values = 25 if step == 1 else 3
+    train, test = (
+        rows.with_columns(pl.Series(TARGET, draw.integers(0, values, len(rows)) * step)) for rows in (TRAIN, TEST)
+    )
+
+    run = split(train, test, "--maximum-class-difference", "0.01", "--minimum-class-rows", "50")
+
+    assert run.code == 2
+    assert blocking(run) == {"class-rows": "no-classes", "class-balance": "no-classes"}
+    assert "more than 20 different values" in by_id(run)["class-balance"]["message"]
+
+
+def test_limits__no_column_to_hold_them_to(split: Split) -> None:
+    """Limits of shift and of unseen categories decide something even if no column can be held to them."""
+    days = pl.Series("day", np.arange(2_500).astype("datetime64[D]"))
+    rows = applications(2_500, 3).select(days, TARGET)
+
+    run = split(rows[:2_000], rows[2_000:], "--maximum-shift", "0.25", "--maximum-unseen-categories", "0.01")
+
+    assert run.code == 4
+    expected = {"shift": "not-compared", "unseen-categories": "not-compared"}
+    assert {id: reason for id, reason in blocking(run).items() if id in expected} == expected
+
+
+@pytest.mark.parametrize("empty", [None, float("nan")])
+@pytest.mark.parametrize("side", ["training", "test"])
+def test_empty_column__blocks(split: Split, empty: float | None, side: str) -> None:
+    """A column that has values in one table alone blocks, whether it is null or NaN in the other."""
+    lacking = pl.lit(empty, dtype=pl.Float64).alias("income")
+    tables = (TRAIN.with_columns(lacking), TEST) if side == "training" else (TRAIN, TEST.with_columns(lacking))
+
+    run = split(*tables)
+
+    assert run.code == 1 and blocking(run) == {"empty-column:income": "empty-column"}
+    assert f"none in the {side} rows" in by_id(run)["empty-column:income"]["message"]
 
 
 def test_signature__agrees(split: Split, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cd4ml.metrics.split.classes import MOST_NUMBERS
 from tests.conftest import Run
 from tests.stages.check_split.conftest import TARGET, Split, applications, by_id
 
@@ -111,6 +112,43 @@ def test_what_cannot_be_read__said(split: Split) -> None:
     assert check["message"].endswith(
         "Looked at 2,000 of 2,000 training rows and 990 of 1,000 test rows. Not looked at: `tags`, `code`."
     )
+
+
+@pytest.mark.parametrize("value", [None, 1.0], ids=["empty", "constant"])
+def test_no_feature_varies__inconclusive(split: Split, value: float | None) -> None:
+    """Tables whose features are all empty or constant leave it open what gives the target away."""
+    train, test = (rows.select(TARGET, x=pl.lit(value)) for rows in (TRAIN, TEST))
+
+    run = split(train, test)
+
+    assert run.code == 4
+    check = by_id(run)["feature-power"]
+    assert (check["status"], check["reason"]) == ("inconclusive", "no-features")
+
+
+def test_lists_beside_a_constant__inconclusive(split: Split) -> None:
+    """Where no feature can be read for leakage, the check is there, and names those that were not looked at."""
+    train, test = (rows.select(TARGET, tags=pl.concat_list("age"), constant=1) for rows in (TRAIN, TEST))
+
+    check = by_id(split(train, test))["feature-power"]
+
+    assert check["status"] == "inconclusive" and "Not looked at: `tags`." in check["message"]
+
+
+@pytest.mark.parametrize("classes", [12, MOST_NUMBERS])
+def test_whole_numbers__are_classes(split: Split, classes: int) -> None:
+    """A text that gives some of many classes away blocks, whether they are whole numbers or texts."""
+    draw = np.random.default_rng(4)
+    target = draw.integers(0, classes, 3_000)
+    flag = ["told" if one == 3 else "other" for one in target]
+    rows = pl.DataFrame({"x": draw.normal(size=3_000), "flag": flag, TARGET: target})
+
+    found = []
+    for table in (rows, rows.with_columns(pl.col(TARGET).cast(pl.String))):
+        run = split(table[:2_000], table[2_000:])
+        found.append([id for id, one in by_id(run).items() if one["status"] == "failed"])
+
+    assert found == [["one-label-categories:flag:3"]] * 2
 
 
 @pytest.mark.parametrize(
