@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cd4ml.data.personal.search import Count, Searched
-from cd4ml.metrics.statistics.proportion import at_least, quantile, score_interval
-from cd4ml.report import Bound, Check, Interval, Status, percent
+from cd4ml.metrics.statistics.proportion import CONFIDENCE, at_least, quantile, score_interval
+from cd4ml.report import Bound, Check, Status, percent
 from cd4ml.report.ids import check_id
 
 RULE: Final = "personal-data"
-_CONFIDENCE: Final = 0.95
 # A column is named if chance alone had given so many valid check digits less than once in a million columns and kinds:
 # a table of 20 columns is then named wrongly less often than once in 2,500 times.
 _RARE: Final = 1e-6
@@ -55,7 +54,7 @@ def personal_data_checks(searched: Searched, allowed: Sequence[str], *, blocks: 
 
 def _finding(count: Count, searched: Searched, *, blocks: bool) -> Check:
     """Return the check of one kind in one column."""
-    bounds = score_interval(count.hits, count.values, quantile(_CONFIDENCE))
+    bounds = score_interval(count.hits, count.values, quantile(CONFIDENCE))
     share = count.hits / count.values
     return Check(
         id=check_id(RULE, count.column, count.kind.name),
@@ -65,7 +64,7 @@ def _finding(count: Count, searched: Searched, *, blocks: bool) -> Check:
         value=share,
         limit=0 if blocks else None,
         bound=Bound.AT_MOST if blocks else None,
-        interval=Interval(lower=bounds.lower, upper=bounds.upper, confidence=_CONFIDENCE, method="Wilson"),
+        interval=bounds.named(CONFIDENCE, "Wilson"),
         n=count.values,
         message=(
             f"`{count.column}` holds {count.kind.title}: {percent(share)} of {count.values:,} different values "

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cd4ml.metrics.drift.concept import Increase, Origin
 from cd4ml.metrics.statistics.multiplicity import holm
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed
 from cd4ml.report.ids import check_id
 
@@ -60,7 +61,7 @@ def _window(name: str, found: Increase, p_value: float, limits: ConceptLimits) -
         "bound": Bound.AT_MOST,
         "option": ("maximum-performance-drop",),
         "baseline": found.reference,
-        "interval": Interval(lower=found.bounds.lower, upper=found.bounds.upper, confidence=0.95, method=found.method),
+        "interval": found.bounds.named(CONFIDENCE, found.method),
         "n": found.n_current,
     }
     if min(found.n_current, found.n_reference) < limits.minimum_rows:

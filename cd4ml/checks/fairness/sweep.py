@@ -20,11 +20,10 @@ from cd4ml.metrics.fairness.disparity import (
     with_tests,
 )
 from cd4ml.metrics.fairness.rates import SELECTION_RATE, Group, Reference
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.metrics.statistics.ratio_interval import koopman
 from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed, worst
 from cd4ml.report.ids import group_id
-
-_CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,9 +180,9 @@ def _interval(point: SweptPoint, looked_at: int) -> Interval | None:
     if point.lowest.ratio is not None and point.ratio is not None and point.lowest.ratio > 1 > point.ratio:
         groups = (point.lowest.reference, point.lowest.group)
     first, second = (group.rates[SELECTION_RATE].counts for group in groups)
-    bounds = koopman(first, second, 1 - (1 - _CONFIDENCE) / looked_at)
+    bounds = koopman(first, second, 1 - (1 - CONFIDENCE) / looked_at)
     method = f"{METHOD}, Bonferroni for {looked_at} thresholds"
-    return Interval(lower=bounds.lower, upper=bounds.upper, confidence=_CONFIDENCE, method=method)
+    return bounds.named(CONFIDENCE, method)
 
 
 _ADVICE: Final[dict[str, str]] = {

@@ -44,14 +44,13 @@ class DeclaredTest:
 
 
 def flips_check(
-    tested: DeclaredTest, found: Flips, row: str, *, numeric: bool, changes: str = "", production: Rate | None = None
+    tested: DeclaredTest, found: Flips, row: str, *, numeric: bool, production: Rate | None = None
 ) -> Check:
     """Check how many answers change.
 
     Args:
         row: what the row that changed most is called.
         numeric: whether the answers are a regression's.
-        changes: what was not looked at, as a sentence.
         production: the same of the production model, if it answered.
     """
     rate = found.rate
@@ -61,7 +60,7 @@ def flips_check(
         told += f" Most of all in row {row}: {found.before} becomes {found.after}."
     elif found.largest > 0:
         told += f" Numbers move by at most {_amount(found.largest, numeric)}."
-    return _rate_check(tested, rate, "flip-rate", told + changes, production)
+    return _rate_check(tested, rate, "flip-rate", told, production)
 
 
 def direction_check(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cd4ml.metrics.statistics.intervals import Bounds
-from cd4ml.report import Bound, Check, Interval, Status, percent
+from cd4ml.report import Bound, Check, Status, percent
 
 
 def beyond_chance_check(
@@ -37,7 +37,7 @@ def beyond_chance_check(
         status=status,
         reason=remark if status is Status.PASSED else reason,
         value=excess,
-        interval=Interval(lower=bounds.lower, upper=bounds.upper, confidence=confidence, method="newcombe-good"),
+        interval=bounds.named(confidence, "newcombe-good"),
         limit=limit,
         bound=Bound.AT_MOST,
         option=option,

@@ -8,6 +8,7 @@ from typing import Final
 from cd4ml.checks.performance.comparison import Support, rows_advice
 from cd4ml.checks.performance.rule import Decision, Rule
 from cd4ml.metrics.split.classes import ClassShare, share_interval
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed, percent
 from cd4ml.report.ids import check_id
 
@@ -132,7 +133,7 @@ def _unseen(shares: Sequence[ClassShare]) -> Iterator[Check]:
             reason="unseen-class",
             metric="class-share",
             value=one.test / n,
-            interval=Interval(lower=bounds.lower, upper=bounds.upper, confidence=0.95, method=_WILSON),
+            interval=bounds.named(CONFIDENCE, _WILSON),
             limit=0.0,
             bound=Bound.AT_MOST,
             n=n,

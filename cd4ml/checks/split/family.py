@@ -17,6 +17,4 @@ def confidence(tests: int) -> float:
 
 def simultaneous(bounds: Bounds, method: str, tests: int) -> Interval:
     """Return an interval that holds together with those of all other tests."""
-    return Interval(
-        lower=bounds.lower, upper=bounds.upper, confidence=1 - ALPHA, method=f"{method}, Bonferroni for {tests}"
-    )
+    return bounds.named(1 - ALPHA, f"{method}, Bonferroni for {tests}")

@@ -14,6 +14,7 @@ from cd4ml.data.profile.cells import CategoryCells, Cells
 from cd4ml.metrics.drift.feature import FeatureDrift, feature_drift
 from cd4ml.metrics.split.classes import share_above, share_interval
 from cd4ml.metrics.statistics.multiplicity import holm
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Bound, Check, Interval, Status, as_set, chance, fixed, percent
 from cd4ml.report.ids import check_id
 
@@ -241,5 +242,4 @@ def _share(one: Unseen) -> str:
 
 def _interval(one: Unseen) -> Interval:
     """Return the interval of a feature's share."""
-    bounds = share_interval(one.rows, one.n)
-    return Interval(lower=bounds.lower, upper=bounds.upper, confidence=0.95, method="Wilson")
+    return share_interval(one.rows, one.n).named(CONFIDENCE, "Wilson")

@@ -8,8 +8,8 @@ from typing import Final, Literal
 import numpy as np
 
 from cd4ml.metrics.behaviour.answers import Floats
-from cd4ml.metrics.behaviour.flips import CONFIDENCE, Rate
-from cd4ml.metrics.statistics.proportion import quantile
+from cd4ml.metrics.behaviour.flips import Rate
+from cd4ml.metrics.statistics.proportion import CONFIDENCE, quantile
 
 # Of the largest of a row's scores: what rounding moves them by.
 _ROUNDING: Final = 1e-6

@@ -9,10 +9,9 @@ from typing import Final
 import numpy as np
 
 from cd4ml.metrics.behaviour.answers import Answers, Floats, Marks, moves
-from cd4ml.metrics.statistics.proportion import ONE_SIDED, at_least, quantile, score_interval
+from cd4ml.metrics.statistics.proportion import CONFIDENCE, ONE_SIDED, at_least, quantile, score_interval
 from cd4ml.report import Interval
 
-CONFIDENCE: Final = 0.95
 # Where a limit is lower, rows are enough that show this rate: else no sample would do.
 _LOWEST_SHOWN: Final = 0.05
 
@@ -32,8 +31,7 @@ class Rate:
     @property
     def interval(self) -> Interval:
         """The score interval of the share, two-sided 95 %."""
-        bounds = score_interval(self.count, self.n, quantile(CONFIDENCE))
-        return Interval(lower=bounds.lower, upper=bounds.upper, confidence=CONFIDENCE, method="Wilson")
+        return score_interval(self.count, self.n, quantile(CONFIDENCE)).named(CONFIDENCE, "Wilson")
 
     def shown_above(self, limit: float) -> float:
         """Return the p-value of the hypothesis that the true rate is at most the limit.
@@ -41,9 +39,7 @@ class Rate:
         Source:
             The exact binomial test (Clopper & Pearson 1934, Biometrika 26:404).
         """
-        if self.count == 0 or limit <= 0:
-            return 1.0 if self.count == 0 else 0.0
-        return at_least(self.count, self.n, limit) if limit < 1 else 1.0
+        return at_least(self.count, self.n, limit)
 
 
 def rows_needed(limit: float) -> int:

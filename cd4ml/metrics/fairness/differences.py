@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from cd4ml.metrics.fairness.disparity import CONFIDENCE
 from cd4ml.metrics.fairness.rates import Group, Proportion
 from cd4ml.metrics.statistics.intervals import Bounds, newcombe, wilson
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Interval
 
 

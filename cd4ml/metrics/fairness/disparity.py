@@ -14,10 +14,10 @@ from typing import Final
 
 from cd4ml.metrics.fairness.rates import Group, Reference
 from cd4ml.metrics.statistics.multiplicity import holm
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.metrics.statistics.ratio_interval import koopman, ratio_statistic, shown_below
 from cd4ml.report import Interval
 
-CONFIDENCE: Final = 0.95
 METHOD: Final = "Koopman"
 
 
@@ -94,8 +94,7 @@ def _disparity(group: Group, reference: Group, minimum: float) -> Disparity:
     defined = reference.selected > 0
     interval = None
     if defined and group is not reference:
-        bounds = koopman(first, second, CONFIDENCE)
-        interval = Interval(lower=bounds.lower, upper=bounds.upper, confidence=CONFIDENCE, method=METHOD)
+        interval = koopman(first, second, CONFIDENCE).named(CONFIDENCE, METHOD)
     return Disparity(
         group=group,
         reference=reference,

@@ -16,12 +16,12 @@ from scipy import special
 
 from cd4ml.metrics.statistics.intervals import normal_quantile
 from cd4ml.metrics.statistics.multiplicity import holm
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CONFIDENCE: Final = 0.95
 METHOD: Final = "delta method, paired"
 # Rows of a pair of groups that the models decide differently, below which the normal distribution is no guide.
 FEWEST_CHANGED: Final = 10

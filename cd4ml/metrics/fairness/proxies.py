@@ -19,12 +19,12 @@ from scipy import special
 from cd4ml.metrics.statistics.cramers_v import cramers_v
 from cd4ml.metrics.statistics.intervals import Bounds, wilson
 from cd4ml.metrics.statistics.multiplicity import holm
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Interval
 
 if TYPE_CHECKING:
     from cd4ml.data.predictions.crosstabs import Crosstab
 
-CONFIDENCE: Final = 0.95
 # Beyond this a feature tells much: Cohen (1988) calls a V of 0.5 large, and it is an AUC of 0.75.
 STRONG: Final = 0.5
 # Values of fewer rows are put together: one that occurs once belongs to its group wholly, by chance.
@@ -162,7 +162,7 @@ def _of_categories(table: _Table, limit: float) -> Proxy | str:
         feature=table.feature,
         measure=Measure.CRAMERS_V,
         value=found.value,
-        interval=_interval(found.interval(CONFIDENCE), "delta method of Cramér's V, bias-corrected"),
+        interval=found.interval(CONFIDENCE).named(CONFIDENCE, "delta method of Cramér's V, bias-corrected"),
         n=int(counts.sum()),
         p_value=found.shown_above(limit),
     )
@@ -187,17 +187,14 @@ def _of_numbers(table: _Table, limit: float) -> Proxy:
         feature=table.feature,
         measure=Measure.AUC,
         value=abs(2 * found.value - 1),
-        interval=_interval(Bounds(lower=0.0 if crosses else ends[0], upper=ends[1]), f"DeLong, Wilson{corrected}"),
+        interval=Bounds(lower=0.0 if crosses else ends[0], upper=ends[1]).named(
+            CONFIDENCE, f"DeLong, Wilson{corrected}"
+        ),
         n=int(total.sum()),
         group=table.groups[best],
         area=found.value,
         p_value=p_value,
     )
-
-
-def _interval(bounds: Bounds, method: str) -> Interval:
-    """Return bounds as the report has them."""
-    return Interval(lower=bounds.lower, upper=bounds.upper, confidence=CONFIDENCE, method=method)
 
 
 @dataclass(frozen=True, kw_only=True)

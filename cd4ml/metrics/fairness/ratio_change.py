@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from cd4ml.metrics.fairness.disparity import CONFIDENCE, Disparity
+from cd4ml.metrics.fairness.disparity import Disparity
 from cd4ml.metrics.statistics.intervals import normal_quantile
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Interval
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from cd4ml.metrics.performance.measurement import CONFIDENCE, named
 from cd4ml.metrics.performance.metric import Sample
 from cd4ml.metrics.statistics import intervals, means
 from cd4ml.metrics.statistics.means import Sums
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Interval
 
 
@@ -102,4 +102,4 @@ def _sums(marked: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64]) -> Sum
 
 def _wilson(successes: float, n: float) -> Interval:
     """Return the score interval of a share."""
-    return named(intervals.wilson(successes, n, CONFIDENCE), CONFIDENCE, "Wilson")
+    return intervals.wilson(successes, n, CONFIDENCE).named(CONFIDENCE, "Wilson")

@@ -15,7 +15,7 @@ import numpy as np
 
 from cd4ml.metrics.performance import bootstrap, labels
 from cd4ml.metrics.performance.estimates import is_of_counts
-from cd4ml.metrics.performance.measurement import CONFIDENCE, Measured, informative, named, root_of_squares
+from cd4ml.metrics.performance.measurement import Measured, informative, root_of_squares
 from cd4ml.metrics.performance.metric import DELTA_METHOD, Metric, Share
 from cd4ml.metrics.statistics import intervals, mcnemar
 from cd4ml.metrics.statistics.intervals import (
@@ -25,7 +25,7 @@ from cd4ml.metrics.statistics.intervals import (
     student_below,
     student_quantile,
 )
-from cd4ml.metrics.statistics.proportion import ONE_SIDED
+from cd4ml.metrics.statistics.proportion import CONFIDENCE, ONE_SIDED
 from cd4ml.report import Interval
 
 # Two-sided confidence of a difference: each of its bounds is one-sided 95 %.
@@ -146,7 +146,7 @@ def _compare_counts(candidate: Measured, production: Measured) -> _Compared:
         difference = candidate.value - production.value
         return error, *_student(metric, difference, error, n - 1, f"{DELTA_METHOD}, paired")
     draws = bootstrap.of_counts(metric.of_counts, counted, 2, candidate.seed, n)
-    interval = named(draws.bounds(PAIRED_CONFIDENCE), PAIRED_CONFIDENCE, "paired bootstrap of counts")
+    interval = draws.bounds(PAIRED_CONFIDENCE).named(PAIRED_CONFIDENCE, "paired bootstrap of counts")
     return error, interval, draws.below()
 
 
@@ -157,14 +157,14 @@ def _mcnemar(counted: labels.Cells, *, only_positive: bool) -> tuple[Interval, f
     wins = int(counts[(first == truth) & (second != truth)].sum())
     losses = int(counts[(first != truth) & (second == truth)].sum())
     bounds = intervals.tango(wins, losses, int(counts.sum()), PAIRED_CONFIDENCE)
-    return named(bounds, PAIRED_CONFIDENCE, "Tango; McNemar mid-p"), mcnemar.worse(wins, losses)
+    return bounds.named(PAIRED_CONFIDENCE, "Tango; McNemar mid-p"), mcnemar.worse(wins, losses)
 
 
 def _no_row_differs(metric: Metric, n: int) -> Interval:
     """Return the interval of a difference that no row shows, of a metric with a bounded range."""
     bounds, scale = intervals.tango(0, 0, n, PAIRED_CONFIDENCE), metric.highest - metric.lowest
     found = Bounds(lower=scale * bounds.lower, upper=scale * bounds.upper)
-    return named(found, PAIRED_CONFIDENCE, "Tango, no row differs")
+    return found.named(PAIRED_CONFIDENCE, "Tango, no row differs")
 
 
 def _compare_rows(candidate: Measured, production: Measured) -> _Compared:
@@ -173,7 +173,7 @@ def _compare_rows(candidate: Measured, production: Measured) -> _Compared:
     assert function is not None
     draws = bootstrap.of_rows(function, (candidate.sample, production.sample), candidate.seed)
     signed = draws if candidate.metric.greater_is_better else draws.mirrored()
-    interval = named(draws.bounds(PAIRED_CONFIDENCE), PAIRED_CONFIDENCE, "paired bootstrap of rows")
+    interval = draws.bounds(PAIRED_CONFIDENCE).named(PAIRED_CONFIDENCE, "paired bootstrap of rows")
     return draws.standard_error, interval, signed.below()
 
 
@@ -191,7 +191,7 @@ def _compare_influences(candidate: Measured, production: Measured) -> _Compared:
 def _student(metric: Metric, difference: float, error: float, degrees: float, method: str) -> tuple[Interval, float]:
     """Return the interval of a difference, and how likely one so bad is if the candidate is not worse."""
     half = student_quantile(ONE_SIDED, degrees) * error
-    interval = named(Bounds(lower=difference - half, upper=difference + half), PAIRED_CONFIDENCE, method)
+    interval = Bounds(lower=difference - half, upper=difference + half).named(PAIRED_CONFIDENCE, method)
     gain = difference if metric.greater_is_better else -difference
     if error == 0:
         return interval, 0.0 if gain < 0 else 0.5 if gain == 0 else 1.0
@@ -207,9 +207,9 @@ def gap(train: Measured, test: Measured) -> Interval | None:
     wilson = [measured.interval for measured in (train, test) if measured.interval]
     if len(wilson) == 2 and all(interval.method.startswith("Wilson") for interval in wilson):
         first, second = (Bounds(lower=interval.lower, upper=interval.upper) for interval in wilson)
-        return named(intervals.square_and_add(train.value, first, test.value, second), CONFIDENCE, "Newcombe")
+        return intervals.square_and_add(train.value, first, test.value, second).named(CONFIDENCE, "Newcombe")
     half = normal_quantile((1 + CONFIDENCE) / 2) * math.hypot(train.standard_error, test.standard_error)
     if not math.isfinite(half):
         return None
     difference = train.value - test.value
-    return named(Bounds(lower=difference - half, upper=difference + half), CONFIDENCE, "independent samples")
+    return Bounds(lower=difference - half, upper=difference + half).named(CONFIDENCE, "independent samples")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 
@@ -20,10 +19,10 @@ from cd4ml.metrics.performance.metric import DELTA_METHOD, Estimate, Metric, Sam
 from cd4ml.metrics.performance.ranking import Floats
 from cd4ml.metrics.statistics import intervals
 from cd4ml.metrics.statistics.intervals import Bounds, student_quantile
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Interval
 
 # Two-sided confidence of a single value.
-CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ class Measured:
         if self.metric.function is None:
             return _of_influence(self.metric, self.sample, self.estimate)
         draws = bootstrap.of_rows(self.metric.function, (self.sample,), self.seed)
-        return draws.standard_error, named(draws.bounds(CONFIDENCE), CONFIDENCE, "bootstrap of rows")
+        return draws.standard_error, draws.bounds(CONFIDENCE).named(CONFIDENCE, "bootstrap of rows")
 
 
 def measure(metric: Metric, sample: Sample, seed: int = 0) -> Measured:
@@ -76,11 +75,6 @@ def measure(metric: Metric, sample: Sample, seed: int = 0) -> Measured:
     return Measured(metric=metric, sample=sample, estimate=estimate(metric, sample), seed=seed)
 
 
-def named(bounds: Bounds, confidence: float, method: str) -> Interval:
-    """Return bounds with where they come from."""
-    return Interval(lower=bounds.lower, upper=bounds.upper, confidence=confidence, method=method)
-
-
 def _of_counts(metric: Metric, sample: Sample, value: float, seed: int) -> tuple[float, Interval]:
     """Return standard error and interval of a metric of decisions."""
     assert metric.of_counts is not None
@@ -88,13 +82,13 @@ def _of_counts(metric: Metric, sample: Sample, value: float, seed: int) -> tuple
     error = bootstrap.standard_error(metric.of_counts, counted, 1)
     part = _share(metric, counted) if sample.weight is None else None
     if part is not None:
-        return error, named(intervals.wilson(*part, CONFIDENCE), CONFIDENCE, "Wilson")
+        return error, intervals.wilson(*part, CONFIDENCE).named(CONFIDENCE, "Wilson")
     n = informative(sample)
     if error == 0:
         return error, _without_spread(metric, value, n)
     if sample.weight is None and len(counted.count) <= bootstrap.MOST_CELLS:
         draws = bootstrap.of_counts(metric.of_counts, counted, 1, seed, n)
-        return error, named(draws.bounds(CONFIDENCE), CONFIDENCE, "bootstrap of counts")
+        return error, draws.bounds(CONFIDENCE).named(CONFIDENCE, "bootstrap of counts")
     return error, _symmetric(metric, value, error, n - 1, DELTA_METHOD)
 
 
@@ -123,7 +117,7 @@ def _without_spread(metric: Metric, value: float, n: int) -> Interval:
     scale = metric.highest - metric.lowest
     bounds = intervals.wilson((value - metric.lowest) / scale * n, n, CONFIDENCE)
     found = Bounds(lower=metric.lowest + scale * bounds.lower, upper=metric.lowest + scale * bounds.upper)
-    return named(found, CONFIDENCE, "Wilson on the smaller class")
+    return found.named(CONFIDENCE, "Wilson on the smaller class")
 
 
 def _of_influence(metric: Metric, sample: Sample, found: Estimate) -> tuple[float, Interval]:
@@ -144,6 +138,6 @@ def _symmetric(metric: Metric, value: float, error: float, degrees: float, metho
     """Return value plus and minus its error, inside the metric's range."""
     half = student_quantile((1 + CONFIDENCE) / 2, degrees) * error if degrees >= 1 else math.inf
     if not math.isfinite(half):
-        return named(Bounds(lower=-math.inf, upper=math.inf), CONFIDENCE, method)
+        return Bounds(lower=-math.inf, upper=math.inf).named(CONFIDENCE, method)
     bounds = Bounds(lower=max(metric.lowest, value - half), upper=min(metric.highest, value + half))
-    return named(bounds, CONFIDENCE, method)
+    return bounds.named(CONFIDENCE, method)

@@ -23,10 +23,10 @@ from cd4ml.metrics.performance.slice_cells import Cells, Floats, summed_up
 from cd4ml.metrics.performance.slice_columns import Columns
 from cd4ml.metrics.statistics import intervals, means
 from cd4ml.metrics.statistics.multiplicity import benjamini_hochberg
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Interval
 
 ERROR_RATE: Final = "error-rate"
-CONFIDENCE: Final = 0.95
 LEVEL: Final = 0.05
 MOST_SLICES: Final = 200_000
 
@@ -214,7 +214,7 @@ def _interval(inside: Mapping[str, float], outside: Mapping[str, float], *, exac
     if exact:
         pairs = [(part["value"], part["n"]) for part in (inside, outside)]
         bounds = intervals.newcombe(pairs[0], pairs[1], CONFIDENCE)
-        return Interval(lower=bounds.lower, upper=bounds.upper, confidence=CONFIDENCE, method="Newcombe")
+        return bounds.named(CONFIDENCE, "Newcombe")
     names = ("weight", "squares", "value", "square_value", "square_value_square")
     sums = [means.Sums(n=int(part["n"]), **{name: part[name] for name in names}) for part in (inside, outside)]
     return means.difference(means.mean(sums[0]), means.mean(sums[1]))

@@ -9,6 +9,7 @@ from typing import Final
 from scipy import special
 
 from cd4ml.metrics.statistics.intervals import Bounds, newcombe, wilson
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 
 # A table whose target has more different numbers than this has no classes.
 MOST_NUMBERS: Final = 20
@@ -67,4 +68,4 @@ def share_above(rows: int, n: int, limit: float) -> float:
 
 def share_interval(rows: int, n: int) -> Bounds:
     """Return the 95 % score interval of a share of rows."""
-    return wilson(rows, n, 0.95)
+    return wilson(rows, n, CONFIDENCE)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cd4ml.metrics.statistics.intervals import student_quantile
+from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Interval
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
+from cd4ml.report import Interval
+
+# Two-sided confidence of every interval that a report gives of a value.
+CONFIDENCE: Final = 0.95
 # One-sided level of every decision; a two-sided interval of 90 % has bounds of 95 % each.
 ONE_SIDED: Final = 0.95
 
@@ -17,6 +21,10 @@ class Bounds:
 
     lower: float
     upper: float
+
+    def named(self, confidence: float, method: str) -> Interval:
+        """Return the bounds as reports have them, with where they come from."""
+        return Interval(lower=self.lower, upper=self.upper, confidence=confidence, method=method)
 
 
 def score_interval(successes: float, n: float, z: float) -> Bounds:
@@ -48,8 +56,11 @@ def at_least(successes: int, n: int, chance: float) -> float:
     """Return the probability of so many successes or more among n, each with this chance: the exact binomial tail.
 
     Args:
-        chance: 0 < chance < 1.
+        successes: from 0 to n.
+        chance: from 0 to 1.
     """
+    if successes == 0 or chance in (0, 1):
+        return 1.0 if successes == 0 or chance else 0.0
     logs = [
         math.lgamma(n + 1)
         - math.lgamma(k + 1)
