@@ -7,12 +7,12 @@ from typing import Final
 
 from cd4ml.checks.performance.comparison import Support, rows_advice
 from cd4ml.checks.performance.rule import Decision, Rule
+from cd4ml.checks.split.listing import listed
 from cd4ml.metrics.split.classes import ClassShare, share_interval
 from cd4ml.metrics.statistics.proportion import CONFIDENCE
 from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed, percent
 from cd4ml.report.ids import check_id
 
-_MOST_TOLD: Final = 3
 _MINIMUM: Final = ("minimum-class-rows",)
 _NEWCOMBE: Final = "Newcombe"
 _WILSON: Final = "Wilson"
@@ -75,8 +75,7 @@ def class_balance_checks(shares: Sequence[ClassShare], limit: float | None) -> I
     """
     yield from _unseen(shares)
     apart = max(shares, key=lambda one: abs(one.difference))
-    told = "; ".join(_told(one, shares) for one in sorted(shares, key=lambda one: -one.train)[:_MOST_TOLD])
-    more = f"; and {len(shares) - _MOST_TOLD:,} more" if len(shares) > _MOST_TOLD else ""
+    told = listed([_told(one, shares) for one in sorted(shares, key=lambda one: -one.train)])
     size = abs(apart.difference)
     beyond = limit is not None and size > limit
     shown = limit is not None and max(apart.interval.lower, -apart.interval.upper) > limit
@@ -94,7 +93,7 @@ def class_balance_checks(shares: Sequence[ClassShare], limit: float | None) -> I
         bound=None if limit is None else Bound.AT_MOST,
         option=None if limit is None else ("maximum-class-difference",),
         n=sum(one.test for one in shares),
-        message=f"Shares of classes, training then test: {told}{more}. Largest difference {fixed(size, limit or 0.0)}"
+        message=f"Shares of classes, training then test: {told}. Largest difference {fixed(size, limit or 0.0)}"
         f"{allowed}.{unsure}",
         advice=_ADVICE[status],
     )

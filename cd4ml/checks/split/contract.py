@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Final
 
+from cd4ml.checks.split.listing import MOST_NAMED, named
 from cd4ml.data.tables.columns import Family
 from cd4ml.metrics.split.recoding import Copied, Kind
 from cd4ml.report import Bound, Check, Status, chance
 from cd4ml.report.ids import check_id
 
-_MOST_NAMED: Final = 5
 _LEVEL: Final = 0.05
 # What MLflow calls the types of columns, by what may stand in them; others cannot be compared.
 _SIGNATURE: Final = {
@@ -171,7 +171,7 @@ def _signature(
         if families[name] is not Family.EMPTY
     ]
     problems = [f"{named(missing)} missing"] if missing else []
-    problems += [*wrong[:_MOST_NAMED], *([f"{len(wrong) - _MOST_NAMED} more"] if len(wrong) > _MOST_NAMED else [])]
+    problems += [*wrong[:MOST_NAMED], *([f"{len(wrong) - MOST_NAMED} more"] if len(wrong) > MOST_NAMED else [])]
     return Check(
         id=check_id("signature", table),
         status=Status.FAILED if problems else Status.PASSED,
@@ -234,9 +234,3 @@ _WORDS: Final = {
     Kind.RECODING: "is the target `{target}` in other words: each of its values goes with one of the target's",
     Kind.LINEAR: "is the target `{target}` on another scale",
 }
-
-
-def named(names: Sequence[str]) -> str:
-    """Return names for people, the first few of many."""
-    shown = ", ".join(f"`{name}`" for name in names[:_MOST_NAMED])
-    return f"{shown} and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else shown

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cd4ml.checks.split.contract import named
+from cd4ml.checks.split.listing import listed, named
 from cd4ml.data.profile.cells import CategoryCells, Cells
 from cd4ml.metrics.drift.feature import FeatureDrift, feature_drift
 from cd4ml.metrics.split.classes import share_above, share_interval
@@ -23,7 +23,6 @@ _NOTABLE: Final = 0.1
 _LEVEL: Final = 0.05
 # With more of the rows in categories that are taken together, too little was compared to call it no shift.
 _MOST_POOLED: Final = 0.5
-_MOST_TOLD: Final = 3
 INDEX: Final = "population-stability-index"
 
 
@@ -62,10 +61,9 @@ def shift_checks(features: Sequence[FeatureDrift], not_compared: Sequence[str], 
 def _reported(tested: Sequence[tuple[FeatureDrift, float]], aside: Sequence[str]) -> Check:
     """Return the check that tells of the largest shifts and decides nothing."""
     moved = [(one, p) for one, p in tested if one.corrected_psi >= _NOTABLE and p <= _LEVEL]
-    told = "; ".join(f"{one.name} (PSI {fixed(one.corrected_psi)})" for one, _ in moved[:_MOST_TOLD])
-    more = f"; and {len(moved) - _MOST_TOLD:,} more" if len(moved) > _MOST_TOLD else ""
+    told = listed([f"{one.name} (PSI {fixed(one.corrected_psi)})" for one, _ in moved])
     few = f" {len(aside):,} could not be compared: {named(aside)}." if aside else ""
-    found = f"{len(moved):,} of {len(tested):,} features are distributed differently in the test rows: {told}{more}"
+    found = f"{len(moved):,} of {len(tested):,} features are distributed differently in the test rows: {told}"
     return Check(
         id="shift",
         status=Status.PASSED,
@@ -110,31 +108,38 @@ _METRIC: Final = {"shift": INDEX, "unseen-categories": "unseen-share"}
 
 def _not_compared(name: str, limit: float, rule: str) -> Check:
     """Return the check of a feature that a limit is set for and that nothing is known of."""
-    return Check(
-        id=check_id(rule, name),
-        status=Status.INCONCLUSIVE,
-        reason="not-compared",
-        metric=_METRIC[rule],
-        limit=limit,
-        bound=Bound.AT_MOST,
-        option=(f"maximum-{rule}",),
-        message=f"{name} was not compared: it has no value in one part, or categories too many or too rare.",
-        advice="Put its values into fewer categories, or leave it out with `exclude`.",
+    return _open(
+        check_id(rule, name),
+        limit,
+        rule,
+        f"{name} was not compared: it has no value in one part, or categories too many or too rare.",
+        "Put its values into fewer categories, or leave it out with `exclude`.",
     )
 
 
 def _none_compared(limit: float, rule: str, what: str) -> Check:
     """Return the check of a limit that is set and that no column can be held to."""
+    return _open(
+        rule,
+        limit,
+        rule,
+        f"maximum-{rule} could not be applied: no {what} has values in both tables.",
+        f"Leave out maximum-{rule} if these tables have no such column; else check how they were written.",
+    )
+
+
+def _open(id: str, limit: float, rule: str, message: str, advice: str) -> Check:
+    """Return the check of a limit of which nothing is known: that passes nobody."""
     return Check(
-        id=rule,
+        id=id,
         status=Status.INCONCLUSIVE,
         reason="not-compared",
         metric=_METRIC[rule],
         limit=limit,
         bound=Bound.AT_MOST,
         option=(f"maximum-{rule}",),
-        message=f"maximum-{rule} could not be applied: no {what} has values in both tables.",
-        advice=f"Leave out maximum-{rule} if these tables have no such column; else check how they were written.",
+        message=message,
+        advice=advice,
     )
 
 
@@ -190,9 +195,8 @@ def unseen_checks(found: Sequence[Unseen], not_compared: Sequence[str], limit: f
 def _unseen_reported(found: Sequence[Unseen]) -> Check:
     """Return the check that tells of the largest shares and decides nothing."""
     new = [one for one in found if one.rows]
-    told = "; ".join(_share(one) for one in new[:_MOST_TOLD])
-    more = f"; and {len(new) - _MOST_TOLD:,} more" if len(new) > _MOST_TOLD else ""
-    many = f"{len(new):,} of {len(found):,} features have test rows in categories that training never had: {told}{more}"
+    told = listed([_share(one) for one in new])
+    many = f"{len(new):,} of {len(found):,} features have test rows in categories that training never had: {told}"
     none = f"Training has every category that the test has, in {len(found):,} features"
     return Check(
         id="unseen-categories",
