@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.predictions.groups import MISSING, MOST_GROUPS, MOST_NUMERIC_GROUPS, as_groups
-from cd4ml.data.tables.by_name import columns, values
-from cd4ml.data.tables.columns import Family, as_array, family, sample
+from cd4ml.data.tables.by_name import values
+from cd4ml.data.tables.columns import Family, as_array, family, frames, sample
 from cd4ml.data.tables.header import lacking
 from cd4ml.data.tables.refusals import refused
 from cd4ml.data.tables.source import Source
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 MOST_BINS: Final = 1_024
 MOST_VALUES: Final = 10_000
-_BATCH: Final = 1 << 17
 _NUMBERS: Final = (Family.NUMBER, Family.TIME)
 _TEXTS: Final = (Family.TEXT, Family.BOOLEAN)
 # Different values as they are stored, of which several may be one group: `a` and `a `.
@@ -73,8 +72,6 @@ def crosstabs(
     Raises:
         OptionsError: an attribute is not a column, or is a quantity without edges; the table has no rows.
     """
-    import polars as pl
-
     names = list(source.schema)
     problems = [*lacking(source.name, [*attributes, *left_out], names)]
     problems += [] if source.rows else [f"{source.name}: the table has no rows"]
@@ -93,9 +90,7 @@ def crosstabs(
         groups = {name: _Values(_MOST_STORED) for name in attributes}
         pairs = {(name, attribute): _Pair() for name in features for attribute in groups if name != attribute}
         read = list(dict.fromkeys([*features, *groups]))
-        rows = source.lazy().select(columns(read)).collect_batches(chunk_size=_BATCH, maintain_order=True)
-        for frame in rows:
-            assert isinstance(frame, pl.DataFrame)
+        for frame in frames(source, read):
             _count(frame, features, groups, pairs, bins)
     unread |= {name: f"more than {MOST_VALUES:,} different values" for name, one in features.items() if one.many}
     named = {name: _names(name, found.known, bins.get(name)) for name, found in groups.items()}

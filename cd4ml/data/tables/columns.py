@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SAMPLE: Final = 100_000
+_ROWS_AT_ONCE: Final = 1 << 17
 _FEW_GROUPS: Final = 8
 # A row group larger than this is read in parts; smaller ones are read whole, which is five times as quick.
 _LARGEST_GROUP: Final = 1 << 22
@@ -50,6 +51,28 @@ def family(dtype: pl.DataType) -> Family:
     return Family.EMPTY if dtype == pl.Null else Family.OTHER
 
 
+def frames(source: Source, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of some columns in their order, some at once, in little memory.
+
+    Raises:
+        OptionsError: what the reader says of a damaged table, as one message.
+    """
+    frame = source.lazy().select(columns(names))
+    if source.footers:  # any rows can be read by themselves, and nothing runs ahead: half the memory
+        for start in range(0, source.rows, _ROWS_AT_ONCE):
+            with refused(source.name):
+                rows = frame.slice(start, _ROWS_AT_ONCE).collect()
+            yield rows
+        return
+    batches = frame.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True)
+    while True:
+        with refused(source.name):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
 def parts(source: Source, names: Sequence[str], *, step: int = 1) -> Iterator[tuple[str, pa.Array]]:
     """Yield the parts of columns, each value once.
 
@@ -62,7 +85,9 @@ def parts(source: Source, names: Sequence[str], *, step: int = 1) -> Iterator[tu
         return
     inside = source.footers and not source.widened and set(names) <= set(pq.read_schema(source.files[0]).names)
     if not inside:
-        for frame in source.lazy().select(columns(names)).collect_batches(chunk_size=1 << 17, maintain_order=True):
+        for frame in (
+            source.lazy().select(columns(names)).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True)
+        ):
             for name in names:
                 yield name, values_of(frame, name).to_arrow()
         return

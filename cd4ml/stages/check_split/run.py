@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.context import Context
-from cd4ml.data.tables.by_name import columns
+from cd4ml.data.tables.columns import frames
 from cd4ml.data.tables.header import lacking
 from cd4ml.data.tables.opening import open_table
-from cd4ml.data.tables.refusals import refused
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.report import Check, Report, headline
@@ -32,7 +31,6 @@ PARTS: Final[Sequence[Callable[[Options, Source, Source], Part | None]]] = (
     leakage.part_of,
     contract.part_of,
 )
-_ROWS_AT_ONCE: Final = 1 << 17
 
 
 def run(options: Options, context: Context) -> Report:
@@ -91,31 +89,13 @@ def _read(source: Source, parts: Sequence[Part], add: Callable[[Part, pl.DataFra
         OptionsError: the table has fewer or more rows than it says.
     """
     wanted = {name for part in parts for name in part.columns}
-    frame = source.lazy().select(columns(name for name in source.schema if name in wanted))
     seen = 0
-    for rows in _batches(source, frame):
+    for rows in frames(source, [name for name in source.schema if name in wanted]):
         for part in parts:
             add(part, rows)
         seen += len(rows)
     if seen != source.rows:
         raise OptionsError(f"{source.name}: it says that it has {source.rows:,} rows, and has {seen:,}")
-
-
-def _batches(source: Source, frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Yield rows in their order; what a reader says of a damaged table becomes one message."""
-    if source.footers:  # any rows can be read by themselves, and nothing runs ahead: half the memory
-        for start in range(0, source.rows, _ROWS_AT_ONCE):
-            with refused(source.name):
-                rows = frame.slice(start, _ROWS_AT_ONCE).collect()
-            yield rows
-        return
-    batches = frame.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True)
-    while True:
-        with refused(source.name):
-            batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch
 
 
 def _summary(checks: Sequence[Check], train: Source, test: Source) -> str:
