@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +21,17 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measure import CACHE, ROOT, compare, environment, run, stage, table  # noqa: E402
+from benchmarks.measure import (  # noqa: E402
+    CACHE,
+    ROOT,
+    compare,
+    environment,
+    run,
+    sizes,
+    stage,
+    table,
+    written,
+)
 
 RIVALS: Final = ROOT / "benchmarks" / "rivals"
 LIMIT, OURS = "DuckDB scan of both", "cd4ml, two tables"
@@ -74,21 +83,14 @@ def commands(folder: Path, *, peers: bool) -> dict[str, Sequence[str | Path]]:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 10_000_000])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--make", nargs=3, metavar=("FILE", "ROWS", "SEED"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.make:  # a process of its own: what is measured afterwards would inherit its peak of memory
-        write_table(Path(arguments.make[0]), int(arguments.make[1]), int(arguments.make[2]))
+    arguments = sizes(__doc__, [1_000_000, 10_000_000], write_table)
+    if arguments is None:
         return
-    CACHE.mkdir(parents=True, exist_ok=True)
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory(dir=CACHE) as name:
             folder = Path(name)
             (folder / "none.yaml").write_text("")
-            for seed, part in enumerate(("reference", "current")):
-                run([sys.executable, __file__, "--make", folder / f"{part}.parquet", str(rows), str(seed)])
+            written(__file__, [folder / f"{part}.parquet" for part in ("reference", "current")], rows)
             run(ours(folder, "--reference", folder / "reference.parquet", "--save-profile", folder / "profile.json"))
             size = (folder / "current.parquet").stat().st_size / 1e6
             runs = compare(commands(folder, peers=rows <= LARGEST_FOR_PEERS), arguments.rounds)

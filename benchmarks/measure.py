@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,31 @@ class Run:
     cpu: float
     wall: float
     peak: float
+
+
+def sizes(about: str | None, rows: Sequence[int], write: Callable[[Path, int, int], None]) -> argparse.Namespace | None:
+    """Return the rows and rounds that are asked for; None in a process that only writes a table (see `written`).
+
+    Args:
+        rows: what is measured if nothing else is asked for.
+        write: writes a table, given its place, its rows and a seed.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="*", default=list(rows))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--make", nargs=3, metavar=("FILE", "ROWS", "SEED"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    if not arguments.make:
+        return arguments
+    write(Path(arguments.make[0]), int(arguments.make[1]), int(arguments.make[2]))
+    return None
+
+
+def written(program: str, places: Sequence[Path], rows: int) -> None:
+    """Write tables, each in a process of its own: what is measured afterwards would inherit its peak of memory."""
+    for seed, place in enumerate(places):
+        run([sys.executable, program, "--make", place, str(rows), str(seed)])
 
 
 def environment(name: str, requirements: Sequence[str]) -> Path:

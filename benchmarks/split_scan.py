@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.drift import write_table  # noqa: E402
-from benchmarks.measure import CACHE, ROOT, compare, run, stage, table  # noqa: E402
+from benchmarks.measure import CACHE, ROOT, compare, sizes, stage, table, written  # noqa: E402
 
 RIVALS: Final = ROOT / "benchmarks" / "rivals"
 LIMIT, OURS = "DuckDB scan of both", "cd4ml"
@@ -67,21 +66,14 @@ def commands(folder: Path) -> dict[str, Sequence[str | Path]]:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="*", default=[2_000_000])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--make", nargs=3, metavar=("FILE", "ROWS", "SEED"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.make:  # a process of its own: what is measured afterwards would inherit its peak of memory
-        write(Path(arguments.make[0]), int(arguments.make[1]), int(arguments.make[2]))
+    arguments = sizes(__doc__, [2_000_000], write)
+    if arguments is None:
         return
-    CACHE.mkdir(parents=True, exist_ok=True)
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory(dir=CACHE) as name:
             folder = Path(name)
             (folder / "none.yaml").write_text("")
-            for seed, part in enumerate(("train", "test")):
-                run([sys.executable, __file__, "--make", folder / f"{part}.parquet", str(rows), str(seed)])
+            written(__file__, [folder / f"{part}.parquet" for part in ("train", "test")], rows)
             size = (folder / "test.parquet").stat().st_size / 1e6
             runs = compare(commands(folder), arguments.rounds)
             table(f"{rows:,} training rows and {rows:,} test rows x 20, {size:.0f} MB each", runs, LIMIT, OURS)
