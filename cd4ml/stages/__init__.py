@@ -90,7 +90,7 @@ STAGES: Final[dict[str, StageInfo]] = {
     ),
     "check-split": StageInfo(
         summary="A test on these rows means something: they are new, and nothing in them gives the answer away.",
-        requirements=("check-split",),
+        requirements=("check-split", "registry"),
         evidence=About.COMMIT,
     ),
     # Not required: a predictions table may also be a user's own.
