@@ -14,9 +14,10 @@ from cd4ml.image import reference
 from cd4ml.image.base import Contents
 from cd4ml.image.layers import TIME, Layer, without_installers
 from cd4ml.image.layout import ENTRYPOINT, PORT, USER
+from cd4ml.serving.settings import declared
 
 # The gateway and the light modules that it imports.
-CODE: Final = ("__init__.py", "errors.py", "digests.py", "model_files/*.py", "serving/*.py")
+CODE: Final = ("__init__.py", "errors.py", "digests.py", "model_files/*.py", "serving/**/*.py")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]{1,100}")
 
@@ -55,6 +56,7 @@ def render(base: str, system_packages: Sequence[str] = ()) -> str:
         base=str(parsed),
         system_packages=list(system_packages),
         port=PORT,
+        settings=[(name, setting.default) for name, setting in declared()],
         time=TIME,
         user=USER,
         entrypoint=list(ENTRYPOINT),

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
+from cd4ml.serving.exchange import Answers
 from cd4ml.serving.model import Answer, ModelError
 
 
-def pairs(answer: Answer) -> list[dict[str, Any]]:
-    """Return `{"y_pred": …, "y_score": …}` for each row; None where the model gives no value or no finite number.
+def of(answer: Answer) -> Answers:
+    """Return a model's answer in JSON values; None where it gives no value or no finite number.
 
     Raises:
         ModelError: a value is of a type that JSON cannot express.
     """
     y_pred, y_score = answer
-    scores = [None] * len(y_pred) if y_score is None else [json_value(value) for value in y_score]
-    labels = [json_value(value) for value in y_pred]
-    return [{"y_pred": label, "y_score": score} for label, score in zip(labels, scores, strict=True)]
+    return Answers(values(y_pred), None if y_score is None else values(y_score))
 
 
-def gaps(found: list[dict[str, Any]], *, scored: bool) -> list[int]:
+def gaps(found: Answers) -> list[int]:
     """Return the rows that have no label, or no score though the model gives scores."""
-    return [at for at, pair in enumerate(found) if pair["y_pred"] is None or (scored and pair["y_score"] is None)]
+    scores = found.y_pred if found.y_score is None else found.y_score
+    return [at for at, pair in enumerate(zip(found.y_pred, scores, strict=True)) if None in pair]
+
+
+def values(found: Iterable[Any]) -> list[Any]:
+    """Return predicted values as JSON has them.
+
+    Raises:
+        ModelError: JSON cannot express one.
+    """
+    return [json_value(value) for value in found]
 
 
 def json_value(value: Any) -> Any:

@@ -1,184 +1,218 @@
-"""The gateway's HTTP interface."""
+"""The gateway's HTTP interface, on ASGI itself: between a request's bytes and the model stands nothing but this."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final
 
-import anyio.to_thread
-import pandas as pd
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from cd4ml.serving import description
+from cd4ml.serving.bodies import ClientGone, Receive, Scope, Send, body_of, media_type_of
+from cd4ml.serving.calls import Calls
+from cd4ml.serving.exchange import Answers, Exchange, Observer, begin
+from cd4ml.serving.protocols import Dialect, Question
+from cd4ml.serving.protocols.predict import Predict, error_document
+from cd4ml.serving.refused import Refused
+from cd4ml.serving.settings import Settings
+from cd4ml.serving.state import Phase, State
 
-from cd4ml.serving import answers, rows
-from cd4ml.serving.model import Model, ModelError, RowsError
-from cd4ml.serving.rows import BadRequest, Problem
-from cd4ml.serving.state import REFUSALS, Phase, State
+_LOG: Final = logging.getLogger("uvicorn.error")
+_JSON: Final = b"application/json"
+_FAILED: Final = Refused(500, "model-failed", "The model failed on this request.")
+_CLIENT_GONE: Final = 499
+# After a refused body the rest of it may still be on its way: it must not be read as the next request.
+_CLOSING: Final = (408, 413)
+_AGAIN: Final = (429, 503)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What one request may cost.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What a path without a body of its own answers."""
+
+    body: bytes
+    status: int = 200
+    media_type: bytes = _JSON
+
+
+class Gateway:
+    """The application.
 
     Attributes:
-        seconds: how long a client may take to send its body.
-        waiting: requests that may wait for a thread; more are told to come again.
+        pages: what GET answers, by path.
+        dialects: maps the paths that POST predicts to their protocol, once the model is loaded.
     """
 
-    bytes: int = 1024 * 1024
-    rows: int = 1000
-    seconds: float = 10.0
-    threads: int = 4
-    waiting: int = 64
+    def __init__(self, state: State, settings: Settings, observers: Sequence[Observer] = ()) -> None:
+        self._state, self._settings, self._observers = state, settings, observers
+        self.calls = Calls(settings)
+        self.pages: dict[str, Callable[[], Page]] = {
+            "/health/liveness": self._liveness,
+            "/health/readiness": self._readiness,
+            "/version": self._version,
+        }
+        self.dialects: dict[str, Dialect] = {}
+        self.predicting: dict[str, str] = {"/predict": "predict"}
+        self._description: bytes | None = None
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or begin and end with the server."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        path, method = scope["path"], scope["method"]
+        if path in self.predicting and method == "POST":
+            await self._predict(path, scope, receive, send)
+            return
+        page = await self._page(path, method)
+        await _answer(send, page.status, page.body, page.media_type, allow=_allowed(page.status, path, self.predicting))
 
-def create(state: State, limits: Limits = Limits()) -> FastAPI:
-    """Return the application. The model is loaded in a thread of its own, so that probes are answered meanwhile."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Begin: load the model in a thread of its own, so that probes are answered meanwhile. End: close observers."""
+        await receive()
         # Nobody waits for this thread: the gateway can be told to end while it loads.
-        threading.Thread(target=state.load, daemon=True).start()
-        yield
+        threading.Thread(target=self._state.load, daemon=True).start()
+        for observer in self._observers:
+            await observer.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for observer in self._observers:
+            await observer.close()
+        await send({"type": "lifespan.shutdown.complete"})
 
-    app = FastAPI(title="Model server", lifespan=lifespan, docs_url=None, redoc_url=None)
-    gate = _Gate(limits)
+    async def _predict(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for predictions, and tell the observers."""
+        exchange = begin(self.predicting[path], scope["headers"])
+        failures = _Failures()
+        status, body = _FAILED.status, error_document(_FAILED)
+        try:
+            with failures:
+                body, status = await self._predicted(path, exchange, scope, receive), 200
+        except Refused as refused:
+            status, exchange.error = refused.status, refused.code
+            dialect = self.dialects.get(path)
+            body = dialect.refusal(refused) if dialect else error_document(refused)
+        except ClientGone:
+            status, exchange.error = _CLIENT_GONE, "client-gone"
+        if failures.error is not None:
+            exchange.error = _FAILED.code
+        exchange.status = status
+        if status != _CLIENT_GONE:
+            await _answer(send, status, body, _JSON)
+        exchange.seconds = time.perf_counter() - exchange.began
+        for observer in self._observers:
+            observer.finished(exchange)
 
-    @app.head("/health/liveness", include_in_schema=False)
-    @app.get("/health/liveness")
-    async def liveness() -> JSONResponse:
+    async def _predicted(self, path: str, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
+        """Return the answer to a request for predictions.
+
+        Raises:
+            Refused, ClientGone: there is none.
+        """
+        dialect = self._dialect(path)
+        media_type = media_type_of(scope, dialect.media_types)
+        body = await body_of(scope, receive, self._settings)
+        exchange.bytes_in = len(body)
+        question = dialect.read(body, media_type)
+        exchange.batch = question.batch
+        exchange.answers = await self._answers(question)
+        return dialect.write(question, exchange.answers, exchange)
+
+    async def _answers(self, question: Question) -> Answers:
+        """Return what the model says."""
+        assert self._state.runtime is not None
+        return await self.calls.ask(self._state.runtime, question)
+
+    def _dialect(self, path: str) -> Dialect:
+        """Return the protocol of a path.
+
+        Raises:
+            Refused: the model is not loaded yet.
+        """
+        if path not in self.dialects:
+            runtime = self._state.runtime
+            if runtime is None:
+                raise Refused(503, "not-ready", "The model is not loaded.")
+            self.dialects["/predict"] = Predict(runtime.columns, self._state.service.model, self._settings.max_rows)
+        return self.dialects[path]
+
+    async def _page(self, path: str, method: str) -> Page:
+        """Return what a path answers that predicts nothing."""
+        known = path in self.pages or path in self.predicting or path == "/openapi.json"
+        if not known:
+            return _refusal(Refused(404, "not-found", "There is no such path."))
+        if path in self.predicting or method not in ("GET", "HEAD"):
+            return _refusal(Refused(405, "not-allowed", "The path does not answer this method."))
+        if path in self.pages:
+            return self.pages[path]()
+        if self._description is None:
+            # FastAPI takes its time to be imported: not on the event loop.
+            self._description = await asyncio.to_thread(description.openapi)
+        return Page(body=self._description)
+
+    def _liveness(self) -> Page:
         """Whether the process works; a model that cannot be loaded is for the platform to restart or roll back."""
-        return JSONResponse({"status": str(state.phase)}, 503 if state.phase is Phase.FAILED else 200)
+        state = self._state
+        return _document({"status": str(state.phase)}, 503 if state.phase is Phase.FAILED else 200)
 
-    @app.head("/health/readiness", include_in_schema=False)
-    @app.get("/health/readiness")
-    async def readiness() -> JSONResponse:
+    def _readiness(self) -> Page:
         """Whether predictions can be asked for: only once the model is verified, loaded and was called."""
+        state = self._state
         body = {"status": str(state.phase), "reason": state.reason, "warm_up": state.warm_up}
-        return JSONResponse(body, 200 if state.phase is Phase.READY else 503)
+        return _document(body, 200 if state.phase is Phase.READY else 503)
 
-    @app.head("/version", include_in_schema=False)
-    @app.get("/version")
-    async def version() -> JSONResponse:
+    def _version(self) -> Page:
         """Which model and which Python."""
-        return JSONResponse(state.version())
-
-    @app.post("/predict", openapi_extra=_request_schema())
-    async def predict(request: Request) -> JSONResponse:
-        """Predict for each row."""
-        if state.model is None:
-            raise BadRequest(503, "not-ready", "The model is not loaded.")
-        body = await _body(request, limits)
-        table = rows.frame(body, state.model.columns, maximum_rows=limits.rows)
-        async with gate:
-            predictions = await anyio.to_thread.run_sync(_predict, state.model, table, limiter=gate.threads)
-        return JSONResponse({"predictions": predictions, "model": dict(state.service.model)})
-
-    @app.exception_handler(BadRequest)
-    async def refuse(_request: Request, error: BadRequest) -> JSONResponse:
-        """Answer a request that is refused."""
-        problems = [asdict(problem) for problem in error.problems]
-        content = {"code": error.code, "message": error.message, "problems": problems, "more": error.more}
-        # After a refused body the rest of it may still be on its way: do not read it as the next request.
-        headers = {"Connection": "close"} if error.status in (408, 413) else {}
-        return JSONResponse({"error": content}, error.status, headers)
-
-    @app.exception_handler(Exception)
-    async def fail(_request: Request, _error: Exception) -> JSONResponse:
-        """Answer a request on which the model's own code failed; what it raised is in the log."""
-        content = {"code": "model-failed", "message": "The model failed on this request.", "problems": [], "more": 0}
-        return JSONResponse({"error": content}, 500)
-
-    return app
+        return _document(self._state.version())
 
 
-class _Gate:
-    """Counts the requests that are being predicted or wait for it."""
+class _Failures:
+    """Whatever the model's own code raises is a failed request, and never a failed server; the log has it."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.threads = anyio.CapacityLimiter(limits.threads)
-        self._places = limits.threads + limits.waiting
+    error: BaseException | None = None
 
-    async def __aenter__(self) -> None:
-        if self._places == 0:
-            raise BadRequest(503, "busy", "Too many requests are waiting; try again.")
-        self._places -= 1
+    def __enter__(self) -> None:
+        """Begin."""
 
-    async def __aexit__(self, *_: object) -> None:
-        self._places += 1
-
-
-async def _body(request: Request, limits: Limits) -> bytes:
-    """Return the body, however it is sent, if it is JSON and not too large."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise BadRequest(415, "not-json", "The content type must be application/json.")
-    too_large = BadRequest(413, "too-large", f"The body may have at most {limits.bytes} bytes.")
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limits.bytes:
-        raise too_large
-    received = bytearray()
-    try:
-        async with asyncio.timeout(limits.seconds):
-            async for chunk in request.stream():
-                received += chunk
-                if len(received) > limits.bytes:
-                    raise too_large
-    except TimeoutError:
-        raise BadRequest(408, "too-slow", f"The body took longer than {limits.seconds:g} seconds.") from None
-    return bytes(received)
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: TracebackType | None) -> bool:
+        """Keep what the model raised; refusals go on, and so does the end of the process."""
+        if not isinstance(error, Exception) or isinstance(error, Refused | ClientGone):
+            return False
+        _LOG.error("the model failed on a request", exc_info=error)
+        self.error = error
+        return True
 
 
-def _predict(model: Model, table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the predictions as JSON values; runs in a thread."""
-    try:
-        prepared = model.prepare(table)
-    except RowsError as error:
-        raise rows.unfit(error) from None
-    try:
-        answer = model.ask(prepared)
-        pairs = answers.pairs(answer)
-    except (ModelError, *REFUSALS):
-        problems = _refused(model, prepared)
-        raise BadRequest(422, "refused-by-model", "The model cannot handle these values.", problems) from None
-    missing = answers.gaps(pairs, scored=answer[1] is not None)
-    if missing:
-        what = "the model returns no label or no finite number for it"
-        problems = [Problem(path=f"rows[{index}]", problem=what) for index in missing]
-        raise BadRequest(422, "no-prediction", "The model has no prediction for a row.", problems)
-    return pairs
+def _document(content: Any, status: int = 200) -> Page:
+    """Return a page of JSON."""
+    return Page(body=json.dumps(content).encode(), status=status)
 
 
-def _refused(model: Model, prepared: pd.DataFrame) -> list[Problem]:
-    """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several together."""
-    first, last = 0, len(prepared)
-    while last - first > 1:
-        middle = (first + last) // 2
-        if _handles(model, prepared.iloc[first:middle]):
-            first = middle
-        else:
-            last = middle
-    if _handles(model, prepared.iloc[first:last]):
-        return []
-    return [Problem(path=f"rows[{first}]", problem="the model cannot handle a value of this row")]
+def _refusal(refused: Refused) -> Page:
+    """Return the page of a refusal."""
+    return Page(body=error_document(refused), status=refused.status)
 
 
-def _handles(model: Model, prepared: pd.DataFrame) -> bool:
-    """Whether the model predicts for these rows."""
-    try:
-        model.ask(prepared.reset_index(drop=True))
-    except (ModelError, *REFUSALS):
-        return False
-    return True
+def _allowed(status: int, path: str, predicting: Any) -> bytes | None:
+    """Return what a path allows, where that is to be told."""
+    if status != 405:
+        return None
+    return b"POST" if path in predicting else b"GET, HEAD"
 
 
-def _request_schema() -> dict[str, Any]:
-    """Return the request's description for OpenAPI."""
-    row = {"type": "object", "minProperties": 1}
-    table = {"type": "array", "minItems": 1, "items": row}
-    schema = {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {"rows": table}}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+async def _answer(send: Send, status: int, body: bytes, media_type: bytes, allow: bytes | None = None) -> None:
+    """Send an answer."""
+    headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+    if status in _CLOSING:
+        headers.append((b"connection", b"close"))
+    if status in _AGAIN:
+        headers.append((b"retry-after", b"1"))
+    if allow is not None:
+        headers.append((b"allow", allow))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,62 +1,25 @@
-"""The columns that a model takes, and the strict conversion of rows to them: the same in scoring and in serving.
+"""The strict conversion of rows to the columns that a model takes: the same in scoring and in serving.
 
-It runs in the model's own environment, so it imports the standard library and pandas alone. What becomes of a row never
-depends on the other rows: a column has the same type whatever the batch holds.
+It runs in the model's own environment, so it imports the standard library, pandas and `signature` alone. What becomes
+of a row never depends on the other rows: a column has the same type whatever the batch holds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import pandas as pd
 
-INTEGERS: Final[dict[str, Any]] = {"integer": "int32", "long": "int64"}
-FLOATS: Final[dict[str, Any]] = {"float": "float32", "double": "float64"}
-TYPES: Final = (*INTEGERS, *FLOATS, "boolean", "string", "datetime")
+from cd4ml.serving.signature import FLOATS, INTEGERS, Column, RowsError
+
 _NULLABLE: Final[dict[str, Any]] = {"int32": "Int32", "int64": "Int64"}
 # Nanoseconds since 1970, which is what MLflow's times are, hold these whole years.
 _FIRST_YEAR: Final = 1678
 _LAST_YEAR: Final = 2261
 _TIME: Final = f"must be a time in ISO 8601, such as 2024-05-31T13:45:00Z, of the years {_FIRST_YEAR} to {_LAST_YEAR}"
 _SHOWN_ROWS: Final = 20
-
-
-class RowsError(ValueError):
-    """The rows are not what the model takes.
-
-    Attributes:
-        problems: maps a column (or "" for all) to what is wrong with it.
-        rows: maps a column to the first positions where it is wrong, if the fault is in single values.
-    """
-
-    def __init__(self, problems: Mapping[str, str], rows: Mapping[str, Sequence[int]] | None = None) -> None:
-        super().__init__("; ".join(f"{name}: {text}" if name else text for name, text in problems.items()))
-        self.problems = dict(problems)
-        self.rows = dict(rows or {})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column that the model takes.
-
-    Attributes:
-        name: its name as text, as JSON and files write it.
-        label: its name as the model knows it, where that is not a text (pandas numbers columns without names).
-        type: MLflow's name of the type, None if the model does not say.
-    """
-
-    name: str
-    label: Any = None
-    type: str | None = None
-    required: bool = True
-
-    @property
-    def nullable(self) -> bool:
-        """Whether values may be missing though the type itself has no value for that."""
-        return not self.required and (self.type in INTEGERS or self.type == "boolean")
 
 
 class _Unfit(Exception):

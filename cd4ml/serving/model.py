@@ -1,7 +1,7 @@
 """Loading an MLflow model and predicting with it: the same file in scoring and in serving.
 
-It runs in the model's own environment, so it imports the standard library, pandas and `columns` alone; MLflow is
-imported when a model is loaded. `mlflow-skinny` is enough.
+It runs in the model's own environment, so it imports the standard library, pandas, `columns` and `signature` alone;
+MLflow is imported when a model is loaded. `mlflow-skinny` is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import pandas as pd
 
 from cd4ml.errors import OptionsError
 from cd4ml.model_files import code_of
-from cd4ml.serving.columns import TYPES, Column, RowsError, plain, prepare
+from cd4ml.serving.columns import plain, prepare
+from cd4ml.serving.signature import TYPES, Column, ModelError, RowsError
 
 __all__ = ["Column", "Model", "ModelError", "RowsError", "load"]
 
@@ -24,10 +25,6 @@ Answer = tuple["pd.Series[Any]", "pd.Series[Any] | None"]
 
 # More classes than this are names; a column for each would be larger than the rows.
 _MOST_CLASSES: Final = 100
-
-
-class ModelError(Exception):
-    """The folder holds no model that can be loaded or asked for a column of predictions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +77,12 @@ class Model:
             position = list(self.classes).index(self.positive_label)
             y_score = _series(pd.DataFrame(self._probabilities(rows)).iloc[:, position], len(rows))
         return y_pred, y_score
+
+    def probabilities(self, rows: pd.DataFrame) -> list[list[float]] | None:
+        """Return the probability of each class for rows that are prepared, None if the model gives none."""
+        if self._probabilities is None:
+            return None
+        return pd.DataFrame(self._probabilities(rows)).astype("float64").to_numpy().tolist()
 
     def class_scores(self, frame: pd.DataFrame) -> pd.DataFrame | None:
         """Return the probability of each of several classes; None where `y_score` says all, or nothing can be said.

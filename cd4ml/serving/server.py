@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import uvicorn
 
-from cd4ml.serving.app import create
+from cd4ml.serving.app import Gateway
 from cd4ml.serving.connections import protocol
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.state import Service, State
@@ -30,7 +30,7 @@ def serve(environ: Mapping[str, str]) -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = settings.connections if files < 0 else min(settings.connections, max(1, files - _OTHER_FILES))
     config = uvicorn.Config(
-        create(State(folder=settings.model_directory, service=service, python_models=python_models)),
+        Gateway(State(folder=settings.model_directory, service=service, python_models=python_models), settings),
         host=settings.host,
         port=settings.port,
         # Whatever WEB_CONCURRENCY says: the platform runs more copies of the image, not of the process.

@@ -1,10 +1,11 @@
-"""The gateway's settings: environment variables with plain names."""
+"""The gateway's settings: environment variables with plain names, each declared once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 
 class SettingsError(Exception):
@@ -12,45 +13,112 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Where the model is and how the gateway listens.
+class Setting:
+    """What a variable sets.
 
     Attributes:
-        keep_alive_seconds: how long an idle connection stays open; longer than the proxy before it keeps its own
-            (60 s for AWS and ingress-nginx, 600 s for Google Cloud), or a request is lost on a closing connection.
-        header_seconds: how long a client may take to send a request's line and headers, or to read an answer.
-        connections: how many may be open at once; one more is answered 503.
+        default: what counts where it is not set, or empty.
+        kind: what its values are, in words.
+        meaning: one sentence or two, in Markdown.
+        least, most: of a number.
+        words: what it may be, if that is one of a few words.
     """
 
-    model_directory: Path
-    service_file: Path
-    host: str
-    port: int
-    keep_alive_seconds: int
-    header_seconds: int
-    connections: int
+    default: str
+    kind: str
+    meaning: str
+    least: int = 1
+    most: int = 0
+    words: Sequence[str] = ()
+
+    def value(self, name: str, text: str) -> Any:
+        """Return the value of a text.
+
+        Raises:
+            SettingsError: the variable cannot have it.
+        """
+        if self.most:
+            return _whole(name, text, self.least, self.most)
+        if self.words and text not in self.words:
+            raise SettingsError(f"{name} must be one of {', '.join(self.words)}, not {text[:40]!r}")
+        return Path(text) if self.kind == "path" else text
+
+
+def _whole(name: str, text: str, least: int, most: int) -> int:
+    """Return a whole number in its range."""
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
+        raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {text[:40]!r}")
+    return int(text)
+
+
+def _declared(default: Any, setting: Setting) -> Any:
+    """Return a field of the settings."""
+    return field(default=default, metadata={"setting": setting})
+
+
+def whole(default: int, meaning: str, *, least: int = 1, most: int) -> int:
+    """Declare a whole number."""
+    setting = Setting(default=str(default), kind="whole number", meaning=meaning, least=least, most=most)
+    return _declared(default, setting)  # type: ignore[no-any-return]
+
+
+def text(default: str, meaning: str) -> str:
+    """Declare a text."""
+    return _declared(default, Setting(default=default, kind="text", meaning=meaning))  # type: ignore[no-any-return]
+
+
+def choice(default: str, words: Sequence[str], meaning: str) -> str:
+    """Declare one of a few words."""
+    setting = Setting(default=default, kind="word", meaning=meaning, words=words)
+    return _declared(default, setting)  # type: ignore[no-any-return]
+
+
+def path(default: str, meaning: str) -> Path:
+    """Declare the path of a file or folder."""
+    setting = Setting(default=default, kind="path", meaning=meaning)
+    return _declared(Path(default), setting)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the gateway is told by its environment; the variable of a field is its name in capital letters."""
+
+    model_directory: Path = path("/app/model", "The model's folder.")
+    service_file: Path = path("/app/service.json", "The file that says which model it is.")
+    host: str = text("0.0.0.0", "The address on which it listens.")
+    port: int = whole(8080, "The port on which it listens.", most=65535)
+    keep_alive_seconds: int = whole(
+        75,
+        "How long an idle connection stays open. It must be longer than the proxy keeps its own: 60 s for AWS's load "
+        "balancers and ingress-nginx, 600 s for Google Cloud's (set `620` there).",
+        most=86400,
+    )
+    header_seconds: int = whole(
+        10, "How long a client may take to send a request's headers, or to read an answer.", most=3600
+    )
+    connections: int = whole(1000, "How many connections may be open; one more is answered 503.", most=1_000_000)
+    body_bytes: int = whole(1024 * 1024, "The largest body of a request, in bytes.", most=1024**3)
+    body_seconds: int = whole(10, "How long a client may take to send a request's body.", most=3600)
+    max_rows: int = whole(1000, "The most rows of a request.", most=1_000_000)
+    threads: int = whole(4, "How many requests are predicted at once, where a thread predicts.", most=256)
+    waiting: int = whole(
+        64, "How many requests may wait for a thread; one more is answered 503.", least=0, most=100_000
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
         """Read the settings from the environment.
 
         Raises:
-            SettingsError: a number is none, or is out of its range.
+            SettingsError: a variable has a value that it cannot have.
         """
-        return cls(
-            model_directory=Path(environ.get("MODEL_DIRECTORY") or "/app/model"),
-            service_file=Path(environ.get("SERVICE_FILE") or "/app/service.json"),
-            host=environ.get("HOST") or "0.0.0.0",
-            port=_whole(environ, "PORT", 8080, most=65535),
-            keep_alive_seconds=_whole(environ, "KEEP_ALIVE_SECONDS", 75, most=86400),
-            header_seconds=_whole(environ, "HEADER_SECONDS", 10, most=3600),
-            connections=_whole(environ, "CONNECTIONS", 1000, most=1_000_000),
-        )
+        found = {name: environ.get(name, "") for name, _ in declared()}
+        given = {name.lower(): setting.value(name, found[name]) for name, setting in declared() if found[name]}
+        return cls(**given)
 
 
-def _whole(environ: Mapping[str, str], name: str, default: int, *, most: int) -> int:
-    """Return a whole number from 1 on."""
-    text = environ.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
-        raise SettingsError(f"{name} must be a whole number from 1 to {most}, not {text[:40]!r}")
-    return int(text)
+def declared() -> Iterator[tuple[str, Setting]]:
+    """Yield the variables, and what each sets."""
+    for one in fields(Settings):
+        assert one.default is not MISSING
+        yield one.name.upper(), one.metadata["setting"]

@@ -51,7 +51,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "environments": FLOOR | {"context"},
     "data": FLOOR | {"report", "inputs"},
     "metrics": FLOOR | {"report", "inputs", "data"},
-    "image": FLOOR,
+    "image": FLOOR | {"serving"},
     "checks": FLOOR | {"report", "inputs", "data", "metrics", "image"},
     "model_files": frozenset({"errors"}),
     # The image holds these and nothing else of the package.

@@ -69,7 +69,7 @@ def test_refused_before_its_code_runs(hostile: Callable[[str], tuple[Path, Path]
     service = Service(name="x", version=None, sha256=folder_sha256(folder))
     gateway = State(folder=folder, service=service)
     gateway.load()
-    assert (gateway.phase, gateway.model) == (Phase.FAILED, None)
+    assert (gateway.phase, gateway.runtime) == (Phase.FAILED, None)
     assert not _built(folder)
     assert not marker.exists()
 

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cd4ml.serving.columns import Column, RowsError, prepare
+from cd4ml.serving.columns import prepare
 from cd4ml.serving.model import load
+from cd4ml.serving.signature import Column, RowsError
 from tests import models
 from tests.conftest import ROOT, clean_environment
 from tests.serving.conftest import Gateway, running
@@ -122,9 +123,9 @@ def test_predictions_of_every_type_are_json(tmp_path: Path, answer: str, expecte
     model = load(
         own_model(tmp_path, pd.DataFrame({"x": [1.0]}), f"n = len(model_input); return {answer}"), allow_code=True
     )
-    found = answers.pairs(model.predict(pd.DataFrame({"x": [1.0, 2.0]})))
-    assert json.loads(json.dumps(found, allow_nan=False)) == [{"y_pred": expected, "y_score": None}] * 2
-    assert type(found[0]["y_pred"]) is type(expected)
+    found = answers.of(model.predict(pd.DataFrame({"x": [1.0, 2.0]})))
+    assert json.loads(json.dumps(found.y_pred, allow_nan=False)) == [expected] * 2 and found.y_score is None
+    assert type(found.y_pred[0]) is type(expected)
 
 
 def test_times_are_answered_over_http(tmp_path: Path) -> None:

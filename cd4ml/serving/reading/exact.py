@@ -1,4 +1,4 @@
-"""Strict reading of a request: from bytes to a frame that fits the model, or a list of what is wrong.
+"""Strict reading of a request: from bytes to a batch that fits the model, or a list of what is wrong.
 
 Problems name the place (`rows[3].age`) and the rule, and never repeat what was sent.
 """
@@ -8,45 +8,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-import pandas as pd
+from cd4ml.serving.exchange import Batch
+from cd4ml.serving.refused import Problem, Refused
+from cd4ml.serving.signature import Column
 
-from cd4ml.serving.columns import FLOATS, Column, RowsError
-
-_SHOWN_PROBLEMS: Final = 20
 _SHOWN_COLUMNS: Final = 50
+# So many problems are looked for; fewer are shown.
+_MOST_PROBLEMS: Final = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One thing that is wrong with a request; `path` says where, in the request's own terms."""
-
-    path: str
-    problem: str
-
-
-class BadRequest(Exception):
-    """A request that is refused. `code` is for machines; `problems` are already bounded."""
-
-    def __init__(self, status: int, code: str, message: str, problems: Sequence[Problem] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.problems = tuple(problems[:_SHOWN_PROBLEMS])
-        self.more = max(0, len(problems) - _SHOWN_PROBLEMS)
-
-
-def frame(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> pd.DataFrame:
+def batch(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> Batch:
     """Return the rows of a request `{"rows": [{column: value, …}, …]}`.
 
     Args:
         columns: what the model takes; if empty, every row must have the columns of the first.
 
     Raises:
-        BadRequest: 422 for anything that does not fit.
+        Refused: 422 for anything that does not fit.
     """
     rows = _rows(_document(body), maximum_rows)
     if not columns:
@@ -54,28 +34,11 @@ def frame(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> pd.Da
     problems: list[Problem] = []
     for index, row in enumerate(rows):
         problems += _row_problems(row, f"rows[{index}]", columns)
-        if len(problems) > 10 * _SHOWN_PROBLEMS:
+        if len(problems) > _MOST_PROBLEMS:
             break
     if problems:
-        raise BadRequest(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
-    return pd.DataFrame({column.name: _values(rows, column) for column in columns})
-
-
-def unfit(error: RowsError) -> BadRequest:
-    """Return the refusal of rows that could not be converted, with the place of each value that does not fit."""
-    problems = []
-    for name, text in error.problems.items():
-        places = [f"rows[{index}].{name}" for index in error.rows.get(name, ())]
-        problems += [Problem(path=path, problem=text) for path in places or [name or "rows"]]
-    return BadRequest(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
-
-
-def _values(rows: Sequence[dict[str, Any]], column: Column) -> pd.Series[Any]:
-    """Return one column; no value is changed by what stands in the other rows."""
-    values = [row.get(column.name) for row in rows]
-    if column.type is None:
-        return pd.Series(values)
-    return pd.Series(values, dtype="float64" if column.type in FLOATS else "object")
+        raise Refused(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
+    return Batch({column.name: [row.get(column.name) for row in rows] for column in columns}, len(rows))
 
 
 def _document(body: bytes) -> Any:
@@ -87,22 +50,22 @@ def _document(body: bytes) -> Any:
         if b"\\u" in body:  # half of a surrogate pair may be escaped, and is not a text that a model could encode
             json.dumps(document, ensure_ascii=False).encode("utf-8")
         return document
-    except BadRequest:
+    except Refused:
         raise
     except (ValueError, RecursionError):
-        raise BadRequest(422, "not-json", "The body is not a JSON document in UTF-8.") from None
+        raise Refused(422, "not-json", "The body is not a JSON document in UTF-8.") from None
 
 
 def _no_constant(_name: str) -> NoReturn:
     """Refuse what JSON does not know, though Python's reader does."""
-    raise BadRequest(422, "not-finite", "NaN and Infinity are not JSON; a missing value is null.")
+    raise Refused(422, "not-finite", "NaN and Infinity are not JSON; a missing value is null.")
 
 
 def _finite(text: str) -> float:
     """Read a number that a double can hold."""
     number = float(text)
     if not math.isfinite(number):
-        raise BadRequest(422, "not-finite", "A number is too large for a double.")
+        raise Refused(422, "not-finite", "A number is too large for a double.")
     return number
 
 
@@ -110,23 +73,23 @@ def _no_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse an object with the same key twice: readers differ in which one counts."""
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise BadRequest(422, "repeated-key", "An object has the same key twice.")
+        raise Refused(422, "repeated-key", "An object has the same key twice.")
     return result
 
 
 def _rows(document: Any, maximum_rows: int) -> list[dict[str, Any]]:
     """Return the list of rows."""
     if not isinstance(document, dict) or set(document) != {"rows"}:
-        raise BadRequest(422, "no-rows", 'The body must be an object with the one key "rows".')
+        raise Refused(422, "no-rows", 'The body must be an object with the one key "rows".')
     rows = document["rows"]
     if not isinstance(rows, list) or not rows:
-        raise BadRequest(422, "no-rows", "`rows` must be a list of at least one object.")
+        raise Refused(422, "no-rows", "`rows` must be a list of at least one object.")
     if len(rows) > maximum_rows:
-        raise BadRequest(422, "too-many-rows", f"A request may have at most {maximum_rows} rows.")
+        raise Refused(422, "too-many-rows", f"A request may have at most {maximum_rows} rows.")
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or not row:
             problem = Problem(path=f"rows[{index}]", problem="must be an object of column names and values")
-            raise BadRequest(422, "rows-do-not-fit", "A row is not an object.", [problem])
+            raise Refused(422, "rows-do-not-fit", "A row is not an object.", [problem])
     return rows
 
 

@@ -1,0 +1,46 @@
+"""The model is asked: on the event loop where that is quick, else in one of a few threads, and never by too many."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from cd4ml.serving.exchange import Answers
+from cd4ml.serving.protocols import Question
+from cd4ml.serving.refused import Refused
+from cd4ml.serving.runtimes import Runtime
+from cd4ml.serving.settings import Settings
+
+
+class Calls:
+    """The calls of the model that run or wait for a thread.
+
+    Attributes:
+        places: how many more may come; `in_threads`: how many are there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
+        self.places = settings.threads + settings.waiting
+        self.in_threads = 0
+
+    async def ask(self, runtime: Runtime, question: Question) -> Answers:
+        """Return the model's answers.
+
+        Raises:
+            Refused: the model cannot handle the values, or too many requests wait.
+        """
+        if question.batch.rows <= runtime.inline_rows:
+            return runtime.predict(question.batch, probabilities=question.probabilities)
+        if self.in_threads >= self.places:
+            raise Refused(503, "busy", "Too many requests are waiting; try again.")
+        self.in_threads += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _asked, runtime, question)
+        finally:
+            self.in_threads -= 1
+
+
+def _asked(runtime: Runtime, question: Question) -> Answers:
+    """Return the model's answers; runs in a thread."""
+    return runtime.predict(question.batch, probabilities=question.probabilities)

@@ -1,0 +1,96 @@
+"""One request for predictions on its way through the gateway, and who is told when it is answered."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one request, by column.
+
+    Attributes:
+        columns: values by the names of the model's columns; None (or NaN for numbers) where a value is missing.
+    """
+
+    columns: dict[str, list[Any]]
+    rows: int
+
+
+@dataclass(slots=True)
+class Answers:
+    """What the model says of the rows of a batch, in their order and as JSON values.
+
+    Attributes:
+        y_score: probability of the positive label, None where the model gives none.
+        probabilities: rows x classes, only when asked for.
+    """
+
+    y_pred: list[Any]
+    y_score: list[float] | None
+    probabilities: list[list[float]] | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request for predictions, from its head to its answer.
+
+    Attributes:
+        protocol: "predict", "v2" or "mlflow".
+        parent_id: span of the caller, None if it named none.
+        time_ns: `time.time_ns()` when its head was read; `began`: `perf_counter()` at that moment.
+        cached: how many rows were answered by the cache.
+        error: the machine-readable code of a refusal.
+        seconds: until the answer was handed to the server.
+    """
+
+    protocol: str
+    request_id: str
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    sampled: bool
+    time_ns: int
+    began: float
+    bytes_in: int = 0
+    batch: Batch | None = None
+    answers: Answers | None = None
+    cached: int = 0
+    status: int = 0
+    error: str | None = None
+    seconds: float = 0.0
+
+
+class Observer(Protocol):
+    """Whoever is told of answered requests: metrics, log, spans, events."""
+
+    def finished(self, exchange: Exchange) -> None:
+        """Take note; on the event loop, after the answer. A few microseconds; it never raises and never waits."""
+
+    async def start(self) -> None:
+        """Begin, before the first request."""
+
+    async def close(self) -> None:
+        """Write what is left; within the time of the drain."""
+
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def begin(protocol: str, _headers: Headers) -> Exchange:
+    """Return the exchange of a request whose head was read, with a trace and a span of its own."""
+    random = os.urandom(24).hex()
+    return Exchange(
+        protocol=protocol,
+        request_id=random[:32],
+        trace_id=random[:32],
+        span_id=random[32:],
+        parent_id=None,
+        sampled=False,
+        time_ns=time.time_ns(),
+        began=time.perf_counter(),
+    )

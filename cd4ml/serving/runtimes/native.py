@@ -1,0 +1,126 @@
+"""The native road: the model's own library, through MLflow and pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from cd4ml.serving import answers
+from cd4ml.serving.exchange import Answers, Batch
+from cd4ml.serving.model import Model, ModelError, load
+from cd4ml.serving.refused import Problem, Refused
+from cd4ml.serving.signature import FLOATS, Column, RowsError
+
+# What a model raises on values that it cannot handle; anything else is a defect of the model or of its environment.
+REFUSALS: Final = (ValueError, TypeError, LookupError, ArithmeticError)
+_BLANK: Final[dict[str | None, Any]] = {"boolean": False, "string": "", "datetime": "2000-01-01T00:00:00"}
+
+
+class Native:
+    """A model that its own library asks; always in a thread, since nobody knows how long it takes."""
+
+    name: str = "native"
+    inline_rows: int = 0
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.columns: Sequence[Column] = model.columns
+        self.classes: Sequence[Any] = model.classes
+        self.positive_label: Any = model.positive_label
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, positive_label: str | None, allow_code: bool, allowed: Collection[str] = ()
+    ) -> Native:
+        """Load the model in a folder.
+
+        Raises:
+            ModelError: see `model.load`.
+        """
+        return cls(load(folder, positive_label=positive_label, allow_code=allow_code, allowed=allowed))
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
+        """See Runtime."""
+        try:
+            prepared = self._model.prepare(_frame(batch, self.columns))
+        except RowsError as error:
+            raise _unfit(error) from None
+        try:
+            found = answers.of(self._model.ask(prepared))
+            found.probabilities = self._model.probabilities(prepared) if probabilities else None
+        except (ModelError, *REFUSALS):
+            problems = self._refused(prepared)
+            raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
+        missing = answers.gaps(found)
+        if missing:
+            what = "the model returns no label or no finite number for it"
+            problems = [Problem(path=f"rows[{index}]", problem=what) for index in missing]
+            raise Refused(422, "no-prediction", "The model has no prediction for a row.", problems)
+        return found
+
+    def warm_up(self) -> str:
+        """Predict once, and return on what: the rows saved with the model, or a blank row made from its columns.
+
+        A blank row may hold values that the model rightly refuses (a category "" that it never saw); its code has run
+        all the same, so that counts. The model's own rows must be answered.
+        """
+        model = self._model
+        if model.example is not None and len(model.example):
+            answers.of(model.predict(model.example.head(1)))
+            return "example"
+        if not model.columns or any(column.type is None for column in model.columns):
+            return "no-example"
+        try:
+            answer = model.predict(
+                pd.DataFrame({column.name: [_BLANK.get(column.type, 0)] for column in model.columns})
+            )
+        except REFUSALS:
+            return "refused-blank-row"
+        answers.of(answer)
+        return "blank-row"
+
+    def _refused(self, prepared: pd.DataFrame) -> list[Problem]:
+        """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several."""
+        first, last = 0, len(prepared)
+        while last - first > 1:
+            middle = (first + last) // 2
+            if self._handles(prepared.iloc[first:middle]):
+                first = middle
+            else:
+                last = middle
+        if self._handles(prepared.iloc[first:last]):
+            return []
+        return [Problem(path=f"rows[{first}]", problem="the model cannot handle a value of this row")]
+
+    def _handles(self, prepared: pd.DataFrame) -> bool:
+        """Whether the model predicts for these rows."""
+        try:
+            self._model.ask(prepared.reset_index(drop=True))
+        except (ModelError, *REFUSALS):
+            return False
+        return True
+
+
+def _frame(batch: Batch, columns: Sequence[Column]) -> pd.DataFrame:
+    """Return the batch as pandas has it; no value is changed by what stands in the other rows."""
+    types = {column.name: column.type for column in columns}
+    return pd.DataFrame({name: _series(values, types.get(name)) for name, values in batch.columns.items()})
+
+
+def _series(values: list[Any], type_: str | None) -> pd.Series[Any]:
+    """Return one column."""
+    if type_ is None:
+        return pd.Series(values)
+    return pd.Series(values, dtype="float64" if type_ in FLOATS else "object")
+
+
+def _unfit(error: RowsError) -> Refused:
+    """Return the refusal of rows that could not be converted, with the place of each value that does not fit."""
+    problems = []
+    for name, text in error.problems.items():
+        places = [f"rows[{index}].{name}" for index in error.rows.get(name, ())]
+        problems += [Problem(path=path, problem=text) for path in places or [name or "rows"]]
+    return Refused(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)

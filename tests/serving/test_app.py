@@ -1,0 +1,135 @@
+"""The application on its own, asked through ASGI: who is told of a request, and what paths and methods are answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cd4ml.serving.app import Gateway
+from cd4ml.serving.exchange import Answers, Batch, Exchange
+from cd4ml.serving.refused import Refused
+from cd4ml.serving.settings import Settings
+from cd4ml.serving.signature import Column
+from cd4ml.serving.state import Phase, Service, State
+
+
+@dataclass
+class Doubling:
+    """A runtime that doubles x, refuses what is negative and fails at 13."""
+
+    inline_rows: int = 0
+    name: str = "native"
+    columns: Sequence[Column] = (Column(name="x", type="double"),)
+    classes: Sequence[Any] = ()
+    positive_label: Any = None
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
+        """See Runtime."""
+        if min(batch.columns["x"]) < 0:
+            raise Refused(422, "refused-by-model", "The model cannot handle these values.")
+        if 13 in batch.columns["x"]:
+            raise RuntimeError("thirteen")
+        return Answers([value * 2 for value in batch.columns["x"]], None)
+
+    def warm_up(self) -> str:
+        """See Runtime."""
+        return "blank-row"
+
+
+@dataclass
+class Listener:
+    """An observer that keeps what it is told."""
+
+    told: list[Exchange] = field(default_factory=list)
+
+    def finished(self, exchange: Exchange) -> None:
+        """See Observer."""
+        self.told.append(exchange)
+
+    async def start(self) -> None:
+        """See Observer."""
+
+    async def close(self) -> None:
+        """See Observer."""
+
+
+def ask(
+    body: Any,
+    *,
+    runtime: Doubling | None,
+    path: str = "/predict",
+    method: str = "POST",
+    settings: Settings = Settings(),
+) -> tuple[httpx.Response, list[Exchange]]:
+    """Ask the application once, and return its answer and what its observer was told."""
+    service = Service(name="loans", version="3", sha256="0" * 64)
+    state = State(folder=Path("unused"), service=service)
+    if runtime is not None:
+        state.runtime, state.phase = runtime, Phase.READY
+    listener = Listener()
+    gateway = Gateway(state, settings, [listener])
+
+    async def once() -> httpx.Response:
+        transport = httpx.ASGITransport(gateway)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            return await client.request(method, path, json=body)
+
+    return asyncio.run(once()), listener.told
+
+
+@pytest.mark.parametrize("inline", [0, 10], ids=["thread", "inline"])
+@pytest.mark.parametrize(
+    ("value", "status", "error"), [(2.0, 200, None), (-1.0, 422, "refused-by-model"), (13.0, 500, "model-failed")]
+)
+def test_observer__told_of_every_request(value: float, status: int, error: str | None, inline: int) -> None:
+    """An observer is told once of each request for predictions, answered, refused or failed, on either road."""
+    answer, (exchange,) = ask({"rows": [{"x": value}]}, runtime=Doubling(inline_rows=inline))
+
+    assert (answer.status_code, exchange.status, exchange.error) == (status, status, error)
+    assert exchange.batch == Batch({"x": [value]}, 1) and exchange.bytes_in > 0 and exchange.seconds > 0
+    assert (exchange.answers == Answers([value * 2], None)) is (status == 200)
+
+
+def test_observer__of_no_probe() -> None:
+    """Probes are no requests for predictions: no observer is told of them."""
+    answer, told = ask(None, runtime=Doubling(), path="/health/readiness", method="GET")
+
+    assert answer.status_code == 200 and told == []
+
+
+def test_not_ready__come_again() -> None:
+    """Before the model is loaded a request is refused with 503, and told when to come again."""
+    answer, (exchange,) = ask({"rows": [{"x": 1.0}]}, runtime=None)
+
+    assert (answer.status_code, exchange.error, answer.headers["retry-after"]) == (503, "not-ready", "1")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", "/predict", 405, "POST"),
+        ("POST", "/version", 405, "GET, HEAD"),
+        ("GET", "/nothing", 404, None),
+    ],
+)
+def test_paths__others(method: str, path: str, status: int, allow: str | None) -> None:
+    """A path that is not there, and a method that a path does not answer, are told in JSON."""
+    answer, _ = ask(None, runtime=Doubling(), path=path, method=method)
+
+    assert (answer.status_code, answer.headers.get("allow")) == (status, allow)
+    assert answer.json()["error"]["code"] in ("not-found", "not-allowed")
+
+
+def test_limits__as_set() -> None:
+    """The settings decide how large a body and how long a table may be."""
+    rows = {"rows": [{"x": 1.0}] * 3}
+
+    assert ask(rows, runtime=Doubling(), settings=Settings(max_rows=2))[1][0].error == "too-many-rows"
+    assert ask(rows, runtime=Doubling(), settings=Settings(body_bytes=20))[1][0].error == "too-large"
+    assert ask(rows, runtime=Doubling(), settings=Settings(max_rows=3))[1][0].error is None
