@@ -127,12 +127,13 @@ def test_xgboost_and_mlflow__limits_from_production(tmp_path: Path) -> None:
         "target": "approve",
         "keep": ["age", "sex"],
     }
+    assert found["check-split"] == {"train-data": "data/train.csv", "test-data": "data/test.csv", "target": "approve"}
     assert 0.85 < found["evaluate-model"]["minimum"]["accuracy"] < 0.95
     assert "accuracy is 0.948 today (models:/xgb_credit@production, 500 rows" in " ".join(
         (folder / "cd4ml.yaml").read_text().replace("#", "").lower().split()
     )
     judged = statuses(run)
-    assert (judged["score-model"], judged["evaluate-model"]) == ("passed", "passed")
+    assert [judged[name] for name in ("check-split", "score-model", "evaluate-model")] == ["passed"] * 3
     assert judged["audit-fairness"] == "failed" and "age=<25" in run.stdout  # the young are selected less often
     assert "${{ vars.MLFLOW_TRACKING_URI }}" in (folder / WORKFLOW).read_text()
     assert address not in (folder / WORKFLOW).read_text()
@@ -149,6 +150,7 @@ def test_src_layout_with_ruff__green(tmp_path: Path) -> None:
     assert found["check-code"] == {"paths": ["src", "tests"], "tools": ["ruff-format", "ruff", "pytest"]}
     assert found["validate-data"]["data"] == ["data/inputs_train.parquet", "data/inputs_test.parquet"]
     assert statuses(run) == {"check-code": "passed", "validate-data": "passed"}
+    assert "check-split is left out: which column is the target" in (folder / "cd4ml.yaml").read_text()
     assert "`approve` stands in data/targets_test.parquet" in run.stdout
     written = (folder / WORKFLOW).read_text()
     assert "pip install . --group dev" in written and 'python-version: "3.11"' in written
@@ -162,8 +164,10 @@ def test_dvc__data_by_their_pins(tmp_path: Path) -> None:
 
     assert run.code == 0, run.stderr
     pins = ["dvc.lock:data/processed/train.csv", "dvc.lock:data/processed/test.csv"]
-    assert configuration(folder)["validate-data"]["data"] == pins
-    assert statuses(run) == {"check-code": "passed", "validate-data": "passed"}
+    found = configuration(folder)
+    assert found["validate-data"]["data"] == pins
+    assert [found["check-split"][name] for name in ("train-data", "test-data")] == pins
+    assert statuses(run) == {"check-code": "passed", "validate-data": "passed", "check-split": "passed"}
     assert "      - run: pip install 'dvc[s3]'\n      - run: dvc pull\n" in (folder / WORKFLOW).read_text()
 
 

@@ -153,7 +153,7 @@ def test_getting_started__configuration_passes(repository: Path) -> None:
 
     assert result.code == 0, result.stdout + result.stderr
     stages = json.loads((repository / "reports" / "pipeline.json").read_text())["stages"]
-    gates = ["check-code", "validate-data", "score-model", "evaluate-model", "audit-fairness"]
+    gates = ["check-code", "validate-data", "check-split", "score-model", "evaluate-model", "audit-fairness"]
     assert [stage["stage"] for stage in stages if stage["status"] == "passed"] == gates
 
 

@@ -6,12 +6,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from cd4ml.project.findings import Project
-from cd4ml.project.sections import audit_fairness, check_code, evaluate_model, score_model, validate_data
+from cd4ml.project.sections import (
+    audit_fairness,
+    check_code,
+    check_split,
+    evaluate_model,
+    score_model,
+    validate_data,
+)
 from cd4ml.project.yaml_lines import Entry, Section, comment, lines
 from cd4ml.published import EDITOR_HEADER
 
 # In the order of the pipeline.
-_MODULES: Final = (check_code, validate_data, score_model, evaluate_model, audit_fairness)
+_MODULES: Final = (check_code, validate_data, check_split, score_model, evaluate_model, audit_fairness)
 _HEAD: Final = (
     "What the gates of this project demand. Proposed by `cd4ml init` from what the repository holds: review every "
     "line. The comments say where each value comes from; delete them when it is right."
