@@ -37,6 +37,7 @@ ABSENT: Final = "models:/absent@champion"
 INPUTS: Final[Mapping[str, Mapping[str, str]]] = {
     "check-code": {"paths": "credit.py,test_credit.py"},
     "validate-data": {"data": "current.parquet", "schema": "schema.yaml"},
+    "check-split": {"train-data": "reference.parquet", "test-data": "current.parquet", "target": "y_true"},
     "score-model": {
         "candidate": ABSENT,
         "tracking-uri": REGISTRY,
