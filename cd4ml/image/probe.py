@@ -1,7 +1,8 @@
 """Runs inside the container, on the image's own Python, and answers with one JSON document.
 
 Reads a request from standard input: `{"action": "look", "port": …, "seconds": …}` waits until the gateway is ready and
-says what the image is made of; `{"action": "predict", "port": …, "rows": […]}` sends rows. Standard library only.
+says what the image is made of; `{"action": "predict", "port": …, "rows": […]}` sends rows; `{"action": "load", …}`
+sends large requests at once, then single rows at an even rate. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +61,65 @@ def look(port: int, seconds: float) -> dict[str, Any]:
         + [name for name in ("pip", "setuptools") if importlib.util.find_spec(name)],
         "model_sha256": folder_sha256(Path("/app/model")),
         "python": platform.python_version(),
+        "startup_seconds": age() if status == 200 else None,
     }
+
+
+def gateway() -> list[Path]:
+    """Return the folders below /proc of the gateway's processes."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            argv = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # it has ended meanwhile
+            continue
+        if b"cd4ml.serving" in argv:
+            found.append(folder)
+    return found
+
+
+def age() -> float | None:
+    """Return for how many seconds the gateway has run, None if that cannot be read."""
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    begun = []
+    for folder in gateway():
+        try:
+            # After the name, which may hold anything, in parentheses: the 20th field is the start in ticks since boot.
+            begun.append(int((folder / "stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK"))
+        except (OSError, ValueError, IndexError):
+            continue
+    return up - min(begun) if begun else None
+
+
+def peak_bytes() -> int:
+    """Return the largest resident memory that the gateway's processes had, added up."""
+    total = 0
+    for folder in gateway():
+        try:
+            lines = (folder / "status").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return total
+
+
+def load(port: int, rows: list[dict[str, Any]], at_once: int, requests: int, per_second: float) -> dict[str, Any]:
+    """Send a large request several times at once, then its first row alone at an even rate."""
+    with ThreadPoolExecutor(at_once) as pool:
+        statuses = list(pool.map(lambda _: call(port, "/predict", {"rows": rows})[0], range(2 * at_once)))
+    status = next((status for status in statuses if status != 200), 200)
+    latencies: list[float] = []
+    began = time.monotonic()
+    for number in range(requests if status == 200 else 0):
+        due = began + number / per_second
+        time.sleep(max(0.0, due - time.monotonic()))
+        answered, _ = call(port, "/predict", {"rows": rows[:1]})
+        if answered != 200:
+            status = answered
+            break
+        # From the moment when it was due: a server that is behind makes the later ones wait.
+        latencies.append(time.monotonic() - due)
+    return {"status": status, "rows": len(rows), "peak_bytes": peak_bytes(), "latencies": sorted(latencies)}
 
 
 def predict(port: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -76,8 +137,10 @@ def predict(port: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Answer the request on standard input."""
     request = json.load(sys.stdin)
-    name = request.pop("action")
-    print(json.dumps(look(**request) if name == "look" else predict(**request)))
+    print(json.dumps(ACTIONS[request.pop("action")](**request)))
+
+
+ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {"look": look, "predict": predict, "load": load}
 
 
 if __name__ == "__main__":

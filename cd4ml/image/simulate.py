@@ -10,6 +10,7 @@ from typing import Any
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder, Container
+from cd4ml.image.capacity import AT_ONCE, PER_SECOND, REQUESTS, Load, largest_request, peak_below
 from cd4ml.image.comparison import Difference, differences
 from cd4ml.image.pairing import Scored
 
@@ -19,6 +20,7 @@ class Look:
     """What the running container says of itself.
 
     Attributes:
+        startup_seconds: from the start of the gateway until it was ready, None if that cannot be read.
         log: end of the container's log, if the gateway did not become ready.
     """
 
@@ -32,6 +34,7 @@ class Look:
     python: str
     columns: Sequence[str]
     optional: Sequence[str] = ()
+    startup_seconds: float | None = None
     log: str = ""
 
 
@@ -59,6 +62,7 @@ class Simulation:
 
     look: Look
     answers: Answers | None = None
+    load: Load | None = None
 
 
 def simulate(
@@ -82,7 +86,11 @@ def simulate(
         look = _look(builder, container, seconds)
         if scored is None or not look.ready or not look.columns:
             return Simulation(look=look)
-        return Simulation(look=look, answers=_ask(builder, container, scored(look)))
+        sent = scored(look)
+        answers = _ask(builder, container, sent)
+        if answers.refusal is not None or not sent.rows:
+            return Simulation(look=look, answers=answers)
+        return Simulation(look=look, answers=answers, load=_load(builder, container, sent))
     finally:
         builder.stop(container)
 
@@ -121,6 +129,7 @@ def _look(builder: Builder, container: Container, seconds: float) -> Look:
         python=answer["python"],
         columns=version.get("columns", ()),
         optional=version.get("optional_columns", ()),
+        startup_seconds=answer["startup_seconds"],
         log="" if ready else builder.logs(container),
     )
 
@@ -144,3 +153,16 @@ def _ask(builder: Builder, container: Container, scored: Scored) -> Answers:
         differences=differences(scored, served),
         bad_row_refused=answer["bad_row_status"] == 422,
     )
+
+
+def _load(builder: Builder, container: Container, scored: Scored) -> Load:
+    """Send the largest requests, as many at once as the gateway predicts, and then single rows.
+
+    Raises:
+        UnavailableError: the container has ended under them, or does not answer.
+    """
+    request = {"action": "load", "port": container.port, "rows": largest_request(scored.rows), "at_once": AT_ONCE}
+    seen = _probe(builder, container, {**request, "requests": REQUESTS, "per_second": PER_SECOND}, 600)
+    if container.process is not None:  # without a daemon the probe has a container of its own, and sees no other
+        seen["peak_bytes"] = peak_below(container.process.pid)
+    return Load(**seen)

@@ -19,7 +19,7 @@ def container_checks(look: Look, *, model_sha256: str, python: str, user: str, r
     ready = decided_check(
         "becomes-ready",
         look.ready,
-        f"The gateway is ready (warm-up: {look.warm_up})." if look.ready else f"The gateway is not ready: {look.log}",
+        _ready(look) if look.ready else f"The gateway is not ready: {look.log}",
         reason="not-ready",
         advice="Read the container's log above; the model must load and predict with its own locked requirements.",
     )
@@ -45,6 +45,12 @@ def container_checks(look: Look, *, model_sha256: str, python: str, user: str, r
         bound=Bound.EQUAL,
     )
     return [ready, serves, version, _non_root(look, user), _no_tools(look), *_read_only(look, expected=read_only)]
+
+
+def _ready(look: Look) -> str:
+    """Say after what the gateway was ready."""
+    seconds = "" if look.startup_seconds is None else f" after {look.startup_seconds:.1f} s"
+    return f"The gateway is ready{seconds} (warm-up: {look.warm_up})."
 
 
 def _non_root(look: Look, user: str) -> Check:

@@ -23,6 +23,7 @@ class Inputs:
     Attributes:
         image: its name as the option says it; the model may give it a tag.
         severities: those that block.
+        memory: bytes that a pod may have.
         scratch: a folder that goes with the run.
     """
 
@@ -31,6 +32,7 @@ class Inputs:
     image: Reference
     severities: Sequence[str]
     ignores: Sequence[Ignore]
+    memory: int
     builder: Builder
     trivy: str
     scratch: Path
@@ -50,6 +52,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         image=checked.image,
         severities=checked.severities,
         ignores=checked.ignores,
+        memory=checked.memory,
         builder=detect(options.engine, context.environ),
         trivy=scan.find_trivy(options.trivy, context.environ),
         scratch=scratch,

@@ -74,6 +74,12 @@ class Options(TableOptions):
     trivy_cache: str | None = option("Trivy's cache folder.", group=Group.SCAN)
     scan_offline: bool = option("Use the database in Trivy's cache and fetch nothing.", default=False, group=Group.SCAN)
     startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0, group=Group.IMAGE)
+    memory_limit: str = option(
+        "Memory that a pod may have, as Kubernetes writes it; the default is the chart's.",
+        default="1Gi",
+        example="1536Mi",
+        group=Group.IMAGE,
+    )
     build_network: Network = option("Network of the build's commands.", default=Network.DEFAULT, group=Group.IMAGE)
     extra_ca: str | None = option(
         "Certificates that the build trusts as well; the image does not contain them.", group=Group.IMAGE

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cd4ml.errors import OptionsError
-from cd4ml.image import dockerfile, reference, scan
+from cd4ml.image import capacity, dockerfile, reference, scan
 from cd4ml.image.ignores import Ignore, read_ignores
 from cd4ml.image.reference import Reference
 from cd4ml.stages.build_image.options import Options
@@ -22,11 +22,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What the options say, read."""
+    """What the options say, read.
+
+    Attributes:
+        memory: bytes that a pod may have.
+    """
 
     image: Reference
     severities: Sequence[str]
     ignores: Sequence[Ignore]
+    memory: int
 
 
 def preflight(options: Options, early: Early) -> Iterator[Finding]:
@@ -66,12 +71,13 @@ def check_options(options: Options, *, here: bool = True, ignores: bool = True) 
     image = _read(lambda: reference.parse(options.image, "image"), problems, advice)
     _read(lambda: dockerfile.checked(options.base_image, options.system_packages), problems, advice)
     severities = _read(lambda: scan.severities(options.severity), problems, advice)
+    memory = _read(lambda: capacity.bytes_of(options.memory_limit, "memory-limit"), problems, advice)
     if image is not None and image.digest:
         problems.append("image: give a name to push to, without a digest")
     accepted = read_ignores(Path(options.ignore_file)) if options.ignore_file and ignores else ()
-    if problems or image is None or severities is None:
+    if problems or image is None or severities is None or memory is None:
         raise OptionsError(problems, advice=" ".join(advice))
-    return Checked(image=image, severities=severities, ignores=accepted)
+    return Checked(image=image, severities=severities, ignores=accepted, memory=memory)
 
 
 def expired(options: Options) -> Iterator[Finding]:

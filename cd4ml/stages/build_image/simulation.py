@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from cd4ml.checks.image.capacity import memory_check
 from cd4ml.checks.image.simulation import container_checks, prediction_checks
 from cd4ml.data.predictions.opening import open_predictions
 from cd4ml.data.predictions.table import read_predictions
@@ -14,6 +15,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.image import simulate
 from cd4ml.image.builders.builder import Image
+from cd4ml.image.capacity import PER_SECOND, Load
 from cd4ml.image.pairing import Scored, scored_rows
 from cd4ml.image.simulate import Look, Simulation
 from cd4ml.report import Check, InputDigest
@@ -36,7 +38,7 @@ class Simulated:
     @property
     def part(self) -> Part:
         """See Found."""
-        look, answers = self.simulation.look, self.simulation.answers
+        look, answers, load = self.simulation.look, self.simulation.answers, self.simulation.load
         details = {
             "warm_up": look.warm_up,
             "uid": look.uid,
@@ -46,9 +48,18 @@ class Simulated:
             "rows": answers.compared if answers else 0,
             "test_rows": answers.of if answers else 0,
             "scores_compared": answers.scores_compared if answers else False,
+            "startup_seconds": look.startup_seconds and round(look.startup_seconds, 2),
+            "load": _load_details(load) if load else None,
             "differences": [asdict(item) for item in answers.differences[:_MOST_DIFFERENCES]] if answers else [],
         }
         return Part(checks=self.checks, details={"simulation": details}, inputs=self.inputs)
+
+
+def _load_details(load: Load) -> dict[str, float | int | None]:
+    """Return what the report says of the load; latencies in milliseconds, of requests of one row beside the scan."""
+    p50, p99 = ((found := load.quantile(share)) and round(1000 * found, 2) for share in (0.5, 0.99))
+    mib = round(load.peak_bytes / 1024**2, 1)
+    return {"rows": load.rows, "peak_mib": mib, "per_second": PER_SECOND, "p50_ms": p50, "p99_ms": p99}
 
 
 def simulate_image(inputs: Inputs, candidate: Candidate, image: Image) -> Simulated:
@@ -66,6 +77,8 @@ def simulate_image(inputs: Inputs, candidate: Candidate, image: Image) -> Simula
     )
     if compares:
         checks += prediction_checks(found.answers, minimum_rows=_MINIMUM_ROWS)
+    if found.load is not None:  # there is none where no row was answered, which blocks already
+        checks.append(memory_check(found.load, limit=inputs.memory))
     return Simulated(simulation=found, checks=checks, inputs=digests)
 
 

@@ -72,7 +72,11 @@ def test_a_good_model_is_built_called_scanned_and_pushed(build: Build, lab: Lab,
     assert digest == lab.digest(f"{name}:good")
     assert run.report["outputs"]["image"] == f"{name}@{digest}"
     assert run.report["candidate"]["sha256"] == folder_sha256(project.folder / "model")
-    assert run.report["details"]["simulation"]["rows"] == 60
+    simulation = run.report["details"]["simulation"]
+    assert simulation["rows"] == 60
+    assert 0 < simulation["startup_seconds"] < 120
+    load = simulation["load"]
+    assert load["rows"] == 1000 and load["peak_mib"] > 20 and 0 < load["p50_ms"] <= load["p99_ms"]
     assert run.report["details"]["base"]["digest"] == lab.digest(lab.base_image)
     assert f"FROM {lab.base_image}@sha256:" in run.report["details"]["dockerfile"]
     assert run.report["plan"][-1].startswith("push ")
@@ -163,6 +167,14 @@ def test_without_push_nothing_is_pushed_and_the_report_says_so(build: Build, lab
     run = build(project, "--image", name)
     assert run.code == 0 and run.report["outputs"] == {"image": "", "digest": ""}
     assert "nothing was pushed" in run.report["summary"]
+    assert lab.digest(name) is None
+
+
+def test_an_image_that_would_be_killed_for_its_memory_is_not_pushed(build: Build, lab: Lab, project: Project) -> None:
+    """A gateway that needs more under the largest requests than a pod may have blocks the push."""
+    name = f"{lab.registry}/loans:large"
+    run = build(project, "--image", name, "--push", "--memory-limit", "16Mi")
+    assert run.code == 1 and statuses(run)["fits-in-memory"] == "failed", run.stdout
     assert lab.digest(name) is None
 
 

@@ -1,0 +1,93 @@
+"""What the running image needs: memory under the largest requests that it takes, time to become ready, latency."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+from cd4ml.errors import OptionsError
+from cd4ml.process.linux import below
+
+# What the gateway takes at most, and how many requests it predicts at once.
+LARGEST_ROWS: Final = 1000
+LARGEST_BYTES: Final = 1024 * 1024
+AT_ONCE: Final = 4
+# Requests of one row for the latency, sent at an even rate.
+REQUESTS: Final = 100
+PER_SECOND: Final = 50
+
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+_QUANTITY: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(Ki|Mi|Gi|Ti|k|M|G|T)?")
+_FACTORS: Final[Mapping[str, int]] = {
+    "": 1,
+    **{prefix: 1000**power for power, prefix in enumerate("kMGT", start=1)},
+    **{f"{prefix}i": 1024**power for power, prefix in enumerate("KMGT", start=1)},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What came of the largest requests, several at once, and of single rows after them.
+
+    Attributes:
+        status: HTTP status of the answers; the first other than 200 if there was one.
+        rows: rows of each of the largest requests.
+        peak_bytes: largest resident memory of the gateway's processes, added up; 0 if it could not be read.
+        latencies: seconds of each request of one row, sorted.
+    """
+
+    status: int
+    rows: int
+    peak_bytes: int
+    latencies: Sequence[float]
+
+    def quantile(self, share: float) -> float | None:
+        """Return the latency that this share of requests does not exceed, None if no row was sent."""
+        if not self.latencies:
+            return None
+        return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
+
+
+def bytes_of(text: str, name: str) -> int:
+    """Return the bytes of a quantity as Kubernetes writes it: `512Mi`, `1.5Gi`, `800M`.
+
+    Raises:
+        OptionsError: it is none, or zero.
+    """
+    matched = _QUANTITY.fullmatch(text)
+    size = Fraction(matched[1]) * _FACTORS[matched[2] or ""] if matched else Fraction(0)
+    if size < 1:
+        raise OptionsError(f"{name}: expected an amount of memory such as 512Mi or 1.5Gi, not {text[:40]!r}")
+    return int(size)
+
+
+def largest_request(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the largest request that the gateway takes, made of the longest of these rows."""
+    longest = max(rows, key=_length)
+    # The braces around the rows, and a comma after each.
+    fits = (LARGEST_BYTES - 20) // (_length(longest) + 1)
+    return [longest] * max(1, min(LARGEST_ROWS, fits))
+
+
+def peak_below(pid: int) -> int:
+    """Return the largest resident memory, in bytes, that the gateway's processes below this one had, added up."""
+    total = 0
+    for child in below(pid):
+        folder = Path("/proc") / str(child)
+        try:
+            served = b"cd4ml.serving" in (folder / "cmdline").read_bytes().split(b"\0")
+            lines = (folder / "status").read_text(encoding="ascii", errors="replace").splitlines() if served else []
+        except OSError:  # it has ended meanwhile
+            continue
+        total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return total
+
+
+def _length(row: Mapping[str, Any]) -> int:
+    """Return the bytes of a row as the probe sends it."""
+    return len(json.dumps(row, allow_nan=False).encode()) + 1

@@ -1,0 +1,97 @@
+"""What the running image needs is measured under its largest requests, and decided on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cd4ml.checks.image.capacity import memory_check
+from cd4ml.errors import OptionsError
+from cd4ml.image import probe
+from cd4ml.image.capacity import LARGEST_BYTES, LARGEST_ROWS, Load, bytes_of, largest_request, peak_below
+from cd4ml.report import Status
+from cd4ml.stages.build_image.options import Options
+from tests.conftest import ROOT
+
+MIB = 1024 * 1024
+GOOD = Load(status=200, rows=1000, peak_bytes=300 * MIB, latencies=(0.001, 0.002, 0.004))
+
+
+@pytest.mark.parametrize(
+    ("load", "limit", "status", "reason"),
+    [
+        (GOOD, 300 * MIB, Status.PASSED, None),
+        (GOOD, 300 * MIB - 1, Status.FAILED, "too-much-memory"),
+        (Load(status=503, rows=1000, peak_bytes=MIB, latencies=()), 300 * MIB, Status.FAILED, "not-answered"),
+        (Load(status=0, rows=1000, peak_bytes=0, latencies=()), 300 * MIB, Status.FAILED, "not-answered"),
+        (Load(status=200, rows=1000, peak_bytes=0, latencies=()), 300 * MIB, Status.INCONCLUSIVE, "not-measured"),
+    ],
+)
+def test_memory_beyond_the_limit_blocks(load: Load, limit: int, status: Status, reason: str | None) -> None:
+    """The peak may reach the limit and not exceed it; a gateway that fails, or cannot be measured, never passes."""
+    check = memory_check(load, limit=limit)
+    assert (check.status, check.reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("512Mi", 512 * MIB), ("1Gi", 1024 * MIB), ("1.5Gi", 1536 * MIB), ("800M", 800_000_000), ("1024", 1024)],
+)
+def test_quantities_are_those_of_kubernetes(text: str, size: int) -> None:
+    """Powers of 1024 and of 1000 are told apart."""
+    assert bytes_of(text, "memory-limit") == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "0Gi", "1GB", "-1Gi", "1 Gi", "Gi", "1e3", "0.1", "١Gi", "9" * 40])
+def test_what_is_no_amount_of_memory_is_refused(text: str) -> None:
+    """Other units, signs, zero and fractions of a byte are refused, and the message shows the form."""
+    with pytest.raises(OptionsError, match="such as 512Mi"):
+        bytes_of(text, "memory-limit")
+
+
+def test_the_limit_is_the_charts_own() -> None:
+    """Whoever changes neither the chart's memory nor the option gates on what the pods get."""
+    values = yaml.safe_load((ROOT / "charts/model-server/values.yaml").read_text(encoding="utf-8"))
+    default = next(item.default for item in Options.__dataclass_fields__.values() if item.name == "memory_limit")
+    assert default == values["resources"]["limits"]["memory"]
+
+
+def test_the_largest_request_is_bounded_by_rows_and_by_bytes() -> None:
+    """Short rows fill it up to the number of rows, long ones up to the bytes; the longest row is taken."""
+    short = largest_request([{"a": 1}, {"a": 100}])
+    assert len(short) == LARGEST_ROWS and short[0] == {"a": 100}
+    long = largest_request([{"a": "x" * 10_000}])
+    assert 100 <= len(long) < LARGEST_ROWS
+    for rows in (short, long):
+        assert len(json.dumps({"rows": rows}).encode()) <= LARGEST_BYTES
+    assert len(largest_request([{"a": "x" * 2 * LARGEST_BYTES}])) == 1
+
+
+def test_the_peak_stays_though_the_memory_is_given_back(tmp_path: Path) -> None:
+    """A process that once held 200 MB counts with them, a process of another program does not count at all."""
+    package = tmp_path / "cd4ml" / "serving"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package.parent / "__init__.py").touch()
+    held = "import sys\ndata = bytearray(200_000_000)\ndel data\nprint('ready', flush=True)\nsys.stdin.read()\n"
+    (package / "__main__.py").write_text(held, encoding="utf-8")
+    start = f"import subprocess; subprocess.run([{sys.executable!r}, '-m', 'cd4ml.serving'], cwd={str(tmp_path)!r})"
+    with subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert 200_000_000 < peak_below(process.pid) < 400_000_000
+        seen = {int(folder.name) for folder in probe.gateway()}
+        assert process.pid not in seen and seen
+        process.stdin.close()
+
+
+def test_latencies_are_counted_as_quantiles() -> None:
+    """Half of the requests took at most the median, and nearly all at most the 99th percentile."""
+    load = Load(status=200, rows=1, peak_bytes=1, latencies=[number / 100 for number in range(100)])
+    assert (load.quantile(0.5), load.quantile(0.99), load.quantile(1.0)) == (0.5, 0.99, 0.99)
+    assert Load(status=503, rows=1, peak_bytes=1, latencies=()).quantile(0.5) is None
