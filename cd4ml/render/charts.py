@@ -173,6 +173,18 @@ def _check_split(report: Report) -> Drawn:
     return ("Findings; a full bar is the limit.", lines, 1.0) if len(lines) >= _LEAST else _NOTHING
 
 
+def _score_model(report: Report) -> Drawn:
+    """How many answers each behaviour test found that its change should have left alone."""
+    lines = []
+    for id, one in mapping(report.metrics, "behaviour", "tests").items():
+        share, count, n = (numeric(mapping(one).get(name)) for name in ("rate", "count", "n"))
+        if share:
+            told = f"{number(count)} of {number(n)} ({percent(share, 2)})"
+            lines.append(Line(label=id, value=share, told=told, interval=bounds(mapping(one).get("interval"))))
+    lines.sort(key=lambda line: -line.value)
+    return ("Answers that changed or moved the wrong way.", lines, None) if lines else _NOTHING
+
+
 def _validate_data(report: Report) -> Drawn:
     """The share of rows that break each rule."""
     lines = []
@@ -215,6 +227,7 @@ _CHARTS: Final[Mapping[str, Callable[[Report], Drawn]]] = {
         _check_code,
         _validate_data,
         _check_split,
+        _score_model,
         _evaluate_model,
         _audit_fairness,
         _build_image,

@@ -90,6 +90,20 @@ def test_split__against_the_limit() -> None:
     assert near.startswith("overlap           " + "█" * 20 + " ") and near.endswith("0.0050 (limit 0.0100)")
 
 
+def test_score_model__behaviour() -> None:
+    """Behaviour tests that found rows stand with their share and interval, the most rows first; the others are left out."""
+    few = {"n": 500, "count": 2, "rate": 0.004, "interval": {"lower": 0.001, "upper": 0.0145}}
+    many = {"n": 500, "count": 29, "rate": 0.058, "interval": {"lower": 0.04, "upper": 0.082}}
+    none = {"n": 500, "count": 0, "rate": 0.0, "interval": {"lower": 0.0, "upper": 0.008}}
+    tests = {"robustness:a:noise": few, "invariance:s:case": none, "robustness:b:missing": many}
+
+    drawn = chart(Report(stage="score-model", checks=[], metrics={"behaviour": {"tests": tests}}))
+
+    first, second = [line for line in block(drawn) if "robustness" in line]
+    assert first.startswith("robustness:b:missing") and first.endswith("29 of 500 (5.80 %)") and "├" in first
+    assert second.endswith("2 of 500 (0.40 %)") and "invariance" not in drawn
+
+
 def test_rules_tools_vulnerabilities__counted() -> None:
     """Rules are shown by the rows that break them, tools by their findings, vulnerabilities by severity."""
 

@@ -14,7 +14,8 @@ from cd4ml.render.numbers import number
 from cd4ml.report.ids import parts_of, rule_of
 
 _MOST_CURVES: Final = 6
-_HEADS: Final = ("Test", "Rows", "Changed answers or violations", "Share, %", "Interval, %", "Production, %")
+# Few columns: the table stands on a narrow screen as well.
+_HEADS: Final = ("Test", "Rows found", "Production")
 _NOTE: Final = "Mean score over the sampled rows with its interval, everything else as it is."
 
 
@@ -26,7 +27,7 @@ def part(found: Mapping[str, Any]) -> Html:
     rates = {id: one for id, one in tests.items() if "rate" in one}
     rows: list[list[Content]] = [[_name(id), *_cells(one)] for id, one in rates.items()]
     caption = f"Behaviour on {number(numeric(found.get('rows')))} of {number(numeric(found.get('of')))} test rows"
-    shown = table(caption, _HEADS, rows, numeric=range(1, 6)) if rows else Html()
+    shown = table(caption, _HEADS, rows, numeric=(2,)) if rows else Html()
     drawn = [curve for one in tests.values() if (curve := _curve(one))]
     return joined([element("h3", "Behaviour"), side_by_side(drawn[:_MOST_CURVES]), shown])
 
@@ -39,15 +40,15 @@ def _name(id: str) -> str:
 def _cells(one: Mapping[str, Any]) -> list[Content]:
     """Return a test's counts and shares."""
     interval = bounds(mapping(one, "interval"))
-    between = f"{100 * interval.lower:.2f} to {100 * interval.upper:.2f}" if interval else ""
-    counts = [number(numeric(one.get(name))) for name in ("n", "count")]
-    return [*counts, _percent(one.get("rate")), between, _percent(one.get("production"))]
+    between = f" ({100 * interval.lower:.2f} to {100 * interval.upper:.2f} %)" if interval else ""
+    count, n = (number(numeric(one.get(name))) for name in ("count", "n"))
+    return [f"{count} of {n}: {_percent(one.get('rate'))}{between}", _percent(one.get("production"))]
 
 
 def _percent(share: object) -> str:
     """Return a share in percent, empty if there is none."""
     value = numeric(share)
-    return "" if value is None else f"{100 * value:.2f}"
+    return "" if value is None else f"{100 * value:.2f} %"
 
 
 def _curve(one: Mapping[str, Any]) -> Html | None:

@@ -234,7 +234,7 @@ def bars(shares: Sequence[Mark], *, x: str, y: str | None = None) -> Specificati
             "sort": None,
             "axis": {"title": y, "labelColor": "var(--ink)"},
         },
-        "x": {"field": "value", "type": "quantitative", "axis": {"title": x, "tickCount": 5}},
+        "x": {"field": "value", "type": "quantitative", "axis": {"title": x, "tickCount": 4}},
         "color": looks if len(series) > 1 else {"value": "var(--candidate)"},
     }
     if len(series) > 1:

@@ -338,7 +338,7 @@ def test_behaviour() -> None:
     rows = [[cell.text for cell in row.all("th", "td")] for row in root.all("tr")]
 
     for name in ("direction: income", "invariance: sex, another-value"):
-        assert [name, "400", "2", "0.50", "0.10 to 1.80", "2.00"] in rows
+        assert [name, "2 of 400: 0.50 % (0.10 to 1.80 %)", "2.00 %"] in rows
     (drawn,) = [figure for figure in root.all("figure") if "Score along income" in figure.text]
     assert len(drawn.all("path")) >= 3 and "mean score" in drawn.text
 

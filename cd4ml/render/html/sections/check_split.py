@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from cd4ml.render.html.elements import Html, element, joined
+from cd4ml.render.html.elements import Html, details, element, joined
 from cd4ml.render.html.pictures import picture, side_by_side
 from cd4ml.render.html.plots import CANDIDATE, Mark, bars, forest
 from cd4ml.render.html.sections import general
@@ -22,11 +22,11 @@ _OF_ROWS: Final = (
 
 
 def section(published: Published) -> Html:
-    """Return the shares of rows, the powers against their limit, and the numbers of the report."""
+    """Return the shares of rows, the powers against their limit and, folded, the numbers of the report."""
     checks = published.report.checks
     pictures = [*_shares(checks), *_powers(checks)]
     drawn = joined([element("h3", "Test rows and columns"), side_by_side(pictures)]) if pictures else Html()
-    return joined([drawn, general.section(published)])
+    return joined([drawn, details("Numbers", general.section(published))])
 
 
 def _shares(checks: Sequence[Check]) -> list[Html]:
