@@ -91,7 +91,7 @@ def test_split__against_the_limit() -> None:
 
 
 def test_score_model__behaviour() -> None:
-    """Behaviour tests that found rows stand with their share and interval, the most rows first; the others are left out."""
+    """Behaviour tests that found rows stand with share and interval, most rows first; the others are left out."""
     few = {"n": 500, "count": 2, "rate": 0.004, "interval": {"lower": 0.001, "upper": 0.0145}}
     many = {"n": 500, "count": 29, "rate": 0.058, "interval": {"lower": 0.04, "upper": 0.082}}
     none = {"n": 500, "count": 0, "rate": 0.0, "interval": {"lower": 0.0, "upper": 0.008}}
