@@ -1,0 +1,70 @@
+"""The circuit breaker: whether Redis is asked at all."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+_BAD: Final = 5
+_RECENT: Final = 20
+_SHORTEST: Final = 0.5
+_LONGEST: Final = 16.0
+_CALM: Final = 60.0
+
+
+class Circuit(StrEnum):
+    """What the breaker lets through: everything, what must show itself at once, nothing."""
+
+    CLOSED = "closed"
+    HALF_OPEN = "half-open"
+    OPEN = "open"
+
+
+class Breaker:
+    """Opens when five of the last twenty answers were late or none, and after one while it is half open.
+
+    It is half open once the probe in the background was answered in time, and closed again after as many good answers
+    as it counts. Each time that it opens again within a minute, it stays open twice as long before it is probed.
+
+    Attributes:
+        reason: why it opened last.
+        opened: how often.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.state = Circuit.CLOSED
+        self.reason = ""
+        self.opened = 0
+        self.pause = _SHORTEST
+        self._clock = clock
+        self._recent: deque[bool] = deque(maxlen=_RECENT)
+        self._good = 0
+        self._last_opened = -_CALM
+
+    def good(self) -> None:
+        """An answer came in time."""
+        self._recent.append(False)
+        if self.state is Circuit.HALF_OPEN:
+            self._good += 1
+            if self._good >= _RECENT:
+                self.state = Circuit.CLOSED
+
+    def bad(self, reason: str) -> bool:
+        """No answer came, or it came late; return whether that has opened the breaker."""
+        self._recent.append(True)
+        if self.state is Circuit.OPEN or (self.state is Circuit.CLOSED and sum(self._recent) < _BAD):
+            return False
+        now = self._clock()
+        self.pause = min(self.pause * 2, _LONGEST) if now - self._last_opened < _CALM else _SHORTEST
+        self.state, self.reason, self._last_opened = Circuit.OPEN, reason, now
+        self.opened += 1
+        return True
+
+    def probed(self) -> None:
+        """A probe was answered in time."""
+        self.state = Circuit.HALF_OPEN
+        self._good = 0
+        self._recent.clear()

@@ -1,0 +1,1 @@
+"""Where events go: a module for each kind of place."""
