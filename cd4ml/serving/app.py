@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
@@ -15,7 +15,9 @@ from typing import Any, Final
 from cd4ml.serving import description
 from cd4ml.serving.bodies import ClientGone, Receive, Scope, Send, body_of, media_type_of
 from cd4ml.serving.calls import Calls
-from cd4ml.serving.exchange import Answers, Exchange, Observer, begin
+from cd4ml.serving.cache import Cache
+from cd4ml.serving.events.labels import Labels
+from cd4ml.serving.exchange import Answers, Batch, Exchange, Observer, begin
 from cd4ml.serving.protocols import Dialect, Question
 from cd4ml.serving.protocols.predict import Predict, error_document
 from cd4ml.serving.refused import Refused
@@ -48,8 +50,11 @@ class Gateway:
         dialects: maps the paths that POST predicts to their protocol, once the model is loaded.
     """
 
-    def __init__(self, state: State, settings: Settings, observers: Sequence[Observer] = ()) -> None:
-        self._state, self._settings, self._observers = state, settings, observers
+    def __init__(
+        self, state: State, settings: Settings, observers: Sequence[Observer] = (), cache: Cache | None = None
+    ) -> None:
+        self._state, self._settings, self._observers, self._cache = state, settings, observers, cache
+        self._labels = Labels(track_header=settings.track_header, cohort_header=settings.cohort_header)
         self.calls = Calls(settings)
         self.pages: dict[str, Callable[[], Page]] = {
             "/health/liveness": self._liveness,
@@ -77,17 +82,22 @@ class Gateway:
         await receive()
         # Nobody waits for this thread: the gateway can be told to end while it loads.
         threading.Thread(target=self._state.load, daemon=True).start()
-        for observer in self._observers:
-            await observer.start()
+        parts: list[Observer | Cache] = [*self._observers]
+        if self._cache is not None:
+            parts.append(self._cache)
+        for part in parts:
+            await part.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for observer in self._observers:
-            await observer.close()
+        for part in parts:
+            await part.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _predict(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request for predictions, and tell the observers."""
         exchange = begin(self.predicting[path], scope["headers"])
+        if self._labels.read:
+            self._labels.put(exchange, scope["headers"])
         failures = _Failures()
         status, body = _FAILED.status, error_document(_FAILED)
         try:
@@ -120,13 +130,22 @@ class Gateway:
         exchange.bytes_in = len(body)
         question = dialect.read(body, media_type)
         exchange.batch = question.batch
-        exchange.answers = await self._answers(question)
+        exchange.answers = await self._answers(question, exchange)
         return dialect.write(question, exchange.answers, exchange)
 
-    async def _answers(self, question: Question) -> Answers:
-        """Return what the model says."""
-        assert self._state.runtime is not None
-        return await self.calls.ask(self._state.runtime, question)
+    async def _answers(self, question: Question, exchange: Exchange) -> Answers:
+        """Return what the model says, or said before of the same rows."""
+        runtime = self._state.runtime
+        assert runtime is not None
+        if self._cache is None:
+            return await self.calls.ask(runtime, question)
+
+        def ask(batch: Batch) -> Awaitable[Answers]:
+            """Ask the model for rows that the cache does not know."""
+            return self.calls.ask(runtime, Question(batch, question.probabilities))
+
+        answers, exchange.cached = await self._cache.answers(question.batch, ask, probabilities=question.probabilities)
+        return answers
 
     def _dialect(self, path: str) -> Dialect:
         """Return the protocol of a path.
@@ -163,8 +182,9 @@ class Gateway:
     def _readiness(self) -> Page:
         """Whether predictions can be asked for: only once the model is verified, loaded and was called."""
         state = self._state
-        body = {"status": str(state.phase), "reason": state.reason, "warm_up": state.warm_up}
-        return _document(body, 200 if state.phase is Phase.READY else 503)
+        reason = state.reason or (self._cache.ready() if self._cache else None) or ""
+        body = {"status": str(state.phase), "reason": reason, "warm_up": state.warm_up}
+        return _document(body, 200 if state.phase is Phase.READY and not reason else 503)
 
     def _version(self) -> Page:
         """Which model and which Python."""

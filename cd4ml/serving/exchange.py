@@ -28,11 +28,13 @@ class Answers:
     Attributes:
         y_score: probability of the positive label, None where the model gives none.
         probabilities: rows x classes, only when asked for.
+        cached: which rows the cache answered, None if it was not asked.
     """
 
     y_pred: list[Any]
     y_score: list[float] | None
     probabilities: list[list[float]] | None = None
+    cached: list[bool] | None = None
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Exchange:
         parent_id: span of the caller, None if it named none.
         time_ns: `time.time_ns()` when its head was read; `began`: `perf_counter()` at that moment.
         cached: how many rows were answered by the cache.
+        track, cohort: what the request's headers say of a rollout, None to take what the gateway is.
         error: the machine-readable code of a refusal.
         seconds: until the answer was handed to the server.
     """
@@ -60,6 +63,8 @@ class Exchange:
     batch: Batch | None = None
     answers: Answers | None = None
     cached: int = 0
+    track: str | None = None
+    cohort: str | None = None
     status: int = 0
     error: str | None = None
     seconds: float = 0.0

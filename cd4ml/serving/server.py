@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from cd4ml.serving.app import Gateway
 from cd4ml.serving.connections import protocol
+from cd4ml.serving.exchange import Observer
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.state import Service, State
+
+if TYPE_CHECKING:
+    from cd4ml.serving.cache.predictions import PredictionCache
 
 # Files that a process needs beside its connections: the model, libraries, the event loop.
 _OTHER_FILES = 100
@@ -29,8 +34,9 @@ def serve(environ: Mapping[str, str]) -> int:
     python_models = environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "").lower() == "true"
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = settings.connections if files < 0 else min(settings.connections, max(1, files - _OTHER_FILES))
+    state = State(folder=settings.model_directory, service=service, python_models=python_models)
     config = uvicorn.Config(
-        Gateway(State(folder=settings.model_directory, service=service, python_models=python_models), settings),
+        gateway(state, settings),
         host=settings.host,
         port=settings.port,
         # Whatever WEB_CONCURRENCY says: the platform runs more copies of the image, not of the process.
@@ -45,3 +51,25 @@ def serve(environ: Mapping[str, str]) -> int:
     server = uvicorn.Server(config)
     server.run()
     return 0 if server.started else _FAILED
+
+
+def gateway(state: State, settings: Settings) -> Gateway:
+    """Return the application with what the settings ask for; what they do not is not even imported.
+
+    Raises:
+        SettingsError: a variable has a value that it cannot have.
+    """
+    observers: list[Observer] = []
+    cache: PredictionCache | None = None
+    if settings.events:
+        from cd4ml.serving.events.setup import publisher
+
+        published = publisher(settings, state.service.model)
+        observers.append(published)
+        state.told = (*state.told, published.know)
+    if settings.cache != "off":
+        from cd4ml.serving.cache.setup import prediction_cache
+
+        cache = prediction_cache(settings, state.service.sha256)
+        state.told = (*state.told, cache.know)
+    return Gateway(state, settings, observers, cache)

@@ -39,6 +39,8 @@ class Setting:
         """
         if self.most:
             return _whole(name, text, self.least, self.most)
+        if self.kind == "share":
+            return _share(name, text)
         if self.words and text not in self.words:
             raise SettingsError(f"{name} must be one of {', '.join(self.words)}, not {text[:40]!r}")
         return Path(text) if self.kind == "path" else text
@@ -49,6 +51,17 @@ def _whole(name: str, text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
         raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {text[:40]!r}")
     return int(text)
+
+
+def _share(name: str, text: str) -> float:
+    """Return a share: more than none, at most all."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= 1:
+        raise SettingsError(f"{name} must be a number above 0 and up to 1, not {text[:40]!r}")
+    return found
 
 
 def _declared(default: Any, setting: Setting) -> Any:
@@ -70,6 +83,12 @@ def text(default: str, meaning: str) -> str:
 def choice(default: str, words: Sequence[str], meaning: str) -> str:
     """Declare one of a few words."""
     setting = Setting(default=default, kind="word", meaning=meaning, words=words)
+    return _declared(default, setting)  # type: ignore[no-any-return]
+
+
+def share(default: float, meaning: str) -> float:
+    """Declare a share of something."""
+    setting = Setting(default=f"{default:g}", kind="share", meaning=meaning)
     return _declared(default, setting)  # type: ignore[no-any-return]
 
 
@@ -104,6 +123,52 @@ class Settings:
     waiting: int = whole(
         64, "How many requests may wait for a thread; one more is answered 503.", least=0, most=100_000
     )
+    cache: str = choice(
+        "off",
+        ("off", "prefer", "require"),
+        "Whether predictions are kept in Redis: `prefer` goes on without it, `require` is ready only with it.",
+    )
+    redis_url: str = text(
+        "", "Where the cache is: `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database."
+    )
+    redis_cluster: str = choice("false", ("false", "true"), "Whether `REDIS_URL` is a node of a cluster.")
+    cache_seconds: int = whole(3600, "How long a prediction is kept.", most=31_536_000)
+    cache_budget_ms: int = whole(
+        50, "How many milliseconds a request may wait for Redis altogether, until the breaker opens.", most=10_000
+    )
+    cache_slow_ms: int = whole(
+        5,
+        "An answer of Redis that takes longer counts against it; while one is outstanding for longer, and while Redis "
+        "is on probation, no request waits longer.",
+        most=10_000,
+    )
+    cache_secret: str = text(
+        "", "A secret of at least 16 bytes by which values are sealed, so that nobody else can write one."
+    )
+    events: str = text(
+        "",
+        "Where prediction events go: the path of a file, `stdout`, `redis://HOST:PORT/STREAM` or "
+        "`kafka://HOST:PORT/TOPIC`; nowhere if empty.",
+    )
+    events_sample: float = share(1.0, "The share of requests that have events, decided by the trace id.")
+    events_omit: str = text(
+        "", "Columns that events leave out, separated by commas or line ends; `*` leaves out all of them."
+    )
+    events_hash: str = text("", "Columns that events hold as hashes, by `EVENTS_HASH_KEY`; `*` for all.")
+    events_hash_key: str = text("", "The secret of the hashes, at least 16 bytes.")
+    events_queue: int = whole(10_000, "How many events may wait; what comes then is dropped.", most=10_000_000)
+    events_drain_seconds: int = whole(5, "How long the end of the gateway may wait for events.", most=600)
+    events_file_bytes: int = whole(100 * 1024**2, "The size at which a file of events is rotated.", most=1024**4)
+    events_files: int = whole(5, "How many files of events are kept, the current one among them.", most=1000)
+    events_stream_length: int = whole(
+        1_000_000, "How many of the newest events a Redis Stream keeps, roughly.", most=1_000_000_000
+    )
+    track: str = text("stable", "What this gateway is in a rollout: `stable`, `canary`, `shadow` or a variant's name.")
+    cohort: str = text("", "The group of users that it serves.")
+    track_header: str = text(
+        "", "A request header that says the track instead, as a router sets it that clients cannot go past."
+    )
+    cohort_header: str = text("", "A request header that says the cohort instead.")
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:

@@ -6,7 +6,7 @@ import json
 import logging
 import pickle
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from cd4ml.digests import folder_sha256
 from cd4ml.errors import Cd4mlError
 from cd4ml.model_files import PYTHON_MODEL
 from cd4ml.serving.runtimes import Runtime
+from cd4ml.serving.settings import SettingsError
 from cd4ml.serving.signature import ModelError
 
 _LOG: Final = logging.getLogger("uvicorn.error")
@@ -64,6 +65,7 @@ class State:
     Attributes:
         python_models: whether MLflow's own switch lets it load models of its class PythonModel. In an image it counts
             for nothing: there the build decided.
+        told: who is told of the model before the gateway is ready; SettingsError if it does not fit the settings.
     """
 
     folder: Path
@@ -73,6 +75,7 @@ class State:
     reason: str = "the model is being loaded"
     warm_up: str = ""
     runtime: Runtime | None = field(default=None, repr=False)
+    told: Sequence[Callable[[Runtime], None]] = ()
 
     def load(self) -> None:
         """Verify the model, load it and call it once; afterwards the gateway is ready or has failed."""
@@ -80,9 +83,12 @@ class State:
             self._verify()
             runtime = self._loaded()
             self.warm_up = runtime.warm_up()
+            for tell in self.told:
+                tell(runtime)
         except (
             ModelError,
             Cd4mlError,
+            SettingsError,
             OSError,
             ImportError,
             AttributeError,

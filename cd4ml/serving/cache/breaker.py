@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-_BAD: Final = 5
+_LATE: Final = 5
 _RECENT: Final = 20
 _SHORTEST: Final = 0.5
 _LONGEST: Final = 16.0
@@ -24,10 +24,10 @@ class Circuit(StrEnum):
 
 
 class Breaker:
-    """Opens when five of the last twenty answers were late or none, and after one while it is half open.
+    """Opens without an answer, after five late ones among the last twenty, and while half open after one late one.
 
-    It is half open once the probe in the background was answered in time, and closed again after as many good answers
-    as it counts. Each time that it opens again within a minute, it stays open twice as long before it is probed.
+    It is half open once the probe in the background was answered in time, and closed after twenty good answers. Each
+    time that it opens again within a minute, it stays open twice as long before it is probed.
 
     Attributes:
         reason: why it opened last.
@@ -52,10 +52,15 @@ class Breaker:
             if self._good >= _RECENT:
                 self.state = Circuit.CLOSED
 
-    def bad(self, reason: str) -> bool:
-        """No answer came, or it came late; return whether that has opened the breaker."""
+    def late(self) -> bool:
+        """An answer came late; return whether that has opened the breaker."""
         self._recent.append(True)
-        if self.state is Circuit.OPEN or (self.state is Circuit.CLOSED and sum(self._recent) < _BAD):
+        enough = self.state is Circuit.HALF_OPEN or sum(self._recent) >= _LATE
+        return enough and self.failed("slow answers")
+
+    def failed(self, reason: str) -> bool:
+        """No answer came; return whether that has opened the breaker."""
+        if self.state is Circuit.OPEN:
             return False
         now = self._clock()
         self.pause = min(self.pause * 2, _LONGEST) if now - self._last_opened < _CALM else _SHORTEST

@@ -113,21 +113,19 @@ class Lookups:
                 values = await self._client.get(keys)
         except FAILURES as error:
             self._counts["unanswered"] += len(batch)
-            self._bad("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
+            reason = _reason(error)
+            if self.breaker.failed(reason):
+                self._open(reason)
             return
         if time.monotonic() - self._since > self._slow:
-            self._bad("slow answers")
+            if self.breaker.late():
+                self._open(self.breaker.reason)
         else:
             self.breaker.good()
         at = 0
         for asked in batch:
             _settle(asked, values[at : at + len(asked.keys)])
             at += len(asked.keys)
-
-    def _bad(self, reason: str) -> None:
-        """Count a bad answer."""
-        if self.breaker.bad(reason):
-            self._open(reason)
 
     def _open(self, reason: str) -> None:
         """Leave Redis alone until a probe was answered; somebody is probing from now on."""
@@ -149,7 +147,7 @@ class Lookups:
                 async with asyncio.timeout(self._slow):
                     await self._client.get(_PROBE)
             except FAILURES as error:
-                self.breaker.reason = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+                self.breaker.reason = _reason(error)
                 continue
             self._answered = True
             self.breaker.probed()
@@ -161,3 +159,8 @@ def _settle(asked: _Asked, found: Found) -> None:
     """Give an answer to who waits for it still."""
     if not asked.found.done():
         asked.found.set_result(found)
+
+
+def _reason(error: BaseException) -> str:
+    """Return what is wrong with Redis, in words that hold nothing of its answer."""
+    return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__

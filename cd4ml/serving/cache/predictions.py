@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
+from cd4ml.serving.cache import Ask
 from cd4ml.serving.cache.client import Client
 from cd4ml.serving.cache.keys import Keys
 from cd4ml.serving.cache.lookups import Lookups
@@ -13,8 +14,8 @@ from cd4ml.serving.cache.values import Row, Seal, Unusable
 from cd4ml.serving.cache.writes import Writes
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.refused import Refused
+from cd4ml.serving.runtimes import Runtime
 
-Ask = Callable[[Batch], Awaitable[Answers]]
 # A row, and whether it came from Redis; None if whoever promised it has failed.
 Promise = asyncio.Future[tuple[Row, bool] | None]
 _CLOSING: float = 1.0
@@ -29,11 +30,20 @@ class PredictionCache:
     """
 
     def __init__(
-        self, client: Client, keys: Keys, seal: Seal, *, seconds: int, budget: float, slow: float, required: bool
+        self,
+        client: Client,
+        *,
+        model_sha256: str,
+        secret: bytes | None,
+        seconds: int,
+        budget: float,
+        slow: float,
+        required: bool,
     ) -> None:
         """Prepare; nothing is connected.
 
         Args:
+            secret: see Seal.
             seconds: how long a value is kept.
             budget: how many seconds a request may wait for Redis.
             slow: how many seconds an answer of Redis may take before it counts against it.
@@ -42,8 +52,21 @@ class PredictionCache:
         self.counts: Counter[str] = Counter()
         self.lookups = Lookups(client, budget=budget, slow=slow, counts=self.counts)
         self._writes = Writes(client, seconds=seconds, counts=self.counts)
-        self._client, self._keys, self._seal, self._required = client, keys, seal, required
+        self._client, self._required = client, required
+        self._model_sha256, self._secret, self._seconds = model_sha256, secret, seconds
         self._promises: dict[bytes, Promise] = {}
+        self._keys: Keys
+        self._seal: Seal
+
+    def know(self, runtime: Runtime) -> None:
+        """Take what keys and values depend on from the model, before the first row is asked for."""
+        self._keys = Keys(
+            model_sha256=self._model_sha256,
+            runtime=runtime.name,
+            columns=runtime.columns,
+            labels=(*runtime.classes, runtime.positive_label),
+        )
+        self._seal = Seal(secret=self._secret, seconds=self._seconds, classes=runtime.classes)
 
     async def start(self) -> None:
         """Begin to look for Redis."""
@@ -165,5 +188,6 @@ def _together(rows: list[tuple[Row, bool]]) -> tuple[Answers, int]:
         y_pred=[row.y_pred for row, _ in rows],
         y_score=None if None in scores else scores,  # type: ignore[arg-type]
         probabilities=None if None in shares else shares,  # type: ignore[arg-type]
+        cached=[cached for _, cached in rows],
     )
     return answers, sum(cached for _, cached in rows)

@@ -52,8 +52,8 @@ class Events:
             model: name, version and sha256.
             track: what the gateway is: `stable`, `canary`, `shadow` or a variant's name.
         """
-        self.sample = sample
-        self._model, self._track, self._cohort, self._privacy = dict(model), track, cohort, privacy
+        self.sample, self.privacy = sample, privacy
+        self._model, self._track, self._cohort = dict(model), track, cohort
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
 
     def of(self, exchange: Exchange) -> Iterator[bytes]:
@@ -80,8 +80,8 @@ class Events:
             "trace_id": exchange.trace_id,
             "request_id": exchange.request_id,
             "model": self._model,
-            "track": self._track,
-            "cohort": self._cohort,
+            "track": exchange.track or self._track,
+            "cohort": exchange.cohort or self._cohort,
             "protocol": exchange.protocol,
             "status": exchange.status,
             "latency_ms": round(exchange.seconds * 1000, 3),
@@ -95,8 +95,10 @@ class Events:
 
     def _rows(self, exchange: Exchange, batch: Batch, answers: Answers) -> Iterator[dict[str, Any]]:
         """Yield what the events of a request do not share."""
-        plan = [(name, batch.columns[name], change) for name, change in self._privacy.plan(batch.columns)]
+        plan = [(name, batch.columns[name], change) for name, change in self.privacy.plan(batch.columns)]
         for at in range(batch.rows):
             features = {name: values[at] if change is None else change(values[at]) for name, values, change in plan}
             score = None if answers.y_score is None else answers.y_score[at]
-            yield {"features": features, "prediction": {"y_pred": answers.y_pred[at], "y_score": score}}
+            prediction = {"y_pred": answers.y_pred[at], "y_score": score}
+            cached = answers.cached is not None and answers.cached[at]
+            yield {"cached": cached, "features": features, "prediction": prediction}

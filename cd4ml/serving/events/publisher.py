@@ -12,6 +12,7 @@ from typing import Final
 from cd4ml.serving.events.event import Events, count
 from cd4ml.serving.events.sinks.sink import Sink, Unavailable
 from cd4ml.serving.exchange import Exchange
+from cd4ml.serving.runtimes import Runtime
 
 _LOG: Final = logging.getLogger("uvicorn.error")
 _MOST_AT_ONCE: Final = 100
@@ -59,6 +60,14 @@ class Publisher:
     def counts(self) -> Counter[str]:
         """How many events were `delivered`, and `dropped-<reason>`."""
         return self.sink.counts + Counter({f"dropped-{reason}": count for reason, count in self.dropped.items()})
+
+    def know(self, runtime: Runtime) -> None:
+        """Refuse settings that name columns which the model does not have.
+
+        Raises:
+            SettingsError: a column is unknown.
+        """
+        self._events.privacy.check(column.name for column in runtime.columns)
 
     def finished(self, exchange: Exchange) -> None:
         """Take note of an exchange; see Observer."""

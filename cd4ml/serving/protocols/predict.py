@@ -29,11 +29,12 @@ class Predict:
         """See Dialect."""
         return Question(exact.batch(body, self._columns, maximum_rows=self._maximum_rows))
 
-    def write(self, _question: Question, answers: Answers, _exchange: Exchange) -> bytes:
+    def write(self, _question: Question, answers: Answers, exchange: Exchange) -> bytes:
         """See Dialect."""
         scores: Sequence[float | None] = answers.y_score or [None] * len(answers.y_pred)
         pairs = [{"y_pred": label, "y_score": score} for label, score in zip(answers.y_pred, scores, strict=True)]
-        return json.dumps({"predictions": pairs, "model": self._model}, allow_nan=False).encode()
+        content = {"predictions": pairs, "model": self._model, "cached": exchange.cached}
+        return json.dumps(content, allow_nan=False).encode()
 
     def refusal(self, refused: Refused) -> bytes:
         """See Dialect."""

@@ -20,7 +20,14 @@ from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.report import Part
 
 # What the gateway needs beside the model's own packages; the lock chooses versions that fit both.
-_GATEWAY: Final = ("fastapi>=0.115,<1", "uvicorn>=0.30,<1", "pandas", "mlflow-skinny")
+_GATEWAY: Final = (
+    "fastapi>=0.115,<1",
+    "uvicorn>=0.30,<1",
+    "pandas",
+    "mlflow-skinny",
+    "msgspec>=0.18,<1",
+    "redis[hiredis]>=7,<9",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from cd4ml.serving.cache.breaker import Breaker, Circuit
+import pytest
+
+from cd4ml.serving.cache.breaker import Breaker
 
 
-def opened(breaker: Breaker) -> bool:
-    """Report bad answers until the breaker opens, and return whether it did."""
-    return any(breaker.bad("late") for _ in range(5))
-
-
-def test_breaker__opens_after_five_bad_answers_of_twenty() -> None:
-    """Four bad answers among twenty leave it closed, a fifth opens it; those before the last twenty do not count."""
+def test_breaker__opens_after_five_late_answers_of_twenty() -> None:
+    """Four late answers among twenty leave it closed, a fifth opens it; those before the last twenty do not count."""
     breaker = Breaker()
     for _ in range(10):
-        for _ in range(4):
-            assert not breaker.bad("late")
+        assert not any(breaker.late() for _ in range(4))
         for _ in range(20):
             breaker.good()
 
-    assert breaker.state is Circuit.CLOSED
-    assert opened(breaker) and str(breaker.state) == "open" and breaker.reason == "late"
+    assert breaker.state == "closed"
+    assert [breaker.late() for _ in range(6)] == [False, False, False, False, True, False]
+    assert (str(breaker.state), breaker.reason, breaker.opened) == ("open", "slow answers", 1)
 
 
-def test_half_open__one_bad_answer_opens_again() -> None:
-    """After a good probe one bad answer is enough, until twenty good ones have closed the breaker."""
+def test_breaker__opens_at_once_without_an_answer() -> None:
+    """One lookup without an answer is enough."""
     breaker = Breaker()
-    assert opened(breaker)
+
+    assert breaker.failed("no answer in time") and breaker.state == "open"
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_half_open__one_bad_answer_opens_again(late: bool) -> None:
+    """After a good probe one late answer, or none, is enough, until twenty good ones have closed the breaker."""
+    breaker = Breaker()
+    breaker.failed("gone")
     breaker.probed()
     assert str(breaker.state) == "half-open"
-    assert breaker.bad("late") and str(breaker.state) == "open"
+    assert breaker.late() if late else breaker.failed("gone")
+    assert str(breaker.state) == "open"
 
     breaker.probed()
     for _ in range(20):
         breaker.good()
-    assert breaker.state is Circuit.CLOSED and not breaker.bad("late")
+    assert str(breaker.state) == "closed" and not breaker.late()
 
 
 def test_pause__doubles_while_it_keeps_opening() -> None:
@@ -44,11 +50,11 @@ def test_pause__doubles_while_it_keeps_opening() -> None:
     pauses = []
     for _ in range(8):
         breaker.probed()
-        assert breaker.bad("late")
+        assert breaker.late()
         pauses.append(breaker.pause)
         now[0] += 1
     now[0] += 60
     breaker.probed()
-    breaker.bad("late")
+    breaker.late()
 
     assert pauses == [0.5, 1, 2, 4, 8, 16, 16, 16] and breaker.pause == 0.5

@@ -27,6 +27,9 @@ class _Written:
         self.counts: Counter[str] = Counter()
         self._thread = ThreadPoolExecutor(1, "events")
 
+    async def start(self) -> None:
+        """See Sink."""
+
     def write(self, text: bytes) -> None:
         """Write whole lines; runs in the thread."""
         raise NotImplementedError
@@ -47,9 +50,6 @@ class _Written:
 
 class Stdout(_Written):
     """Standard output. A line of up to 4 KiB is never mixed with one of another worker."""
-
-    async def start(self) -> None:
-        """See Sink."""
 
     def write(self, text: bytes) -> None:
         """See _Written."""
@@ -74,18 +74,18 @@ class Lines(_Written):
         Args:
             size: how many bytes a file may have; an event that is larger has a file of its own.
             files: how many there may be.
+
+        Raises:
+            SettingsError: the file cannot be written.
         """
         super().__init__()
         self._path, self._size, self._files = path, size, files
-
-    async def start(self) -> None:
-        """See Sink."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             with self._locked():
                 os.close(self._open())
         except OSError as error:
-            raise SettingsError(f"EVENTS: {self._path} cannot be written: {error.strerror}") from None
+            raise SettingsError(f"EVENTS: {path} cannot be written: {error.strerror}") from None
 
     def write(self, text: bytes) -> None:
         """See _Written."""

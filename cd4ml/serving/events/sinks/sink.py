@@ -29,7 +29,7 @@ class Sink(Protocol):
     counts: Counter[str]
 
     async def start(self) -> None:
-        """Begin; raises SettingsError if this can never work."""
+        """Begin. That it can never work was said when it was made."""
 
     async def send(self, events: Sequence[bytes]) -> None:
         """Deliver events, each counted; raises Unavailable for those that are to be tried again."""
