@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
 from types import TracebackType
 from typing import Any, Final
 
@@ -17,15 +15,14 @@ from cd4ml.serving.bodies import ClientGone, Receive, Scope, Send, body_of, medi
 from cd4ml.serving.calls import Calls
 from cd4ml.serving.cache import Cache
 from cd4ml.serving.events.labels import Labels
-from cd4ml.serving.exchange import Answers, Batch, Exchange, Observer, begin
-from cd4ml.serving.protocols import Dialect, Question
-from cd4ml.serving.protocols.predict import Predict, error_document
+from cd4ml.serving.exchange import Answers, Batch, Exchange, Headers, Observer, begin
+from cd4ml.serving.pages import Page, pages
+from cd4ml.serving.protocols import Answer, Body, Dialect, Question, dialects
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings
-from cd4ml.serving.state import Phase, State
+from cd4ml.serving.state import State
 
 _LOG: Final = logging.getLogger("uvicorn.error")
-_JSON: Final = b"application/json"
 _FAILED: Final = Refused(500, "model-failed", "The model failed on this request.")
 _CLIENT_GONE: Final = 499
 # After a refused body the rest of it may still be on its way: it must not be read as the next request.
@@ -33,21 +30,13 @@ _CLOSING: Final = (408, 413)
 _AGAIN: Final = (429, 503)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """What a path without a body of its own answers."""
-
-    body: bytes
-    status: int = 200
-    media_type: bytes = _JSON
-
-
 class Gateway:
     """The application.
 
     Attributes:
         pages: what GET answers, by path.
-        dialects: maps the paths that POST predicts to their protocol, once the model is loaded.
+        predicting: maps the paths that POST predicts to their protocol.
+        dialects: the protocols by name, once the model is loaded.
     """
 
     def __init__(
@@ -56,13 +45,9 @@ class Gateway:
         self._state, self._settings, self._observers, self._cache = state, settings, observers, cache
         self._labels = Labels(track_header=settings.track_header, cohort_header=settings.cohort_header)
         self.calls = Calls(settings)
-        self.pages: dict[str, Callable[[], Page]] = {
-            "/health/liveness": self._liveness,
-            "/health/readiness": self._readiness,
-            "/version": self._version,
-        }
+        self.pages = pages(state, cache)
         self.dialects: dict[str, Dialect] = {}
-        self.predicting: dict[str, str] = {"/predict": "predict"}
+        self.predicting = dialects.paths(state.service.model)
         self._description: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,40 +80,39 @@ class Gateway:
 
     async def _predict(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request for predictions, and tell the observers."""
-        exchange = begin(self.predicting[path], scope["headers"])
+        protocol = self.predicting[path]
+        exchange = begin(protocol, scope["headers"])
         if self._labels.read:
             self._labels.put(exchange, scope["headers"])
         failures = _Failures()
-        status, body = _FAILED.status, error_document(_FAILED)
+        status, answer = _FAILED.status, Answer(b"")
         try:
             with failures:
-                body, status = await self._predicted(path, exchange, scope, receive), 200
+                answer, status = await self._predicted(protocol, exchange, scope, receive), 200
         except Refused as refused:
-            status, exchange.error = refused.status, refused.code
-            dialect = self.dialects.get(path)
-            body = dialect.refusal(refused) if dialect else error_document(refused)
+            status, exchange.error, answer = refused.status, refused.code, Answer(dialects.refusal(protocol, refused))
         except ClientGone:
             status, exchange.error = _CLIENT_GONE, "client-gone"
         if failures.error is not None:
-            exchange.error = _FAILED.code
+            exchange.error, answer = _FAILED.code, Answer(dialects.refusal(protocol, _FAILED))
         exchange.status = status
         if status != _CLIENT_GONE:
-            await _answer(send, status, body, _JSON)
+            await _answer(send, status, answer.body, answer.media_type, more=answer.headers)
         exchange.seconds = time.perf_counter() - exchange.began
         for observer in self._observers:
             observer.finished(exchange)
 
-    async def _predicted(self, path: str, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
+    async def _predicted(self, protocol: str, exchange: Exchange, scope: Scope, receive: Receive) -> Answer:
         """Return the answer to a request for predictions.
 
         Raises:
             Refused, ClientGone: there is none.
         """
-        dialect = self._dialect(path)
+        dialect = self._dialect(protocol)
         media_type = media_type_of(scope, dialect.media_types)
         body = await body_of(scope, receive, self._settings)
         exchange.bytes_in = len(body)
-        question = dialect.read(body, media_type)
+        question = dialect.read(Body(body, media_type, scope["query_string"], scope["headers"]))
         exchange.batch = question.batch
         exchange.answers = await self._answers(question, exchange)
         return dialect.write(question, exchange.answers, exchange)
@@ -147,48 +131,33 @@ class Gateway:
         answers, exchange.cached = await self._cache.answers(question.batch, ask, probabilities=question.probabilities)
         return answers
 
-    def _dialect(self, path: str) -> Dialect:
-        """Return the protocol of a path.
+    def _dialect(self, protocol: str) -> Dialect:
+        """Return a protocol.
 
         Raises:
             Refused: the model is not loaded yet.
         """
-        if path not in self.dialects:
+        if protocol not in self.dialects:
             runtime = self._state.runtime
             if runtime is None:
                 raise Refused(503, "not-ready", "The model is not loaded.")
-            self.dialects["/predict"] = Predict(runtime.columns, self._state.service.model, self._settings.max_rows)
-        return self.dialects[path]
+            model = self._state.service.model
+            self.dialects[protocol] = dialects.dialect(protocol, runtime, model, self._settings.max_rows)
+        return self.dialects[protocol]
 
     async def _page(self, path: str, method: str) -> Page:
         """Return what a path answers that predicts nothing."""
         known = path in self.pages or path in self.predicting or path == "/openapi.json"
         if not known:
-            return _refusal(Refused(404, "not-found", "There is no such path."))
+            return _refusal(path, Refused(404, "not-found", "There is no such path."))
         if path in self.predicting or method not in ("GET", "HEAD"):
-            return _refusal(Refused(405, "not-allowed", "The path does not answer this method."))
+            return _refusal(path, Refused(405, "not-allowed", "The path does not answer this method."))
         if path in self.pages:
             return self.pages[path]()
         if self._description is None:
             # FastAPI takes its time to be imported: not on the event loop.
             self._description = await asyncio.to_thread(description.openapi)
         return Page(body=self._description)
-
-    def _liveness(self) -> Page:
-        """Whether the process works; a model that cannot be loaded is for the platform to restart or roll back."""
-        state = self._state
-        return _document({"status": str(state.phase)}, 503 if state.phase is Phase.FAILED else 200)
-
-    def _readiness(self) -> Page:
-        """Whether predictions can be asked for: only once the model is verified, loaded and was called."""
-        state = self._state
-        reason = state.reason or (self._cache.ready() if self._cache else None) or ""
-        body = {"status": str(state.phase), "reason": reason, "warm_up": state.warm_up}
-        return _document(body, 200 if state.phase is Phase.READY and not reason else 503)
-
-    def _version(self) -> Page:
-        """Which model and which Python."""
-        return _document(self._state.version())
 
 
 class _Failures:
@@ -208,14 +177,9 @@ class _Failures:
         return True
 
 
-def _document(content: Any, status: int = 200) -> Page:
-    """Return a page of JSON."""
-    return Page(body=json.dumps(content).encode(), status=status)
-
-
-def _refusal(refused: Refused) -> Page:
+def _refusal(path: str, refused: Refused) -> Page:
     """Return the page of a refusal."""
-    return Page(body=error_document(refused), status=refused.status)
+    return Page(body=dialects.refusal(dialects.protocol_of(path), refused), status=refused.status)
 
 
 def _allowed(status: int, path: str, predicting: Any) -> bytes | None:
@@ -225,9 +189,11 @@ def _allowed(status: int, path: str, predicting: Any) -> bytes | None:
     return b"POST" if path in predicting else b"GET, HEAD"
 
 
-async def _answer(send: Send, status: int, body: bytes, media_type: bytes, allow: bytes | None = None) -> None:
+async def _answer(
+    send: Send, status: int, body: bytes, media_type: bytes, *, allow: bytes | None = None, more: Headers = ()
+) -> None:
     """Send an answer."""
-    headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+    headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *more]
     if status in _CLOSING:
         headers.append((b"connection", b"close"))
     if status in _AGAIN:

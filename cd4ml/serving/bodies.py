@@ -33,7 +33,7 @@ def media_type_of(scope: Scope, allowed: Collection[str]) -> str:
             found = value
     media_type = found.decode("latin-1").partition(";")[0].strip().lower()
     if media_type not in allowed:
-        known = " or ".join(sorted(allowed)[:_SHOWN])
+        known = " or ".join(sorted(filter(None, allowed))[:_SHOWN])
         raise Refused(415, "not-json", f"The content type must be {known}.")
     return media_type
 

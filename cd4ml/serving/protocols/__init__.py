@@ -6,8 +6,23 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cd4ml.serving.exchange import Answers, Batch, Exchange
-from cd4ml.serving.refused import Refused
+from cd4ml.serving.exchange import Answers, Batch, Exchange, Headers
+
+
+@dataclass(slots=True)
+class Body:
+    """What a protocol reads of a request.
+
+    Attributes:
+        media_type: in small letters and without parameters; "" if there is none.
+        query: what stands behind the path's question mark.
+        headers: names in small letters.
+    """
+
+    content: bytes
+    media_type: str = "application/json"
+    query: bytes = b""
+    headers: Headers = ()
 
 
 @dataclass(slots=True)
@@ -24,6 +39,19 @@ class Question:
     about: Any = None
 
 
+@dataclass(slots=True)
+class Answer:
+    """What a protocol answers.
+
+    Attributes:
+        headers: beside its type and length.
+    """
+
+    body: bytes
+    media_type: bytes = b"application/json"
+    headers: Headers = ()
+
+
 class Dialect(Protocol):
     """How one protocol writes its requests and answers."""
 
@@ -35,15 +63,16 @@ class Dialect(Protocol):
     def media_types(self) -> Collection[str]:
         """Content types of requests, in small letters and without parameters; others are refused."""
 
-    def read(self, body: bytes, media_type: str) -> Question:
+    def read(self, body: Body) -> Question:
         """Read a request.
 
         Raises:
             Refused: it is not one.
         """
 
-    def write(self, question: Question, answers: Answers, exchange: Exchange) -> bytes:
-        """Return the JSON document of an answer."""
+    def write(self, question: Question, answers: Answers, exchange: Exchange) -> Answer:
+        """Return the answer.
 
-    def refusal(self, refused: Refused) -> bytes:
-        """Return the JSON document of a refusal."""
+        Raises:
+            Refused: the model gave nothing of what was asked for.
+        """

@@ -1,17 +1,21 @@
-"""`POST /predict`: `{"rows": [{column: value, …}, …]}`, answered by a prediction for each row and the model."""
+"""`POST /predict`: `{"rows": [{column: value, …}, …]}`, answered by a prediction for each row and the model.
+
+`?probabilities=true` asks for the probability of each class too.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
+from urllib.parse import parse_qs
 
 from cd4ml.serving.exchange import Answers, Exchange
-from cd4ml.serving.protocols import Question
+from cd4ml.serving.protocols import Answer, Body, Question, classes
 from cd4ml.serving.reading import exact
-from cd4ml.serving.refused import Refused
-from cd4ml.serving.signature import Column
+from cd4ml.serving.refused import Problem, Refused
+from cd4ml.serving.runtimes import Runtime
 
 MEDIA_TYPES: Final = frozenset({"application/json"})
 
@@ -22,23 +26,42 @@ class Predict:
     name: str = "predict"
     media_types: Collection[str] = MEDIA_TYPES
 
-    def __init__(self, columns: Sequence[Column], model: Mapping[str, str | None], maximum_rows: int) -> None:
-        self._columns, self._model, self._maximum_rows = columns, dict(model), maximum_rows
+    def __init__(self, runtime: Runtime, model: Mapping[str, str | None], maximum_rows: int) -> None:
+        self._columns, self._model, self._maximum_rows = runtime.columns, dict(model), maximum_rows
+        self._classes = classes.offered(runtime)
 
-    def read(self, body: bytes, _media_type: str) -> Question:
+    def read(self, body: Body) -> Question:
         """See Dialect."""
-        return Question(exact.batch(body, self._columns, maximum_rows=self._maximum_rows))
+        probabilities = bool(body.query) and self._probabilities(body.query)
+        return Question(exact.batch(body.content, self._columns, maximum_rows=self._maximum_rows), probabilities)
 
-    def write(self, _question: Question, answers: Answers, exchange: Exchange) -> bytes:
+    def write(self, question: Question, answers: Answers, exchange: Exchange) -> Answer:
         """See Dialect."""
         scores: Sequence[float | None] = answers.y_score or [None] * len(answers.y_pred)
-        pairs = [{"y_pred": label, "y_score": score} for label, score in zip(answers.y_pred, scores, strict=True)]
-        content = {"predictions": pairs, "model": self._model, "cached": exchange.cached}
-        return json.dumps(content, allow_nan=False).encode()
+        pairs: list[dict[str, Any]] = [
+            {"y_pred": label, "y_score": score} for label, score in zip(answers.y_pred, scores, strict=True)
+        ]
+        document: dict[str, Any] = {"predictions": pairs, "model": self._model, "cached": exchange.cached}
+        if question.probabilities:
+            for pair, row in zip(pairs, answers.probabilities or [], strict=True):
+                pair["probabilities"] = row
+            document["classes"] = list(self._classes)
+        return Answer(json.dumps(document, allow_nan=False).encode())
 
-    def refusal(self, refused: Refused) -> bytes:
-        """See Dialect."""
-        return error_document(refused)
+    def _probabilities(self, query: bytes) -> bool:
+        """Whether a query asks for probabilities.
+
+        Raises:
+            Refused: it does not say so clearly, or the model gives none.
+        """
+        given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("probabilities", ["false"])
+        if given not in (["true"], ["false"]):
+            problem = Problem(path="?probabilities", problem="must be true or false")
+            raise Refused(422, "bad-parameter", "A parameter of the query is wrong.", [problem])
+        if given == ["true"] and not self._classes:
+            problem = Problem(path="?probabilities", problem="the model gives no probabilities of classes")
+            raise Refused(422, "unknown-output", "The model has no such output.", [problem])
+        return given == ["true"]
 
 
 def error_document(refused: Refused) -> bytes:

@@ -28,7 +28,7 @@ def batch(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> Batch
     Raises:
         Refused: 422 for anything that does not fit.
     """
-    rows = _rows(_document(body), maximum_rows)
+    rows = _rows(document(body), maximum_rows)
     if not columns:
         columns = [Column(name=name) for name in rows[0]]
     problems: list[Problem] = []
@@ -41,15 +41,23 @@ def batch(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> Batch
     return Batch({column.name: [row.get(column.name) for row in rows] for column in columns}, len(rows))
 
 
-def _document(body: bytes) -> Any:
-    """Return the JSON document, with neither NaN nor Infinity nor a key given twice."""
+def document(body: bytes, *, nan_is_missing: bool = False) -> Any:
+    """Return the JSON document, with neither NaN nor Infinity nor a key given twice.
+
+    Args:
+        nan_is_missing: NaN, which Python's writer of JSON writes for a missing number, is null.
+
+    Raises:
+        Refused: 422; it is none.
+    """
+    constant = _null_for_nan if nan_is_missing else _no_constant
     try:
-        document = json.loads(
-            body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_repetition
+        found = json.loads(
+            body.decode("utf-8"), parse_constant=constant, parse_float=_finite, object_pairs_hook=_no_repetition
         )
         if b"\\u" in body:  # half of a surrogate pair may be escaped, and is not a text that a model could encode
-            json.dumps(document, ensure_ascii=False).encode("utf-8")
-        return document
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
+        return found
     except Refused:
         raise
     except (ValueError, RecursionError):
@@ -59,6 +67,12 @@ def _document(body: bytes) -> Any:
 def _no_constant(_name: str) -> NoReturn:
     """Refuse what JSON does not know, though Python's reader does."""
     raise Refused(422, "not-finite", "NaN and Infinity are not JSON; a missing value is null.")
+
+
+def _null_for_nan(name: str) -> None:
+    """Read NaN as a missing value, and refuse Infinity."""
+    if name != "NaN":
+        raise Refused(422, "not-finite", "Infinity is no value; a missing value is null or NaN.")
 
 
 def _finite(text: str) -> float:
@@ -111,7 +125,11 @@ def _cell_problem(row: dict[str, Any], column: Column) -> str | None:
     """Return what is wrong with one value, None if it fits."""
     if column.name not in row:
         return "is missing" if column.required else None
-    value = row[column.name]
+    return value_problem(row[column.name], column)
+
+
+def value_problem(value: Any, column: Column) -> str | None:
+    """Return what is wrong with a value that is there, None if it fits."""
     if value is None and (column.nullable or column.type not in ("integer", "long", "boolean")):
         return None
     if column.type in ("integer", "long"):

@@ -1,0 +1,115 @@
+"""What GET answers: probes and descriptions, for Kubernetes and for clients of each protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cd4ml import __version__
+from cd4ml.serving.cache import Cache
+from cd4ml.serving.protocols import open_inference
+from cd4ml.serving.refused import Refused
+from cd4ml.serving.state import Phase, State
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What a path without a body of its own answers."""
+
+    body: bytes
+    status: int = 200
+    media_type: bytes = b"application/json"
+
+
+Pages = dict[str, Callable[[], Page]]
+
+
+def pages(state: State, cache: Cache | None = None) -> Pages:
+    """Return the pages of a gateway, by path."""
+    own = _Own(state, cache)
+    return {
+        "/health/liveness": own.liveness,
+        "/health/readiness": own.readiness,
+        "/version": own.version,
+        "/ping": own.ping,
+        "/health": own.ping,
+        **_open_inference(state, own),
+    }
+
+
+class _Own:
+    """The gateway's own probes, and those that MLflow's clients ask."""
+
+    def __init__(self, state: State, cache: Cache | None) -> None:
+        self._state, self._cache = state, cache
+
+    @property
+    def reason(self) -> str:
+        """Why predictions cannot be asked for, "" if they can."""
+        return self._state.reason or (self._cache.ready() if self._cache else None) or ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether predictions can be asked for: only once the model is verified, loaded and was called."""
+        return self._state.phase is Phase.READY and not self.reason
+
+    def liveness(self) -> Page:
+        """Whether the process works; a model that cannot be loaded is for the platform to restart or roll back."""
+        phase = self._state.phase
+        return document({"status": str(phase)}, 503 if phase is Phase.FAILED else 200)
+
+    def readiness(self) -> Page:
+        """Whether predictions can be asked for, and if not, why."""
+        body = {"status": str(self._state.phase), "reason": self.reason, "warm_up": self._state.warm_up}
+        return document(body, _status(self.ready))
+
+    def version(self) -> Page:
+        """Which model and which Python."""
+        return document(self._state.version())
+
+    def ping(self) -> Page:
+        """Whether MLflow's clients can ask for predictions; they look at the status alone."""
+        return Page(body=b"\n", status=_status(self.ready))
+
+
+def document(content: Mapping[str, Any], status: int = 200) -> Page:
+    """Return a page of JSON."""
+    return Page(body=json.dumps(content).encode(), status=status)
+
+
+def _open_inference(state: State, own: _Own) -> Pages:
+    """Return the pages of the Open Inference Protocol."""
+    name = state.service.name
+    about = {"name": "cd4ml", "version": __version__, "extensions": [open_inference.EXTENSION]}
+
+    def live() -> Page:
+        """Whether the server works."""
+        failed = state.phase is Phase.FAILED
+        return document({"live": not failed}, 503 if failed else 200)
+
+    def ready() -> Page:
+        """Whether predictions can be asked for."""
+        return document({"ready": own.ready}, _status(own.ready))
+
+    def model_ready() -> Page:
+        """Whether predictions of the model can be asked for."""
+        return document({"name": name, "ready": own.ready}, _status(own.ready))
+
+    def model() -> Page:
+        """Which tensors the model takes and gives."""
+        if state.runtime is None:
+            refused = Refused(503, "not-ready", "The model is not loaded.")
+            return Page(body=open_inference.refusal(refused), status=refused.status)
+        return document(open_inference.metadata(state.runtime, state.service.model))
+
+    found: Pages = {"/v2": lambda: document(about), "/v2/health/live": live, "/v2/health/ready": ready}
+    for path in open_inference.paths(state.service.model):
+        found |= {path: model, f"{path}/ready": model_ready}
+    return found
+
+
+def _status(ready: bool) -> int:
+    """Return the status of a probe of readiness."""
+    return 200 if ready else 503
