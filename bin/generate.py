@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Write everything that is derived from the stages: action files, JSON Schemas, the jobs of the reusable workflow, and
-in the documentation the tables and the picture of the stages.
+in the documentation the tables and the picture of the stages; and the tables of the gateway, from its code.
 
 bin/generate.py            write
 bin/generate.py --check    fail if a file is not what it would be written as
@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from cd4ml.stages import STAGES  # noqa: E402
-from generators import actions, excerpts, flow, schemas, tables  # noqa: E402
+from generators import actions, excerpts, flow, gateway, schemas, tables  # noqa: E402
 from generators.marked import MarkersError  # noqa: E402
 from generators.templates import GITLAB, JENKINS, gitlab, jenkins  # noqa: E402
 from generators.workflow import WORKFLOW, workflow  # noqa: E402
@@ -34,6 +34,7 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/report.v1.schema.json": schemas.report_schema,
         "docs/model-card.v1.schema.json": schemas.model_card_schema,
         "docs/model-card.md": lambda: tables.model_card_page(text_of("docs/model-card.md")),
+        gateway.PAGE: lambda: gateway.page(text_of(gateway.PAGE)),
         "docs/pictures/pipeline.svg": flow.picture,
         "docs/first-verdict.md": lambda: excerpts.first_verdict(text_of("docs/first-verdict.md"), text_of("README.md")),
         "action.yml": actions.root_action,

@@ -20,11 +20,12 @@ def main() -> NoReturn:
         signal.signal(number, lambda *_: os._exit(0))
     from cd4ml.serving.server import serve
     from cd4ml.serving.settings import SettingsError
+    from cd4ml.serving.telemetry.log import say_at_once
 
     try:
         code = serve(os.environ)
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        say_at_once(str(error))
         code = _USAGE
     sys.stderr.flush()
     os._exit(code)

@@ -15,12 +15,13 @@ from cd4ml.serving.bodies import ClientGone, Receive, Scope, Send, body_of, medi
 from cd4ml.serving.calls import Calls
 from cd4ml.serving.cache import Cache
 from cd4ml.serving.events.labels import Labels
-from cd4ml.serving.exchange import Answers, Batch, Exchange, Headers, Observer, begin
+from cd4ml.serving.exchange import Answers, Batch, Exchange, Headers, Observer
 from cd4ml.serving.pages import Page, pages
 from cd4ml.serving.protocols import Answer, Body, Dialect, Question, dialects
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.state import State
+from cd4ml.serving.telemetry.context import Context, answer_headers
 
 _LOG: Final = logging.getLogger("uvicorn.error")
 _FAILED: Final = Refused(500, "model-failed", "The model failed on this request.")
@@ -37,13 +38,21 @@ class Gateway:
         pages: what GET answers, by path.
         predicting: maps the paths that POST predicts to their protocol.
         dialects: the protocols by name, once the model is loaded.
+        in_flight: requests for predictions that are being answered.
     """
 
     def __init__(
-        self, state: State, settings: Settings, observers: Sequence[Observer] = (), cache: Cache | None = None
+        self,
+        state: State,
+        settings: Settings,
+        observers: Sequence[Observer] = (),
+        cache: Cache | None = None,
+        context: Context = Context(),
     ) -> None:
         self._state, self._settings, self._observers, self._cache = state, settings, observers, cache
         self._labels = Labels(track_header=settings.track_header, cohort_header=settings.cohort_header)
+        self._context = context
+        self.in_flight = 0
         self.calls = Calls(settings)
         self.pages = pages(state, cache)
         self.dialects: dict[str, Dialect] = {}
@@ -80,10 +89,20 @@ class Gateway:
 
     async def _predict(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request for predictions, and tell the observers."""
-        protocol = self.predicting[path]
-        exchange = begin(protocol, scope["headers"])
+        exchange = self._context.begin(self.predicting[path], scope["headers"])
         if self._labels.read:
             self._labels.put(exchange, scope["headers"])
+        self.in_flight += 1
+        try:
+            await self._exchanged(exchange, scope, receive, send)
+        finally:
+            self.in_flight -= 1
+        for observer in self._observers:
+            observer.finished(exchange)
+
+    async def _exchanged(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for predictions."""
+        protocol = exchange.protocol
         failures = _Failures()
         status, answer = _FAILED.status, Answer(b"")
         try:
@@ -97,10 +116,9 @@ class Gateway:
             exchange.error, answer = _FAILED.code, Answer(dialects.refusal(protocol, _FAILED))
         exchange.status = status
         if status != _CLIENT_GONE:
-            await _answer(send, status, answer.body, answer.media_type, more=answer.headers)
+            more = [*answer_headers(exchange), *answer.headers]
+            await _answer(send, status, answer.body, answer.media_type, more=more)
         exchange.seconds = time.perf_counter() - exchange.began
-        for observer in self._observers:
-            observer.finished(exchange)
 
     async def _predicted(self, protocol: str, exchange: Exchange, scope: Scope, receive: Receive) -> Answer:
         """Return the answer to a request for predictions.

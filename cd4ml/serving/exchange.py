@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -49,6 +47,7 @@ class Exchange:
         track, cohort: what the request's headers say of a rollout, None to take what the gateway is.
         error: the machine-readable code of a refusal.
         seconds: until the answer was handed to the server.
+        tracestate: what other tracing systems have put into the trace's context.
     """
 
     protocol: str
@@ -68,6 +67,7 @@ class Exchange:
     status: int = 0
     error: str | None = None
     seconds: float = 0.0
+    tracestate: str | None = None
 
 
 class Observer(Protocol):
@@ -84,18 +84,3 @@ class Observer(Protocol):
 
 
 Headers = Iterable[tuple[bytes, bytes]]
-
-
-def begin(protocol: str, _headers: Headers) -> Exchange:
-    """Return the exchange of a request whose head was read, with a trace and a span of its own."""
-    random = os.urandom(24).hex()
-    return Exchange(
-        protocol=protocol,
-        request_id=random[:32],
-        trace_id=random[:32],
-        span_id=random[32:],
-        parent_id=None,
-        sampled=False,
-        time_ns=time.time_ns(),
-        began=time.perf_counter(),
-    )

@@ -40,7 +40,7 @@ class Setting:
         if self.most:
             return _whole(name, text, self.least, self.most)
         if self.kind == "share":
-            return _share(name, text)
+            return _share(name, text, none=self.least == 0)
         if self.words and text not in self.words:
             raise SettingsError(f"{name} must be one of {', '.join(self.words)}, not {text[:40]!r}")
         return Path(text) if self.kind == "path" else text
@@ -53,14 +53,15 @@ def _whole(name: str, text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def _share(name: str, text: str) -> float:
-    """Return a share: more than none, at most all."""
+def _share(name: str, text: str, *, none: bool) -> float:
+    """Return a share: at most all."""
     try:
         found = float(text)
     except ValueError:
-        found = 0.0
-    if not 0 < found <= 1:
-        raise SettingsError(f"{name} must be a number above 0 and up to 1, not {text[:40]!r}")
+        found = -1.0
+    if not 0 <= found <= 1 or (found == 0 and not none):
+        least = "from 0" if none else "above 0"
+        raise SettingsError(f"{name} must be a number {least} to 1, not {text[:40]!r}")
     return found
 
 
@@ -86,9 +87,9 @@ def choice(default: str, words: Sequence[str], meaning: str) -> str:
     return _declared(default, setting)  # type: ignore[no-any-return]
 
 
-def share(default: float, meaning: str) -> float:
-    """Declare a share of something."""
-    setting = Setting(default=f"{default:g}", kind="share", meaning=meaning)
+def share(default: float, meaning: str, *, none: bool = False) -> float:
+    """Declare a share of something, which may be none if `none` says so."""
+    setting = Setting(default=f"{default:g}", kind="share", meaning=meaning, least=0 if none else 1)
     return _declared(default, setting)  # type: ignore[no-any-return]
 
 
@@ -169,6 +170,14 @@ class Settings:
         "", "A request header that says the track instead, as a router sets it that clients cannot go past."
     )
     cohort_header: str = text("", "A request header that says the cohort instead.")
+    log_level: str = choice(
+        "info",
+        ("debug", "info", "warning", "error"),
+        "The least level that is logged.",
+    )
+    log_sample: float = share(
+        1.0, "The share of requests answered without an error that have a line in the log.", none=True
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:

@@ -71,7 +71,7 @@ def ask(
     service = Service(name="loans", version="3", sha256="0" * 64)
     state = State(folder=Path("unused"), service=service)
     if runtime is not None:
-        state.runtime, state.phase = runtime, Phase.READY
+        state.runtime, state.phase, state.reason = runtime, Phase.READY, ""
     listener = Listener()
     gateway = Gateway(state, settings, [listener])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -190,7 +191,8 @@ def test_a_wrong_setting_ends_the_gateway_with_one_line(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 2
-    assert done.stderr == "PORT must be a whole number from 1 to 65535, not 'http'\n"
+    said = json.loads(done.stderr)
+    assert (said["level"], said["message"]) == ("error", "PORT must be a whole number from 1 to 65535, not 'http'")
 
 
 def _as_first_process() -> tuple[str, ...]:

@@ -26,6 +26,7 @@ _GATEWAY: Final = (
     "pandas",
     "mlflow-skinny",
     "msgspec>=0.18,<1",
+    "prometheus-client>=0.21,<1",
     "redis[hiredis]>=7,<9",
 )
 

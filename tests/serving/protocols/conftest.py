@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from cd4ml.serving.exchange import Answers, Batch, Exchange, begin
+from cd4ml.serving.exchange import Answers, Batch, Exchange
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.signature import Column
+from cd4ml.serving.telemetry.context import Context
 
 MODEL = {"name": "loans", "version": "3", "sha256": "0" * 64}
 COLUMNS = (
@@ -43,7 +44,7 @@ class Classifier:
 @pytest.fixture
 def exchange() -> Exchange:
     """A request that has begun."""
-    return begin("test", [])
+    return Context().begin("test", [])
 
 
 def refused(call: Any) -> tuple[str, str]:
