@@ -128,7 +128,7 @@ MISSING: Final = Family(
     name="cd4ml_missing_values_total",
     kind=Kind.COUNTER,
     labels=("feature",),
-    help="Rows in which the feature is missing.",
+    help="Rows in which the feature is missing; those that the model refused count too.",
 )
 OUT_OF_RANGE: Final = Family(
     name="cd4ml_out_of_range_values_total",

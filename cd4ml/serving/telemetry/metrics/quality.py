@@ -73,18 +73,21 @@ class Quality:
     def finished(self, exchange: Exchange) -> None:
         """See Observer."""
         answers, batch = exchange.answers, exchange.batch
-        if answers is None or batch is None:
+        if batch is None:
             return
-        if not self._classifier:
-            self._values(answers)
-        elif batch.rows < _MANY:
-            self._few_predictions(answers)
-        else:
-            self._many_predictions(answers)
-        if batch.rows < _MANY:
+        few = batch.rows < _MANY
+        if few:
             self._few_inputs(batch)
         else:
             self._many_inputs(batch)
+        if answers is None:
+            return  # the model has refused the rows, of which the inputs may say why
+        if not self._classifier:
+            self._values(answers)
+        elif few:
+            self._few_predictions(answers)
+        else:
+            self._many_predictions(answers)
 
     def _values(self, answers: Answers) -> None:
         """Count predicted numbers."""
