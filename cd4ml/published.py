@@ -13,6 +13,9 @@ CONFIG_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE
 BEHAVIOUR_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/behaviour.schema.json"
 REPORT_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/report.v1.schema.json"
 MODEL_CARD_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/model-card.v1.schema.json"
+PREDICTION_EVENT_SCHEMA: Final = (
+    f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/prediction-event.v1.schema.json"
+)
 # The first line of a cd4ml.yaml: editors with the YAML language server complete and check the file by it.
 EDITOR_HEADER: Final = f"# yaml-language-server: $schema={CONFIG_SCHEMA}"
 

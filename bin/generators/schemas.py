@@ -10,11 +10,18 @@ from cd4ml.inputs.model_card import SECTION as MODEL_CARD
 from cd4ml.inputs.model_card import ModelCardFields
 from cd4ml.inputs.options import Kind, Option, declared
 from cd4ml.inputs.vocabulary import RunOptions
-from cd4ml.published import BEHAVIOUR_SCHEMA, CONFIG_SCHEMA, MODEL_CARD_SCHEMA, REPORT_SCHEMA
+from cd4ml.published import (
+    BEHAVIOUR_SCHEMA,
+    CONFIG_SCHEMA,
+    MODEL_CARD_SCHEMA,
+    PREDICTION_EVENT_SCHEMA,
+    REPORT_SCHEMA,
+)
 from cd4ml.render.model_card.structure import ANNEX_IV, FIELDS
 from cd4ml.report import Bound, Status
 from cd4ml.scoring.behaviour.declared import MOST_POINTS, SECTIONS, Key
 from cd4ml.scoring.behaviour.declared import Kind as KeyKind
+from cd4ml.serving.events import fields as event
 from cd4ml.stages import STAGES, declaration
 
 _JSON_TYPES: Final[dict[Kind, dict[str, Any]]] = {
@@ -281,6 +288,21 @@ def model_card_schema() -> str:
         "$id": MODEL_CARD_SCHEMA,
         "title": "Model card of cd4ml report, version 1",
         **_object(_MODEL_CARD),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def prediction_event_schema() -> str:
+    """Return the JSON Schema of a prediction event, version 1."""
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": PREDICTION_EVENT_SCHEMA,
+        "title": "Prediction event, version 1",
+        "type": "object",
+        "required": list(event.DEMANDED),
+        "anyOf": [{"required": [name]} for name in event.ONE_OF],
+        "additionalProperties": True,
+        "properties": {name: {"description": one.help, **one.schema} for name, one in event.FIELDS.items()},
     }
     return json.dumps(document, indent=2) + "\n"
 

@@ -23,6 +23,8 @@ from cd4ml.stages import STAGES
 from tests.actions.consumer import make_consumer
 from tests.conftest import ROOT, Run, missing
 
+SCHEMAS = ["cd4ml.schema.json", "report.v1.schema.json", "behaviour.schema.json", "prediction-event.v1.schema.json"]
+
 
 def schema(name: str) -> Any:
     """Return a published JSON Schema."""
@@ -178,7 +180,7 @@ def test_job_without_a_stage(copy: Path) -> None:
 
 def test_schemas__valid() -> None:
     """The published schemas are schemas."""
-    for name in ("cd4ml.schema.json", "report.v1.schema.json", "behaviour.schema.json"):
+    for name in SCHEMAS:
         jsonschema.Draft202012Validator.check_schema(schema(name))
 
 
@@ -252,7 +254,7 @@ def test_behaviour_schema__says_what_the_reader_says(tmp_path: Path, test: dict[
     assert read == good == (problems("behaviour.schema.json", document) == [])
 
 
-@pytest.mark.parametrize("name", ["cd4ml.schema.json", "report.v1.schema.json", "behaviour.schema.json"])
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_schema__has_the_address_of_its_file(name: str) -> None:
     """A schema's `$id` is where its own file is published, so that a reference to it and a download are the same."""
     address = schema(name)["$id"]

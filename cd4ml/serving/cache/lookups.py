@@ -17,6 +17,7 @@ _LOG: Final = logging.getLogger("uvicorn.error")
 _MOST_KEYS: Final = 1000
 # Connecting and the handshake of TLS take longer than an answer.
 _CONNECTING: Final = 2.0
+_WATCHED: Final = 1.0
 _PROBE: Final = [b"cd4ml:probe"]
 
 Found = list[bytes | None]
@@ -50,10 +51,17 @@ class Lookups:
         self._since: float | None = None
         self._reader: asyncio.Task[None] | None = None
         self._prober: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Probe Redis in the background; until it has answered, nobody waits for it."""
+    def start(self, *, watch: bool) -> None:
+        """Probe Redis in the background; until it has answered, nobody waits for it.
+
+        Args:
+            watch: whether Redis is asked every second, so that its end is seen even if no request asks it.
+        """
         self._open("not asked yet")
+        if watch:
+            self._watcher = asyncio.create_task(self._watch())
 
     @property
     def usable(self) -> bool:
@@ -62,7 +70,7 @@ class Lookups:
 
     async def close(self) -> None:
         """End what runs in the background."""
-        tasks = [task for task in (self._reader, self._prober) if task is not None]
+        tasks = [task for task in (self._watcher, self._reader, self._prober) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -134,6 +142,13 @@ class Lookups:
             if self._answered:
                 _LOG.warning("the cache is left alone: %s", reason)
             self._prober = asyncio.create_task(self._probe())
+
+    async def _watch(self) -> None:
+        """Ask Redis like a request does, for as long as it is used."""
+        while True:
+            await asyncio.sleep(_WATCHED)
+            if self.usable:
+                await self.get(_PROBE)
 
     async def _probe(self) -> None:
         """Ask Redis now and then, until it answers in time."""

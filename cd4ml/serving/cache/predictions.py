@@ -70,7 +70,7 @@ class PredictionCache:
 
     async def start(self) -> None:
         """Begin to look for Redis."""
-        self.lookups.start()
+        self.lookups.start(watch=self._required)
 
     async def close(self) -> None:
         """Write what waits for it, for at most a second, and leave."""

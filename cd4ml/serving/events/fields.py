@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 _TEXT: Final = {"type": "string"}
@@ -23,7 +23,6 @@ class Field:
     schema: Mapping[str, Any]
     help: str
     always: bool = True
-    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 FIELDS: Final[Mapping[str, Field]] = {

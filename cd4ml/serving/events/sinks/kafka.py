@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from cd4ml.serving.events.sinks.sink import Unavailable
 from cd4ml.serving.settings import SettingsError
 
 _LOG: Final = logging.getLogger("uvicorn.error")
 _ALLOWED: Final = ("security.", "ssl.", "sasl.", "compression.", "client.", "linger.ms", "message.timeout.ms")
 _POLL: Final = 0.1
-_FULL: Final = 0.05
 
 
 class Kafka:
@@ -69,19 +69,17 @@ class Kafka:
         self._poller = asyncio.create_task(self._poll())
 
     async def send(self, events: Sequence[bytes]) -> None:
-        """See Sink. While librdkafka's queue is full, it waits: the gateway's own queue then fills, and drops."""
+        """See Sink."""
         from confluent_kafka import KafkaException
 
-        for event in events:
-            while True:
-                try:
-                    self._producer.produce(self._topic, event, on_delivery=self._delivered)
-                    break
-                except BufferError:
-                    await asyncio.sleep(_FULL)
-                except KafkaException as error:  # too large, for one
-                    self.counts[f"dropped-{_reason(error.args[0])}"] += 1
-                    break
+        for at, event in enumerate(events):
+            try:
+                self._producer.produce(self._topic, event, on_delivery=self._delivered)
+            except BufferError:
+                self._producer.poll(0)
+                raise Unavailable("the broker takes no more", events[at:]) from None
+            except KafkaException as error:  # too large, for one
+                self.counts[f"dropped-{_reason(error.args[0])}"] += 1
         self._producer.poll(0)
 
     async def close(self, seconds: float) -> None:
