@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from cd4ml.serving.cache.setup import prediction_cache
+from cd4ml.serving.events.setup import publisher
+from cd4ml.serving.settings import Settings, SettingsError
 from tests.serving.conftest import running
-from tests.serving.events.exchanges import files, read
+from tests.serving.events.exchanges import MODEL, files, read
 from tests.serving.redis import serving
 
 ROWS = [{"age": 40, "income": 3.5, "city": "Oslo"}, {"age": 30, "income": None, "city": "Bergen"}]
@@ -74,14 +77,13 @@ def check(found: list[dict[str, Any]], predictions: list[dict[str, Any]]) -> Non
 )
 def test_settings__refused_at_the_start(tmp_path: Path, env: dict[str, str], problem: str) -> None:
     """A setting that cannot work is said before the gateway serves anything."""
-    from cd4ml.serving.server import gateway
-    from cd4ml.serving.settings import Settings, SettingsError
-    from cd4ml.serving.state import Service, State
-
-    state = State(folder=tmp_path, service=Service(name="loans", version="3", sha256="a" * 64))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SettingsError) as error:
         patch.chdir(tmp_path)
-        gateway(state, Settings.read(env))
+        settings = Settings.read(env)
+        if settings.events:
+            publisher(settings, MODEL)
+        else:
+            prediction_cache(settings, "a" * 64)
 
     assert problem in str(error.value)
 
