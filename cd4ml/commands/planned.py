@@ -121,6 +121,15 @@ def uncommitted(run: Run) -> list[str]:
     return [f"{', '.join(found)}: no evidence of the commit itself ({_told(state)})." for state, found in names.items()]
 
 
+def other_rows(run: Run) -> list[str]:
+    """Say which reports are about different test rows: together they are no evidence of one test."""
+    found = run.by_test_rows()
+    if len(found) < 2:
+        return []
+    told = "; ".join(f"{', '.join(names)} ({digest[:12]})" for digest, names in found.items())
+    return [f"The reports are about different test rows: {told}."]
+
+
 def _state(entry: Entry) -> _State:
     """Return the files that differed from the commit, None if that is not known."""
     modified = entry.published.source.modified

@@ -11,7 +11,7 @@ from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
 from cd4ml.commands.folder import read
 from cd4ml.commands.plan import refused
-from cd4ml.commands.planned import refuse_partial, uncommitted
+from cd4ml.commands.planned import other_rows, refuse_partial, uncommitted
 from cd4ml.commands.project import change_directory
 from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, USAGE, Cd4mlError, ExitCode
 from cd4ml.inputs import vocabulary
@@ -51,7 +51,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
         return refused("verdict", error, door)
     for stage, said in _lines(found):
         print(safe(door.redactor.text(f"{stage}: {said}")), file=door.stdout)
-    for said in uncommitted(found):
+    for said in (*uncommitted(found), *other_rows(found)):
         print(safe(door.redactor.text(said)), file=door.stderr)
     return _CODES[found.status].code
 

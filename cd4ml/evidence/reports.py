@@ -9,6 +9,7 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import Published
 from cd4ml.report.reading import read_file
 
+SPLIT: Final = "check-split"
 SCORING: Final = "score-model"
 EVALUATION: Final = "evaluate-model"
 BUILD: Final = "build-image"

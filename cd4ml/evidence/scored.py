@@ -84,6 +84,27 @@ def scored_check(reports: Mapping[str, Published | str], scored: Published | str
     )
 
 
+def same_rows_check(split: Published, scored: Published, *, required: bool) -> Check:
+    """Check that check-split looked at the test rows that score-model scored.
+
+    Args:
+        required: whether the deployment demands check-split; if it does not, other rows are reported and block nothing.
+    """
+    first, second = ({one.sha256 for one in of.report.inputs if one.name == "test-data"} for of in (split, scored))
+    if first & second:
+        message = "check-split looked at the test rows that score-model scored."
+        return Check(id="evidence:test-rows", status=Status.PASSED, message=message)
+    named = " and ".join(", ".join(sorted(digest[:12] for digest in one)) or "unnamed rows" for one in (first, second))
+    return Check(
+        id="evidence:test-rows",
+        status=Status.FAILED if required else Status.PASSED,
+        reason="other-test-rows",
+        message=f"check-split looked at other test rows than score-model scored ({named}): it says nothing about them."
+        + ("" if required else " Reported only: check-split is not among required-stages."),
+        advice="Give both stages the same test-data, and run both again." if required else None,
+    )
+
+
 def _unlike(problems: Sequence[str]) -> Check:
     """Return the check of reports that are not about the table that score-model wrote."""
     return Check(

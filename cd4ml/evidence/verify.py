@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.evidence.about import About
-from cd4ml.evidence.reports import BUILD, SCORING, report_in, required_in
-from cd4ml.evidence.scored import scored_check
+from cd4ml.evidence.reports import BUILD, SCORING, SPLIT, report_in, required_in
+from cd4ml.evidence.scored import same_rows_check, scored_check
 from cd4ml.report import Check, ModelIdentity, Published, Status
 
 _SHOWN: Final = 5
@@ -112,4 +112,7 @@ def verify_all(
     scored = report_in(folder, SCORING)
     if scored is not None:
         checks.append(scored_check(reports, scored, judges=judges))
+    split = report_in(folder, SPLIT)
+    if isinstance(split, Published) and isinstance(scored, Published):
+        checks.append(same_rows_check(split, scored, required=SPLIT in stages))
     return checks, about

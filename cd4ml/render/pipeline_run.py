@@ -115,3 +115,12 @@ class Run:
         odd = [entry for entry in self.entries if entry.status not in (Status.PASSED, Status.SKIPPED)]
         blocked = self.status is Status.ERROR or self.unjudged
         return bool(odd) and all(entry.warned for entry in odd) and not blocked
+
+    def by_test_rows(self) -> dict[str, list[str]]:
+        """Return the reports that name their test rows, by the digest of these."""
+        found: dict[str, list[str]] = {}
+        for entry in self.entries:
+            for one in entry.published.report.inputs:
+                if one.name == "test-data":
+                    found.setdefault(one.sha256, []).append(entry.name)
+        return found

@@ -139,3 +139,16 @@ def test_modified__by_the_run_itself(cd4ml: Command, tmp_path: Path, capsys: pyt
     run = sources(cd4ml, tmp_path, capsys, check_code=("a" * 40, []), evaluate_model=("a" * 40, own))
 
     assert run.code == 0 and run.stderr.startswith("evaluate-model: no evidence of the commit itself")
+
+
+def test_different_test_rows(cd4ml: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Reports about different test rows are named, and those about the same ones are not."""
+    for stage, digest in (("check-split", "a"), ("score-model", "b")):
+        inputs = [{"name": "test-data", "path": "t", "sha256": digest * 64}]
+        reports.write(tmp_path / "reports", stage, inputs=inputs)
+    other = cd4ml("verdict", "--planned", "check-split,score-model", capsys=capsys)
+    reports.write(tmp_path / "reports", "check-split", inputs=inputs)
+    same = cd4ml("verdict", "--planned", "check-split,score-model", capsys=capsys)
+
+    told = f"different test rows: check-split ({'a' * 12}); score-model ({'b' * 12})"
+    assert told in other.stderr and "different test rows" not in same.stderr

@@ -15,7 +15,7 @@ from cd4ml.data.predictions.table import write_predictions
 from cd4ml.data.tables.opening import open_table
 from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError
-from cd4ml.evidence.scored import scored_check
+from cd4ml.evidence.scored import same_rows_check, scored_check
 from cd4ml.report import InputDigest, ModelIdentity, Published, Status
 from cd4ml.report.reading import read
 from tests.conftest import Run
@@ -230,3 +230,18 @@ def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     wrote = open_table(tmp_path / "predictions.parquet").sha256()
     write_report(tmp_path / "reports", "score-model", **report(wrote))
     assert simulation._scored(inputs, candidate)
+
+
+@pytest.mark.parametrize(
+    ("rows", "required", "passes"), [(A, True, True), (B, True, False), (B, False, True), ("", True, False)]
+)
+def test_split_of_other_rows(rows: str, required: bool, passes: bool) -> None:
+    """A required check-split is no evidence of rows that were not scored; one that is not required is reported."""
+    inputs = [{"name": "test-data", "path": "t", "sha256": rows}] if rows else []
+    scored = read(report(A, inputs=[{"name": "test-data", "path": "t", "sha256": A}]))
+
+    check = same_rows_check(read(document("check-split", inputs=inputs)), scored, required=required)
+
+    assert (check.status is Status.PASSED) == passes
+    assert (check.reason == "other-test-rows") == (rows != A)
+    assert rows == A or "looked at other test rows than score-model scored" in check.message

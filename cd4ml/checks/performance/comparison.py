@@ -26,32 +26,42 @@ class Support:
     Attributes:
         smaller_class: rows of the rarer class of a binary task, else None.
         minimum_rows, class_floor: rows below which nothing, or no test, is decided.
+        design_effect: so many rows count as one.
     """
 
     n: int
     smaller_class: int | None
     minimum_rows: int
     class_floor: int
+    design_effect: float = 1.0
 
     def lacking(self, rule: Rule | None = None) -> str:
         """Say what the rows lack for a rule (None: for a fixed limit); empty if nothing."""
-        if self.n < self.minimum_rows:
-            return f"There are {self.n:,} rows; at least {self.minimum_rows:,} are needed to decide"
-        if rule is not None and rule.tests and self._few_of_a_class():
-            return f"The rarer class has {self.smaller_class:,} rows; a test needs {self.class_floor:,}"
+        if self.n / self.design_effect < self.minimum_rows:
+            return (
+                f"There are {self.n:,} rows{self._counted(self.n)}; at least {self.minimum_rows:,} are needed to decide"
+            )
+        if rule is not None and rule.tests and self.few_of_a_class:
+            few = f"The rarer class has {self.smaller_class:,} rows{self._counted(self.smaller_class or 0)}"
+            return f"{few}; a test needs {self.class_floor:,}"
         return ""
 
-    def _few_of_a_class(self) -> bool:
+    @property
+    def few_of_a_class(self) -> bool:
         """Whether a class has too few rows for a test."""
-        return self.smaller_class is not None and self.smaller_class < self.class_floor
+        return self.smaller_class is not None and self.smaller_class / self.design_effect < self.class_floor
+
+    def _counted(self, rows: int) -> str:
+        """Say as how many different rows some count, "" if each is one."""
+        return f", which count as {rows / self.design_effect:,.0f}" if self.design_effect > 1 else ""
 
     def rows_needed(self, rule: Rule | None = None) -> int | None:
         """Return the rows that would do, with the same class frequencies; None if that cannot be said."""
-        needed = self.minimum_rows
-        if rule is not None and rule.tests and self.smaller_class is not None and self._few_of_a_class():
+        needed = ceil(self.minimum_rows * self.design_effect)
+        if rule is not None and rule.tests and self.smaller_class is not None and self.few_of_a_class:
             if self.smaller_class == 0:
                 return None
-            needed = max(needed, ceil(self.n * self.class_floor / self.smaller_class))
+            needed = max(needed, ceil(self.n * self.class_floor * self.design_effect / self.smaller_class))
         return needed
 
 

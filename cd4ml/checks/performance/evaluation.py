@@ -38,6 +38,7 @@ class Limits:
             smaller_class=evaluation.smaller_class,
             minimum_rows=self.minimum_rows,
             class_floor=self.class_floor,
+            design_effect=evaluation.design_effect,
         )
 
 
@@ -132,7 +133,7 @@ def _undefined(id: str, name: str, problem: str, rule: Rule | None, evaluation: 
     found = threshold.undefined_check(id, name, problem, evaluation.n)
     support = limits.support(evaluation)
     # Of a class with fewer rows than the floor it is chance whether any is found, or decided for.
-    rare = support.smaller_class is not None and support.smaller_class < support.class_floor
+    rare = support.few_of_a_class
     if not evaluation.slice or not (support.lacking(rule) or rare):
         return found
     needed = Rule(decision=Decision.NOT_SIGNIFICANTLY_WORSE)

@@ -36,6 +36,51 @@ def minimum_rows_check(n: int, minimum: int, *, which: str = "test") -> Check:
     )
 
 
+def effective_rows_check(n: int, effective: float, minimum: int, *, source: str) -> Check:
+    """Check that there are different rows enough, where some equal others.
+
+    Args:
+        effective: as how many independent rows they count, at most n.
+        source: the report that says so.
+
+    Source:
+        Kish (1965), Survey Sampling, section 8.2 (effective sample size); Rao & Scott (1992), Biometrics 48:577 (counts
+        divided by the design effect).
+    """
+    enough, known = effective >= minimum, f"as {source} says"
+    if effective >= n:
+        message = f"No more of the {n:,} test rows equal others than chance explains, {known}."
+    else:
+        message = (
+            f"{n:,} test rows count as {effective:,.0f}, {known}: equal rows tell the same thing again. Intervals "
+        )
+        message += f"and tests are those of {effective:,.0f} rows (design effect {n / effective:.3g})."
+    return Check(
+        id="effective-rows",
+        status=Status.PASSED if enough else Status.INCONCLUSIVE,
+        reason=None if enough else "too-few-rows",
+        metric="effective-rows",
+        value=effective,
+        limit=minimum,
+        bound=Bound.AT_LEAST,
+        option=("minimum-test-rows",),
+        n=n,
+        message=message,
+        advice=None if enough else f"Add test rows that are new: {minimum:,} are needed to decide.",
+    )
+
+
+def unknown_rows_check(problem: str, n: int) -> Check:
+    """Record that a report on the test rows lies beside the predictions, and why it says nothing about them."""
+    return Check(
+        id="effective-rows",
+        status=Status.PASSED,
+        reason="unknown-rows",
+        n=n,
+        message=f"{problem}. Each of the {n:,} predictions counts as a row of its own.",
+    )
+
+
 def score_direction_checks(samples: Mapping[str, Sample | None], *, binary: bool) -> Iterator[Check]:
     """Yield an error for each model whose scores do not belong to its decisions.
 

@@ -82,26 +82,29 @@ class Draws:
         return student_below(scale * float(special.ndtri(share)), max(self.n - 1, 1))
 
 
-def of_counts(metric: OfCounts, cells: Cells, models: int, seed: int, n: int) -> Draws:
+def of_counts(metric: OfCounts, cells: Cells, models: int, seed: int, n: int, design_effect: float = 1.0) -> Draws:
     """Draw the cells' counts and compute the metric (of one model), or its difference (first minus second).
 
     Args:
         metric: computed from confusion matrices.
         models: 1 or 2, as many as the cells were counted for.
         n: rows that the spread rests on.
+        design_effect: so many times fewer rows are drawn.
     """
-    found = np.concatenate([_metric(metric, cells, models, counts) for counts in _drawn(cells, seed)])
+    drawn = _drawn(cells, seed, design_effect)
+    found = np.concatenate([_metric(metric, cells, models, counts) for counts in drawn])
     known = np.isfinite(found)
     return Draws(values=np.sort(found[known]), without_value=int((~known).sum()), n=n)
 
 
-def _drawn(cells: Cells, seed: int) -> Iterator[Floats]:
+def _drawn(cells: Cells, seed: int, design_effect: float) -> Iterator[Floats]:
     """Yield counts of the cells, shape (b, R), as many at once as fit the memory."""
     generator = np.random.default_rng(seed)
     total, size = int(cells.count.sum()), max(len(cells.count), len(cells.labels) ** 2)
     step = max(1, min(REPLICATES, _AT_ONCE // size))
+    rows = max(1, int(total / design_effect))
     for start in range(0, REPLICATES, step):
-        drawn = generator.multinomial(total, cells.count / total, size=min(step, REPLICATES - start))
+        drawn = generator.multinomial(rows, cells.count / total, size=min(step, REPLICATES - start))
         yield drawn.astype(float)
 
 
@@ -124,9 +127,10 @@ def of_rows(function: Callable[[Sample], float], samples: tuple[Sample, ...], se
     """Draw rows, the same of each sample, and compute a function of one sample, or its difference of two."""
     generator = np.random.default_rng(seed)
     n = len(samples[0].y_true)
+    drawn_rows = max(1, int(n / samples[0].design_effect))
     found = []
     for _ in range(ROW_REPLICATES):
-        chosen = generator.integers(0, n, n)
+        chosen = generator.integers(0, n, drawn_rows)
         try:
             drawn = [function(sample.rows(chosen)) for sample in samples]
         except UndefinedMetricError:
@@ -134,4 +138,4 @@ def of_rows(function: Callable[[Sample], float], samples: tuple[Sample, ...], se
         found.append(drawn[0] - drawn[1] if len(drawn) == 2 else drawn[0])
     values = np.array(found, dtype=float)
     known = np.isfinite(values)
-    return Draws(values=np.sort(values[known]), without_value=int((~known).sum()), n=n)
+    return Draws(values=np.sort(values[known]), without_value=int((~known).sum()), n=drawn_rows)

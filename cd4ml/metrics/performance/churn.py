@@ -64,24 +64,24 @@ def churn(candidate: Sample, production: Sample, rows: npt.NDArray[np.int64] | N
     changed = new != old
     return Churn(
         n=len(truth),
-        changed=_share(changed, weight),
-        fixes=_share(changed & (new == truth), weight),
-        breaks=_share(changed & (old == truth), weight),
+        changed=_share(changed, weight, candidate.design_effect),
+        fixes=_share(changed & (new == truth), weight, candidate.design_effect),
+        breaks=_share(changed & (old == truth), weight, candidate.design_effect),
     )
 
 
-def _share(marked: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64] | None) -> ShareOfRows:
+def _share(marked: npt.NDArray[np.bool_], weight: npt.NDArray[np.float64] | None, design_effect: float) -> ShareOfRows:
     """Return how many rows are marked."""
     n, count = len(marked), int(np.count_nonzero(marked))
     if weight is None:
-        return ShareOfRows(rows=count, share=count / n, interval=_wilson(count, n))
-    found = means.mean(_sums(marked, weight))
+        return ShareOfRows(rows=count, share=count / n, interval=_wilson(count / design_effect, n / design_effect))
+    found = means.mean(_sums(marked, weight).counted(design_effect))
     interval = found.interval
     if interval is not None:
         interval = replace(interval, lower=max(0.0, interval.lower), upper=min(1.0, interval.upper))
     elif count in (0, n):
         # No spread is not certainty: what so many equal rows of these weights can say.
-        effective = math.fsum(weight) ** 2 / math.fsum(weight * weight)
+        effective = math.fsum(weight) ** 2 / math.fsum(weight * weight) / design_effect
         interval = _wilson(effective * count / n, effective)
     return ShareOfRows(rows=count, share=found.value, interval=interval)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from cd4ml.metrics.performance import bootstrap, labels
 from cd4ml.metrics.performance.estimates import is_of_counts
-from cd4ml.metrics.performance.measurement import Measured, informative, root_of_squares
+from cd4ml.metrics.performance.measurement import Measured, fewer, informative, root_of_squares
 from cd4ml.metrics.performance.metric import DELTA_METHOD, Metric, Share
 from cd4ml.metrics.statistics import intervals, mcnemar
 from cd4ml.metrics.statistics.intervals import (
@@ -135,28 +135,29 @@ def _compare_counts(candidate: Measured, production: Measured) -> _Compared:
     metric, sample = candidate.metric, candidate.sample
     assert metric.of_counts is not None
     counted = labels.cells(sample, production.sample)
-    error = bootstrap.standard_error(metric.of_counts, counted, 2)
+    effect = sample.design_effect
+    error = bootstrap.standard_error(metric.of_counts, counted, 2) * math.sqrt(effect)
     # The rows decided for a class are others for each model; those are not pairs.
     if sample.weight is None and metric.share in (Share.ALL, Share.POSITIVE):
-        return error, *_mcnemar(counted, only_positive=metric.share is Share.POSITIVE)
+        return error, *_mcnemar(counted, effect, only_positive=metric.share is Share.POSITIVE)
     n = informative(sample)
     if error == 0 and candidate.value == production.value:
         return error, _no_row_differs(metric, n), 0.5
     if sample.weight is not None or len(counted.count) > bootstrap.MOST_CELLS:
         difference = candidate.value - production.value
         return error, *_student(metric, difference, error, n - 1, f"{DELTA_METHOD}, paired")
-    draws = bootstrap.of_counts(metric.of_counts, counted, 2, candidate.seed, n)
+    draws = bootstrap.of_counts(metric.of_counts, counted, 2, candidate.seed, n, effect)
     interval = draws.bounds(PAIRED_CONFIDENCE).named(PAIRED_CONFIDENCE, "paired bootstrap of counts")
     return error, interval, draws.below()
 
 
-def _mcnemar(counted: labels.Cells, *, only_positive: bool) -> tuple[Interval, float]:
+def _mcnemar(counted: labels.Cells, design_effect: float, *, only_positive: bool) -> tuple[Interval, float]:
     """Compare shares of rows that two models get right."""
     truth, first, second = counted.classes.T
     counts = np.where(truth == len(counted.labels) - 1, counted.count, 0) if only_positive else counted.count
-    wins = int(counts[(first == truth) & (second != truth)].sum())
-    losses = int(counts[(first != truth) & (second == truth)].sum())
-    bounds = intervals.tango(wins, losses, int(counts.sum()), PAIRED_CONFIDENCE)
+    wins = float(counts[(first == truth) & (second != truth)].sum()) / design_effect
+    losses = float(counts[(first != truth) & (second == truth)].sum()) / design_effect
+    bounds = intervals.tango(wins, losses, float(counts.sum()) / design_effect, PAIRED_CONFIDENCE)
     return bounds.named(PAIRED_CONFIDENCE, "Tango; McNemar mid-p"), mcnemar.worse(wins, losses)
 
 
@@ -181,11 +182,13 @@ def _compare_influences(candidate: Measured, production: Measured) -> _Compared:
     """Compare by the differences of the rows' influences."""
     first, second = candidate.estimate, production.estimate
     assert first.influence is not None and second.influence is not None
-    error = root_of_squares(first.influence - second.influence)
+    sample = candidate.sample
+    error = root_of_squares(first.influence - second.influence) * math.sqrt(sample.design_effect)
     metric, difference = candidate.metric, first.value - second.value
     if error == 0 and difference == 0 and metric.highest - metric.lowest == 1.0:
-        return error, _no_row_differs(metric, informative(candidate.sample)), 0.5
-    return error, *_student(metric, difference, error, first.degrees, f"{metric.method}, paired")
+        return error, _no_row_differs(metric, informative(sample)), 0.5
+    degrees = fewer(first.degrees, sample)
+    return error, *_student(metric, difference, error, degrees, f"{metric.method}, paired")
 
 
 def _student(metric: Metric, difference: float, error: float, degrees: float, method: str) -> tuple[Interval, float]:

@@ -52,12 +52,14 @@ class Evaluation:
     Attributes:
         slice: the rows' values by column, empty for all rows.
         positives: rows of the positive class, None if the task has none.
+        design_effect: how many times less these rows count than independent ones would.
     """
 
     n: int
     positives: int | None
     results: Mapping[str, Result]
     slice: Mapping[str, str]
+    design_effect: float = 1.0
 
     @property
     def smaller_class(self) -> int | None:
@@ -77,7 +79,13 @@ def evaluate(
     """Compute every metric, one after the other: what a row contributes is dropped before the next one."""
     positives = int(np.count_nonzero(candidate.y_true == 1)) if task is Task.BINARY else None
     results = {metric.name: _result(metric, candidate, production, seed) for metric in metrics}
-    return Evaluation(n=len(candidate.y_true), positives=positives, results=results, slice=slice or {})
+    return Evaluation(
+        n=len(candidate.y_true),
+        positives=positives,
+        results=results,
+        slice=slice or {},
+        design_effect=candidate.design_effect,
+    )
 
 
 def _result(metric: Metric, candidate: Sample, production: Sample | None, seed: int) -> Result:

@@ -79,15 +79,17 @@ def _of_counts(metric: Metric, sample: Sample, value: float, seed: int) -> tuple
     """Return standard error and interval of a metric of decisions."""
     assert metric.of_counts is not None
     counted = labels.cells(sample)
-    error = bootstrap.standard_error(metric.of_counts, counted, 1)
+    effect = sample.design_effect
+    error = bootstrap.standard_error(metric.of_counts, counted, 1) * math.sqrt(effect)
     part = _share(metric, counted) if sample.weight is None else None
     if part is not None:
-        return error, intervals.wilson(*part, CONFIDENCE).named(CONFIDENCE, "Wilson")
+        successes, rows = part
+        return error, intervals.wilson(successes / effect, rows / effect, CONFIDENCE).named(CONFIDENCE, "Wilson")
     n = informative(sample)
     if error == 0:
         return error, _without_spread(metric, value, n)
     if sample.weight is None and len(counted.count) <= bootstrap.MOST_CELLS:
-        draws = bootstrap.of_counts(metric.of_counts, counted, 1, seed, n)
+        draws = bootstrap.of_counts(metric.of_counts, counted, 1, seed, n, effect)
         return error, draws.bounds(CONFIDENCE).named(CONFIDENCE, "bootstrap of counts")
     return error, _symmetric(metric, value, error, n - 1, DELTA_METHOD)
 
@@ -104,12 +106,12 @@ def _share(metric: Metric, counted: labels.Cells) -> tuple[float, float] | None:
 
 
 def informative(sample: Sample) -> int:
-    """Return the rows that a spread rests on: of two classes, the smaller."""
+    """Return the rows that a spread rests on, as many as they count for: of two classes, the smaller."""
     n = len(sample.y_true)
     if sample.labels is None and sample.y_true.dtype.kind in "iub":
         positives = int(np.count_nonzero(sample.y_true == 1))
-        return max(1, min(positives, n - positives)) if 0 < positives < n else n
-    return n
+        n = min(positives, n - positives) if 0 < positives < n else n
+    return max(1, int(n / sample.design_effect))
 
 
 def _without_spread(metric: Metric, value: float, n: int) -> Interval:
@@ -123,10 +125,15 @@ def _without_spread(metric: Metric, value: float, n: int) -> Interval:
 def _of_influence(metric: Metric, sample: Sample, found: Estimate) -> tuple[float, Interval]:
     """Return standard error and interval from the rows' influences."""
     assert found.influence is not None
-    error = root_of_squares(found.influence)
+    error = root_of_squares(found.influence) * math.sqrt(sample.design_effect)
     if error == 0 and metric.highest == 1.0 and metric.lowest == 0.0:
         return error, _without_spread(metric, found.value, informative(sample))
-    return error, _symmetric(metric, found.value, error, found.degrees, metric.method)
+    return error, _symmetric(metric, found.value, error, fewer(found.degrees, sample), metric.method)
+
+
+def fewer(degrees: float, sample: Sample) -> float:
+    """Return the degrees of freedom of as many rows as those of the sample count for."""
+    return (degrees + 1) / sample.design_effect - 1
 
 
 def root_of_squares(values: Floats) -> float:

@@ -48,6 +48,9 @@ class Sample:
         sets: whether the labels are sets of labels.
         quantile: which quantile of the target `y_pred` predicts, for quantile-loss.
         scores: shape (n, K), the score of each of the K labels; None if the table has not all of them.
+        design_effect: how many times as large variances are as those of so many independent rows; 1 where no row
+            stands for another. Rows, and counts of rows, count that many times less in intervals and tests (Rao &
+            Scott 1992, Biometrics 48:577); values stay as they are.
     """
 
     y_true: Vector
@@ -59,6 +62,7 @@ class Sample:
     scores: npt.NDArray[np.float64] | None = None
     sets: bool = False
     names: tuple[str, str] | None = None
+    design_effect: float = 1.0
 
     def rows(self, chosen: npt.NDArray[Any]) -> Sample:
         """Return the sample of some rows, by a mask or by indices."""
@@ -72,6 +76,7 @@ class Sample:
             scores=None if self.scores is None else self.scores[chosen],
             sets=self.sets,
             names=self.names,
+            design_effect=self.design_effect,
         )
 
 

@@ -37,12 +37,14 @@ class Reader:
         source: what messages call the table.
         positive_label: the positive class of a binary task; not needed where labels are 0 and 1.
         quantile: which quantile of the target `y_pred` predicts.
+        design_effect: of the samples: how many times less their rows count than independent ones.
     """
 
     source: str
     task: Task
     positive_label: str | None
     quantile: float = 0.5
+    design_effect: float = 1.0
 
     def sample(self, frame: pd.DataFrame, prefix: str = "") -> Sample:
         """Return the arrays of the candidate (prefix "") or of production, all of shape (n,).
@@ -66,6 +68,7 @@ class Reader:
             labels=labels,
             names=names,
             quantile=self.quantile,
+            design_effect=self.design_effect,
             scores=_scores(frame, several, labels),
             sets=self.task is Task.MULTILABEL,
         )

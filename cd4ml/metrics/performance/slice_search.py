@@ -101,12 +101,15 @@ def search(
     """
     cells = summed_up(columns, candidate, production, numeric=numeric)
     tests = _tests(cells, columns, depth)
-    inside, outside = tests.sums["n"], cells.total["n"] - tests.sums["n"]
+    effect = candidate.design_effect
+    inside, outside = tests.sums["n"] / effect, (cells.total["n"] - tests.sums["n"]) / effect
     enough = (inside >= minimum_rows) & (outside >= minimum_rows)
     tests = tests.rows(enough)
-    adjusted = np.array(benjamini_hochberg(_p_values(tests.sums, cells).tolist()))
+    counted = {name: values / effect for name, values in tests.sums.items()}
+    total = {name: value / effect for name, value in cells.total.items()}
+    adjusted = np.array(benjamini_hochberg(_p_values(counted, total, exact=cells.exact).tolist()))
     shown = np.flatnonzero(adjusted < LEVEL)
-    found = [_found(tests, index, float(adjusted[index]), cells, columns) for index in shown.tolist()]
+    found = [_found(tests, index, float(adjusted[index]), cells, columns, effect) for index in shown.tolist()]
     return Search(
         metric=MEAN_ABSOLUTE_ERROR.name if numeric else ERROR_RATE,
         n=len(candidate.y_true),
@@ -158,13 +161,17 @@ def _tests(cells: Cells, columns: Columns, depth: int) -> _Tests:
     return _Tests(combinations=combined, which=np.concatenate(which), code=np.concatenate(code), sums=together)
 
 
-def _p_values(sums: Mapping[str, Floats], cells: Cells) -> Floats:
-    """Return one-sided p-values of the hypothesis that the slices' losses are not greater than those of other rows."""
-    total = cells.total
-    if cells.exact:
+def _p_values(sums: Mapping[str, Floats], total: Mapping[str, float], *, exact: bool) -> Floats:
+    """Return one-sided p-values of the hypothesis that the slices' losses are not greater than those of other rows.
+
+    Args:
+        sums, total: of slices and of all rows, as far as rows count; parts of a count are against the finding.
+    """
+    if exact:
         from scipy import stats
 
-        return np.asarray(stats.hypergeom.sf(sums["value"] - 1, total["n"], total["value"], sums["n"]))
+        wrong, rows = np.floor(sums["value"]), np.ceil(sums["n"])
+        return np.asarray(stats.hypergeom.sf(wrong - 1, np.ceil(total["n"]), np.ceil(total["value"]), rows))
     mean, error = _means(sums)
     other, other_error = _means({name: total[name] - values for name, values in sums.items()})
     spread = error + other_error
@@ -184,7 +191,7 @@ def _means(sums: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     return mean, np.maximum(spread, 0.0) * n / (n - 1) / np.square(sums["weight"])
 
 
-def _found(tests: _Tests, index: int, p_value: float, cells: Cells, columns: Columns) -> Found:
+def _found(tests: _Tests, index: int, p_value: float, cells: Cells, columns: Columns, design_effect: float) -> Found:
     """Return a slice with its loss and that of the other rows."""
     inside = {name: float(values[index]) for name, values in tests.sums.items()}
     outside = {name: total - inside[name] for name, total in cells.total.items()}
@@ -196,7 +203,7 @@ def _found(tests: _Tests, index: int, p_value: float, cells: Cells, columns: Col
         elsewhere=outside["value"] / outside[below],
         production=inside["production"] / inside[below] if "production" in inside else None,
         p_value=p_value,
-        interval=_interval(inside, outside, exact=cells.exact),
+        interval=_interval(inside, outside, design_effect, exact=cells.exact),
     )
 
 
@@ -209,15 +216,18 @@ def _values(names: Sequence[str], code: int, columns: Columns) -> dict[str, str]
     return {name: values[name] for name in names}
 
 
-def _interval(inside: Mapping[str, float], outside: Mapping[str, float], *, exact: bool) -> Interval | None:
+def _interval(
+    inside: Mapping[str, float], outside: Mapping[str, float], design_effect: float, *, exact: bool
+) -> Interval | None:
     """Return the interval of the difference of the losses."""
     if exact:
-        pairs = [(part["value"], part["n"]) for part in (inside, outside)]
+        pairs = [(part["value"] / design_effect, part["n"] / design_effect) for part in (inside, outside)]
         bounds = intervals.newcombe(pairs[0], pairs[1], CONFIDENCE)
         return bounds.named(CONFIDENCE, "Newcombe")
     names = ("weight", "squares", "value", "square_value", "square_value_square")
     sums = [means.Sums(n=int(part["n"]), **{name: part[name] for name in names}) for part in (inside, outside)]
-    return means.difference(means.mean(sums[0]), means.mean(sums[1]))
+    first, second = (means.mean(one.counted(design_effect)) for one in sums)
+    return means.difference(first, second)
 
 
 def _most_general(found: Sequence[Found]) -> list[Found]:

@@ -65,13 +65,13 @@ def square_and_add(first: float, of_first: Bounds, second: float, of_second: Bou
     )
 
 
-def tango(wins: int, losses: int, n: int, confidence: float = 0.90) -> Bounds:
+def tango(wins: float, losses: float, n: float, confidence: float = 0.90) -> Bounds:
     """Return the score interval of (wins - losses) / n: the difference of two proportions of the same rows.
 
     Args:
         wins: rows that only the first model gets right.
         losses: rows that only the second model gets right.
-        n: all rows, n > 0.
+        n: all rows, n > 0. Counts may have decimals, where rows count in part.
 
     Source:
         Tango (1998), Statistics in Medicine 17:891. Unlike the Wald interval it has a width when no row differs.
@@ -84,7 +84,7 @@ def tango(wins: int, losses: int, n: int, confidence: float = 0.90) -> Bounds:
     )
 
 
-def _solve(wins: int, losses: int, n: int, z: float, low: float, high: float) -> float:
+def _solve(wins: float, losses: float, n: float, z: float, low: float, high: float) -> float:
     """Return the difference at which Tango's statistic is z; it falls from low to high."""
     for _ in range(100):
         middle = (low + high) / 2
@@ -95,7 +95,7 @@ def _solve(wins: int, losses: int, n: int, z: float, low: float, high: float) ->
     return (low + high) / 2
 
 
-def tango_statistic(wins: int, losses: int, n: int, difference: float) -> float:
+def tango_statistic(wins: float, losses: float, n: float, difference: float) -> float:
     """Return Tango's score statistic of the hypothesis that the true difference is `difference`, in (-1, 1)."""
     a = 2 * n
     b = -wins - losses + (2 * n - wins + losses) * difference

@@ -28,17 +28,22 @@ def mid_p(wins: int, losses: int) -> float:
     return min(1.0, 2 * worse(max(wins, losses), min(wins, losses)), 2 * worse(min(wins, losses), max(wins, losses)))
 
 
-def worse(wins: int, losses: int) -> float:
-    """Return the one-sided mid-p value of the hypothesis that the first model is not worse: small if it is."""
+def worse(wins: float, losses: float) -> float:
+    """Return the one-sided mid-p value of the hypothesis that the first model is not worse: small if it is.
+
+    Counts may have decimals, where rows count in part: the beta function takes the place of sums of probabilities.
+    """
     n = wins + losses
     return _at_most(wins, n) - _exactly(wins, n) / 2
 
 
-def _at_most(k: int, n: int) -> float:
+def _at_most(k: float, n: float) -> float:
     """Return the probability of at most k heads in n throws of a fair coin."""
-    return float(special.bdtr(k, n, 0.5))
+    if k >= n:
+        return 1.0
+    return float(special.betainc(n - k, k + 1, 0.5)) if k > -1 else 0.0
 
 
-def _exactly(k: int, n: int) -> float:
+def _exactly(k: float, n: float) -> float:
     """Return the probability of exactly k heads in n throws of a fair coin."""
-    return _at_most(k, n) - (_at_most(k - 1, n) if k else 0.0)
+    return _at_most(k, n) - _at_most(k - 1, n)

@@ -21,12 +21,16 @@ class Sums:
         value, square_value, square_value_square: sums of w v, of w squared v and of w squared v squared.
     """
 
-    n: int
+    n: float
     weight: float
     squares: float
     value: float
     square_value: float
     square_value_square: float
+
+    def counted(self, design_effect: float) -> Sums:
+        """Return the sums of rows that count so many times less: the mean stays, its variance is so many times it."""
+        return Sums(**{name: value / design_effect for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +41,7 @@ class Mean:
         standard_error: None if the rows tell nothing on the spread.
     """
 
-    n: int
+    n: float
     value: float
     standard_error: float | None
 

@@ -141,8 +141,7 @@ def differences(run: Run) -> list[str]:
     models = _groups((name, model.sha256) for name, model in judged if model)
     if len(models) > 1:
         said.append(f"The reports are of different candidate models: {_listed(models)}.")
-    inputs = [(entry.name, one) for entry in run.entries for one in entry.published.report.inputs]
-    rows = _groups((name, one.sha256) for name, one in inputs if one.name == "test-data")
+    rows = run.by_test_rows()
     if len(rows) > 1:
         said.append(f"The reports are about different test rows: {_listed(rows)}.")
     changed = [entry.name for entry in run.entries if entry.published.source.modified]

@@ -134,6 +134,12 @@ class Options(TableOptions):
         default="reports/score-model.json",
         group=Group.INPUT,
     )
+    split_report: str | None = option(
+        "Report of check-split on the test rows: rows that equal others narrow no interval (default: check-split.json "
+        "in the folder of reports, if it is about the rows that were scored).",
+        example="reports/check-split.json",
+        group=Group.INPUT,
+    )
     bootstrap: bool = vocabulary.BOOTSTRAP.here(default=False)
     allow_identical: bool = option(
         "Allow candidate and production to predict the same on every row.", default=False, group=Group.DECISION

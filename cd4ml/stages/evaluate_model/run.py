@@ -33,6 +33,7 @@ from cd4ml.metrics.performance.slices import Slice, slices
 from cd4ml.report import Check, InputDigest, Report, headline
 from cd4ml.stages.evaluate_model.churn import churn_numbers, churned, limited
 from cd4ml.stages.evaluate_model.costs import cost_checks
+from cd4ml.stages.evaluate_model.effective_rows import counted_rows
 from cd4ml.stages.evaluate_model.limits import checked_metrics, limits_of, slice_columns
 from cd4ml.stages.evaluate_model.names import known_metrics, with_own_names
 from cd4ml.stages.evaluate_model.numbers import details_of, metrics_of
@@ -59,7 +60,8 @@ def run(options: Options, context: Context) -> Report:
     _release_memory()
     n, limits = len(predictions.frame), limits_of(options, [metric.name for metric in metrics])
     context.progress(f"Evaluating {n:,} predictions by {', '.join(limits.rules)}")
-    reader = _reader(options.predictions, options)
+    counted = counted_rows(options, context.reports, predictions, n)
+    reader = replace(_reader(options.predictions, options), design_effect=counted.design_effect)
     candidate, production = reader.sample(predictions.frame), _production(predictions, reader, options)
     metrics = [_priced(metric, candidate, options) for metric in metrics]
     cut, searched = _cut(predictions, options), _searchable(predictions, options)
@@ -75,6 +77,7 @@ def run(options: Options, context: Context) -> Report:
     search = _search(searched, candidate, production, options) if searched else None
     checks = [
         minimum_rows_check(n, options.minimum_test_rows),
+        *([counted.check] if counted.check else []),
         *_direction({"candidate": candidate, "production": production}, metrics, options),
         _compared(candidate, production, options),
         *checked.metric_checks(whole, limits),
