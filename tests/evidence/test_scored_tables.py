@@ -218,6 +218,7 @@ def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         context=Context(directory=tmp_path),
         image=Reference(name="i"),
         severities=(),
+        memory=1 << 30,
         ignores=(),
         builder=Docker(program="docker", environ={}),  # nothing is built here
         trivy="trivy",
