@@ -10,9 +10,22 @@ from typing import Any, Final
 
 from cd4ml.image.pairing import Scored
 
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far two fractions may lie apart: by this share of the greater, or by this much."""
+
+    relative: float
+    absolute: float
+
+    def __str__(self) -> str:
+        return f"{self.relative:g} relative or {self.absolute:g} absolute"
+
+
 # The same row in a batch of another size may differ in the last bits: sums are taken in another order.
-_RELATIVE: Final = 1e-6
-_ABSOLUTE: Final = 1e-9
+SAME_LIBRARY: Final = Tolerance(relative=1e-6, absolute=1e-9)
+# A converted model may calculate in single precision, which has 24 bits.
+CONVERTED: Final = Tolerance(relative=1e-5, absolute=1e-6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +38,9 @@ class Difference:
     served: str
 
 
-def differences(scored: Scored, served: Sequence[Mapping[str, Any]]) -> list[Difference]:
+def differences(
+    scored: Scored, served: Sequence[Mapping[str, Any]], tolerance: Tolerance = SAME_LIBRARY
+) -> list[Difference]:
     """Return every row whose label or score is not the scored one."""
     found = []
     for index, answer in enumerate(served):
@@ -33,13 +48,13 @@ def differences(scored: Scored, served: Sequence[Mapping[str, Any]]) -> list[Dif
         if scored.y_score is not None:
             pairs.append(("y_score", scored.y_score[index]))
         for column, expected in pairs:
-            if not same(expected, answer[column]):
+            if not same(expected, answer[column], tolerance):
                 row, given = index * scored.step, str(answer[column])
                 found.append(Difference(row=row, column=column, scored=str(expected), served=given))
     return found
 
 
-def same(scored: Any, served: Any) -> bool:
+def same(scored: Any, served: Any, tolerance: Tolerance = SAME_LIBRARY) -> bool:
     """Whether two predictions are equal: fractions up to rounding (1 is 1.0), the rest exactly."""
     if served is None:
         return False
@@ -49,7 +64,7 @@ def same(scored: Any, served: Any) -> bool:
         return _same_moment(scored.isoformat(), served)
     try:
         if isinstance(served, float):
-            return math.isclose(float(scored), served, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+            return math.isclose(float(scored), served, rel_tol=tolerance.relative, abs_tol=tolerance.absolute)
         # Whole numbers are labels: with a tolerance, 1000001 and 1000002 would be one class.
         return Decimal(scored) == Decimal(served)
     except (TypeError, ValueError, ArithmeticError):

@@ -65,13 +65,21 @@ def render(base: str, system_packages: Sequence[str] = ()) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """What `service.json` in the image says; the gateway reads it."""
+    """What `service.json` in the image says; the gateway reads it.
+
+    Attributes:
+        sha256: digest of the MLflow model.
+        runtime: `onnx` or `native`.
+        onnx_sha256: digest of the model's folder in the image where that is not the MLflow model itself.
+    """
 
     name: str
     version: str | None
     sha256: str
     positive_label: str | None
     allow_code: bool = False
+    runtime: str = "native"
+    onnx_sha256: str | None = None
 
 
 def write_context(
@@ -80,6 +88,7 @@ def write_context(
     """Write the build context: Dockerfile, locked requirements, and the layers with the gateway's code and the model.
 
     Args:
+        model: the folder that becomes the model's in the image.
         base: what is in the base.
 
     Raises:

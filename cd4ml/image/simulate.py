@@ -11,7 +11,7 @@ from typing import Any
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder, Container
 from cd4ml.image.capacity import AT_ONCE, PER_SECOND, REQUESTS, Load, largest_request, peak_below
-from cd4ml.image.comparison import Difference, differences
+from cd4ml.image.comparison import SAME_LIBRARY, Difference, Tolerance, differences
 from cd4ml.image.pairing import Scored
 
 
@@ -71,12 +71,14 @@ def simulate(
     scored: Callable[[Look], Scored] | None,
     *,
     seconds: float,
+    tolerance: Tolerance = SAME_LIBRARY,
 ) -> Simulation:
     """Start the image, look at it, send it rows, and stop it whatever happens.
 
     Args:
         scored: returns rows and their scored predictions for what the image says of itself; None sends no rows.
         seconds: how long the gateway may take to become ready.
+        tolerance: how far its scores may lie from the scored ones.
 
     Raises:
         UnavailableError: the builder does not answer.
@@ -87,7 +89,7 @@ def simulate(
         if scored is None or not look.ready or not look.columns:
             return Simulation(look=look)
         sent = scored(look)
-        answers = _ask(builder, container, sent)
+        answers = _ask(builder, container, sent, tolerance)
         if answers.refusal is not None or not sent.rows:
             return Simulation(look=look, answers=answers)
         return Simulation(look=look, answers=answers, load=_load(builder, container, sent))
@@ -134,7 +136,7 @@ def _look(builder: Builder, container: Container, seconds: float) -> Look:
     )
 
 
-def _ask(builder: Builder, container: Container, scored: Scored) -> Answers:
+def _ask(builder: Builder, container: Container, scored: Scored, tolerance: Tolerance) -> Answers:
     """Send the rows and compare."""
     request = {"action": "predict", "port": container.port, "rows": scored.rows}
     answer = _probe(builder, container, request, 600)
@@ -150,7 +152,7 @@ def _ask(builder: Builder, container: Container, scored: Scored) -> Answers:
         compared=len(served),
         scores_compared=scored.y_score is not None,
         of=scored.of,
-        differences=differences(scored, served),
+        differences=differences(scored, served, tolerance),
         bad_row_refused=answer["bad_row_status"] == 422,
     )
 

@@ -34,22 +34,22 @@ def main(
     try:
         loaded = model.load(folder, positive_label=positive_label or None, allow_code=bool(allow_code))
         for rows, predictions in tables:
-            _predict(loaded, pd.read_parquet(rows)).to_parquet(predictions, index=False)
+            predict(loaded, pd.read_parquet(rows)).to_parquet(predictions, index=False)
     except (model.ModelError, model.RowsError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     if times:
         Path(times).write_text(json.dumps(_repeated(loaded, pd.read_parquet(tables[0][0]))))
     for rows, predictions in trials:
-        _try(loaded, pd.read_parquet(rows), Path(predictions), model.ModelError)
+        attempt(loaded, pd.read_parquet(rows), Path(predictions), model.ModelError)
     return 0
 
 
-def _try(loaded: Any, table: Any, predictions: Path, unusable: type[Exception]) -> None:
+def attempt(loaded: Any, table: Any, predictions: Path, unusable: type[Exception]) -> None:
     """Predict rows that the model may refuse with an exception; answers that are no predictions are no refusal."""
     answered = False
     try:
-        found = _predict(loaded, table)
+        found = predict(loaded, table)
         answered = True
         found.to_parquet(predictions, index=False)
     except Exception as error:
@@ -59,7 +59,7 @@ def _try(loaded: Any, table: Any, predictions: Path, unusable: type[Exception]) 
         said.write_text(f"{type(error).__name__}: {error}", errors="replace")
 
 
-def _predict(loaded: Any, table: Any) -> Any:
+def predict(loaded: Any, table: Any) -> Any:
     """Return the predictions of the rows, and the scores where the model gives any."""
     import pandas as pd
 

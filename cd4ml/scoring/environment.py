@@ -77,30 +77,39 @@ def lock_requirements(model_folder: Path, *, extra: Sequence[str], python_versio
     Args:
         extra: further requirements, resolved together with the model's own.
 
-    Only wheels are taken: building a source distribution would run a stranger's code with the job's secrets.
-
     Raises:
         OptionsError: the requirements contradict each other, or one has no wheel.
         UnavailableError: the package index cannot be reached.
     """
-    wanted = "\n".join([*requirements(model_folder), *extra]) + "\n"
-    key = hashlib.sha256(f"{python_version}\n{wanted}".encode()).hexdigest()
-    cached = context.cache / "locks" / f"{key}.txt"
-    if cached.is_file():
-        return cached.read_text(encoding="utf-8")
-    arguments = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", *_WHEELS]
     try:
-        text = uv([*arguments, "--python-version", python_version, "-"], context, given=wanted)
+        return locked([*requirements(model_folder), *extra], python_version=python_version, context=context)
     except UnavailableError as error:
         if "No solution found" in error.message:
             advice = "Save the model with compatible requirements that have wheels for this platform."
             raise OptionsError(f"The model's requirements cannot be met: {error.message}", advice=advice) from error
         raise
+
+
+def locked(wanted: Sequence[str], *, python_version: str, context: Context) -> str:
+    """Return requirements, resolved and locked with hashes, as text of a requirements file; what was locked is kept.
+
+    Only wheels are taken: building a source distribution would run a stranger's code with the job's secrets.
+
+    Raises:
+        UnavailableError: they cannot be met, or the package index cannot be reached.
+    """
+    text = "\n".join(wanted) + "\n"
+    key = hashlib.sha256(f"{python_version}\n{text}".encode()).hexdigest()
+    cached = context.cache / "locks" / f"{key}.txt"
+    if cached.is_file():
+        return cached.read_text(encoding="utf-8")
+    arguments = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", *_WHEELS]
+    lock = uv([*arguments, "--python-version", python_version, "-"], context, given=text)
     cached.parent.mkdir(parents=True, exist_ok=True)
     partial = cached.with_suffix(f".{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_text(lock, encoding="utf-8")
     partial.replace(cached)
-    return text
+    return lock
 
 
 def model_environment(lock: str, *, python_version: str, context: Context) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cd4ml.context import Context
+from cd4ml.errors import OptionsError
 from cd4ml.scoring.sandbox import Isolation
 
 if TYPE_CHECKING:
@@ -89,3 +90,16 @@ class Scorer(Protocol):
         Raises:
             OptionsError, UnavailableError: the model's environment cannot be made.
         """
+
+
+def write_rows(rows: pd.DataFrame, path: Path) -> None:
+    """Write the rows for the child."""
+    import pyarrow as pa
+
+    try:
+        rows.to_parquet(path, index=False)
+    except pa.ArrowException as error:
+        raise OptionsError(
+            f"the rows cannot be passed to the model: {str(error).splitlines()[0][:300]}",
+            advice="Give every column one type, or leave it out with exclude.",
+        ) from error

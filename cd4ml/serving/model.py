@@ -36,12 +36,14 @@ class Model:
         example: rows that were saved with the model, if there are any.
         classes: class labels, in the order of the probabilities; empty for anything but a classifier.
         positive_label: the class whose probability is `y_score`, None if there is no such score.
+        raw: the library's own object inside the MLflow model, None if there is none.
     """
 
     columns: Sequence[Column]
     example: pd.DataFrame | None
     classes: Sequence[Any]
     positive_label: Any
+    raw: Any = field(repr=False)
     _predict: Callable[[pd.DataFrame], Answer] = field(repr=False)
     _probabilities: Callable[[pd.DataFrame], Any] | None = field(repr=False)
 
@@ -131,7 +133,8 @@ def load(
         loaded = pyfunc.load_model(str(folder))
     except MlflowException as error:
         raise ModelError(f"MLflow cannot load the model: {error}") from error
-    native = _native(loaded)
+    raw = _raw(loaded)
+    native = _native(raw)
     columns, classes = _columns(loaded.metadata, native), _classes(native)
     if any(column.nullable for column in columns):
         _accept_gaps(loaded)
@@ -153,6 +156,7 @@ def load(
         example=_example(loaded.metadata, folder),
         classes=classes,
         positive_label=_positive(classes, positive_label),
+        raw=raw,
         _predict=ask,
         _probabilities=(lambda rows: native.predict_proba(plain(rows))) if classes else None,
     )
@@ -179,15 +183,18 @@ def _refuse_code(folder: Path, allow_code: bool, allowed: Collection[str]) -> No
         raise ModelError(f"loading it would run code, which is not allowed: {'; '.join(code[:5])}")
 
 
-def _native(loaded: Any) -> Any:
-    """Return the library's own estimator inside the MLflow model, None if there is none to ask."""
+def _raw(loaded: Any) -> Any:
+    """Return the library's own object inside the MLflow model, None if there is none."""
     try:
-        native = loaded.get_raw_model()
+        return loaded.get_raw_model()
     except NotImplementedError:
         return None
+
+
+def _native(raw: Any) -> Any:
+    """Return the object if it is an estimator to ask, else None."""
     # Only estimators that follow scikit-learn's protocol: other libraries' raw models take other inputs.
-    follows = hasattr(native, "get_params") and hasattr(native, "predict")
-    return native if follows else None
+    return raw if hasattr(raw, "get_params") and hasattr(raw, "predict") else None
 
 
 def _classes(native: Any) -> Sequence[Any]:

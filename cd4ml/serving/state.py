@@ -39,18 +39,22 @@ class Service:
     Attributes:
         sha256: digest of the model's folder; the gateway does not become ready with any other.
         positive_label: class whose probability is the score, as text; None for the model's own order.
+        runtime: `onnx` or `native`.
+        onnx_sha256: digest of the folder where it holds an ONNX model that was made from the model.
     """
 
     name: str
     version: str | None
     sha256: str
     positive_label: str | None = None
+    runtime: str | None = None
+    onnx_sha256: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> Service:
         """Read the file that `build-image` wrote."""
         values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{key: values.get(key) for key in ("name", "version", "sha256", "positive_label")})
+        return cls(**{name: values.get(name) for name in cls.__dataclass_fields__})
 
     @property
     def model(self) -> Mapping[str, str | None]:
@@ -109,6 +113,10 @@ class State:
 
     def _loaded(self) -> Runtime:
         """Load the model; what that needs is imported only now, while probes are answered already."""
+        if self.service.runtime == "onnx":
+            from cd4ml.serving.runtimes.onnx import Onnx
+
+            return Onnx.load(self.folder, sha256=self.service.sha256)
         from cd4ml.serving.runtimes.native import Native
 
         return Native.load(
@@ -121,9 +129,11 @@ class State:
 
     def _verify(self) -> None:
         """Refuse a model other than the one that the gates looked at."""
+        service = self.service
+        wanted = service.onnx_sha256 if service.runtime == "onnx" else service.sha256
         found = folder_sha256(self.folder)
-        if found != self.service.sha256:
-            raise ModelError(f"the model's files have the digest {found}, not {self.service.sha256}")
+        if found != wanted:
+            raise ModelError(f"the model's files have the digest {found}, not {wanted}")
 
     def _code_allowed(self) -> bool:
         """Whether the image was built to run code of this very model."""

@@ -16,13 +16,14 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "cd4ml"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 # Where a defect becomes a report; around the caller's own code; in the process that starts a model's, and around a
-# model's answers to rows that it may refuse.
+# model's answers to rows that it may refuse, and around converters.
 EVERYTHING_CAUGHT = {
     "cd4ml.commands.stage",
     "cd4ml.user_code",
     "cd4ml.data.schema.validation",
     "cd4ml.scoring.sandbox.launcher",
     "cd4ml.scoring.child",
+    "cd4ml.scoring.conversion.program",
 }
 HEAVY = {
     "pandas",
@@ -77,7 +78,16 @@ ALLOWED: dict[str, frozenset[str]] = {
     "__main__": frozenset({"cli"}),
 }
 # The process that scores has the modules of the image beside it, and nothing else of the package.
-IN_THE_ENVIRONMENT_OF_THE_MODEL = {"cd4ml.scoring.child": {"cd4ml.serving.model"}}
+IN_THE_ENVIRONMENT_OF_THE_MODEL = {
+    "cd4ml.scoring.child": {"cd4ml.serving.model"},
+    "cd4ml.scoring.conversion.program": {"cd4ml.serving.model"},
+    "cd4ml.scoring.conversion.ask": {
+        "cd4ml.serving.exchange",
+        "cd4ml.serving.refused",
+        "cd4ml.serving.runtimes.onnx",
+        "cd4ml.serving.signature",
+    },
+}
 
 
 def name_of(path: Path) -> str:
@@ -214,7 +224,15 @@ def test_only_the_cli_reads_environment_and_exits(path: Path) -> None:
     """`os.environ`, `sys.argv` and `sys.exit` occur at the doors alone."""
     relative = path.relative_to(PACKAGE).as_posix()
     if relative in ("cli.py", "__main__.py") or relative.startswith(
-        ("serving/", "image/base_probe", "scoring/child", "scoring/sandbox/launcher", "registry/worker")
+        (
+            "serving/",
+            "image/base_probe",
+            "scoring/child",
+            "scoring/conversion/program",
+            "scoring/conversion/ask",
+            "scoring/sandbox/launcher",
+            "registry/worker",
+        )
     ):
         return
     used = {

@@ -24,10 +24,10 @@ class Project:
 
     folder: Path
 
-    def build(self, *arguments: str, env: dict[str, str] | None = None) -> Run:
+    def build(self, *arguments: str, runtime: str = "native", env: dict[str, str] | None = None) -> Run:
         """Run build-image in the folder."""
-        tables = ("--test-data", "test.parquet", "--predictions", "predictions.parquet")
-        return run_cd4ml(self.folder, "build-image", "--model", "model", *tables, *arguments, env=env)
+        given = ("--test-data", "test.parquet", "--predictions", "predictions.parquet", "--runtime", runtime)
+        return run_cd4ml(self.folder, "build-image", "--model", "model", *given, *arguments, env=env)
 
 
 def make_project(folder: Path, *, rows: int = 60, more: tuple[str, ...] = ()) -> Project:
@@ -63,7 +63,9 @@ def vulnerable(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def build(lab: Lab) -> Callable[..., Run]:
     """Run build-image for a project with this machine's engine, base, certificates and database."""
 
-    def run(project: Project, *arguments: str, env: dict[str, str] | None = None) -> Run:
-        return project.build(*lab.arguments(), *arguments, env={**clean_environment(), **lab.environ, **(env or {})})
+    def run(project: Project, *arguments: str, runtime: str = "native", env: dict[str, str] | None = None) -> Run:
+        return project.build(
+            *lab.arguments(), *arguments, runtime=runtime, env={**clean_environment(), **lab.environ, **(env or {})}
+        )
 
     return run

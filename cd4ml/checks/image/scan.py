@@ -14,7 +14,9 @@ from cd4ml.report import Bound, Check, Status
 
 _SHOWN: Final = 10
 # A scan that saw the image saw these: without them Trivy looked at something else, or at nothing.
-_MUST_SEE: Final = ("fastapi", "mlflow-skinny", "uvicorn")
+_MUST_SEE: Final = ("fastapi", "uvicorn")
+# By the runtime that serves the model.
+_RUNTIMES: Final = {"native": "mlflow-skinny", "onnx": "onnxruntime"}
 
 
 def scan_checks(
@@ -26,6 +28,7 @@ def scan_checks(
     today: datetime.date,
     maximum_age_days: int,
     image_id: str,
+    runtime: str = "native",
 ) -> list[Check]:
     """Decide on a scan: whether it looked at this image with a fresh database, and what blocks.
 
@@ -39,7 +42,7 @@ def scan_checks(
     blocking = _blocking(scan, severities, ignore_unfixed=ignore_unfixed)
     open_findings = open_in(scan, severities=severities, ignores=ignores, ignore_unfixed=ignore_unfixed, today=today)
     return [
-        _saw(scan, image_id),
+        _saw(scan, image_id, runtime),
         _maintained(scan),
         _fresh(scan, today, maximum_age_days),
         _vulnerabilities(open_findings, len(blocking) - len(open_findings), severities),
@@ -68,21 +71,21 @@ def _blocking(scan: Scan, severities: Sequence[str], *, ignore_unfixed: bool) ->
     ]
 
 
-def _saw(scan: Scan, image_id: str) -> Check:
+def _saw(scan: Scan, image_id: str, runtime: str) -> Check:
     """Decide whether the scan is about this image."""
-    problem, advice = _blind_spot(scan, image_id) or (None, None)
+    problem, advice = _blind_spot(scan, image_id, runtime) or (None, None)
     if problem is None:
         message = f"Trivy {scan.trivy_version} saw {len(scan.packages)} packages on {scan.distribution}."
         return Check(id="scan-covers-image", status=Status.PASSED, message=message, n=len(scan.packages))
     return Check(id="scan-covers-image", status=Status.ERROR, message=problem, reason="unavailable", advice=advice)
 
 
-def _blind_spot(scan: Scan, image_id: str) -> tuple[str, str] | None:
+def _blind_spot(scan: Scan, image_id: str, runtime: str) -> tuple[str, str] | None:
     """Return what Trivy did not look at, and what to do; None if it looked at all of the image."""
     if scan.image_id != image_id:
         found = scan.image_id or "something without an id"
         return f"Trivy scanned {found}, which is not the image that was built.", "Scan again."
-    unseen = ", ".join(name for name in _MUST_SEE if name not in scan.packages)
+    unseen = ", ".join(name for name in (*_MUST_SEE, _RUNTIMES[runtime]) if name not in scan.packages)
     if unseen:
         return f"Trivy did not see {unseen}, which the image holds: it did not scan the whole image.", "Scan again."
     # Trivy does not mention these: it passes over the packages of a system that it does not recognise, knows nothing of

@@ -14,21 +14,23 @@ from cd4ml.image.builders.failure import BuildFailed
 from cd4ml.image.reference import Reference
 from cd4ml.report import Check
 from cd4ml.scoring import environment
+from cd4ml.scoring.conversion.run import RUNTIME
 from cd4ml.stages.build_image.base import BaseImage
+from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
+from cd4ml.stages.build_image.options import Runtime
 from cd4ml.stages.build_image.report import Part
 
-# What the gateway needs beside the model's own packages; the lock chooses versions that fit both.
+# What the gateway needs; on the native road the lock chooses versions that fit the model's own packages as well.
 _GATEWAY: Final = (
     "fastapi>=0.115,<1",
     "uvicorn>=0.30,<1",
-    "pandas",
-    "mlflow-skinny",
     "msgspec>=0.18,<1",
     "prometheus-client>=0.21,<1",
     "redis[hiredis]>=7,<9",
 )
+_NATIVE: Final = ("pandas", "mlflow-skinny")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class Built:
         return Part(checks=(self.check,), details=details)
 
 
-def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, reference: Reference) -> Built:
+def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, road: Road, reference: Reference) -> Built:
     """Build the image.
 
     Args:
@@ -66,7 +68,7 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, ref
     """
     builder, sha256 = inputs.builder, candidate.identity.sha256
     text = dockerfile.render(str(base.resolved.reference), inputs.options.system_packages)
-    context = _context(inputs, candidate, code, base, text)
+    context = _context(inputs, candidate, code, base, road, text)
     plan = Build(
         context=context,
         image=reference,
@@ -87,25 +89,35 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, ref
     return Built(reference=reference, dockerfile=text, engine=builder.name, check=check, image=image)
 
 
-def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, text: str) -> Path:
+def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, road: Road, text: str) -> Path:
     """Write the build's context, and return its folder."""
     inputs.context.progress("Locking the image's requirements")
-    lock = environment.lock_requirements(
-        candidate.folder, extra=_GATEWAY, python_version=base.contents.python, context=inputs.context
-    )
+    lock = _lock(inputs, candidate, base, road)
     folder = inputs.scratch / "context"
     folder.mkdir()
+    fast = road.sha256 if road.runtime is Runtime.ONNX else None
     service = dockerfile.Service(
         name=candidate.name,
         version=candidate.identity.version,
         sha256=candidate.identity.sha256,
         positive_label=inputs.options.positive_label,
-        allow_code=bool(code.findings),
+        allow_code=fast is None and bool(code.findings),
+        runtime=str(road.runtime),
+        onnx_sha256=fast,
     )
     dockerfile.write_context(
-        folder, dockerfile=text, requirements=lock, model=candidate.folder, service=service, base=base.contents
+        folder, dockerfile=text, requirements=lock, model=road.folder, service=service, base=base.contents
     )
     return folder
+
+
+def _lock(inputs: Inputs, candidate: Candidate, base: BaseImage, road: Road) -> str:
+    """Return the locked requirements: the gateway's, with ONNX Runtime alone or with the model's own."""
+    python, context = base.contents.python, inputs.context
+    if road.runtime is Runtime.ONNX:
+        return environment.locked((*RUNTIME, *_GATEWAY), python_version=python, context=context)
+    wanted = (*_GATEWAY, *_NATIVE)
+    return environment.lock_requirements(candidate.folder, extra=wanted, python_version=python, context=context)
 
 
 def _labels(candidate: Candidate, code: Code, base: BaseImage) -> dict[str, str]:

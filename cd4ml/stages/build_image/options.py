@@ -29,6 +29,14 @@ class Network(StrEnum):
     NONE = "none"
 
 
+class Runtime(StrEnum):
+    """What asks the model in the image."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    NATIVE = "native"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options(TableOptions):
     """Options of build-image."""
@@ -48,6 +56,12 @@ class Options(TableOptions):
     predictions: str | None = vocabulary.PREDICTIONS.here("The image's answers must equal it.")
     simulate: bool = option("Compare the image's predictions with the scored ones.", default=True, group=Group.IMAGE)
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
+    runtime: Runtime = option(
+        "What asks the model: `onnx`, ONNX Runtime in a small image, once the converted model is proven equal on "
+        "test-data; `native`, the model's own library; `auto`, ONNX Runtime where that is proven.",
+        default=Runtime.AUTO,
+        group=Group.IMAGE,
+    )
     base_image: str = option("Base of the image; it provides Python.", default="python:3.11-slim", group=Group.IMAGE)
     system_packages: tuple[str, ...] = option(
         "Debian packages that the model's libraries need.", example="libgomp1", group=Group.IMAGE

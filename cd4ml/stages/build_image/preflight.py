@@ -13,7 +13,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.image import capacity, dockerfile, reference, scan
 from cd4ml.image.ignores import Ignore, read_ignores
 from cd4ml.image.reference import Reference
-from cd4ml.stages.build_image.options import Options
+from cd4ml.stages.build_image.options import Options, Runtime
 from cd4ml.stages.models import looked_at, model_findings
 from cd4ml.stages.preflight import Early, Finding, tried
 
@@ -101,6 +101,8 @@ def _problems(options: Options, *, here: bool) -> list[str]:
         problems.append(
             "test-data and predictions are required: the image must predict what was scored (or set simulate: false)"
         )
+    if here and options.runtime is Runtime.ONNX and not options.test_data:
+        problems.append("runtime: onnx needs test-data: the converted model is proven equal on its rows")
     if options.startup_seconds <= 0 or options.maximum_database_age < 0:
         problems.append("startup-seconds must be positive, maximum-database-age not negative")
     return problems

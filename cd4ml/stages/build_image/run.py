@@ -14,9 +14,10 @@ from cd4ml.process.descendants import beside
 from cd4ml.report import Report
 from cd4ml.stages.build_image.base import find_base
 from cd4ml.stages.build_image.build import build
+from cd4ml.stages.build_image.conversion import choose_road
 from cd4ml.stages.build_image.inputs import Inputs, resolve
 from cd4ml.stages.build_image.model import fetch_model, look_for_code
-from cd4ml.stages.build_image.options import Options
+from cd4ml.stages.build_image.options import Options, Runtime
 from cd4ml.stages.build_image.push import push_image
 from cd4ml.stages.build_image.report import Record
 from cd4ml.stages.build_image.scan import scan_image
@@ -44,12 +45,15 @@ def _run(inputs: Inputs) -> Report:
     if not record.good:
         return record.report(f"{code.check.message} Nothing was built.")
     base = record.add(find_base(inputs, candidate))
-    built = record.add(build(inputs, candidate, code, base, name))
+    road = record.add(choose_road(inputs, candidate, code, base))
+    if not record.good:
+        return record.report(f"{road.check.message} Nothing was built.")
+    built = record.add(build(inputs, candidate, code, base, road, name))
     image = built.image
     if image is None:
         return record.report("The image could not be built; nothing was pushed.")
-    with beside(lambda: scan_image(inputs, name, image)) as scanned:
-        record.add(simulate_image(inputs, candidate, image))
+    with beside(lambda: scan_image(inputs, road, name, image)) as scanned:
+        record.add(simulate_image(inputs, candidate, road, image))
         record.add(scanned.result())
     if not record.good:
         return record.report(f"{name} is blocked; nothing was pushed.")
@@ -63,7 +67,8 @@ def _run(inputs: Inputs) -> Report:
 def _plan(inputs: Inputs, image: Reference) -> list[str]:
     """Return what the stage is about to do."""
     options = inputs.options
-    steps = [f"render a Dockerfile on {options.base_image}", f"build {image} with {inputs.builder.name}"]
+    convert = [] if options.runtime is Runtime.NATIVE else ["convert the model to ONNX and prove it equal"]
+    steps = [*convert, f"render a Dockerfile on {options.base_image}", f"build {image} with {inputs.builder.name}"]
     steps.append("start it and compare its predictions" if options.simulate else "start it")
     steps.append(f"scan it with Trivy; {', '.join(inputs.severities)} block")
     steps.append(f"push {image} if every check passed" if options.push else "push nothing (push is false)")

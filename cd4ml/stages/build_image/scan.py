@@ -16,6 +16,7 @@ from cd4ml.image.ignores import Ignore
 from cd4ml.image.reference import Reference
 from cd4ml.image.scan import Finding, Scan
 from cd4ml.report import Check
+from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.report import Part
 
@@ -54,7 +55,7 @@ class Scanned:
         return sorted(found, key=lambda item: not item["open"])[:_MOST_FINDINGS]
 
 
-def scan_image(inputs: Inputs, reference: Reference, image: Image) -> Scanned:
+def scan_image(inputs: Inputs, road: Road, reference: Reference, image: Image) -> Scanned:
     """Scan the image, and decide on what was found."""
     options, context = inputs.options, inputs.context
     context.progress("Scanning the image with Trivy")
@@ -75,5 +76,11 @@ def scan_image(inputs: Inputs, reference: Reference, image: Image) -> Scanned:
         "ignore_unfixed": options.ignore_unfixed,
         "today": datetime.datetime.now(datetime.UTC).date(),
     }
-    checks = scan_checks(found, **rules, maximum_age_days=options.maximum_database_age, image_id=image.id)
+    checks = scan_checks(
+        found,
+        **rules,
+        maximum_age_days=options.maximum_database_age,
+        image_id=image.id,
+        runtime=str(road.runtime),
+    )
     return Scanned(scan=found, ignores=inputs.ignores, checks=checks, open=open_in(found, **rules))

@@ -19,6 +19,7 @@ from cd4ml.image.capacity import PER_SECOND, Load
 from cd4ml.image.pairing import Scored, scored_rows
 from cd4ml.image.simulate import Look, Simulation
 from cd4ml.report import Check, InputDigest
+from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate
 from cd4ml.stages.build_image.report import Part
@@ -62,15 +63,17 @@ def _load_details(load: Load) -> dict[str, float | int | None]:
     return {"rows": load.rows, "peak_mib": mib, "per_second": PER_SECOND, "p50_ms": p50, "p99_ms": p99}
 
 
-def simulate_image(inputs: Inputs, candidate: Candidate, image: Image) -> Simulated:
+def simulate_image(inputs: Inputs, candidate: Candidate, road: Road, image: Image) -> Simulated:
     """Start the image, look at it and compare its predictions."""
     options, compares = inputs.options, inputs.options.simulate
     inputs.context.progress("Starting the image" + (" and comparing its predictions" if compares else ""))
     scored, digests = _scored(inputs, candidate) if compares else (None, ())
-    found = simulate.simulate(inputs.builder, image.id, scored, seconds=options.startup_seconds)
+    found = simulate.simulate(
+        inputs.builder, image.id, scored, seconds=options.startup_seconds, tolerance=road.tolerance
+    )
     checks = container_checks(
         found.look,
-        model_sha256=candidate.identity.sha256,
+        model_sha256=road.sha256,
         python=candidate.python,
         user=image.user,
         read_only=inputs.builder.read_only_root,

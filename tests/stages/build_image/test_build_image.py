@@ -84,6 +84,34 @@ def test_a_good_model_is_built_called_scanned_and_pushed(build: Build, lab: Lab,
         assert containers(lab) == ""
 
 
+def test_a_model_proven_equal_is_served_without_its_library(build: Build, lab: Lab, project: Project) -> None:
+    """By default a model that ONNX Runtime predicts equally goes into an image without pandas and scikit-learn."""
+    name = f"{lab.registry}/loans:fast"
+    run = build(project, "--image", name, "--push", runtime="auto")
+    assert run.code == 0, run.stdout + run.stderr
+    assert set(statuses(run).values()) == {"passed"} and statuses(run)["predictions-match"] == "passed"
+    assert run.report["details"]["runtime"]["name"] == "onnx" and run.report["details"]["runtime"]["rows"] == 60
+    assert config(name)["config"]["Labels"]["io.cd4ml.model.sha256"] == folder_sha256(project.folder / "model")
+    files = _files(name)
+    held = {
+        path.split("/site-packages/")[1].partition("/")[0]
+        for path in files
+        if "/opt/venv/" in f"/{path}" and "/site-packages/" in path
+    }
+    assert "onnxruntime" in held and not {"pandas", "mlflow", "sklearn", "scipy", "pyarrow"} & held
+    assert {path for path in files if path.startswith("app/model/")} >= {
+        "app/model/model.onnx",
+        "app/model/signature.json",
+    }
+
+
+def _files(reference: str) -> list[str]:
+    """Return the paths of an image's files."""
+    with subprocess.Popen([need_program("crane"), "export", reference, "-"], stdout=subprocess.PIPE) as export:
+        listed = subprocess.run(["tar", "--list"], stdin=export.stdout, capture_output=True, text=True, check=True)
+    return listed.stdout.splitlines()
+
+
 def test_the_image_in_the_registry_is_what_it_promises(build: Build, lab: Lab, project: Project) -> None:
     """The pushed image runs as nobody, names its model, and ends with a layer of the weights alone."""
     name = f"{lab.registry}/loans:promise"

@@ -1,0 +1,193 @@
+"""Convert a model to ONNX. Runs in the model's environment with converters beside it, without the rest of cd4ml.
+
+Arguments: the model's folder, the positive label ("" for the model's own), `allow-code` if it may run code of its own
+("" if not), the folder for what is made, and then tables as `cd4ml.scoring.child` takes them: the first is scored by
+the model as it is, the others are trials. Every way to convert the model that works becomes `<number>.onnx`, the best
+first (double precision before single), and `answer.json` says what each takes and why others failed.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cd4ml.scoring.child import attempt, predict
+from cd4ml.serving.model import Model, ModelError, RowsError, load
+
+_NUMBERS = ("integer", "long", "float", "double", "boolean")
+_LONGEST = 300
+
+
+def main(folder: str, positive_label: str, allow_code: str, made: str, *tables: str) -> int:
+    """Convert in every way and score; say in one line on standard error what went wrong with the model itself."""
+    import pandas as pd
+
+    pairs = list(zip(tables[::2], tables[1::2], strict=True))
+    try:
+        loaded = load(folder, positive_label=positive_label or None, allow_code=bool(allow_code))
+        for rows, predictions in pairs[:1]:
+            predict(loaded, pd.read_parquet(rows)).to_parquet(predictions, index=False)
+    except (ModelError, RowsError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    ways: list[dict[str, Any]] = []
+    failed: list[str] = []
+    if hasattr(loaded.raw, "get_inputs"):
+        ways.append(_as_it_is(loaded.raw, [column.name for column in loaded.columns]))
+    elif not hasattr(loaded.raw, "get_params"):
+        failed.append("it holds no estimator that a converter knows")
+    else:
+        ways, failed = _conversions(loaded, Path(made))
+    classes = [_plain(label) for label in loaded.classes]
+    answer = {"ways": ways, "failed": failed, "classes": classes, "positive_label": _plain(loaded.positive_label)}
+    (Path(made) / "answer.json").write_text(json.dumps(answer, allow_nan=False))
+    for rows, predictions in pairs[1:]:
+        attempt(loaded, pd.read_parquet(rows), Path(predictions), ModelError)
+    return 0
+
+
+def _conversions(loaded: Model, made: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Write what each way makes of an estimator; return what each takes and gives, and why others failed."""
+    ways, failed = [], []
+    for number, (name, inputs) in enumerate(_ways(loaded.columns)):
+        try:
+            graph = _converted(loaded.raw, inputs, number)
+        except Exception as error:
+            failed.append(f"{name}: {type(error).__name__}: {' '.join(str(error).split())[:_LONGEST]}")
+            continue
+        (made / f"{number}.onnx").write_bytes(graph.SerializeToString())
+        outputs = dict(zip(("label", "probabilities"), (output.name for output in graph.graph.output)))
+        if not loaded.classes:
+            outputs.pop("probabilities", None)
+        ways.append({"number": number, "name": name, "inputs": inputs, "outputs": outputs})
+    return ways, failed
+
+
+def _as_it_is(session: Any, columns: list[str]) -> dict[str, Any]:
+    """Return what an ONNX model takes and gives, as MLflow asks it: one matrix, or a list for each column."""
+    entries = session.get_inputs()
+    types = {entry.name: entry.type.removeprefix("tensor(").removesuffix(")") for entry in entries}
+    if len(entries) == 1:
+        inputs = [{"name": entries[0].name, "columns": columns, "type": types[entries[0].name]}]
+    else:
+        inputs = [{"name": name, "columns": [name], "type": kind, "flat": True} for name, kind in types.items()]
+    names = [output.name for output in session.get_outputs()]
+    label = names[0] if len(names) == 1 else next((name for name in ("y_pred", "prediction") if name in names), "")
+    score = next((name for name in ("y_score", "probability") if name in names and name != label), None)
+    return {"number": 0, "name": "as it is", "inputs": inputs, "outputs": {"label": label, "score": score}}
+
+
+def _plain(label: Any) -> Any:
+    """Return a label as JSON has it."""
+    return label.item() if hasattr(label, "item") else label
+
+
+def _ways(columns: Any) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield what the graph's inputs can be: one matrix where all columns are numbers, and a column each."""
+    odd = [column.name for column in columns if column.type not in (*_NUMBERS, "string")]
+    if odd or not columns:
+        return
+    numeric = all(column.type in _NUMBERS for column in columns)
+    names = [column.name for column in columns]
+    for precision in ("double", "float"):
+        if numeric:
+            yield f"{precision}, one matrix", [{"name": "rows", "columns": names, "type": precision}]
+        yield f"{precision}, a column each", [
+            {"name": name, "columns": [name], "type": "string" if column.type == "string" else precision}
+            for name, column in zip(names, columns, strict=True)
+        ]
+
+
+def _converted(estimator: Any, inputs: list[dict[str, Any]], number: int) -> Any:
+    """Return the graph."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common import data_types
+
+    types = {
+        "double": data_types.DoubleTensorType,
+        "float": data_types.FloatTensorType,
+        "string": data_types.StringTensorType,
+    }
+    _register()
+    plain = copy.deepcopy(estimator)
+    for part in _parts(plain):
+        _prepare(part)
+    options = {id(plain): {"zipmap": False}} if hasattr(plain, "predict_proba") else None
+    initial = [(entry["name"], types[entry["type"]]([None, len(entry["columns"])])) for entry in inputs]
+    opset = {"": 18, "ai.onnx.ml": 3}
+    return convert_sklearn(plain, name=f"model-{number}", initial_types=initial, options=options, target_opset=opset)
+
+
+def _parts(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator and the fitted ones within it."""
+    waiting, seen = [estimator], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        for value in vars(part).values() if hasattr(part, "__dict__") else ():
+            waiting += [one for one in _flat(value) if hasattr(one, "get_params")]
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """Yield a value, or what lists and tuples in it hold."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _flat(one)
+    elif isinstance(value, dict):
+        yield from value.values()
+    else:
+        yield value
+
+
+def _prepare(part: Any) -> None:
+    """Write what the converters cannot read in a form that they can; it says the same."""
+    if type(part).__name__.startswith("XGB"):
+        # The converter knows features by number only.
+        booster = part.get_booster()
+        booster.feature_names = None
+    for stage in getattr(part, "_predictors", None) or ():
+        for tree in stage:
+            # ONNX takes no unsigned numbers for the places of a tree's nodes.
+            fields = [(name, "i8" if kind.kind == "u" and kind.itemsize > 1 else kind) for name, kind in _fields(tree)]
+            tree.nodes = tree.nodes.astype(fields)
+
+
+def _fields(tree: Any) -> list[tuple[str, Any]]:
+    """Return the fields of a tree's nodes."""
+    dtype = tree.nodes.dtype
+    return [(name, dtype.fields[name][0]) for name in dtype.names]
+
+
+def _register() -> None:
+    """Tell skl2onnx of the converters for XGBoost and LightGBM, where these are installed."""
+    classes = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+    shapes = "skl2onnx.common.shape_calculator"
+    for package, converter, name in (
+        ("xgboost", "xgboost.operator_converters.XGBoost", "convert_xgboost"),
+        ("lightgbm", "lightgbm.operator_converters.LightGbm", "convert_lightgbm"),
+    ):
+        try:
+            library = importlib.import_module(package)
+        except ImportError:
+            continue
+        convert: Callable[..., Any] = getattr(importlib.import_module(f"onnxmltools.convert.{converter}"), name)
+        short = "XGB" if package == "xgboost" else "LGBM"
+        for kind in ("classifier", "regressor"):
+            shape = getattr(importlib.import_module(shapes), f"calculate_linear_{kind}_output_shapes")
+            options = classes if kind == "classifier" else {"split": None}
+            estimator = getattr(library, f"{short}{kind.capitalize()}")
+            importlib.import_module("skl2onnx").update_registered_converter(
+                estimator, f"{short}{kind}", shape, convert, options=options, overwrite=True
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

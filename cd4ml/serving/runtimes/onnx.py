@@ -1,0 +1,195 @@
+"""The fast road: an ONNX model that was proven equal when the image was built. It needs onnxruntime and numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from cd4ml.model_files import onnx_files
+from cd4ml.serving.exchange import Answers, Batch
+from cd4ml.serving.refused import Problem, Refused
+from cd4ml.serving.runtimes.graph import DTYPES, MODEL, SIGNATURE, Graph, Input
+from cd4ml.serving.signature import Column, ModelError
+
+# What the runtime raises on a file that it cannot load, and on values that an operator of the graph refuses.
+_FAILURES: Final = (
+    *(states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NoModel),
+    *(states.NoSuchFile, states.NotImplemented, states.RuntimeException, states.EPFail, states.EngineError),
+)
+_BLANK: Final[dict[str | None, Any]] = {"boolean": False, "string": ""}
+_MOST_INLINE: Final = 16
+
+Filler = Callable[[Batch], Any]
+
+
+class Onnx:
+    """A model that ONNX Runtime asks, with one thread: requests are what runs side by side."""
+
+    name: str = "onnx"
+    inline_rows: int = _MOST_INLINE
+
+    def __init__(self, session: Any, graph: Graph) -> None:
+        self._session, self._graph = session, graph
+        self.columns: Sequence[Column] = graph.columns
+        self.classes: Sequence[Any] = graph.classes
+        self.positive_label: Any = graph.positive_label
+        self._fillers: list[tuple[str, Filler]] = [(entry.name, _filler(entry)) for entry in graph.inputs]
+        self._outputs = [name for name in (graph.label, graph.probabilities, graph.score) if name is not None]
+        self._position = None if graph.positive_label is None else list(graph.classes).index(graph.positive_label)
+        # The graph's labels are numbers or texts; a class may be True where they say 1.
+        self._labels = {label: label for label in graph.classes}
+
+    @classmethod
+    def load(cls, folder: Path, *, sha256: str | None = None) -> Onnx:
+        """Load the model in a folder.
+
+        Args:
+            sha256: digest of the MLflow model that it must have been made from.
+
+        Raises:
+            ModelError: its files cannot be read, contradict each other, or need more than the runtime's own operators.
+        """
+        graph = Graph.read(folder / SIGNATURE)
+        if sha256 is not None and graph.model_sha256 != sha256:
+            raise ModelError(f"{SIGNATURE} is of the model {graph.model_sha256[:80]}, not {sha256}")
+        found = onnx_files.findings(folder / MODEL)
+        if found:
+            raise ModelError(f"{MODEL} {'; '.join(found[:5])}")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            session = onnxruntime.InferenceSession(
+                str(folder / MODEL), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except _FAILURES as error:
+            raise ModelError(f"ONNX Runtime cannot load the model: {str(error)[:300]}") from error
+        _compare(session, graph)
+        return cls(session, graph)
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
+        """See Runtime."""
+        feeds = {name: filler(batch) for name, filler in self._fillers}
+        try:
+            outputs = self._session.run(self._outputs, feeds)
+        except _FAILURES:
+            problems = self._refused(feeds, batch.rows)
+            raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
+        labels = self._named(outputs[0].ravel().tolist())
+        chances = outputs[1] if self._graph.probabilities is not None else None
+        scores: list[float] | None = None
+        if chances is not None and self._position is not None:
+            scores = chances[:, self._position].tolist()
+        elif self._graph.score is not None:
+            scores = outputs[-1].ravel().tolist()
+        _refuse_gaps(labels, scores, batch.rows)
+        every = chances.tolist() if probabilities and chances is not None else None
+        return Answers(y_pred=labels, y_score=scores, probabilities=every)
+
+    def warm_up(self) -> str:
+        """Call the model once, on a row of zeros and empty texts, which it may rightly refuse."""
+        row = {column.name: [_BLANK.get(column.type, 0)] for column in self.columns}
+        try:
+            self.predict(Batch(columns=row, rows=1))
+        except Refused:
+            return "refused-blank-row"
+        return "blank-row"
+
+    def _named(self, labels: list[Any]) -> list[Any]:
+        """Return the classes that the graph's labels stand for; a label that is none of them is None."""
+        return [self._labels.get(label) for label in labels] if self._labels else labels
+
+    def _refused(self, feeds: dict[str, Any], rows: int) -> list[Problem]:
+        """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several."""
+        first, last = 0, rows
+        while last - first > 1:
+            middle = (first + last) // 2
+            if self._handles(feeds, first, middle):
+                first = middle
+            else:
+                last = middle
+        if self._handles(feeds, first, last):
+            return []
+        return [Problem(path=f"rows[{first}]", problem="the model cannot handle a value of this row")]
+
+    def _handles(self, feeds: dict[str, Any], first: int, last: int) -> bool:
+        """Whether the model predicts for these rows."""
+        try:
+            self._session.run(self._outputs, {name: values[first:last] for name, values in feeds.items()})
+        except _FAILURES:
+            return False
+        return True
+
+
+def _compare(session: Any, graph: Graph) -> None:
+    """Refuse a graph that has not the inputs and outputs that signature.json names."""
+    inputs = {entry.name for entry in session.get_inputs()}
+    outputs = {entry.name for entry in session.get_outputs()}
+    wanted = {name for name in (graph.label, graph.score, graph.probabilities) if name is not None}
+    if inputs != {entry.name for entry in graph.inputs} or not wanted <= outputs:
+        raise ModelError(f"{MODEL} has not the inputs and outputs that {SIGNATURE} names")
+
+
+def _filler(entry: Input) -> Filler:
+    """Return what makes an input's matrix of a batch, of shape (rows, columns)."""
+    names, dtype = tuple(entry.columns), DTYPES[entry.type]
+    if entry.flat:
+        whole = _filler(replace(entry, flat=False))
+        return lambda batch: whole(batch).ravel()
+    if entry.type == "string":
+        return lambda batch: _texts([_values(batch, name) for name in names])
+    if entry.type == "float":
+        return lambda batch: _single([_values(batch, name) for name in names], names)
+    return lambda batch: _matrix([_values(batch, name) for name in names], dtype)
+
+
+def _values(batch: Batch, name: str) -> list[Any]:
+    """Return a column's values; all are missing where a column was left out."""
+    found = batch.columns.get(name)
+    return [None] * batch.rows if found is None else found
+
+
+def _matrix(columns: list[list[Any]], dtype: str) -> Any:
+    """Return numbers; a missing one is NaN."""
+    return np.array(list(zip(*columns, strict=True)), dtype=dtype)
+
+
+def _single(columns: list[list[Any]], names: Sequence[str]) -> Any:
+    """Return numbers of single precision; one that would become infinite is refused."""
+    with np.errstate(over="ignore"):
+        found = _matrix(columns, "float64").astype("float32")
+    if np.isinf(found).any():
+        places = np.argwhere(np.isinf(found)).tolist()
+        problems = [Problem(path=f"rows[{row}].{names[at]}", problem="is too large") for row, at in places]
+        raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems)
+    return found
+
+
+def _texts(columns: list[list[Any]]) -> Any:
+    """Return texts; a missing one is empty, which was proven to be the same to the model."""
+    rows = [["" if value is None else value for value in row] for row in zip(*columns, strict=True)]
+    return np.array(rows, dtype=object)
+
+
+def _refuse_gaps(labels: list[Any], scores: list[float] | None, rows: int) -> None:
+    """Refuse rows for which the model gives no label or no finite number."""
+    if len(labels) != rows or (scores is not None and len(scores) != rows):
+        raise ModelError(f"the model gave {len(labels)} predictions for {rows} rows")
+    bad = [at for at, label in enumerate(labels) if label is None or _infinite(label)]
+    bad += [at for at, score in enumerate(scores or ()) if not math.isfinite(score)]
+    if bad:
+        what = "the model returns no label or no finite number for it"
+        problems = [Problem(path=f"rows[{at}]", problem=what) for at in sorted(set(bad))]
+        raise Refused(422, "no-prediction", "The model has no prediction for a row.", problems)
+
+
+def _infinite(label: Any) -> bool:
+    """Whether a label is a number that JSON cannot express."""
+    return isinstance(label, float) and not math.isfinite(label)

@@ -1,0 +1,154 @@
+"""The fast road is taken where the converted model is proven equal, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cd4ml.commands.project import cache_directory
+from cd4ml.context import Context
+from cd4ml.digests import folder_sha256
+from cd4ml.image.base import Contents
+from cd4ml.report import ModelIdentity, Status
+from cd4ml.scoring.conversion.run import Answer
+from cd4ml.scoring.scorer import ScoringError
+from cd4ml.stages.build_image.base import BaseImage
+from cd4ml.stages.build_image.conversion import Road, _difference, _Tables, choose_road
+from cd4ml.stages.build_image.inputs import Inputs
+from cd4ml.stages.build_image.model import Candidate, Code
+from cd4ml.stages.build_image.options import Options, Runtime
+from tests import models
+
+Choose = Callable[..., Road]
+
+
+@pytest.fixture
+def choose(tmp_path: Path) -> Choose:
+    """Choose the road of a model for test rows."""
+
+    def choose(model: Path, test: pd.DataFrame | None, *, runtime: Runtime = Runtime.AUTO) -> Road:
+        if test is not None:
+            test.to_parquet(tmp_path / "test.parquet")
+        options = Options(
+            model=str(model),
+            image="x",
+            runtime=runtime,
+            test_data=str(tmp_path / "test.parquet") if test is not None else None,
+        )
+        (tmp_path / "scratch").mkdir()
+        context = Context(directory=tmp_path, environ=os.environ, cache=cache_directory(os.environ))
+        inputs = Inputs(
+            options=options,
+            context=context,
+            image=cast("Any", None),
+            severities=(),
+            ignores=(),
+            memory=cast("Any", None),
+            builder=cast("Any", None),
+            trivy="",
+            scratch=tmp_path / "scratch",
+        )
+        candidate = Candidate(identity=ModelIdentity(uri=str(model), sha256=folder_sha256(model)), folder=model)
+        code = Code(findings=("a pickle",), check=cast("Any", None))
+        base = BaseImage(resolved=cast("Any", None), contents=Contents(python="3.11", installers=(), folders={}))
+        return choose_road(inputs, candidate, code, base)
+
+    return choose
+
+
+def test_equal_conversion_takes_the_fast_road(choose: Choose, tmp_path: Path) -> None:
+    """A pipeline of gaps, texts and numbers is proven on every row and served as ONNX, under the model's own digest."""
+    frame = models.people(200)
+    model = models.save(models.classifier(frame), tmp_path / "model", frame[["age", "income", "city"]])
+    road = choose(model, models.people(80, seed=9))
+    assert road.runtime is Runtime.ONNX and road.check.status is Status.PASSED, road.check.message
+    assert road.proof["rows"] == 80 and "80 test rows" in road.check.message and "1e-06 absolute" in road.check.message
+    # `income` and `city` missing, and an unseen `city`, which both refuse: three rows of each.
+    assert road.proof["derived_rows"] == 9
+    assert sorted(path.name for path in road.folder.iterdir()) == ["model.onnx", "signature.json"]
+    assert road.sha256 == folder_sha256(road.folder)
+    signature = json.loads((road.folder / "signature.json").read_text())
+    assert signature["model_sha256"] == folder_sha256(model) and signature["positive_label"] == 1
+
+
+def test_conversion_with_other_labels_is_refused(choose: Choose, tmp_path: Path) -> None:
+    """A forest whose even votes ONNX Runtime decides otherwise fails where ONNX is demanded."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({name: rng.normal(size=400) for name in ("a", "b")})
+    forest = RandomForestClassifier(20, random_state=0).fit(frame, rng.integers(0, 2, 400))
+    test = pd.DataFrame({name: rng.normal(size=1500) for name in ("a", "b")})
+    model = models.save(forest, tmp_path / "model", frame)
+    road = choose(model, test, runtime=Runtime.ONNX)
+    assert road.check.status is Status.FAILED and road.check.reason == "not-equal"
+    assert "y_pred of " in road.check.message and "of the test rows" in road.check.message
+
+
+def test_what_no_converter_knows_takes_the_native_road(choose: Choose, tmp_path: Path) -> None:
+    """A transformer of the caller's own is served by its library, and the check says why."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    frame = models.people(100).dropna()[["age", "income"]]
+    estimator = make_pipeline(FunctionTransformer(np.arctan), LogisticRegression()).fit(frame, frame["age"] > 40)
+    model = models.save(estimator, tmp_path / "model", frame)
+    road = choose(model, frame)
+    assert road.runtime is Runtime.NATIVE and road.folder == model and road.sha256 == folder_sha256(model)
+    assert road.check.status is Status.PASSED and road.check.reason == "not-convertible"
+    assert "FunctionTransformer" in road.check.message
+
+
+def test_without_test_rows_nothing_is_proven(choose: Choose, tmp_path: Path) -> None:
+    """Without test data the model's own library serves it; nothing is converted."""
+    frame = models.people(50)
+    model = models.save(models.classifier(frame), tmp_path / "model", frame[["age", "income", "city"]])
+    road = choose(model, None)
+    assert road.runtime is Runtime.NATIVE and road.check.reason == "no-test-data"
+
+
+TABLES = _Tables(frames=(), names=("the test rows", "rows without `x`"), json=())
+ROWS = pd.DataFrame({"y_pred": [0, 1], "y_score": [0.25, 0.75]})
+REFUSAL = ScoringError("no", refused=True)
+EQUAL = Answer(y_pred=[0, 1], y_score=[0.25, 0.75])
+
+
+def test_same_answers_are_no_difference() -> None:
+    """Equal labels, scores within the tolerance and the same refusals prove a conversion."""
+    close = Answer(y_pred=[0, 1], y_score=[0.2500005, 0.75])
+    assert _difference(TABLES, [ROWS, REFUSAL], [close, Answer(refused="refused-by-model")]) is None
+
+
+@pytest.mark.parametrize(
+    ("native", "converted", "says"),
+    [
+        ([ROWS, REFUSAL], [EQUAL, EQUAL], "the model refuses rows without `x`, and its conversion answers"),
+        ([ROWS, ROWS], [EQUAL, Answer(refused="no")], "its conversion refuses"),
+        ([ROWS, ROWS], [EQUAL, Answer(y_pred=[0, 0], y_score=[0.25, 0.75])], "y_pred of 1 rows differs"),
+        ([ROWS, ROWS], [Answer(y_pred=[0, 1], y_score=[0.25, 0.750011]), EQUAL], "y_score of 1 rows differs"),
+        ([ROWS, ROWS], [Answer(y_pred=[0, 1]), EQUAL], "y_score is given by one of them alone"),
+        ([ROWS, ROWS], [Answer(y_pred=[0], y_score=[0.25]), EQUAL], "y_pred has 1 values"),
+        ([ScoringError("it broke"), ROWS], [EQUAL, EQUAL], "the model has no predictions for the test rows: it broke"),
+        ([ROWS, ROWS], "it cannot be loaded", "it cannot be loaded"),
+    ],
+)
+def test_differences_are_found(native: Any, converted: Any, says: str) -> None:
+    """A label, a score, a refusal or an answer that only one of them gives is a difference."""
+    assert says in str(_difference(TABLES, native, converted))
+
+
+def test_several_classes_are_compared_one_by_one() -> None:
+    """The probability of each class counts where no one class is the positive one."""
+    native = pd.DataFrame({"y_pred": ["a"], "y_score_a": [0.5], "y_score_b": [0.3], "y_score_c": [0.2]})
+    tables = _Tables(frames=(), names=("the test rows",), json=())
+    for chances, differs in (([[0.5, 0.3, 0.2]], False), ([[0.5, 0.2, 0.3]], True), (None, True)):
+        found = _difference(tables, [native], [Answer(y_pred=["a"], probabilities=chances)])
+        assert (found is not None) == differs
