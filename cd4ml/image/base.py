@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder
@@ -29,21 +27,6 @@ class Base:
     id: str
     labels: Mapping[str, str]
     unreachable: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contents:
-    """What `base_probe` finds in the base.
-
-    Attributes:
-        python: its minor version, e.g. `3.11`.
-        installers: absolute paths of programs and packages that install packages.
-        folders: mode, owner and group of every folder above them.
-    """
-
-    python: str
-    installers: Sequence[str]
-    folders: Mapping[str, Sequence[int]]
 
 
 def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]) -> Base:
@@ -76,18 +59,3 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
         labels=found.labels,
         unreachable=unreachable,
     )
-
-
-def contents(builder: Builder, base: Reference) -> Contents:
-    """Return what `base_probe` finds in the base: its Python, and what installs packages.
-
-    Raises:
-        UnavailableError: the base has no Python that could say it.
-    """
-    program = Path(__file__).with_name("base_probe.py").read_text(encoding="utf-8")
-    said = builder.once(str(base), ["python3", "-I", "-B", "-c", program])
-    try:
-        found = json.loads(said)
-        return Contents(python=str(found["python"]), installers=found["installers"], folders=found["folders"])
-    except (ValueError, LookupError, TypeError) as error:
-        raise UnavailableError(f"{base} does not say which Python it has: {said[-300:]!r}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,9 @@ from typing import Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.image import reference
-from cd4ml.image.base import Contents
+from cd4ml.image.contents import Contents
 from cd4ml.image.layers import TIME, Layer, without_installers
-from cd4ml.image.layout import ENTRYPOINT, PORT, USER
-from cd4ml.serving.settings import declared
+from cd4ml.image.layout import ENTRYPOINT, PORT, USER, VENV, environment
 
 # The gateway and the light modules that it imports.
 CODE: Final = ("__init__.py", "errors.py", "digests.py", "model_files/*.py", "serving/**/*.py")
@@ -48,15 +48,16 @@ def render(base: str, system_packages: Sequence[str] = ()) -> str:
 
     parsed = checked(base, system_packages)
     # The values stand in a Dockerfile, not in HTML: escaping would corrupt them, and their grammar keeps them harmless.
-    environment = Environment(  # nosec
+    templates = Environment(  # nosec
         undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
     )
-    template = environment.from_string(Path(__file__).with_name("Dockerfile.j2").read_text(encoding="utf-8"))
+    template = templates.from_string(Path(__file__).with_name("Dockerfile.j2").read_text(encoding="utf-8"))
     return template.render(
         base=str(parsed),
         system_packages=list(system_packages),
         port=PORT,
-        settings=[(name, setting.default) for name, setting in declared()],
+        venv=VENV,
+        environment=environment(),
         time=TIME,
         user=USER,
         entrypoint=list(ENTRYPOINT),
@@ -97,6 +98,7 @@ def write_context(
     _refuse_whiteouts(model)
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
     (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
+    shutil.copyfile(Path(__file__).with_name("slim.py"), folder / "slim.py")
     without_installers(folder / "removed.tar", base.installers, base.folders)
     gateway = Layer(folder / "gateway.tar")
     gateway.folder("app")

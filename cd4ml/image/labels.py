@@ -8,6 +8,7 @@ from typing import Final
 from cd4ml.image.base import Base
 
 MODEL: Final = "io.cd4ml.model.sha256"
+BASE: Final = "org.opencontainers.image.base.name"
 # Labels that say what an image is; on a base they say what the base is.
 # https://github.com/opencontainers/image-spec/blob/main/annotations.md, label-schema.org, and Red Hat's containers.
 _DESCRIBING: Final = ("io.cd4ml.", "org.opencontainers.image.", "org.label-schema.", "io.k8s.", "com.redhat.component")
@@ -29,7 +30,7 @@ def of_image(*, model: str, version: str | None, sha256: str, allow_code: bool, 
         "io.cd4ml.model.allow-code": "true" if allow_code else "",
         "org.opencontainers.image.title": model,
         "org.opencontainers.image.version": version or sha256[:12],
-        "org.opencontainers.image.base.name": base.wanted,
+        BASE: base.wanted,
         "org.opencontainers.image.base.digest": base.digest or "",
     }
     return own_labels({key: " ".join(value.split()) for key, value in labels.items() if value}, base.labels)

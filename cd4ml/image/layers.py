@@ -43,10 +43,10 @@ class Layer:
         entry.size = len(data)
         self._archive.addfile(entry, io.BytesIO(data))
 
-    def file(self, name: str, source: Path) -> None:
-        """Add a file; anybody may read it, whatever its own mode is."""
+    def file(self, name: str, source: Path, *, runs: bool = False) -> None:
+        """Add a file; anybody may read it, whatever its own mode is, and start it if it `runs`."""
         with source.open("rb") as stream:
-            entry = _entry(name, tarfile.REGTYPE, 0o644)
+            entry = _entry(name, tarfile.REGTYPE, 0o755 if runs else 0o644)
             entry.size = source.stat().st_size
             self._archive.addfile(entry, stream)
 
@@ -60,14 +60,30 @@ class Layer:
             else:
                 self.file(inside, path)
 
+    def installed(self, name: str, source: Path) -> None:
+        """Add a folder of programs and packages: links stay links, and programs can be started."""
+        self.folder(name)
+        for path in sorted(source.rglob("*"), key=lambda path: path.relative_to(source).as_posix()):
+            inside = f"{name}/{path.relative_to(source).as_posix()}"
+            if path.is_symlink():
+                self.link(inside, str(path.readlink()))
+            elif path.is_dir():
+                self.folder(inside)
+            else:
+                self.file(inside, path, runs=bool(path.stat().st_mode & 0o100))
+
+    def link(self, name: str, target: str) -> None:
+        """Add a symbolic link."""
+        entry = _entry(name, tarfile.SYMTYPE, 0o777)
+        entry.linkname = target
+        self._archive.addfile(entry)
+
     def gone(self, name: str) -> None:
         """Put a link that leads nowhere in the place of a file or folder of the base.
 
         What is deleted instead leaves a mark in the layer that bears the time of the build.
         """
-        entry = _entry(name, tarfile.SYMTYPE, 0o777)
-        entry.linkname = _GONE
-        self._archive.addfile(entry)
+        self.link(name, _GONE)
 
 
 def without_installers(path: Path, installers: Sequence[str], folders: Mapping[str, Sequence[int]]) -> None:

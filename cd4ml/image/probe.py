@@ -55,6 +55,7 @@ def look(port: int, seconds: float) -> dict[str, Any]:
         "liveness": call(port, "/health/liveness")[0],
         "version": call(port, "/version")[1],
         "uid": os.getuid(),
+        "routes": routes(),
         "read_only_root": bool(os.statvfs("/").f_flag & os.ST_RDONLY),
         "writable": [folder for folder in ("/", "/app", "/app/model", "/opt/venv") if os.access(folder, os.W_OK)],
         "build_tools": [name for name in BUILD_TOOLS if shutil.which(name)]
@@ -120,6 +121,14 @@ def load(port: int, rows: list[dict[str, Any]], at_once: int, requests: int, per
         # From the moment when it was due: a server that is behind makes the later ones wait.
         latencies.append(time.monotonic() - due)
     return {"status": status, "rows": len(rows), "peak_bytes": peak_bytes(), "latencies": sorted(latencies)}
+
+
+def routes() -> int | None:
+    """Return how many ways lead to other machines, None if the container does not say."""
+    try:
+        return len(Path("/proc/net/route").read_text().splitlines()) - 1
+    except OSError:
+        return None
 
 
 def predict(port: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Look:
     Attributes:
         startup_seconds: from the start of the gateway until it was ready, None if that cannot be read.
         log: end of the container's log, if the gateway did not become ready.
+        offline: whether it had no network; None if the container does not say.
     """
 
     ready: bool
@@ -36,6 +37,7 @@ class Look:
     optional: Sequence[str] = ()
     startup_seconds: float | None = None
     log: str = ""
+    offline: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ def _look(builder: Builder, container: Container, seconds: float) -> Look:
         model_sha256=answer["model_sha256"],
         python=answer["python"],
         columns=version.get("columns", ()),
+        offline=None if answer.get("routes") is None else answer["routes"] == 0,
         optional=version.get("optional_columns", ()),
         startup_seconds=answer["startup_seconds"],
         log="" if ready else builder.logs(container),

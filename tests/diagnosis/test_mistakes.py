@@ -178,7 +178,7 @@ CASES = {
     "no engine": Case(
         stage="build-image",
         make=without("bin/docker"),
-        says=("No container engine answers", "Start or install docker"),
+        says=("No container engine answers", "Start or install docker, podman or buildah"),
         code=3,
     ),
     "no Trivy": Case(

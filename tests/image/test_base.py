@@ -11,12 +11,13 @@ from cd4ml.checks.image.build import base_check
 from cd4ml.errors import UnavailableError
 from cd4ml.image import base
 from cd4ml.image.builders.docker import Docker
+from cd4ml.image.contents import Contents
 from cd4ml.image.labels import own_labels
 from cd4ml.image.reference import parse
 from cd4ml.stages.build_image.base import BaseImage
 from tests.image.programs import DIGEST, IMAGE, build, calls
 
-CONTENTS = base.Contents(python="3.11", installers=[], folders={})
+CONTENTS = Contents(python="3.11", installers=[], folders={})
 
 
 def looked_up(folder: Path, reference: str, **answers: tuple[int, str]) -> tuple[base.Base, list[str]]:

@@ -15,7 +15,7 @@ import pytest
 
 from cd4ml.errors import OptionsError
 from cd4ml.image import dockerfile
-from cd4ml.image.base import Contents
+from cd4ml.image.contents import Contents
 from cd4ml.serving.settings import declared
 from tests.conftest import ROOT
 from tests.image.test_reference import BAD_NAMES

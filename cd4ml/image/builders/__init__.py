@@ -16,6 +16,7 @@ BUILDERS: Final[dict[str, str]] = {
     "docker": "cd4ml.image.builders.docker",
     "podman": "cd4ml.image.builders.podman",
     "buildah": "cd4ml.image.builders.buildah",
+    "oci": "cd4ml.image.builders.oci",
 }
 
 

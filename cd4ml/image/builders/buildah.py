@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import socket
-import tempfile
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cd4ml.errors import UnavailableError
+from cd4ml.image.builders.attended import attendant, executed, log_of, started, stopped
 from cd4ml.image.builders.builder import Build, Builder, Container, Image
 from cd4ml.image.builders.command import build_flags, plain_http, push_with_file, readable, run_build, working_program
+from cd4ml.image.contents import Contents, probed
 from cd4ml.image.layers import TIME
-from cd4ml.image.layout import ENTRYPOINT, PYTHON
 from cd4ml.image.reference import Reference
-from cd4ml.process.programs import completed, end, required, start
+from cd4ml.process.programs import completed, required
 
 
 def find(environ: Mapping[str, str]) -> Builder:
@@ -28,12 +28,13 @@ def find(environ: Mapping[str, str]) -> Builder:
 
 @dataclass(frozen=True, kw_only=True)
 class Buildah:
-    """buildah: no daemon, and containers that share the machine's network and cannot be made read-only."""
+    """buildah: no daemon, and containers without network that cannot be made read-only."""
 
     program: str
     environ: Mapping[str, str] = field(repr=False)
     name: str = "buildah"
     read_only_root: bool = False
+    installs_system_packages: bool = True
 
     def call(self, *arguments: str, what: str, stdin: str | None = None, seconds: float = 600) -> str:
         """Run buildah; a failure means that nothing is known."""
@@ -64,8 +65,12 @@ class Buildah:
         flags += [*plain_http(build.base), *build_flags(build)]
         run_build([self.program, "build", *flags, str(build.context)], self.environ)
 
-    def once(self, image: str, argv: Sequence[str]) -> str:
+    def contents(self, image: str) -> Contents:
         """See Builder."""
+        return probed(image, self.once)
+
+    def once(self, image: str, argv: Sequence[str]) -> str:
+        """Run one command in a container without network and return what it printed."""
         container = self._from(image)
         try:
             return self.call("run", container, "--", *argv, what=f"{image} cannot be run", seconds=120)
@@ -74,34 +79,26 @@ class Buildah:
 
     def start(self, image: str) -> Container:
         """See Builder."""
-        container, port = self._from(image), _free_port()
-        log = Path(tempfile.mkstemp(prefix="cd4ml-container-", suffix=".log")[1])
-        settings = ["--env", "HOST=127.0.0.1", "--env", f"PORT={port}", "--network", "host"]
-        command = [self.program, "run", *settings, container, "--", *ENTRYPOINT]
+        container = self._from(image)
+        offline = [sys.executable, "-I", str(Path(__file__).with_name("offline.py"))]
+        command = [*offline, self.program, "run", "--network", "none", container, "--", *attendant()]
         try:
-            with log.open("wb") as stream:
-                started = start(command, environ=self.environ, stdout=stream, stderr=stream)
+            return started(command, self.environ, id=container)
         except BaseException:
-            self.stop(Container(id=container, log=log))
+            self.stop(Container(id=container))
             raise
-        return Container(id=container, port=port, process=started, log=log)
 
     def execute(self, container: Container, program: str, stdin: str, *, seconds: float) -> str:
         """See Builder."""
-        arguments = ["run", "--network", "host", container.id, "--", PYTHON, "-c", program]
-        return self.call(*arguments, what="The container does not respond", stdin=stdin, seconds=seconds)
+        return executed(container, program, stdin, seconds=seconds)
 
     def logs(self, container: Container) -> str:
         """See Builder."""
-        text = container.log.read_text(encoding="utf-8", errors="replace") if container.log else ""
-        return " ".join(text[-1500:].split())
+        return log_of(container)
 
     def stop(self, container: Container) -> None:
         """See Builder."""
-        if container.process is not None:
-            end(container.process, patience=30)
-        if container.log is not None:
-            container.log.unlink(missing_ok=True)
+        stopped(container)
         self.call("rm", container.id, what="The container cannot be removed", seconds=60)
 
     def archive(self, image: str, path: Path) -> None:
@@ -132,10 +129,3 @@ def _buildah_image(document: Mapping[str, Any]) -> Image:
         labels=dict(settings.get("Labels") or {}),
         digest=None if name.startswith("localhost/") else digest,
     )
-
-
-def _free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from cd4ml.image.contents import Contents
 from cd4ml.image.layout import PORT
 from cd4ml.image.reference import Reference
 from cd4ml.process.programs import Process
@@ -43,12 +44,13 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """A started container; `process` and `log` where there is no daemon that keeps them."""
+    """A started container; `process`, `log` and `folder` where there is no daemon that keeps them."""
 
     id: str
     port: int = PORT
     process: Process | None = None
     log: Path | None = None
+    folder: Path | None = None
 
 
 class Builder(Protocol):
@@ -62,6 +64,10 @@ class Builder(Protocol):
     def read_only_root(self) -> bool:
         """Whether it can start a container whose root file system is read-only."""
 
+    @property
+    def installs_system_packages(self) -> bool:
+        """Whether it can install packages of the base's distribution."""
+
     def image(self, reference: str) -> Image | None:
         """Return what is known of a local image, None if it is not there."""
 
@@ -71,8 +77,8 @@ class Builder(Protocol):
     def build(self, build: Build) -> None:
         """Build and tag an image. Raises BuildFailed."""
 
-    def once(self, image: str, argv: Sequence[str]) -> str:
-        """Run one command in a container without network and return what it printed."""
+    def contents(self, image: str) -> Contents:
+        """Return which Python an image has, and what in it installs packages."""
 
     def start(self, image: str) -> Container:
         """Start the image as it will run: its own command and user; no network and only /tmp writable, where it can."""

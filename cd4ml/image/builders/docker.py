@@ -15,6 +15,7 @@ from typing import Any, Final
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Build, Builder, Container, Image
 from cd4ml.image.builders.command import build_flags, one_digest, readable, run_build, working_program
+from cd4ml.image.contents import Contents, probed
 from cd4ml.image.layers import TIME
 from cd4ml.image.layout import PYTHON
 from cd4ml.image.reference import Reference, parse
@@ -49,6 +50,7 @@ class Docker:
     environ: Mapping[str, str] = field(repr=False)
     name: str = "docker"
     read_only_root: bool = True
+    installs_system_packages: bool = True
 
     def call(self, *arguments: str, what: str, stdin: str | None = None, seconds: float = 600) -> str:
         """Run docker; a failure means that nothing is known."""
@@ -77,8 +79,12 @@ class Docker:
         environ = {**self.environ, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
         run_build([self.program, *arguments], environ)
 
-    def once(self, image: str, argv: Sequence[str]) -> str:
+    def contents(self, image: str) -> Contents:
         """See Builder."""
+        return probed(image, self.once)
+
+    def once(self, image: str, argv: Sequence[str]) -> str:
+        """Run one command in a container without network and return what it printed."""
         entry, *rest = argv
         with self._named() as name:
             arguments = ["run", "--rm", "--name", name, "--network", "none", "--entrypoint", entry, image, *rest]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from cd4ml.checks.image.build import base_check
 from cd4ml.errors import OptionsError
-from cd4ml.image.base import Base, Contents, contents, resolve
+from cd4ml.image.base import Base, resolve
+from cd4ml.image.contents import Contents
 from cd4ml.image.reference import parse
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate
@@ -39,7 +40,7 @@ def find_base(inputs: Inputs, candidate: Candidate) -> BaseImage:
     """
     wanted = parse(inputs.options.base_image, "base-image")
     base = resolve(inputs.builder, wanted, inputs.context.progress)
-    found = contents(inputs.builder, base.reference)
+    found = inputs.builder.contents(str(base.reference))
     python = candidate.python
     if found.python != python:
         raise OptionsError(

@@ -53,7 +53,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         severities=checked.severities,
         ignores=checked.ignores,
         memory=checked.memory,
-        builder=detect(options.engine, context.environ),
+        builder=detect(options.engine, context.environ, system_packages=bool(options.system_packages)),
         trivy=scan.find_trivy(options.trivy, context.environ),
         scratch=scratch,
     )

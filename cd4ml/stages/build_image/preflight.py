@@ -51,7 +51,7 @@ def preflight(options: Options, early: Early) -> Iterator[Finding]:
             yield from tried(partial(refuse_absent, options.predictions))
         yield from tried(
             lambda: scan.find_trivy(options.trivy, environ),
-            lambda: detect(options.engine, environ),
+            lambda: detect(options.engine, environ, system_packages=bool(options.system_packages)),
         )
     yield from model_findings(options.model, looked_at([options.model], options.tracking_uri, early), early)
 

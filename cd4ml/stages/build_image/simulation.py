@@ -44,6 +44,7 @@ class Simulated:
             "warm_up": look.warm_up,
             "uid": look.uid,
             "read_only_root": look.read_only_root,
+            "offline": look.offline,
             "python": look.python,
             "columns": list(look.columns),
             "rows": answers.compared if answers else 0,

@@ -1,0 +1,63 @@
+"""Running what is in an image without an engine: bubblewrap makes its files the root of a process.
+
+The process has no network but its own loopback interface, no capability, and a root that is read-only.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cd4ml.errors import UnavailableError
+from cd4ml.process.programs import NotCompletedError, completed
+
+_PROGRAM: Final = "bwrap"
+_PLACES: Final = ("proc", "dev", "tmp")
+_ADVICE: Final = "Install bubblewrap where user namespaces are allowed, or name another program with engine."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """bubblewrap, as this machine has it."""
+
+    program: str
+    environ: Mapping[str, str] = field(repr=False)
+
+    def command(self, root: Path, argv: Sequence[str], *, user: int, writable: bool = False) -> list[str]:
+        """Return the command that starts a program of an image that was unpacked."""
+        for name in _PLACES:
+            (root / name).mkdir(exist_ok=True)
+        bind = "--bind" if writable else "--ro-bind"
+        who = ["--unshare-all", "--unshare-user", "--uid", str(user), "--gid", str(user), "--cap-drop", "ALL"]
+        places = [bind, str(root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # nosec: in the sandbox
+        return [self.program, *who, "--die-with-parent", "--new-session", *places, "--chdir", "/", "--", *argv]
+
+
+def find_sandbox(environ: Mapping[str, str]) -> Sandbox:
+    """Return what this machine has.
+
+    Raises:
+        UnavailableError: it has no bubblewrap, or one that does not work.
+    """
+    program = shutil.which(_PROGRAM, path=environ.get("PATH", ""))
+    problem = "not on PATH" if program is None else _problem(program, environ)
+    if program is None or problem is not None:
+        raise UnavailableError(f"the image cannot be started without an engine ({_PROGRAM}: {problem})", advice=_ADVICE)
+    return Sandbox(program=program, environ=environ)
+
+
+def _problem(program: str, environ: Mapping[str, str]) -> str | None:
+    """Return why it does not work here, None if it does."""
+    # The machine's own files stand for an image's.
+    own = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", tempfile.gettempdir()]
+    command = [program, "--unshare-all", "--unshare-user", "--uid", "1", *own, sys.executable, "-S", "-c", ""]
+    try:
+        tried = completed(command, environ=environ, seconds=30)
+    except NotCompletedError as error:
+        return error.message
+    return None if tried.done else tried.last_words(200)
