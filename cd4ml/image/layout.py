@@ -22,5 +22,5 @@ _SETTINGS: Final[dict[str, str]] = {
 
 
 def environment() -> dict[str, str]:
-    """Return the image's environment. The gateway's settings may be set in the base: it must not take its word for them."""
+    """Return the image's environment. Every setting of the gateway is in it: a base must not decide them."""
     return {"HOME": "/tmp", **{name: setting.default for name, setting in declared()}, **_SETTINGS}  # nosec
