@@ -55,6 +55,13 @@ class Checkout:
         """Return the commit that is checked out; None without a repository, a commit or git."""
         return self._ask("rev-parse", "--verify", "--quiet", "HEAD") or None
 
+    def committed(self, commit: str) -> int | None:
+        """Return when a commit was made, in seconds since 1970; None if that is not known here."""
+        answer = (
+            self._ask("log", "-1", "--format=%ct", "--no-show-signature", commit) if _SHA.fullmatch(commit) else None
+        )
+        return int(answer) if answer and answer.isdigit() else None
+
     def top(self) -> Path | None:
         """Return the repository's own folder; None outside one."""
         answer = self._ask("rev-parse", "--show-toplevel")

@@ -14,7 +14,9 @@ BASE: Final = "org.opencontainers.image.base.name"
 _DESCRIBING: Final = ("io.cd4ml.", "org.opencontainers.image.", "org.label-schema.", "io.k8s.", "com.redhat.component")
 
 
-def of_image(*, model: str, version: str | None, sha256: str, allow_code: bool, base: Base) -> dict[str, str]:
+def of_image(
+    *, model: str, version: str | None, sha256: str, allow_code: bool, base: Base, origin: Mapping[str, str]
+) -> dict[str, str]:
     """Return the labels of a serving image.
 
     Args:
@@ -22,8 +24,10 @@ def of_image(*, model: str, version: str | None, sha256: str, allow_code: bool, 
         version: of the model in its registry.
         sha256: digest of the model's files.
         allow_code: whether the model may run code of its own when it is loaded.
+        origin: labels that say where the image comes from.
     """
     labels = {
+        **origin,
         MODEL: sha256,
         "io.cd4ml.model.name": model,
         "io.cd4ml.model.version": version or "",

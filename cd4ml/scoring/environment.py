@@ -20,8 +20,11 @@ from cd4ml.environments import only_one, uv, without_python
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.process.programs import NotCompletedError, completed
 from cd4ml.reading import text_file
+from cd4ml.yaml_text import document as yaml_document
 
 _PINNED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*===?\s*[^\s;*]+(\s*;.*)?")
+# What conda calls the interpreter, and what comes with it.
+_OF_PYTHON: Final = frozenset({"python", "pip", "setuptools", "wheel"})
 _STAMP: Final = "cd4ml-stamp"
 _TESTS: Final = r"/tests?/"
 _SECONDS_TO_COMPILE: Final = 600.0
@@ -50,7 +53,35 @@ def requirements(model: Path, *, called: str | None = None) -> list[str]:
             f"{called or model}: requirements that are not pinned to one version: {', '.join(loose[:5])}",
             advice="Save the model with pip_requirements=['package==version', …].",
         )
+    _refuse_conda(model, wanted, called=called)
     return [re.sub(r"^mlflow(?=\s*=)", "mlflow-skinny", line) for line in wanted]
+
+
+def _refuse_conda(model: Path, wanted: Sequence[str], *, called: str | None) -> None:
+    """Refuse a model that needs packages of conda: its requirements name those of pip alone.
+
+    Raises:
+        OptionsError: it names one that is not among the requirements.
+    """
+    path = model / "conda.yaml"
+    if not path.is_file():
+        return
+    document = yaml_document(text_file(path), path)
+    listed = document.get("dependencies") if isinstance(document, dict) else None
+    names = [str(item).rpartition("::")[2] for item in listed or [] if not isinstance(item, dict)]
+    here = {_plain(line) for line in wanted} | _OF_PYTHON
+    missing = [name for name in names if _plain(name) not in here]
+    if missing:
+        raise OptionsError(
+            f"{called or model}: conda.yaml names packages that pip does not install: {', '.join(missing[:5])[:300]}",
+            advice="Save the model with pip_requirements; libraries of the system belong in system-packages.",
+        )
+
+
+def _plain(requirement: str) -> str:
+    """Return a requirement's name as PEP 503 compares it."""
+    name = re.split(r"[\s=<>!~;\[]", requirement.strip(), maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def python_version(model: Path) -> str:

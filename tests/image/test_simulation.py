@@ -66,6 +66,21 @@ def test_each_rule_can_block(changes: dict[str, Any], id: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("log", "says"),
+    [
+        ("OSError: libgomp.so.1: cannot open shared object file: No such file", "name libgomp1 in system-packages"),
+        ("ImportError: libx-2.so: cannot open shared object file", "the Debian package that has it in system-packages"),
+        ("ValueError: boom", "locked requirements"),
+    ],
+)
+def test_a_library_that_the_base_lacks_is_named(log: str, says: str) -> None:
+    """LightGBM without OpenMP does not load: the advice is the package to add."""
+    found = dataclasses.replace(GOOD, ready=False, log=log)
+    ready = container_checks(found, model_sha256="a", python="3.11", user="65532:65532", read_only=True)[0]
+    assert ready.status is Status.FAILED and says in str(ready.advice)
+
+
+@pytest.mark.parametrize(
     ("answers", "status"),
     [
         (Answers(compared=20, scores_compared=True, bad_row_refused=True), Status.PASSED),

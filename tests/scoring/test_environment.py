@@ -117,3 +117,25 @@ def test_python_that_is_not_there__said_in_one_sentence(context: Context) -> Non
         caught.value.message == "The model was saved with Python 3.99, which is not on PATH and could not be fetched."
     )
     assert "actions/setup-python" in caught.value.advice
+
+
+CONDA = "dependencies:\n- python=3.11.7\n- pip<=23.2\n- pip:\n  - scikit-learn==1.9.1\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "missing"),
+    [
+        ("", None),
+        ("- conda-forge::scikit_learn=1.9\n", None),
+        ("- conda-forge::lightgbm=4.5\n- libgomp\n", "lightgbm=4.5, libgomp"),
+    ],
+)
+def test_packages_of_conda_are_not_passed_over(tmp_path: Path, more: str, missing: str | None) -> None:
+    """A model that was saved with packages that only conda installs is refused, and they are named."""
+    (tmp_path / "requirements.txt").write_text("scikit-learn==1.9.1\n")
+    (tmp_path / "conda.yaml").write_text(CONDA + more)
+    if missing is None:
+        assert requirements(tmp_path) == ["scikit-learn==1.9.1"]
+    else:
+        with pytest.raises(OptionsError, match=f"conda.yaml names packages that pip does not install: {missing}"):
+            requirements(tmp_path)

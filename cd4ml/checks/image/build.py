@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cd4ml.errors import UnavailableError
 from cd4ml.image.base import Base
 from cd4ml.image.builders.builder import Image
 from cd4ml.image.builders.failure import BuildFailed
@@ -47,6 +48,11 @@ def pushed_check(image: str, digest: str) -> Check:
     """Say what the registry serves: an image that it does not serve as it was checked ends the run before this."""
     message = f"The registry serves what was built and checked: {image}."
     return Check(id="pushed", status=Status.PASSED, message=message, value=digest)
+
+
+def not_pushed_check(error: UnavailableError) -> Check:
+    """Say that the registry does not serve the image: what was checked before stands."""
+    return Check(id="pushed", status=Status.ERROR, reason=error.reason, message=error.message, advice=error.advice)
 
 
 def unfinished_check() -> Check:

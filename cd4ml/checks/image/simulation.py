@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from cd4ml.checks.image.decided import decided_check
 from cd4ml.image.simulate import Answers, Look
 from cd4ml.report import Bound, Check, Status
+
+_LIBRARY: Final = re.compile(r"\b(lib[A-Za-z0-9_+.-]+\.so(?:\.\d+)*): cannot open shared object file")
+# What the wheels of well-known libraries need of the system.
+_PACKAGES: Final = {"libgomp.so.1": "libgomp1", "libGL.so.1": "libgl1", "libglib-2.0.so.0": "libglib2.0-0"}
 
 
 def container_checks(look: Look, *, model_sha256: str, python: str, user: str, read_only: bool) -> list[Check]:
@@ -21,7 +27,7 @@ def container_checks(look: Look, *, model_sha256: str, python: str, user: str, r
         look.ready,
         _ready(look) if look.ready else f"The gateway is not ready: {look.log}",
         reason="not-ready",
-        advice="Read the container's log above; the model must load and predict with its own locked requirements.",
+        advice=_advice(look.log),
     )
     serves = decided_check(
         "serves-candidate",
@@ -51,6 +57,15 @@ def _ready(look: Look) -> str:
     """Say after what the gateway was ready."""
     seconds = "" if look.startup_seconds is None else f" after {look.startup_seconds:.1f} s"
     return f"The gateway is ready{seconds} (warm-up: {look.warm_up})."
+
+
+def _advice(log: str) -> str:
+    """Return what to do about a gateway that does not become ready, by the end of its log."""
+    library = _LIBRARY.search(log)
+    if library is None:
+        return "Read the container's log above; the model must load and predict with its own locked requirements."
+    package = _PACKAGES.get(library[1], "the Debian package that has it")
+    return f"{library[1]} is not in the base: name {package} in system-packages, or take a base-image that has it."
 
 
 def _non_root(look: Look, user: str) -> Check:

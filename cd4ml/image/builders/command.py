@@ -19,7 +19,10 @@ from cd4ml.process.programs import completed, required
 # What a builder or pip says when the other side could not be reached: nothing is known about the image then.
 _UNREACHABLE: Final = re.compile(
     r"cannot connect to the docker daemon|no such host|name resolution|connection refused|network is unreachable"
-    r"|i/o timeout|timed out|newconnectionerror|certificate verify failed|tls handshake|could not resolve",
+    r"|i/o timeout|timed out|newconnectionerror|certificate verify failed|tls handshake|could not resolve"
+    # The engine has ended, or the machine has run out of something.
+    r"|error during connect|transport is closing|unexpected eof|connection reset|no space left on device"
+    r"|signal: killed|exit code: 137|exit status 137",
     re.IGNORECASE,
 )
 
@@ -69,8 +72,8 @@ def run_build(argv: Sequence[str], environ: Mapping[str, str]) -> None:
     if result.done:
         return
     said = failing_step(result.complaint.strip() or result.text.strip())
-    if _UNREACHABLE.search(result.complaint + result.text):
-        raise UnavailableError(f"The build could not reach what it needs: {said}")
+    if result.code < 0 or _UNREACHABLE.search(result.complaint + result.text):
+        raise UnavailableError(f"The build could not reach what it needs, or was ended: {said}")
     raise BuildFailed(said)
 
 

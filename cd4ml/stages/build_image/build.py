@@ -11,6 +11,7 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image import dockerfile, labels
 from cd4ml.image.builders.builder import Build, Image
 from cd4ml.image.builders.failure import BuildFailed
+from cd4ml.image.origin import origin
 from cd4ml.image.reference import Reference
 from cd4ml.report import Check
 from cd4ml.scoring import environment
@@ -73,7 +74,7 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, roa
         context=context,
         image=reference,
         base=base.resolved.reference,
-        labels=_labels(candidate, code, base),
+        labels=_labels(inputs, candidate, code, base),
         network=inputs.options.build_network,
         extra_ca=_existing(inputs.options.extra_ca, "extra-ca"),
     )
@@ -120,7 +121,7 @@ def _lock(inputs: Inputs, candidate: Candidate, base: BaseImage, road: Road) -> 
     return environment.lock_requirements(candidate.folder, extra=wanted, python_version=python, context=context)
 
 
-def _labels(candidate: Candidate, code: Code, base: BaseImage) -> dict[str, str]:
+def _labels(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage) -> dict[str, str]:
     """Return the image's labels."""
     return labels.of_image(
         model=candidate.name,
@@ -128,6 +129,7 @@ def _labels(candidate: Candidate, code: Code, base: BaseImage) -> dict[str, str]
         sha256=candidate.identity.sha256,
         allow_code=bool(code.findings),
         base=base.resolved,
+        origin=origin(inputs.context.environ, inputs.context.checkout),
     )
 
 

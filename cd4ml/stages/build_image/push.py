@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cd4ml.checks.image.build import pushed_check
+from cd4ml.checks.image.build import not_pushed_check, pushed_check
+from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Image
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference
@@ -29,8 +30,23 @@ class Pushed:
         )
 
 
-def push_image(inputs: Inputs, reference: Reference, image: Image) -> Pushed:
+@dataclass(frozen=True, kw_only=True)
+class NotPushed:
+    """The image is not in its registry, or is another one there."""
+
+    error: UnavailableError
+
+    @property
+    def part(self) -> Part:
+        """See Found."""
+        return Part(checks=(not_pushed_check(self.error),))
+
+
+def push_image(inputs: Inputs, reference: Reference, image: Image) -> Pushed | NotPushed:
     """Push the image that was checked, and make sure that this is what the registry serves."""
     inputs.context.progress(f"Pushing {reference}")
-    digest = push(inputs.builder, reference, image.id)
+    try:
+        digest = push(inputs.builder, reference, image.id)
+    except UnavailableError as error:
+        return NotPushed(error=error)
     return Pushed(image=reference.by_digest(digest), digest=digest)

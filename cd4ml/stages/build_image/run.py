@@ -18,10 +18,10 @@ from cd4ml.stages.build_image.conversion import choose_road
 from cd4ml.stages.build_image.inputs import Inputs, resolve
 from cd4ml.stages.build_image.model import fetch_model, look_for_code
 from cd4ml.stages.build_image.options import Options, Runtime
-from cd4ml.stages.build_image.push import push_image
+from cd4ml.stages.build_image.push import NotPushed, push_image
 from cd4ml.stages.build_image.report import Record
 from cd4ml.stages.build_image.scan import scan_image
-from cd4ml.stages.build_image.simulation import simulate_image
+from cd4ml.stages.build_image.simulation import simulate_image, tables_to_compare
 
 
 def run(options: Options, context: Context) -> Report:
@@ -44,6 +44,7 @@ def _run(inputs: Inputs) -> Report:
     code = record.add(look_for_code(inputs, candidate))
     if not record.good:
         return record.report(f"{code.check.message} Nothing was built.")
+    tables = tables_to_compare(inputs, candidate)
     base = record.add(find_base(inputs, candidate))
     road = record.add(choose_road(inputs, candidate, code, base))
     if not record.good:
@@ -53,7 +54,7 @@ def _run(inputs: Inputs) -> Report:
     if image is None:
         return record.report("The image could not be built; nothing was pushed.")
     with beside(lambda: scan_image(inputs, road, name, image)) as scanned:
-        record.add(simulate_image(inputs, candidate, road, image))
+        record.add(simulate_image(inputs, candidate, road, image, tables))
         record.add(scanned.result())
     if not record.good:
         return record.report(f"{name} is blocked; nothing was pushed.")
@@ -61,6 +62,8 @@ def _run(inputs: Inputs) -> Report:
         return record.report(f"{name} is built and every check passed; nothing was pushed (push is false).")
     inputs.context.save(record.unfinished())
     pushed = record.add(push_image(inputs, name, image))
+    if isinstance(pushed, NotPushed):
+        return record.report(f"Every check of {name} passed, and it could not be pushed: run the stage again.")
     return record.report(f"Pushed {pushed.image}.")
 
 

@@ -29,6 +29,14 @@ _MOST_DIFFERENCES: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tables:
+    """What the image is compared with; `pair` returns the rows to send, and what was scored for them."""
+
+    pair: Callable[[Look], Scored]
+    digests: Sequence[InputDigest]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Simulated:
     """What the running image said, and the tables that it was compared with."""
 
@@ -64,11 +72,11 @@ def _load_details(load: Load) -> dict[str, float | int | None]:
     return {"rows": load.rows, "peak_mib": mib, "per_second": PER_SECOND, "p50_ms": p50, "p99_ms": p99}
 
 
-def simulate_image(inputs: Inputs, candidate: Candidate, road: Road, image: Image) -> Simulated:
+def simulate_image(inputs: Inputs, candidate: Candidate, road: Road, image: Image, tables: Tables | None) -> Simulated:
     """Start the image, look at it and compare its predictions."""
-    options, compares = inputs.options, inputs.options.simulate
+    options, compares = inputs.options, tables is not None
     inputs.context.progress("Starting the image" + (" and comparing its predictions" if compares else ""))
-    scored, digests = _scored(inputs, candidate) if compares else (None, ())
+    scored, digests = (tables.pair, tables.digests) if tables else (None, ())
     found = simulate.simulate(
         inputs.builder, image.id, scored, seconds=options.startup_seconds, tolerance=road.tolerance
     )
@@ -86,9 +94,16 @@ def simulate_image(inputs: Inputs, candidate: Candidate, road: Road, image: Imag
     return Simulated(simulation=found, checks=checks, inputs=digests)
 
 
-def _scored(inputs: Inputs, candidate: Candidate) -> tuple[Callable[[Look], Scored], Sequence[InputDigest]]:
-    """Return a function that pairs test rows with their predictions, which must be this model's; and both tables."""
+def tables_to_compare(inputs: Inputs, candidate: Candidate) -> Tables | None:
+    """Return the tables that the image is compared with, which are there before anything is built.
+
+    Raises:
+        OptionsError: the predictions are another model's.
+        UnavailableError: a table is not there.
+    """
     options, sha256 = inputs.options, candidate.identity.sha256
+    if not options.simulate:
+        return None
     assert options.test_data and options.predictions
     reading, table = options.reading, options.predictions
     test = open_table(options.test_data, reading=reading)
@@ -105,4 +120,4 @@ def _scored(inputs: Inputs, candidate: Candidate) -> tuple[Callable[[Look], Scor
     def pair(look: Look) -> Scored:
         return scored_rows(frame, predictions.frame, look.columns, look.optional)
 
-    return pair, (test.digest("test-data", len(frame)), predictions.digest)
+    return Tables(pair=pair, digests=(test.digest("test-data", len(frame)), predictions.digest))

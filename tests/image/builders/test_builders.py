@@ -59,6 +59,10 @@ def test_a_container_that_does_not_start_is_removed(tmp_path: Path) -> None:
         ("ERROR: No matching distribution found for nothing==1", BuildFailed),
         ("failed to do request: dial tcp: lookup example.com: no such host", UnavailableError),
         ("NewConnectionError: Failed to establish a new connection", UnavailableError),
+        ("error during connect: Post http://docker: EOF", UnavailableError),
+        ("rpc error: code = Unavailable desc = transport is closing", UnavailableError),
+        ("write /opt/venv/x: no space left on device", UnavailableError),
+        ("ERROR: process did not complete successfully: exit code: 137", UnavailableError),
     ],
 )
 def test_a_failed_build_is_told_from_an_unreachable_one(tmp_path: Path, said: str, error: type[Exception]) -> None:

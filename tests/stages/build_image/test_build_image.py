@@ -316,6 +316,7 @@ def test_a_registry_that_is_down_ends_in_exit_code_3(build: Build, project: Proj
     run = build(project, "--image", "127.0.0.1:9/loans:down", "--push")
     assert run.code == 3 and run.report["status"] == "error"
     assert run.report["outputs"].get("digest", "") == ""
+    assert statuses(run)["predictions-match"] == "passed" and statuses(run)["pushed"] == "error"
 
 
 def test_a_missing_database_is_never_a_clean_scan(build: Build, lab: Lab, project: Project, tmp_path: Path) -> None:
