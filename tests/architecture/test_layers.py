@@ -224,8 +224,9 @@ def test_only_the_cli_reads_environment_and_exits(path: Path) -> None:
     """`os.environ`, `sys.argv` and `sys.exit` occur at the doors alone."""
     relative = path.relative_to(PACKAGE).as_posix()
     if relative in ("cli.py", "__main__.py") or relative.startswith(
-        ("serving/", "scoring/child", "scoring/conversion/program", "scoring/conversion/ask", "scoring/sandbox/launcher")
-        + ("registry/worker", "image/base_probe", "image/slim", "image/builders/attendant", "image/builders/offline")
+        ("serving/", "scoring/child", "scoring/conversion/program", "scoring/conversion/ask")
+        + ("scoring/sandbox/launcher", "registry/worker", "image/base_probe", "image/slim")
+        + ("image/builders/attendant", "image/builders/offline")
     ):
         return
     used = {
