@@ -48,7 +48,9 @@ class _Own:
     @property
     def reason(self) -> str:
         """Why predictions cannot be asked for, "" if they can."""
-        return self._state.reason or (self._cache.ready() if self._cache else None) or ""
+        if self._state.phase is not Phase.READY:
+            return self._state.reason
+        return (self._cache.ready() if self._cache else None) or ""
 
     @property
     def ready(self) -> bool:
