@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -158,7 +157,7 @@ class Gateway:
         if protocol not in self.dialects:
             runtime = self._state.runtime
             if runtime is None:
-                raise Refused(503, "not-ready", "The model is not loaded.")
+                raise _not_ready()
             model = self._state.service.model
             self.dialects[protocol] = dialects.dialect(protocol, runtime, model, self._settings.max_rows)
         return self.dialects[protocol]
@@ -172,9 +171,16 @@ class Gateway:
             return _refusal(path, Refused(405, "not-allowed", "The path does not answer this method."))
         if path in self.pages:
             return self.pages[path]()
+        return self._described()
+
+    def _described(self) -> Page:
+        """Return the description of the paths, which needs the model's signature."""
+        runtime, model = self._state.runtime, self._state.service.model
+        if runtime is None:
+            return _refusal("/openapi.json", _not_ready())
         if self._description is None:
-            # FastAPI takes its time to be imported: not on the event loop.
-            self._description = await asyncio.to_thread(description.openapi)
+            known = description.openapi(self.pages, self.predicting, runtime, model, self._settings.max_rows)
+            self._description = known
         return Page(body=self._description)
 
 
@@ -193,6 +199,11 @@ class _Failures:
         _LOG.error("the model failed on a request", exc_info=error)
         self.error = error
         return True
+
+
+def _not_ready() -> Refused:
+    """Return the refusal of whatever needs the model."""
+    return Refused(503, "not-ready", "The model is not loaded.")
 
 
 def _refusal(path: str, refused: Refused) -> Page:

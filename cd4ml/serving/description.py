@@ -1,30 +1,122 @@
-"""The description of the gateway's paths: FastAPI writes it, and answers nothing itself."""
+"""`/openapi.json`: the gateway's paths, and what they take and answer, from the model's signature."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from cd4ml.serving.protocols import open_inference, schemas, scoring
+from cd4ml.serving.runtimes import Runtime
+
+Document = dict[str, Any]
+
+_JSON: Final = "application/json"
+_REFUSALS: Final[Mapping[int, str]] = {
+    408: "The body was too slow.",
+    413: "The body is too large.",
+    415: "The content type is not one that the path reads.",
+    422: "The request does not fit; the problems say where.",
+    500: "The model's own code failed.",
+    503: "The model is not loaded yet, or too many requests wait.",
+}
+_PAGES: Final[Mapping[str, str]] = {
+    "/health/liveness": "Whether the process works.",
+    "/health/readiness": "Whether predictions can be asked for, and if not, why.",
+    "/health/startup": "Whether the model was loaded.",
+    "/version": "Which model, which columns and which Python.",
+    "/ping": "Whether predictions can be asked for, for MLflow's clients.",
+    "/health": "Whether predictions can be asked for, for MLflow's clients.",
+    "/metrics": "Metrics for Prometheus.",
+    "/openapi.json": "This description.",
+    "/v2": "The server, for clients of the Open Inference Protocol.",
+    "/v2/health/live": "Whether the server works.",
+    "/v2/health/ready": "Whether predictions can be asked for.",
+}
+_PLAIN: Final = "text/plain"
 
 
-def openapi() -> bytes:
-    """Return the OpenAPI document."""
-    from fastapi import FastAPI
+def openapi(
+    pages: Collection[str],
+    predicting: Mapping[str, str],
+    runtime: Runtime,
+    model: Mapping[str, str | None],
+    maximum_rows: int,
+) -> bytes:
+    """Return the OpenAPI document.
 
-    app = FastAPI(title="Model server", docs_url=None, redoc_url=None)
-    app.get("/health/liveness", summary="Whether the process works.")(_nothing)
-    app.get("/health/readiness", summary="Whether predictions can be asked for.")(_nothing)
-    app.get("/version", summary="Which model and which Python.")(_nothing)
-    app.post("/predict", summary="Predict for each row.", openapi_extra=_request_schema())(_nothing)
-    return json.dumps(app.openapi()).encode()
+    Args:
+        pages: paths that GET answers.
+        predicting: maps paths that POST predicts to their protocols.
+    """
+    operations = {
+        "predict": _predict(runtime, maximum_rows),
+        scoring.NAME: _scoring(runtime, maximum_rows),
+        open_inference.NAME: _open_inference(runtime),
+    }
+    paths: Document = {path: {"get": _page(path)} for path in (*pages, "/openapi.json")}
+    for path, protocol in predicting.items():
+        paths[path] = {"post": {**operations[protocol], "operationId": f"post{path}"}}
+    about = {"title": str(model["name"]), "version": str(model["version"] or "1"), "description": _about(model)}
+    return json.dumps({"openapi": "3.1.0", "info": about, "paths": paths}).encode()
 
 
-def _nothing() -> None:
-    """Stand for a path."""
+def _about(model: Mapping[str, str | None]) -> str:
+    """Return which model it is."""
+    return f"Predictions of the model with the SHA-256 {model['sha256']}."
 
 
-def _request_schema() -> dict[str, Any]:
-    """Return the request's description for OpenAPI."""
-    row = {"type": "object", "minProperties": 1}
-    table = {"type": "array", "minItems": 1, "items": row}
-    schema = {"type": "object", "required": ["rows"], "additionalProperties": False, "properties": {"rows": table}}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+def _page(path: str) -> Document:
+    """Return the operation of a path without a body."""
+    summary = _PAGES.get(path) or ("Whether the model is ready." if path.endswith("/ready") else "The model's tensors.")
+    content: Document = {_JSON: {"schema": {"type": "object"}}}
+    if path == "/metrics":
+        content = {_PLAIN: {"schema": {"type": "string"}}}
+    elif path in ("/ping", "/health"):
+        content = {_JSON: {}}
+    answers = {"200": {"description": "Yes, or what was asked for.", "content": content}}
+    if path not in ("/metrics", "/openapi.json", "/version", "/v2"):
+        answers["503"] = {"description": "Not now.", "content": content}
+    return {"summary": summary, "operationId": f"get{path}", "responses": answers}
+
+
+def _predict(runtime: Runtime, maximum_rows: int) -> Document:
+    """Return the operation of the gateway's own protocol."""
+    request = {"schema": schemas.rows(runtime.columns, maximum_rows)}
+    if runtime.columns:
+        request["example"] = {"rows": [schemas.example(runtime.columns)]}
+    wanted = {
+        "name": "probabilities",
+        "in": "query",
+        "description": "Whether each prediction has the probability of each class.",
+        "schema": {"type": "boolean"},
+    }
+    operation = _operation("Predict for each row.", {_JSON: request}, schemas.predictions(runtime), schemas.error())
+    return {**operation, "parameters": [wanted]}
+
+
+def _scoring(runtime: Runtime, maximum_rows: int) -> Document:
+    """Return the operation of MLflow's scoring protocol."""
+    request = {"schema": schemas.scoring(runtime.columns, maximum_rows)}
+    if runtime.columns:
+        request["example"] = {"dataframe_records": [schemas.example(runtime.columns)]}
+    requests = {_JSON: request, "text/csv": {"schema": {"type": "string"}}}
+    summary = "Predict for each row, in MLflow's scoring protocol."
+    return _operation(summary, requests, schemas.scored(runtime), schemas.error_of_scoring())
+
+
+def _open_inference(runtime: Runtime) -> Document:
+    """Return the operation of the Open Inference Protocol."""
+    request = {"schema": schemas.tensors(runtime)}
+    if runtime.columns:
+        request["example"] = schemas.tensor_example(runtime.columns)
+    summary = "Predict for each row of tensors, in the Open Inference Protocol, version 2."
+    return _operation(summary, {_JSON: request}, schemas.inferred(), schemas.error_of_open_inference())
+
+
+def _operation(summary: str, requests: Document, answer: Document, refusal: Document) -> Document:
+    """Return the operation of a path that predicts."""
+    answers = {"200": {"description": "A prediction for each row.", "content": {_JSON: {"schema": answer}}}}
+    for status, text in _REFUSALS.items():
+        answers[str(status)] = {"description": text, "content": {_JSON: {"schema": refusal}}}
+    return {"summary": summary, "requestBody": {"required": True, "content": requests}, "responses": answers}

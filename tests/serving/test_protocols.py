@@ -7,8 +7,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import tritonclient.http as triton
 
 from cd4ml.serving.model import load
 from tests import models
@@ -46,6 +48,39 @@ def test_mlflow__its_own_client(gateway: Gateway, table: pd.DataFrame, expected:
     answer = client.invoke(table)
 
     assert table["income"].isna().any() and answer.get_predictions()[0].tolist() == expected
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("version", ["", "3"])
+def test_open_inference__tritons_client(
+    gateway: Gateway, table: pd.DataFrame, expected: list[Any], binary: bool, version: str
+) -> None:
+    """Triton's client, which sends and asks for bytes unless it is told otherwise, gets the model's predictions."""
+    client = triton.InferenceServerClient(gateway.client.base_url.netloc.decode())
+    arrays = {
+        "age": table["age"].to_numpy(),
+        "income": table["income"].to_numpy(),
+        "city": table["city"].to_numpy(object),
+    }
+    if not binary:  # in JSON it has no way to write NaN
+        arrays["income"] = np.nan_to_num(arrays["income"], nan=float(table["income"].median()))
+    inputs = []
+    for name, datatype in (("age", "INT64"), ("income", "FP64"), ("city", "BYTES")):
+        inputs.append(triton.InferInput(name, [len(table), 1], datatype))
+        inputs[-1].set_data_from_numpy(arrays[name].reshape(-1, 1), binary_data=binary)
+    outputs = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("y_pred", "probabilities")]
+
+    assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("loans", version)
+    named = client.infer("loans", inputs, model_version=version, outputs=outputs, request_id="7")
+    plain = client.infer("loans", inputs, model_version=version)
+
+    assert named.get_response()["id"] == "7" and named.as_numpy("probabilities").shape == (len(table), 2)
+    assert named.as_numpy("y_pred").tolist() == plain.as_numpy("y_pred").tolist()
+    assert not binary or plain.as_numpy("y_pred").tolist() == expected
+    assert plain.as_numpy("y_score").tolist() == named.as_numpy("probabilities")[:, 1].tolist()
+    with pytest.raises(triton.InferenceServerException, match=r"rows\[\*\].city: is missing"):
+        client.infer("loans", inputs[:2])
+    client.close()
 
 
 def test_mlflow__csv(gateway: Gateway, table: pd.DataFrame, expected: list[Any]) -> None:
