@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pandas as pd
 
@@ -44,8 +44,9 @@ class Model:
     classes: Sequence[Any]
     positive_label: Any
     raw: Any = field(repr=False)
-    _predict: Callable[[pd.DataFrame], Answer] = field(repr=False)
-    _probabilities: Callable[[pd.DataFrame], Any] | None = field(repr=False)
+    _transform: Callable[[pd.DataFrame], Any] = field(repr=False)
+    _predict: Callable[[Any, int], Answer] = field(repr=False)
+    _probabilities: Callable[[Any], Any] | None = field(repr=False)
 
     def predict(self, frame: pd.DataFrame) -> Answer:
         """Return `y_pred` and `y_score` for the rows, in their order.
@@ -74,17 +75,19 @@ class Model:
 
     def ask(self, rows: pd.DataFrame) -> Answer:
         """Return what `predict` does, for rows that are prepared; a RowsError then comes from the model."""
-        y_pred, y_score = self._predict(rows)
+        transformed = self._transform(rows)
+        y_pred, y_score = self._predict(transformed, len(rows))
         if self._probabilities is not None and self.positive_label is not None:
             position = list(self.classes).index(self.positive_label)
-            y_score = _series(pd.DataFrame(self._probabilities(rows)).iloc[:, position], len(rows))
+            y_score = _series(pd.DataFrame(self._probabilities(transformed)).iloc[:, position], len(rows))
         return y_pred, y_score
 
     def probabilities(self, rows: pd.DataFrame) -> list[list[float]] | None:
         """Return the probability of each class for rows that are prepared, None if the model gives none."""
         if self._probabilities is None:
             return None
-        return pd.DataFrame(self._probabilities(rows)).astype("float64").to_numpy().tolist()
+        found = pd.DataFrame(self._probabilities(self._transform(rows)))
+        return cast("list[list[float]]", found.astype("float64").to_numpy().tolist())
 
     def class_scores(self, frame: pd.DataFrame) -> pd.DataFrame | None:
         """Return the probability of each of several classes; None where `y_score` says all, or nothing can be said.
@@ -97,7 +100,7 @@ class Model:
         """
         if self._probabilities is None or self.positive_label is not None or len(self.classes) > _MOST_CLASSES:
             return None
-        found = pd.DataFrame(self._probabilities(self.prepare(frame)))
+        found = pd.DataFrame(self._probabilities(self._transform(self.prepare(frame))))
         names = [f"y_score_{_label_text(label)}" for label in self.classes]
         if found.shape != (len(frame), len(names)):
             raise ModelError(f"the model gave probabilities of shape {found.shape} for {len(names)} classes")
@@ -146,10 +149,11 @@ def load(
         except MlflowException as error:
             raise RowsError({"": str(error)}) from error
 
-    def ask(rows: pd.DataFrame) -> Answer:
+    transform, last = _once(native)
+
+    def ask(transformed: Any, rows: int) -> Answer:
         """Ask the estimator itself where there is one."""
-        answer = ask_mlflow(rows) if native is None else native.predict(plain(rows))
-        return _columns_of(answer, len(rows))
+        return _columns_of(ask_mlflow(transformed) if last is None else last.predict(transformed), rows)
 
     return Model(
         columns=columns,
@@ -157,8 +161,9 @@ def load(
         classes=classes,
         positive_label=_positive(classes, positive_label),
         raw=raw,
+        _transform=transform,
         _predict=ask,
-        _probabilities=(lambda rows: native.predict_proba(plain(rows))) if classes else None,
+        _probabilities=last.predict_proba if classes else None,
     )
 
 
@@ -195,6 +200,22 @@ def _native(raw: Any) -> Any:
     """Return the object if it is an estimator to ask, else None."""
     # Only estimators that follow scikit-learn's protocol: other libraries' raw models take other inputs.
     return raw if hasattr(raw, "get_params") and hasattr(raw, "predict") else None
+
+
+def _once(native: Any) -> tuple[Callable[[pd.DataFrame], Any], Any]:
+    """Return what makes of rows what the last estimator takes, and that estimator.
+
+    scikit-learn's pipeline would transform the rows once for the labels, and once more for the probabilities.
+    """
+    if native is None:
+        return (lambda rows: rows), None
+    kind = type(native)
+    if (kind.__module__, kind.__name__) != ("sklearn.pipeline", "Pipeline") or len(native.steps) < 2:
+        return plain, native
+    before, last = native[:-1], native[-1]
+    if not hasattr(last, "predict"):
+        return plain, native
+    return (lambda rows: before.transform(plain(rows))), last
 
 
 def _classes(native: Any) -> Sequence[Any]:

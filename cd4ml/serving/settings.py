@@ -116,10 +116,18 @@ class Settings:
     header_seconds: int = whole(
         10, "How long a client may take to send a request's headers, or to read an answer.", most=3600
     )
+    header_bytes: int = whole(65536, "The largest head of a request, in bytes.", least=1024, most=16 * 1024**2)
     connections: int = whole(1000, "How many connections may be open; one more is answered 503.", most=1_000_000)
     body_bytes: int = whole(1024 * 1024, "The largest body of a request, in bytes.", most=1024**3)
     body_seconds: int = whole(10, "How long a client may take to send a request's body.", most=3600)
     max_rows: int = whole(1000, "The most rows of a request.", most=1_000_000)
+    drain_seconds: int = whole(20, "How long running requests may take to be answered after SIGTERM.", most=3600)
+    drain_idle_seconds: int = whole(
+        2,
+        "How long after SIGTERM open connections are still answered (and told to close) before idle ones are closed.",
+        least=0,
+        most=3600,
+    )
     threads: int = whole(4, "How many requests are predicted at once, where a thread predicts.", most=256)
     waiting: int = whole(
         64, "How many requests may wait for a thread; one more is answered 503.", least=0, most=100_000

@@ -90,6 +90,7 @@ def running(
         try:
             yield Gateway(process=process, client=client)
         finally:
+            client.close()
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGTERM)
             process.communicate(timeout=40)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -152,9 +153,28 @@ def test_answers_that_nobody_reads_do_not_keep_the_connection(small: Gateway) ->
         with pytest.raises(ConnectionError):
             while time.monotonic() - start < 60:
                 try:
-                    connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+                    connection.sendall(
+                        b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nX-Padding: %s\r\n\r\n" % (b"x" * 8000) * 40
+                    )
                 except TimeoutError:
                     continue
+
+
+def test_requests_that_wait_for_their_turn_are_bounded(small: Gateway) -> None:
+    """A client that sends thousands of requests at once is cut off with 400, before they fill the memory."""
+    with connect(small) as connection, suppress(ConnectionError):
+        connection.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n" * 5000)
+        said = b""
+        while chunk := connection.recv(65536):
+            said += chunk
+        assert b"HTTP/1.1 400" in said and said.count(b"HTTP/1.1 200") < 1000
+
+
+def test_a_head_that_is_too_large_is_refused(small: Gateway) -> None:
+    """Headers without end are cut off by their size, however fast they come."""
+    with connect(small) as connection:
+        connection.sendall(b"GET /version HTTP/1.1\r\nX-Long: " + b"x" * 100_000)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 431")
 
 
 def test_a_connection_too_many_is_told_so_and_the_places_come_back(small: Gateway) -> None:

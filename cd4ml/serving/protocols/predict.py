@@ -11,13 +11,33 @@ from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
 from cd4ml.serving.exchange import Answers, Exchange
 from cd4ml.serving.protocols import Answer, Body, Question, classes
-from cd4ml.serving.reading import exact
+from cd4ml.serving.reading import fast
 from cd4ml.serving.refused import Problem, Refused
 from cd4ml.serving.runtimes import Runtime
 
 MEDIA_TYPES: Final = frozenset({"application/json"})
+
+
+class _Pair(msgspec.Struct, gc=False):
+    """What is answered for a row."""
+
+    y_pred: Any
+    y_score: float | None
+    probabilities: list[float] | UnsetType = UNSET
+
+
+class _Answer(msgspec.Struct, gc=False):
+    """What is answered for all."""
+
+    predictions: list[_Pair]
+    model: msgspec.Raw
+    cached: int
+    classes: list[Any] | UnsetType = UNSET
 
 
 class Predict:
@@ -27,26 +47,29 @@ class Predict:
     media_types: Collection[str] = MEDIA_TYPES
 
     def __init__(self, runtime: Runtime, model: Mapping[str, str | None], maximum_rows: int) -> None:
-        self._columns, self._model, self._maximum_rows = runtime.columns, dict(model), maximum_rows
+        self._read = fast.reader(runtime.columns, maximum_rows=maximum_rows)
+        self._encode = msgspec.json.Encoder().encode
+        self._model = msgspec.Raw(self._encode(dict(model)))
         self._classes = classes.offered(runtime)
 
     def read(self, body: Body) -> Question:
         """See Dialect."""
         probabilities = bool(body.query) and self._probabilities(body.query)
-        return Question(exact.batch(body.content, self._columns, maximum_rows=self._maximum_rows), probabilities)
+        return Question(self._read(body.content), probabilities)
 
     def write(self, question: Question, answers: Answers, exchange: Exchange) -> Answer:
         """See Dialect."""
         scores: Sequence[float | None] = answers.y_score or [None] * len(answers.y_pred)
-        pairs: list[dict[str, Any]] = [
-            {"y_pred": label, "y_score": score} for label, score in zip(answers.y_pred, scores, strict=True)
-        ]
-        document: dict[str, Any] = {"predictions": pairs, "model": self._model, "cached": exchange.cached}
+        pairs = list(map(_Pair, answers.y_pred, scores))
+        answer = _Answer(pairs, self._model, exchange.cached)
         if question.probabilities:
             for pair, row in zip(pairs, answers.probabilities or [], strict=True):
-                pair["probabilities"] = row
-            document["classes"] = list(self._classes)
-        return Answer(json.dumps(document, allow_nan=False).encode())
+                pair.probabilities = row
+            answer.classes = list(self._classes)
+        try:
+            return Answer(self._encode(answer))
+        except OverflowError:  # JSON has whole numbers of any length, msgspec those of 64 bits
+            return Answer(json.dumps(msgspec.to_builtins(answer) | {"model": json.loads(self._model)}).encode())
 
     def _probabilities(self, query: bytes) -> bool:
         """Whether a query asks for probabilities.

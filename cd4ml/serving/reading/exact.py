@@ -12,8 +12,10 @@ from typing import Any, Final, NoReturn
 
 from cd4ml.serving.exchange import Batch
 from cd4ml.serving.refused import Problem, Refused
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import FLOATS, Column
 
+# Characters of a text in a row.
+LONGEST_TEXT: Final = 100_000
 _SHOWN_COLUMNS: Final = 50
 # So many problems are looked for; fewer are shown.
 _MOST_PROBLEMS: Final = 200
@@ -38,7 +40,15 @@ def batch(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> Batch
             break
     if problems:
         raise Refused(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
-    return Batch({column.name: [row.get(column.name) for row in rows] for column in columns}, len(rows))
+    return Batch({column.name: _values(rows, column) for column in columns}, len(rows))
+
+
+def _values(rows: Sequence[dict[str, Any]], column: Column) -> list[Any]:
+    """Return one column; a whole number in a column of doubles is the double next to it."""
+    values = [row.get(column.name) for row in rows]
+    if column.type in FLOATS:
+        return [None if value is None else float(value) for value in values]
+    return values
 
 
 def document(body: bytes, *, nan_is_missing: bool = False) -> Any:
@@ -130,6 +140,8 @@ def _cell_problem(row: dict[str, Any], column: Column) -> str | None:
 
 def value_problem(value: Any, column: Column) -> str | None:
     """Return what is wrong with a value that is there, None if it fits."""
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"is longer than {LONGEST_TEXT:,} characters"
     if value is None and (column.nullable or column.type not in ("integer", "long", "boolean")):
         return None
     if column.type in ("integer", "long"):

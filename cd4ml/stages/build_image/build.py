@@ -26,7 +26,9 @@ from cd4ml.stages.build_image.report import Part
 # What the gateway needs; on the native road the lock chooses versions that fit the model's own packages as well.
 _GATEWAY: Final = (
     "fastapi>=0.115,<1",
-    "uvicorn>=0.30,<1",
+    "uvicorn>=0.54,<1",
+    "httptools>=0.6.3,<1",
+    "uvloop>=0.21,<1",
     "msgspec>=0.18,<1",
     "prometheus-client>=0.21,<1",
     "redis[hiredis]>=7,<9",
