@@ -36,7 +36,7 @@ class Gateway:
         """Ask for predictions."""
         return self.client.post("/predict", json={"rows": rows})
 
-    def until(self, status: int, path: str = "/health/readiness", seconds: float = 60) -> httpx.Response:
+    def until(self, status: int, path: str = "/health/readiness", seconds: float = 120) -> httpx.Response:
         """Wait until a probe answers with the status."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
