@@ -15,7 +15,7 @@ import pytest
 from cd4ml.commands.project import cache_directory
 from cd4ml.context import Context
 from cd4ml.digests import folder_sha256
-from cd4ml.image.base import Contents
+from cd4ml.image.contents import Contents
 from cd4ml.report import ModelIdentity, Status
 from cd4ml.scoring.conversion.run import Answer
 from cd4ml.scoring.scorer import ScoringError
