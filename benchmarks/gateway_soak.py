@@ -198,9 +198,8 @@ def report(seen: Seen, metrics: dict[str, float], log: list[bytes], requests: in
     counted = sum(value for name, value in metrics.items() if name.startswith("cd4ml_requests_total"))
     settled, end = seen.memory[len(seen.memory) // 4], seen.memory[-1]
     print(f"requests: {requests} in {wall:.0f} s, {cpu / requests * 1000:.2f} ms of CPU each")
-    print(
-        f"answered: {dict(seen.answered)}; clients left: {seen.left_early} while sending, {seen.left_late} while waiting"
-    )
+    print(f"answered: {dict(seen.answered)}")
+    print(f"clients that left: {seen.left_early} while sending, {seen.left_late} while waiting")
     in_flight = metrics["cd4ml_requests_in_flight"]
     print(f"metrics: {counted:.0f} requests with statuses {sorted(statuses)}, {in_flight:.0f} in flight")
     print(f"memory: {settled:.1f} MiB after a quarter, {end:.1f} MiB at the end ({end - settled:+.1f})")

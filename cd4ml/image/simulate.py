@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder, Container
 from cd4ml.image.capacity import AT_ONCE, PER_SECOND, REQUESTS, Load, largest_request, peak_below
 from cd4ml.image.comparison import SAME_LIBRARY, Difference, Tolerance, differences
 from cd4ml.image.pairing import Scored
+
+# The field of a line of the gateway's log.
+_MESSAGE: Final = re.compile(r'"message": ("(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +139,17 @@ def _look(builder: Builder, container: Container, seconds: float) -> Look:
         offline=None if answer.get("routes") is None else answer["routes"] == 0,
         optional=version.get("optional_columns", ()),
         startup_seconds=answer["startup_seconds"],
-        log="" if ready else builder.logs(container),
+        log="" if ready else said(builder.logs(container)),
     )
+
+
+def said(log: str) -> str:
+    """Return what the gateway's lines of JSON say; a log without any is returned as it is."""
+    try:
+        messages = [str(json.loads(message)) for message in _MESSAGE.findall(log)]
+    except ValueError:
+        return log
+    return " ".join(messages) or log
 
 
 def _ask(builder: Builder, container: Container, scored: Scored, tolerance: Tolerance) -> Answers:

@@ -186,6 +186,11 @@ class Settings:
     log_sample: float = share(
         1.0, "The share of requests answered without an error that have a line in the log.", none=True
     )
+    ranges_file: str = text(
+        "",
+        "A file that says what values of each feature are usual, for `cd4ml_out_of_range_values_total`: "
+        '`{"ranges": {"age": {"minimum": 18, "maximum": 75}, "city": {"categories": ["Oslo", "Bergen"]}}}`.',
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:

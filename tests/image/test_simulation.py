@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import logging
 from decimal import Decimal
 from typing import Any
 
@@ -17,8 +18,9 @@ from cd4ml.image.comparison import Difference, differences, same
 from cd4ml.image.pairing import scored_rows
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference, parse
-from cd4ml.image.simulate import Answers, Look
+from cd4ml.image.simulate import Answers, Look, said
 from cd4ml.report import Status
+from cd4ml.serving.telemetry.log import line_of
 
 GOOD = Look(
     ready=True,
@@ -38,6 +40,15 @@ def look(user: str = "65532:65532", **changes: Any) -> dict[str, Status]:
     found = dataclasses.replace(GOOD, **changes)
     checks = container_checks(found, model_sha256="a", python="3.11", user=user, read_only=True)
     return {check.id: check.status for check in checks}
+
+
+def test_log__its_messages() -> None:
+    """Of the gateway's log what it says is shown; of another log everything."""
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, 'no "x"', None, None)
+    line = line_of(record).decode()
+
+    assert said(f'00Z", "level": "info" {line} {line}') == 'no "x" no "x"'
+    assert said("Traceback: boom") == "Traceback: boom"
 
 
 def test_a_good_container_passes() -> None:

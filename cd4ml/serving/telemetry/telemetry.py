@@ -47,7 +47,7 @@ class Telemetry:
         """
         exporting = Exporting.read(environ)
         self.context = Context(sampled=exporting.sampled if exporting else 0.0)
-        ranges = ranges_in(settings.model_directory / "signature.json", settings.service_file)
+        ranges = ranges_in(settings.ranges_file)
         self.metrics = Metrics(board, worker, model=model, runtime=runtime, ranges=ranges)
         self._lines = Lines()
         self._level = settings.log_level

@@ -39,8 +39,11 @@ class Watched:
 def watched(loan_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A gateway that sends its spans to a collector."""
     with collecting() as collector:
+        scratch = tmp_path_factory.mktemp("watched")
+        (scratch / "ranges.json").write_text(json.dumps({"ranges": RANGES}))
         env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER": "parentbased_always_off"}
-        with running(loan_model, tmp_path_factory.mktemp("watched"), env=env, ranges=RANGES) as gateway:
+        env["RANGES_FILE"] = str(scratch / "ranges.json")
+        with running(loan_model, scratch, env=env) as gateway:
             gateway.until(200)
             yield Watched(gateway=gateway, collector=collector)
 
@@ -89,7 +92,7 @@ def test_span__reaches_the_collector(watched: Watched) -> None:
 
 
 def test_metrics__of_requests_and_inputs(watched: Watched) -> None:
-    """Requests, predictions, and inputs that are missing or outside the ranges of the image are counted."""
+    """Requests, predictions, and inputs that are missing or outside the usual ranges are counted."""
     before = metrics(watched.gateway)
     assert watched.gateway.predict([ROW, ROW | {"age": 17}, ROW | {"income": None}]).status_code == 200
     assert watched.gateway.predict([ROW | {"city": "Rome"}]).status_code == 422

@@ -7,17 +7,19 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cd4ml.serving.exchange import Answers, Batch
+from cd4ml.serving.settings import SettingsError
 from cd4ml.serving.signature import Column
 from cd4ml.serving.telemetry.metrics import families
 from cd4ml.serving.telemetry.metrics.board import Board
 from cd4ml.serving.telemetry.metrics.metrics import Metrics
-from cd4ml.serving.telemetry.metrics.ranges import ranges_of
+from cd4ml.serving.telemetry.metrics.ranges import ranges_in, ranges_of
 from tests.conftest import need_program
 from tests.serving.telemetry.exchanges import answered, refused
 
@@ -210,3 +212,13 @@ def test_promtool__finds_nothing() -> None:
     assert found["cd4ml_model_info", MODEL["name"] or "", "onnx", "a" * 64, ""] == 1
     names = {key[0] for key in found} | {key[0] for key in shown(loaded_regression)}
     assert all(any(name.startswith(family.name) for name in names) for family in families.FAMILIES)
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"ranges": {"age": {"minimum": "x"}}}'])
+def test_ranges__unreadable_refused(text: str | None, tmp_path: Path) -> None:
+    """A file of ranges that is not there, or holds none, is refused and not passed over."""
+    if text is not None:
+        (tmp_path / "ranges.json").write_text(text)
+
+    with pytest.raises(SettingsError, match="RANGES_FILE"):
+        ranges_in(str(tmp_path / "ranges.json"))

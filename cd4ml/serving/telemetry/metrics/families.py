@@ -134,7 +134,7 @@ OUT_OF_RANGE: Final = Family(
     name="cd4ml_out_of_range_values_total",
     kind=Kind.COUNTER,
     labels=("feature",),
-    help="Rows in which the feature is outside the range, or none of the categories, that the model was built with.",
+    help="Rows in which the feature is outside the range, or none of the categories, that `RANGES_FILE` says.",
 )
 READY: Final = Family(
     name="cd4ml_model_ready", kind=Kind.GAUGE, help="Whether every worker is ready for predictions: 1 or 0."

@@ -39,7 +39,7 @@ class Metrics:
         Args:
             model: name, version and sha256.
             runtime: the model, once it is loaded.
-            ranges: what values of each feature the model was built with.
+            ranges: what values of each feature are usual.
         """
         self.page = board.page(worker)
         self.page.begin()

@@ -182,7 +182,7 @@ def _gaps(values: list[Any]) -> bool:
 
 
 def _outside(values: list[Any], feature: _Feature) -> int:
-    """Return how many values are none that the model was built with."""
+    """Return how many values are none of the usual ones."""
     _, _, _, minimum, maximum, categories = feature
     if categories is not None:
         return 0 if categories.issuperset(values) else sum(value not in categories for value in values)

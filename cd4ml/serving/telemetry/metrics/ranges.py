@@ -1,4 +1,4 @@
-"""What values of each feature the model was built with, as the file says that came with it."""
+"""What values of each feature are usual, as a file says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from cd4ml.serving.settings import SettingsError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,16 +24,22 @@ class Range:
 UNKNOWN: Final = Range()
 
 
-def ranges_in(*files: Path) -> dict[str, Range]:
-    """Return the ranges of the first of these files that has any."""
-    for file in files:
-        try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(document, dict) and (found := ranges_of(document)):
-            return found
-    return {}
+def ranges_in(file: str) -> dict[str, Range]:
+    """Return the ranges in a file; none if no file is named.
+
+    Raises:
+        SettingsError: it cannot be read, or holds no range.
+    """
+    if not file:
+        return {}
+    try:
+        document = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"RANGES_FILE cannot be read: {type(error).__name__}") from None
+    found = ranges_of(document) if isinstance(document, dict) else {}
+    if not found:
+        raise SettingsError('RANGES_FILE holds no range: {"ranges": {"age": {"minimum": 18, "maximum": 75}}}')
+    return found
 
 
 def ranges_of(document: Mapping[str, Any]) -> dict[str, Range]:
