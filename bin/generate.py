@@ -36,6 +36,7 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/prediction-event.v1.schema.json": schemas.prediction_event_schema,
         "docs/model-card.md": lambda: tables.model_card_page(text_of("docs/model-card.md")),
         gateway.PAGE: lambda: gateway.page(text_of(gateway.PAGE)),
+        gateway.EVENTS_PAGE: lambda: gateway.events_page(text_of(gateway.EVENTS_PAGE)),
         "docs/pictures/pipeline.svg": flow.picture,
         "docs/first-verdict.md": lambda: excerpts.first_verdict(text_of("docs/first-verdict.md"), text_of("README.md")),
         "action.yml": actions.root_action,

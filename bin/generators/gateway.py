@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cd4ml.serving.events.fields import FIELDS as EVENT_FIELDS
+from cd4ml.serving.events import fields as event
 from cd4ml.serving.settings import Setting, declared
 from cd4ml.serving.telemetry.exporting import VARIABLES
 from cd4ml.serving.telemetry.log import FIELDS
@@ -12,6 +13,7 @@ from cd4ml.serving.telemetry.metrics.families import FAMILIES, Kind
 from generators.marked import with_part
 
 PAGE: Final = "docs/gateway.md"
+EVENTS_PAGE: Final = "docs/prediction-events.md"
 
 
 def page(text: str) -> str:
@@ -20,6 +22,13 @@ def page(text: str) -> str:
     for marker, table in tables.items():
         text = with_part(text, marker, table, where=PAGE)
     return text
+
+
+def events_page(text: str) -> str:
+    """Return the page on prediction events with its table."""
+    lines = ["| field | in every event of the gateway | what it holds |", "|---|---|---|"]
+    lines += [f"| `{name}` | {'yes' if one.always else ''} | {one.help} |" for name, one in event.FIELDS.items()]
+    return with_part(text, "fields", "\n".join(lines), where=EVENTS_PAGE)
 
 
 def _settings() -> str:

@@ -60,8 +60,8 @@ def _share(name: str, text: str, *, none: bool) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found <= 1 or (found == 0 and not none):
-        least = "from 0" if none else "above 0"
-        raise SettingsError(f"{name} must be a number {least} to 1, not {text[:40]!r}")
+        bounds = "from 0 to 1" if none else "above 0 and up to 1"
+        raise SettingsError(f"{name} must be a number {bounds}, not {text[:40]!r}")
     return found
 
 

@@ -34,6 +34,7 @@ _GATEWAY: Final = (
     "redis[hiredis]>=7,<9",
 )
 _NATIVE: Final = ("pandas", "mlflow-skinny")
+_KAFKA: Final = ("confluent-kafka>=2.10,<3",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,11 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, roa
     return Built(reference=reference, dockerfile=text, engine=builder.name, check=check, image=image)
 
 
+def gateway_requirements(*, kafka_events: bool) -> tuple[str, ...]:
+    """Return what the gateway needs, whatever asks the model."""
+    return (*_GATEWAY, *(_KAFKA if kafka_events else ()))
+
+
 def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, road: Road, text: str) -> Path:
     """Write the build's context, and return its folder."""
     inputs.context.progress("Locking the image's requirements")
@@ -117,9 +123,10 @@ def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, 
 def _lock(inputs: Inputs, candidate: Candidate, base: BaseImage, road: Road) -> str:
     """Return the locked requirements: the gateway's, with ONNX Runtime alone or with the model's own."""
     python, context = base.contents.python, inputs.context
+    gateway = gateway_requirements(kafka_events=inputs.options.kafka_events)
     if road.runtime is Runtime.ONNX:
-        return environment.locked((*RUNTIME, *_GATEWAY), python_version=python, context=context)
-    wanted = (*_GATEWAY, *_NATIVE)
+        return environment.locked((*RUNTIME, *gateway), python_version=python, context=context)
+    wanted = (*gateway, *_NATIVE)
     return environment.lock_requirements(candidate.folder, extra=wanted, python_version=python, context=context)
 
 

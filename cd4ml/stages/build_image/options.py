@@ -66,6 +66,11 @@ class Options(TableOptions):
     system_packages: tuple[str, ...] = option(
         "Debian packages that the model's libraries need.", example="libgomp1", group=Group.IMAGE
     )
+    kafka_events: bool = option(
+        "Put the Kafka client into the image (5 MB), for a gateway that writes prediction events there.",
+        default=False,
+        group=Group.IMAGE,
+    )
     engine: str = option(
         "Program that builds; `auto` takes the first that answers.",
         default=AUTO,
