@@ -51,7 +51,7 @@ def request_of(found: dict[str, Any], path: str) -> dict[str, Any]:
     return dict(found["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"])
 
 
-def test_gateway__holds_what_it_describes(served: tuple[Gateway, list[str]]) -> None:
+def test_gateway__holds_what_it_describes(served: tuple[Gateway, list[str]], tmp_path: Path) -> None:
     """Schemathesis finds no 5xx, no undocumented answer and no wrong request that is taken, in some hundred cases."""
     gateway, lines = served
     url = str(gateway.client.base_url.join("/openapi.json"))
@@ -62,6 +62,7 @@ def test_gateway__holds_what_it_describes(served: tuple[Gateway, list[str]]) -> 
         capture_output=True,
         text=True,
         env=clean_environment(),
+        cwd=tmp_path,
     )
 
     assert done.returncode == 0, done.stdout[-5000:]

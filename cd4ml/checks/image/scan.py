@@ -14,7 +14,7 @@ from cd4ml.report import Bound, Check, Status
 
 _SHOWN: Final = 10
 # A scan that saw the image saw these: without them Trivy looked at something else, or at nothing.
-_MUST_SEE: Final = ("fastapi", "uvicorn")
+_MUST_SEE: Final = ("msgspec", "uvicorn")
 # By the runtime that serves the model.
 _RUNTIMES: Final = {"native": "mlflow-skinny", "onnx": "onnxruntime"}
 

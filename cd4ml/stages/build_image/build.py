@@ -25,7 +25,6 @@ from cd4ml.stages.build_image.report import Part
 
 # What the gateway needs; on the native road the lock chooses versions that fit the model's own packages as well.
 _GATEWAY: Final = (
-    "fastapi>=0.115,<1",
     "uvicorn>=0.54,<1",
     "httptools>=0.6.3,<1",
     "uvloop>=0.21,<1",
