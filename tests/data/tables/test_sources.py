@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from cd4ml.data.tables import columns
+from cd4ml.data.tables.columns import frames
 from cd4ml.data.tables.opening import open_table
 from tests.conftest import Run
 
@@ -210,3 +214,30 @@ def test_fetched_table__leaves_nothing_behind(server: str, tmp_path: Path) -> No
     del source
 
     assert not folder.exists()
+
+def test_large_row_group__is_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a row group that is too large for slices come in their order, with the types of the table."""
+    rng = np.random.default_rng(0)
+    rows = pl.DataFrame(
+        {
+            "number": rng.normal(size=5000),
+            "small": rng.integers(0, 100, 5000).astype(np.int8),
+            "text": [None if at % 7 == 0 else f"{at % 50}" for at in range(5000)],
+            "kind": pl.Series([f"{at % 3}" for at in range(5000)], dtype=pl.Categorical),
+            "day": pl.Series([date(2026, 1, 1 + at % 28) for at in range(5000)]),
+            "at": pl.Series([datetime(2026, 1, 1, at % 24, tzinfo=UTC) for at in range(5000)]),
+            "flag": [at % 2 == 0 for at in range(5000)],
+            "list": [[at, None] for at in range(5000)],
+        }
+    )
+    rows.write_parquet(tmp_path / "one.parquet", row_group_size=5000)
+    source = open_table(str(tmp_path / "one.parquet")).source()
+    names = ["text", "number", *(name for name in rows.columns if name not in ("text", "number"))]
+    sliced = pl.concat(frames(source, names))
+    monkeypatch.setattr(columns, "_LARGEST_SLICED", 1000)
+    monkeypatch.setattr(columns, "_ROWS_AT_ONCE", 700)
+
+    found = list(frames(source, names))
+
+    assert len(found) == 8 and pl.concat(found).equals(sliced)
+    assert dict(found[0].schema) == {name: source.schema[name] for name in names}
