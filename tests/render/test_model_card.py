@@ -156,6 +156,35 @@ def test_missing__evidence() -> None:
     assert "had to run, but its report is missing" in markdown(gone)
 
 
+ANSWERS: tuple[Any, ...] = (
+    "TODO",
+    "TODO: ask Ann",
+    "tbd",
+    "Todo.",
+    "…",
+    "-",
+    "\u200b",
+    " \u2060\ufeff ",
+    "\u3164",
+    "to be written",
+    "",
+    [],
+    ["TODO", "\u200b"],
+)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_missing__notes_are_no_answers(answer: Any) -> None:
+    """A field that says nothing, or that it is still to be written, is not stated."""
+    assert Card(run=Run(entries=()), stated={"owner": answer}).value("owner") is None
+
+
+@pytest.mark.parametrize("answer", ["None.", "no", "Todo lists are sorted by it", "Ann", "信用", ["TODO", "Ann"]])
+def test_stated__answers(answer: Any) -> None:
+    """Short answers are answers."""
+    assert Card(run=Run(entries=()), stated={"owner": answer}).value("owner") == answer
+
+
 def test_missing__high_risk() -> None:
     """A high-risk system needs the fields of Annex IV and the reports on data and fairness; no other one does."""
     required = {field.name for field in FIELDS.values() if field.need is not Need.NEVER}

@@ -47,7 +47,7 @@ def personal_data_checks(searched: Searched, allowed: Sequence[str], *, blocks: 
     for count in found:
         yield _finding(count, searched, blocks=blocks)
     if blocks and not found:
-        names = f"{len(searched.columns):,} columns of texts and whole numbers"
+        names = f"{len(searched.columns):,} columns of texts, bytes and numbers"
         message = f"No personal data recognised in {names} (first {searched.rows:,} rows)."
         yield Check(id=RULE, status=Status.PASSED, n=searched.rows, message=message)
 

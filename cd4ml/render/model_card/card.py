@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +19,14 @@ NOT_STATED: Final = "not stated"
 # A verdict of which numbers can be shown: a failed stage has measured, one that was skipped or broke has not.
 _WITH_NUMBERS: Final = (Status.PASSED, Status.FAILED, Status.INCONCLUSIVE)
 _IN_ADDRESSES: Final = "/:.?&=%~-_@+"
+# What stands where an answer is still to be written: such a word, alone or with what is to be done, or no word at all.
+_PLACEHOLDER: Final = re.compile(
+    r"(?:TODO|TBD|TBA|FIXME|XXX)\b.*|(?i:todo|tbd|tba|fixme|xxx|to be (?:done|written|defined|determined|decided))"
+    r"(?:\s*[^\w\s].*)?|[\W_]*",
+    re.DOTALL,
+)
+_UNSEEN: Final = ("Cc", "Cf")
+_BLANKS: Final = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +67,7 @@ class Card:
 
     def value(self, field: str) -> Value | None:
         """Return what is known of a field: what people say, else what the registry calls the candidate."""
-        if field in self.stated:
+        if field in self.stated and not _says_nothing(self.stated[field]):
             return self.stated[field]
         if field == "name" and self.candidate:
             return self.candidate.name
@@ -96,6 +106,19 @@ class Card:
             return f"{quote(self.page, safe=_IN_ADDRESSES)}#stage-{self.run.entries.index(entry) + 1}"
         folder = "" if self.reports == "." else f"{self.reports}/"
         return quote(f"{folder}{entry.file}", safe="/._-")
+
+
+def _says_nothing(value: Value) -> bool:
+    """Whether an answer is none: nothing that can be seen, or a note that one is still to be written."""
+    if isinstance(value, bool):
+        return False
+    return all(_PLACEHOLDER.fullmatch(_seen(one)) for one in ([value] if isinstance(value, str) else value))
+
+
+def _seen(text: str) -> str:
+    """Return what of a text can be seen."""
+    kept = (" " if one in _BLANKS else one for one in text if one.isspace() or unicodedata.category(one) not in _UNSEEN)
+    return "".join(kept).strip()
 
 
 def shown(entry: Entry) -> list[Check]:

@@ -93,7 +93,6 @@ def check_options(options: Options) -> None:
         for option, names in (
             ("key", options.key),
             ("group", options.group),
-            ("exclude", options.exclude),
             ("the times", times(options)),
         )
         if options.target in names

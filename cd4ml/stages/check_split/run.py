@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.checks.data.remarks import remarked
@@ -41,6 +42,8 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: a table cannot be read.
     """
     check_options(options)
+    # `exclude` may stand under `defaults` and name the target, which is no feature here anyway.
+    options = replace(options, exclude=tuple(name for name in options.exclude if name != options.target))
     context.progress(f"Opening {options.train_data} and {options.test_data}")
     train, test = (
         open_table(name, hashed=True, reading=options.reading).source()

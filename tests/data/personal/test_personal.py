@@ -53,6 +53,28 @@ def found(tmp_path: Path, values: Any, *, name: str = "x", rows: int = 10_000) -
     return {count.kind.name for count in personal(searched)}
 
 
+_CARDS = [int(f"{at}{luhn.calc_check_digit(str(at))}") for at in range(411111111111111, 411111111111131)]
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        ([["a@example.org", None], [], None], {"mail-address"}),
+        ([{"to": "a@example.org", "n": 1}, {"to": None, "n": 2}], {"mail-address"}),
+        ([[{"to": "a@example.org"}], []], {"mail-address"}),
+        ([b"a@example.org", b"\xff\xfe", None], {"mail-address"}),
+        ([*map(float, _CARDS), None, float("nan")], {"card-number"}),
+        ([0.5 + one for one in _CARDS], set()),
+        (["git@github.com:owner/name.git", "ssh://git@host.example.org/x"], set()),
+        (["from git@github.com and jane@example.org"], {"mail-address"}),
+        (["ann.git@example.org"], {"mail-address"}),
+    ],
+)
+def test_inside__other_types(tmp_path: Path, values: list[Any], kinds: set[str]) -> None:
+    """Lists, structs, bytes and whole numbers stored with a fraction are looked into; repositories' addresses are none."""
+    assert found(tmp_path, values) == kinds
+
+
 @pytest.mark.parametrize("kind", BY_NAME)
 def test_kind__published_numbers(kind: str) -> None:
     """A published number of each kind has its form and valid check digits; with one digit changed it has not."""

@@ -107,12 +107,17 @@ def test_not_features__are_left_out(split: Split) -> None:
         assert by_id(split(train, test, option, "id"))["overlap"]["status"] == "failed"
 
 
+def test_excluded_target__is_one_as_before(split: Split) -> None:
+    """The target is no feature: to name it in exclude, as defaults for all stages may, changes nothing."""
+    assert split(TRAIN, TEST, "--exclude", TARGET).report["checks"] == split(TRAIN, TEST).report["checks"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--maximum-overlap", "1.5"), "maximum-overlap must be from 0 to 1"),
         (("--key", "idd"), "no column `idd`"),
-        (("--exclude", TARGET), "is the target"),
+        (("--key", TARGET), "is the target"),
         (
             ("--exclude", "age,incom"),
             "exclude: neither train.parquet nor test.parquet has a column `incom` (did you mean `income`?)",
