@@ -61,7 +61,6 @@ def search(source: Source, rows: int) -> Searched:
     Raises:
         OptionsError: the file cannot be read.
     """
-    import polars as pl
 
     names = [name for name, kind in source.schema.items() if _is_searched(kind)]
     result = Searched(rows=min(rows, source.rows), columns=names)

@@ -71,7 +71,7 @@ _CARDS = [int(f"{at}{luhn.calc_check_digit(str(at))}") for at in range(411111111
     ],
 )
 def test_inside__other_types(tmp_path: Path, values: list[Any], kinds: set[str]) -> None:
-    """Lists, structs, bytes and whole numbers stored with a fraction are looked into; repositories' addresses are none."""
+    """Lists, structs, bytes and whole numbers with a fraction are looked into; addresses of repositories are none."""
     assert found(tmp_path, values) == kinds
 
 

@@ -215,6 +215,7 @@ def test_fetched_table__leaves_nothing_behind(server: str, tmp_path: Path) -> No
 
     assert not folder.exists()
 
+
 def test_large_row_group__is_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of a row group that is too large for slices come in their order, with the types of the table."""
     rng = np.random.default_rng(0)
