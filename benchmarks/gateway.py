@@ -2,7 +2,7 @@
 """The gateway and its rivals: requests per second, latency, CPU per request and memory, on one core each.
 
     .venv/bin/python benchmarks/gateway.py                        every server, 1 and 100 rows
-    .venv/bin/python benchmarks/gateway.py --servers echo cd4ml --seconds 10
+    .venv/bin/python benchmarks/gateway.py --servers echo cd4ml-onnx --seconds 10
 
 All serve the same scikit-learn pipeline (imputation, scaling, one-hot, logistic regression) and are asked for the same
 rows. Closed loop: wrk with 32 connections. Open loop, where vegeta is installed: a fixed rate, half of what the slowest
@@ -36,6 +36,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.measure import CACHE, ROOT, environment  # noqa: E402
 from cd4ml.digests import folder_sha256  # noqa: E402
+from cd4ml.model_files.signature import inputs  # noqa: E402
+from cd4ml.scoring.conversion import program  # noqa: E402
+from cd4ml.scoring.conversion.run import Signature, _way  # noqa: E402
 from tests import models  # noqa: E402
 
 _ROW: Final = {"age": 40, "income": 52000.0, "city": "Oslo"}
@@ -51,7 +54,8 @@ _RIVALS: Final[Mapping[str, Sequence[str]]] = {
     "bentoml": ["bentoml==1.4.40", *_MODEL],
     "mlflow": [*_MODEL, "uvicorn[standard]==0.54.0"],
 }
-SERVERS: Final = ("echo", "cd4ml", *_RIVALS)
+_OURS: Final = ("cd4ml-onnx", "cd4ml-native")
+SERVERS: Final = ("echo", *_OURS, *_RIVALS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +97,16 @@ def server(name: str, model: Path, scratch: Path) -> Server:
         "BENTOML_DO_NOT_TRACK": "true",
     }
     uvicorn = ["-m", "uvicorn", "--port", str(_PORT), "--no-access-log", "--log-level", "warning"]
-    if name == "cd4ml":
+    if name in _OURS:
+        about = {"name": "loans", "version": "1", "sha256": folder_sha256(model), "runtime": "native"}
+        if name == "cd4ml-onnx":
+            model = converted(model, scratch)
+            about |= {"runtime": "onnx", "onnx_sha256": folder_sha256(model)}
         service = scratch / "service.json"
-        service.write_text(json.dumps({"name": "loans", "version": "1", "sha256": folder_sha256(model)}))
+        service.write_text(json.dumps(about))
         env |= {"MODEL_DIRECTORY": str(model), "SERVICE_FILE": str(service), "HOST": "127.0.0.1", "PORT": str(_PORT)}
-        return Server(
-            command=[sys.executable, "-m", "cd4ml.serving"], env=env | {"PYTHONPATH": str(ROOT)}, folder=scratch
-        )
+        env |= {"PYTHONPATH": str(ROOT)}
+        return Server(command=[sys.executable, "-m", "cd4ml.serving"], env=env, folder=scratch)
     if name == "echo":
         command = [sys.executable, *uvicorn, "--http", "httptools", "--loop", "uvloop", "gateway_echo:app"]
         return Server(command=command, env=env, folder=rivals)
@@ -119,6 +126,18 @@ def server(name: str, model: Path, scratch: Path) -> Server:
     (scratch / "settings.json").write_text(json.dumps({"http_port": _PORT, "parallel_workers": 0, "debug": False}))
     command = [str(python.parent / "mlserver"), "start", str(scratch)]
     return Server(command=command, path="/invocations", key="dataframe_records", env=env, folder=scratch)
+
+
+def converted(model: Path, scratch: Path) -> Path:
+    """Return the folder of the model as build-image makes it for the fast road, in the last way that works."""
+    made = scratch / "made"
+    made.mkdir()
+    if program.main(str(model), "", "allow-code", str(made)):
+        raise SystemExit("the model could not be converted")
+    said = json.loads((made / "answer.json").read_text())
+    columns = [{"name": one.name, "type": one.type, "required": one.required} for one in inputs(model) or ()]
+    signature = Signature(sha256=folder_sha256(model), columns=columns)
+    return _way(made, scratch / "ways", said["ways"][-1], said, signature).folder
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from functools import lru_cache
 from typing import Any, Final
 
 from cd4ml.serving.refused import Refused
@@ -31,15 +31,21 @@ def media_type_of(scope: Scope, allowed: Collection[str]) -> str:
     for name, value in scope["headers"]:
         if name == b"content-type":
             found = value
-    media_type = found.decode("latin-1").partition(";")[0].strip().lower()
+    media_type = _media_type(found)
     if media_type not in allowed:
         known = " or ".join(sorted(filter(None, allowed))[:_SHOWN])
         raise Refused(415, "not-json", f"The content type must be {known}.")
     return media_type
 
 
+@lru_cache(maxsize=64)
+def _media_type(header: bytes) -> str:
+    """Return the content type in a header."""
+    return header.decode("latin-1").partition(";")[0].strip().lower()
+
+
 async def body_of(scope: Scope, receive: Receive, settings: Settings) -> bytes:
-    """Return the body, however it is sent.
+    """Return the body, however it is sent; the connection itself says if it takes too long.
 
     Raises:
         Refused: it is too large or too slow.
@@ -48,15 +54,6 @@ async def body_of(scope: Scope, receive: Receive, settings: Settings) -> bytes:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > settings.body_bytes:
             raise _too_large(settings)
-    try:
-        async with asyncio.timeout(settings.body_seconds):
-            return await _whole(receive, settings)
-    except TimeoutError:
-        raise Refused(408, "too-slow", f"The body took longer than {settings.body_seconds} seconds.") from None
-
-
-async def _whole(receive: Receive, settings: Settings) -> bytes:
-    """Read the pieces of a body until the last, or until they are too many."""
     received, more = b"", True
     while more:
         message = await receive()

@@ -14,6 +14,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings
 
 _LINGER_SECONDS: Final = 2.0
@@ -50,6 +51,7 @@ class Connection(HttpToolsProtocol):
         self.draining = False
         self._begun = self._in_head = False
         self._head_bytes = 0
+        self._body_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or answer 503 if too many are open."""
@@ -85,6 +87,7 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_WAITING:
             raise ConnectionError("too many requests are sent before the first is answered")
         self._in_head, self._head_bytes = False, 0
+        self._body_since = self.loop.time()
         super().on_headers_complete()
         # The cycle has not run yet: it becomes ours, which writes an answer at once.
         self.cycle.__class__ = _Cycle
@@ -143,6 +146,8 @@ class Connection(HttpToolsProtocol):
             if now - self.owing_since > self.settings.header_seconds:
                 # Whoever has sent half a head is told why.
                 self._end(_TOO_SLOW if self._in_head and self._head_bytes else b"")
+        elif self._begun and not self.idle and now - self._body_since > self.settings.body_seconds:
+            self.cycle.give_up()
         elif self.idle and now - self.idle_since > self.settings.keep_alive_seconds:
             self.transport.close()
 
@@ -163,7 +168,25 @@ class _Cycle(RequestResponseCycle):
     """uvicorn's answer to one request, whose head and body are written at once."""
 
     connection: Connection
+    late = False
     _head: list[bytes]
+
+    async def receive(self) -> Any:
+        """Return the next piece of the body.
+
+        Raises:
+            Refused: the rest of it takes too long.
+        """
+        message = await super().receive()
+        if self.late and self.more_body and not self.disconnected:
+            seconds = self.connection.settings.body_seconds
+            raise Refused(408, "too-slow", f"The body took longer than {seconds} seconds.")
+        return message
+
+    def give_up(self) -> None:
+        """Wait for the rest of the body no longer."""
+        self.late = True
+        self.message_event.set()
 
     async def send(self, message: Any) -> None:
         """Take the head, or write both."""

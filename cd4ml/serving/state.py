@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import pickle
@@ -105,6 +106,9 @@ class State:
             self.phase, self.reason = Phase.FAILED, type(error).__name__
             _LOG.error("the model cannot be served: %s: %s", type(error).__name__, error)
         else:
+            # What is loaded stays: the collector of garbage need not look at it with every few requests.
+            gc.collect()
+            gc.freeze()
             self.runtime, self.phase, self.reason = runtime, Phase.READY, ""
             _LOG.info("ready: model %s %s", self.service.name, self.service.sha256)
         finally:

@@ -27,7 +27,13 @@ SECONDS = 2
 @pytest.fixture(scope="module")
 def small(loan_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that waits two seconds for headers and takes six connections; the platform asks for four processes."""
-    env = {"HEADER_SECONDS": str(SECONDS), "CONNECTIONS": "6", "KEEP_ALIVE_SECONDS": "4", "WEB_CONCURRENCY": "4"}
+    env = {
+        "HEADER_SECONDS": str(SECONDS),
+        "CONNECTIONS": "6",
+        "BODY_SECONDS": str(SECONDS),
+        "KEEP_ALIVE_SECONDS": "4",
+        "WEB_CONCURRENCY": "4",
+    }
     with running(loan_model, tmp_path_factory.mktemp("small"), env=env) as started:
         started.until(200)
         started.client.close()
@@ -128,6 +134,14 @@ def test_a_body_that_nobody_waits_for_does_not_keep_the_connection(small: Gatewa
     with connect(small) as connection:
         said, seconds = drip(connection, head, b"a")
     assert said.startswith(b"HTTP/1.1 404") and seconds < SECONDS + 3
+
+
+def test_a_body_that_drips_has_a_deadline(small: Gateway) -> None:
+    """A client that never ends its body is told so at the deadline, however regularly it sends."""
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+    with connect(small) as connection:
+        said, seconds = drip(connection, head, b" ")
+    assert said.startswith(b"HTTP/1.1 408") and b'"too-slow"' in said and seconds < SECONDS + 5
 
 
 def test_a_late_body_leaves_the_connection_as_idle_as_any_other(small: Gateway) -> None:

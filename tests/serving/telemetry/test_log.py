@@ -141,8 +141,8 @@ def test_logging__sent_to_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         lines.start()
         log.log_to(lines, level="info")
         logging.getLogger("cd4ml.serving").info("ready: %s", "model")
-        logging.getLogger("alembic").info("hidden")
-        logging.getLogger("alembic").warning("shown")
+        logging.getLogger("library").info("hidden")
+        logging.getLogger("library").warning("shown")
         lines.close()
     root.setLevel(levels[0])
     own.setLevel(levels[1])
@@ -151,6 +151,6 @@ def test_logging__sent_to_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     said = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [(line["logger"], line["message"]) for line in said] == [
         ("cd4ml.serving", "ready: model"),
-        ("alembic", "shown"),
+        ("library", "shown"),
     ]
     assert all(set(line) <= set(log.FIELDS) for line in said)
