@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -142,7 +142,7 @@ def converted(model: Path, scratch: Path) -> Path:
 
 @contextmanager
 def started(which: Server, body: bytes, log: Path) -> Iterator[int]:
-    """Start a server on core 0, wait until it predicts, and end it by its process group."""
+    """Start a server on core 0, wait until it predicts, and end it with what it has started."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["taskset", "-c", "0", *which.command],
@@ -160,13 +160,20 @@ def started(which: Server, body: bytes, log: Path) -> Iterator[int]:
             time.sleep(0.2)
         yield process.pid
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        _end(process)
         _until_free()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and whatever it has started."""
+    processes = _processes(process.pid)
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=30)
+    for left in processes:
+        with suppress(ProcessLookupError):
+            os.kill(int(left.name), signal.SIGKILL)
+    process.wait()
 
 
 def _answers(which: Server, body: bytes) -> bool:
@@ -189,8 +196,14 @@ def _until_free() -> None:
 
 
 def _processes(leader: int) -> list[Path]:
-    """Return the processes of a server."""
-    return [path for path in Path("/proc").glob("[0-9]*") if _fields(path)[2:3] == [str(leader)]]
+    """Return a server's processes: the first, and whatever it has started, also in sessions of their own."""
+    parents = {path: _fields(path)[1:2] for path in Path("/proc").glob("[0-9]*")}
+    found, numbers = [Path(f"/proc/{leader}")], [str(leader)]
+    for number in numbers:
+        children = [path for path, parent in parents.items() if parent == [number]]
+        found += children
+        numbers += [path.name for path in children]
+    return found
 
 
 def _fields(process: Path) -> list[str]:
