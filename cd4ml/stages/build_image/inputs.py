@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cd4ml.context import Context
 from cd4ml.image import scan
@@ -14,6 +15,8 @@ from cd4ml.image.ignores import Ignore
 from cd4ml.image.reference import Reference
 from cd4ml.stages.build_image.options import Options
 from cd4ml.stages.build_image.preflight import check_options
+
+_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,15 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         ignores=checked.ignores,
         memory=checked.memory,
         builder=detect(options.engine, context.environ, system_packages=bool(options.system_packages)),
-        trivy=scan.find_trivy(options.trivy, context.environ),
+        trivy=_trivy(options, context),
         scratch=scratch,
     )
+
+
+def _trivy(options: Options, context: Context) -> str:
+    """Return Trivy's path; a database that it would not fetch must be there before anything is built."""
+    program = scan.find_trivy(options.trivy, context.environ)
+    if options.scan_offline:
+        cache = Path(options.trivy_cache) if options.trivy_cache else None
+        scan.database(program, cache=cache, environ=context.environ, seconds=_SECONDS)
+    return program
