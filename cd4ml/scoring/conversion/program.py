@@ -155,8 +155,8 @@ def _prepare(part: Any) -> None:
         booster.feature_names = None
     for stage in getattr(part, "_predictors", None) or ():
         for tree in stage:
-            # ONNX takes no unsigned numbers for the places of a tree's nodes.
-            fields = [(name, "i8" if kind.kind == "u" and kind.itemsize > 1 else kind) for name, kind in _fields(tree)]
+            # ONNX takes no unsigned numbers as attributes of a tree.
+            fields = [(name, "i8" if kind.kind == "u" else kind) for name, kind in _fields(tree)]
             tree.nodes = tree.nodes.astype(fields)
 
 

@@ -28,7 +28,8 @@ MODEL: Final = "model.onnx"
 SIGNATURE: Final = "signature.json"
 # What the gateway's fast road needs in an environment, beside its server.
 RUNTIME: Final = ("onnxruntime>=1.20,<2", "numpy>=1.26,<3")
-_CONVERTERS: Final = ("skl2onnx>=1.17,<2", "onnx>=1.16,<2", "pandas", "pyarrow")
+# Converters write truths where graphs hold whole numbers, which protobuf 7 refuses.
+_CONVERTERS: Final = ("skl2onnx>=1.17,<2", "onnx>=1.16,<2", "protobuf<7", "pandas", "pyarrow")
 _BOOSTERS: Final = ("xgboost", "lightgbm")
 _BOOSTER_CONVERTERS: Final = ("onnxmltools>=1.13,<2",)
 _LARGEST: Final = 64 << 20

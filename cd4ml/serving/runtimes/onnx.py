@@ -66,11 +66,13 @@ class Onnx:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
+            # Of its bytes, not of its path: weights in other files are not read, whatever it says.
             session = onnxruntime.InferenceSession(
-                str(folder / MODEL), sess_options=options, providers=["CPUExecutionProvider"]
+                (folder / MODEL).read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
             )
         except _FAILURES as error:
-            raise ModelError(f"ONNX Runtime cannot load the model: {str(error)[:300]}") from error
+            why = str(error).rpartition(" : ")[2][:160]
+            raise ModelError(f"ONNX Runtime cannot load the model: {why}") from error
         _compare(session, graph)
         return cls(session, graph)
 

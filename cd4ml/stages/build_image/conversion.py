@@ -129,12 +129,13 @@ def _fast(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage) -> 
     except NotConverted as error:
         raise _Unproven("not-convertible", f"it cannot be converted: {error}") from error
     said = ask(found.ways, tables.json, python=base.contents.python, limits=_LIMITS, context=inputs.context)
-    problems = []
+    problems: list[str] = []
     for way, answers in zip(found.ways, said, strict=True):
         problem = _odd_operators(way) or _difference(tables, found.predictions, answers)
         if problem is None:
             return _proven(way, tables)
-        problems.append(f"{way.name}: {problem}")
+        # What differs says more than what does not load.
+        problems.insert(len(problems) if isinstance(answers, str) else 0, f"{way.name}: {problem}")
     raise _Unproven("not-equal", f"its conversion is not equal to it: {'; '.join(problems)}")
 
 
