@@ -182,7 +182,7 @@ async def faults(redis: Redis, rate: int, seconds: float) -> None:
 
     async def killed() -> None:
         await asyncio.sleep(seconds / 4)
-        redis.signal(signal.SIGKILL)
+        await asyncio.to_thread(redis.signal, signal.SIGKILL)
         await asyncio.sleep(seconds / 4)
         await asyncio.to_thread(redis.start)
 

@@ -49,7 +49,9 @@ class Kafka:
             "queue.buffering.max.kbytes": str(32 * 1024),
             "log.connection.close": "false",
         }
-        self._producer = self._made()
+        # Only to see that it can be made: its threads would not outlive a fork of the process.
+        self._made()
+        self._producer: Any = None
 
     def _made(self) -> Any:
         """Return the producer."""
@@ -66,6 +68,7 @@ class Kafka:
 
     async def start(self) -> None:
         """See Sink."""
+        self._producer = self._made()
         self._poller = asyncio.create_task(self._poll())
 
     async def send(self, events: Sequence[bytes]) -> None:
@@ -84,9 +87,10 @@ class Kafka:
 
     async def close(self, seconds: float) -> None:
         """See Sink."""
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
+        if self._poller is None:
+            return
+        self._poller.cancel()
+        await asyncio.gather(self._poller, return_exceptions=True)
         left = await asyncio.to_thread(self._producer.flush, seconds)
         self.counts["dropped-shutdown"] += left
 
