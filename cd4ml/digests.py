@@ -17,12 +17,17 @@ from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
 
 # MLflow writes this file into a downloaded copy to say by which name it was found: no part of the model. A file of the
 # name that holds anything else may be what the model loads, so it counts.
-_NOTE: Final = "registered_model_meta"
+NOTE: Final = "registered_model_meta"
 _NOTE_TEXT: Final = re.compile(rb"model_name: ['\"]?[\w .\n-]{1,300}['\"]?\nmodel_version: ['\"]?\d{1,20}['\"]?\n")
 
 
 # Between two blocks a thread waits for the interpreter, which others may be using: few and large ones wait seldom.
 _BLOCK: Final = 4 << 20
+
+
+def bytes_sha256(data: bytes) -> str:
+    """Return the hexadecimal SHA-256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def file_sha256(path: Path) -> str:
@@ -57,7 +62,7 @@ def manifest(folder: Path) -> dict[str, str]:
             raise OptionsError(f"{path}: not a regular file; a model folder holds regular files only")
         if "\n" in relative:  # it could pass for a line of its own: two folders would have one digest
             raise OptionsError(f"{str(path)!r}: a file name holds a line break")
-        if path.is_file() and not (relative == _NOTE and _is_note(path)):
+        if path.is_file() and not (relative == NOTE and _is_note(path)):
             digests[relative] = file_sha256(path)
     if not digests:
         raise OptionsError(f"{folder}: the folder is empty")
@@ -72,7 +77,7 @@ def _is_note(path: Path) -> bool:
 def folder_sha256(folder: Path) -> str:
     """Return the hexadecimal SHA-256 of a folder's manifest."""
     lines = "".join(f"{digest}  {path}\n" for path, digest in manifest(folder).items())
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return bytes_sha256(lines.encode())
 
 
 def sha256(path: Path) -> str:

@@ -120,8 +120,8 @@ def scan(
         UnavailableError: Trivy could not look: no database, no network, an unreadable image, an answer that does not
             fit its exit code.
     """
-    result = scratch.absolute() / "trivy.json"
-    program, own = os.path.abspath(trivy), _environment(environ)
+    result = result_in(scratch)
+    program, own = os.path.abspath(trivy), own_environment(environ)
     place = ["--cache-dir", str(cache.absolute())] if cache else []
     fetch = ["--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--offline-scan"] if offline else []
     arguments = ["image", *place, *fetch, "--input", str(archive.absolute()), "--scanners", "vuln", "--list-all-pkgs"]
@@ -142,7 +142,12 @@ def scan(
     return _scan(document, findings, version, updated)
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+def result_in(scratch: Path) -> Path:
+    """Return where a scan leaves Trivy's report."""
+    return scratch.absolute() / "trivy.json"
+
+
+def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without settings that could take findings away; a relative cache folder stays in place."""
     own = {key: value for key, value in environ.items() if not key.startswith("TRIVY_") or key in _KEPT}
     if own.get("TRIVY_CACHE_DIR"):
@@ -208,7 +213,7 @@ def database(
     """
     place = ["--cache-dir", str(cache.absolute())] if cache else []
     with tempfile.TemporaryDirectory(prefix="cd4ml-trivy-") as empty:
-        return _version(os.path.abspath(trivy), place, _environment(environ), Path(empty), seconds)
+        return _version(os.path.abspath(trivy), place, own_environment(environ), Path(empty), seconds)
 
 
 def _version(

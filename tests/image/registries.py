@@ -35,7 +35,21 @@ def registry(folder: Path) -> Iterator[str]:
     """Serve a registry from a folder and give its host."""
     folder.mkdir(exist_ok=True)
     host = f"127.0.0.1:{free_port()}"
-    command = [need_program("crane"), "registry", "serve", "--address", host, "--disk", str(folder)]
+    with _served(host, [need_program("crane"), "registry", "serve", "--address", host, "--disk", str(folder)]):
+        yield host
+
+
+@contextmanager
+def listing_registry() -> Iterator[str]:
+    """Serve a registry that itself lists what refers to an image, and give its host."""
+    host = f"127.0.0.1:{free_port()}"
+    with _served(host, [need_program("referrers-registry"), host]):
+        yield host
+
+
+@contextmanager
+def _served(host: str, command: list[str]) -> Iterator[None]:
+    """Run a registry's program, and wait until it listens."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 20
@@ -44,7 +58,7 @@ def registry(folder: Path) -> Iterator[str]:
                 if caller.connect_ex(("127.0.0.1", int(host.rpartition(":")[2]))) == 0:
                     break
             time.sleep(0.02)
-        yield host
+        yield
     finally:
         process.terminate()
         process.wait()

@@ -18,7 +18,7 @@ from cd4ml.errors import UnavailableError
 from cd4ml.image.reference import Reference, repository_of
 from cd4ml.image.registry_api.authorization import Authorization
 from cd4ml.image.registry_api.credentials import credentials_for
-from cd4ml.image.registry_api.manifests import ACCEPTED, Descriptor, Manifest, digest_of, read_manifest
+from cd4ml.image.registry_api.manifests import ACCEPTED, INDEX, Descriptor, Manifest, digest_of, read_manifest
 from cd4ml.image.registry_api.transport import Answer, BrokenOffError, RegistryError, Request, opened, reading, retried
 
 _HUB: Final = "docker.io"
@@ -123,6 +123,25 @@ class Repository:
                 f"{self.host}/{self.path}:{name}: the registry stored a manifest with another digest."
             )
         return digest
+
+    def referrers(self, digest: str) -> Manifest | None:
+        """Return the list of what refers to a manifest, None if the registry keeps no such lists.
+
+        Raises:
+            UnavailableError: the registry cannot be reached, or serves something else.
+        """
+
+        def asked() -> bytes:
+            with self._sent("GET", f"referrers/{digest}", headers={"Accept": INDEX}) as answer:
+                return answer.read(_LARGEST_MANIFEST + 1)
+
+        try:
+            data = retried(asked)
+        except RegistryError as error:
+            if error.status in (404, 405):
+                return None
+            raise
+        return read_manifest(data, INDEX, f"{self.host}/{self.path}: what refers to {digest}")
 
     def _fetch(self, blob: Descriptor, target: Path) -> None:
         """Fetch a blob once."""

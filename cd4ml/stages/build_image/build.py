@@ -41,6 +41,7 @@ class Built:
     """What came of the build.
 
     Attributes:
+        lock: the requirements that the image was built with.
         image: what was built, None if the build failed.
     """
 
@@ -48,6 +49,7 @@ class Built:
     dockerfile: str
     engine: str
     check: Check
+    lock: str = ""
     image: Image | None = None
 
     @property
@@ -89,7 +91,8 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, roa
     if image is None:
         raise UnavailableError(f"{builder.name} built {reference} but does not list it.")
     check = built_check(image, reference, model_sha256=sha256)
-    return Built(reference=reference, dockerfile=text, engine=builder.name, check=check, image=image)
+    lock = (context / "requirements.txt").read_text(encoding="utf-8")
+    return Built(reference=reference, dockerfile=text, engine=builder.name, check=check, lock=lock, image=image)
 
 
 def gateway_requirements(*, kafka_events: bool) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.context import Context
+from cd4ml.evidence.sign import Signer, find_signer
 from cd4ml.image import scan
 from cd4ml.image.builders.builder import Builder
 from cd4ml.image.engine import detect
@@ -27,6 +28,7 @@ class Inputs:
         image: its name as the option says it; the model may give it a tag.
         severities: those that block.
         memory: bytes that a pod may have.
+        signer: who signs what is pushed, if anybody.
         scratch: a folder that goes with the run.
     """
 
@@ -39,6 +41,7 @@ class Inputs:
     builder: Builder
     trivy: str
     scratch: Path
+    signer: Signer | None = None
 
 
 def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
@@ -49,6 +52,8 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         UnavailableError: a file or a program is not there.
     """
     checked = check_options(options)
+    # What is not pushed has no digest to sign, and a pull request of a fork has no key.
+    key, keyless = (options.signing_key, options.keyless) if options.push else (None, False)
     return Inputs(
         options=options,
         context=context,
@@ -58,6 +63,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         memory=checked.memory,
         builder=detect(options.engine, context.environ, system_packages=bool(options.system_packages)),
         trivy=_trivy(options, context),
+        signer=find_signer(key, keyless=keyless, environ=context.environ),
         scratch=scratch,
     )
 

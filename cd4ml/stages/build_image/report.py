@@ -52,6 +52,11 @@ class Record:
         return tuple(check for part in self._parts for check in part.checks)
 
     @property
+    def inputs(self) -> tuple[InputDigest, ...]:
+        """Every table that was read so far."""
+        return tuple(digest for part in self._parts for digest in part.inputs)
+
+    @property
     def good(self) -> bool:
         """Whether every check so far has passed, and there was one."""
         return bool(self.checks) and all(check.status is Status.PASSED for check in self.checks)
@@ -65,7 +70,7 @@ class Record:
             summary=summary,
             details={key: value for part in self._parts for key, value in part.details.items()},
             outputs=outputs | {key: value for part in self._parts for key, value in part.outputs.items()},
-            inputs=tuple(digest for part in self._parts for digest in part.inputs),
+            inputs=self.inputs,
             candidate=self._candidate,
             plan=self._plan,
         )

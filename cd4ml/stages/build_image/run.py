@@ -1,4 +1,4 @@
-"""Build the serving image, call it, scan it, and push it by digest; nothing is pushed unless every check passed.
+"""Build the serving image, call it, scan it, push it by digest and sign it; nothing is pushed unless all checks passed.
 
 A step takes the frozen values of those before it and returns one of its own, which says what the report tells of it.
 """
@@ -15,17 +15,20 @@ from cd4ml.report import Report
 from cd4ml.stages.build_image.base import find_base
 from cd4ml.stages.build_image.build import build
 from cd4ml.stages.build_image.conversion import choose_road
+from cd4ml.stages.build_image.documents import forget
+from cd4ml.stages.build_image.evidence import DOCUMENTS, Facts, give_evidence
 from cd4ml.stages.build_image.inputs import Inputs, resolve
 from cd4ml.stages.build_image.model import fetch_model, look_for_code
 from cd4ml.stages.build_image.options import Options, Runtime
 from cd4ml.stages.build_image.push import NotPushed, push_image
 from cd4ml.stages.build_image.report import Record
+from cd4ml.stages.build_image.sbom import list_materials
 from cd4ml.stages.build_image.scan import scan_image
 from cd4ml.stages.build_image.simulation import simulate_image, tables_to_compare
 
 
 def run(options: Options, context: Context) -> Report:
-    """Render, build, simulate, scan and push, in that order.
+    """Render, build, simulate, scan, push and sign, in that order.
 
     Raises:
         OptionsError: options that contradict each other or do not follow their grammar.
@@ -37,6 +40,7 @@ def run(options: Options, context: Context) -> Report:
 
 def _run(inputs: Inputs) -> Report:
     """Go through the steps, and end where one says that no other may follow."""
+    forget(inputs, DOCUMENTS)
     candidate = fetch_model(inputs)
     name = candidate.tagged(inputs.image)
     record = Record(candidate=candidate.identity, plan=_plan(inputs, name))
@@ -56,6 +60,7 @@ def _run(inputs: Inputs) -> Report:
     with beside(lambda: scan_image(inputs, road, name, image)) as scanned:
         record.add(simulate_image(inputs, candidate, road, image, tables))
         record.add(scanned.result())
+    materials = record.add(list_materials(inputs, candidate, base, road, built))
     if not record.good:
         return record.report(f"{name} is blocked; nothing was pushed.")
     if not inputs.options.push:
@@ -64,7 +69,24 @@ def _run(inputs: Inputs) -> Report:
     pushed = record.add(push_image(inputs, name, image))
     if isinstance(pushed, NotPushed):
         return record.report(f"Every check of {name} passed, and it could not be pushed: run the stage again.")
-    return record.report(f"Pushed {pushed.image}.")
+    facts = Facts(
+        candidate=candidate,
+        base=base,
+        built=built,
+        materials=materials,
+        pushed=pushed,
+        checks=record.checks,
+        tables=record.inputs,
+    )
+    evidence = record.add(give_evidence(inputs, facts))
+    return record.report(f"Pushed {pushed.image}{_proven(inputs, evidence.good)}.")
+
+
+def _proven(inputs: Inputs, good: bool) -> str:
+    """Say whether what is pushed is signed, where that was asked for."""
+    if inputs.signer is None:
+        return ""
+    return ", signed" if good else ", but not signed"
 
 
 def _plan(inputs: Inputs, image: Reference) -> list[str]:
@@ -75,4 +97,6 @@ def _plan(inputs: Inputs, image: Reference) -> list[str]:
     steps.append("start it and compare its predictions" if options.simulate else "start it")
     steps.append(f"scan it with Trivy; {', '.join(inputs.severities)} block")
     steps.append(f"push {image} if every check passed" if options.push else "push nothing (push is false)")
+    if inputs.signer is not None:
+        steps.append(f"sign what is known of it with {inputs.signer.identity}, and attach that in the registry")
     return steps

@@ -1,0 +1,74 @@
+"""Signing without a key: Sigstore certifies the job's own identity (OIDC) for some minutes and logs what it signs.
+
+Its public services take part: Fulcio, which certifies, and Rekor, a public log that names the repository and workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import requests
+from sigstore import dsse, oidc
+from sigstore.errors import Error as SigstoreError
+from sigstore.models import ClientTrustConfig
+from sigstore.sign import SigningContext
+from tuf.api.exceptions import DownloadError, RepositoryError
+
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.evidence.statement import Statement
+
+# Where GitHub Actions gives a job its tokens: only with `permissions: id-token: write`.
+_REQUEST: Final = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+_AUDIENCE: Final = "sigstore"
+_SECONDS: Final = 30
+_FAILURES: Final = (SigstoreError, RepositoryError, DownloadError, requests.RequestException, oidc.ExpiredIdentity)
+
+
+class KeylessSigner:
+    """Signs as the workflow that runs this job."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Refuse a job that has no identity before anything is built.
+
+        Raises:
+            OptionsError: it has none.
+        """
+        self._address, self._secret = (environ.get(name, "") for name in _REQUEST)
+        if not self._address or not self._secret:
+            raise OptionsError(
+                "keyless: this job has no identity to sign with",
+                advice="Give the job `permissions: id-token: write`, or sign with a key (signing-key).",
+            )
+
+    @property
+    def identity(self) -> str:
+        """See Signer."""
+        return "the job's identity (Sigstore)"
+
+    def sign(self, statement: Statement) -> bytes:
+        """See Signer."""
+        try:
+            context = SigningContext.from_trust_config(ClientTrustConfig.production())
+            with context.signer(oidc.IdentityToken(self._token())) as signer:
+                return signer.sign_dsse(dsse.Statement(statement.payload)).to_json().encode()
+        except _FAILURES as error:
+            reason = " ".join(str(error).split())[:300]
+            raise UnavailableError(f"Sigstore did not sign: {reason or type(error).__name__}.") from error
+
+    def _token(self) -> str:
+        """Return a token of the job's, for Sigstore alone.
+
+        Raises:
+            UnavailableError: the platform gives none.
+        """
+        headers = {"Authorization": f"bearer {self._secret}"}
+        answer = requests.get(self._address, params={"audience": _AUDIENCE}, headers=headers, timeout=_SECONDS)
+        try:
+            answer.raise_for_status()
+            token = answer.json()["value"]
+        except (ValueError, LookupError, TypeError) as error:
+            raise UnavailableError("The platform gave the job no identity token.") from error
+        if not isinstance(token, str):
+            raise UnavailableError("The platform gave the job no identity token.")
+        return token

@@ -1,0 +1,172 @@
+"""What proves where the pushed image comes from: statements about its digest, signed and attached to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cd4ml.checks.image.evidence import attached_check, unattached_check
+from cd4ml.digests import bytes_sha256, manifest
+from cd4ml.errors import Cd4mlError
+from cd4ml.evidence.dsse import BUNDLE_TYPE
+from cd4ml.evidence.model_signature import model_statement
+from cd4ml.evidence.provenance import provenance, source
+from cd4ml.evidence.result import result_statement
+from cd4ml.evidence.sign import Signer
+from cd4ml.evidence.statement import Resource, Statement
+from cd4ml.image.reference import parse, repository_of
+from cd4ml.image.referrers import Artifact, attach
+from cd4ml.image.registry_api.repository import Repository
+from cd4ml.report import Check, InputDigest, Status
+from cd4ml.stages.build_image.base import BaseImage
+from cd4ml.stages.build_image.build import Built
+from cd4ml.stages.build_image.documents import written
+from cd4ml.stages.build_image.inputs import Inputs
+from cd4ml.stages.build_image.model import Candidate
+from cd4ml.stages.build_image.push import Pushed
+from cd4ml.stages.build_image.report import STAGE, Part
+from cd4ml.stages.build_image.sbom import CYCLONEDX, SPDX, Materials
+from cd4ml.wording import redacted
+
+# As cosign calls them, so that `cosign verify` and `cosign verify-attestation --type` find them.
+_SIGNATURE: Final = "https://sigstore.dev/cosign/sign/v1"
+_CYCLONEDX: Final = "https://cyclonedx.org/bom"
+_SPDX: Final = "https://spdx.dev/Document"
+_NAMES: Final = ("signature", "provenance", "test-result", "sbom.cyclonedx", "sbom.spdx", "model")
+# They are written as they are where nobody signs; the bills of materials are there anyway.
+_UNSIGNED: Final = ("provenance", "test-result")
+_BUNDLE: Final = ".sigstore.json"
+_STATEMENT: Final = ".intoto.json"
+# Every document that a run may write.
+DOCUMENTS: Final = (
+    CYCLONEDX,
+    SPDX,
+    *(f"{name}{_STATEMENT}" for name in _UNSIGNED),
+    *(f"{name}{_BUNDLE}" for name in _NAMES),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What was stated about the image, and where it is.
+
+    Attributes:
+        signer: who signed, None if nobody did.
+        files: digests of the documents by their paths in the folder of reports.
+        attached: digests of their manifests in the registry, by name.
+    """
+
+    signer: str | None
+    checks: Sequence[Check]
+    files: Mapping[str, str]
+    attached: Mapping[str, str]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing went wrong."""
+        return all(check.status is Status.PASSED for check in self.checks)
+
+    @property
+    def part(self) -> Part:
+        """See Found."""
+        details = {"signer": self.signer, "files": dict(self.files), "attached": dict(self.attached)}
+        return Part(checks=self.checks, details={"evidence": details})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the statements rest on."""
+
+    candidate: Candidate
+    base: BaseImage
+    built: Built
+    materials: Materials
+    pushed: Pushed
+    checks: Sequence[Check]
+    tables: Sequence[InputDigest]
+
+
+def give_evidence(inputs: Inputs, facts: Facts) -> Evidence:
+    """State what is known of the pushed image; where somebody signs, sign it and attach it in the registry."""
+    statements = dict(zip(_NAMES, _statements(inputs, facts), strict=True))
+    if inputs.signer is None:
+        files = written(inputs, {f"{name}{_STATEMENT}": statements[name].payload for name in _UNSIGNED})
+        return Evidence(signer=None, checks=(), files=files, attached={})
+    try:
+        return _signed(inputs, facts.pushed, statements, inputs.signer)
+    except Cd4mlError as error:
+        # The image is in its registry by now: that is said, and that it is not proven.
+        check = unattached_check(facts.pushed.image, error)
+        return Evidence(signer=inputs.signer.identity, checks=(check,), files={}, attached={})
+
+
+def _signed(inputs: Inputs, pushed: Pushed, statements: Mapping[str, Statement], signer: Signer) -> Evidence:
+    """Sign the statements, keep the bundles and attach them."""
+    inputs.context.progress(f"Signing {pushed.image}")
+    bundles = {name: signer.sign(statement) for name, statement in statements.items()}
+    files = written(inputs, {f"{name}{_BUNDLE}": bundle for name, bundle in bundles.items()})
+    artifacts = [
+        Artifact(media_type=BUNDLE_TYPE, content=bundle, annotations=_annotations(statements[name]))
+        for name, bundle in bundles.items()
+    ]
+    repository = Repository(parse(pushed.image, "image"), inputs.context.environ)
+    digests = attach(repository, pushed.digest, artifacts)
+    return Evidence(
+        signer=signer.identity,
+        checks=(attached_check(pushed.image, len(digests), signer.identity),),
+        files=files,
+        attached=dict(zip(bundles, digests, strict=True)),
+    )
+
+
+def _annotations(statement: Statement) -> dict[str, str]:
+    """Return what cosign writes beside a bundle, without the time: the same bundle is then attached once."""
+    return {
+        "dev.sigstore.bundle.content": "dsse-envelope",
+        "dev.sigstore.bundle.predicateType": statement.predicate_type,
+    }
+
+
+def _statements(inputs: Inputs, facts: Facts) -> Iterator[Statement]:
+    """Yield the statements, in the order of their names."""
+    name = repository_of(parse(facts.pushed.image, "image").name)
+    image = Resource(name=name, digest={"sha256": facts.pushed.digest.removeprefix("sha256:")})
+    sha256 = facts.candidate.identity.sha256
+    model = Resource(name="model", uri=redacted(facts.candidate.identity.uri), digest={"sha256": sha256})
+    found = facts.materials.sbom
+    yield Statement(subjects=(image,), predicate_type=_SIGNATURE, predicate={})
+    yield _provenance(inputs, facts, image, model)
+    yield result_statement(image, stage=STAGE, checks=facts.checks, inputs=facts.tables, rests_on=(model,))
+    yield Statement(subjects=(image,), predicate_type=_CYCLONEDX, predicate=json.loads(found.cyclonedx))
+    yield Statement(subjects=(image,), predicate_type=_SPDX, predicate=json.loads(found.spdx))
+    yield model_statement(facts.candidate.name, manifest(facts.candidate.folder))
+
+
+def _provenance(inputs: Inputs, facts: Facts, image: Resource, model: Resource) -> Statement:
+    """Return from what the image was built, and how."""
+    options, environ, checkout = inputs.options, inputs.context.environ, inputs.context.checkout
+    parameters: dict[str, Any] = {
+        "model": options.model,
+        "image": options.image,
+        "base-image": options.base_image,
+        "system-packages": list(options.system_packages),
+        "runtime": str(options.runtime),
+        "engine": facts.built.engine,
+        "positive-label": options.positive_label,
+        "build-network": str(options.build_network),
+    }
+    base = facts.base.resolved
+    lock = Resource(name="requirements.txt", digest={"sha256": bytes_sha256(facts.built.lock.encode())})
+    resolved = [model, lock]
+    if base.digest:
+        uri = f"docker://{repository_of(base.reference.name)}"
+        resolved.append(Resource(name="base", uri=uri, digest={"sha256": base.digest.removeprefix("sha256:")}))
+    commit = source(checkout.remote_address(), checkout.head(), environ, modified=bool(checkout.modified()))
+    return provenance(
+        image,
+        parameters=parameters,
+        dependencies=[*resolved, *([commit] if commit else [])],
+        environ=environ,
+    )

@@ -1,0 +1,174 @@
+"""What proves where a pushed image comes from: written, signed, attached to it, and verified as a stranger would."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cd4ml.context import Context
+from cd4ml.digests import file_sha256, folder_sha256
+from cd4ml.evidence.dsse import verified_bundle
+from cd4ml.evidence.keys import read_private_key, read_public_key
+from cd4ml.evidence.sign import KeySigner
+from cd4ml.evidence.statement import Statement, read_statement
+from cd4ml.image.base import Base
+from cd4ml.image.builders.docker import Docker
+from cd4ml.image.contents import Contents
+from cd4ml.image.reference import parse
+from cd4ml.image.referrers import attached, content
+from cd4ml.image.registry_api.repository import Repository
+from cd4ml.image.sbom import Sbom
+from cd4ml.report import Check, ModelIdentity, Status
+from cd4ml.stages.build_image.base import BaseImage
+from cd4ml.stages.build_image.build import Built
+from cd4ml.stages.build_image.documents import forget
+from cd4ml.stages.build_image.evidence import DOCUMENTS, Facts, give_evidence
+from cd4ml.stages.build_image.inputs import Inputs
+from cd4ml.stages.build_image.model import Candidate
+from cd4ml.stages.build_image.options import Options
+from cd4ml.stages.build_image.push import Pushed
+from cd4ml.stages.build_image.sbom import Materials
+from tests.conftest import ROOT, Run
+from tests.containers import Lab
+from tests.evidence.keys import Pair, key_of, pem
+from tests.image.conftest import Project
+from tests.image.registries import registry
+from tests.image.test_referrers import image
+from tests.stages.build_image.test_build_image import copy
+
+Build = Callable[..., Run]
+PAGE = ROOT / "docs" / "stages" / "build-image.md"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+
+
+def statements(run: Run, keys: Pair) -> dict[str, Statement]:
+    """Return what is attached to a pushed image and signed by a key, by the type of its predicate."""
+    public = read_public_key(keys.public.read_bytes(), name="key")
+    place = Repository(parse(run.report["outputs"]["image"], "image"), {})
+    digests = attached(place, run.report["outputs"]["digest"])
+    assert sorted(digests) == sorted(run.report["details"]["evidence"]["attached"].values())
+    found = [verified_bundle(content(place, digest), public) for digest in digests]
+    return {statement.predicate_type: statement for statement in found}
+
+
+def test_a_pushed_image_is_proven(build: Build, lab: Lab, project: Project, tmp_path: Path) -> None:
+    """Signature, provenance, verdict and both bills of materials are about the pushed digest, signed and attached."""
+    keys = _keys_of_the_page(tmp_path)
+    run = build(project, "--image", f"{lab.registry}/loans:proven", "--push", "--signing-key", str(keys.private))
+    assert run.code == 0, run.stdout + run.stderr
+    found, model = statements(run, keys), folder_sha256(project.folder / "model")
+    signature = found.pop("https://model_signing/signature/v1.0")
+    sha256 = run.report["outputs"]["digest"].removeprefix("sha256:")
+    assert len(found) == 5 and all(statement.about(sha256) for statement in found.values())
+    assert signature.predicate["resources"] and run.report["details"]["evidence"]["signer"].startswith("key ")
+    _is_provenance(found[PROVENANCE].predicate, run, model)
+    verdict = found["https://in-toto.io/attestation/test-result/v0.1"].predicate
+    assert verdict["result"] == "PASSED" and "predictions-match" in verdict["passedTests"]
+    cyclonedx, spdx = found["https://cyclonedx.org/bom"].predicate, found["https://spdx.dev/Document"].predicate
+    _names_everything(cyclonedx, spdx, model, run)
+    for path, digest in {**run.report["details"]["evidence"]["files"], **run.report["details"]["sbom"]}.items():
+        assert file_sha256(project.folder / "reports" / path) == digest
+    _models_signature_verifies(project, keys)
+
+
+def _keys_of_the_page(folder: Path) -> Pair:
+    """Make keys by the commands that the page shows."""
+    for line in PAGE.read_text().splitlines():
+        if line.startswith("openssl "):
+            subprocess.run(line.split(), check=True, capture_output=True, cwd=folder)
+    return Pair(private=folder / "key.pem", public=folder / "key.pub")
+
+
+def _is_provenance(predicate: Any, run: Run, model: str) -> None:
+    """Hold the provenance to what the report says went in."""
+    definition = predicate["buildDefinition"]
+    digests = {item["name"]: item["digest"] for item in definition["resolvedDependencies"]}
+    assert digests["model"] == {"sha256": model}
+    assert digests["base"] == {"sha256": run.report["details"]["base"]["digest"].removeprefix("sha256:")}
+    assert len(digests["requirements.txt"]["sha256"]) == 64
+    assert definition["buildType"].startswith("https://") and predicate["runDetails"]["builder"]["id"]
+
+
+def _names_everything(cyclonedx: Any, spdx: Any, model: str, run: Run) -> None:
+    """Both documents name the model by digest, the base, the libraries and the system's packages."""
+    parts = {item["name"]: item for item in cyclonedx["components"]}
+    assert {"fastapi", "uvicorn", "debian"} <= parts.keys() and not cyclonedx.get("vulnerabilities")
+    assert parts["model"]["type"] == "machine-learning-model" and parts["model"]["hashes"][0]["content"] == model
+    assert ("model.onnx" in parts) is ("scikit-learn" not in parts)  # what is served in the model's place
+    base = run.report["details"]["base"]
+    assert parts[base["reference"]]["version"] == base["digest"]
+    packages = {item["name"]: item for item in spdx["packages"]}
+    assert packages["model"]["checksums"] == [{"algorithm": "SHA256", "checksumValue": model}]
+    assert {"fastapi", "uvicorn", base["reference"]} <= packages.keys()
+
+
+def _models_signature_verifies(project: Project, keys: Pair) -> None:
+    """The page's command for the model signing specification's own tool accepts the bundle beside the report."""
+    [line] = [line for line in PAGE.read_text().splitlines() if line.startswith("python -m model_signing ")]
+    command = [sys.executable, *line.replace("key.pub", str(keys.public)).split()[1:]]
+    assert subprocess.run(command, capture_output=True, check=False, cwd=project.folder).returncode == 0
+
+
+def _facts(project: Project, place: Repository, digest: str) -> tuple[Inputs, Facts]:
+    """Return what is known after a push: as a run has it, with a bill of materials of nothing."""
+    model, folder = project.folder / "model", project.folder
+    candidate = Candidate(identity=ModelIdentity(uri="model", sha256=folder_sha256(model)), folder=model)
+    name = parse(f"{place.host}/{place.path}", "image")
+    passed = Check(id="predictions-match", status=Status.PASSED, message="m")
+    base = Base(reference=name, wanted="python", digest=f"sha256:{'b' * 64}", id="i", labels={})
+    sbom = Sbom(cyclonedx=b"{}", spdx=b"{}", packages=frozenset())
+    facts = Facts(
+        candidate=candidate,
+        base=BaseImage(resolved=base, contents=Contents(python="3.11", installers=(), folders={})),
+        built=Built(reference=name, dockerfile="", engine="docker", check=passed, lock="a==1\n"),
+        materials=Materials(sbom=sbom, check=passed, files={}),
+        pushed=Pushed(image=name.by_digest(digest), digest=digest),
+        checks=(passed,),
+        tables=(),
+    )
+    inputs = Inputs(
+        options=Options(model="model", image=str(name), push=True, system_packages=()),
+        context=Context(directory=folder, reports=folder / "reports"),
+        image=name,
+        severities=(),
+        ignores=(),
+        memory=1 << 30,
+        builder=Docker(program="docker", environ={}),  # nothing is built here
+        trivy="trivy",
+        scratch=folder,
+        signer=KeySigner(key=read_private_key(pem(key_of("ecdsa")), None, name="key")),
+    )
+    return inputs, facts
+
+
+def test_evidence_that_cannot_be_attached_never_passes(tmp_path: Path, project: Project) -> None:
+    """A registry that takes the image and not its evidence leaves an error that says so, and the image's name."""
+    with registry(tmp_path / "registry") as host:
+        place, digest = image(host, tmp_path, "loans")
+        taken = place.manifest("v1")
+        place.put(taken.data, taken.media_type, digest.replace(":", "-"))
+        inputs, facts = _facts(copy(project, tmp_path / "project"), place, digest)
+        found = give_evidence(inputs, facts)
+    assert [(check.id, check.status, check.reason) for check in found.checks] == [
+        ("evidence-attached", Status.ERROR, "unavailable")
+    ]
+    assert not found.good and facts.pushed.image in found.checks[0].message and not found.part.outputs
+
+
+def test_nobody_signs__statements_stay_beside_the_report(tmp_path: Path, project: Project) -> None:
+    """Without a signer provenance and verdict are written, nothing is attached, and an earlier run's are removed."""
+    with registry(tmp_path / "registry") as host:
+        place, digest = image(host, tmp_path, "loans")
+        inputs, facts = _facts(copy(project, tmp_path / "project"), place, digest)
+        signed = give_evidence(inputs, facts)
+        assert signed.good and len(signed.attached) == len(attached(place, digest)) == 6
+        forget(inputs, DOCUMENTS)
+        found = give_evidence(dataclasses.replace(inputs, signer=None), facts)
+    assert found.signer is None and not found.checks and not found.attached
+    folder = inputs.context.reports / "build-image"
+    assert {path.name for path in folder.iterdir()} == {"provenance.intoto.json", "test-result.intoto.json"}
+    assert read_statement((folder / "provenance.intoto.json").read_bytes()).about(digest.removeprefix("sha256:"))
