@@ -1,10 +1,9 @@
-"""The tables of the page on the gateway: settings, metrics, and the fields of the log and of prediction events."""
+"""The tables of the pages on the gateway and on prediction events: settings, metrics, fields of log and events."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from cd4ml.serving.events.fields import FIELDS as EVENT_FIELDS
 from cd4ml.serving.events import fields as event
 from cd4ml.serving.settings import Setting, declared
 from cd4ml.serving.telemetry.exporting import VARIABLES
@@ -18,7 +17,7 @@ EVENTS_PAGE: Final = "docs/prediction-events.md"
 
 def page(text: str) -> str:
     """Return the page with its tables."""
-    tables = {"settings": _settings(), "log": _log(), "metrics": _metrics(), "event": _event()}
+    tables = {"settings": _settings(), "log": _log(), "metrics": _metrics()}
     for marker, table in tables.items():
         text = with_part(text, marker, table, where=PAGE)
     return text
@@ -63,12 +62,4 @@ def _metrics() -> str:
         if family.kind is Kind.HISTOGRAM:
             buckets = f" Buckets from {family.buckets[0]:g} to {family.buckets[-1]:g}."
         lines.append(f"| `{family.name}` | {family.kind} | {labels} | {family.help}{buckets} |")
-    return "\n".join(lines)
-
-
-def _event() -> str:
-    """Return the table of the fields of prediction events."""
-    lines = ["| field | in every event | what it holds |", "|---|---|---|"]
-    for name, field in EVENT_FIELDS.items():
-        lines.append(f"| `{name}` | {'yes' if field.always else ''} | {field.help} |")
     return "\n".join(lines)

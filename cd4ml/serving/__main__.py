@@ -18,6 +18,8 @@ def main() -> NoReturn:
     # As process 1 of a container nothing ends by default, not even while the libraries are being imported.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
+    # MLflow would write its own lines into the log, which is JSON.
+    os.environ["MLFLOW_CONFIGURE_LOGGING"] = "false"
     from cd4ml.serving.server import serve
     from cd4ml.serving.settings import SettingsError
     from cd4ml.serving.telemetry.log import say_at_once
