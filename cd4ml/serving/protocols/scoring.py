@@ -58,7 +58,7 @@ class Scoring:
         keys = [key for key in _KEYS if isinstance(document, dict) and key in document]
         if len(keys) != 1 or not document.keys() <= {*keys, "params"}:
             raise _no_request("", f"the body must be an object with exactly one of {', '.join(_KEYS)}")
-        if document.get("params"):
+        if document.get("params") not in (None, {}):
             raise _no_request("params", "must be empty: the gateway calls the model without parameters")
         (key,) = keys
         given = document[key]

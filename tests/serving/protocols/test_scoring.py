@@ -113,6 +113,8 @@ def test_csv__texts_of_digits_stay() -> None:
         ({"inputs": ROWS, "instances": ROWS}, "not-a-request", ""),
         ({"inputs": ROWS, "signature_name": "x"}, "not-a-request", ""),
         ({"inputs": ROWS, "params": {"depth": 3}}, "not-a-request", "params"),
+        ({"inputs": ROWS, "params": False}, "not-a-request", "params"),
+        ({"inputs": ROWS, "params": []}, "not-a-request", "params"),
         ({"inputs": 3}, "not-a-request", "inputs"),
         ({"inputs": []}, "no-rows", "rows"),
         ({"inputs": {}}, "no-rows", "rows"),
