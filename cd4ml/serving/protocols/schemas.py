@@ -16,7 +16,6 @@ Schema = dict[str, Any]
 
 _SCALAR: Final[Schema] = {"type": ["number", "string", "boolean", "null"]}
 _SINGLE: Final = 3.4028234663852886e38
-_DOUBLE: Final = 1.7976931348623157e308
 _TEXT: Final[Schema] = {"type": "string"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _PARAMETERS: Final[Schema] = {"type": ["object", "null"]}
@@ -30,8 +29,9 @@ def value(column: Column) -> Schema:
         bits = 31 if column.type == "integer" else 63
         schema: Schema = {"type": "integer", "minimum": -(2**bits), "maximum": 2**bits - 1}
     elif column.type in FLOATS:
-        limit = _SINGLE if column.type == "float" else _DOUBLE
-        schema = {"type": "number", "minimum": -limit, "maximum": limit}
+        # Digits beyond the greatest double may still be read as it: its limits are none of the digits'.
+        single = {"minimum": -_SINGLE, "maximum": _SINGLE} if column.type == "float" else {}
+        schema = {"type": "number", "format": column.type, **single}
     elif column.type == "boolean":
         schema = {"type": "boolean"}
     elif column.type == "datetime":
