@@ -220,7 +220,7 @@ def test_selectors__match_their_pods_and_services() -> None:
 
 def test_probes__ask_what_the_image_answers() -> None:
     """Ports and paths of the probes are the ones that the server in the image has."""
-    server = (ROOT / "cd4ml" / "serving" / "app.py").read_text()
+    server = (ROOT / "cd4ml" / "serving" / "pages.py").read_text()
     (deployment,) = of_kind(render("--values", CHART / "ci" / "stable-values.yaml"), "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
 
