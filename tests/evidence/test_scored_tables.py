@@ -214,7 +214,7 @@ def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     write_report(tmp_path / "reports", "score-model", **report(A))
     write(tmp_path / "predictions.parquet", frame)
     inputs = Inputs(
-        options=Options(model="m", image="i", test_data="test.csv", predictions="predictions.parquet"),
+        options=Options(model="m", image="i", test_data="test.csv", predictions="predictions.parquet", simulate=True),
         context=Context(directory=tmp_path),
         image=Reference(name="i"),
         severities=(),
@@ -226,11 +226,11 @@ def test_build_image__compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     candidate = Candidate(identity=ModelIdentity(uri="m", sha256=CANDIDATE), folder=tmp_path)
     with pytest.raises(OptionsError, match="is not the table that score-model wrote"):
-        simulation._scored(inputs, candidate)
+        simulation.tables_to_compare(inputs, candidate)
 
     wrote = open_table(tmp_path / "predictions.parquet").sha256()
     write_report(tmp_path / "reports", "score-model", **report(wrote))
-    assert simulation._scored(inputs, candidate)
+    assert simulation.tables_to_compare(inputs, candidate)
 
 
 @pytest.mark.parametrize(
