@@ -1,0 +1,34 @@
+"""The router's own settings; how it listens is set as the gateway's is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from cd4ml.serving.settings import path, text, whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterSettings:
+    """What the router is told by its environment; the variable of a field is its name in capital letters."""
+
+    routes_file: Path = path("/app/routes.json", "The file that says which tracks there are.")
+    upstream_seconds: int = whole(10, "How long a track may take to answer; after it the answer is 504.", most=3600)
+    upstream_connections: int = whole(256, "How many connections may be open to all tracks.", most=100_000)
+    copies: int = whole(
+        64, "How many copies for the shadow may be on their way; more are dropped and counted.", most=10_000
+    )
+    pairs: str = text(
+        "", "Where answers of track and shadow are recorded as pairs: `stdout`, a file, or nowhere (the default)."
+    )
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> RouterSettings:
+        """Read the settings from the environment.
+
+        Raises:
+            SettingsError: a variable has a value that it cannot have.
+        """
+        found = {one.name: (environ.get(one.name.upper(), ""), one.metadata["setting"]) for one in fields(cls)}
+        return cls(**{name: one.value(name.upper(), given) for name, (given, one) in found.items() if given})
