@@ -57,7 +57,8 @@ class Upstream:
             target: path and query as the client wrote them.
 
         Raises:
-            Refused: 400, the target is not a path: behind the track's address it could name another server; 502 or 504, the track cannot be reached, answers no HTTP, or takes too long.
+            Refused: 400, the target is not a path: behind the track's address it could name another server; 502 or
+                504, the track cannot be reached, answers no HTTP, or takes too long.
         """
         if not target.startswith("/"):
             raise Refused(400, "not-a-path", "The target of the request is not a path.")
