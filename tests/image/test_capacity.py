@@ -44,20 +44,20 @@ def test_memory_beyond_the_limit_blocks(load: Load, limit: int, status: Status, 
 )
 def test_quantities_are_those_of_kubernetes(text: str, size: int) -> None:
     """Powers of 1024 and of 1000 are told apart."""
-    assert bytes_of(text, "memory-limit") == size
+    assert bytes_of(text, "pod-memory") == size
 
 
 @pytest.mark.parametrize("text", ["", "0", "0Gi", "1GB", "-1Gi", "1 Gi", "Gi", "1e3", "0.1", "١Gi", "9" * 40])
 def test_what_is_no_amount_of_memory_is_refused(text: str) -> None:
     """Other units, signs, zero and fractions of a byte are refused, and the message shows the form."""
     with pytest.raises(OptionsError, match="such as 512Mi"):
-        bytes_of(text, "memory-limit")
+        bytes_of(text, "pod-memory")
 
 
 def test_the_limit_is_the_charts_own() -> None:
     """Whoever changes neither the chart's memory nor the option gates on what the pods get."""
     values = yaml.safe_load((ROOT / "charts/model-server/values.yaml").read_text(encoding="utf-8"))
-    default = next(item.default for item in Options.__dataclass_fields__.values() if item.name == "memory_limit")
+    default = next(item.default for item in Options.__dataclass_fields__.values() if item.name == "pod_memory")
     assert default == values["resources"]["limits"]["memory"]
 
 

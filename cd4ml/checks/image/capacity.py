@@ -40,10 +40,10 @@ def memory_check(load: Load, *, limit: int) -> Check:
         status=Status.PASSED if fits else Status.FAILED,
         message=f"{peak:,.0f} MiB at most under the largest requests ({load.rows:,} rows each), of {most:,.0f} MiB.",
         reason=None if fits else "too-much-memory",
-        advice=None if fits else "Raise the pods' memory limit (the chart's resources.limits.memory) and memory-limit.",
+        advice=None if fits else "Raise the pods' memory limit (the chart's resources.limits.memory) and pod-memory.",
         metric="peak-memory-mib",
         value=round(peak, 1),
         limit=round(most, 1),
         bound=Bound.AT_MOST,
-        option=("memory-limit",),
+        option=("pod-memory",),
     )

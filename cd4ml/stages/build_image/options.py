@@ -104,7 +104,7 @@ class Options(TableOptions):
         group=Group.DELIVERY,
     )
     startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0, group=Group.IMAGE)
-    memory_limit: str = option(
+    pod_memory: str = option(
         "Memory that a pod may have, as Kubernetes writes it; the default is the chart's.",
         default="1Gi",
         example="1536Mi",

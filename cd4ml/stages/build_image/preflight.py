@@ -71,7 +71,7 @@ def check_options(options: Options, *, here: bool = True, ignores: bool = True) 
     image = _read(lambda: reference.parse(options.image, "image"), problems, advice)
     _read(lambda: dockerfile.checked(options.base_image, options.system_packages), problems, advice)
     severities = _read(lambda: scan.severities(options.severity), problems, advice)
-    memory = _read(lambda: capacity.bytes_of(options.memory_limit, "memory-limit"), problems, advice)
+    memory = _read(lambda: capacity.bytes_of(options.pod_memory, "pod-memory"), problems, advice)
     if image is not None and image.digest:
         problems.append("image: give a name to push to, without a digest")
     accepted = read_ignores(Path(options.ignore_file)) if options.ignore_file and ignores else ()

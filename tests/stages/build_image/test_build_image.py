@@ -201,7 +201,7 @@ def test_without_push_nothing_is_pushed_and_the_report_says_so(build: Build, lab
 def test_an_image_that_would_be_killed_for_its_memory_is_not_pushed(build: Build, lab: Lab, project: Project) -> None:
     """A gateway that needs more under the largest requests than a pod may have blocks the push."""
     name = f"{lab.registry}/loans:large"
-    run = build(project, "--image", name, "--push", "--memory-limit", "16Mi")
+    run = build(project, "--image", name, "--push", "--pod-memory", "16Mi")
     assert run.code == 1 and statuses(run)["fits-in-memory"] == "failed", run.stdout
     assert lab.digest(name) is None
 
