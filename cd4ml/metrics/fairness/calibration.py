@@ -47,10 +47,10 @@ def group_calibration(counts: pd.DataFrame, names: pd.Series[str]) -> list[Calib
 
 def _of_group(name: str, part: pd.DataFrame) -> Calibration:
     """Return the calibration of one group: the mean of the differences between score and label."""
-    total, label = float(part["weight"].sum()), part["y_true"]
+    rows, total, label = int(part["n"].sum()), float(part["weight"].sum()), part["y_true"]
     square = part["square_score_square"] - 2 * label * part["square_score"] + label * part["squares"]
     sums = Sums(
-        n=int(part["n"].sum()),
+        n=rows,
         weight=total,
         squares=float(part["squares"].sum()),
         value=float((part["score"] - label * part["weight"]).sum()),
@@ -60,7 +60,7 @@ def _of_group(name: str, part: pd.DataFrame) -> Calibration:
     gap = mean(sums)
     return Calibration(
         group=name,
-        n=sums.n,
+        n=rows,
         score=float(part["score"].sum()) / total,
         positives=float((part["weight"] * label).sum()) / total,
         gap=gap.value,
