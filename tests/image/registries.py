@@ -73,6 +73,7 @@ class Gate(ThreadingHTTPServer):
         cut: blobs yet to be broken off in the middle.
         asked: method and path of every request that was handed on.
         lies: what is served in the place of a path's answer.
+        leads: where a path's request is sent on to.
     """
 
     daemon_threads = True
@@ -85,6 +86,7 @@ class Gate(ThreadingHTTPServer):
         self.tokens: dict[str, list[str]] = {}
         self.refreshed = 0
         self.lies: dict[str, bytes] = {}
+        self.leads: dict[str, str] = {}
 
     @property
     def host(self) -> str:
@@ -170,6 +172,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(503, {}, b"")
             return
         self.server.asked.append((self.command, self.path))
+        if self.path in self.server.leads:
+            self._answer(307, {"Location": self.server.leads[self.path]}, b"")
+            return
         if self.path in self.server.lies:
             self._answer(200, {}, self.server.lies[self.path])
             return

@@ -19,7 +19,16 @@ from cd4ml.image.reference import Reference, repository_of
 from cd4ml.image.registry_api.authorization import Authorization
 from cd4ml.image.registry_api.credentials import credentials_for
 from cd4ml.image.registry_api.manifests import ACCEPTED, INDEX, Descriptor, Manifest, digest_of, read_manifest
-from cd4ml.image.registry_api.transport import Answer, BrokenOffError, RegistryError, Request, opened, reading, retried
+from cd4ml.image.registry_api.transport import (
+    Answer,
+    BrokenOffError,
+    RegistryError,
+    Request,
+    opened,
+    origin,
+    reading,
+    retried,
+)
 
 _HUB: Final = "docker.io"
 _HUB_HOST: Final = "registry-1.docker.io"
@@ -192,13 +201,15 @@ class Repository:
         scopes = [f"repository:{self.path}:{'pull,push' if write else 'pull'}"]
         scopes += [f"repository:{also}:pull"] if also else []
         # Where an upload goes on may be another host: who asks is none of its business.
-        own = urlsplit(address)[:2] == urlsplit(self._root)[:2]
+        own = origin(address) == origin(self._root)
         known = self._authorization.header(scopes) if own else None
         request = Request(method=method, address=address, headers=headers or {}, body=body, authorization=known)
         try:
             answer = opened(request)
         except RegistryError as error:
-            if error.status != 401 or not own or not self._authorization.answer(error, scopes):
+            # Nor has the storage that a blob's address leads to any right to ask for a password.
+            asks = error.status == 401 and own and origin(error.address) == origin(self._root)
+            if not asks or not self._authorization.answer(error, scopes):
                 raise
             answer = opened(replace(request, authorization=self._authorization.header(scopes)))
         with reading(answer):

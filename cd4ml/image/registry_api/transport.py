@@ -34,11 +34,17 @@ Taken = TypeVar("Taken")
 
 
 class RegistryError(UnavailableError):
-    """The registry answered, and not as it was hoped; `status` is the HTTP status."""
+    """The registry answered, and not as it was hoped.
 
-    def __init__(self, message: str, *, status: int, headers: Message, advice: str = "") -> None:
+    Attributes:
+        status: the HTTP status.
+        address: who answered so, in the end: a request may have been led elsewhere.
+    """
+
+    def __init__(self, message: str, *, status: int, headers: Message, address: str, advice: str = "") -> None:
         super().__init__(message, advice=advice)
         self.status = status
+        self.address = address
         self.headers = headers
 
 
@@ -109,6 +115,12 @@ def retried(step: Callable[[], Taken]) -> Taken:
     return step()
 
 
+def origin(address: str) -> tuple[str, str]:
+    """Return to whom an address belongs: its scheme, and its host with its port."""
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc
+
+
 def closed(address: str) -> bool:
     """Whether nobody on the way can read or change what is sent: https, or this machine itself."""
     try:
@@ -155,7 +167,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         if following is not None:
             following.method = req.get_method()
-            if urlsplit(newurl)[:2] == urlsplit(req.full_url)[:2] and req.has_header("Authorization"):
+            if origin(newurl) == origin(req.full_url) and req.has_header("Authorization"):
                 following.add_unredirected_header("Authorization", str(req.get_header("Authorization")))
         return following
 
@@ -177,7 +189,7 @@ def _refusal(request: Request, error: urllib.error.HTTPError) -> RegistryError:
         "Log in to the registry (docker login), with an account that may do this." if error.code in (401, 403) else ""
     )
     message = f"{_named(request)}: the registry answers {error.code}" + (f": {said}" if said else "")
-    return RegistryError(message, status=error.code, headers=error.headers, advice=advice)
+    return RegistryError(message, status=error.code, headers=error.headers, address=error.url, advice=advice)
 
 
 def _first_error(body: bytes) -> str:

@@ -117,6 +117,18 @@ def test_a_wrong_password_is_said_at_once(host: str, tmp_path: Path, login: dict
     assert caught.value.status == 401 and "docker login" in caught.value.advice and "wrong" not in str(caught.value)
 
 
+def test_a_password_is_for_the_registry_alone(host: str, tmp_path: Path, login: dict[str, str]) -> None:
+    """The storage that a registry's redirect leads to may demand a token from its own server: it gets no password."""
+    descriptor, _ = blob(tmp_path)
+    path = f"/v2/team/loans/blobs/{descriptor.digest}"
+    with gate(host) as door, gate(host, "bearer") as storage:
+        log_in(tmp_path, door.host, username=USER, password=PASSWORD)
+        door.leads[path] = f"http://{storage.host}{path}"
+        with pytest.raises(RegistryError, match="401"):
+            repository(door.host, **login).blob(descriptor, tmp_path / "back")
+        assert door.methods("GET", "/blobs/") == [path] and not storage.tokens
+
+
 @pytest.fixture
 def door(host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """A gate that asks nothing, and a client that waits no longer than a test may."""
