@@ -241,6 +241,7 @@ def _remove(path: Path) -> None:
 
 
 def settings_of(config: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the environment that an image's configuration sets."""
+    """Return the environment that an image's configuration sets: what no process can be given is left out."""
     listed = (config.get("config") or {}).get("Env") or []
-    return dict(item.partition("=")[::2] for item in listed if isinstance(item, str))
+    settings = (item.partition("=")[::2] for item in listed if isinstance(item, str) and "\0" not in item)
+    return {name: value for name, value in settings if name}

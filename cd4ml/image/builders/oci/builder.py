@@ -20,7 +20,7 @@ from cd4ml.image.builders.builder import Build, Container, Image
 from cd4ml.image.builders.oci.archives import Tree, settings_of, unpack
 from cd4ml.image.builders.oci.environment import environment_layer
 from cd4ml.image.builders.oci.python import contents_of, python_of
-from cd4ml.image.builders.oci.sandbox import Sandbox
+from cd4ml.image.builders.oci.sandbox import ENVIRONMENT, Sandbox
 from cd4ml.image.builders.oci.store import Store, StoredImage, StoredLayer, key_of
 from cd4ml.image.contents import Contents
 from cd4ml.image.labels import BASE
@@ -115,9 +115,8 @@ class Oci:
             root = folder / "root"
             root.mkdir()
             unpack(self.store.files(stored), root)
-            command = self.sandbox.command(root, attendant(), user=USER)
-            name = f"cd4ml-{secrets.token_hex(8)}"
-            container = started(command, settings_of(stored.config), id=name)
+            command = self.sandbox.command(root, attendant(), user=USER, settings=settings_of(stored.config))
+            container = started(command, ENVIRONMENT, id=f"cd4ml-{secrets.token_hex(8)}")
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

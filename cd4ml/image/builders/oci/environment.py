@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import sys
@@ -17,7 +18,7 @@ from cd4ml.image.builders.builder import Build
 from cd4ml.image.builders.command import run_build
 from cd4ml.image.builders.oci.archives import LayerFile, Tree, unpack
 from cd4ml.image.builders.oci.python import Python
-from cd4ml.image.builders.oci.sandbox import Sandbox
+from cd4ml.image.builders.oci.sandbox import ENVIRONMENT, Sandbox
 from cd4ml.image.builders.oci.store import Store, StoredLayer
 from cd4ml.image.layers import Layer
 from cd4ml.image.layout import VENV
@@ -25,7 +26,7 @@ from cd4ml.image.slim import slim
 from cd4ml.process.programs import completed
 
 # What the layer is made by: another way of making it is another layer.
-_MADE_BY: Final = "1"
+_MADE_BY: Final = "2"
 _SCRIPT: Final = re.compile(rb"#!.*python|#!/bin/sh\n'''exec' .*python")
 _MANYLINUX: Final = ("2_40", "2_39", "2_38", "2_37", "2_36", "2_35", "2_34", "2_33", "2_32", "2_31", "2_28", "2_17")
 _GLIBC: Final = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+)\.(\d+)")
@@ -65,7 +66,9 @@ def environment_layer(
         _scripts(packages, venv)
         slim(str(packages))
         _outline(venv, python)
+        links = _links(venv)
         _compile(root, python, sandbox)
+        _require_unchanged(root, venv, links)
         archive = Path(scratch) / "environment.tar"
         _write(venv, archive)
         made = store.compress(archive)
@@ -144,10 +147,34 @@ def _compile(root: Path, python: Python, sandbox: Sandbox) -> None:
     A file that cannot be compiled (for another version of Python, say) is none that a model imports.
     """
     argv = [f"{VENV}/bin/python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"{VENV}/lib"]
-    command = sandbox.command(root, argv, user=0, writable=True)
-    done = completed(command, environ={"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"}, seconds=_SECONDS_TO_COMPILE)
+    settings = {"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"}
+    command = sandbox.command(root, argv, user=0, settings=settings, writable=VENV)
+    done = completed(command, environ=ENVIRONMENT, seconds=_SECONDS_TO_COMPILE)
     if not any(root.glob(f"{VENV.lstrip('/')}/lib/*/site-packages/**/*.pyc")) and not done.done:
         raise UnavailableError(f"The base's Python ({python.program}) does not run here: {done.last_words(300)}")
+
+
+def _links(venv: Path) -> dict[Path, str]:
+    """Return the links in the environment, and where each leads."""
+    return {path: os.readlink(path) for path in venv.rglob("*") if path.is_symlink()}
+
+
+def _require_unchanged(root: Path, venv: Path, links: Mapping[Path, str]) -> None:
+    """Refuse what the base's Python has left where files are packed from: links would lead to this machine's files.
+
+    Raises:
+        UnavailableError: there is a link that was not there before, or something that is neither file nor folder.
+    """
+    changed = [path for path in (venv, *venv.parents) if path.is_relative_to(root) and path.is_symlink()]
+    if not changed:
+        odd = (path for path in venv.rglob("*") if not (path.is_symlink() or path.is_dir() or path.is_file()))
+        changed = [*odd, *(path for path, target in _links(venv).items() if links.get(path) != target)]
+    if changed:
+        name = str(changed[0].relative_to(root))[:200]
+        raise UnavailableError(
+            f"The base's Python, told to compile the packages, made a link or a special file of its own: {name!r}.",
+            advice="Do not use this base.",
+        )
 
 
 def _write(venv: Path, archive: Path) -> None:

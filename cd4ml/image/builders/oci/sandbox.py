@@ -18,6 +18,9 @@ from cd4ml.process.programs import NotCompletedError, completed
 
 _PROGRAM: Final = "bwrap"
 _PLACES: Final = ("proc", "dev", "tmp")
+# What bubblewrap itself is started with, outside of the sandbox: an image's own variables would be orders to the
+# machine's loader (LD_PRELOAD).
+ENVIRONMENT: Final[Mapping[str, str]] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 _ADVICE: Final = "Install bubblewrap where user namespaces are allowed, or name another program with engine."
 
 
@@ -28,14 +31,27 @@ class Sandbox:
     program: str
     environ: Mapping[str, str] = field(repr=False)
 
-    def command(self, root: Path, argv: Sequence[str], *, user: int, writable: bool = False) -> list[str]:
-        """Return the command that starts a program of an image that was unpacked."""
+    def command(
+        self, root: Path, argv: Sequence[str], *, user: int, settings: Mapping[str, str], writable: str | None = None
+    ) -> list[str]:
+        """Return the command that starts a program of an image that was unpacked; it is for ENVIRONMENT.
+
+        Args:
+            settings: the program's own environment.
+            writable: a folder of the image that the program may write to, with no link on the way to it.
+        """
         for name in _PLACES:
+            if (root / name).is_symlink():
+                (root / name).unlink()
             (root / name).mkdir(exist_ok=True)
-        bind = "--bind" if writable else "--ro-bind"
         who = ["--unshare-all", "--unshare-user", "--uid", str(user), "--gid", str(user), "--cap-drop", "ALL"]
-        places = [bind, str(root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # nosec: in the sandbox
-        return [self.program, *who, "--die-with-parent", "--new-session", *places, "--chdir", "/", "--", *argv]
+        places = ["--ro-bind", str(root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # nosec: its own
+        if writable is not None:
+            places += ["--bind", str(root / writable.lstrip("/")), writable]
+        own = ["--clearenv"]
+        for key, value in settings.items():
+            own += ["--setenv", key, value]
+        return [self.program, *who, "--die-with-parent", "--new-session", *places, "--chdir", "/", *own, "--", *argv]
 
 
 def find_sandbox(environ: Mapping[str, str]) -> Sandbox:

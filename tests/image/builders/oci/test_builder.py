@@ -16,7 +16,7 @@ import pytest
 from cd4ml.image import dockerfile
 from cd4ml.image.builders.oci.archives import unpack
 from cd4ml.image.builders.oci.builder import Oci
-from cd4ml.image.builders.oci.sandbox import find_sandbox
+from cd4ml.image.builders.oci.sandbox import ENVIRONMENT, find_sandbox
 from cd4ml.image.builders.oci.store import Store, key_of
 from cd4ml.image.contents import Contents, probed
 from cd4ml.image.reference import parse
@@ -132,7 +132,8 @@ def test_what_is_read_from_a_base_is_what_the_base_says_itself(lab: Lab, content
 
     def once(image: str, argv: Sequence[str]) -> str:
         program = ["/usr/bin/env", *argv]
-        return required(own.sandbox.command(root, program, user=0), image, environ=settings, seconds=60)
+        command = own.sandbox.command(root, program, user=0, settings=settings)
+        return required(command, image, environ=ENVIRONMENT, seconds=60)
 
     found = probed("base", once)
     assert (found.python, found.installers) == (contents.python, contents.installers)
