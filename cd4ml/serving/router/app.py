@@ -9,18 +9,23 @@ from collections import Counter
 from typing import Final
 
 from cd4ml.serving.bodies import ClientGone, Receive, Scope, Send, body_of
+from cd4ml.serving.exchange import Exchange
 from cd4ml.serving.protocols.predict import error_document
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.router.pairs import Pairs
 from cd4ml.serving.router.routes import Routes, Track
 from cd4ml.serving.router.settings import RouterSettings
-from cd4ml.serving.router.upstream import Answer, Upstream
+from cd4ml.serving.router.upstream import TRACK_HEADER, Answer, Upstream
 from cd4ml.serving.settings import Settings
+from cd4ml.serving.telemetry.context import Context
 
 # The router's own paths begin like no path of a gateway; all others are the tracks'.
 _OWN: Final = "/router/"
-_TRACK_HEADER: Final = b"x-cd4ml-track"
 _DRAIN_SECONDS: Final = 5.0
+_CONTEXT: Final = Context()
+
+# Method, target, headers, body and trace of a request.
+Asked = tuple[str, str, list[tuple[bytes, bytes]], bytes, bytes]
 
 
 class Router:
@@ -33,7 +38,7 @@ class Router:
 
     def __init__(self, routes: Routes, settings: Settings, own: RouterSettings, pairs: Pairs) -> None:
         self._routes, self._settings, self._own, self._pairs = routes, settings, own, pairs
-        self._upstream: Upstream | None = None
+        self._upstreams: dict[str, Upstream] = {}
         self._copies: set[asyncio.Task[None]] = set()
         self.counts: Counter[str] = Counter()
 
@@ -49,12 +54,15 @@ class Router:
     async def _live(self, receive: Receive, send: Send) -> None:
         """Open the connections; at the end wait for copies that are on their way."""
         await receive()
-        self._upstream = Upstream(self._own)
+        everyone = [*self._routes.tracks, *([self._routes.shadow] if self._routes.shadow else [])]
+        self._upstreams = {track.name: Upstream(track, self._own) for track in everyone}
+        self._pairs.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._copies:
             await asyncio.wait(self._copies, timeout=_DRAIN_SECONDS)
-        await self._upstream.close()
+        for upstream in self._upstreams.values():
+            await upstream.close()
         self._pairs.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -66,10 +74,14 @@ class Router:
         elif name == "status":
             tracks = [{"name": track.name, "share": track.share} for track in routes.tracks]
             shadow = routes.shadow and {"name": routes.shadow.name, "share": routes.shadow.share}
-            about = {"experiment": routes.experiment, "tracks": tracks, "shadow": shadow, "counts": dict(self.counts)}
+            about = {"experiment": routes.experiment, "tracks": tracks, "shadow": shadow, "counts": self._counted()}
             await _answer(send, 200, json.dumps(about).encode(), [])
         else:
             await _answer(send, 404, error_document(Refused(404, "not-found", "There is no such path.")), [])
+
+    def _counted(self) -> dict[str, int]:
+        """Return what became of requests and of pairs."""
+        return {**self.counts, **self._pairs.counts}
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a request on, and its answer back."""
@@ -83,11 +95,12 @@ class Router:
         except Refused as refused:
             self.counts[f"error:{refused.code}"] += 1
             closing = [(b"connection", b"close")] if refused.status in (408, 413) else []
-            await _answer(send, refused.status, error_document(refused), [*closing, (_TRACK_HEADER, _name(track))])
+            await _answer(send, refused.status, error_document(refused), [*closing, (TRACK_HEADER, _name(track))])
             return
         self.counts[f"track:{track.name}"] += 1
-        headers = [(name, value) for name, value in answer.headers if name != _TRACK_HEADER]
-        await _send(send, answer.status, [*headers, (_TRACK_HEADER, _name(track))], answer.body)
+        headers = [(name, value) for name, value in answer.headers if name != TRACK_HEADER]
+        empty = scope["method"] == "HEAD"
+        await _send(send, answer.status, [*headers, (TRACK_HEADER, _name(track))], answer.body, sized=not empty)
 
     def _track_of(self, scope: Scope) -> Track:
         """Return the track of the user; who names none is drawn anew for each request."""
@@ -104,28 +117,29 @@ class Router:
         Raises:
             Refused: the track did not answer.
         """
-        assert self._upstream is not None
-        trace_id, headers = _traced(scope)
+        exchange = _CONTEXT.begin("", scope["headers"])
         query = scope.get("query_string", b"")
         target = scope["raw_path"].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
-        asked = (scope["method"], target, headers, body)
+        asked = (scope["method"], target, scope["headers"], body, _traceparent(exchange, scope["headers"]))
         said: asyncio.Future[Answer | str] = asyncio.get_running_loop().create_future()
-        if scope["method"] == "POST" and self._routes.copied(trace_id):
-            self._copy(track, said, trace_id, asked)
+        if scope["method"] == "POST" and self._routes.copied(exchange.trace_id):
+            self._copy(track, said, exchange.trace_id, asked)
+        outcome: Answer | str = "client-gone"
         try:
-            answer = await self._upstream.ask(track, *asked)
+            outcome = await self._upstreams[track.name].ask(*asked)
+            return outcome
         except Refused as refused:
-            said.set_result(refused.code)
+            outcome = refused.code
             raise
-        said.set_result(answer)
-        return answer
+        finally:
+            said.set_result(outcome)
 
     def _copy(
         self,
         track: Track,
         said: asyncio.Future[Answer | str],
         trace_id: str,
-        asked: tuple[str, str, list[tuple[bytes, bytes]], bytes],
+        asked: Asked,
     ) -> None:
         """Send a copy to the shadow in the background, unless too many are on their way."""
         if len(self._copies) >= self._own.copies:
@@ -140,14 +154,14 @@ class Router:
         track: Track,
         said: asyncio.Future[Answer | str],
         trace_id: str,
-        asked: tuple[str, str, list[tuple[bytes, bytes]], bytes],
+        asked: Asked,
     ) -> None:
         """Ask the shadow, and record both answers."""
         shadow = self._routes.shadow
-        assert shadow is not None and self._upstream is not None
+        assert shadow is not None
         copied: Answer | str
         try:
-            copied = await self._upstream.ask(shadow, *asked)
+            copied = await self._upstreams[shadow.name].ask(*asked)
             self.counts["copies"] += 1
         except Refused as refused:
             copied = refused.code
@@ -155,16 +169,11 @@ class Router:
         self._pairs.record(trace_id, ((track, await said), (shadow, copied)))
 
 
-def _traced(scope: Scope) -> tuple[str, list[tuple[bytes, bytes]]]:
-    """Return the trace of a request and its headers; one that has none begins one, which track and shadow share."""
-    headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-    given = next((value.decode("latin-1") for name, value in headers if name == b"traceparent"), "")
-    parts = given.split("-")
-    if len(parts) >= 4 and len(parts[1]) == 32 and parts[1].isalnum():
-        return parts[1], headers
-    trace_id = secrets.token_hex(16)
-    begun = f"00-{trace_id}-{secrets.token_hex(8)}-00".encode()
-    return trace_id, [*((name, value) for name, value in headers if name != b"traceparent"), (b"traceparent", begun)]
+def _traceparent(exchange: Exchange, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the header that track and shadow share: the caller's where it is one, else of a trace begun here."""
+    if exchange.parent_id is not None:
+        return next(value for name, value in headers if name == b"traceparent")
+    return f"00-{exchange.trace_id}-{exchange.span_id}-00".encode()
 
 
 def _name(track: Track) -> bytes:
@@ -177,8 +186,11 @@ async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[byte
     await _send(send, status, [(b"content-type", b"application/json"), *headers], body)
 
 
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    """Send an answer; its length is that of the body."""
-    sized = [*headers, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": sized})
+async def _send(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, sized: bool = True
+) -> None:
+    """Send an answer; its length is that of the body, unless there is none by rule."""
+    if sized:
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

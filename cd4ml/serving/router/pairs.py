@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from cd4ml.serving.router.routes import Track
 from cd4ml.serving.router.upstream import Answer
 from cd4ml.serving.settings import SettingsError
+from cd4ml.serving.telemetry.lines import Lines
 
 
 class Pairs:
-    """Records pairs. Nothing that was sent is in them, only what was answered."""
+    """Records pairs, without ever waiting for whoever reads them. Nothing that was sent is in them, only answers."""
 
     def __init__(self, place: str) -> None:
         """Open the place: `stdout`, a file, or nowhere if it is empty.
@@ -23,18 +24,30 @@ class Pairs:
         Raises:
             SettingsError: the file cannot be written.
         """
-        self._stream: TextIO | None = None
         self._own = place not in ("", "stdout")
+        self._lines: Lines | None = None
+        self._descriptor = sys.stdout.fileno()
         try:
-            self._stream = Path(place).open("a", encoding="utf-8", buffering=1) if self._own else None
+            if self._own:
+                self._descriptor = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
             raise SettingsError(f"PAIRS: {place} cannot be written: {error}") from error
-        if place == "stdout":
-            self._stream = sys.stdout
+        if place:
+            self._lines = Lines(self._descriptor)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many pairs were recorded, and how many were not because they could not be written in time."""
+        return {} if self._lines is None else {"pairs": self._lines.written, "pairs-dropped": self._lines.dropped}
+
+    def start(self) -> None:
+        """Begin to write."""
+        if self._lines is not None:
+            self._lines.start()
 
     def record(self, trace_id: str, sides: Sequence[tuple[Track, Answer | str]]) -> None:
         """Record what track and shadow said; a text is the code of the refusal where one said nothing."""
-        if self._stream is None:
+        if self._lines is None:
             return
         (track, said), (shadow, copied) = sides
         about = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "trace_id": trace_id}
@@ -45,12 +58,14 @@ class Pairs:
             line["rows"] = len(predictions[0])
             line["differing"] = _differing(*predictions)
             line["predictions"] = {track.name: predictions[0], shadow.name: predictions[1]}
-        self._stream.write(json.dumps(line, separators=(",", ":")) + "\n")
+        self._lines.put(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
     def close(self) -> None:
-        """Close the file."""
-        if self._stream is not None and self._own:
-            self._stream.close()
+        """Write what is left, and close the file."""
+        if self._lines is not None:
+            self._lines.close()
+        if self._own:
+            os.close(self._descriptor)
 
 
 def _side(track: Track, said: Answer | str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class RouterSettings:
 
     routes_file: Path = path("/app/routes.json", "The file that says which tracks there are.")
     upstream_seconds: int = whole(10, "How long a track may take to answer; after it the answer is 504.", most=3600)
-    upstream_connections: int = whole(256, "How many connections may be open to all tracks.", most=100_000)
+    upstream_connections: int = whole(256, "How many connections may be open to each track.", most=100_000)
     copies: int = whole(
         64, "How many copies for the shadow may be on their way; more are dropped and counted.", most=10_000
     )

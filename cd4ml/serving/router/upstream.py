@@ -24,6 +24,11 @@ _OF_THE_CONNECTION: Final = frozenset(
     b"upgrade host content-length expect date".split()
 )
 _LARGEST_ANSWER: Final = 64 * 1024 * 1024
+# What HTTP knows as the last answer to a request.
+_OLDEST_STATUS: Final = 200
+_LAST_STATUS: Final = 599
+# Says the track, to the track and to the user; nobody else's word for it is passed on.
+TRACK_HEADER: Final = b"x-cd4ml-track"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,11 +42,11 @@ class Answer:
 
 
 class Upstream:
-    """Connections to the tracks, kept open between requests."""
+    """Connections to one track, kept open between requests; no track or shadow can use up those of another."""
 
-    def __init__(self, settings: RouterSettings) -> None:
+    def __init__(self, track: Track, settings: RouterSettings) -> None:
         """Open the pool; on the event loop that it will be used on."""
-        self._seconds = settings.upstream_seconds
+        self._track, self._seconds = track, settings.upstream_seconds
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=settings.upstream_connections, keepalive_timeout=30),
             timeout=aiohttp.ClientTimeout(total=settings.upstream_seconds),
@@ -50,11 +55,12 @@ class Upstream:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
-    async def ask(self, track: Track, method: str, target: str, headers: Headers, body: bytes) -> Answer:
-        """Send a request to a track, and return what it answers.
+    async def ask(self, method: str, target: str, headers: Headers, body: bytes, traceparent: bytes) -> Answer:
+        """Send a request to the track, and return what it answers.
 
         Args:
             target: path and query as the client wrote them.
+            traceparent: which trace it belongs to, whatever its headers say.
 
         Raises:
             Refused: 400, the target is not a path: behind the track's address it could name another server; 502 or
@@ -65,11 +71,15 @@ class Upstream:
         loop = asyncio.get_running_loop()
         began = loop.time()
         # Nothing of the target is decoded and written anew: the track sees what the client sent.
-        url = URL(track.url + target, encoded=True)
+        url, track = URL(self._track.url + target, encoded=True), self._track
+        sent = forwarded(headers)
+        sent["traceparent"], sent[TRACK_HEADER.decode()] = traceparent.decode(), track.name
         try:
             async with self._session.request(
-                method, url, headers=forwarded(headers), data=body or None, allow_redirects=False
+                method, url, headers=sent, data=body or None, allow_redirects=False
             ) as response:
+                if not _OLDEST_STATUS <= response.status <= _LAST_STATUS:
+                    raise ValueError(response.status)
                 return Answer(
                     status=response.status,
                     headers=_passed_on((name.lower(), value) for name, value in response.raw_headers),

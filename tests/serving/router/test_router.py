@@ -232,6 +232,71 @@ def test_a_shadow_that_is_gone_is_recorded(tmp_path: Path) -> None:
         assert router.counts()["copies-failed"] == 1
 
 
+def test_a_track_that_hangs_uses_up_no_other_tracks_connections(tmp_path: Path) -> None:
+    """With every connection to one track waiting, users of the other are answered at once."""
+    stuck, sound = Upstream(seconds=3), Upstream()
+    tracks = {"stuck": (stuck.url, 1.0), "sound": (sound.url, 1.0)}
+    with routing(tmp_path, tracks, UPSTREAM_CONNECTIONS="4", UPSTREAM_SECONDS="5") as router:
+        routes = read(router.routes)
+        users = {routes.track(f"u{number}").name: f"u{number}" for number in range(20)}
+        threads = [threading.Thread(target=router.post, args=(users["stuck"],)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert router.post(users["sound"]).status_code == 200
+        assert time.monotonic() - began < 2
+        for thread in threads:
+            thread.join()
+
+
+def test_pairs_that_nobody_reads_hold_up_no_user(tmp_path: Path) -> None:
+    """With pairs going into a pipe that is full, requests are answered, and the pairs that are lost are counted."""
+    body = json.dumps({"predictions": [{"y_pred": 1, "y_score": 0.123456789}] * 5000}).encode()
+    track, shadow = Upstream(body=body), Upstream(body=body)
+    copies = {"name": "next", "url": shadow.url, "percent": 100}
+    with routing(tmp_path, {"stable": (track.url, 1)}, shadow=copies, PAIRS="stdout") as router:
+        assert [router.post("a").status_code for _ in range(20)] == [200] * 20
+        assert router.client.get("/router/health").status_code == 200
+        end = time.monotonic() + 10
+        while router.counts()["pairs-dropped"] == 0 and time.monotonic() < end:
+            router.post("a")
+        assert router.counts()["pairs-dropped"] > 0
+
+
+def test_pairs_that_cannot_be_written_are_counted(tmp_path: Path) -> None:
+    """A disk without space loses pairs, and the router says how many."""
+    track, shadow = Upstream(), Upstream()
+    copies = {"name": "next", "url": shadow.url, "percent": 100}
+    with routing(tmp_path, {"stable": (track.url, 1)}, shadow=copies, PAIRS="/dev/full") as router:
+        assert router.post("a").status_code == 200
+        end = time.monotonic() + 10
+        while router.counts()["pairs-dropped"] < 1 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert (router.counts()["pairs"], router.counts()["pairs-dropped"]) == (0, 1)
+
+
+def test_nobody_else_says_the_track_or_breaks_the_trace(tmp_path: Path) -> None:
+    """The track has the router's word for what it is, and a well-formed trace, whatever the request's headers say."""
+    track = Upstream()
+    with routing(tmp_path, {"stable": (track.url, 1)}) as router:
+        good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        router.post("a", **{"x-cd4ml-track": "canary", "traceparent": good})
+        router.post("a", connection="traceparent, x-user-id, keep-alive", traceparent=good)
+        router.post("a", traceparent="ff-0af7651916cd43dd8448eb211c80319c-0000000000000000-01")
+    traces = [headers["traceparent"] for _, _, headers, _ in track.asked]
+    assert [headers["x-cd4ml-track"] for _, _, headers, _ in track.asked] == ["stable"] * 3
+    assert traces[:2] == [good, good] and traces[2].startswith("00-") and "0af7651916cd" not in traces[2]
+
+
+def test_a_status_that_http_does_not_know_is_a_track_that_does_not_answer(tmp_path: Path) -> None:
+    """An answer of status 600 is 502 for the user, and the router goes on."""
+    track = Upstream(status=600)
+    with routing(tmp_path, {"stable": (track.url, 1)}) as router:
+        assert router.post("a").status_code == 502
+        assert router.client.get("/router/health").status_code == 200
+
+
 def test_a_large_body_is_refused_before_a_track_has_it(tmp_path: Path) -> None:
     """The router's own limit answers 413, and no track is asked."""
     track = Upstream()
