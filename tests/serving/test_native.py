@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import pytest
 
 from cd4ml.serving.columns import prepare
 from cd4ml.serving.exchange import Batch
-from cd4ml.serving.model import load
-from cd4ml.serving.runtimes.native import frame
+from cd4ml.serving.model import Answer, Model, ModelError, load
+from cd4ml.serving.refused import Refused
+from cd4ml.serving.runtimes.native import Native, frame
 from cd4ml.serving.signature import Column
 from tests import models
 
@@ -66,3 +69,45 @@ def test_pipeline__transformed_once(tmp_path: Path) -> None:
     assert np.array_equal(y_pred, pipeline.predict(rows))
     assert np.array_equal(y_score, pipeline.predict_proba(rows)[:, 1])
     assert not any(math.isnan(score) for score in y_score)
+
+
+def native(predict: Callable[[Any, int], Answer]) -> Native:
+    """Return a model of one number that predicts like this."""
+    return Native(
+        Model(
+            columns=(Column(name="x", type="double"),),
+            example=None,
+            classes=(),
+            positive_label=None,
+            _transform=lambda rows: rows,
+            _predict=predict,
+            _probabilities=None,
+            raw=None,
+        )
+    )
+
+
+def test_refusal__logged_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    """What a model raises on a row is the caller's fault by its type, so the log says where it was raised."""
+
+    def looked_up(_rows: Any, _count: int) -> Answer:
+        """Look a feature up that is not there."""
+        raise KeyError("feature_store_v2")
+
+    with caplog.at_level(logging.WARNING), pytest.raises(Refused) as refused:
+        native(looked_up).predict(Batch({"x": [1.0, 2.0]}, 2))
+
+    assert (refused.value.status, refused.value.code) == (422, "refused-by-model")
+    (record,) = caplog.records
+    assert record.exc_info is not None and isinstance(record.exc_info[1], KeyError)
+
+
+def test_too_few_predictions__no_refusal() -> None:
+    """A model that does not predict for each row has a defect: that is not said to be the caller's."""
+
+    def short(_rows: Any, count: int) -> Answer:
+        """Forget a row."""
+        raise ModelError(f"the model gave {count - 1} predictions for {count} rows")
+
+    with pytest.raises(ModelError, match="1 predictions for 2 rows"):
+        native(short).predict(Batch({"x": [1.0, 2.0]}, 2))

@@ -94,22 +94,29 @@ class Lookups:
         return found or None
 
     async def _read(self) -> None:
-        """Ask Redis until nobody waits."""
-        while self._asked:
-            batch: list[_Asked] = []
-            count = 0
-            while self._asked and (not batch or count + len(self._asked[0].keys) <= _MOST_KEYS):
-                batch.append(self._asked.pop(0))
-                count += len(batch[-1].keys)
-            try:
+        """Ask Redis until nobody waits; whatever ends this, nobody waits any longer."""
+        batch: list[_Asked] = []
+        try:
+            while self._asked:
+                batch = self._next()
                 await self._answer(batch)
-            finally:
                 self._since = None
-                for asked in batch:
-                    _settle(asked, [])
                 if self.breaker.state is Circuit.OPEN:
-                    while self._asked:
-                        _settle(self._asked.pop(), [])
+                    break
+        finally:
+            self._since = None
+            for asked in (*batch, *self._asked):
+                _settle(asked, [])
+            self._asked.clear()
+
+    def _next(self) -> list[_Asked]:
+        """Take who is asked for at once: as many as one MGET takes, but at least one."""
+        batch = [self._asked.pop(0)]
+        count = len(batch[0].keys)
+        while self._asked and count + len(self._asked[0].keys) <= _MOST_KEYS:
+            batch.append(self._asked.pop(0))
+            count += len(batch[-1].keys)
+        return batch
 
     async def _answer(self, batch: list[_Asked]) -> None:
         """Look up the keys of several requests at once."""

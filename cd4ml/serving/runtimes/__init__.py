@@ -37,6 +37,7 @@ class Runtime(Protocol):
 
         Raises:
             Refused: it cannot handle the values.
+            ModelError: it gives no prediction for each row, which is nobody's fault but its own.
         """
 
     def warm_up(self) -> str:

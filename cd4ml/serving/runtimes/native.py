@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -12,10 +13,11 @@ import pandas as pd
 
 from cd4ml.serving import answers
 from cd4ml.serving.exchange import Answers, Batch
-from cd4ml.serving.model import Model, ModelError, load
+from cd4ml.serving.model import Model, load
 from cd4ml.serving.refused import Problem, Refused
 from cd4ml.serving.signature import FLOATS, INTEGERS, Column, RowsError
 
+_LOG: Final = logging.getLogger("uvicorn.error")
 # What a model raises on values that it cannot handle; anything else is a defect of the model or of its environment.
 REFUSALS: Final = (ValueError, TypeError, LookupError, ArithmeticError)
 _DTYPES: Final[dict[str, Any]] = {**INTEGERS, **FLOATS, "boolean": "bool", "string": "object"}
@@ -57,7 +59,9 @@ class Native:
         try:
             found = answers.of(self._model.ask(prepared))
             found.probabilities = self._model.probabilities(prepared) if probabilities else None
-        except (ModelError, *REFUSALS):
+        except REFUSALS as error:
+            # A feature that its code looks up in vain raises the same as a category that it has not seen.
+            _LOG.warning("the model refuses a request", exc_info=error)
             problems = self._refused(prepared)
             raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
         missing = answers.gaps(found)
@@ -105,7 +109,7 @@ class Native:
         """Whether the model predicts for these rows."""
         try:
             self._model.ask(prepared.reset_index(drop=True))
-        except (ModelError, *REFUSALS):
+        except REFUSALS:
             return False
         return True
 

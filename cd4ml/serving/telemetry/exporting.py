@@ -5,6 +5,7 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +15,8 @@ from cd4ml.serving.settings import SettingsError
 
 _PATH: Final = "/v1/traces"
 _PREFIX: Final = "OTEL_EXPORTER_OTLP_"
+# The name of a header: https://www.rfc-editor.org/rfc/rfc9110#name-tokens
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECONDS: Final = 10.0
 _MOST_SECONDS: Final = 60.0
 # Shares of traces begun here that each sampler samples; those with "ratio" read OTEL_TRACES_SAMPLER_ARG.
@@ -67,7 +70,7 @@ class Exporting:
         _check(url, environ)
         return cls(
             url=url,
-            headers=_pairs(environ, f"{_PREFIX}TRACES_HEADERS", f"{_PREFIX}HEADERS"),
+            headers=_headers(environ),
             seconds=_timeout(environ),
             ca_file=environ.get(f"{_PREFIX}TRACES_CERTIFICATE") or environ.get(f"{_PREFIX}CERTIFICATE") or None,
             sampled=_share(environ),
@@ -124,6 +127,14 @@ def _share(environ: Mapping[str, str]) -> float:
     if not 0 <= share <= 1:
         raise SettingsError("OTEL_TRACES_SAMPLER_ARG must be a share from 0 to 1")
     return share
+
+
+def _headers(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers for the collector; one that HTTP cannot carry is refused here, not where spans are sent."""
+    found = _pairs(environ, f"{_PREFIX}TRACES_HEADERS", f"{_PREFIX}HEADERS")
+    if not all(_TOKEN.fullmatch(name) for name in found):
+        raise SettingsError(f"{_PREFIX}HEADERS must be of the form name=value,name=value, with names of HTTP headers")
+    return found
 
 
 def _pairs(environ: Mapping[str, str], *names: str) -> dict[str, str]:

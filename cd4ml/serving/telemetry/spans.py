@@ -123,7 +123,7 @@ class Spans:
         for attempt in range(_TRIES):
             try:
                 status, wait = self._send(body)
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, ValueError) as error:  # the last: what it says is no HTTP
                 reason, wait = type(error).__name__, 0.0
             else:
                 if 200 <= status < 300:

@@ -124,6 +124,16 @@ def test_quality__probabilities_and_numbers() -> None:
     assert shown(numbers)["cd4ml_prediction_value_count",] == 2
 
 
+def test_quality__numbers_past_the_greatest_double() -> None:
+    """A whole number that no double can hold is neither a gap among fractions nor part of a sum."""
+    metrics = loaded(Board(), classes=())
+    metrics.finished(answered({"free": [10**400, 0.5, None, *[1.5] * 9]}, [10**400, *[2.0] * 11]))
+    found = shown(metrics)
+
+    assert found["cd4ml_missing_values_total", "free"] == 1
+    assert (found["cd4ml_prediction_value_count",], found["cd4ml_prediction_value_sum",]) == (11, 22.0)
+
+
 def test_cardinality__bounded() -> None:
     """However many classes, features and codes there are, and however long their names, the series stay few."""
     board = Board()

@@ -113,6 +113,7 @@ def test_collector_gone__nobody_waits() -> None:
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=secret%0d%0ab"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Basic secret="),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
         ("OTEL_TRACES_SAMPLER_ARG", "2"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ from cd4ml.serving.telemetry.metrics.ranges import UNKNOWN, Range
 _MOST_CLASSES: Final = 50
 _MOST_FEATURES: Final = 200
 _OTHER: Final = "other"
+# A whole number may be greater, and has no place in a sum of doubles.
+_GREATEST: Final = sys.float_info.max
 _NUMBERS: Final = (*INTEGERS, *FLOATS)
 # From so many rows on, what runs over all values runs in C, and single values are looked at only where one is odd.
 _MANY: Final = 8
@@ -91,7 +94,7 @@ class Quality:
 
     def _values(self, answers: Answers) -> None:
         """Count predicted numbers."""
-        values = [value for value in answers.y_pred if isinstance(value, int | float)]
+        values = [value for value in answers.y_pred if isinstance(value, int | float) and abs(value) <= _GREATEST]
         self._numbers[self._value] += len(values)
         self._numbers[self._value + 1] += math.fsum(values)
 
@@ -176,7 +179,7 @@ def _gaps(values: list[Any]) -> bool:
     """Whether a value may be missing: adding up finds a gap among numbers faster than looking at each."""
     try:
         total = sum(values)
-    except TypeError:
+    except (TypeError, OverflowError):  # a whole number may be greater than any that has a fraction
         return None in values or any(map(operator.ne, values, values))
     return bool(total != total)
 
