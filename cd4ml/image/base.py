@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder
 from cd4ml.image.reference import Reference
+from cd4ml.image.registry_api.transport import BrokenOffError, RegistryError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
     """Return the base as its registry has it now; a digest is taken from the machine if it is there.
 
     Raises:
-        UnavailableError: the registry does not answer and there is no local copy.
+        UnavailableError: the registry refuses, or does not answer and there is no local copy.
     """
     unreachable = None
     found = builder.image(str(wanted)) if wanted.digest else None
@@ -42,10 +43,10 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
         try:
             builder.pull(wanted)
         except UnavailableError as error:
-            unreachable = error.message
-            found = builder.image(str(wanted))
+            found = builder.image(str(wanted)) if _no_answer(error) else None
             if found is None:
                 raise
+            unreachable = error.message
         else:
             found = builder.image(str(wanted))
     if found is None:
@@ -59,3 +60,8 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
         labels=found.labels,
         unreachable=unreachable,
     )
+
+
+def _no_answer(error: UnavailableError) -> bool:
+    """Whether a registry said nothing of the image: what it does say (no such tag, no permission) no copy outweighs."""
+    return isinstance(error, BrokenOffError) or (isinstance(error, RegistryError) and error.status >= 500)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,23 @@ from cd4ml.image import base
 from cd4ml.image.builders.docker import Docker
 from cd4ml.image.contents import Contents
 from cd4ml.image.labels import own_labels
-from cd4ml.image.reference import parse
+from cd4ml.image.reference import Reference, parse
+from cd4ml.image.registry_api.transport import BrokenOffError, RegistryError
 from cd4ml.stages.build_image.base import BaseImage
-from tests.image.programs import DIGEST, IMAGE, build, calls
+from tests.image.programs import DIGEST, IMAGE, build, calls, program
 
 CONTENTS = Contents(python="3.11", installers=[], folders={})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused(Docker):
+    """An engine whose pull ends so."""
+
+    errors: list[UnavailableError] = field(default_factory=list)
+
+    def pull(self, reference: Reference) -> None:
+        """See Builder."""
+        raise self.errors[0]
 
 
 def looked_up(folder: Path, reference: str, **answers: tuple[int, str]) -> tuple[base.Base, list[str]]:
@@ -43,6 +58,40 @@ def test_a_base_that_cannot_be_looked_up_is_named_as_a_copy(tmp_path: Path) -> N
     )
     assert source == "local copy" and DIGEST in message
     assert "no route to host" in message and "newer" in message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "manifest unknown: manifest unknown",
+        "pull access denied for x, repository does not exist or may require 'docker login'",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    ],
+)
+def test_what_a_registry_refuses_no_copy_stands_for(tmp_path: Path, said: str) -> None:
+    """A registry that says that there is no such image, or does not give it, has answered."""
+    with pytest.raises(UnavailableError, match=re.escape(said)):
+        looked_up(tmp_path, "a.io/x:1", pull=(1, said), image=(0, json.dumps(IMAGE)))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BrokenOffError("broken off"),
+        RegistryError("answers 503", status=503, headers=Message(), address="https://a.io"),
+        RegistryError("answers 404", status=404, headers=Message(), address="https://a.io"),
+        UnavailableError("serves a manifest with another digest"),
+    ],
+)
+def test_a_copy_stands_for_a_registry_that_does_not_answer(tmp_path: Path, error: UnavailableError) -> None:
+    """Of what a registry's own client says, an answer that broke off and a failure of the server are no answers."""
+    engine = Refused(program=str(program(tmp_path, "docker", image=(0, json.dumps(IMAGE)))), environ={"PATH": "/bin"})
+    engine.errors.append(error)
+    if isinstance(error, BrokenOffError) or "503" in error.message:
+        assert base.resolve(engine, parse("a.io/x:1", "base-image"), lambda _: None).unreachable == error.message
+    else:
+        with pytest.raises(UnavailableError, match=error.message):
+            base.resolve(engine, parse("a.io/x:1", "base-image"), lambda _: None)
 
 
 def test_a_base_that_is_nowhere_is_unavailable(tmp_path: Path) -> None:

@@ -14,7 +14,15 @@ from typing import Any
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.attended import attendant, executed, log_of, started, stopped
 from cd4ml.image.builders.builder import Build, Builder, Container, Image
-from cd4ml.image.builders.command import build_flags, plain_http, push_with_file, readable, run_build, working_program
+from cd4ml.image.builders.command import (
+    build_flags,
+    plain_http,
+    push_with_file,
+    readable,
+    run_build,
+    run_pull,
+    working_program,
+)
 from cd4ml.image.contents import Contents, probed
 from cd4ml.image.layers import TIME
 from cd4ml.image.reference import Reference
@@ -54,9 +62,8 @@ class Buildah:
 
     def pull(self, reference: Reference) -> None:
         """See Builder."""
-        self.call(
-            "pull", "--policy", "always", *plain_http(reference), str(reference), what=f"{reference} cannot be pulled"
-        )
+        flags = ["--policy", "always", *plain_http(reference)]
+        run_pull([self.program, "pull", *flags, str(reference)], self.environ, reference)
 
     def build(self, build: Build) -> None:
         """See Builder."""

@@ -14,7 +14,8 @@ from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Build
 from cd4ml.image.builders.failure import BuildFailed, failing_step
 from cd4ml.image.reference import Reference
-from cd4ml.process.programs import completed, required
+from cd4ml.image.registry_api.transport import BrokenOffError
+from cd4ml.process.programs import TimeLimitError, completed, required
 
 # What a builder or pip says when the other side could not be reached: nothing is known about the image then.
 _UNREACHABLE: Final = re.compile(
@@ -23,6 +24,13 @@ _UNREACHABLE: Final = re.compile(
     # The engine has ended, or the machine has run out of something.
     r"|error during connect|transport is closing|unexpected eof|connection reset|no space left on device"
     r"|signal: killed|exit code: 137|exit status 137",
+    re.IGNORECASE,
+)
+# What a builder says when the registry gave no answer at all, or was not able to: no refusal.
+_NO_ANSWER: Final = re.compile(
+    r"no such host|name resolution|connection refused|connection reset|network is unreachable|no route to host"
+    r"|i/o timeout|timed out|handshake timeout|timeout exceeded|deadline exceeded|unexpected eof|: eof\b"
+    r"|http status(?: code)?:? 5\d\d|\b50[0-4] (?:internal|not implemented|bad gateway|service|gateway)",
     re.IGNORECASE,
 )
 
@@ -75,6 +83,23 @@ def run_build(argv: Sequence[str], environ: Mapping[str, str]) -> None:
     if result.code < 0 or _UNREACHABLE.search(result.complaint + result.text):
         raise UnavailableError(f"The build could not reach what it needs, or was ended: {said}")
     raise BuildFailed(said)
+
+
+def run_pull(argv: Sequence[str], environ: Mapping[str, str], reference: Reference) -> None:
+    """Pull an image.
+
+    Raises:
+        BrokenOffError: its registry gave no answer.
+        UnavailableError: the registry refuses, or the builder cannot take the image.
+    """
+    what = f"{reference} cannot be pulled"
+    try:
+        result = completed(argv, environ=environ, seconds=600)
+    except TimeLimitError as error:
+        raise BrokenOffError(f"{what}: {error.message}") from error
+    if not result.done:
+        kind = BrokenOffError if _NO_ANSWER.search(result.complaint + result.text) else UnavailableError
+        raise kind(f"{what} ({argv[0]} ended with {result.code}): {result.last_words()}")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Build, Builder, Container, Image
-from cd4ml.image.builders.command import build_flags, one_digest, readable, run_build, working_program
+from cd4ml.image.builders.command import build_flags, one_digest, readable, run_build, run_pull, working_program
 from cd4ml.image.contents import Contents, probed
 from cd4ml.image.layers import TIME
 from cd4ml.image.layout import PYTHON
@@ -70,7 +70,7 @@ class Docker:
 
     def pull(self, reference: Reference) -> None:
         """See Builder."""
-        self.call("pull", *self._pull_flags(reference), str(reference), what=f"{reference} cannot be pulled")
+        run_pull([self.program, "pull", *self._pull_flags(reference), str(reference)], self.environ, reference)
 
     def build(self, build: Build) -> None:
         """See Builder."""

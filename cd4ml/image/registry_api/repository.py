@@ -161,8 +161,10 @@ class Repository:
                     stream.write(part)
                     hashed.update(part)
                     size += len(part)
-            if size != blob.size or f"sha256:{hashed.hexdigest()}" != blob.digest:
-                raise BrokenOffError(f"{self.host}/{self.path}: the registry serves another blob than {blob.digest}.")
+            if size < blob.size:
+                raise BrokenOffError(f"{self.host}/{self.path}: the registry's answer breaks off: {blob.digest}.")
+            if size > blob.size or f"sha256:{hashed.hexdigest()}" != blob.digest:
+                raise UnavailableError(f"{self.host}/{self.path}: the registry serves another blob than {blob.digest}.")
 
     def _mount(self, blob: Descriptor, other: str) -> bool:
         """Take a blob over from another repository; whether the registry has done so."""
