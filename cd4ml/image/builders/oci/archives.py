@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,15 +19,20 @@ _DELETES: Final = ".wh."
 _EMPTIES: Final = ".wh..wh..opq"
 _MOST_LINKS: Final = 40
 _LARGEST: Final = 32_000_000
-_DAMAGED: Final = (tarfile.TarError, EOFError, OSError)
+# An image has at most so much content, and folders in one another: what is built on has a tenth of both.
+_MOST_BYTES: Final = 64_000_000_000
+_DEEPEST: Final = 200
+_PART: Final = 1 << 20
+_DAMAGED: Final = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFile:
-    """A layer that is a file here."""
+    """A layer that is a file here; `diff_id` is the digest of its content, uncompressed, where that is known."""
 
     path: Path
     media_type: str
+    diff_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +69,9 @@ class Tree:
         folder, _, name = path.rpartition("/")
         if name == _EMPTIES:
             for below in list(self._names.get(folder or "/", ())):
-                self._drop(f"{folder}/{below}")
+                self._hide(f"{folder}/{below}", layer)
         elif name.startswith(_DELETES):
-            self._drop(f"{folder}/{name.removeprefix(_DELETES)}")
+            self._hide(f"{folder}/{_deleted(name)}", layer)
         elif path != "/":
             if not member.isdir():
                 self._drop(path)
@@ -78,6 +85,14 @@ class Tree:
             path, _, name = path.rpartition("/")
             path = path or "/"
             self._names.setdefault(path, set()).add(name)
+
+    def _hide(self, path: str, layer: int) -> None:
+        """Take away what lower layers have at a path, and below it."""
+        for below in list(self._names.get(path, ())):
+            self._hide(f"{path}/{below}", layer)
+        entry = self._entries.get(path)
+        if not self._names.get(path) and (entry is None or entry.layer < layer):
+            self._drop(path)
 
     def _drop(self, path: str) -> None:
         """Take away what is at a path, and below it."""
@@ -120,7 +135,7 @@ class Tree:
     def read(self, path: str) -> bytes:
         """Return the content of a file, up to a size that is more than libraries have."""
         entry = self._entries[path]
-        with members(self._layers[entry.layer]) as found:
+        with members(self._layers[entry.layer], whole=False) as found:
             for member in found:
                 if _path(member.name) == path and member.isreg():
                     stream = cast(IO[bytes], found.extractfile(member))
@@ -129,15 +144,22 @@ class Tree:
 
 
 @contextmanager
-def members(layer: LayerFile) -> Iterator[tarfile.TarFile]:
+def members(layer: LayerFile, *, whole: bool = True) -> Iterator[tarfile.TarFile]:
     """Open a layer for reading from its beginning to its end.
 
+    Args:
+        whole: it is read to its end, and its content must be what the image's configuration says.
+
     Raises:
-        UnavailableError: it is none, or breaks off.
+        UnavailableError: it is none, breaks off, is too large, or has another content.
     """
     try:
-        with _stream(layer) as source, tarfile.open(fileobj=source, mode="r|") as archive:
-            yield archive
+        with _stream(layer) as stream:
+            source = _Measured(stream)
+            with tarfile.open(fileobj=cast(IO[bytes], source), mode="r|") as archive:
+                yield archive
+            if whole:
+                source.require(layer.diff_id)
     except _DAMAGED as error:
         raise UnavailableError(f"A layer of the image cannot be read ({layer.media_type}): {error}.") from error
 
@@ -161,12 +183,50 @@ def _stream(layer: LayerFile) -> Iterator[IO[bytes]]:
             yield source
 
 
+class _Measured:
+    """The content of a layer: hashed while it is read, and no more of it than anybody builds on."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source, self._hashed, self._left = source, hashlib.sha256(), _MOST_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        part = self._source.read(size)
+        self._hashed.update(part)
+        self._left -= len(part)
+        if self._left < 0:
+            raise _too_large()
+        return part
+
+    def require(self, digest: str | None) -> None:
+        """Read the rest; the whole must have a digest, if it is known."""
+        while self.read(_PART):
+            pass
+        found = f"sha256:{self._hashed.hexdigest()}"
+        if digest is not None and found != digest:
+            raise UnavailableError(f"A layer of the image is not what its configuration names: {found}, not {digest}.")
+
+
+def _too_large() -> UnavailableError:
+    return UnavailableError(f"The image has more content than {_MOST_BYTES:,} bytes.", advice="Take a smaller base.")
+
+
 def _path(name: str) -> str:
     """Return a member's path in the image."""
     parts = [part for part in PurePosixPath(name).parts if part not in ("/", ".")]
     if ".." in parts:
         raise UnavailableError(f"A layer of the image names a path outside of it: {name[:200]!r}.")
+    if len(parts) > _DEEPEST or "\0" in name:
+        raise UnavailableError(f"A layer of the image names a path that no image has: {name[:200]!r}.")
     return "/" + "/".join(parts)
+
+
+def _deleted(name: str) -> str:
+    """Return the name of what a mark deletes from its folder."""
+    deleted = name.removeprefix(_DELETES)
+    if deleted in ("", ".", ".."):
+        raise UnavailableError(f"A layer of the image deletes what is not in its folder: {name!r}.")
+    return deleted
 
 
 def unpack(layers: Sequence[LayerFile], root: Path) -> None:
@@ -175,14 +235,24 @@ def unpack(layers: Sequence[LayerFile], root: Path) -> None:
     Raises:
         UnavailableError: a layer cannot be read, or wants to leave the folder.
     """
+    left = _MOST_BYTES
     for layer in layers:
+        own: set[str] = set()
         with members(layer) as archive:
             for member in archive:
-                _unpack(archive, member, root)
+                # The size that it will have here: of a sparse file the layer holds less.
+                left -= max(member.size, 0) if member.isreg() else 0
+                if left < 0:
+                    raise _too_large()
+                _unpack(archive, member, root, own)
 
 
-def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
-    """Unpack one member."""
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path, own: set[str]) -> None:
+    """Unpack one member.
+
+    Args:
+        own: where its layer has put something: no mark of the same layer takes that away.
+    """
     path = _path(member.name)
     if path == "/":
         return
@@ -190,12 +260,13 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> No
     above = _inside(root, folder)
     if name == _EMPTIES:
         for entry in list(above.iterdir()):
-            _remove(entry)
+            _hide(entry, own)
         return
     if name.startswith(_DELETES):
-        _remove(above / name.removeprefix(_DELETES))
+        _hide(above / _deleted(name), own)
         return
     target = above / name
+    own.add(str(target))
     if not (member.isdir() and target.is_dir() and not target.is_symlink()):
         _remove(target)
     if member.isdir():
@@ -229,7 +300,20 @@ def _inside(root: Path, folder: str) -> Path:
             continue
         path.mkdir(exist_ok=True)
         found = path
+        if len(found.parts) - len(root.parts) > _DEEPEST:
+            raise UnavailableError(f"Links of the image lead too deep: {folder[:200]!r}.")
     return found
+
+
+def _hide(path: Path, own: set[str]) -> None:
+    """Remove what lower layers have at a path, and below it."""
+    if path.is_dir() and not path.is_symlink():
+        for entry in list(path.iterdir()):
+            _hide(entry, own)
+        if str(path) not in own and not any(path.iterdir()):
+            path.rmdir()
+    elif str(path) not in own:
+        path.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

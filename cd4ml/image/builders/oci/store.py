@@ -74,11 +74,19 @@ def key_of(reference: Reference) -> str:
     return f"{name}@{reference.digest}" if reference.digest else f"{name}:{reference.tag or 'latest'}"
 
 
+def _state(path: Path) -> tuple[int, int]:
+    """Return what changes whenever a file does."""
+    state = path.stat()
+    return state.st_ino, state.st_ctime_ns
+
+
 class Store:
     """A folder of images."""
 
     def __init__(self, folder: Path) -> None:
         self._blobs, self._names = folder / "blobs", folder / "names"
+        # Blobs whose content was found to be that of their digest, and the state of the file then.
+        self._known: dict[str, tuple[int, int]] = {}
 
     def make(self) -> None:
         """Make the folder: looking for something does not."""
@@ -90,12 +98,20 @@ class Store:
         return self._blobs / digest.removeprefix("sha256:")
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether a blob is here; it stays for another day."""
+        """Whether a blob is here; it stays for another day. What is not what its digest says is removed."""
         path = self.blob(blob.digest)
-        if not path.is_file() or path.stat().st_size != blob.size:
+        try:
+            if self._known.get(blob.digest) != _state(path):
+                with path.open("rb") as stream:
+                    found = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+                if found != blob.digest:
+                    path.unlink(missing_ok=True)
+                    return False
+            os.utime(path)
+            self._known[blob.digest] = _state(path)
+            return path.stat().st_size == blob.size
+        except FileNotFoundError:
             return False
-        os.utime(path)
-        return True
 
     def keep(self, data: bytes) -> str:
         """Keep some bytes, and return their digest."""
@@ -147,7 +163,11 @@ class Store:
         if known is None:
             return None
         try:
-            manifest = read_manifest(self.blob(known["manifest"]).read_bytes(), None, key)
+            data = self.blob(known["manifest"]).read_bytes()
+            if digest_of(data) != known["manifest"]:
+                self.blob(known["manifest"]).unlink(missing_ok=True)
+                return None
+            manifest = read_manifest(data, None, key)
             parts = [part for part in (manifest.config, *manifest.layers) if part is not None]
             if not all(self.has(part) for part in parts):
                 return None
@@ -159,8 +179,19 @@ class Store:
         return StoredImage(manifest=manifest, config=config, served=known.get("served"))
 
     def files(self, image: StoredImage) -> list[LayerFile]:
-        """Return an image's layers."""
-        return [LayerFile(path=self.blob(one.digest), media_type=one.media_type) for one in image.manifest.layers]
+        """Return an image's layers, each with the digest that the configuration gives for its content.
+
+        Raises:
+            UnavailableError: the configuration tells of others than the manifest.
+        """
+        layers = image.manifest.layers
+        listed = (image.config.get("rootfs") or {}).get("diff_ids") or []
+        if len(listed) != len(layers):
+            raise UnavailableError(f"{image.id}: the image's manifest and its configuration name different layers.")
+        return [
+            LayerFile(path=self.blob(layer.digest), media_type=layer.media_type, diff_id=str(inside))
+            for layer, inside in zip(layers, listed)
+        ]
 
     def prune(self) -> None:
         """Forget names of long ago, and remove blobs that no name means and nobody has used for a day."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cd4ml.errors import UnavailableError
+from cd4ml.image.builders.oci import archives
 from cd4ml.image.builders.oci.archives import LayerFile, Tree, unpack
 
 
@@ -22,6 +25,8 @@ def layer(folder: Path, *entries: str | tuple[str, str], packed: bool = True) ->
             member = tarfile.TarInfo(name.rstrip("/"))
             content = b"" if target or name.endswith("/") else name.encode()
             member.size = len(content)
+            if "\0" in name:
+                member.pax_headers = {"path": name}
             member.mode, member.uid, member.gid = 0o750, 7, 8
             if name.endswith("/"):
                 member.type = tarfile.DIRTYPE
@@ -83,6 +88,70 @@ def test_links_do_not_lead_out(tmp_path: Path, link: str) -> None:
     assert [path.name for path in root.rglob(name)] == [name]
 
 
+def test_marks_hide_what_lower_layers_have_alone(tmp_path: Path) -> None:
+    """A mark after its layer's own files, in their folder or above it, leaves them; what is older goes."""
+    layers = [
+        layer(tmp_path, "a/", "a/old", "a/b/old", "c/old", "d/old", ("e", "a")),
+        layer(tmp_path, "a/b/new", "a/new", "a/.wh..wh..opq", "c/new", ".wh.c", ".wh.d", "e", ".wh.e", packed=False),
+    ]
+    root, tree = unpacked(tmp_path, *layers), Tree(layers)
+    left = sorted(f"/{path.relative_to(root)}" for path in root.rglob("*"))
+    assert left == ["/a", "/a/b", "/a/b/new", "/a/new", "/c", "/c/new", "/e"]
+    assert [tree.names(path) for path in ("/", "/a", "/a/b", "/c")] == [["a", "c", "e"], ["b", "new"], ["new"], ["new"]]
+
+
+@pytest.mark.parametrize("mark", [".wh.", ".wh..", ".wh..."])
+def test_a_mark_deletes_in_its_folder_alone(tmp_path: Path, mark: str) -> None:
+    """A mark that names its folder itself, or the one above, which may be this machine's, is refused."""
+    (tmp_path / "beside").write_text("x")
+    layers = [layer(tmp_path, "a/b", mark, packed=False)]
+    with pytest.raises(UnavailableError, match="deletes what is not in its folder"):
+        Tree(layers)
+    with pytest.raises(UnavailableError, match="deletes what is not in its folder"):
+        unpacked(tmp_path, *layers)
+    assert (tmp_path / "beside").exists() and (tmp_path / "root" / "a" / "b").exists()
+
+
+@pytest.mark.parametrize("name", ["a/" * 1500 + "x", "a\0b"])
+def test_paths_that_no_file_system_takes_are_refused(tmp_path: Path, name: str) -> None:
+    """Neither 1,500 folders in one another nor a null byte in a name end in a crash."""
+    layers = [layer(tmp_path, name)]
+    with pytest.raises(UnavailableError):
+        Tree(layers)
+    with pytest.raises(UnavailableError):
+        unpacked(tmp_path, *layers)
+
+
+def test_links_do_not_lead_too_deep(tmp_path: Path) -> None:
+    """Links that lead on from the deepest folder make no tree that nothing can remove."""
+    deep = "a/" * 150
+    layers = [layer(tmp_path, deep, ("b", deep), "b/" + deep)]
+    with pytest.raises(UnavailableError, match="too deep"):
+        unpacked(tmp_path, *layers)
+
+
+def test_more_than_an_image_has_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a layer unpacks to is bounded, all layers together, and so is what is read of one that compresses well."""
+    monkeypatch.setattr(archives, "_MOST_BYTES", 30_000)
+    several = [layer(tmp_path, *(f"{number}{'x' * 90}" for number in range(9))) for _ in range(40)]
+    with pytest.raises(UnavailableError, match="more content than 30,000 bytes"):
+        unpacked(tmp_path, *several)
+    (tmp_path / "zeros").write_bytes(gzip.compress(b"\0" * 100_000))
+    with pytest.raises(UnavailableError, match="more content than 30,000 bytes"):
+        Tree([LayerFile(path=tmp_path / "zeros", media_type="x.tar+gzip")])
+
+
+def test_a_layer_has_the_content_that_its_configuration_names(tmp_path: Path) -> None:
+    """The digest of what is in a layer is held to, to the last byte, however the layer is packed."""
+    one = layer(tmp_path, "a")
+    digest = "sha256:" + hashlib.sha256(gzip.decompress(one.path.read_bytes())).hexdigest()
+    assert Tree([replace(one, diff_id=digest)]).read("/a") == b"a"
+    (tmp_path / "more").write_bytes(gzip.compress(gzip.decompress(one.path.read_bytes()) + b"\0"))
+    for wrong in (replace(one, diff_id="sha256:" + "0" * 64), replace(one, path=tmp_path / "more", diff_id=digest)):
+        with pytest.raises(UnavailableError, match="is not what its configuration names"):
+            Tree([wrong])
+
+
 @pytest.mark.parametrize(
     "names", [["../evil"], ["a/../../evil"], [("a", "=../../etc/passwd")], [("a", "b"), ("b", "a"), "a/x"]]
 )
@@ -93,7 +162,9 @@ def test_odd_paths_are_refused(tmp_path: Path, names: list[str | tuple[str, str]
     assert not (tmp_path / "evil").exists()
 
 
-@pytest.mark.parametrize("data", [b"", b"not a layer", gzip.compress(b"neither", mtime=0)])
+@pytest.mark.parametrize(
+    "data", [b"", b"not a layer", gzip.compress(b"neither", mtime=0), gzip.compress(b"", mtime=0)[:10] + b"\xff" * 99]
+)
 def test_what_is_no_layer_is_named(tmp_path: Path, data: bytes) -> None:
     """A blob that holds no archive is the registry's fault, and no crash."""
     (tmp_path / "x").write_bytes(data)

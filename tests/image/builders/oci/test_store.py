@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,29 @@ def test_an_image_is_found_by_its_names_while_all_of_it_is_here(store: Store, tm
     assert store.image(key_of(parse("python:3", "x"))) is None
     store.blob(manifest.layers[0].digest).write_bytes(b"cut")
     assert store.image(key_of(parse("python", "x"))) is None
+
+
+def test_a_blob_is_what_its_digest_says(store: Store, tmp_path: Path) -> None:
+    """A blob of the right size and another content is not used, whichever it is, and is removed."""
+    for part in range(3):
+        manifest = image(store, tmp_path)
+        store.name("a", manifest, None)
+        assert manifest.config is not None and store.image("a") is not None
+        path = store.blob((manifest.digest, manifest.config.digest, manifest.layers[0].digest)[part])
+        path.write_bytes(b"!" * path.stat().st_size)
+        assert store.image("a") is None and not path.exists()
+
+
+def test_an_image_names_the_content_of_each_layer(store: Store, tmp_path: Path) -> None:
+    """An image whose configuration says nothing of its layers, or of more than it has, is not unpacked."""
+    store.name("a", image(store, tmp_path), None)
+    found = store.image("a")
+    assert found is not None
+    digests = ["sha256:" + "0" * 64]
+    assert [one.diff_id for one in store.files(replace(found, config={"rootfs": {"diff_ids": digests}}))] == digests
+    for config in ({}, {"rootfs": {"diff_ids": digests * 2}}):
+        with pytest.raises(UnavailableError, match="name different layers"):
+            store.files(replace(found, config=config))
 
 
 def test_what_nobody_names_goes_after_a_while(store: Store, tmp_path: Path) -> None:
