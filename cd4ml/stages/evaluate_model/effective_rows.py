@@ -50,14 +50,22 @@ def counted_rows(options: Options, reports: Path, predictions: Predictions, n: i
         if named:
             raise OptionsError(f"split-report: {absent(path)}", advice=_ADVICE)
         return Counted()
-    problem = _other_rows(published.report, predictions, n, named=bool(named)) or _unknown(published.report, n)
+    problem = _other_rows(published.report, predictions, n, named=bool(named)) or _unknown(published.report)
     if problem and named:
         raise OptionsError(f"split-report: {path} {problem}", advice=_ADVICE)
     if problem:
         return Counted(check=unknown_rows_check(f"{path} {problem}", n))
-    effective = _effective(published.report)
-    found = effective_rows_check(n, effective, options.minimum_test_rows, source=str(path))
-    return Counted(design_effect=n / effective, check=found)
+    effect = _design_effect(published.report, n)
+    found = effective_rows_check(n, n / effect, options.minimum_test_rows, source=str(path))
+    return Counted(design_effect=effect, check=found)
+
+
+def _design_effect(report: Report, n: int) -> float:
+    """Return how many times more rows there are than they count for, among all that the report is about.
+
+    Those of a table that holds only some of them are taken to repeat each other as much; one with more repeats more.
+    """
+    return max(n, _rows(report)) / _effective(report)
 
 
 def _other_rows(report: Report, predictions: Predictions, n: int, *, named: bool) -> str:
@@ -67,13 +75,20 @@ def _other_rows(report: Report, predictions: Predictions, n: int, *, named: bool
         return "" if predictions.test_data.sha256 in rows else "is about other test rows than were scored"
     if not named:
         return "may be about other test rows: the predictions do not say which they are of; name it with split-report"
-    found = _of(report.metrics, "rows").get("test")
-    return "" if found == n else f"is about {found} test rows, and there are {n:,} predictions"
+    found = _rows(report)
+    return "" if found == n else f"is about {found:,} test rows, and there are {n:,} predictions"
 
 
-def _unknown(report: Report, n: int) -> str:
+def _unknown(report: Report) -> str:
     """Say why a report does not tell as how many the rows count, "" if it does."""
-    return "" if 0 < _effective(report) <= n else "does not say as how many rows the test rows count"
+    known = 0 < _effective(report) <= _rows(report)
+    return "" if known else "does not say as how many rows the test rows count"
+
+
+def _rows(report: Report) -> int:
+    """Return how many test rows a report is about, 0 if it does not say."""
+    found = _of(report.metrics, "rows").get("test")
+    return found if isinstance(found, int) and not isinstance(found, bool) else 0
 
 
 def _effective(report: Report) -> float:

@@ -116,7 +116,27 @@ def test_predictions_without_a_digest(cd4ml: Cli, judged: Callable[..., Run], tm
     assert named.code == 4
     predictions(test.head(300)).to_parquet(tmp_path / "own.parquet")
     fewer = cd4ml(*run, "--split-report", "reports/check-split.json")
-    assert fewer.code == 2 and "2000 test rows, and there are 300" in fewer.report["checks"][0]["message"]
+    assert fewer.code == 2 and "2,000 test rows, and there are 300" in fewer.report["checks"][0]["message"]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_predictions_of_some_of_the_rows__are_no_more_certain(
+    cd4ml: Cli, judged: Callable[..., Run], tmp_path: Path, named: bool
+) -> None:
+    """A table that holds 600 of the 2,000 rows has the design effect that was found of them all, not 600 / 400."""
+    judged()
+    some = predictions(pd.concat([rows(ROWS, seed=2)] * FOLDS, ignore_index=True)).head(600)
+    reread = json.loads((tmp_path / "reports" / "check-split.json").read_text())
+    (digest,) = [one["sha256"] for one in reread["inputs"] if one["name"] == "test-data"]
+    told = InputDigest(name="test-data", path="test.parquet", sha256=digest)
+    model, other = ModelIdentity(uri="m", sha256="1" * 64), ModelIdentity(uri="n", sha256="2" * 64)
+    write_predictions(some, tmp_path / "some.parquet", candidate=model, production=other, test_data=told)
+    report = ("--split-report", "reports/check-split.json") if named else ()
+
+    run = cd4ml("evaluate-model", "--predictions", "some.parquet", *NO_WORSE, *report)
+
+    counted = by_id(run)["effective-rows"]
+    assert counted["value"] == pytest.approx(600 / FOLDS, rel=1e-3) and "design effect 5" in counted["message"]
 
 
 @pytest.mark.parametrize("effective", [0, -1, 2001, "400", None, True])
