@@ -11,9 +11,9 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.dsse import signed_bundle
 from cd4ml.evidence.keys import PrivateKey, read_private_key
 from cd4ml.evidence.statement import Statement
+from cd4ml.inputs.secret_places import VARIABLE, names_place
 
 PASSWORD: Final = "SIGNING_PASSWORD"
-_VARIABLE: Final = "env://"
 _LARGEST: Final = 64 << 10
 
 
@@ -56,13 +56,18 @@ def find_signer(signing_key: str | None, *, keyless: bool, environ: Mapping[str,
         keyless: whether the job's own identity signs.
 
     Raises:
-        OptionsError: both are asked for, the key cannot be read, or the job has no identity.
+        OptionsError: both are asked for, no place of a key is named, the key cannot be read, or the job has no identity.
         UnavailableError: the key is not there.
     """
     if signing_key and keyless:
         raise OptionsError("signing-key and keyless: set one of them")
     if signing_key:
-        name = "signing-key" if signing_key.startswith("-----") else f"signing-key {signing_key[:200]}"
+        if not names_place(signing_key):
+            raise OptionsError(
+                "signing-key: neither a file that is there nor `env://NAME` for a variable that holds the key; give one "
+                "of them, never the key itself (the value is not shown: it may be the key)"
+            )
+        name = f"signing-key {signing_key}"
         pem = _pem(signing_key, name, environ)
         return KeySigner(key=read_private_key(pem, environ.get(PASSWORD) or None, name=name))
     if not keyless:
@@ -74,10 +79,8 @@ def find_signer(signing_key: str | None, *, keyless: bool, environ: Mapping[str,
 
 def _pem(signing_key: str, name: str, environ: Mapping[str, str]) -> bytes:
     """Return the key as it is written."""
-    if signing_key.startswith("-----BEGIN"):
-        raise OptionsError("signing-key: give the name of a file, or `env://NAME`; never the key itself")
-    if signing_key.startswith(_VARIABLE):
-        variable = signing_key.removeprefix(_VARIABLE)
+    if signing_key.startswith(VARIABLE):
+        variable = signing_key.removeprefix(VARIABLE)
         if not environ.get(variable):
             raise UnavailableError(f"{name}: the variable {variable} is not set.")
         return environ[variable].encode()

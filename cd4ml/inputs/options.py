@@ -119,6 +119,7 @@ def option(
     in_config: bool = True,
     last: bool = False,
     of_data: bool = False,
+    secret_place: bool = False,
     formerly: str = "",
     choices: tuple[str, ...] = (),
     group: Group = Group.NONE,
@@ -133,6 +134,7 @@ def option(
         in_config: whether `cd4ml.yaml` may set it.
         last: whether it stands behind the options of the classes that inherit it.
         of_data: whether its texts are values of the data: then YAML's true and false are such, and no mistake.
+        secret_place: whether it says where a secret is kept: then reports show no other value, which may be the secret.
         formerly: its name in an earlier version, which messages then translate.
         choices: the texts that are allowed, where no StrEnum lists them.
         group: what it is about; every option of a stage says so.
@@ -144,6 +146,7 @@ def option(
         "in_config": in_config,
         "last": last,
         "of_data": of_data,
+        "secret_place": secret_place,
         "formerly": formerly,
         "choices": choices,
         "group": group,

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from cd4ml.errors import OptionsError, RequiredOptionsError
 from cd4ml.inputs.options import OTHERS, Kind, Limit, Option, Options, declared
+from cd4ml.inputs.secret_places import names_place
 from cd4ml.wording import nearest
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -247,7 +248,7 @@ def _limit(raw: Any, default: Limit | None) -> Limit:
 
 
 def as_values(options: Options) -> dict[str, Any]:
-    """Return the options as plain values by their outside names, for reports."""
+    """Return the options as plain values by their outside names, for reports; none of them is a secret."""
     values = {}
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
@@ -258,6 +259,7 @@ def as_values(options: Options) -> dict[str, Any]:
         elif isinstance(value, Limit):
             value = dict(value.values) if value.own else value.others
         elif isinstance(value, str):
-            value = str(value)
+            hidden = field.metadata.get("secret_place") and not names_place(value)
+            value = "***" if hidden else str(value)
         values[field.name.replace("_", "-")] = value
     return values

@@ -18,12 +18,14 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer._key import SSlibKey
 
 from cd4ml.digests import manifest
-from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
+from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.dsse import signed_bundle, verified_bundle
 from cd4ml.evidence.keys import PrivateKey, read_private_key, read_public_key
 from cd4ml.evidence.model_signature import model_statement
 from cd4ml.evidence.sign import find_signer
 from cd4ml.evidence.statement import Resource, Statement, read_statement
+from cd4ml.inputs.values import as_values
+from cd4ml.stages.build_image.options import Options
 from tests.evidence.keys import key_of, pair, pem
 
 STATEMENT = Statement(
@@ -194,13 +196,36 @@ def test_other_keys_are_refused(text: str, reason: str, tmp_path: Path) -> None:
     assert "AAAA" not in str(refused.value)
 
 
-def test_a_key_given_itself_is_refused_and_not_repeated() -> None:
-    """Who hands over the key instead of its place is told so, without the key."""
-    text = pem(key_of("ecdsa")).decode()
-    with pytest.raises(Cd4mlError, match="never the key itself") as refused:
-        find_signer(text, keyless=False, environ={})
-    assert text.splitlines()[1] not in str(refused.value)
-    with pytest.raises(UnavailableError, match="cannot be read"):
+def _written(key: str) -> dict[str, str]:
+    """Return the ways in which a key is handed over instead of its place."""
+    body = "".join(key.splitlines()[1:-1])
+    whole = base64.b64encode(key.encode()).decode()
+    return {
+        "pem": key,
+        "body": body,
+        "base64": whole,
+        "one line": key.replace("\n", "\\n"),
+        "variable": f"env://{body}/",
+    }
+
+
+@pytest.mark.parametrize("written", ["pem", "body", "base64", "one line", "variable"])
+def test_a_key_given_itself_is_refused_and_not_repeated(written: str) -> None:
+    """Who hands over the key instead of its place is told so, however it is written, without a part of the key."""
+    given = _written(pem(key_of("ecdsa")).decode())[written]
+    with pytest.raises(OptionsError, match="never the key itself") as refused:
+        find_signer(given, keyless=False, environ={})
+    assert not any(given[at : at + 12] in str(refused.value) for at in range(6, len(given) - 12))
+    options = Options(model="m", image="x", signing_key=given)
+    assert as_values(options)["signing-key"] == "***"
+
+
+def test_the_place_of_a_key_is_shown(tmp_path: Path) -> None:
+    """A report says which file or variable held the key; a file that is not there signs nothing."""
+    (tmp_path / "key.pem").write_bytes(pem(key_of("ecdsa")))
+    for place in (str(tmp_path / "key.pem"), "env://EVIDENCE_KEY"):
+        assert as_values(Options(model="m", image="x", signing_key=place))["signing-key"] == place
+    with pytest.raises(OptionsError, match="neither a file that is there"):
         find_signer("/does/not/exist.pem", keyless=False, environ={})
     with pytest.raises(OptionsError, match="set one of them"):
         find_signer("key.pem", keyless=True, environ={})

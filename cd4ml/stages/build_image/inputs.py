@@ -54,6 +54,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
     checked = check_options(options)
     # What is not pushed has no digest to sign, and a pull request of a fork has no key.
     key, keyless = (options.signing_key, options.keyless) if options.push else (None, False)
+    signer = find_signer(key, keyless=keyless, environ=context.environ)
     return Inputs(
         options=options,
         context=context,
@@ -63,7 +64,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         memory=checked.memory,
         builder=detect(options.engine, context.environ, system_packages=bool(options.system_packages)),
         trivy=_trivy(options, context),
-        signer=find_signer(key, keyless=keyless, environ=context.environ),
+        signer=signer,
         scratch=scratch,
     )
 

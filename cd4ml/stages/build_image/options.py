@@ -96,6 +96,7 @@ class Options(TableOptions):
         "Private key (PEM; ECDSA P-256 or Ed25519) that signs the pushed image's evidence: a file, or `env://NAME` for "
         "a variable that holds it. Its password is in SIGNING_PASSWORD.",
         example="env://SIGNING_KEY",
+        secret_place=True,
         group=Group.DELIVERY,
     )
     keyless: bool = option(
