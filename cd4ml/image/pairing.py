@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -22,12 +22,16 @@ class Scored:
 
     Attributes:
         of: rows that there are; those here are every `step`-th of them.
+        largest: of all of them, the largest `y_pred` and `y_score`, whatever its sign; 0 where these are no numbers.
+        labels: whether `y_pred` is known to hold labels: there are scores beside it.
     """
 
     rows: Sequence[Mapping[str, Any]]
     y_pred: Sequence[Any]
     y_score: Sequence[Any] | None
     of: int
+    largest: Mapping[str, float]
+    labels: bool
     step: int = 1
 
 
@@ -55,13 +59,22 @@ def scored_rows(
             advice="Use the test data that score-model scored, or give both tables a column row_id.",
         )
     of, step = len(test), max(1, math.ceil(len(test) / _MOST_ROWS))
+    greatest = {name: largest(predictions[name].tolist()) for name in ("y_pred", "y_score") if name in predictions}
+    labels = any(str(name).startswith("y_score") for name in predictions.columns)
     test, predictions = test.iloc[::step], predictions.iloc[::step]
     rows = [
         {name: _json_value(value, name) for name, value in zip(columns, values, strict=True)}
         for values in test[list(columns)].astype(object).itertuples(index=False, name=None)
     ]
     score = predictions["y_score"].tolist() if "y_score" in predictions.columns else None
-    return Scored(rows=rows, y_pred=predictions["y_pred"].tolist(), y_score=score, of=of, step=step)
+    labelled = predictions["y_pred"].tolist()
+    return Scored(rows=rows, y_pred=labelled, y_score=score, of=of, step=step, largest=greatest, labels=labels)
+
+
+def largest(values: Iterable[Any]) -> float:
+    """Return the largest of the numbers, whatever its sign, 0 if there is none."""
+    numbers = (abs(float(value)) for value in values if isinstance(value, int | float | Decimal))
+    return max((number for number in numbers if math.isfinite(number)), default=0.0)
 
 
 def columns_of(test: pd.DataFrame, columns: Sequence[str]) -> dict[str, list[Any]]:

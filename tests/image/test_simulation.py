@@ -14,7 +14,7 @@ import pytest
 from cd4ml.checks.image.simulation import container_checks, prediction_checks
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.builders.builder import Image
-from cd4ml.image.comparison import Difference, differences, same
+from cd4ml.image.comparison import CONVERTED, SAME_LIBRARY, Difference, Tolerance, differences, same
 from cd4ml.image.pairing import scored_rows
 from cd4ml.image.push import push
 from cd4ml.image.reference import Reference, parse
@@ -173,6 +173,25 @@ def test_a_part_of_the_rows_is_never_taken_for_all() -> None:
         assert "834 of 2,500, evenly spread" in prediction_checks(answers, minimum_rows=20)[0].message
     whole = Answers(compared=60, of=60, scores_compared=False, bad_row_refused=True)
     assert "evenly" not in prediction_checks(whole, minimum_rows=20)[0].message
+
+
+@pytest.mark.parametrize("tolerance", [SAME_LIBRARY, CONVERTED])
+@pytest.mark.parametrize(
+    ("predictions", "served"),
+    [
+        ({"y_pred": [1e-10, 5e-10, 9e-10]}, [0.0, 0.0, 0.0]),
+        ({"y_pred": [200000.0, 200001.0], "y_score": [0.2, 0.7]}, [200001.0, 200000.0]),
+        ({"y_pred": [0.0, 0.0], "y_score": [0.2, 0.7]}, [1e-10, 1e-10]),
+    ],
+)
+def test_small_values_and_labels_in_fractions_are_told_apart(
+    predictions: Any, served: list[float], tolerance: Tolerance
+) -> None:
+    """The absolute tolerance is in proportion to a column of small values, and no tolerance joins two classes."""
+    scored = scored_rows(pd.DataFrame({"x": range(len(served))}), pd.DataFrame(predictions), ["x"])
+    scores = predictions.get("y_score", served)
+    answers = [{"y_pred": label, "y_score": score} for label, score in zip(served, scores, strict=True)]
+    assert len(differences(scored, answers, tolerance)) == len(served)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ unseen. What the model refuses, its conversion must refuse as well.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ from cd4ml.data.predictions.table import CLASS_SCORE
 from cd4ml.data.tables.opening import open_table
 from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError
-from cd4ml.image.comparison import CONVERTED, SAME_LIBRARY, Tolerance, same
+from cd4ml.image.comparison import CONVERTED, EXACT, SAME_LIBRARY, Tolerance, same
 from cd4ml.image.pairing import columns_of
 from cd4ml.model_files import contents, onnx_files
 from cd4ml.model_files.signature import Input, inputs as inputs_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LIMITS: Final = Limits(seconds=600)
 _EDGE_ROWS: Final = 3
+_TEST_ROWS: Final = "the test rows"
 _UNSEEN: Final = "cd4ml: a text that no row has"
 
 
@@ -187,18 +188,23 @@ def _tables(inputs: Inputs, columns: Sequence[Input]) -> _Tables:
         tables = [{"columns": columns_of(frame, names), "rows": len(frame)} for frame in frames]
     except OptionsError as error:
         raise _Unproven("not-sendable", str(error)) from error
-    return _Tables(frames=frames, names=["the test rows", *(name for name, _ in derived)], json=tables)
+    return _Tables(frames=frames, names=[_TEST_ROWS, *(name for name, _ in derived)], json=tables)
 
 
 def _derived(test: pd.DataFrame, columns: Sequence[Input]) -> list[tuple[str, pd.DataFrame]]:
-    """Return a few of the rows with each column's value missing, where it may be, and with each text unseen."""
-    few, found = test.head(_EDGE_ROWS), []
+    """Return a few of the rows with each column's value missing, where it may be, and with each text unseen.
+
+    Each is a table of its own: a row that is refused says nothing of those beside it.
+    """
+    few, found = [test.iloc[[at]] for at in range(min(len(test), _EDGE_ROWS))], []
     for column in columns:
         name = column.name
         if name in test.columns and (column.type in ("float", "double", "string") or not column.required):
-            found.append((f"rows without `{name}`", _filled(few, name, None)))
+            found += [(f"test row {at} without `{name}`", _filled(row, name, None)) for at, row in enumerate(few)]
         if name in test.columns and column.type == "string":
-            found.append((f"rows with an unseen `{name}`", _filled(few, name, _UNSEEN)))
+            found += [
+                (f"test row {at} with an unseen `{name}`", _filled(row, name, _UNSEEN)) for at, row in enumerate(few)
+            ]
     return found
 
 
@@ -215,22 +221,34 @@ def _difference(
     """Return the first difference between the model's answers and its conversion's, None if there is none."""
     if isinstance(answers, str):
         return answers
+    tolerances: dict[str, Tolerance] = {}
+    if scored and not isinstance(scored[0], ScoringError):
+        tolerances = _tolerances(scored[0])
     for name, expected, answer in zip(tables.names, scored, answers, strict=True):
         if isinstance(expected, ScoringError):
-            if expected.row is None and not expected.refused:
+            # The test rows are compared, every one: that both refuse the table, for one row in it, shows nothing.
+            if name == _TEST_ROWS or (expected.row is None and not expected.refused):
                 return f"the model has no predictions for {name}: {expected}"
             if answer.refused is None:
                 return f"the model refuses {name}, and its conversion answers"
             continue
         if answer.refused is not None:
             return f"the model answers {name}, and its conversion refuses ({answer.refused})"
-        found = _first(expected, answer)
+        found = _first(expected, answer, tolerances)
         if found:
             return f"{found} of {name}"
     return None
 
 
-def _first(expected: pd.DataFrame, answer: Answer) -> str | None:
+def _tolerances(test: pd.DataFrame) -> dict[str, Tolerance]:
+    """Return how far the values of each column may lie apart, by what the model says of the test rows."""
+    found = {str(name): CONVERTED.within(test[name].tolist()) for name in test.columns}
+    if len(found) > 1:  # there are scores: what is predicted are labels
+        found["y_pred"] = EXACT
+    return found
+
+
+def _first(expected: pd.DataFrame, answer: Answer, tolerances: Mapping[str, Tolerance]) -> str | None:
     """Return the first value that differs, None if there is none."""
     chances = [name for name in expected.columns if str(name).startswith(CLASS_SCORE)]
     served: dict[str, Sequence[Any] | None] = {"y_pred": answer.y_pred, "y_score": answer.y_score}
@@ -244,7 +262,8 @@ def _first(expected: pd.DataFrame, answer: Answer) -> str | None:
         wanted = expected[name].tolist()
         if len(wanted) != len(values):
             return f"{name} has {len(values)} values"
-        bad = [at for at, pair in enumerate(zip(wanted, values, strict=True)) if not same(*pair, CONVERTED)]
+        tolerance = tolerances.get(name, EXACT)
+        bad = [at for at, pair in enumerate(zip(wanted, values, strict=True)) if not same(*pair, tolerance)]
         if bad:
             at, many = bad[0], f"{name} of {len(bad):,} rows differs"
             return f"{many}; the first is {values[at]!s:.40}, not {wanted[at]!s:.40}, in row {at}"

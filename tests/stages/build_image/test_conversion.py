@@ -16,11 +16,12 @@ from cd4ml.commands.project import cache_directory
 from cd4ml.context import Context
 from cd4ml.digests import folder_sha256
 from cd4ml.image.contents import Contents
+from cd4ml.model_files.signature import Input
 from cd4ml.report import ModelIdentity, Status
 from cd4ml.scoring.conversion.run import Answer
 from cd4ml.scoring.scorer import ScoringError
 from cd4ml.stages.build_image.base import BaseImage
-from cd4ml.stages.build_image.conversion import Road, _difference, _Tables, choose_road
+from cd4ml.stages.build_image.conversion import Road, _derived, _difference, _Tables, choose_road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Options, Runtime
@@ -137,6 +138,8 @@ def test_without_test_rows_nothing_is_proven(choose: Choose, tmp_path: Path) -> 
 
 TABLES = _Tables(frames=(), names=("the test rows", "rows without `x`"), json=())
 ROWS = pd.DataFrame({"y_pred": [0, 1], "y_score": [0.25, 0.75]})
+SMALL = pd.DataFrame({"y_pred": [1e-7, 5e-7, 9e-7]})
+CLASSES = pd.DataFrame({"y_pred": [200000.0, 200001.0], "y_score": [0.25, 0.75]})
 REFUSAL = ScoringError("no", refused=True)
 EQUAL = Answer(y_pred=[0, 1], y_score=[0.25, 0.75])
 
@@ -157,12 +160,28 @@ def test_same_answers_are_no_difference() -> None:
         ([ROWS, ROWS], [Answer(y_pred=[0, 1]), EQUAL], "y_score is given by one of them alone"),
         ([ROWS, ROWS], [Answer(y_pred=[0], y_score=[0.25]), EQUAL], "y_pred has 1 values"),
         ([ScoringError("it broke"), ROWS], [EQUAL, EQUAL], "the model has no predictions for the test rows: it broke"),
+        (
+            [ScoringError("y_pred is missing for 1 of 500 rows", 7), ROWS],
+            [Answer(refused="no"), EQUAL],
+            "the model has no predictions for the test rows: y_pred is missing for 1 of 500 rows",
+        ),
+        ([REFUSAL, ROWS], [Answer(refused="no"), EQUAL], "the model has no predictions for the test rows"),
+        ([SMALL, SMALL], [Answer(y_pred=[0.0, 0.0, 0.0]), EQUAL], "y_pred of 3 rows differs"),
+        ([SMALL, ROWS], [Answer(y_pred=[1e-7, 5e-7, 9.0001e-7]), EQUAL], "y_pred of 1 rows differs"),
+        ([CLASSES, ROWS], [Answer(y_pred=[200001.0, 200000.0], y_score=[0.25, 0.75]), EQUAL], "y_pred of 2 rows"),
         ([ROWS, ROWS], "it cannot be loaded", "it cannot be loaded"),
     ],
 )
 def test_differences_are_found(native: Any, converted: Any, says: str) -> None:
     """A label, a score, a refusal or an answer that only one of them gives is a difference."""
     assert says in str(_difference(TABLES, native, converted))
+
+
+def test_rows_are_derived_one_by_one() -> None:
+    """Each derived row is a table of its own, so that a refused row leaves those beside it compared."""
+    columns = [Input(name="x", type="double", required=True), Input(name="s", type="string", required=True)]
+    found = _derived(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "s": list("abcd")}), columns)
+    assert len(found) == len({name for name, _ in found}) == 9 and all(len(frame) == 1 for _, frame in found)
 
 
 def test_several_classes_are_compared_one_by_one() -> None:
