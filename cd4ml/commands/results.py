@@ -47,6 +47,7 @@ class Results:
     Attributes:
         grouped: whether what is said is folded away in the platform's log, but for the verdict and what blocks.
         nowhere: whether even the default place of the report is none that may be written.
+        known: what the stage last said while it went on.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Results:
     grouped: bool = False
     nowhere: bool = False
     plan: Sequence[str] = ()
+    known: Report | None = None
 
     @property
     def path(self) -> Path:
@@ -122,6 +124,19 @@ class Results:
             write_atomically(self.path, v1.text(published) + "\n")
         return published
 
+    def keep(self, report: Report) -> None:
+        """Write what the stage knows so far; however the run ends, that stays in its report."""
+        self.known = report
+        self.save(report)
+
+    def broken_off(self, error: Cd4mlError) -> Report:
+        """Return the report of a run that ended without a verdict: what is known, and the error instead of one."""
+        report = error_report(self.name, error)
+        if self.known is None:
+            return report
+        decided = [check for check in self.known.checks if check.status is not Status.ERROR]
+        return replace(self.known, checks=(*decided, *report.checks), summary=report.summary)
+
     def finish(self, report: Report, code: ExitCode, *, show_json: bool) -> Ended:
         """Write report, summary and annotations, print the result, and set the outputs last.
 
@@ -153,7 +168,7 @@ class Results:
         told = Cd4mlError(
             f"Internal error: {type(error).__name__}: {error}", advice="This is a defect in cd4ml: please report it."
         )
-        return self.finish(error_report(self.name, told), INTERNAL, show_json=self.json)
+        return self.finish(self.broken_off(told), INTERNAL, show_json=self.json)
 
     def _print(self, report: Report, published: Mapping[str, Any], *, show_json: bool, warned: bool) -> None:
         """Print the result: the JSON alone on standard output where it is asked for."""

@@ -55,18 +55,18 @@ def run_stage(name: str, arguments: Sequence[str], door: Door, *, grouped: bool 
             report = limits.placed(report)
     except Interrupted as error:
         ended = UnavailableError(f"{error.name} ended the run before a verdict.", advice="Run it again.")
-        results.finish(error_report(name, ended), UNAVAILABLE, show_json=results.json)
+        results.finish(results.broken_off(ended), UNAVAILABLE, show_json=results.json)
         raise
     except Cd4mlError as error:
-        return results.finish(error_report(name, error), error.exit_code, show_json=results.json)
+        return results.finish(results.broken_off(error), error.exit_code, show_json=results.json)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "cd4ml":
             return results.defect(error)
         missing = _missing_library(name, error)
-        return results.finish(error_report(name, missing), missing.exit_code, show_json=results.json)
+        return results.finish(results.broken_off(missing), missing.exit_code, show_json=results.json)
     except OSError as error:
         told = outside(error)
-        return results.finish(error_report(name, told), told.exit_code, show_json=results.json)
+        return results.finish(results.broken_off(told), told.exit_code, show_json=results.json)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a report and exit code 70
         return results.defect(error)
     return results.finish(report, exit_code(report, run_options), show_json=run_options.json)
@@ -123,7 +123,7 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
         environ=environ,
         reports=results.path.parent,
         cache=cache_directory(environ),
-        save=results.save,
+        save=results.keep,
     )
     return run_options, options, context, limits
 

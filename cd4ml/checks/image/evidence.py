@@ -20,6 +20,6 @@ def unattached_check(image: str, error: Cd4mlError) -> Check:
         id=_ID,
         status=Status.ERROR,
         reason=error.reason,
-        message=f"{image} is pushed, but its evidence is not signed and attached as a whole: {error.message}",
+        message=f"{image} is pushed, but not all of its evidence is stated, signed and attached: {error.message}",
         advice=f"{error.advice} Run the stage again: what is there already is not sent twice.".strip(),
     )

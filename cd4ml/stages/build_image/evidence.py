@@ -90,16 +90,17 @@ class Facts:
 
 def give_evidence(inputs: Inputs, facts: Facts) -> Evidence:
     """State what is known of the pushed image; where somebody signs, sign it and attach it in the registry."""
-    statements = dict(zip(_NAMES, _statements(inputs, facts), strict=True))
-    if inputs.signer is None:
-        files = written(inputs, {f"{name}{_STATEMENT}": statements[name].payload for name in _UNSIGNED})
-        return Evidence(signer=None, checks=(), files=files, attached={})
+    signer = inputs.signer
     try:
-        return _signed(inputs, facts.pushed, statements, inputs.signer)
+        statements = dict(zip(_NAMES, _statements(inputs, facts), strict=True))
+        if signer is not None:
+            return _signed(inputs, facts.pushed, statements, signer)
+        files = written(inputs, {f"{name}{_STATEMENT}": statements[name].payload for name in _UNSIGNED})
     except Cd4mlError as error:
         # The image is in its registry by now: that is said, and that it is not proven.
         check = unattached_check(facts.pushed.image, error)
-        return Evidence(signer=inputs.signer.identity, checks=(check,), files={}, attached={})
+        return Evidence(signer=signer and signer.identity, checks=(check,), files={}, attached={})
+    return Evidence(signer=None, checks=(), files=files, attached={})
 
 
 def _signed(inputs: Inputs, pushed: Pushed, statements: Mapping[str, Statement], signer: Signer) -> Evidence:

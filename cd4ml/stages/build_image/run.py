@@ -69,6 +69,7 @@ def _run(inputs: Inputs) -> Report:
     pushed = record.add(push_image(inputs, name, image))
     if isinstance(pushed, NotPushed):
         return record.report(f"Every check of {name} passed, and it could not be pushed: run the stage again.")
+    inputs.context.save(record.unfinished())
     facts = Facts(
         candidate=candidate,
         base=base,

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cd4ml.context import Context
 from cd4ml.digests import file_sha256, folder_sha256
 from cd4ml.evidence.dsse import verified_bundle
@@ -157,6 +159,18 @@ def test_evidence_that_cannot_be_attached_never_passes(tmp_path: Path, project: 
         ("evidence-attached", Status.ERROR, "unavailable")
     ]
     assert not found.good and facts.pushed.image in found.checks[0].message and not found.part.outputs
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_evidence_that_cannot_be_stated_keeps_the_pushed_name(tmp_path: Path, project: Project, signed: bool) -> None:
+    """A model's folder that cannot be listed any more is an error of the evidence; the run goes on to its report."""
+    with registry(tmp_path / "registry") as host:
+        place, digest = image(host, tmp_path, "loans")
+        inputs, facts = _facts(copy(project, tmp_path / "project"), place, digest)
+        (facts.candidate.folder / "away").symlink_to("/etc/hostname")
+        found = give_evidence(inputs if signed else dataclasses.replace(inputs, signer=None), facts)
+    (check,) = found.checks
+    assert check.status is Status.ERROR and facts.pushed.image in check.message and not found.files
 
 
 def test_nobody_signs__statements_stay_beside_the_report(tmp_path: Path, project: Project) -> None:
