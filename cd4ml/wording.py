@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -33,10 +34,15 @@ _SETTING: Final = re.compile(
 # Variables that hold a secret itself, and not where one is kept.
 _SECRET: Final = re.compile(
     r"(TOKEN|PASSWORD|PASSWD|PASSPHRASE|_PWD|_PAT|SECRET|CONNECTION_STRING|"
-    r"(SECRET|ACCESS|ACCOUNT|STORAGE|API|AUTH|PRIVATE|SIGNING|ENCRYPTION|MASTER|KAGGLE)_?KEY)$",
+    r"(SECRET|ACCESS|ACCOUNT|STORAGE|API|AUTH|PRIVATE|SIGNING|EVIDENCE|COSIGN|SSH|GPG|DEPLOY|ENCRYPTION|MASTER|KAGGLE)"
+    r"_?KEY(_PEM|_BASE64|_B64)?)$",
     re.I,
 )
 _SHORTEST_SECRET: Final = 8
+# How an option names a variable that holds a secret.
+VARIABLE: Final = "env://"
+_NAMED: Final = re.compile(rf"{VARIABLE}[A-Za-z_][A-Za-z0-9_]{{0,127}}")
+_PRIVATE_KEY: Final = "PRIVATE KEY-----"
 # Lines of a key that is written over several: whoever wraps or joins a text leaves them whole.
 _SHORTEST_LINE: Final = 16
 T = TypeVar("T")
@@ -45,6 +51,14 @@ T = TypeVar("T")
 def holds_secret(variable: str) -> bool:
     """Whether a variable of the environment holds a secret itself, by its name."""
     return _SECRET.search(variable) is not None
+
+
+def names_place(value: str) -> bool:
+    """Whether a value is `env://NAME` or a file that is there; any other may be the secret itself, and is not shown."""
+    try:
+        return _NAMED.fullmatch(value) is not None or os.path.isfile(value)
+    except ValueError:  # a character that no name holds
+        return False
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -102,7 +116,9 @@ class Redactor:
     def of(cls, environ: Mapping[str, str]) -> Redactor:
         """Return the redactor for a caller's environment."""
         values = {
-            value for name, value in environ.items() if holds_secret(name) and len(value.strip()) >= _SHORTEST_SECRET
+            value
+            for name, value in environ.items()
+            if (holds_secret(name) or _PRIVATE_KEY in value) and len(value.strip()) >= _SHORTEST_SECRET
         }
         lines = {line.strip() for value in values for line in value.splitlines() if len(line.strip()) >= _SHORTEST_LINE}
         written = {form for value in values for form in (value, value.strip(), quote(value, safe=""))} | lines

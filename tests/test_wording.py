@@ -54,7 +54,7 @@ def test_redacted(text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["MLFLOW_TRACKING_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "MY_API_KEY", "MYSQL_PWD", "AZURE_STORAGE_KEY"]
-    + ["COSIGN_PRIVATE_KEY", "openai_api_key"],
+    + ["COSIGN_PRIVATE_KEY", "openai_api_key", "EVIDENCE_KEY", "SIGNING_KEY_PEM", "SIGNING_KEY_B64"],
 )
 def test_secret_variable__goes_from_every_place_of_a_report(name: str) -> None:
     """The value of a variable that is named as a secret is in no text of a report, plain or percent-encoded."""
@@ -72,6 +72,13 @@ def test_secret_variable__goes_from_every_place_of_a_report(name: str) -> None:
 
     assert SECRET not in shown and "%2FET" not in shown
     assert redactor.everywhere(report).status is Status.FAILED
+
+
+def test_private_key__goes_whatever_its_variable_is_called() -> None:
+    """A private key in PEM is known by its own text, and each of its lines goes."""
+    body = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49"
+    redactor = Redactor.of({"LOANS": f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"})
+    assert redactor.text(f"no key: {body}") == "no key: ***"
 
 
 def test_plain_variable__stays() -> None:

@@ -11,9 +11,11 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.dsse import signed_bundle
 from cd4ml.evidence.keys import PrivateKey, read_private_key
 from cd4ml.evidence.statement import Statement
-from cd4ml.inputs.secret_places import VARIABLE, names_place
+from cd4ml.wording import VARIABLE, names_place
 
 PASSWORD: Final = "SIGNING_PASSWORD"
+# As the documentation calls them, and as the platform hands over an option.
+_KEYS: Final = (PASSWORD, "SIGNING_KEY", "EVIDENCE_KEY", "CD4ML_INPUT_SIGNING_KEY")
 _LARGEST: Final = 64 << 10
 
 
@@ -56,7 +58,7 @@ def find_signer(signing_key: str | None, *, keyless: bool, environ: Mapping[str,
         keyless: whether the job's own identity signs.
 
     Raises:
-        OptionsError: both are asked for, no place of a key is named, the key cannot be read, or the job has no identity.
+        OptionsError: both are asked for, no place is named, the key cannot be read, or the job has no identity.
         UnavailableError: the key is not there.
     """
     if signing_key and keyless:
@@ -64,8 +66,8 @@ def find_signer(signing_key: str | None, *, keyless: bool, environ: Mapping[str,
     if signing_key:
         if not names_place(signing_key):
             raise OptionsError(
-                "signing-key: neither a file that is there nor `env://NAME` for a variable that holds the key; give one "
-                "of them, never the key itself (the value is not shown: it may be the key)"
+                "signing-key: neither a file that is there nor `env://NAME` for a variable that holds it: give one of "
+                "them, never the key itself (the value is not shown: it may be the key)"
             )
         name = f"signing-key {signing_key}"
         pem = _pem(signing_key, name, environ)
@@ -75,6 +77,12 @@ def find_signer(signing_key: str | None, *, keyless: bool, environ: Mapping[str,
     from cd4ml.evidence.keyless import KeylessSigner  # it imports Sigstore's client, which takes a second
 
     return KeylessSigner(environ)
+
+
+def without_keys(environ: Mapping[str, str], signing_key: str | None) -> dict[str, str]:
+    """Return the environment for all but the signer: no other program needs the key or its password."""
+    named = [signing_key.removeprefix(VARIABLE)] if signing_key and signing_key.startswith(VARIABLE) else []
+    return {name: value for name, value in environ.items() if name not in (*_KEYS, *named)}
 
 
 def _pem(signing_key: str, name: str, environ: Mapping[str, str]) -> bytes:

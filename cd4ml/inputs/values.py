@@ -11,8 +11,7 @@ from typing import Any, Final, TypeVar
 
 from cd4ml.errors import OptionsError, RequiredOptionsError
 from cd4ml.inputs.options import OTHERS, Kind, Limit, Option, Options, declared
-from cd4ml.inputs.secret_places import names_place
-from cd4ml.wording import nearest
+from cd4ml.wording import names_place, nearest
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TIME: Final = re.compile(r"\d+:")  # what some readers of YAML take for minutes

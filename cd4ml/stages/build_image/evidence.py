@@ -99,7 +99,7 @@ def give_evidence(inputs: Inputs, facts: Facts) -> Evidence:
     except Cd4mlError as error:
         # The image is in its registry by now: that is said, and that it is not proven.
         check = unattached_check(facts.pushed.image, error)
-        return Evidence(signer=signer and signer.identity, checks=(check,), files={}, attached={})
+        return Evidence(signer=signer.identity if signer else None, checks=(check,), files={}, attached={})
     return Evidence(signer=None, checks=(), files=files, attached={})
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from cd4ml.context import Context
-from cd4ml.evidence.sign import Signer, find_signer
+from cd4ml.evidence.sign import Signer, find_signer, without_keys
 from cd4ml.image import scan
 from cd4ml.image.builders.builder import Builder
 from cd4ml.image.engine import detect
@@ -28,6 +28,7 @@ class Inputs:
         image: its name as the option says it; the model may give it a tag.
         severities: those that block.
         memory: bytes that a pod may have.
+        context: its environment holds no key that signs: that is the signer's alone.
         signer: who signs what is pushed, if anybody.
         scratch: a folder that goes with the run.
     """
@@ -55,6 +56,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
     # What is not pushed has no digest to sign, and a pull request of a fork has no key.
     key, keyless = (options.signing_key, options.keyless) if options.push else (None, False)
     signer = find_signer(key, keyless=keyless, environ=context.environ)
+    context = replace(context, environ=without_keys(context.environ, options.signing_key))
     return Inputs(
         options=options,
         context=context,
