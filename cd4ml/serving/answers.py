@@ -25,9 +25,10 @@ def of(answer: Answer) -> Answers:
 
 
 def gaps(found: Answers) -> list[int]:
-    """Return the rows that have no label, or no score though the model gives scores."""
+    """Return the rows that have no label, or no score or probability though the model gives them."""
     scores = found.y_pred if found.y_score is None else found.y_score
-    return [at for at, pair in enumerate(zip(found.y_pred, scores, strict=True)) if None in pair]
+    bad = {at for at, pair in enumerate(zip(found.y_pred, scores, strict=True)) if None in pair}
+    return sorted(bad | {at for at, row in enumerate(found.probabilities or ()) if not all(map(math.isfinite, row))})
 
 
 def values(found: Iterable[Any]) -> list[Any]:

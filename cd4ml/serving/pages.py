@@ -39,6 +39,13 @@ def pages(state: State, cache: Cache | None = None) -> Pages:
     }
 
 
+def unready(state: State, cache: Cache | None) -> str:
+    """Return why predictions cannot be asked for, "" if they can."""
+    if state.phase is not Phase.READY:
+        return state.reason or str(state.phase)
+    return (cache.ready() if cache else None) or ""
+
+
 class _Own:
     """The gateway's own probes, and those that MLflow's clients ask."""
 
@@ -48,14 +55,12 @@ class _Own:
     @property
     def reason(self) -> str:
         """Why predictions cannot be asked for, "" if they can."""
-        if self._state.phase is not Phase.READY:
-            return self._state.reason
-        return (self._cache.ready() if self._cache else None) or ""
+        return unready(self._state, self._cache)
 
     @property
     def ready(self) -> bool:
         """Whether predictions can be asked for: only once the model is verified, loaded and was called."""
-        return self._state.phase is Phase.READY and not self.reason
+        return not self.reason
 
     def liveness(self) -> Page:
         """Whether the process works; a model that cannot be loaded is for the platform to restart or roll back."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cd4ml.serving.app import Gateway
 from cd4ml.serving.exchange import Observer
 from cd4ml.serving.listening import listen
-from cd4ml.serving.pages import Page
+from cd4ml.serving.pages import Page, unready
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.state import Service, State
 from cd4ml.serving.telemetry.metrics import families
@@ -50,6 +50,7 @@ def gateway(state: State, settings: Settings, telemetry: Telemetry) -> Gateway:
     observers: list[Observer] = list(telemetry.observers)
     metrics = telemetry.metrics
     cache: PredictionCache | None = None
+    state.told = (*state.told, metrics.know)
     if settings.events:
         from cd4ml.serving.events.setup import publisher
 
@@ -64,6 +65,7 @@ def gateway(state: State, settings: Settings, telemetry: Telemetry) -> Gateway:
         state.told = (*state.told, cache.know)
         metrics.outcomes(families.CACHE, partial(getattr, cache, "counts"))
     app = Gateway(state, settings, observers, cache, telemetry.context)
+    metrics.gauge(families.READY, lambda: not unready(state, cache))
     metrics.gauge(families.IN_FLIGHT, lambda: app.in_flight)
     metrics.gauge(families.WAITING, lambda: max(0, app.calls.in_threads - settings.threads))
     app.pages["/metrics"] = lambda: Page(body=metrics.text(), media_type=CONTENT_TYPE)

@@ -39,13 +39,14 @@ def test_cache_and_events__in_a_gateway(loan_model: Path, tmp_path: Path) -> Non
             refused = gateway.predict([{"age": "old"}])
             server.kill()
             ready = gateway.until(503)
+            shown = gateway.client.get("/metrics").text
             gone = gateway.predict(ROWS)
             os.kill(gateway.process.pid, signal.SIGTERM)
             gateway.process.wait(30)
 
     assert (first["cached"], again["cached"], both["cached"]) == (0, 1, 1)
     assert first["predictions"] == again["predictions"] == both["predictions"][:1]
-    assert ready.json()["reason"].startswith("the cache is not usable")
+    assert ready.json()["reason"].startswith("the cache is not usable") and "\ncd4ml_model_ready 0.0\n" in shown
     assert (refused.status_code, gone.status_code) == (422, 200)
     assert gone.json()["predictions"] == both["predictions"] and gone.json()["cached"] == 0
     found = read(files(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +71,19 @@ def test_pipeline__transformed_once(tmp_path: Path) -> None:
     assert not any(math.isnan(score) for score in y_score)
 
 
-def native(predict: Callable[[Any, int], Answer]) -> Native:
+def native(
+    predict: Callable[[Any, int], Answer], *, classes: Sequence[Any] = (), chances: Callable[[Any], Any] | None = None
+) -> Native:
     """Return a model of one number that predicts like this."""
     return Native(
         Model(
             columns=(Column(name="x", type="double"),),
             example=None,
-            classes=(),
+            classes=classes,
             positive_label=None,
             _transform=lambda rows: rows,
             _predict=predict,
-            _probabilities=None,
+            _probabilities=chances,
             raw=None,
         )
     )
@@ -111,3 +113,18 @@ def test_too_few_predictions__no_refusal() -> None:
 
     with pytest.raises(ModelError, match="1 predictions for 2 rows"):
         native(short).predict(Batch({"x": [1.0, 2.0]}, 2))
+
+
+def test_probability_that_is_not_a_number__no_prediction() -> None:
+    """A row with a probability that JSON cannot express is refused by its place, and not answered with null."""
+    model = native(
+        lambda _rows, count: (pd.Series([0] * count), None),
+        classes=(0, 1, 2),
+        chances=lambda rows: np.array([[0.2, 0.3, 0.5], [np.nan, 0.5, 0.5]])[: len(rows)],
+    )
+
+    with pytest.raises(Refused) as refused:
+        model.predict(Batch({"x": [1.0, 2.0]}, 2), probabilities=True)
+
+    assert (refused.value.code, [one.path for one in refused.value.problems]) == ("no-prediction", ["rows[1]"])
+    assert model.predict(Batch({"x": [1.0]}, 1), probabilities=True).probabilities == [[0.2, 0.3, 0.5]]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
+from cd4ml.serving.canonical import form_of
 from cd4ml.serving.exchange import Batch
 from cd4ml.serving.signature import Column
 
@@ -35,7 +35,7 @@ class Keys:
         schema = [[column.name, column.type, column.required] for column in columns]
         known = [VERSION, model_sha256, runtime, schema, list(map(str, labels))]
         self._begun = hashlib.sha256(msgspec.json.encode(known))
-        self._columns = [(column.name, _FORMS.get(column.type, _untyped)) for column in columns]
+        self._columns = [(column.name, form_of(column)) for column in columns]
         self._encode = msgspec.msgpack.Encoder().encode
 
     def of(self, batch: Batch, *, probabilities: bool = False) -> list[bytes | None]:
@@ -52,32 +52,3 @@ class Keys:
         except (OverflowError, TypeError, ValueError):
             return None
         return _NAMES + digest.hexdigest().encode()
-
-
-def _doubles(values: list[Any]) -> list[Any]:
-    """Return numbers as the model gets them."""
-    return [None if value is None or value != value else float(value) for value in values]
-
-
-def _singles(values: list[Any]) -> list[Any]:
-    """Return numbers with the digits that single precision keeps."""
-    nan = float("nan")
-    return _doubles(array("f", [nan if value is None else value for value in values]).tolist())
-
-
-def _integers(values: list[Any]) -> list[Any]:
-    """Return whole numbers, 1.0 among them."""
-    return [None if value is None or value != value else int(value) for value in values]
-
-
-def _untyped(values: list[Any]) -> list[Any]:
-    """Return values as they are, but one name for what is missing."""
-    return [None if value is None or value != value else value for value in values]
-
-
-_FORMS: Final[dict[str | None, Callable[[list[Any]], list[Any]]]] = {
-    "integer": _integers,
-    "long": _integers,
-    "float": _singles,
-    "double": _doubles,
-}

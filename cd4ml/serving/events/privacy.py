@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
+from cd4ml.serving.canonical import Form, form_of
 from cd4ml.serving.settings import SettingsError
+from cd4ml.serving.signature import Column
 
 EVERYTHING: Final = "*"
 _SHORTEST_KEY: Final = 16
@@ -34,15 +36,17 @@ class Privacy:
         if hashed and len(key) < _SHORTEST_KEY:
             raise SettingsError(f"EVENTS_HASH needs EVENTS_HASH_KEY, a secret of at least {_SHORTEST_KEY} bytes")
         self._omit, self._hashed, self._key = frozenset(omit), frozenset(hashed), key
+        self._forms: dict[str, Form] = {}
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
 
-    def check(self, columns: Iterable[str]) -> None:
-        """Refuse names that the model does not have: a misspelt one would let the column through.
+    def know(self, columns: Sequence[Column]) -> None:
+        """Take the types of the model's columns, and refuse names that it does not have: they would protect nothing.
 
         Raises:
             SettingsError: a column is unknown.
         """
-        known = {*columns, EVERYTHING}
+        self._forms = {column.name: form_of(column) for column in columns}
+        known = {*self._forms, EVERYTHING}
         for setting, names in (("EVENTS_OMIT", self._omit), ("EVENTS_HASH", self._hashed - {EVERYTHING})):
             if unknown := sorted(names - known):
                 raise SettingsError(f"{setting} names an unknown column: {unknown[0][:100]!r}")
@@ -56,7 +60,8 @@ class Privacy:
         return [(name, self._hash(name) if every or name in self._hashed else None) for name in kept]
 
     def _hash(self, name: str) -> Change:
-        """Return the hash of a column: one value has different ones in two columns."""
+        """Return the hash of a column: one value has different ones in two columns, but 40 and 40.0 the same."""
+        form = self._forms.get(name)
         begun = hmac.new(self._key, name.encode() + b"\0", "sha256")
 
         def change(value: Any) -> Any:
@@ -64,7 +69,7 @@ class Privacy:
             if value is None or value != value:
                 return None
             keyed = begun.copy()
-            keyed.update(self._encode(value))
+            keyed.update(self._encode(value if form is None else form([value])[0]))
             return keyed.hexdigest()[:_DIGITS]
 
         return change

@@ -62,12 +62,12 @@ class Publisher:
         return self.sink.counts + Counter({f"dropped-{reason}": count for reason, count in self.dropped.items()})
 
     def know(self, runtime: Runtime) -> None:
-        """Refuse settings that name columns which the model does not have.
+        """Take the model's columns, and refuse settings that name others.
 
         Raises:
             SettingsError: a column is unknown.
         """
-        self._events.privacy.check(column.name for column in runtime.columns)
+        self._events.privacy.know(runtime.columns)
 
     def finished(self, exchange: Exchange) -> None:
         """Take note of an exchange; see Observer."""

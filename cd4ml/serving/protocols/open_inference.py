@@ -91,7 +91,8 @@ class OpenInference:
         """Return the values by column, and how many rows there are."""
         first = found[0]
         names = {column.name for column in self._columns}
-        if len(found) == 1 and len(first.shape) == 2 and (first.name not in names or first.shape[1] != 1):
+        column = first.shape[-1] == 1 and (first.name in names or not names)
+        if len(found) == 1 and len(first.shape) == 2 and not column:
             return self._matrix(first)
         rows = table.count(first.shape[0], self._maximum_rows, "inputs[0].shape")
         values: dict[str, list[Any]] = {}

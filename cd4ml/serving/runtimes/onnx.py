@@ -40,7 +40,8 @@ class Onnx:
         self.columns: Sequence[Column] = graph.columns
         self.classes: Sequence[Any] = graph.classes
         self.positive_label: Any = graph.positive_label
-        self._fillers: list[tuple[str, Filler]] = [(entry.name, _filler(entry)) for entry in graph.inputs]
+        singles = frozenset(column.name for column in graph.columns if column.type == "float")
+        self._fillers: list[tuple[str, Filler]] = [(entry.name, _filler(entry, singles)) for entry in graph.inputs]
         self._outputs = [name for name in (graph.label, graph.probabilities, graph.score) if name is not None]
         self._position = None if graph.positive_label is None else list(graph.classes).index(graph.positive_label)
         # The graph's labels are numbers or texts; a class may be True where they say 1.
@@ -91,8 +92,8 @@ class Onnx:
             scores = chances[:, self._position].tolist()
         elif self._graph.score is not None:
             scores = outputs[-1].ravel().tolist()
-        _refuse_gaps(labels, scores, batch.rows)
         every = chances.tolist() if probabilities and chances is not None else None
+        _refuse_gaps(labels, scores, every, batch.rows)
         return Answers(y_pred=labels, y_score=scores, probabilities=every)
 
     def warm_up(self) -> str:
@@ -139,23 +140,35 @@ def _compare(session: Any, graph: Graph) -> None:
         raise ModelError(f"{MODEL} has not the inputs and outputs that {SIGNATURE} names")
 
 
-def _filler(entry: Input) -> Filler:
-    """Return what makes an input's matrix of a batch, of shape (rows, columns)."""
+def _filler(entry: Input, singles: frozenset[str]) -> Filler:
+    """Return what makes an input's matrix of a batch, of shape (rows, columns).
+
+    Args:
+        singles: columns of single precision, whose values are rounded to it even where the input takes doubles.
+    """
     names, dtype = tuple(entry.columns), DTYPES[entry.type]
     if entry.flat:
-        whole = _filler(replace(entry, flat=False))
+        whole = _filler(replace(entry, flat=False), singles)
         return lambda batch: whole(batch).ravel()
     if entry.type == "string":
         return lambda batch: _texts([_values(batch, name) for name in names])
     if entry.type == "float":
         return lambda batch: _single([_values(batch, name) for name in names], names)
-    return lambda batch: _matrix([_values(batch, name) for name in names], dtype)
+    if singles.isdisjoint(names):
+        return lambda batch: _matrix([_values(batch, name) for name in names], dtype)
+    return lambda batch: _matrix([_rounded(batch, name, singles) for name in names], dtype)
 
 
 def _values(batch: Batch, name: str) -> list[Any]:
     """Return a column's values; all are missing where a column was left out."""
     found = batch.columns.get(name)
     return [None] * batch.rows if found is None else found
+
+
+def _rounded(batch: Batch, name: str, singles: frozenset[str]) -> list[Any]:
+    """Return a column's values with the digits that its precision keeps."""
+    values = _values(batch, name)
+    return list(_single([values], (name,)).ravel().tolist()) if name in singles else values
 
 
 def _matrix(columns: list[list[Any]], dtype: str) -> Any:
@@ -180,12 +193,13 @@ def _texts(columns: list[list[Any]]) -> Any:
     return np.array(rows, dtype=object)
 
 
-def _refuse_gaps(labels: list[Any], scores: list[float] | None, rows: int) -> None:
+def _refuse_gaps(labels: list[Any], scores: list[float] | None, every: list[list[float]] | None, rows: int) -> None:
     """Refuse rows for which the model gives no label or no finite number."""
     if len(labels) != rows or (scores is not None and len(scores) != rows):
         raise ModelError(f"the model gave {len(labels)} predictions for {rows} rows")
     bad = [at for at, label in enumerate(labels) if label is None or _infinite(label)]
     bad += [at for at, score in enumerate(scores or ()) if not math.isfinite(score)]
+    bad += [at for at, shares in enumerate(every or ()) if not all(map(math.isfinite, shares))]
     if bad:
         what = "the model returns no label or no finite number for it"
         problems = [Problem(path=f"rows[{at}]", problem=what) for at in sorted(set(bad))]

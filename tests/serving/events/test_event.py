@@ -13,6 +13,7 @@ from cd4ml.serving.events.labels import Labels
 from cd4ml.serving.events.privacy import Privacy
 from cd4ml.serving.exchange import Answers
 from cd4ml.serving.settings import SettingsError
+from cd4ml.serving.signature import Column
 from tests.serving.events.exchanges import MODEL, SCHEMA, events, exchange, read
 
 KEY = b"k" * 16
@@ -106,6 +107,18 @@ def test_privacy__same_value_in_two_columns_has_two_hashes() -> None:
     assert event["features"]["age"] != event["features"]["city"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "one", "other"), [("double", 40, 40.0), ("long", 40.0, 40), ("float", 0.1, 0.1 + 1e-9)]
+)
+def test_privacy__same_value_to_the_model_has_one_hash(kind: str, one: float, other: float) -> None:
+    """However a protocol wrote a number, its hash is that of what the model sees: events are joined by it."""
+    privacy = Privacy(hashed=["age"], key=KEY)
+    privacy.know([Column(name="age", type=kind)])
+    ((_, change),) = privacy.plan(["age"])
+
+    assert change is not None and change(one) == change(other) != change(41)
+
+
 def test_privacy__everything_left_out() -> None:
     """`*` leaves out every column."""
     assert read(list(events(Privacy(omit=["*"])).of(exchange())))[0]["features"] == {}
@@ -125,8 +138,8 @@ def test_privacy__unknown_column_is_refused(setting: str) -> None:
     privacy = Privacy(omit=names) if setting == "EVENTS_OMIT" else Privacy(hashed=names, key=KEY)
 
     with pytest.raises(SettingsError, match=f"{setting} names an unknown column: 'cty'"):
-        privacy.check(["city", "age"])
-    privacy.check(["cty"])
+        privacy.know([Column(name="city"), Column(name="age")])
+    privacy.know([Column(name="cty")])
 
 
 def test_sample__decided_by_the_trace() -> None:

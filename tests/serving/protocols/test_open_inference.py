@@ -271,6 +271,7 @@ def test_columns__of_a_model_that_names_none() -> None:
     free = OpenInference(Classifier(columns=()), MODEL, 10)
 
     assert free.read(body(AGE, CITY)).batch == Batch({"age": [40, 41], "city": ["Oslo", "Bergen"]}, 2)
+    assert free.read(body({**AGE, "shape": [2, 1]})).batch == Batch({"age": [40, 41]}, 2)
     assert refused(lambda: free.read(body({**AGE, "shape": [1, 2]})))[1] == "inputs[0].shape"
     assert refused(lambda: free.read(body(AGE, AGE)))[1] == "inputs[1].name"
 

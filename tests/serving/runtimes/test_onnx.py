@@ -17,7 +17,8 @@ import pytest
 from cd4ml.digests import folder_sha256
 from cd4ml.serving.exchange import Batch
 from cd4ml.serving.refused import Refused
-from cd4ml.serving.runtimes.onnx import Onnx
+from cd4ml.serving.runtimes.graph import Input
+from cd4ml.serving.runtimes.onnx import Onnx, _filler
 from cd4ml.serving.signature import ModelError
 from tests import models
 from tests.conftest import ROOT
@@ -63,6 +64,17 @@ def test_number_that_single_precision_cannot_hold_is_refused(people: Path) -> No
     with pytest.raises(Refused) as refused:
         Onnx.load(people).predict(batch({**GOOD, "income": [1.0, 1e300]}))
     assert [problem.path for problem in refused.value.problems] == ["rows[1].income"]
+
+
+def test_single_precision_is_kept_where_the_graph_takes_doubles() -> None:
+    """0.15 in a column of single precision is one number, as in the cache's keys, whatever the input takes."""
+    entry = Input(name="x", columns=("small", "wide"), type="double")
+    given = {"small": [0.15, None, float(np.float32(0.15))], "wide": [0.15, None, 1.0]}
+
+    found = _filler(entry, frozenset({"small"}))(batch(given))
+
+    assert found.dtype == np.float64 and found[0, 0] == found[2, 0] == np.float32(0.15) and found[0, 1] == 0.15
+    assert np.isnan(found[1]).all()
 
 
 def test_classes_keep_their_types(convert: Convert) -> None:

@@ -25,9 +25,7 @@ from tests.serving.telemetry.exchanges import answered, refused
 
 MODEL: dict[str, str | None] = {"name": 'lo"a\nns', "version": None, "sha256": "a" * 64}
 COLUMNS = [Column(name="age", type="long"), Column(name="city", type="string"), Column(name="free", type="double")]
-RANGES = ranges_of(
-    {"ranges": {"age": {"minimum": 18, "maximum": 75}, "city": {"categories": ["Oslo", "Bergen"]}, "free": "odd"}}
-)
+RANGES = ranges_of({"ranges": {"age": {"minimum": 18, "maximum": 75}, "city": {"categories": ["Oslo", "Bergen"]}}})
 
 
 def loaded(board: Board, worker: int = 0, classes: tuple[Any, ...] = (0, 1)) -> Metrics:
@@ -134,6 +132,18 @@ def test_quality__numbers_past_the_greatest_double() -> None:
     assert (found["cd4ml_prediction_value_count",], found["cd4ml_prediction_value_sum",]) == (11, 22.0)
 
 
+def test_refused_output__no_prediction() -> None:
+    """What the model said for a request that was refused in the end is no prediction that anybody got."""
+    metrics = loaded(Board(), classes=())
+    exchange = answered({"free": [None]}, [2.0])
+    exchange.status, exchange.error = 422, "unknown-output"
+    metrics.finished(exchange)
+    found = shown(metrics)
+
+    assert found["cd4ml_missing_values_total", "free"] == 1
+    assert found["cd4ml_prediction_value_count",] == found["cd4ml_request_rows_count", "predict"] == 0
+
+
 def test_cardinality__bounded() -> None:
     """However many classes, features and codes there are, and however long their names, the series stay few."""
     board = Board()
@@ -190,14 +200,16 @@ def test_workers__any_of_them_answers_for_all() -> None:
 
 
 def test_ready__only_when_every_worker_is() -> None:
-    """The gateway counts as ready only once each worker's model is loaded."""
+    """The gateway counts as ready only once each worker is: that its model is loaded is not enough."""
     board = Board(2)
-    models: list[Loaded] = []
-    first = loaded(board)
-    second = Metrics(board, 1, model=MODEL, runtime=lambda: models[0] if models else None, ranges={})
+    ready = [True, False]
+    first, second = loaded(board), loaded(board, 1)
+    first.gauge(families.READY, lambda: ready[0])
+    second.gauge(families.READY, lambda: ready[1])
+    second.text()
 
     before = shown(first)["cd4ml_model_ready",]
-    models.append(Loaded(classes=(0, 1)))
+    ready[1] = True
     second.text()
 
     assert (before, shown(first)["cd4ml_model_ready",]) == (0, 1)
@@ -224,11 +236,37 @@ def test_promtool__finds_nothing() -> None:
     assert all(any(name.startswith(family.name) for name in names) for family in families.FAMILIES)
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]", '{"ranges": {"age": {"minimum": "x"}}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "{", "[]"),
+        '{"ranges": {"age": {"minimum": "x"}}}',
+        '{"ranges": {"age": {"minimum": 9, "maximum": 1}}}',
+        '{"ranges": {"age": {"minimum": 1, "max": 9}}}',
+        '{"ranges": {"city": {"categories": "Oslo"}}}',
+        '{"ranges": {"age": {"minimum": 18}, "city": "odd"}}',
+    ],
+)
 def test_ranges__unreadable_refused(text: str | None, tmp_path: Path) -> None:
-    """A file of ranges that is not there, or holds none, is refused and not passed over."""
+    """A file of ranges that is not there, holds none, or says one that counts nothing, is not passed over."""
     if text is not None:
         (tmp_path / "ranges.json").write_text(text)
 
     with pytest.raises(SettingsError, match="RANGES_FILE"):
         ranges_in(str(tmp_path / "ranges.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "message"),
+    [
+        ("agee", {"minimum": 18}, "names an unknown feature: 'agee'"),
+        ("city", {"minimum": 1}, "'city' is not a column of numbers"),
+    ],
+)
+def test_ranges__of_another_model_refused(name: str, said: dict[str, float], message: str) -> None:
+    """Ranges that the model's columns cannot have are refused once it is loaded: they would count nothing for ever."""
+    metrics = Metrics(Board(), 0, model=MODEL, runtime=lambda: None, ranges=ranges_of({"ranges": {name: said}}))
+
+    with pytest.raises(SettingsError, match=message):
+        metrics.know(Loaded(classes=()))
+    loaded(Board()).know(Loaded(classes=()))

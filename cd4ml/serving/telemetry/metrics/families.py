@@ -137,7 +137,9 @@ OUT_OF_RANGE: Final = Family(
     help="Rows in which the feature is outside the range, or none of the categories, that `RANGES_FILE` says.",
 )
 READY: Final = Family(
-    name="cd4ml_model_ready", kind=Kind.GAUGE, help="Whether every worker is ready for predictions: 1 or 0."
+    name="cd4ml_model_ready",
+    kind=Kind.GAUGE,
+    help="Whether every worker is ready for predictions, as `/health/readiness` says: 1 or 0.",
 )
 MODEL: Final = Family(
     name="cd4ml_model_info",

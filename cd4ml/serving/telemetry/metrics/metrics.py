@@ -12,7 +12,7 @@ from cd4ml.serving.telemetry.metrics.board import Board
 from cd4ml.serving.telemetry.metrics.exposition import text
 from cd4ml.serving.telemetry.metrics.families import READY, Family, Kind
 from cd4ml.serving.telemetry.metrics.quality import Quality
-from cd4ml.serving.telemetry.metrics.ranges import Range
+from cd4ml.serving.telemetry.metrics.ranges import Range, check
 from cd4ml.serving.telemetry.metrics.traffic import Traffic
 
 # What another worker shows of counts that are looked at is at most so old.
@@ -52,6 +52,14 @@ class Metrics:
         self._outcomes: list[tuple[Family, Counts, dict[str, tuple[int, float]]]] = []
         self._timer: asyncio.TimerHandle | None = None
 
+    def know(self, runtime: Runtime) -> None:
+        """Refuse ranges that the model's columns cannot have, before the first request.
+
+        Raises:
+            SettingsError: a feature is unknown, or its values are not compared with a minimum and a maximum.
+        """
+        check(self._ranges, runtime.columns)
+
     def gauge(self, family: Family, value: Callable[[], float]) -> None:
         """Look at a value now and then."""
         assert family.kind is Kind.GAUGE
@@ -80,7 +88,6 @@ class Metrics:
         if runtime is not None:
             self._quality = Quality(self.page, columns=runtime.columns, classes=runtime.classes, ranges=self._ranges)
             self._model["runtime"] = runtime.name
-            self.page.numbers[self.page.place(READY)] = 1.0
         return self._quality
 
     async def start(self) -> None:

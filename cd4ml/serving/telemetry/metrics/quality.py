@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cd4ml.serving.exchange import Answers, Batch, Exchange
-from cd4ml.serving.signature import FLOATS, INTEGERS, Column
+from cd4ml.serving.signature import Column
 from cd4ml.serving.telemetry.metrics.board import Page
 from cd4ml.serving.telemetry.metrics.families import (
     ENTROPY,
@@ -29,7 +29,6 @@ _MOST_FEATURES: Final = 200
 _OTHER: Final = "other"
 # A whole number may be greater, and has no place in a sum of doubles.
 _GREATEST: Final = sys.float_info.max
-_NUMBERS: Final = (*INTEGERS, *FLOATS)
 # From so many rows on, what runs over all values runs in C, and single values are looked at only where one is odd.
 _MANY: Final = 8
 
@@ -66,8 +65,6 @@ class Quality:
         """Return a feature with its places; features past the most share theirs."""
         label = (column.name,) if at < _MOST_FEATURES else (_OTHER,)
         known = ranges.get(column.name)
-        if known is not None and known.categories is None and column.type not in _NUMBERS:
-            known = None  # a bound is compared with numbers alone
         outside = 0 if known is None else self._page.place(OUT_OF_RANGE, label)
         bounds = known or UNKNOWN
         missing = self._page.place(MISSING, label)
@@ -83,8 +80,8 @@ class Quality:
             self._few_inputs(batch)
         else:
             self._many_inputs(batch)
-        if answers is None:
-            return  # the model has refused the rows, of which the inputs may say why
+        if answers is None or exchange.status != 200:
+            return  # the rows were refused, of which the inputs may say why, or an output that the model has not
         if not self._classifier:
             self._values(answers)
         elif few:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.serving.settings import SettingsError
+from cd4ml.serving.signature import FLOATS, INTEGERS, Column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ def ranges_in(file: str) -> dict[str, Range]:
     """Return the ranges in a file; none if no file is named.
 
     Raises:
-        SettingsError: it cannot be read, or holds no range.
+        SettingsError: it cannot be read, holds no range, or one that is not of the form.
     """
     if not file:
         return {}
@@ -45,22 +46,40 @@ def ranges_in(file: str) -> dict[str, Range]:
 def ranges_of(document: Mapping[str, Any]) -> dict[str, Range]:
     """Read the key `ranges`: `{feature: {"minimum": …, "maximum": …} or {"categories": […]}}`.
 
-    Whatever is not of that form says nothing of its feature: these are for monitoring, and nothing is refused by them.
+    Raises:
+        SettingsError: what is said of a feature is not of that form.
     """
     found = document.get("ranges")
-    read = {name: _range(said) for name, said in found.items()} if isinstance(found, dict) else {}
-    return {name: one for name, one in read.items() if one is not None}
+    return {name: _range(name, said) for name, said in found.items()} if isinstance(found, dict) else {}
 
 
-def _range(said: Any) -> Range | None:
-    """Return the range of one feature, if that is what is said."""
-    if not isinstance(said, dict):
-        return None
-    categories = said.get("categories")
-    if isinstance(categories, list) and all(isinstance(one, str | int | float | bool) for one in categories):
-        return Range(categories=frozenset(categories))
-    bounds = {name: said[name] for name in ("minimum", "maximum") if _is_number(said.get(name))}
-    return Range(**bounds) if bounds else None
+def check(ranges: Mapping[str, Range], columns: Sequence[Column]) -> None:
+    """Refuse ranges by which no value would ever be counted.
+
+    Raises:
+        SettingsError: a feature is none of the columns, or one without numbers has a minimum or a maximum.
+    """
+    types = {column.name: column.type for column in columns}
+    for name, one in ranges.items():
+        if name not in types:
+            raise SettingsError(f"RANGES_FILE names an unknown feature: {name[:100]!r}")
+        if one.categories is None and types[name] not in (*INTEGERS, *FLOATS):
+            raise SettingsError(f"RANGES_FILE: {name[:100]!r} is not a column of numbers: it can have categories")
+
+
+def _range(name: str, said: Any) -> Range:
+    """Return the range of one feature."""
+    if isinstance(said, dict) and said.keys() == {"categories"}:
+        categories = said["categories"]
+        if isinstance(categories, list) and all(isinstance(one, str | int | float | bool) for one in categories):
+            return Range(categories=frozenset(categories))
+    elif isinstance(said, dict) and said and said.keys() <= {"minimum", "maximum"}:
+        bounds = Range(**said)
+        if all(map(_is_number, said.values())) and bounds.minimum <= bounds.maximum:
+            return bounds
+    raise SettingsError(
+        f"RANGES_FILE: {name[:100]!r} must have a minimum, a maximum that is not below it, or categories"
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -37,7 +37,7 @@ class Traffic:
         numbers[duration + bisect_left(_SECONDS, seconds)] += 1.0
         numbers[duration + _SUM] += seconds
         numbers[size] += exchange.bytes_in
-        if exchange.answers is not None and exchange.batch is not None:
+        if exchange.status == 200 and exchange.batch is not None:
             count = exchange.batch.rows
             numbers[rows + bisect_left(_ROWS, count)] += 1.0
             numbers[rows + _ROWS_SUM] += count
