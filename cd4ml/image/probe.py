@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 import sys
 import time
 import urllib.error
@@ -21,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+FOLDERS = ("/", "/app", "/app/model", "/opt/venv")
 BUILD_TOOLS = ("gcc", "cc", "g++", "c++", "clang", "make", "ld", "pip", "pip3", "uv", "conda", "git")
 
 
@@ -57,13 +59,31 @@ def look(port: int, seconds: float) -> dict[str, Any]:
         "uid": os.getuid(),
         "routes": routes(),
         "read_only_root": bool(os.statvfs("/").f_flag & os.ST_RDONLY),
-        "writable": [folder for folder in ("/", "/app", "/app/model", "/opt/venv") if os.access(folder, os.W_OK)],
+        "writable": [folder for folder in FOLDERS if os.access(folder, os.W_OK) or changeable(os.stat(folder))],
         "build_tools": [name for name in BUILD_TOOLS if shutil.which(name)]
         + [name for name in ("pip", "setuptools") if importlib.util.find_spec(name)],
         "model_sha256": folder_sha256(Path("/app/model")),
         "python": platform.python_version(),
         "startup_seconds": age() if status == 200 else None,
     }
+
+
+def changeable(found: os.stat_result) -> bool:
+    """Whether this process may change a folder where the root is not read-only: by owner and mode, as it stands there.
+
+    Where only one user is known, as without an engine, all files seem to be this one's: then who owns them says nothing.
+    """
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    if single(Path("/proc/self/uid_map").read_text()):
+        return False
+    groups = {os.getgid(), *os.getgroups()}
+    return found.st_uid == os.getuid() or (found.st_gid in groups and bool(found.st_mode & stat.S_IWGRP))
+
+
+def single(users: str) -> bool:
+    """Whether a map of users (see user_namespaces(7)) knows no more than one."""
+    return sum(int(line.split()[2]) for line in users.splitlines() if line.strip()) <= 1
 
 
 def gateway() -> list[Path]:
