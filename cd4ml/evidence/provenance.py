@@ -20,6 +20,7 @@ def provenance(
     *,
     parameters: Mapping[str, Any],
     dependencies: Sequence[Resource],
+    byproducts: Sequence[Resource] = (),
     environ: Mapping[str, str],
 ) -> Statement:
     """Return the provenance of an image. It holds no time, so that the same run gives the same statement.
@@ -27,6 +28,7 @@ def provenance(
     Args:
         parameters: what the caller asked for; neither credentials of addresses nor secrets of the run are repeated.
         dependencies: what went into the build, by digest.
+        byproducts: what was made on the way and is part of the image, by digest.
         environ: of the run; of it, only what says which workflow this is.
     """
     asked = {name: value for name, value in parameters.items() if value not in (None, "", (), [])}
@@ -37,6 +39,8 @@ def provenance(
     }
     builder = {"id": _builder(environ), "version": {"cd4ml": cd4ml.__version__}}
     run: dict[str, Any] = {"builder": builder}
+    if byproducts:
+        run["byproducts"] = [item.document for item in byproducts]
     if invocation := _invocation(environ):
         run["metadata"] = {"invocationId": invocation}
     return Statement(

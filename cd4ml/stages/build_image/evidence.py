@@ -19,6 +19,7 @@ from cd4ml.evidence.statement import Resource, Statement
 from cd4ml.image.reference import parse, repository_of
 from cd4ml.image.referrers import Artifact, attach
 from cd4ml.image.registry_api.repository import Repository
+from cd4ml.inputs.values import as_values
 from cd4ml.report import Check, InputDigest, Status
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.build import Built
@@ -77,7 +78,11 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the statements rest on."""
+    """What the statements rest on.
+
+    Attributes:
+        onnx: digest of the converted model that the image serves, None where it serves the model itself.
+    """
 
     candidate: Candidate
     base: BaseImage
@@ -86,6 +91,7 @@ class Facts:
     pushed: Pushed
     checks: Sequence[Check]
     tables: Sequence[InputDigest]
+    onnx: str | None = None
 
 
 def give_evidence(inputs: Inputs, facts: Facts) -> Evidence:
@@ -147,17 +153,9 @@ def _statements(inputs: Inputs, facts: Facts) -> Iterator[Statement]:
 
 def _provenance(inputs: Inputs, facts: Facts, image: Resource, model: Resource) -> Statement:
     """Return from what the image was built, and how."""
-    options, environ, checkout = inputs.options, inputs.context.environ, inputs.context.checkout
-    parameters: dict[str, Any] = {
-        "model": options.model,
-        "image": options.image,
-        "base-image": options.base_image,
-        "system-packages": list(options.system_packages),
-        "runtime": str(options.runtime),
-        "engine": facts.built.engine,
-        "positive-label": options.positive_label,
-        "build-network": str(options.build_network),
-    }
+    environ, checkout = inputs.context.environ, inputs.context.checkout
+    # Every option, since each may weaken a check; one that says where a secret is kept is shown only if it does.
+    parameters: dict[str, Any] = {**as_values(inputs.options), "engine": facts.built.engine}
     base = facts.base.resolved
     lock = Resource(name="requirements.txt", digest={"sha256": bytes_sha256(facts.built.lock.encode())})
     resolved = [model, lock]
@@ -169,5 +167,6 @@ def _provenance(inputs: Inputs, facts: Facts, image: Resource, model: Resource) 
         image,
         parameters=parameters,
         dependencies=[*resolved, *([commit] if commit else [])],
+        byproducts=[Resource(name="onnx", digest={"sha256": facts.onnx})] if facts.onnx else [],
         environ=environ,
     )

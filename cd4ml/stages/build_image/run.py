@@ -78,6 +78,7 @@ def _run(inputs: Inputs) -> Report:
         pushed=pushed,
         checks=record.checks,
         tables=record.inputs,
+        onnx=road.sha256 if road.runtime is Runtime.ONNX else None,
     )
     evidence = record.add(give_evidence(inputs, facts))
     return record.report(f"Pushed {pushed.image}{_proven(inputs, evidence.good)}.")

@@ -173,6 +173,33 @@ def test_evidence_that_cannot_be_stated_keeps_the_pushed_name(tmp_path: Path, pr
     assert check.status is Status.ERROR and facts.pushed.image in check.message and not found.files
 
 
+def test_provenance_names_every_option_and_the_converted_model(tmp_path: Path, project: Project) -> None:
+    """Options that weaken a check are listed, a key that was handed over is not, and the ONNX model has its digest."""
+    with registry(tmp_path / "registry") as host:
+        place, digest = image(host, tmp_path, "loans")
+        inputs, facts = _facts(copy(project, tmp_path / "project"), place, digest)
+        weak: dict[str, Any] = {
+            "simulate": False,
+            "severity": ("CRITICAL",),
+            "ignore_file": "accepted.yaml",
+            "ignore_unfixed": True,
+            "allow_code": True,
+            "kafka_events": True,
+            "pod_memory": "2Gi",
+            "extra_ca": "ca.pem",
+        }
+        options = dataclasses.replace(inputs.options, signing_key="MIGHAgEAMBMGByqGSM49", **weak)
+        inputs = dataclasses.replace(inputs, options=options, signer=None)
+        give_evidence(inputs, dataclasses.replace(facts, onnx="c" * 64))
+    document = (inputs.context.reports / "build-image" / "provenance.intoto.json").read_bytes()
+    predicate = read_statement(document).predicate
+    asked = predicate["buildDefinition"]["externalParameters"]
+    weak["severity"] = ["CRITICAL"]
+    assert {name: asked[name.replace("_", "-")] for name in weak} == weak and asked["engine"] == "docker"
+    assert b"MIGHAgEA" not in document
+    assert predicate["runDetails"]["byproducts"] == [{"name": "onnx", "digest": {"sha256": "c" * 64}}]
+
+
 def test_nobody_signs__statements_stay_beside_the_report(tmp_path: Path, project: Project) -> None:
     """Without a signer provenance and verdict are written, nothing is attached, and an earlier run's are removed."""
     with registry(tmp_path / "registry") as host:
