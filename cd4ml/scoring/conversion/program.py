@@ -3,7 +3,8 @@
 Arguments: the model's folder, the positive label ("" for the model's own), `allow-code` if it may run code of its own
 ("" if not), the folder for what is made, and then tables as `cd4ml.scoring.child` takes them: the first is scored by
 the model as it is, the others are trials. Every way to convert the model that works becomes `<number>.onnx`, the best
-first (double precision before single), and `answer.json` says what each takes and why others failed.
+first (double precision before single), and `answer.json` says what each takes and why others failed, or only why the
+model itself cannot be loaded or refuses the first table. Any other end than with an answer is no fault of the model.
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ _LONGEST = 300
 
 
 def main(folder: str, positive_label: str, allow_code: str, made: str, *tables: str) -> int:
-    """Convert in every way and score; say in one line on standard error what went wrong with the model itself."""
+    """Convert in every way and score."""
     import pandas as pd
 
     pairs = list(zip(tables[::2], tables[1::2], strict=True))
     try:
         loaded = load(folder, positive_label=positive_label or None, allow_code=bool(allow_code))
+        model = _EveryClass(loaded)
         for rows, predictions in pairs[:1]:
-            predict(loaded, pd.read_parquet(rows)).to_parquet(predictions, index=False)
+            _scored(model, pd.read_parquet(rows)).to_parquet(predictions, index=False)
     except (ModelError, RowsError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        (Path(made) / "answer.json").write_text(json.dumps({"refused": f"{type(error).__name__}: {error}"}))
+        return 0
     ways: list[dict[str, Any]] = []
     failed: list[str] = []
     if hasattr(loaded.raw, "get_inputs"):
@@ -47,8 +49,37 @@ def main(folder: str, positive_label: str, allow_code: str, made: str, *tables: 
     answer = {"ways": ways, "failed": failed, "classes": classes, "positive_label": _plain(loaded.positive_label)}
     (Path(made) / "answer.json").write_text(json.dumps(answer, allow_nan=False))
     for rows, predictions in pairs[1:]:
-        attempt(loaded, pd.read_parquet(rows), Path(predictions), ModelError)
+        attempt(model, pd.read_parquet(rows), Path(predictions), ModelError)
     return 0
+
+
+class _EveryClass:
+    """A model that gives the probability of each class, also where there are two, or more than tables have columns."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.predict = model.predict
+
+    def class_scores(self, frame: Any) -> Any:
+        """See Model."""
+        import pandas as pd
+
+        found = self._model.probabilities(self._model.prepare(frame))
+        return None if found is None else pd.DataFrame(found).add_prefix("y_score_")
+
+
+def _scored(model: _EveryClass, table: Any) -> Any:
+    """Return what the model says of a table.
+
+    Raises:
+        RowsError: it refuses the table, by whatever exception.
+    """
+    try:
+        return predict(model, table)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise RowsError({"": f"{type(error).__name__}: {' '.join(str(error).split())[:_LONGEST]}"}) from error
 
 
 def _conversions(loaded: Model, made: Path) -> tuple[list[dict[str, Any]], list[str]]:

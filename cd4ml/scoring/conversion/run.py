@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError
 from cd4ml.scoring import isolated, returned
-from cd4ml.scoring.environment import lock_requirements, locked, model_environment, python_version, requirements
+from cd4ml.scoring.environment import lock_requirements, model_environment, python_version, requirements
 from cd4ml.scoring.scorer import Limits, ScoringError, write_rows
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ _SHOWN: Final = 400
 
 class NotConverted(Exception):
     """There is no ONNX model; why, in words."""
+
+
+class NotTried(Exception):
+    """Whether there is one, or what it answers, is not known: a process of ours did not come to its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,7 @@ def convert(
 
     Raises:
         NotConverted: there is no way.
+        NotTried: the process did not come to its end.
         UnavailableError: an environment cannot be made.
     """
     interpreter = _converters(model, context)
@@ -119,31 +124,39 @@ def convert(
         context.progress("Converting the model to ONNX in its own environment")
         ended, _ = isolated.run(command, room, limits, limits.seconds, context.environ)
         if ended is not None:
-            raise NotConverted(str(ended)[:_SHOWN])
+            raise NotTried(str(ended)[:_SHOWN])
         said = _read(room.own / "answer.json")
         try:
+            if "refused" in said:
+                raise NotConverted(str(said["refused"])[:_SHOWN])
             ways = [_way(room.own, destination, way, said, given) for way in said["ways"]]
             failed = "; ".join(map(str, said["failed"]))
         except (KeyError, TypeError, AttributeError, OSError) as error:
-            raise NotConverted(f"the converter's answer cannot be read: {type(error).__name__}") from error
+            raise NotTried(f"the converter's answer cannot be read: {type(error).__name__}") from error
         if not ways:
             raise NotConverted((failed or "it has columns of types that ONNX models do not take here")[:_SHOWN])
         return Conversion(ways=ways, predictions=returned.each(made, [len(table) for table in tables], None))
 
 
 def ask(
-    ways: Sequence[Way], tables: Sequence[Mapping[str, Any]], *, python: str, limits: Limits, context: Context
-) -> list[list[Answer] | str]:
-    """Return what each ONNX model says of each table, or why it cannot be used.
+    ways: Sequence[Way],
+    tables: Sequence[Mapping[str, Any]],
+    *,
+    lock: str,
+    python: str,
+    limits: Limits,
+    context: Context,
+) -> list[list[Answer] | str | NotTried]:
+    """Return what each ONNX model says of each table, or why it cannot be used or is not known.
 
     Args:
         tables: columns of JSON values, each `{"columns": {name: values}, "rows": n}`.
-        python: minor version of the Python that will serve them.
+        lock: requirements of the image that will serve them.
+        python: minor version of its Python.
 
     Raises:
         UnavailableError: the environment cannot be made.
     """
-    lock = locked(RUNTIME, python_version=python, context=context)
     interpreter = model_environment(lock, python_version=python, context=context)
     with tempfile.TemporaryDirectory(prefix="cd4ml-ask-", ignore_cleanup_errors=True) as name:
         room = isolated.furnish(Path(name), interpreter, [way.folder.resolve() for way in ways])
@@ -173,7 +186,7 @@ def _way(own: Path, destination: Path, way: Mapping[str, Any], said: Mapping[str
     number, outputs = int(way["number"]), dict(way["outputs"])
     source = given.file or own / f"{number}.onnx"
     if source.is_symlink() or not source.is_file():
-        raise NotConverted("the converter left no file")
+        raise NotTried("the converter left no file")
     folder = destination / str(number)
     folder.mkdir(parents=True)
     shutil.copyfile(source, folder / MODEL)
@@ -189,25 +202,25 @@ def _way(own: Path, destination: Path, way: Mapping[str, Any], said: Mapping[str
     return Way(name=str(way["name"]), folder=folder)
 
 
-def _answers(path: Path, tables: int, ended: ScoringError | None) -> list[Answer] | str:
-    """Return what an ONNX model said of each table, or why it cannot be used."""
+def _answers(path: Path, tables: int, ended: ScoringError | None) -> list[Answer] | str | NotTried:
+    """Return what an ONNX model said of each table, or why it cannot be used or is not known."""
     if ended is not None and not path.is_file():
-        return str(ended)
+        return NotTried(str(ended)[:_SHOWN])
     try:
         said = _read(path)
         if isinstance(said, dict):
             return str(said["unusable"])
         found = [Answer(**one) for one in said]
-    except (NotConverted, KeyError, TypeError) as error:
-        return f"its answers cannot be read: {error}"
-    return found if len(found) == tables else "it did not answer every table"
+    except (NotTried, KeyError, TypeError) as error:
+        return NotTried(f"its answers cannot be read: {error}")
+    return found if len(found) == tables else NotTried("it did not answer every table")
 
 
 def _read(path: Path) -> Any:
     """Return what a child wrote, which may be anything."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-        raise NotConverted("the process left no answer")
+        raise NotTried("the process left no answer")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise NotConverted("the process left an answer that is not JSON") from error
+        raise NotTried("the process left an answer that is not JSON") from error

@@ -15,25 +15,15 @@ from cd4ml.image.origin import origin
 from cd4ml.image.reference import Reference
 from cd4ml.report import Check
 from cd4ml.scoring import environment
-from cd4ml.scoring.conversion.run import RUNTIME
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Runtime
 from cd4ml.stages.build_image.report import Part
+from cd4ml.stages.build_image.requirements import gateway_requirements
 
-# What the gateway needs; on the native road the lock chooses versions that fit the model's own packages as well.
-_GATEWAY: Final = (
-    "uvicorn>=0.54,<1",
-    "httptools>=0.6.3,<1",
-    "uvloop>=0.21,<1",
-    "msgspec>=0.18,<1",
-    "prometheus-client>=0.21,<1",
-    "redis[hiredis]>=7,<9",
-)
 _NATIVE: Final = ("pandas", "mlflow-skinny")
-_KAFKA: Final = ("confluent-kafka>=2.10,<3",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +85,6 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, roa
     return Built(reference=reference, dockerfile=text, engine=builder.name, check=check, lock=lock, image=image)
 
 
-def gateway_requirements(*, kafka_events: bool) -> tuple[str, ...]:
-    """Return what the gateway needs, whatever asks the model."""
-    return (*_GATEWAY, *(_KAFKA if kafka_events else ()))
-
-
 def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, road: Road, text: str) -> Path:
     """Write the build's context, and return its folder."""
     inputs.context.progress("Locking the image's requirements")
@@ -123,12 +108,11 @@ def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, 
 
 
 def _lock(inputs: Inputs, candidate: Candidate, base: BaseImage, road: Road) -> str:
-    """Return the locked requirements: the gateway's, with ONNX Runtime alone or with the model's own."""
+    """Return the locked requirements: the gateway's, with the ONNX Runtime of the proof or with the model's own."""
     python, context = base.contents.python, inputs.context
-    gateway = gateway_requirements(kafka_events=inputs.options.kafka_events)
-    if road.runtime is Runtime.ONNX:
-        return environment.locked((*RUNTIME, *gateway), python_version=python, context=context)
-    wanted = (*gateway, *_NATIVE)
+    if road.lock:
+        return road.lock
+    wanted = (*gateway_requirements(kafka_events=inputs.options.kafka_events), *_NATIVE)
     return environment.lock_requirements(candidate.folder, extra=wanted, python_version=python, context=context)
 
 

@@ -21,19 +21,34 @@ from cd4ml.image.pairing import columns_of
 from cd4ml.model_files import contents, onnx_files
 from cd4ml.model_files.signature import Input, inputs as inputs_of
 from cd4ml.report import Check
-from cd4ml.scoring.conversion.run import MODEL, Answer, NotConverted, Signature, Way, ask, convert
+from cd4ml.scoring.conversion.run import (
+    MODEL,
+    RUNTIME,
+    Answer,
+    Conversion,
+    NotConverted,
+    NotTried,
+    Signature,
+    Way,
+    ask,
+    convert,
+)
+from cd4ml.scoring.environment import locked
 from cd4ml.scoring.scorer import Limits, ScoringError
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Runtime
 from cd4ml.stages.build_image.report import Part
+from cd4ml.stages.build_image.requirements import gateway_requirements
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LIMITS: Final = Limits(seconds=600)
 _EDGE_ROWS: Final = 3
+# So many rows must be compared, here and in the image.
+MINIMUM_ROWS: Final = 20
 _TEST_ROWS: Final = "the test rows"
 _UNSEEN: Final = "cd4ml: a text that no row has"
 
@@ -46,6 +61,7 @@ class Road:
         sha256: digest of that folder.
         tolerance: how far the image's scores may lie from the scored ones.
         proof: on what the model was proven equal, for the report.
+        lock: the requirements with which it was proven, and no others may serve it; empty where nothing was.
     """
 
     runtime: Runtime
@@ -54,6 +70,7 @@ class Road:
     tolerance: Tolerance
     check: Check
     proof: dict[str, Any]
+    lock: str = ""
 
     @property
     def part(self) -> Part:
@@ -61,12 +78,15 @@ class Road:
         return Part(checks=(self.check,), details={"runtime": {"name": str(self.runtime), **self.proof}})
 
 
+_Said = list[Answer] | str | NotTried
+
+
 class _Unproven(Exception):
     """The model is not known to be equal to its conversion."""
 
-    def __init__(self, reason: str, why: str) -> None:
+    def __init__(self, reason: str, why: str, *, tried: bool = True) -> None:
         super().__init__(why)
-        self.obstacle = Obstacle(reason=reason, why=why)
+        self.obstacle = Obstacle(reason=reason, why=why, tried=tried)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,24 +149,41 @@ def _fast(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage) -> 
         )
     except NotConverted as error:
         raise _Unproven("not-convertible", f"it cannot be converted: {error}") from error
-    said = ask(found.ways, tables.json, python=base.contents.python, limits=_LIMITS, context=inputs.context)
+    except NotTried as error:
+        raise _Unproven("not-tried", f"its conversion did not end: {error}", tried=False) from error
+    python = base.contents.python
+    wanted = (*RUNTIME, *gateway_requirements(kafka_events=inputs.options.kafka_events))
+    lock = locked(wanted, python_version=python, context=inputs.context)
+    said = ask(found.ways, tables.json, lock=lock, python=python, limits=_LIMITS, context=inputs.context)
+    return _compared(tables, found, said, lock)
+
+
+def _compared(tables: _Tables, found: Conversion, said: Sequence[_Said], lock: str) -> Road:
+    """Return the road of the first conversion that is equal."""
     problems: list[str] = []
+    open_ones: list[str] = []
     for way, answers in zip(found.ways, said, strict=True):
+        if isinstance(answers, NotTried):
+            open_ones.append(f"{way.name}: {answers}")
+            continue
         problem = _odd_operators(way) or _difference(tables, found.predictions, answers)
         if problem is None:
-            return _proven(way, tables)
+            return _proven(way, tables, lock)
         # What differs says more than what does not load.
         problems.insert(len(problems) if isinstance(answers, str) else 0, f"{way.name}: {problem}")
+    if open_ones:
+        raise _Unproven("not-tried", f"its conversion could not be asked: {'; '.join(open_ones)}", tried=False)
     raise _Unproven("not-equal", f"its conversion is not equal to it: {'; '.join(problems)}")
 
 
-def _proven(way: Way, tables: _Tables) -> Road:
+def _proven(way: Way, tables: _Tables, lock: str) -> Road:
     """Return the road of a conversion that is equal."""
     rows = int(tables.json[0]["rows"])
     edges = sum(int(table["rows"]) for table in tables.json[1:])
     return Road(
         runtime=Runtime.ONNX,
         folder=way.folder,
+        lock=lock,
         sha256=folder_sha256(way.folder),
         tolerance=CONVERTED,
         check=onnx_check(way=way.name, rows=rows, edges=edges, tolerance=CONVERTED),
@@ -180,6 +217,8 @@ def _tables(inputs: Inputs, columns: Sequence[Input]) -> _Tables:
     absent = [one.name for one in columns if one.name not in test.columns and one.required]
     if absent or not len(test):
         raise _Unproven("no-test-data", f"test-data has no rows, or lacks columns: {', '.join(absent[:5])}")
+    if len(test) < MINIMUM_ROWS:
+        raise _Unproven("too-few-rows", f"test-data has {len(test)} rows; {MINIMUM_ROWS} are needed to prove it equal")
     test = test[[one.name for one in columns if one.name in test.columns]]
     derived = list(_derived(test, columns))
     names = [one.name for one in columns]

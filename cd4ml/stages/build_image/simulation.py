@@ -19,12 +19,11 @@ from cd4ml.image.capacity import PER_SECOND, Load
 from cd4ml.image.pairing import Scored, scored_rows
 from cd4ml.image.simulate import Look, Simulation
 from cd4ml.report import Check, InputDigest
-from cd4ml.stages.build_image.conversion import Road
+from cd4ml.stages.build_image.conversion import MINIMUM_ROWS, Road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate
 from cd4ml.stages.build_image.report import Part
 
-_MINIMUM_ROWS: Final = 20
 _MOST_DIFFERENCES: Final = 20
 
 
@@ -88,7 +87,7 @@ def simulate_image(inputs: Inputs, candidate: Candidate, road: Road, image: Imag
         read_only=inputs.builder.read_only_root,
     )
     if compares:
-        checks += prediction_checks(found.answers, minimum_rows=_MINIMUM_ROWS)
+        checks += prediction_checks(found.answers, minimum_rows=MINIMUM_ROWS)
     if found.load is not None:  # there is none where no row was answered, which blocks already
         checks.append(memory_check(found.load, limit=inputs.memory))
     return Simulated(simulation=found, checks=checks, inputs=digests)

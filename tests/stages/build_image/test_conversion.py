@@ -12,16 +12,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cd4ml.checks.image.runtime import native_check
 from cd4ml.commands.project import cache_directory
 from cd4ml.context import Context
 from cd4ml.digests import folder_sha256
 from cd4ml.image.contents import Contents
 from cd4ml.model_files.signature import Input
 from cd4ml.report import ModelIdentity, Status
-from cd4ml.scoring.conversion.run import Answer
-from cd4ml.scoring.scorer import ScoringError
+from cd4ml.scoring.conversion import program
+from cd4ml.scoring.conversion.run import Answer, Conversion, NotTried, Way, _answers
+from cd4ml.scoring.scorer import Limits, ScoringError
+from cd4ml.serving.model import RowsError, load
+from cd4ml.stages.build_image import conversion
 from cd4ml.stages.build_image.base import BaseImage
-from cd4ml.stages.build_image.conversion import Road, _derived, _difference, _Tables, choose_road
+from cd4ml.stages.build_image.conversion import Road, _compared, _derived, _difference, _Tables, _Unproven, choose_road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Options, Runtime
@@ -175,6 +179,83 @@ def test_same_answers_are_no_difference() -> None:
 def test_differences_are_found(native: Any, converted: Any, says: str) -> None:
     """A label, a score, a refusal or an answer that only one of them gives is a difference."""
     assert says in str(_difference(TABLES, native, converted))
+
+
+@pytest.mark.parametrize("demanded", [False, True])
+def test_what_was_not_tried_is_no_fault_of_the_model(demanded: bool, tmp_path: Path) -> None:
+    """A process of ours that crashed leaves the question open, though another conversion differs, and says so."""
+    ways = [Way(name=name, folder=tmp_path) for name in ("double", "float")]
+    (tmp_path / "model.onnx").write_bytes(b"")
+    found = Conversion(ways=ways, predictions=[ROWS, ROWS])
+    said: list[Any] = [[Answer(y_pred=[0, 0], y_score=[0.25, 0.75]), EQUAL], NotTried("the process ended with code -9")]
+    with pytest.raises(_Unproven) as unproven:
+        _compared(TABLES, found, said, "lock")
+    check = native_check(unproven.value.obstacle, demanded=demanded)
+    assert "is not known" in check.message and "code -9" in check.message
+    assert (check.status, check.reason) == ((Status.ERROR, "unavailable") if demanded else (Status.PASSED, "not-tried"))
+
+
+def test_an_unreadable_answer_is_not_the_models(tmp_path: Path) -> None:
+    """No answer, half of one and one of too few tables leave open what the model would have said."""
+    path = tmp_path / "0.json"
+    ended = ScoringError("the model's process ended with code -9")
+    assert isinstance(_answers(path, 1, ended), NotTried)
+    for text in ("[{", "[]", '[{"x": 1}]'):
+        path.write_text(text)
+        assert isinstance(_answers(path, 1, None), NotTried)
+    path.write_text('{"unusable": "an operator is unknown"}')
+    assert _answers(path, 1, None) == "an operator is unknown"
+
+
+@pytest.mark.parametrize(("raised", "expected"), [(KeyError("city"), RowsError), (MemoryError(), MemoryError)])
+def test_rows_that_the_model_refuses_are_the_models_fault(raised: Exception, expected: type[Exception]) -> None:
+    """Whatever the model raises for the test rows is its refusal; that memory ran out is not."""
+
+    class Raising:
+        """A model that takes no rows."""
+
+        def predict(self, rows: pd.DataFrame) -> Any:
+            """Fail."""
+            raise raised
+
+    with pytest.raises(expected):
+        program._scored(program._EveryClass(cast("Any", Raising())), pd.DataFrame({"x": [1]}))
+
+
+@pytest.mark.parametrize("runtime", [Runtime.AUTO, Runtime.ONNX])
+def test_a_conversion_that_takes_too_long_is_not_the_models_fault(
+    choose: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
+) -> None:
+    """A process that is ended by our time limit leaves the question open: an error where ONNX is demanded."""
+    monkeypatch.setattr(conversion, "_LIMITS", Limits(seconds=0.05))
+    frame = models.people(50)
+    model = models.save(models.classifier(frame), tmp_path / "model", frame[["age", "income", "city"]])
+    check = choose(model, frame, runtime=runtime).check
+    expected = (Status.ERROR, "unavailable") if runtime is Runtime.ONNX else (Status.PASSED, "not-tried")
+    assert (check.status, check.reason) == expected and "is not known" in check.message
+
+
+def test_two_classes_are_both_compared(tmp_path: Path) -> None:
+    """The model gives the probability of each of its two classes, and a conversion that has one wrong differs."""
+    frame = models.people(60)
+    folder = models.save(models.classifier(frame), tmp_path / "model", frame[["age", "income", "city"]])
+    model = program._EveryClass(load(str(folder), allow_code=True))
+    native = program._scored(model, frame[["age", "income", "city"]])
+    assert list(native.columns) == ["y_pred", "y_score", "y_score_0", "y_score_1"]
+    chances = native[["y_score_0", "y_score_1"]].to_numpy().tolist()
+    served = {"y_pred": native["y_pred"].tolist(), "y_score": native["y_score"].tolist()}
+    tables = _Tables(frames=(), names=("the test rows",), json=())
+    assert _difference(tables, [native], [Answer(**served, probabilities=chances)]) is None
+    chances[7][0] = 0.5
+    assert "y_score_0 of 1 rows" in str(_difference(tables, [native], [Answer(**served, probabilities=chances)]))
+
+
+def test_too_few_rows_prove_nothing(choose: Choose, tmp_path: Path) -> None:
+    """Nineteen equal rows are not enough, and nothing is converted for them."""
+    frame = models.people(50)
+    model = models.save(models.classifier(frame), tmp_path / "model", frame[["age", "income", "city"]])
+    road = choose(model, models.people(19), runtime=Runtime.ONNX)
+    assert road.check.status is Status.FAILED and road.check.reason == "too-few-rows" and "20" in road.check.message
 
 
 def test_rows_are_derived_one_by_one() -> None:

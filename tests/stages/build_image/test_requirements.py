@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pytest
 from packaging.requirements import Requirement
 
-from cd4ml.stages.build_image.build import gateway_requirements
+from cd4ml.stages.build_image.requirements import gateway_requirements
 
 
 @pytest.mark.parametrize("kafka_events", [True, False])
