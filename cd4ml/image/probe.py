@@ -71,7 +71,7 @@ def look(port: int, seconds: float) -> dict[str, Any]:
 def changeable(found: os.stat_result) -> bool:
     """Whether this process may change a folder where the root is not read-only: by owner and mode, as it stands there.
 
-    Where only one user is known, as without an engine, all files seem to be this one's: then who owns them says nothing.
+    Where only one user is known, as without an engine, all files seem to be that one's: who owns them says nothing.
     """
     if found.st_mode & stat.S_IWOTH:
         return True
