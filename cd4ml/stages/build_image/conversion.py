@@ -6,17 +6,16 @@ unseen. What the model refuses, its conversion must refuse as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cd4ml.checks.image.runtime import Obstacle, native_check, onnx_check
-from cd4ml.data.predictions.table import CLASS_SCORE
 from cd4ml.data.tables.opening import open_table
 from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError
-from cd4ml.image.comparison import CONVERTED, EXACT, SAME_LIBRARY, Tolerance, same
+from cd4ml.image.comparison import CONVERTED, SAME_LIBRARY, Tolerance
 from cd4ml.image.pairing import columns_of
 from cd4ml.model_files import contents, onnx_files
 from cd4ml.model_files.signature import Input, inputs as inputs_of
@@ -34,23 +33,18 @@ from cd4ml.scoring.conversion.run import (
     convert,
 )
 from cd4ml.scoring.environment import locked
-from cd4ml.scoring.scorer import Limits, ScoringError
+from cd4ml.scoring.scorer import Limits
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Runtime
+from cd4ml.stages.build_image.proof import TEST_ROWS, Tables, derived, difference
 from cd4ml.stages.build_image.report import Part
 from cd4ml.stages.build_image.requirements import gateway_requirements
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _LIMITS: Final = Limits(seconds=600)
-_EDGE_ROWS: Final = 3
 # So many rows must be compared, here and in the image.
 MINIMUM_ROWS: Final = 20
-_TEST_ROWS: Final = "the test rows"
-_UNSEEN: Final = "cd4ml: a text that no row has"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +81,6 @@ class _Unproven(Exception):
     def __init__(self, reason: str, why: str, *, tried: bool = True) -> None:
         super().__init__(why)
         self.obstacle = Obstacle(reason=reason, why=why, tried=tried)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tables:
-    """The test rows, and rows derived from them: as the model takes them, and as JSON has them."""
-
-    frames: Sequence[pd.DataFrame]
-    names: Sequence[str]
-    json: Sequence[dict[str, Any]]
 
 
 def choose_road(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage) -> Road:
@@ -158,7 +143,7 @@ def _fast(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage) -> 
     return _compared(tables, found, said, lock)
 
 
-def _compared(tables: _Tables, found: Conversion, said: Sequence[_Said], lock: str) -> Road:
+def _compared(tables: Tables, found: Conversion, said: Sequence[_Said], lock: str) -> Road:
     """Return the road of the first conversion that is equal."""
     problems: list[str] = []
     open_ones: list[str] = []
@@ -166,7 +151,7 @@ def _compared(tables: _Tables, found: Conversion, said: Sequence[_Said], lock: s
         if isinstance(answers, NotTried):
             open_ones.append(f"{way.name}: {answers}")
             continue
-        problem = _odd_operators(way) or _difference(tables, found.predictions, answers)
+        problem = _odd_operators(way) or difference(tables, found.predictions, answers)
         if problem is None:
             return _proven(way, tables, lock)
         # What differs says more than what does not load.
@@ -176,7 +161,7 @@ def _compared(tables: _Tables, found: Conversion, said: Sequence[_Said], lock: s
     raise _Unproven("not-equal", f"its conversion is not equal to it: {'; '.join(problems)}")
 
 
-def _proven(way: Way, tables: _Tables, lock: str) -> Road:
+def _proven(way: Way, tables: Tables, lock: str) -> Road:
     """Return the road of a conversion that is equal."""
     rows = int(tables.json[0]["rows"])
     edges = sum(int(table["rows"]) for table in tables.json[1:])
@@ -208,7 +193,7 @@ def _odd_operators(way: Way) -> str | None:
     return "; ".join(onnx_files.findings(way.folder / MODEL)[:3]) or None
 
 
-def _tables(inputs: Inputs, columns: Sequence[Input]) -> _Tables:
+def _tables(inputs: Inputs, columns: Sequence[Input]) -> Tables:
     """Return the test rows and those derived from them."""
     options = inputs.options
     if not options.test_data:
@@ -220,90 +205,11 @@ def _tables(inputs: Inputs, columns: Sequence[Input]) -> _Tables:
     if len(test) < MINIMUM_ROWS:
         raise _Unproven("too-few-rows", f"test-data has {len(test)} rows; {MINIMUM_ROWS} are needed to prove it equal")
     test = test[[one.name for one in columns if one.name in test.columns]]
-    derived = list(_derived(test, columns))
+    rows = derived(test, columns)
     names = [one.name for one in columns]
-    frames = [test, *(frame for _, frame in derived)]
+    frames = [test, *(frame for _, frame in rows)]
     try:
         tables = [{"columns": columns_of(frame, names), "rows": len(frame)} for frame in frames]
     except OptionsError as error:
         raise _Unproven("not-sendable", str(error)) from error
-    return _Tables(frames=frames, names=[_TEST_ROWS, *(name for name, _ in derived)], json=tables)
-
-
-def _derived(test: pd.DataFrame, columns: Sequence[Input]) -> list[tuple[str, pd.DataFrame]]:
-    """Return a few of the rows with each column's value missing, where it may be, and with each text unseen.
-
-    Each is a table of its own: a row that is refused says nothing of those beside it.
-    """
-    few, found = [test.iloc[[at]] for at in range(min(len(test), _EDGE_ROWS))], []
-    for column in columns:
-        name = column.name
-        if name in test.columns and (column.type in ("float", "double", "string") or not column.required):
-            found += [(f"test row {at} without `{name}`", _filled(row, name, None)) for at, row in enumerate(few)]
-        if name in test.columns and column.type == "string":
-            found += [
-                (f"test row {at} with an unseen `{name}`", _filled(row, name, _UNSEEN)) for at, row in enumerate(few)
-            ]
-    return found
-
-
-def _filled(rows: pd.DataFrame, name: str, value: str | None) -> pd.DataFrame:
-    """Return the rows with one value everywhere in a column."""
-    changed = rows.copy()
-    changed[name] = [value] * len(rows)
-    return changed
-
-
-def _difference(
-    tables: _Tables, scored: Sequence[pd.DataFrame | ScoringError], answers: Sequence[Answer] | str
-) -> str | None:
-    """Return the first difference between the model's answers and its conversion's, None if there is none."""
-    if isinstance(answers, str):
-        return answers
-    tolerances: dict[str, Tolerance] = {}
-    if scored and not isinstance(scored[0], ScoringError):
-        tolerances = _tolerances(scored[0])
-    for name, expected, answer in zip(tables.names, scored, answers, strict=True):
-        if isinstance(expected, ScoringError):
-            # The test rows are compared, every one: that both refuse the table, for one row in it, shows nothing.
-            if name == _TEST_ROWS or (expected.row is None and not expected.refused):
-                return f"the model has no predictions for {name}: {expected}"
-            if answer.refused is None:
-                return f"the model refuses {name}, and its conversion answers"
-            continue
-        if answer.refused is not None:
-            return f"the model answers {name}, and its conversion refuses ({answer.refused})"
-        found = _first(expected, answer, tolerances)
-        if found:
-            return f"{found} of {name}"
-    return None
-
-
-def _tolerances(test: pd.DataFrame) -> dict[str, Tolerance]:
-    """Return how far the values of each column may lie apart, by what the model says of the test rows."""
-    found = {str(name): CONVERTED.within(test[name].tolist()) for name in test.columns}
-    if len(found) > 1:  # there are scores: what is predicted are labels
-        found["y_pred"] = EXACT
-    return found
-
-
-def _first(expected: pd.DataFrame, answer: Answer, tolerances: Mapping[str, Tolerance]) -> str | None:
-    """Return the first value that differs, None if there is none."""
-    chances = [name for name in expected.columns if str(name).startswith(CLASS_SCORE)]
-    served: dict[str, Sequence[Any] | None] = {"y_pred": answer.y_pred, "y_score": answer.y_score}
-    for position, name in enumerate(chances):
-        served[name] = None if answer.probabilities is None else [row[position] for row in answer.probabilities]
-    for name, values in served.items():
-        if (name in expected.columns) != (values is not None):
-            return f"{name} is given by one of them alone"
-        if values is None:
-            continue
-        wanted = expected[name].tolist()
-        if len(wanted) != len(values):
-            return f"{name} has {len(values)} values"
-        tolerance = tolerances.get(name, EXACT)
-        bad = [at for at, pair in enumerate(zip(wanted, values, strict=True)) if not same(*pair, tolerance)]
-        if bad:
-            at, many = bad[0], f"{name} of {len(bad):,} rows differs"
-            return f"{many}; the first is {values[at]!s:.40}, not {wanted[at]!s:.40}, in row {at}"
-    return None
+    return Tables(frames=frames, names=[TEST_ROWS, *(name for name, _ in rows)], json=tables)

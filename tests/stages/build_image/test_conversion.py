@@ -25,10 +25,11 @@ from cd4ml.scoring.scorer import Limits, ScoringError
 from cd4ml.serving.model import RowsError, load
 from cd4ml.stages.build_image import conversion
 from cd4ml.stages.build_image.base import BaseImage
-from cd4ml.stages.build_image.conversion import Road, _compared, _derived, _difference, _Tables, _Unproven, choose_road
+from cd4ml.stages.build_image.conversion import Road, _compared, _Unproven, choose_road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Options, Runtime
+from cd4ml.stages.build_image.proof import Tables, derived, difference
 from tests import models
 
 Choose = Callable[..., Road]
@@ -140,7 +141,7 @@ def test_without_test_rows_nothing_is_proven(choose: Choose, tmp_path: Path) -> 
     assert road.runtime is Runtime.NATIVE and road.check.reason == "no-test-data"
 
 
-TABLES = _Tables(frames=(), names=("the test rows", "rows without `x`"), json=())
+TABLES = Tables(frames=(), names=("the test rows", "rows without `x`"), json=())
 ROWS = pd.DataFrame({"y_pred": [0, 1], "y_score": [0.25, 0.75]})
 SMALL = pd.DataFrame({"y_pred": [1e-7, 5e-7, 9e-7]})
 CLASSES = pd.DataFrame({"y_pred": [200000.0, 200001.0], "y_score": [0.25, 0.75]})
@@ -148,10 +149,10 @@ REFUSAL = ScoringError("no", refused=True)
 EQUAL = Answer(y_pred=[0, 1], y_score=[0.25, 0.75])
 
 
-def test_same_answers_are_no_difference() -> None:
+def test_same_answers_are_nodifference() -> None:
     """Equal labels, scores within the tolerance and the same refusals prove a conversion."""
     close = Answer(y_pred=[0, 1], y_score=[0.2500005, 0.75])
-    assert _difference(TABLES, [ROWS, REFUSAL], [close, Answer(refused="refused-by-model")]) is None
+    assert difference(TABLES, [ROWS, REFUSAL], [close, Answer(refused="refused-by-model")]) is None
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_same_answers_are_no_difference() -> None:
 )
 def test_differences_are_found(native: Any, converted: Any, says: str) -> None:
     """A label, a score, a refusal or an answer that only one of them gives is a difference."""
-    assert says in str(_difference(TABLES, native, converted))
+    assert says in str(difference(TABLES, native, converted))
 
 
 @pytest.mark.parametrize("demanded", [False, True])
@@ -244,10 +245,10 @@ def test_two_classes_are_both_compared(tmp_path: Path) -> None:
     assert list(native.columns) == ["y_pred", "y_score", "y_score_0", "y_score_1"]
     chances = native[["y_score_0", "y_score_1"]].to_numpy().tolist()
     served = {"y_pred": native["y_pred"].tolist(), "y_score": native["y_score"].tolist()}
-    tables = _Tables(frames=(), names=("the test rows",), json=())
-    assert _difference(tables, [native], [Answer(**served, probabilities=chances)]) is None
+    tables = Tables(frames=(), names=("the test rows",), json=())
+    assert difference(tables, [native], [Answer(**served, probabilities=chances)]) is None
     chances[7][0] = 0.5
-    assert "y_score_0 of 1 rows" in str(_difference(tables, [native], [Answer(**served, probabilities=chances)]))
+    assert "y_score_0 of 1 rows" in str(difference(tables, [native], [Answer(**served, probabilities=chances)]))
 
 
 def test_too_few_rows_prove_nothing(choose: Choose, tmp_path: Path) -> None:
@@ -261,14 +262,14 @@ def test_too_few_rows_prove_nothing(choose: Choose, tmp_path: Path) -> None:
 def test_rows_are_derived_one_by_one() -> None:
     """Each derived row is a table of its own, so that a refused row leaves those beside it compared."""
     columns = [Input(name="x", type="double", required=True), Input(name="s", type="string", required=True)]
-    found = _derived(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "s": list("abcd")}), columns)
+    found = derived(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "s": list("abcd")}), columns)
     assert len(found) == len({name for name, _ in found}) == 9 and all(len(frame) == 1 for _, frame in found)
 
 
 def test_several_classes_are_compared_one_by_one() -> None:
     """The probability of each class counts where no one class is the positive one."""
     native = pd.DataFrame({"y_pred": ["a"], "y_score_a": [0.5], "y_score_b": [0.3], "y_score_c": [0.2]})
-    tables = _Tables(frames=(), names=("the test rows",), json=())
+    tables = Tables(frames=(), names=("the test rows",), json=())
     for chances, differs in (([[0.5, 0.3, 0.2]], False), ([[0.5, 0.2, 0.3]], True), (None, True)):
-        found = _difference(tables, [native], [Answer(y_pred=["a"], probabilities=chances)])
+        found = difference(tables, [native], [Answer(y_pred=["a"], probabilities=chances)])
         assert (found is not None) == differs

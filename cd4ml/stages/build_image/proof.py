@@ -1,0 +1,108 @@
+"""The proof that a conversion is equal to its model: on which rows both are asked, and where their answers differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cd4ml.data.predictions.table import CLASS_SCORE
+from cd4ml.image.comparison import CONVERTED, EXACT, Tolerance, same
+from cd4ml.model_files.signature import Input
+from cd4ml.scoring.conversion.run import Answer
+from cd4ml.scoring.scorer import ScoringError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEST_ROWS: Final = "the test rows"
+_EDGE_ROWS: Final = 3
+_UNSEEN: Final = "cd4ml: a text that no row has"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """The test rows, and rows derived from them: as the model takes them, and as JSON has them."""
+
+    frames: Sequence[pd.DataFrame]
+    names: Sequence[str]
+    json: Sequence[dict[str, Any]]
+
+
+def derived(test: pd.DataFrame, columns: Sequence[Input]) -> list[tuple[str, pd.DataFrame]]:
+    """Return a few of the rows with each column's value missing, where it may be, and with each text unseen.
+
+    Each is a table of its own: a row that is refused says nothing of those beside it.
+    """
+    few, found = [test.iloc[[at]] for at in range(min(len(test), _EDGE_ROWS))], []
+    for column in columns:
+        name = column.name
+        if name in test.columns and (column.type in ("float", "double", "string") or not column.required):
+            found += [(f"test row {at} without `{name}`", _filled(row, name, None)) for at, row in enumerate(few)]
+        if name in test.columns and column.type == "string":
+            found += [
+                (f"test row {at} with an unseen `{name}`", _filled(row, name, _UNSEEN)) for at, row in enumerate(few)
+            ]
+    return found
+
+
+def _filled(rows: pd.DataFrame, name: str, value: str | None) -> pd.DataFrame:
+    """Return the rows with one value everywhere in a column."""
+    changed = rows.copy()
+    changed[name] = [value] * len(rows)
+    return changed
+
+
+def difference(
+    tables: Tables, scored: Sequence[pd.DataFrame | ScoringError], answers: Sequence[Answer] | str
+) -> str | None:
+    """Return the first difference between the model's answers and its conversion's, None if there is none."""
+    if isinstance(answers, str):
+        return answers
+    tolerances: dict[str, Tolerance] = {}
+    if scored and not isinstance(scored[0], ScoringError):
+        tolerances = _tolerances(scored[0])
+    for name, expected, answer in zip(tables.names, scored, answers, strict=True):
+        if isinstance(expected, ScoringError):
+            # The test rows are compared, every one: that both refuse the table, for one row in it, shows nothing.
+            if name == TEST_ROWS or (expected.row is None and not expected.refused):
+                return f"the model has no predictions for {name}: {expected}"
+            if answer.refused is None:
+                return f"the model refuses {name}, and its conversion answers"
+            continue
+        if answer.refused is not None:
+            return f"the model answers {name}, and its conversion refuses ({answer.refused})"
+        found = _first(expected, answer, tolerances)
+        if found:
+            return f"{found} of {name}"
+    return None
+
+
+def _tolerances(test: pd.DataFrame) -> dict[str, Tolerance]:
+    """Return how far the values of each column may lie apart, by what the model says of the test rows."""
+    found = {str(name): CONVERTED.within(test[name].tolist()) for name in test.columns}
+    if len(found) > 1:  # there are scores: what is predicted are labels
+        found["y_pred"] = EXACT
+    return found
+
+
+def _first(expected: pd.DataFrame, answer: Answer, tolerances: Mapping[str, Tolerance]) -> str | None:
+    """Return the first value that differs, None if there is none."""
+    chances = [name for name in expected.columns if str(name).startswith(CLASS_SCORE)]
+    served: dict[str, Sequence[Any] | None] = {"y_pred": answer.y_pred, "y_score": answer.y_score}
+    for position, name in enumerate(chances):
+        served[name] = None if answer.probabilities is None else [row[position] for row in answer.probabilities]
+    for name, values in served.items():
+        if (name in expected.columns) != (values is not None):
+            return f"{name} is given by one of them alone"
+        if values is None:
+            continue
+        wanted = expected[name].tolist()
+        if len(wanted) != len(values):
+            return f"{name} has {len(values)} values"
+        tolerance = tolerances.get(name, EXACT)
+        bad = [at for at, pair in enumerate(zip(wanted, values, strict=True)) if not same(*pair, tolerance)]
+        if bad:
+            at, many = bad[0], f"{name} of {len(bad):,} rows differs"
+            return f"{many}; the first is {values[at]!s:.40}, not {wanted[at]!s:.40}, in row {at}"
+    return None
