@@ -7,17 +7,17 @@ One clock looks at all connections four times a second, so that a request costs 
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any, Final
 
+import httptools
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from cd4ml.serving.refused import Refused
+from cd4ml.serving.cycle import Cycle
+from cd4ml.serving.lingering import BUSY, HEAD_TOO_LARGE, TOO_SLOW, dismiss
 from cd4ml.serving.settings import Settings
 
-_LINGER_SECONDS: Final = 2.0
 _TICK_SECONDS: Final = 0.25
 # Requests that a client may send before the first is answered; it is cut off with 400 where it sends more.
 _MOST_WAITING: Final = 100
@@ -30,12 +30,13 @@ class Connection(HttpToolsProtocol):
         owing_since: when the client began to owe us the rest of a request, None if it owes nothing.
         unread_since: when it stopped to read what was answered, None if it reads.
         idle_since: when the last answer was whole.
+        closing_since: when it was first seen to be closing, with an answer that the client has yet to take.
         draining: whether the gateway is about to end: the next answer is the last.
     """
 
     settings: Settings
     most: int
-    cycle: _Cycle
+    cycle: Cycle
 
     def __init__(
         self,
@@ -47,16 +48,17 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.owing_since: float | None = None
         self.unread_since: float | None = None
+        self.closing_since: float | None = None
         self.idle_since = 0.0
         self.draining = False
         self._begun = self._in_head = False
-        self._head_bytes = 0
+        self._head_bytes = self._bytes_beside_body = 0
         self._body_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or answer 503 if too many are open."""
         if len(self.connections) >= self.most:
-            transport.set_protocol(_Lingering(transport, self.loop, answer=_BUSY))
+            dismiss(transport, self.loop, BUSY)
             return
         super().connection_made(transport)
         self.owing_since = self.loop.time()
@@ -65,11 +67,17 @@ class Connection(HttpToolsProtocol):
         """Read on; what was begun must be whole before the deadline, however slowly it drips."""
         if self._in_head or not self._begun:
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._bytes_beside_body += len(data)
+        self._parse(data)
         if self.transport.is_closing():
             return
         if self._in_head and self._head_bytes > self.settings.header_bytes:
-            self._end(_HEAD_TOO_LARGE)
+            self._end(HEAD_TOO_LARGE if self.idle else b"")
+            return
+        if not self._begun or self._in_head:
+            self._bytes_beside_body = 0
+        elif self._bytes_beside_body > self.settings.header_bytes:
+            self._end(HEAD_TOO_LARGE if not self.idle and not self.pipeline else b"")
             return
         owed = self._begun or self._head_bytes > 0
         if not owed or not (self.cycle is None or self.cycle.response_complete):
@@ -77,42 +85,96 @@ class Connection(HttpToolsProtocol):
         elif self.owing_since is None:
             self.owing_since = self.loop.time()
 
+    def _parse(self, data: bytes) -> None:
+        """Parse what came.
+
+        The gateway speaks no other protocol, so a request that asks for one is answered as if it did not ask. The
+        parser has left out its body, and would take that for the next request: another one reads the request again.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            except httptools.HttpParserError:
+                if not self.transport.is_closing():
+                    self.logger.warning("Invalid HTTP request received.")
+                    self.send_400_response("Invalid HTTP request received.")
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        """Return the head that was read, without its wish for another protocol."""
+        first = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join((first, *lines, b"", b""))
+
     def on_message_begin(self) -> None:
         """A request begins."""
         self._begun = self._in_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what follows the body of a request is none, and is dropped."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Its head is whole: it is answered, in its turn."""
+        if self._head_size() > self.settings.header_bytes:
+            self._end(HEAD_TOO_LARGE if self.idle else b"")
+            raise ConnectionError("the head is too large")
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ConnectionError("the gateway is no proxy")
+            return
         if len(self.pipeline) >= _MOST_WAITING:
             raise ConnectionError("too many requests are sent before the first is answered")
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._head_bytes, self._bytes_beside_body = False, 0, 0
         self._body_since = self.loop.time()
         super().on_headers_complete()
         # The cycle has not run yet: it becomes ours, which writes an answer at once.
-        self.cycle.__class__ = _Cycle
-        self.cycle.connection = self
+        self.cycle.__class__ = Cycle
+        self.cycle.body_seconds, self.cycle.linger = self.settings.body_seconds, self.linger
         if self.draining:
             self.cycle.keep_alive = False
 
+    def _head_size(self) -> int:
+        """Return how many bytes the head has, without spaces that mean nothing."""
+        size = len(self.url)
+        for name, value in self.headers:
+            size += len(name) + len(value) + len(b": \r\n")
+        return size
+
+    def on_body(self, body: bytes) -> None:
+        """Take more of the body."""
+        self._bytes_beside_body = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        """It is whole."""
+        """It is whole, unless it is to be read again."""
+        if self._in_head:
+            return
         self._begun = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request; the rest of one that was answered early must come soon."""
         self.idle_since = self.loop.time()
-        if self._begun:
-            self.owing_since = self.idle_since
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         if self.pipeline:
+            # Nobody has read on while it waited: only now does its client have to send the rest.
+            self._body_since = self.idle_since
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        else:
-            self.flow.resume_reading()
+            return
+        if self._begun:
+            self.owing_since = self.idle_since
+        self.flow.resume_reading()
 
     def pause_writing(self) -> None:
         """Give the client a deadline to take what was answered."""
@@ -138,119 +200,39 @@ class Connection(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """End the connection if the client has owed something for too long, or has asked nothing more."""
-        if self.transport.is_closing():
-            return
-        if self.unread_since is not None and now - self.unread_since > self.settings.header_seconds:
+        if self._unread_for(now) > self.settings.header_seconds:
             self.transport.abort()
+        elif self.transport.is_closing():
+            return
         elif self.owing_since is not None:
             if now - self.owing_since > self.settings.header_seconds:
                 # Whoever has sent half a head is told why.
-                self._end(_TOO_SLOW if self._in_head and self._head_bytes else b"")
-        elif self._begun and not self.idle and now - self._body_since > self.settings.body_seconds:
+                self._end(TOO_SLOW if self._in_head and self._head_bytes else b"")
+        elif (
+            self._begun and not self.idle and not self.pipeline and now - self._body_since > self.settings.body_seconds
+        ):
             self.cycle.give_up()
         elif self.idle and now - self.idle_since > self.settings.keep_alive_seconds:
             self.transport.close()
 
+    def _unread_for(self, now: float) -> float:
+        """Return how long the client has not taken what was answered."""
+        if self.closing_since is None and self.transport.is_closing():
+            self.closing_since = now
+        since = [start for start in (self.unread_since, self.closing_since) if start is not None]
+        return now - min(since, default=now)
+
     def linger(self, last: bytes) -> None:
-        """Write the last answer; what the client still sends is dropped, or closing could take the answer away."""
+        """Write the last answer to a client that is still sending."""
         self.connections.discard(self)
         self.cycle.disconnected = True
-        self.transport.set_protocol(_Lingering(self.transport, self.loop, answer=last, asked=True))
+        dismiss(self.transport, self.loop, last, asked=True)
 
     def _end(self, last: bytes) -> None:
         """Close the connection, with a last answer if there is one to be given."""
         if last:
             self.transport.write(last)
         self.transport.close()
-
-
-class _Cycle(RequestResponseCycle):
-    """uvicorn's answer to one request, whose head and body are written at once."""
-
-    connection: Connection
-    late = False
-    _head: list[bytes]
-
-    async def receive(self) -> Any:
-        """Return the next piece of the body.
-
-        Raises:
-            Refused: the rest of it takes too long.
-        """
-        message = await super().receive()
-        if self.late and self.more_body and not self.disconnected:
-            seconds = self.connection.settings.body_seconds
-            raise Refused(408, "too-slow", f"The body took longer than {seconds} seconds.")
-        return message
-
-    def give_up(self) -> None:
-        """Wait for the rest of the body no longer."""
-        self.late = True
-        self.message_event.set()
-
-    async def send(self, message: Any) -> None:
-        """Take the head, or write both."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        if message["type"] == "http.response.start":
-            self._start(message)
-            return
-        self._write(message["body"])
-
-    def _start(self, message: Any) -> None:
-        """Keep the head."""
-        self.response_started, self.waiting_for_100_continue = True, False
-        head = [STATUS_LINE[message["status"]]]
-        for name, value in (*self.default_headers, *message["headers"]):
-            if b"\n" in value or b"\r" in value:
-                raise RuntimeError("Invalid HTTP header value.")
-            if name == b"connection":
-                self.keep_alive = False
-                continue
-            head += (name, b": ", value, b"\r\n")
-        head.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        self._head = head
-
-    def _write(self, body: bytes) -> None:
-        """Write head and body, and end the connection if it is to end."""
-        if self.scope["method"] != "HEAD":
-            self._head.append(body)
-        self.response_complete = True
-        self.message_event.set()
-        whole = b"".join(self._head)
-        if self.keep_alive:
-            self.transport.write(whole)
-        elif self.more_body:
-            self.connection.linger(whole)
-        else:
-            self.transport.write(whole)
-            self.transport.close()
-        self.on_response()
-
-
-class _Lingering(asyncio.Protocol):
-    """A connection that gets its last answer, and is closed when the client has taken it or time is up."""
-
-    def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, answer: bytes, asked: bool = False
-    ) -> None:
-        self._transport, self._answer = transport, answer
-        self._end = loop.call_later(_LINGER_SECONDS, transport.abort)
-        if asked:
-            self.data_received(b"")
-
-    def data_received(self, _data: bytes) -> None:
-        """Answer once the client has asked; the rest is read and dropped."""
-        if self._answer:
-            self._transport.write(self._answer)
-            self._transport.write_eof()
-            self._answer = b""
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """Forget the deadline."""
-        self._end.cancel()
 
 
 async def watch(state: ServerState) -> None:
@@ -271,15 +253,3 @@ def protocol(settings: Settings, most: int) -> type[Connection]:
         most: how many connections may be open; one more is answered 503.
     """
     return type("LimitedConnection", (Connection,), {"settings": settings, "most": most})
-
-
-def _whole_answer(status: str, code: str, message: str) -> bytes:
-    """Return a whole answer that ends its connection."""
-    body = json.dumps({"error": {"code": code, "message": message, "problems": [], "more": 0}})
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}Retry-After: 1\r\nConnection: close\r\n\r\n{body}".encode()
-
-
-_BUSY: Final = _whole_answer("503 Service Unavailable", "busy", "Too many connections are open.")
-_TOO_SLOW: Final = _whole_answer("408 Request Timeout", "too-slow", "The request's headers took too long.")
-_HEAD_TOO_LARGE: Final = _whole_answer("431 Request Header Fields Too Large", "head-too-large", "Too many headers.")

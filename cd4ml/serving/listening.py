@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
 from cd4ml.serving.bodies import Receive, Scope, Send
 from cd4ml.serving.connections import Connection, protocol, watch
+from cd4ml.serving.lingering import MOST_LINGERING
 from cd4ml.serving.settings import Settings
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -34,6 +36,13 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
         self._settings = settings
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals, and do not raise them again at the end: `listen` is to return, and others to clean up."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def main_loop(self) -> None:
         """Watch the connections until the end."""
@@ -61,7 +70,9 @@ class Server(uvicorn.Server):
 def _config(app: App, settings: Settings) -> uvicorn.Config:
     """Return how uvicorn runs the application."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = settings.connections if files < 0 else min(settings.connections, max(1, files - _OTHER_FILES))
+    most = (
+        settings.connections if files < 0 else min(settings.connections, max(1, files - _OTHER_FILES - MOST_LINGERING))
+    )
     return uvicorn.Config(
         app,
         host=settings.host,
