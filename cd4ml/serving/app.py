@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ from cd4ml.serving.telemetry.context import Context, answer_headers
 
 _LOG: Final = logging.getLogger("uvicorn.error")
 _FAILED: Final = Refused(500, "model-failed", "The model failed on this request.")
+_CUT_OFF: Final = Refused(500, "cut-off", "The gateway ended before the model had answered.")
 _CLIENT_GONE: Final = 499
 # After a refused body the rest of it may still be on its way: it must not be read as the next request.
 _CLOSING: Final = (408, 413)
@@ -51,6 +53,7 @@ class Gateway:
         self._state, self._settings, self._observers, self._cache = state, settings, observers, cache
         self._labels = Labels(track_header=settings.track_header, cohort_header=settings.cohort_header)
         self._context = context
+        self._failed_observers: set[int] = set()
         self.in_flight = 0
         self.calls = Calls(settings)
         self.pages = pages(state, cache)
@@ -96,13 +99,22 @@ class Gateway:
             await self._exchanged(exchange, scope, receive, send)
         finally:
             self.in_flight -= 1
-        for observer in self._observers:
-            observer.finished(exchange)
+            self._tell(exchange)
+
+    def _tell(self, exchange: Exchange) -> None:
+        """Tell the observers of a request; one that fails takes it from no other, and is logged once."""
+        for number, observer in enumerate(self._observers):
+            known = number in self._failed_observers
+            failures = _Failures(None if known else f"{type(observer).__name__} failed on a request")
+            with failures:
+                observer.finished(exchange)
+            if failures.error is not None:
+                self._failed_observers.add(number)
 
     async def _exchanged(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request for predictions."""
+        """Answer a request for predictions, also where the gateway ends before the model has answered."""
         protocol = exchange.protocol
-        failures = _Failures()
+        failures = _Failures("the model failed on a request")
         status, answer = _FAILED.status, Answer(b"")
         try:
             with failures:
@@ -111,6 +123,12 @@ class Gateway:
             status, exchange.error, answer = refused.status, refused.code, Answer(dialects.refusal(protocol, refused))
         except ClientGone:
             status, exchange.error = _CLIENT_GONE, "client-gone"
+        except asyncio.CancelledError:
+            exchange.status, exchange.error = _CUT_OFF.status, _CUT_OFF.code
+            exchange.seconds = time.perf_counter() - exchange.began
+            page = Answer(dialects.refusal(protocol, _CUT_OFF))
+            await _answer(send, _CUT_OFF.status, page.body, page.media_type, more=answer_headers(exchange))
+            raise
         if failures.error is not None:
             exchange.error, answer = _FAILED.code, Answer(dialects.refusal(protocol, _FAILED))
         exchange.status = status
@@ -185,18 +203,26 @@ class Gateway:
 
 
 class _Failures:
-    """Whatever the model's own code raises is a failed request, and never a failed server; the log has it."""
+    """Whatever the model's own code or an observer raises is never a failed server; the log has it.
+
+    Args:
+        message: what the log says, None if it is not to be logged.
+    """
 
     error: BaseException | None = None
+
+    def __init__(self, message: str | None) -> None:
+        self._message = message
 
     def __enter__(self) -> None:
         """Begin."""
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: TracebackType | None) -> bool:
-        """Keep what the model raised; refusals go on, and so does the end of the process."""
+        """Keep what was raised; refusals go on, and so does the end of the process."""
         if not isinstance(error, Exception) or isinstance(error, Refused | ClientGone):
             return False
-        _LOG.error("the model failed on a request", exc_info=error)
+        if self._message is not None:
+            _LOG.error(self._message, exc_info=error)
         self.error = error
         return True
 

@@ -53,9 +53,19 @@ class Service:
 
     @classmethod
     def read(cls, path: Path) -> Service:
-        """Read the file that `build-image` wrote."""
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{name: values.get(name) for name in cls.__dataclass_fields__})
+        """Read the file that `build-image` wrote.
+
+        Raises:
+            SettingsError: there is none, or it does not say which model it is.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise SettingsError(f"SERVICE_FILE {path} cannot be read: {type(error).__name__}") from None
+        if not isinstance(values, dict) or not all(isinstance(values.get(key), str) for key in ("name", "sha256")):
+            raise SettingsError(f"SERVICE_FILE {path} must be a JSON object with the texts name and sha256")
+        known: dict[str, Any] = {name: values.get(name) for name in cls.__dataclass_fields__}
+        return cls(**known)
 
     @property
     def model(self) -> Mapping[str, str | None]:

@@ -14,7 +14,7 @@ import pytest
 from cd4ml.serving.app import Gateway
 from cd4ml.serving.exchange import Answers, Batch, Exchange
 from cd4ml.serving.refused import Refused
-from cd4ml.serving.settings import Settings
+from cd4ml.serving.settings import Settings, SettingsError
 from cd4ml.serving.signature import Column
 from cd4ml.serving.state import Phase, Service, State
 
@@ -133,3 +133,75 @@ def test_limits__as_set() -> None:
     assert ask(rows, runtime=Doubling(), settings=Settings(max_rows=2))[1][0].error == "too-many-rows"
     assert ask(rows, runtime=Doubling(), settings=Settings(body_bytes=20))[1][0].error == "too-large"
     assert ask(rows, runtime=Doubling(), settings=Settings(max_rows=3))[1][0].error is None
+
+
+class Broken(Listener):
+    """An observer that fails."""
+
+    def finished(self, exchange: Exchange) -> None:
+        """See Observer."""
+        raise OverflowError("too large")
+
+
+def ready(*observers: Listener) -> Gateway:
+    """Return an application that is ready, with observers."""
+    state = State(folder=Path("unused"), service=Service(name="loans", version="3", sha256="0" * 64))
+    state.runtime, state.phase, state.reason = Doubling(), Phase.READY, ""
+    return Gateway(state, Settings(), observers)
+
+
+async def post(gateway: Gateway) -> httpx.Response:
+    """Ask for a prediction."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(gateway), base_url="http://gateway") as client:
+        return await client.post("/predict", json={"rows": [{"x": 1.0}]})
+
+
+def test_observer__that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """An observer that fails takes no request from the others and no answer from the client, and is logged once."""
+    listener = Listener()
+    gateway = ready(Broken(), listener)
+
+    async def twice() -> list[int]:
+        return [(await post(gateway)).status_code for _ in range(2)]
+
+    assert asyncio.run(twice()) == [200, 200] and len(listener.told) == 2
+    assert [record.getMessage() for record in caplog.records] == ["Broken failed on a request"]
+
+
+def test_observer__of_a_request_that_was_cut_off() -> None:
+    """A request that the end of the gateway cancels is answered in JSON, and its observers are told."""
+    listener, sent = Listener(), []
+    gateway = ready(listener)
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def cancelled() -> None:
+        headers = [(b"content-type", b"application/json")]
+        scope = {"type": "http", "path": "/predict", "method": "POST", "headers": headers, "query_string": b""}
+        task = asyncio.create_task(gateway(scope, never, send))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+
+    (exchange,) = listener.told
+    assert (exchange.status, exchange.error, gateway.in_flight) == (500, "cut-off", 0) and exchange.seconds > 0
+    assert sent[0]["status"] == 500 and b'"cut-off"' in sent[1]["body"]
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", "{}", '{"name": "m", "sha256": 1}', '{"name": null, "sha256": "0"}', "[" * 100_000]
+)
+def test_service_file__broken(tmp_path: Path, text: str | None) -> None:
+    """A service file that is missing, or does not say which model it is, is an error that names the variable."""
+    file = tmp_path / "service.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SettingsError, match="^SERVICE_FILE .*service.json (cannot be read|must be)"):
+        Service.read(file)
