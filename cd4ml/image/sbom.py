@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image.ignores import normal
-from cd4ml.image.scan import own_environment
+from cd4ml.image.scan import own_environment, written
 from cd4ml.process.programs import required
 
 _NONE: Final = "NOASSERTION"
@@ -101,13 +101,7 @@ def _converted(source: Path, target: Path, kind: str, *, trivy: str, environ: Ma
             seconds=300,
             folder=Path(empty),
         )
-    try:
-        document = json.loads(target.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"Trivy wrote no readable bill of materials: {error}.") from error
-    if not isinstance(document, dict):
-        raise UnavailableError("Trivy's bill of materials is not a JSON object.")
-    return document
+    return written(target, "bill of materials")
 
 
 def _add_to_cyclonedx(document: dict[str, Any], one: Ingredient) -> None:

@@ -134,7 +134,7 @@ def scan(
             f"Trivy could not scan the image (exit code {done.code}): {done.last_words()}",
             advice="Its database must be reachable, or be in --trivy-cache with --scan-offline.",
         )
-    document = _read(result)
+    document = written(result, "report")
     findings = _findings(document)
     if bool(findings) != (done.code == _FINDINGS):
         raise UnavailableError(f"Trivy ended with {done.code}, which does not fit its {len(findings)} findings.")
@@ -173,14 +173,18 @@ def _scan(document: Mapping[str, Any], findings: Sequence[Finding], version: str
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Read Trivy's report."""
+def written(path: Path, what: str) -> dict[str, Any]:
+    """Return the JSON object that Trivy wrote.
+
+    Raises:
+        UnavailableError: there is none.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UnavailableError(f"Trivy wrote no readable report: {error}.") from error
+        raise UnavailableError(f"Trivy wrote no readable {what}: {error}.") from error
     if not isinstance(document, dict):
-        raise UnavailableError("Trivy's report is not a JSON object.")
+        raise UnavailableError(f"Trivy's {what} is not a JSON object.")
     return document
 
 
