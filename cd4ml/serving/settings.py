@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 class SettingsError(Exception):
@@ -99,8 +99,22 @@ def path(default: str, meaning: str) -> Path:
     return _declared(Path(default), setting)  # type: ignore[no-any-return]
 
 
+class FromEnvironment:
+    """Settings whose fields are declared as below."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings from the environment.
+
+        Raises:
+            SettingsError: a variable has a value that it cannot have.
+        """
+        found = {name: (environ.get(name, ""), setting) for name, setting in declared(cls)}
+        return cls(**{name.lower(): setting.value(name, text) for name, (text, setting) in found.items() if text})
+
+
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(FromEnvironment):
     """What the gateway is told by its environment; the variable of a field is its name in capital letters."""
 
     model_directory: Path = path("/app/model", "The model's folder.")
@@ -192,20 +206,9 @@ class Settings:
         '`{"ranges": {"age": {"minimum": 18, "maximum": 75}, "city": {"categories": ["Oslo", "Bergen"]}}}`.',
     )
 
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Settings:
-        """Read the settings from the environment.
 
-        Raises:
-            SettingsError: a variable has a value that it cannot have.
-        """
-        found = {name: environ.get(name, "") for name, _ in declared()}
-        given = {name.lower(): setting.value(name, found[name]) for name, setting in declared() if found[name]}
-        return cls(**given)
-
-
-def declared() -> Iterator[tuple[str, Setting]]:
+def declared(settings: type[FromEnvironment] = Settings) -> Iterator[tuple[str, Setting]]:
     """Yield the variables, and what each sets."""
-    for one in fields(Settings):
+    for one in fields(settings):  # type: ignore[arg-type]
         assert one.default is not MISSING
         yield one.name.upper(), one.metadata["setting"]

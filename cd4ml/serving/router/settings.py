@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
-from cd4ml.serving.settings import path, text, whole
+from cd4ml.serving.settings import FromEnvironment, path, text, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class RouterSettings:
+class RouterSettings(FromEnvironment):
     """What the router is told by its environment; the variable of a field is its name in capital letters."""
 
     routes_file: Path = path("/app/routes.json", "The file that says which tracks there are.")
@@ -22,13 +21,3 @@ class RouterSettings:
     pairs: str = text(
         "", "Where answers of track and shadow are recorded as pairs: `stdout`, a file, or nowhere (the default)."
     )
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str]) -> RouterSettings:
-        """Read the settings from the environment.
-
-        Raises:
-            SettingsError: a variable has a value that it cannot have.
-        """
-        found = {one.name: (environ.get(one.name.upper(), ""), one.metadata["setting"]) for one in fields(cls)}
-        return cls(**{name: one.value(name.upper(), given) for name, (given, one) in found.items() if given})

@@ -24,8 +24,8 @@ _OF_THE_CONNECTION: Final = frozenset(
     b"upgrade host content-length expect date".split()
 )
 _LARGEST_ANSWER: Final = 64 * 1024 * 1024
-# What HTTP knows as the last answer to a request.
-_OLDEST_STATUS: Final = 200
+# What HTTP knows as the end of an exchange.
+_FIRST_STATUS: Final = 200
 _LAST_STATUS: Final = 599
 # Says the track, to the track and to the user; nobody else's word for it is passed on.
 TRACK_HEADER: Final = b"x-cd4ml-track"
@@ -78,7 +78,7 @@ class Upstream:
             async with self._session.request(
                 method, url, headers=sent, data=body or None, allow_redirects=False
             ) as response:
-                if not _OLDEST_STATUS <= response.status <= _LAST_STATUS:
+                if not _FIRST_STATUS <= response.status <= _LAST_STATUS:
                     raise ValueError(response.status)
                 return Answer(
                     status=response.status,

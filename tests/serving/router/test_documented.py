@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 
 from cd4ml.serving.router.routes import read
 from cd4ml.serving.router.settings import RouterSettings
+from cd4ml.serving.settings import declared
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "router.md").read_text(encoding="utf-8")
@@ -25,9 +25,8 @@ def test_the_file_that_is_shown_is_read(tmp_path: Path) -> None:
 
 def test_settings__those_of_the_code() -> None:
     """The table lists every variable with its default and its meaning."""
-    declared = [(one.name.upper(), one.metadata["setting"]) for one in fields(RouterSettings)]
     listed = re.findall(r"^\| `([A-Z_]+)` \|(?: `([^`]*)` | )\| (.*) \|$", PAGE, re.M)
-    assert listed == [(name, setting.default, setting.meaning) for name, setting in declared]
+    assert listed == [(name, setting.default, setting.meaning) for name, setting in declared(RouterSettings)]
 
 
 def test_codes__those_of_the_code() -> None:
