@@ -7,11 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.process.linux import below
 
 # What the gateway takes at most, and how many requests it predicts at once.
 LARGEST_ROWS: Final = 1000
@@ -72,20 +70,6 @@ def largest_request(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
     # The braces around the rows, and a comma after each.
     fits = (LARGEST_BYTES - 20) // (_length(longest) + 1)
     return [longest] * max(1, min(LARGEST_ROWS, fits))
-
-
-def peak_below(pid: int) -> int:
-    """Return the largest resident memory, in bytes, that the gateway's processes below this one had, added up."""
-    total = 0
-    for child in below(pid):
-        folder = Path("/proc") / str(child)
-        try:
-            served = b"cd4ml.serving" in (folder / "cmdline").read_bytes().split(b"\0")
-            lines = (folder / "status").read_text(encoding="ascii", errors="replace").splitlines() if served else []
-        except OSError:  # it has ended meanwhile
-            continue
-        total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-    return total
 
 
 def _length(row: Mapping[str, Any]) -> int:

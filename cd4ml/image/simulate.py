@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder, Container
-from cd4ml.image.capacity import AT_ONCE, PER_SECOND, REQUESTS, Load, largest_request, peak_below
+from cd4ml.image.capacity import AT_ONCE, PER_SECOND, REQUESTS, Load, largest_request
 from cd4ml.image.comparison import SAME_LIBRARY, Difference, Tolerance, differences
 from cd4ml.image.pairing import Scored
 
@@ -180,7 +180,4 @@ def _load(builder: Builder, container: Container, scored: Scored) -> Load:
         UnavailableError: the container has ended under them, or does not answer.
     """
     request = {"action": "load", "port": container.port, "rows": largest_request(scored.rows), "at_once": AT_ONCE}
-    seen = _probe(builder, container, {**request, "requests": REQUESTS, "per_second": PER_SECOND}, 600)
-    if container.process is not None:  # without a daemon the probe has a container of its own, and sees no other
-        seen["peak_bytes"] = peak_below(container.process.pid)
-    return Load(**seen)
+    return Load(**_probe(builder, container, {**request, "requests": REQUESTS, "per_second": PER_SECOND}, 600))
