@@ -122,8 +122,10 @@ class Router:
         target = scope["raw_path"].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
         asked = (scope["method"], target, scope["headers"], body, _traceparent(exchange, scope["headers"]))
         said: asyncio.Future[Answer | str] = asyncio.get_running_loop().create_future()
-        if scope["method"] == "POST" and self._routes.copied(exchange.trace_id):
-            self._copy(track, said, exchange.trace_id, asked)
+        if scope["method"] == "POST" and self._routes.copied(exchange.trace_id) and self._room_for_a_copy():
+            task = asyncio.create_task(self._copied(track, said, exchange.trace_id, asked))
+            self._copies.add(task)
+            task.add_done_callback(self._copies.discard)
         outcome: Answer | str = "client-gone"
         try:
             outcome = await self._upstreams[track.name].ask(*asked)
@@ -134,28 +136,14 @@ class Router:
         finally:
             said.set_result(outcome)
 
-    def _copy(
-        self,
-        track: Track,
-        said: asyncio.Future[Answer | str],
-        trace_id: str,
-        asked: Asked,
-    ) -> None:
-        """Send a copy to the shadow in the background, unless too many are on their way."""
-        if len(self._copies) >= self._own.copies:
-            self.counts["copies-dropped"] += 1
-            return
-        task = asyncio.create_task(self._copied(track, said, trace_id, asked))
-        self._copies.add(task)
-        task.add_done_callback(self._copies.discard)
+    def _room_for_a_copy(self) -> bool:
+        """Whether one more copy may be on its way; one that may not is counted."""
+        if len(self._copies) < self._own.copies:
+            return True
+        self.counts["copies-dropped"] += 1
+        return False
 
-    async def _copied(
-        self,
-        track: Track,
-        said: asyncio.Future[Answer | str],
-        trace_id: str,
-        asked: Asked,
-    ) -> None:
+    async def _copied(self, track: Track, said: asyncio.Future[Answer | str], trace_id: str, asked: Asked) -> None:
         """Ask the shadow, and record both answers."""
         shadow = self._routes.shadow
         assert shadow is not None
