@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,8 +68,9 @@ def find_sandbox(environ: Mapping[str, str]) -> Sandbox:
 
 def _problem(program: str, environ: Mapping[str, str]) -> str | None:
     """Return why it does not work here, None if it does."""
-    # The machine's own files stand for an image's.
-    own = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", tempfile.gettempdir()]
+    # The machine's own files stand for an image's. What is mounted hides none of them: the folder for temporary files,
+    # where a runner may keep this very Python, least of all.
+    own = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm"]  # nosec: the sandbox's own
     command = [program, "--unshare-all", "--unshare-user", "--uid", "1", *own, sys.executable, "-S", "-c", ""]
     try:
         tried = completed(command, environ=environ, seconds=30)

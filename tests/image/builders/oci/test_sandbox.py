@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from cd4ml.image.builders.oci.builder import Oci
 from cd4ml.image.builders.oci.sandbox import ENVIRONMENT, find_sandbox
@@ -23,6 +27,15 @@ def test_the_variables_of_an_image_are_its_programs_alone(tmp_path: Path) -> Non
     done = completed(command, environ=ENVIRONMENT, seconds=20)
     found = dict(item.partition("=")[::2] for item in done.text.split("\0") if item)
     assert found == {**settings, "PWD": "/"}, done.complaint
+
+
+@pytest.mark.parametrize(
+    "above", [sys.prefix, sys.base_prefix, str(Path(sys.prefix).parent)], ids=["environment", "base", "folder-above"]
+)
+def test_the_sandbox_is_found_wherever_temporary_files_are(above: str) -> None:
+    """A machine whose folder for temporary files holds the Python that runs, as a runner's may, has a sandbox too."""
+    program = "import os; from cd4ml.image.builders.oci.sandbox import find_sandbox; find_sandbox(os.environ)"
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, "TMPDIR": above}, check=True, timeout=60)
 
 
 def test_an_image_cannot_order_this_machines_loader(tmp_path: Path) -> None:
