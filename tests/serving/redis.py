@@ -45,6 +45,7 @@ class Server:
                 if client.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.02)
+        self.kill()
         raise AssertionError("redis-server did not start")
 
     def signal(self, number: signal.Signals) -> None:

@@ -384,7 +384,8 @@ def test_cluster__rows_of_a_batch_are_spread_over_its_slots() -> None:
             await until(lambda: used.counts["written"] == 4)
             assert await asked(used, batch(1, 2, 3, 4), Model()) == (expected(1, 2, 3, 4), 4)
 
-    with serving("--cluster-enabled", "yes") as server:
+    # Of itself its port for other nodes would be 10,000 above, which may be no port at all.
+    with serving("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
         asyncio.run(run(server))
 
 

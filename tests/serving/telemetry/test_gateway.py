@@ -116,6 +116,7 @@ def test_metrics__of_requests_and_inputs(watched: Watched) -> None:
 
 def test_prometheus__scrapes_it(watched: Watched, tmp_path: Path) -> None:
     """A real Prometheus scrapes the gateway, and answers queries about it."""
+    assert watched.gateway.predict([ROW]).status_code == 200
     port = free_port()
     target = f"127.0.0.1:{watched.gateway.client.base_url.port}"
     scraped = {"job_name": "gateway", "scrape_interval": "1s", "static_configs": [{"targets": [target]}]}
@@ -141,7 +142,9 @@ def test_prometheus__scrapes_it(watched: Watched, tmp_path: Path) -> None:
 
     try:
         (model,) = eventually(lambda: asked("cd4ml_model_info"))
-        (quantile,) = asked("histogram_quantile(0.99, sum by (le) (cd4ml_request_duration_seconds_bucket))")
+        (quantile,) = eventually(
+            lambda: asked("histogram_quantile(0.99, sum by (le) (cd4ml_request_duration_seconds_bucket))")
+        )
         (up,) = asked("up")
     finally:
         process.terminate()
