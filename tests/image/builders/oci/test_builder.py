@@ -24,7 +24,7 @@ from cd4ml.process.programs import required
 from tests.conftest import ROOT, need_program
 from tests.containers import Lab
 from tests.image.builders.oci.machine import made
-from tests.image.registries import Gate, gate
+from tests.image.registries import Gate, gate, registry
 
 
 def context(folder: Path, weights: str, contents: Contents, *, moment: int) -> Path:
@@ -89,21 +89,23 @@ def test_two_machines_make_one_digest_and_a_new_model_sends_its_weights(
     first = context(tmp_path / "one", "old", contents, moment=1_000_000_000)
     second = context(tmp_path / "two", "old", contents, moment=1_700_000_000)
     third = context(tmp_path / "three", "new", contents, moment=1_000_000_000)
-    with gate(lab.registry) as door:
+    crane = need_program("crane")
+    # A registry of its own: a blob that another test left in the lab's would not be sent again.
+    with registry(tmp_path / "registry") as host, gate(host) as door:
         base = lab.base_image.replace(lab.registry, door.host)
+        subprocess.run([crane, "copy", lab.base_image, base.replace(door.host, host)], check=True, capture_output=True)
         name = f"{door.host}/without-engine/loans"
         digest = made(tmp_path / "one" / "store", first, base, f"{name}:1")
         # The base's layers are the registry's own.
         assert len(uploads(door)) == 5
         assert elsewhere(tmp_path / "two", str(tmp_path / "two" / "store"), str(second), base, f"{name}:2") == digest
-        assert uploads(door) == [] and lab.digest(f"{lab.registry}/without-engine/loans:2") == digest
+        assert uploads(door) == [] and lab.digest(f"{host}/without-engine/loans:2") == digest
 
         changed = made(tmp_path / "one" / "store", third, base, f"{name}:3")
         image = Store(tmp_path / "one" / "store").image(key_of(parse(f"{name}:3", "image")))
         assert image is not None and changed != digest
         assert set(uploads(door)) == {image.manifest.layers[-1].digest[7:], image.id[7:]}
-    crane = need_program("crane")
-    subprocess.run([crane, "validate", "--remote", f"{lab.registry}/without-engine/loans:3"], check=True)
+        subprocess.run([crane, "validate", "--remote", f"{host}/without-engine/loans:3"], check=True)
     own = ["removed", "environment", "gateway", "weights"]
     assert [entry.get("created_by") for entry in image.config["history"]][-4:] == [f"cd4ml: {part}" for part in own]
     assert_environment(Store(tmp_path / "one" / "store").blob(image.manifest.layers[-3].digest))
