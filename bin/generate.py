@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Write everything that is derived from the stages: action files, JSON Schemas, the jobs of the reusable workflow, and
-in the documentation the tables and the picture of the stages; and the tables of the gateway, from its code.
+in the documentation the tables and the picture of the stages; the tables of the gateway, from its code; and what the
+Helm chart says of the gateway's settings and of its own values.
 
 bin/generate.py            write
 bin/generate.py --check    fail if a file is not what it would be written as
@@ -19,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from cd4ml.stages import STAGES  # noqa: E402
-from generators import actions, excerpts, flow, gateway, schemas, tables  # noqa: E402
+from generators import actions, chart, excerpts, flow, gateway, schemas, tables  # noqa: E402
 from generators.marked import MarkersError  # noqa: E402
 from generators.templates import GITLAB, JENKINS, gitlab, jenkins  # noqa: E402
 from generators.workflow import WORKFLOW, workflow  # noqa: E402
@@ -37,6 +38,9 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/model-card.md": lambda: tables.model_card_page(text_of("docs/model-card.md")),
         gateway.PAGE: lambda: gateway.page(text_of(gateway.PAGE)),
         gateway.EVENTS_PAGE: lambda: gateway.events_page(text_of(gateway.EVENTS_PAGE)),
+        chart.SETTINGS: chart.settings,
+        chart.SCHEMA: lambda: chart.schema(text_of(chart.SCHEMA)),
+        chart.README: lambda: chart.readme(text_of(chart.README), text_of(f"{chart.CHART}/values.yaml")),
         "docs/pictures/pipeline.svg": flow.picture,
         "docs/first-verdict.md": lambda: excerpts.first_verdict(text_of("docs/first-verdict.md"), text_of("README.md")),
         "action.yml": actions.root_action,

@@ -32,6 +32,7 @@ def pages(state: State, cache: Cache | None = None) -> Pages:
     return {
         "/health/liveness": own.liveness,
         "/health/readiness": own.readiness,
+        "/health/startup": own.startup,
         "/version": own.version,
         "/ping": own.ping,
         "/health": own.ping,
@@ -71,6 +72,11 @@ class _Own:
         """Whether predictions can be asked for, and if not, why."""
         body = {"status": str(self._state.phase), "reason": self.reason, "warm_up": self._state.warm_up}
         return document(body, _status(self.ready))
+
+    def startup(self) -> Page:
+        """Whether the model was loaded; unlike readiness, it does not ask what the gateway connects to."""
+        phase = self._state.phase
+        return document({"status": str(phase)}, _status(phase is Phase.READY))
 
     def version(self) -> Page:
         """Which model and which Python."""

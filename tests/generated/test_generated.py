@@ -52,7 +52,7 @@ def copy(tmp_path: Path) -> Path:
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
         if (
-            name.startswith(("cd4ml/", "docs/", "bin/", "action", "README", ".github/", "templates/"))
+            name.startswith(("cd4ml/", "docs/", "bin/", "action", "README", ".github/", "templates/", "charts/"))
             and (ROOT / name).is_file()
         ):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

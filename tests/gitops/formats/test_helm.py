@@ -14,7 +14,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.gitops.formats import helm
 from cd4ml.gitops.image import image
 from cd4ml.gitops.manifest import Manifest
-from tests.charts.test_model_server import CHART, of_kind, render
+from tests.charts.rendering import CHART, of_kind, render
 from tests.conftest import ROOT
 from tests.gitops.formats.conftest import CHURN, NEW, OLD, changed, deployed
 
