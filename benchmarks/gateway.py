@@ -7,7 +7,8 @@
 All serve the same scikit-learn pipeline (imputation, scaling, one-hot, logistic regression) and are asked for the same
 rows. Closed loop: wrk with 32 connections. Open loop, where vegeta is installed: a fixed rate, half of what the slowest
 did in the closed loop. The server has core 0, the load core 1. CPU per request hardly depends on what else the machine
-does; requests per second do. cd4ml validates, counts metrics and writes its log of requests to a file.
+does; requests per second do. cd4ml validates, counts metrics, and writes its log of requests and an event for each
+prediction to files.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def server(name: str, model: Path, scratch: Path) -> Server:
         service = scratch / "service.json"
         service.write_text(json.dumps(about))
         env |= {"MODEL_DIRECTORY": str(model), "SERVICE_FILE": str(service), "HOST": "127.0.0.1", "PORT": str(_PORT)}
-        env |= {"PYTHONPATH": str(ROOT)}
+        env |= {"PYTHONPATH": str(ROOT), "EVENTS": str(scratch / "events.jsonl")}
         return Server(command=[sys.executable, "-m", "cd4ml.serving"], env=env, folder=scratch)
     if name == "echo":
         command = [sys.executable, *uvicorn, "--http", "httptools", "--loop", "uvloop", "gateway_echo:app"]

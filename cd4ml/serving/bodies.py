@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from functools import lru_cache
 from typing import Any, Final
 
+from cd4ml.serving.exchange import Headers
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings
 
@@ -21,14 +22,14 @@ class ClientGone(Exception):
     """The client has closed the connection before its request was whole."""
 
 
-def media_type_of(scope: Scope, allowed: Collection[str]) -> str:
+def media_type_of(headers: Headers, allowed: Collection[str]) -> str:
     """Return the content type of a request, in small letters and without parameters.
 
     Raises:
         Refused: it is none of those that are read.
     """
     found = b""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"content-type":
             found = value
     media_type = _media_type(found)

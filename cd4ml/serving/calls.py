@@ -24,14 +24,25 @@ class Calls:
         self.places = settings.threads + settings.waiting
         self.in_threads = 0
 
+    def at_once(self, runtime: Runtime, question: Question) -> Answers | None:
+        """Return the model's answers where it is quick, None where they have to be awaited.
+
+        Raises:
+            Refused: the model cannot handle the values.
+        """
+        if question.batch.rows > runtime.inline_rows:
+            return None
+        return runtime.predict(question.batch, probabilities=question.probabilities)
+
     async def ask(self, runtime: Runtime, question: Question) -> Answers:
         """Return the model's answers.
 
         Raises:
             Refused: the model cannot handle the values, or too many requests wait.
         """
-        if question.batch.rows <= runtime.inline_rows:
-            return runtime.predict(question.batch, probabilities=question.probabilities)
+        answers = self.at_once(runtime, question)
+        if answers is not None:
+            return answers
         if self.in_threads >= self.places:
             raise Refused(503, "busy", "Too many requests are waiting; try again.")
         self.in_threads += 1

@@ -11,19 +11,19 @@ from typing import Any, Final
 
 import httptools
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from cd4ml.serving.cycle import Cycle
 from cd4ml.serving.lingering import BUSY, HEAD_TOO_LARGE, TOO_SLOW, dismiss
 from cd4ml.serving.settings import Settings
+from cd4ml.serving.whole import AtOnce, WholeRequests
 
 _TICK_SECONDS: Final = 0.25
 # Requests that a client may send before the first is answered; it is cut off with 400 where it sends more.
 _MOST_WAITING: Final = 100
 
 
-class Connection(HttpToolsProtocol):
+class Connection(WholeRequests):
     """uvicorn's connection, with a deadline whenever it is the client's turn to send the rest or to read.
 
     Attributes:
@@ -68,7 +68,10 @@ class Connection(HttpToolsProtocol):
         if self._in_head or not self._begun:
             self._head_bytes += len(data)
         self._bytes_beside_body += len(data)
+        self._may_hold = self.idle and not self.pipeline and not self.draining
         self._parse(data)
+        if self._held is not None:
+            self.release()
         if self.transport.is_closing():
             return
         if self._in_head and self._head_bytes > self.settings.header_bytes:
@@ -123,6 +126,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head is whole: it is answered, in its turn."""
+        if self.transport.is_closing():
+            raise ConnectionError("the last answer was written")
         if self._head_size() > self.settings.header_bytes:
             self._end(HEAD_TOO_LARGE if self.idle else b"")
             raise ConnectionError("the head is too large")
@@ -134,7 +139,12 @@ class Connection(HttpToolsProtocol):
             raise ConnectionError("too many requests are sent before the first is answered")
         self._in_head, self._head_bytes, self._bytes_beside_body = False, 0, 0
         self._body_since = self.loop.time()
-        super().on_headers_complete()
+        if not self.hold():
+            self.open()
+
+    def open(self) -> None:
+        """Make a scope and a task of a request."""
+        super().open()
         # The cycle has not run yet: it becomes ours, which writes an answer at once.
         self.cycle.__class__ = Cycle
         self.cycle.body_seconds, self.cycle.linger = self.settings.body_seconds, self.linger
@@ -246,10 +256,11 @@ async def watch(state: ServerState) -> None:
                 connection.look(now)
 
 
-def protocol(settings: Settings, most: int) -> type[Connection]:
+def protocol(settings: Settings, most: int, at_once: AtOnce | None = None) -> type[Connection]:
     """Return the class of a connection.
 
     Args:
         most: how many connections may be open; one more is answered 503.
+        at_once: what answers whole requests.
     """
-    return type("LimitedConnection", (Connection,), {"settings": settings, "most": most})
+    return type("LimitedConnection", (Connection,), {"settings": settings, "most": most, "at_once": at_once})

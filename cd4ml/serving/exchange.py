@@ -84,3 +84,4 @@ class Observer(Protocol):
 
 
 Headers = Iterable[tuple[bytes, bytes]]
+HeaderList = list[tuple[bytes, bytes]]

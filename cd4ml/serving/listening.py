@@ -14,6 +14,7 @@ from cd4ml.serving.bodies import Receive, Scope, Send
 from cd4ml.serving.connections import Connection, protocol, watch
 from cd4ml.serving.lingering import MOST_LINGERING
 from cd4ml.serving.settings import Settings
+from cd4ml.serving.whole import AtOnce
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -23,9 +24,13 @@ _FAILED = 3
 _LOOK_SECONDS = 0.05
 
 
-def listen(app: App, settings: Settings) -> int:
-    """Serve an application until SIGTERM and return the exit code; requests that have begun are answered first."""
-    server = Server(_config(app, settings), settings)
+def listen(app: App, settings: Settings, at_once: AtOnce | None = None) -> int:
+    """Serve an application until SIGTERM and return the exit code; requests that have begun are answered first.
+
+    Args:
+        at_once: what answers whole requests without the application.
+    """
+    server = Server(_config(app, settings, at_once), settings)
     server.run()
     return 0 if server.started else _FAILED
 
@@ -67,7 +72,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _config(app: App, settings: Settings) -> uvicorn.Config:
+def _config(app: App, settings: Settings, at_once: AtOnce | None) -> uvicorn.Config:
     """Return how uvicorn runs the application."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = (
@@ -80,7 +85,7 @@ def _config(app: App, settings: Settings) -> uvicorn.Config:
         # Whatever WEB_CONCURRENCY says: the platform runs more copies of the image, not of the process.
         workers=1,
         loop="uvloop",
-        http=protocol(settings, most),
+        http=protocol(settings, most, at_once),
         ws="none",
         lifespan="on",
         log_config=None,

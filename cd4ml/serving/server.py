@@ -36,7 +36,7 @@ def serve(environ: Mapping[str, str]) -> int:
     app = gateway(state, settings, telemetry)
     telemetry.start()
     try:
-        return listen(app, settings)
+        return listen(app, settings, app.at_once)
     finally:
         telemetry.close()
 
@@ -66,7 +66,7 @@ def gateway(state: State, settings: Settings, telemetry: Telemetry) -> Gateway:
         metrics.outcomes(families.CACHE, partial(getattr, cache, "counts"))
     app = Gateway(state, settings, observers, cache, telemetry.context)
     metrics.gauge(families.READY, lambda: not unready(state, cache))
-    metrics.gauge(families.IN_FLIGHT, lambda: app.in_flight)
-    metrics.gauge(families.WAITING, lambda: max(0, app.calls.in_threads - settings.threads))
+    metrics.gauge(families.IN_FLIGHT, lambda: app.predicting.in_flight)
+    metrics.gauge(families.WAITING, lambda: max(0, app.predicting.calls.in_threads - settings.threads))
     app.pages["/metrics"] = lambda: Page(body=metrics.text(), media_type=CONTENT_TYPE)
     return app

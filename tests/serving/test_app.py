@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings, SettingsError
 from cd4ml.serving.signature import Column
 from cd4ml.serving.state import Phase, Service, State
+from cd4ml.serving.whole import BEGUN
 
 
 @dataclass
@@ -96,6 +98,55 @@ def test_observer__told_of_every_request(value: float, status: int, error: str |
     assert (exchange.answers == Answers([value * 2], None)) is (status == 200)
 
 
+@pytest.mark.parametrize(
+    ("value", "status", "error"), [(2.0, 200, None), (-1.0, 422, "refused-by-model"), (13.0, 500, "model-failed")]
+)
+def test_at_once__as_in_its_turn(value: float, status: int, error: str | None) -> None:
+    """A whole request is answered at once as the application answers it, and its observer is told after the answer."""
+    rows = {"rows": [{"x": value}]}
+    answer, _ = ask(rows, runtime=Doubling(inline_rows=1))
+    listener, wrote = Listener(), []
+    gateway = ready(listener, runtime=Doubling(inline_rows=1))
+
+    def write(status: int, rest: bytes) -> None:
+        wrote.append((status, rest, len(listener.told)))
+
+    headers = [(b"content-type", b"application/json"), (b"x-request-id", b"mine")]
+    assert gateway.at_once is not None
+    assert gateway.at_once.answer("/predict", b"", headers, json.dumps(rows).encode(), write) is None
+
+    ((seen, rest, told),) = wrote
+    head, _, body = rest.partition(b"\r\n\r\n")
+    assert (seen, body, told) == (answer.status_code, answer.content, 0) and seen == status
+    assert b"content-length: %d" % len(body) in head and b"x-request-id: mine" in head and b"traceparent: 00-" in head
+    assert [(told.status, told.error, told.seconds > 0) for told in listener.told] == [(status, error, True)]
+
+
+def test_at_once__not_where_a_thread_predicts() -> None:
+    """A request that needs a thread is not answered at once: the application goes on with it, and reads it no more."""
+    listener, sent = Listener(), []
+    gateway = ready(listener)
+    headers = [(b"content-type", b"application/json")]
+
+    def write(_status: int, _rest: bytes) -> None:
+        raise AssertionError("the answer was not awaited")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("the body was asked for")
+
+    assert gateway.at_once is not None
+    begun = gateway.at_once.answer("/predict", b"", headers, b'{"rows": [{"x": 4}]}', write)
+    assert begun is not None and listener.told == []
+    scope = {"type": "http", "path": "/predict", "method": "POST", "headers": headers, "query_string": b""}
+    asyncio.run(gateway(scope | {BEGUN: begun}, receive, send))
+
+    assert sent[0]["status"] == 200 and b'"y_pred":8' in sent[1]["body"]
+    assert [exchange.status for exchange in listener.told] == [200] and gateway.predicting.in_flight == 0
+
+
 def test_observer__of_no_probe() -> None:
     """Probes are no requests for predictions: no observer is told of them."""
     answer, told = ask(None, runtime=Doubling(), path="/health/readiness", method="GET")
@@ -143,10 +194,10 @@ class Broken(Listener):
         raise OverflowError("too large")
 
 
-def ready(*observers: Listener) -> Gateway:
+def ready(*observers: Listener, runtime: Doubling = Doubling()) -> Gateway:
     """Return an application that is ready, with observers."""
     state = State(folder=Path("unused"), service=Service(name="loans", version="3", sha256="0" * 64))
-    state.runtime, state.phase, state.reason = Doubling(), Phase.READY, ""
+    state.runtime, state.phase, state.reason = runtime, Phase.READY, ""
     return Gateway(state, Settings(), observers)
 
 
@@ -191,7 +242,11 @@ def test_observer__of_a_request_that_was_cut_off() -> None:
     asyncio.run(cancelled())
 
     (exchange,) = listener.told
-    assert (exchange.status, exchange.error, gateway.in_flight) == (500, "cut-off", 0) and exchange.seconds > 0
+    assert (exchange.status, exchange.error, gateway.predicting.in_flight) == (
+        500,
+        "cut-off",
+        0,
+    ) and exchange.seconds > 0
     assert sent[0]["status"] == 500 and b'"cut-off"' in sent[1]["body"]
 
 

@@ -16,8 +16,11 @@ import uvloop
 from uvicorn.server import ServerState
 
 from cd4ml.serving.connections import protocol, watch
+from cd4ml.serving.exchange import HeaderList
 from cd4ml.serving.lingering import MOST_LINGERING, Lingering
+from cd4ml.serving.replies import Write
 from cd4ml.serving.settings import Settings
+from cd4ml.serving.whole import BEGUN, AtOnce
 
 SETTINGS = Settings(header_seconds=1, body_seconds=4, header_bytes=4096, connections=5)
 CHUNKED = b"POST /echo HTTP/1.1\r\nhost: x\r\nx-track: stable\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n"
@@ -26,7 +29,7 @@ ASKS_FOR_H2C = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-se
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Answer what was read of a request; at /large with 8 MB, and at /early before the body is whole."""
-    body, more = b"", scope["path"] != "/early"
+    body, more = scope.get(BEGUN, b""), scope["path"] != "/early" and BEGUN not in scope
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -37,6 +40,15 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     text = b"x" * 8_000_000 if scope["path"] == "/large" else text
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
     await send({"type": "http.response.body", "body": text})
+
+
+def answer_at_once(path: str, query: bytes, _headers: HeaderList, body: bytes, write: Write) -> object | None:
+    """Answer a whole request with its query and body; have the application answer one that asks for it."""
+    if query == b"wait":
+        return body
+    text = json.dumps(["at once", path, query.decode(), body.decode()]).encode()
+    write(413 if query == b"large" else 200, b"content-length: %d\r\n\r\n%b" % (len(text), text))
+    return None
 
 
 @dataclass
@@ -70,7 +82,8 @@ async def served(settings: Settings = SETTINGS) -> AsyncIterator[Served]:
     state = ServerState()
     config = uvicorn.Config(echo, lifespan="off", log_config=None, ws="none", access_log=False, timeout_keep_alive=75)
     config.load()
-    kind = protocol(settings, settings.connections)
+    at_once = AtOnce(paths={b"/whole": "/whole"}, answer=answer_at_once)
+    kind = protocol(settings, settings.connections, at_once)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
     watching = asyncio.create_task(watch(state))
@@ -94,6 +107,69 @@ def run(check: Callable[[Served], Awaitable[None]], settings: Settings = SETTING
 def answered(said: bytes) -> list[list[Any]]:
     """Return what the application has read of each request."""
     return [json.loads(part.partition(b"\r\n\r\n")[2]) for part in said.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+
+
+def post(body: bytes, *, target: bytes = b"/whole", more: bytes = b"") -> bytes:
+    """Return a request."""
+    return b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n%b\r\n%b" % (target, len(body), more, body)
+
+
+def test_a_whole_request_is_answered_at_once() -> None:
+    """A request that comes whole is answered without the application, again and again on one connection."""
+
+    async def check(server: Served) -> None:
+        said = await server.talk(post(b"a"), post(b"b", target=b"/whole?q"))
+        assert answered(said) == [["at once", "/whole", "", "a"], ["at once", "/whole", "q", "b"]]
+        assert said.startswith(b"HTTP/1.1 200 OK\r\n") and server.state.total_requests == 2
+
+    run(check)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (post(b"ab")[:-1], b"b"),
+        (post(b"ab")[:-2], b"ab"),
+        (post(b"ab", target=b"/whole?wait"),),
+        (post(b"ab", target=b"/other"),),
+        (post(b"ab", more=b"connection: close\r\n"),),
+        (post(b"ab", more=b"expect: 100-continue\r\n"),),
+        (post(b"ab").replace(b"HTTP/1.1", b"HTTP/1.0"),),
+    ],
+    ids=["cut-body", "cut-head", "has-to-wait", "another-path", "last", "expects", "http-1.0"],
+)
+def test_other_requests_go_to_the_application(pieces: tuple[bytes, ...]) -> None:
+    """A request that is not whole at once, has to wait or ends its connection is answered in its turn, once."""
+
+    async def check(server: Served) -> None:
+        said = await server.talk(*pieces)
+        (answer,) = answered(said)
+        assert answer[0] == "POST" and answer[3] == "ab"
+        assert server.state.total_requests == 1
+
+    run(check)
+
+
+def test_requests_that_come_together_are_answered_in_order() -> None:
+    """Of requests in one piece only the first is answered at once; the others are answered in their order."""
+
+    async def check(server: Served) -> None:
+        said = await server.talk(post(b"a") + post(b"b") + post(b"c", target=b"/other") + post(b"d"))
+        assert [answer[3] for answer in answered(said)] == ["a", "b", "c", "d"]
+        assert [answer[0] for answer in answered(said)] == ["at once", "POST", "POST", "POST"]
+
+    run(check)
+
+
+def test_an_answer_at_once_may_end_the_connection() -> None:
+    """After an answer by which a connection ends nothing more is answered."""
+
+    async def check(server: Served) -> None:
+        said = await server.talk(post(b"a", target=b"/whole?large") + post(b"b", target=b"/other"))
+        assert said.startswith(b"HTTP/1.1 413") and said.count(b"HTTP/1.1") == 1
+        assert not server.state.connections and server.state.total_requests == 1
+
+    run(check)
 
 
 def test_trailers_are_no_headers() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +27,9 @@ _FAILURES: Final = (
 )
 _BLANK: Final[dict[str | None, Any]] = {"boolean": False, "string": ""}
 _MOST_INLINE: Final = 16
+# Up to so many values a matrix is made by Python, which begins sooner than numpy.
+_FEW: Final = 64
+_CODES: Final = {"float32": "f", "float64": "d"}
 
 Filler = Callable[[Batch], Any]
 
@@ -45,7 +50,7 @@ class Onnx:
         self._outputs = [name for name in (graph.label, graph.probabilities, graph.score) if name is not None]
         self._position = None if graph.positive_label is None else list(graph.classes).index(graph.positive_label)
         # The graph's labels are numbers or texts; a class may be True where they say 1.
-        self._labels = {label: label for label in graph.classes}
+        self._labels = {label: label for label in graph.classes if not _infinite(label)}
 
     @classmethod
     def load(cls, folder: Path, *, sha256: str | None = None) -> Onnx:
@@ -93,7 +98,8 @@ class Onnx:
         elif self._graph.score is not None:
             scores = outputs[-1].ravel().tolist()
         every = chances.tolist() if probabilities and chances is not None else None
-        _refuse_gaps(labels, scores, every, batch.rows)
+        if every is not None or not self._sound(labels, scores, batch.rows):
+            _refuse_gaps(labels, scores, every, batch.rows)
         return Answers(y_pred=labels, y_score=scores, probabilities=every)
 
     def warm_up(self) -> str:
@@ -104,6 +110,12 @@ class Onnx:
         except Refused:
             return "refused-blank-row"
         return "blank-row"
+
+    def _sound(self, labels: list[Any], scores: list[float] | None, rows: int) -> bool:
+        """Whether a look at all rows at once finds a class and a finite number for each; if not, each is looked at."""
+        if not self._labels or scores is None or len(labels) != rows or len(scores) != rows:
+            return False
+        return None not in labels and math.isfinite(sum(scores))
 
     def _named(self, labels: list[Any]) -> list[Any]:
         """Return the classes that the graph's labels stand for; a label that is none of them is None."""
@@ -173,11 +185,26 @@ def _rounded(batch: Batch, name: str, singles: frozenset[str]) -> list[Any]:
 
 def _matrix(columns: list[list[Any]], dtype: str) -> Any:
     """Return numbers; a missing one is NaN."""
+    if dtype in _CODES and len(columns) * len(columns[0]) <= _FEW:
+        return np.frombuffer(_few(columns, _CODES[dtype]), dtype=dtype).reshape(-1, len(columns))
     return np.array(list(zip(*columns, strict=True)), dtype=dtype)
+
+
+def _few(columns: list[list[Any]], code: str) -> array[float]:
+    """Return a few numbers, row by row; a missing one is NaN."""
+    values = columns[0] if len(columns) == 1 else list(chain.from_iterable(zip(*columns, strict=True)))
+    if None in values:
+        values = [math.nan if value is None else value for value in values]
+    return array(code, values)
 
 
 def _single(columns: list[list[Any]], names: Sequence[str]) -> Any:
     """Return numbers of single precision; one that would become infinite is refused."""
+    if len(columns) * len(columns[0]) <= _FEW:
+        # One that would become infinite does so without a warning here; where it stands is said below.
+        few = _few(columns, "f")
+        if math.inf not in few and -math.inf not in few:
+            return np.frombuffer(few, np.float32).reshape(-1, len(columns))
     with np.errstate(over="ignore"):
         found = _matrix(columns, "float64").astype("float32")
     if np.isinf(found).any():
@@ -189,8 +216,10 @@ def _single(columns: list[list[Any]], names: Sequence[str]) -> Any:
 
 def _texts(columns: list[list[Any]]) -> Any:
     """Return texts; a missing one is empty, which was proven to be the same to the model."""
-    rows = [["" if value is None else value for value in row] for row in zip(*columns, strict=True)]
-    return np.array(rows, dtype=object)
+    found = np.empty((len(columns[0]), len(columns)), dtype=object)
+    for at, values in enumerate(columns):
+        found[:, at] = ["" if value is None else value for value in values] if None in values else values
+    return found
 
 
 def _refuse_gaps(labels: list[Any], scores: list[float] | None, every: list[list[float]] | None, rows: int) -> None:

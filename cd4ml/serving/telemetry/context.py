@@ -81,6 +81,17 @@ def answer_headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
     return headers
 
 
+def answer_fields(exchange: Exchange) -> bytes:
+    """Return the same headers as they are written, and the end of the head."""
+    if exchange.tracestate is not None:
+        return b"".join(b"%b: %b\r\n" % header for header in answer_headers(exchange)) + b"\r\n"
+    flags = "01" if exchange.sampled else "00"
+    return (
+        f"traceparent: 00-{exchange.trace_id}-{exchange.span_id}-{flags}\r\n"
+        f"x-request-id: {exchange.request_id}\r\n\r\n"
+    ).encode()
+
+
 def _valid(found: re.Match[bytes]) -> bool:
     """Whether a traceparent of this form is one: of a later version only its beginning is read."""
     version, trace, span, _, rest = found.groups()
