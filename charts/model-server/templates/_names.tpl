@@ -20,15 +20,48 @@
 {{- include "model-server.short" (dict "text" $name "most" 45) -}}
 {{- end -}}
 
-{{/* Labels by which pods are selected: they never change between releases. */}}
+{{/* Labels by which pods that answer are selected: they never change between releases. */}}
 {{- define "model-server.selector" -}}
 app.kubernetes.io/name: {{ include "model-server.short" (dict "text" (include "model-server.model" .) "most" 63) | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
+{{/* Those of one version's pods. A shadow goes by a name of its own: no Service of requests may find it. Takes root and track. */}}
+{{- define "model-server.trackSelector" -}}
+{{- $labels := include "model-server.selector" .root | fromYaml -}}
+{{- if eq .track "shadow" -}}
+{{- $name := printf "%s-shadow" (include "model-server.model" .root) -}}
+{{- $_ := set $labels "app.kubernetes.io/name" (include "model-server.short" (dict "text" $name "most" 63)) -}}
+{{- end -}}
+{{- toYaml (set $labels "cd4ml.io/track" .track) -}}
+{{- end -}}
+
+{{/* A selector of all pods of this model, those of a shadow among them. */}}
+{{- define "model-server.everyPod" -}}
+{{- $names := list -}}
+{{- range $track := list "stable" "shadow" -}}
+{{- $names = append $names (get (include "model-server.trackSelector" (dict "root" $ "track" $track) | fromYaml) "app.kubernetes.io/name") -}}
+{{- end -}}
+matchLabels:
+  app.kubernetes.io/instance: {{ .Release.Name | quote }}
+matchExpressions:
+  - {key: app.kubernetes.io/name, operator: In, values: {{ toJson $names }}}
+{{- end -}}
+
 {{/* All standard labels. */}}
 {{- define "model-server.labels" -}}
 {{ include "model-server.selector" . }}
+{{ include "model-server.about" . }}
+{{- end -}}
+
+{{/* Those of a version's pods. Takes root and track. */}}
+{{- define "model-server.trackLabels" -}}
+{{ include "model-server.trackSelector" . }}
+{{ include "model-server.about" .root }}
+{{- end -}}
+
+{{/* Labels that say more about an object, by which nothing is selected. */}}
+{{- define "model-server.about" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: cd4ml

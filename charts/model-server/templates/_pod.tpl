@@ -47,8 +47,7 @@ exec:
 {{- $values := $root.Values -}}
 metadata:
   labels:
-    {{- include "model-server.labels" $root | nindent 4 }}
-    cd4ml.io/track: {{ .track }}
+    {{- include "model-server.trackLabels" . | nindent 4 }}
     {{- with $values.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -149,16 +148,14 @@ kind: Deployment
 metadata:
   name: {{ include "model-server.name" $root }}-{{ .track }}
   labels:
-    {{- include "model-server.labels" $root | nindent 4 }}
-    cd4ml.io/track: {{ .track }}
+    {{- include "model-server.trackLabels" . | nindent 4 }}
 spec:
   {{- with .replicas }}
   replicas: {{ . }}
   {{- end }}
   selector:
     matchLabels:
-      {{- include "model-server.selector" $root | nindent 6 }}
-      cd4ml.io/track: {{ .track }}
+      {{- include "model-server.trackSelector" . | nindent 6 }}
   template:
     {{- include "model-server.podTemplate" . | nindent 4 }}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* A Service. Takes root, suffix ("", "-stable", "-canary") and track ("" selects both versions). */}}
+{{/* A Service. Takes root, suffix ("", "-stable", "-canary", "-shadow") and track ("" selects both versions). */}}
 {{- define "model-server.service" -}}
 apiVersion: v1
 kind: Service
@@ -14,8 +14,9 @@ spec:
       targetPort: http
       protocol: TCP
   selector:
+    {{- if .track }}
+    {{- include "model-server.trackSelector" . | nindent 4 }}
+    {{- else }}
     {{- include "model-server.selector" .root | nindent 4 }}
-    {{- with .track }}
-    cd4ml.io/track: {{ . }}
     {{- end }}
 {{- end -}}

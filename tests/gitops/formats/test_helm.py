@@ -163,7 +163,7 @@ def rendered_share(objects: list[dict[str, Any]]) -> str:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("canary:", "ingress: {enabled: true}\ncanary:"),
+        ("canary:", "sidecars: {enabled: true}\ncanary:"),
         ("image:\n", "image:\n  tag: v1\n"),
         ("  weight: 0", "  weight: 0\n  steps: 3"),
     ],
