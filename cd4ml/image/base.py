@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cd4ml.errors import UnavailableError
@@ -19,6 +19,7 @@ class Base:
         reference: its name by digest, where the builder knows one.
         wanted: its name as the option says it.
         id: digest of its configuration.
+        layers: see Image.
         unreachable: why its registry did not answer, so that a local copy was taken; None if it did.
     """
 
@@ -28,6 +29,7 @@ class Base:
     id: str
     labels: Mapping[str, str]
     unreachable: str | None = None
+    layers: Sequence[str] = ()
 
 
 def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]) -> Base:
@@ -59,6 +61,7 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
         id=found.id,
         labels=found.labels,
         unreachable=unreachable,
+        layers=found.layers,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from cd4ml.errors import UnavailableError
+from cd4ml.image.findings import without
 from cd4ml.image.ignores import normal
 from cd4ml.image.scan import own_environment, written
 from cd4ml.process.programs import required
@@ -82,11 +83,9 @@ def sbom(
 
 
 def _without_findings(result: Path, image: str) -> bytes:
-    """Return a scan's report without vulnerabilities: which are known changes by the day, the packages do not."""
-    document = json.loads(result.read_text(encoding="utf-8"))
+    """Return a scan's report without findings, under the image's name."""
+    document = without(json.loads(result.read_text(encoding="utf-8")))
     document["ArtifactName"] = image
-    for part in document.get("Results") or []:
-        part.pop("Vulnerabilities", None)
     return _text(document)
 
 

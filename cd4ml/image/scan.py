@@ -8,16 +8,32 @@ import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.image.findings import (
+    SEVERITIES,
+    Finding,
+    License,
+    Secret,
+    count,
+    licenses,
+    packages,
+    secrets,
+    vulnerabilities,
+)
 from cd4ml.image.ignores import normal
 from cd4ml.process.programs import completed, required
 
-SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
+# As Trivy's `--scanners` names them; vulnerabilities are always looked for.
+VULNERABILITIES: Final = "vuln"
+SECRETS: Final = "secret"
+LICENSES: Final = "license"
+SCANNERS: Final = (VULNERABILITIES, SECRETS, LICENSES)
 # Trivy's own 1 means that it could not look; findings get a code that nothing else uses.
 _FINDINGS: Final = 7
 # Of Trivy's own variables, those that say where its database comes from and how it is reached. Any other may leave
@@ -41,34 +57,27 @@ _INSTALL: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """A known vulnerability in the image; `fixed` is empty while there is no fix."""
-
-    id: str
-    severity: str
-    package: str
-    installed: str
-    fixed: str
-    title: str
-    target: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Scan:
     """A scan that took place.
 
     Attributes:
         image_id: configuration digest of the image that was scanned.
+        scanners: what was looked for.
         packages: names of the packages that Trivy saw, Python's and the system's, in PEP 503's spelling.
         system_packages: how many of them are the system's.
+        by_layer: how many of them each layer brings, by the digest of its content.
         database_updated_at: when the vulnerability database was made.
         end_of_life: whether the base's distribution gets no more fixes.
     """
 
     findings: Sequence[Finding]
+    secrets: Sequence[Secret] = ()
+    licenses: Sequence[License] = ()
+    scanners: Sequence[str] = SCANNERS
     image_id: str
     packages: Sequence[str]
     system_packages: int
+    by_layer: Mapping[str, int] = field(default_factory=dict)
     distribution: str
     end_of_life: bool
     database_updated_at: datetime.datetime
@@ -106,7 +115,14 @@ def find_trivy(named: str | None, environ: Mapping[str, str]) -> str:
 
 
 def scan(
-    archive: Path, scratch: Path, *, trivy: str, cache: Path | None, offline: bool, environ: Mapping[str, str]
+    archive: Path,
+    scratch: Path,
+    *,
+    trivy: str,
+    cache: Path | None,
+    offline: bool,
+    environ: Mapping[str, str],
+    scanners: Sequence[str] = SCANNERS,
 ) -> Scan:
     """Scan an image's archive.
 
@@ -115,6 +131,7 @@ def scan(
         scratch: folder for the result.
         cache: Trivy's cache folder, where its database is; None for Trivy's own place.
         offline: use the database as it is there, and fetch nothing.
+        scanners: what is looked for.
 
     Raises:
         UnavailableError: Trivy could not look: no database, no network, an unreadable image, an answer that does not
@@ -124,7 +141,10 @@ def scan(
     program, own = os.path.abspath(trivy), own_environment(environ)
     place = ["--cache-dir", str(cache.absolute())] if cache else []
     fetch = ["--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--offline-scan"] if offline else []
-    arguments = ["image", *place, *fetch, "--input", str(archive.absolute()), "--scanners", "vuln", "--list-all-pkgs"]
+    arguments = ["image", *place, *fetch, "--input", str(archive.absolute()), "--list-all-pkgs"]
+    arguments += ["--scanners", ",".join(scanners)]
+    # The variables and the commands that the image's configuration keeps are not among its files.
+    arguments += ["--image-config-scanners", "secret"] if SECRETS in scanners else []
     arguments += ["--format", "json", "--output", str(result), "--exit-code", str(_FINDINGS), "--quiet"]
     # The project's folder may hold a .trivyignore or a trivy.yaml: accepting is the ignore file's business, with a day.
     with tempfile.TemporaryDirectory(prefix="cd4ml-trivy-") as empty:
@@ -135,11 +155,11 @@ def scan(
             advice="Its database must be reachable, or be in --trivy-cache with --scan-offline.",
         )
     document = written(result, "report")
-    findings = _findings(document)
+    findings = count(document)
     if bool(findings) != (done.code == _FINDINGS):
-        raise UnavailableError(f"Trivy ended with {done.code}, which does not fit its {len(findings)} findings.")
+        raise UnavailableError(f"Trivy ended with {done.code}, which does not fit its {findings} findings.")
     version, updated = _version(program, place, own, scratch, 600)
-    return _scan(document, findings, version, updated)
+    return _scan(document, scanners, version, updated)
 
 
 def result_in(scratch: Path) -> Path:
@@ -155,22 +175,30 @@ def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return own
 
 
-def _scan(document: Mapping[str, Any], findings: Sequence[Finding], version: str, updated: datetime.datetime) -> Scan:
+def _scan(document: Mapping[str, Any], scanners: Sequence[str], version: str, updated: datetime.datetime) -> Scan:
     """Put together what the scan says."""
     metadata = document.get("Metadata") or {}
     system = metadata.get("OS") or {}
-    parts = document.get("Results") or []
-    seen = [package.get("Name", "") for part in parts for package in part.get("Packages") or []]
+    seen = list(packages(document))
     return Scan(
-        findings=findings,
+        findings=vulnerabilities(document),
+        secrets=secrets(document),
+        licenses=licenses(document) if LICENSES in scanners else (),
+        scanners=tuple(scanners),
         image_id=str(metadata.get("ImageID") or ""),
-        packages=sorted({normal(name) for name in seen}),
-        system_packages=sum(len(part.get("Packages") or []) for part in parts if part.get("Class") == "os-pkgs"),
+        packages=sorted({normal(item.get("Name", "")) for _, item in seen}),
+        system_packages=sum(kind == "os" for kind, _ in seen),
+        by_layer=Counter(layer for layer, _ in {(_layer(item), normal(item.get("Name", ""))) for _, item in seen}),
         distribution=f"{system.get('Family', 'unknown')} {system.get('Name', '')}".strip(),
         end_of_life=bool(system.get("EOSL")),
         database_updated_at=updated,
         trivy_version=version,
     )
+
+
+def _layer(package: Mapping[str, Any]) -> str:
+    """Return the digest of the layer that a package came with."""
+    return str((package.get("Layer") or {}).get("DiffID"))
 
 
 def written(path: Path, what: str) -> dict[str, Any]:
@@ -186,25 +214,6 @@ def written(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UnavailableError(f"Trivy's {what} is not a JSON object.")
     return document
-
-
-def _findings(document: Mapping[str, Any]) -> list[Finding]:
-    """Return all vulnerabilities of a report, the worst first."""
-    found = [
-        Finding(
-            id=str(item["VulnerabilityID"]),
-            severity=str(item.get("Severity") or "UNKNOWN"),
-            package=str(item.get("PkgName", "")),
-            installed=str(item.get("InstalledVersion", "")),
-            fixed=str(item.get("FixedVersion") or ""),
-            title=str(item.get("Title") or "")[:200],
-            target=str(part.get("Target", "")),
-        )
-        for part in document.get("Results") or []
-        for item in part.get("Vulnerabilities") or []
-    ]
-    order = {name: rank for rank, name in enumerate(SEVERITIES)}
-    return sorted(found, key=lambda item: (order.get(item.severity, len(order)), item.id, item.package))
 
 
 def database(

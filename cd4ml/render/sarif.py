@@ -9,13 +9,14 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 import cd4ml
 from cd4ml.published import REPOSITORY, page
+from cd4ml.render.html.values import listed, mapping
 from cd4ml.render.pipeline_run import Entry, Lost, Run
 from cd4ml.render.places import Places
 from cd4ml.report import Check, Status, decisive
@@ -32,7 +33,6 @@ _RANK: Final = ("error", "warning", "note")
 _LETS_THROUGH: Final = {Status.FAILED: "on-failed", Status.INCONCLUSIVE: "on-inconclusive"}
 # Stands for the stage where a finding is about a file of which no stage is known.
 _REPORTS: Final = "reports"
-_VULNERABILITIES: Final = "vulnerabilities"
 # What the platform takes for a severity; within the ranges of CVSS that Trivy's words stand for.
 _SCORES: Final = {"CRITICAL": "9.5", "HIGH": "8.0", "MEDIUM": "5.5", "LOW": "2.0", "UNKNOWN": "5.5"}
 # A zero-width space keeps text from being a link, a placeholder, a mention or a reference.
@@ -121,8 +121,7 @@ def _findings(entry: Entry, places: Places) -> Iterator[_Finding]:
         yield _Finding(stage=entry.stage, rule="no-checks", key=entry.name, text=entry.told, level=level, place=place)
     tolerated = [check for check in report.checks if check.status is Status.PASSED and check.reason == "warning"]
     for check in [*decisive(report.checks), *tolerated]:
-        vulnerable = list(_vulnerabilities(entry, check, places)) if check.rule == _VULNERABILITIES else []
-        yield from vulnerable or [_finding(entry, check, places)]
+        yield from list(_scanned(entry, check, places)) or [_finding(entry, check, places)]
 
 
 def _finding(entry: Entry, check: Check, places: Places) -> _Finding:
@@ -146,24 +145,53 @@ def _level(entry: Entry, check: Check) -> str:
     return _MILDER[level] if option and entry.published.options.get(option) == "warn" else level
 
 
-def _vulnerabilities(entry: Entry, check: Check, places: Places) -> Iterator[_Finding]:
-    """Yield a finding for each vulnerability that blocks; of each the report says where it is and what fixes it."""
-    scan = entry.published.report.details.get("scan")
-    listed = scan.get("findings") if isinstance(scan, Mapping) else None
-    for item in listed if isinstance(listed, Sequence) else ():
-        if isinstance(item, Mapping) and item.get("open") is True:
-            id, package, installed = (str(item.get(name, "")) for name in ("id", "package", "installed"))
-            fixed = f"fixed in {item['fixed']}" if item.get("fixed") else "no fix yet"
-            severity = str(item.get("severity", ""))
-            yield _Finding(
-                stage=entry.stage,
-                rule=id,
-                key=f"{entry.name}\0{check.id}\0{id}\0{package}\0{item.get('target', '')}",
-                text=f"{id} ({severity}) in {package} {installed}, {fixed}. {item.get('title', '')}".strip(),
-                level=_level(entry, check),
-                place=places.of(check),
-                severity=severity,
-            )
+def _scanned(entry: Entry, check: Check, places: Places) -> Iterator[_Finding]:
+    """Yield a finding for each vulnerability, secret and licence that blocks; the report says where each is."""
+    scan = mapping(entry.published.report.details, "scan")
+    if check.rule not in _SCANNED:
+        return
+    for item in _SCANNED[check.rule](scan):
+        if not isinstance(item, Mapping) or item.get("open") is not True:
+            continue
+        id, severity, where = (str(item.get(name, "")) for name in ("id", "severity", "package"))
+        where += str(item.get("path", ""))
+        yield _Finding(
+            stage=entry.stage,
+            rule=check.rule if check.rule == "licenses" else id,  # a package may call its licence anything
+            key=f"{entry.name}\0{check.id}\0{id}\0{where}\0{item.get('target', '')}",
+            text=_told(check.rule, item),
+            level=_level(entry, check),
+            place=_place(item, check, places),
+            severity=severity,
+        )
+
+
+# What the scan of an image lists for each decision on it.
+_SCANNED: Final[Mapping[str, Callable[[Mapping[str, Any]], Sequence[Any]]]] = {
+    "vulnerabilities": lambda scan: listed(scan.get("findings")),
+    "secrets": lambda scan: listed(scan.get("secrets")),
+    "licenses": lambda scan: listed(mapping(scan, "licenses").get("forbidden")),
+}
+
+
+def _told(rule: str, item: Mapping[str, Any]) -> str:
+    """Return what is said of something that was found in an image."""
+    id, severity, package, path = (str(item.get(name, "")) for name in ("id", "severity", "package", "path"))
+    if rule == "secrets":
+        return f"{item.get('title', '')} ({id}, {severity}) in the image: {path}, line {item.get('line', '')}.".strip()
+    if rule == "licenses":
+        return f"{package} has the licence {id} ({item.get('category', '')}), which no package may have."
+    fixed = f"fixed in {item['fixed']}" if item.get("fixed") else "no fix yet"
+    return f"{id} ({severity}) in {package} {item.get('installed', '')}, {fixed}. {item.get('title', '')}".strip()
+
+
+def _place(item: Mapping[str, Any], check: Check, places: Places) -> tuple[str, int]:
+    """Return where something that was found stands in the repository, if the report says it of itself."""
+    source = item.get("source")
+    if not isinstance(source, Mapping) or not isinstance(source.get("path"), str):
+        return places.of(check)
+    line = source.get("line")
+    return places.prefix + source["path"].removeprefix("./"), line if isinstance(line, int) else 1
 
 
 def _lost(one: Lost, places: Places) -> _Finding:

@@ -29,6 +29,18 @@ def test_an_entry_is_read(tmp_path: Path) -> None:
     assert not named.covers("CVE-2024-2", "typing-extensions")
 
 
+def test_lists__each_accepts_its_own_kind(tmp_path: Path) -> None:
+    """An entry under `secrets` or `licenses` accepts nothing of another kind, whatever its id."""
+    text = (
+        "secrets:\n  - {id: private-key, path: app/model/a.pem, reason: a test key, expires: 2030-01-31}\n"
+        "licenses:\n  - {id: GPL-3.0-only, reason: not passed on, expires: 2030-01-31}\n"
+    )
+    secret, license = read_ignores(write(tmp_path, text))
+    assert secret.covers_secret("private-key", "/app/model/a.pem") and not secret.covers("private-key", "any")
+    assert license.covers_license("GPL-3.0-only", "any") and not license.covers("GPL-3.0-only", "any")
+    assert not license.covers_secret("GPL-3.0-only", "app/model/a.pem")
+
+
 def test_an_empty_list_accepts_nothing(tmp_path: Path) -> None:
     """A file without entries is allowed."""
     assert not read_ignores(write(tmp_path, "ignore: []\n"))
@@ -41,6 +53,12 @@ def test_an_empty_list_accepts_nothing(tmp_path: Path) -> None:
         ("[]", "expected a mapping"),
         ("ignore: CVE-2024-1", "a list of entries"),
         ("ignore: []\nother: 1", "expected a mapping"),
+        ("ignore: []\nsecrets: {id: x}", "expected a mapping"),
+        ("secrets: [{id: github-pat, reason: x, expires: 2030-01-31}]", "no `path`"),
+        ("secrets: [{id: CVE-2024-1, path: /a, reason: x, expires: 2030-01-31}]", "not a rule for secrets"),
+        ("secrets: [{id: github-pat, path: /a, package: a, reason: x, expires: 2030-01-31}]", "unknown key `package`"),
+        ("licenses: [{id: 'GPL-*', reason: x, expires: 2030-01-31}]", "not a licence"),
+        ("licenses: [{id: MIT, package: , reason: x, expires: 2030-01-31}]", "`package` is empty"),
         ("ignore: [CVE-2024-1]", "expected a mapping"),
         ("ignore: [{id: CVE-2024-1, reason: x}]", "no `expires`"),
         ("ignore: [{id: CVE-2024-1, reason: x, expires: never}]", "must be a date"),

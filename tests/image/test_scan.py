@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ import pytest
 
 from cd4ml.checks.image.scan import open_in, scan_checks
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.image.ignores import Ignore
-from cd4ml.image.scan import Finding, Scan, find_trivy, scan, severities
+from cd4ml.image.findings import UNSTATED, Finding, License, Secret
+from cd4ml.image.ignores import LICENSES, SECRETS, Ignore
+from cd4ml.image.licenses import forbidden
+from cd4ml.image.scan import Scan, find_trivy, scan, severities
 from cd4ml.report import Status
 from tests.conftest import need_program
 
@@ -27,8 +30,11 @@ DATABASE = Path(__file__).parent.parent / "trivy_db" / "vulnerabilities.yaml"
 FINDING = Finding(
     id="CVE-2024-1", severity="HIGH", package="Jinja2", installed="3.1.2", fixed="3.1.5", title="t", target="Python"
 )
+MIT = License(id="MIT", category="notice", package="msgspec", kind="library")
+TOKEN = Secret(id="github-pat", severity="CRITICAL", title="GitHub token", path="/app/model/notes.txt", line=3)
 CLEAN = Scan(
     findings=(),
+    licenses=(MIT,),
     image_id="sha256:1",
     packages=("mlflow-skinny", "msgspec", "uvicorn"),
     system_packages=1,
@@ -40,7 +46,11 @@ CLEAN = Scan(
 
 
 def verdict(
-    found: Scan, *ignores: Ignore, ignore_unfixed: bool = False, image_id: str = "sha256:1"
+    found: Scan,
+    *ignores: Ignore,
+    ignore_unfixed: bool = False,
+    image_id: str = "sha256:1",
+    licenses: Sequence[str] = (),
 ) -> dict[str, Status]:
     """Return the statuses of the checks on a scan."""
     checks = scan_checks(
@@ -51,6 +61,7 @@ def verdict(
         today=TODAY,
         maximum_age_days=7,
         image_id=image_id,
+        forbidden=forbidden(licenses),
     )
     return {check.id: check.status for check in checks}
 
@@ -90,6 +101,10 @@ def test_a_clean_scan_passes() -> None:
     [
         ({"findings": (FINDING,)}, "vulnerabilities", Status.FAILED),
         ({"findings": (dataclasses.replace(FINDING, fixed=""),)}, "vulnerabilities", Status.FAILED),
+        ({"secrets": (TOKEN,)}, "secrets", Status.FAILED),
+        ({"secrets": (dataclasses.replace(TOKEN, severity="LOW"),)}, "secrets", Status.FAILED),
+        ({"licenses": ()}, "licenses", Status.ERROR),
+        ({"licenses": (dataclasses.replace(MIT, id=UNSTATED),)}, "licenses", Status.ERROR),
         ({"packages": ()}, "scan-covers-image", Status.ERROR),
         ({"packages": ("msgspec", "uvicorn")}, "scan-covers-image", Status.ERROR),
         ({"image_id": "sha256:2"}, "scan-covers-image", Status.ERROR),
@@ -109,7 +124,7 @@ def test_a_clean_scan_passes() -> None:
     ],
 )
 def test_what_blocks(change: dict[str, Any], id: str, status: Status) -> None:
-    """A finding fails; a scan of nothing, of something else or with an old database is an error."""
+    """A finding or a secret fails; a scan of nothing, of something else or with an old database is an error."""
     assert verdict(dataclasses.replace(CLEAN, **change))[id] is status
 
 
@@ -141,6 +156,46 @@ def test_acceptance_ends(package: str | None, day: datetime.date, status: Status
     found = dataclasses.replace(CLEAN, findings=(FINDING,))
     entry = Ignore(id="CVE-2024-1", reason="x", expires=day, package=package)
     assert verdict(found, entry)["vulnerabilities"] is status
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "day", "status"),
+    [
+        ("app/model/notes.txt", "github-pat", TODAY, Status.PASSED),
+        ("/app/model/notes.txt", "github-pat", TODAY - datetime.timedelta(days=1), Status.FAILED),
+        ("/app/model/other.txt", "github-pat", TODAY, Status.FAILED),
+        ("/app/model/notes.txt", "private-key", TODAY, Status.FAILED),
+    ],
+)
+def test_secrets__accepted_in_one_file(path: str, rule: str, day: datetime.date, status: Status) -> None:
+    """An entry accepts what its rule finds in its own file through its day, and nothing else."""
+    found = dataclasses.replace(CLEAN, secrets=(TOKEN,))
+    entry = Ignore(id=rule, reason="x", expires=day, path=path, section=SECRETS)
+    assert verdict(found, entry)["secrets"] is status
+    vulnerability = Ignore(id=rule, reason="x", expires=day)
+    assert verdict(found, vulnerability)["secrets"] is Status.FAILED
+
+
+def test_licenses__forbidden_until_accepted() -> None:
+    """A licence blocks where it is forbidden, for all packages or Python's, unless an entry accepts it for one."""
+    system = License(id="GPL-3.0-only", category="restricted", package="bash", kind="os")
+    ours = License(id="GPL-3.0-only", category="restricted", package="Agpl_Lib", kind="library")
+    found = dataclasses.replace(CLEAN, licenses=(MIT, system, ours))
+
+    def decided(*names: str, package: str | None = None) -> Status:
+        """Return what is decided with these names, with an entry for a package if one is named."""
+        entry = Ignore(id="GPL-3.0-only", reason="x", expires=TODAY, package=package, section=LICENSES)
+        return verdict(found, *([entry] if package else []), licenses=names)["licenses"]
+
+    assert decided() is Status.PASSED and decided("AGPL-3.0-only", "reciprocal") is Status.PASSED
+    assert decided("gpl-3.0-only") is decided("restricted") is decided("library:restricted") is Status.FAILED
+    assert decided("library:restricted", package="agpl-lib") is Status.PASSED
+    assert decided("restricted", package="agpl-lib") is Status.FAILED
+
+
+def test_scanners__what_was_not_looked_for_is_not_decided() -> None:
+    """Without the scanners for secrets and licences there is no check that could pass for them."""
+    assert not {"secrets", "licenses"} & set(verdict(dataclasses.replace(CLEAN, scanners=("vuln",))))
 
 
 def test_severities_are_trivys() -> None:
@@ -230,11 +285,16 @@ def _layer(files: dict[str, str]) -> bytes:
     return stream.getvalue()
 
 
-def _archive(path: Path, files: dict[str, str]) -> None:
-    """Write an image of one layer, in docker's format."""
+def _archive(path: Path, files: dict[str, str], env: Sequence[str] = ()) -> str:
+    """Write an image of one layer, in docker's format, and return the digest of its layer."""
     layer = _layer(files)
     digest = hashlib.sha256(layer).hexdigest()
-    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}}
+    config: dict[str, Any] = {
+        "config": {"Env": list(env)},
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
     manifest = [{"Config": "config.json", "RepoTags": ["lab/model:1"], "Layers": ["layer.tar"]}]
     documents = {"config.json": json.dumps(config), "manifest.json": json.dumps(manifest)}
     with tarfile.open(path, "w") as tar:
@@ -242,6 +302,7 @@ def _archive(path: Path, files: dict[str, str]) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
+    return f"sha256:{digest}"
 
 
 @pytest.mark.parametrize(
@@ -335,3 +396,60 @@ def test_the_real_trivy_on_a_system_that_it_cannot_judge(
 
     assert found.findings == []
     assert verdict(found, image_id=found.image_id)["scan-covers-image"] == status
+
+
+def test_the_real_trivy_on_secrets_and_licences(tmp_path: Path) -> None:
+    """Trivy finds a key among the model's files and a token among the image's variables, and reads stated licences."""
+    subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(tmp_path / "cache")], check=True)
+    site = "opt/venv/lib/python3.11/site-packages"
+    stated = {
+        "agpl": "License-Expression: AGPL-3.0-only",
+        "dual": "License-Expression: MIT OR GPL-2.0-only",
+        "silent": "",
+    }
+    ours = {
+        f"{site}/{name}-1.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n{more}\n"
+        for name, more in stated.items()
+    }
+    system = {
+        "etc/os-release": 'ID=debian\nVERSION_ID="12"\n',
+        "etc/debian_version": "12.5\n",
+        "var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.3-1\n\n",
+    }
+    token = "ghp_" + "0123456789abcdef" * 2 + "0123"
+    layer = _archive(
+        tmp_path / "image.tar",
+        {**system, **ours, "app/model/notes.txt": f"first line\ntoken: {token}\n"},
+        env=[f"GITHUB_TOKEN={token}"],
+    )
+
+    def looked(*scanners: str) -> Scan:
+        """Return what Trivy finds."""
+        return scan(
+            tmp_path / "image.tar",
+            tmp_path,
+            trivy=need_program("trivy"),
+            cache=tmp_path / "cache",
+            offline=True,
+            environ=dict(os.environ),
+            scanners=scanners,
+        )
+
+    found = looked("vuln", "secret", "license")
+
+    assert {(one.id, one.path) for one in found.secrets} == {
+        ("github-pat", "/app/model/notes.txt"),
+        ("github-pat", "image configuration"),
+    }
+    assert next(one.line for one in found.secrets if one.path == "/app/model/notes.txt") == 2
+    assert token not in str(found)
+    assert {(one.package, one.id, one.kind) for one in found.licenses} == {
+        ("agpl", "AGPL-3.0-only", "library"),
+        ("dual", "MIT OR GPL-2.0-only", "library"),
+        ("silent", UNSTATED, "library"),
+        ("zlib1g", UNSTATED, "os"),
+    }
+    assert found.by_layer == {layer: 4}
+    assert (one := looked("vuln")).secrets == [] and one.licenses == ()
+    assert verdict(found, image_id=found.image_id, licenses=["GPL-2.0-only"])["licenses"] is Status.PASSED
+    assert verdict(found, image_id=found.image_id, licenses=["unknown"])["licenses"] is Status.FAILED

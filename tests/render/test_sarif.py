@@ -236,6 +236,51 @@ def test_vulnerabilities__one_result_each() -> None:
         assert written(entry(blocks, stage="build-image", details=damaged))["results"]
 
 
+def test_scan__secrets_and_licences_at_their_place() -> None:
+    """Each secret and each forbidden licence is a result, in the model's file or at the requirement that brings it."""
+    secret = {
+        "id": "github-pat",
+        "severity": "CRITICAL",
+        "title": "GitHub token",
+        "path": "/app/model/a.txt",
+        "line": 4,
+    }
+    license = {"id": "AGPL-3.0-only", "category": "forbidden", "package": "libx", "kind": "library", "open": True}
+    accepted = {**secret, "id": "private-key", "open": False}
+    scan = {
+        "secrets": [{**secret, "open": True, "source": {"path": "model/a.txt", "line": 4}}, accepted],
+        "licenses": {"forbidden": [{**license, "source": {"path": "model/requirements.txt", "line": 7}}]},
+    }
+
+    checks = [check("secrets", message="1 secret."), check("licenses", message="1 forbidden.")]
+    run = written(entry(*checks, stage="build-image", details={"scan": scan}))
+
+    told = {
+        result["ruleId"]: (
+            result["message"]["text"],
+            result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
+            result["locations"][0]["physicalLocation"]["region"]["startLine"],
+        )
+        for result in run["results"]
+    }
+    assert told == {
+        "build-image/github-pat": (
+            "GitHub token (github-pat, CRITICAL) in the image: /app/model/a.txt, line 4.",
+            "model/a.txt",
+            4,
+        ),
+        "build-image/licenses": (
+            "libx has the licence AGPL-3.0-only (forbidden), which no package may have.",
+            "model/requirements.txt",
+            7,
+        ),
+    }
+    damaged: dict[str, Any]
+    for damaged in ({"source": 1}, {"source": {"path": 2}}, {"source": {"path": "a", "line": "x"}}, {"line": []}):
+        broken = {"scan": {"secrets": [{**secret, "open": True, **damaged}], "licenses": [1]}}
+        assert len(written(entry(*checks, stage="build-image", details=broken))["results"]) == 2
+
+
 def test_many__the_worst_are_kept() -> None:
     """Beyond what the platform shows, the worst are written, the rest is counted, and the file stays small enough."""
     few = [check(f"few:{n}", Status.INCONCLUSIVE, message=HOSTILE * 50) for n in range(6000)]

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cd4ml.checks.image.decided import decided_check
+from cd4ml.checks.image.licenses import licenses_check
+from cd4ml.checks.image.secrets import secrets_check
+from cd4ml.image.findings import Finding
 from cd4ml.image.ignores import Ignore
-from cd4ml.image.scan import Finding, Scan
+from cd4ml.image.licenses import Forbidden
+from cd4ml.image.scan import LICENSES, SECRETS, Scan
 from cd4ml.report import Bound, Check, Status
 
 _SHOWN: Final = 10
@@ -29,15 +33,17 @@ def scan_checks(
     maximum_age_days: int,
     image_id: str,
     runtime: str = "native",
+    forbidden: Sequence[Forbidden] = (),
 ) -> list[Check]:
     """Decide on a scan: whether it looked at this image with a fresh database, and what blocks.
 
     Args:
         severities: those that block.
-        ignores: accepted vulnerabilities; an entry whose day is over accepts nothing.
+        ignores: what is accepted; an entry whose day is over accepts nothing.
         ignore_unfixed: whether a vulnerability without a fix blocks.
         today: the day by which entries and the database are judged, UTC.
         image_id: configuration digest of the image that was built.
+        forbidden: licences that no package may have.
     """
     blocking = _blocking(scan, severities, ignore_unfixed=ignore_unfixed)
     open_findings = open_in(scan, severities=severities, ignores=ignores, ignore_unfixed=ignore_unfixed, today=today)
@@ -46,6 +52,8 @@ def scan_checks(
         _maintained(scan),
         _fresh(scan, today, maximum_age_days),
         _vulnerabilities(open_findings, len(blocking) - len(open_findings), severities),
+        *([secrets_check(scan.secrets, ignores, today)] if SECRETS in scan.scanners else []),
+        *([licenses_check(scan.licenses, forbidden, ignores, today)] if LICENSES in scan.scanners else []),
         *_expired(ignores, today),
     ]
 

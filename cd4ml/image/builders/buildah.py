@@ -135,4 +135,5 @@ def _buildah_image(document: Mapping[str, Any]) -> Image:
         user=str(settings.get("User") or ""),
         labels=dict(settings.get("Labels") or {}),
         digest=None if name.startswith("localhost/") else digest,
+        layers=tuple(((document.get("OCIv1") or {}).get("rootfs") or {}).get("diff_ids") or ()),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ class Image:
         id: digest of the image's configuration, `sha256:…`.
         digest: digest in a registry, None if the image was never pulled or pushed.
         size: bytes, None if the builder does not say.
+        layers: digests of its layers' contents, the lowest first; empty if the builder does not say.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Image:
     labels: Mapping[str, str]
     digest: str | None = None
     size: int | None = None
+    layers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,6 +162,7 @@ def _docker_image(document: Mapping[str, Any], reference: str) -> Image:
         labels=dict(settings.get("Labels") or {}),
         digest=_repository_digest(document.get("RepoDigests") or [], reference),
         size=int(document.get("Size") or 0) or None,
+        layers=tuple((document.get("RootFS") or {}).get("Layers") or ()),
     )
 
 

@@ -13,6 +13,7 @@ from cd4ml.image import scan
 from cd4ml.image.builders.builder import Builder
 from cd4ml.image.engine import detect
 from cd4ml.image.ignores import Ignore
+from cd4ml.image.licenses import Forbidden
 from cd4ml.image.reference import Reference
 from cd4ml.stages.build_image.options import Options
 from cd4ml.stages.build_image.preflight import check_options
@@ -27,6 +28,7 @@ class Inputs:
     Attributes:
         image: its name as the option says it; the model may give it a tag.
         severities: those that block.
+        forbidden: licences that no package may have.
         memory: bytes that a pod may have.
         context: its environment holds no key that signs: that is the signer's alone.
         signer: who signs what is pushed, if anybody.
@@ -38,6 +40,7 @@ class Inputs:
     image: Reference
     severities: Sequence[str]
     ignores: Sequence[Ignore]
+    forbidden: Sequence[Forbidden] = ()
     memory: int
     builder: Builder
     trivy: str
@@ -63,6 +66,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         image=checked.image,
         severities=checked.severities,
         ignores=checked.ignores,
+        forbidden=checked.forbidden,
         memory=checked.memory,
         builder=detect(options.engine, context.environ, system_packages=bool(options.system_packages)),
         trivy=_trivy(options, context),

@@ -80,8 +80,19 @@ class Options(TableOptions):
     severity: tuple[str, ...] = option(
         "Severities that block; higher ones block as well.", default=("CRITICAL", "HIGH"), group=Group.SCAN
     )
+    scanners: tuple[str, ...] = option(
+        "What Trivy looks for: `vuln`, and `secret` and `license` where they are named.",
+        default=("vuln", "secret", "license"),
+        group=Group.SCAN,
+    )
+    forbidden_licenses: tuple[str, ...] = option(
+        "Licences that no package may have, as SPDX names them, or Trivy's categories; `library:` before one spares "
+        "the system's packages.",
+        example="library:restricted",
+        group=Group.SCAN,
+    )
     ignore_file: str | None = option(
-        "YAML file of accepted vulnerabilities, each with id, reason and expires.",
+        "YAML file of accepted vulnerabilities, secrets and licences, each with id, reason and expires.",
         example="accepted.yaml",
         group=Group.SCAN,
     )

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from cd4ml.errors import OptionsError
-from cd4ml.image import capacity, dockerfile, reference, scan
+from cd4ml.image import capacity, dockerfile, licenses, reference, scan
 from cd4ml.image.ignores import Ignore, read_ignores
+from cd4ml.image.licenses import Forbidden
 from cd4ml.image.reference import Reference
 from cd4ml.stages.build_image.options import Options, Runtime
 from cd4ml.stages.models import looked_at, model_findings
@@ -25,12 +26,14 @@ class Checked:
     """What the options say, read.
 
     Attributes:
+        forbidden: licences that no package may have.
         memory: bytes that a pod may have.
     """
 
     image: Reference
     severities: Sequence[str]
     ignores: Sequence[Ignore]
+    forbidden: Sequence[Forbidden]
     memory: int
 
 
@@ -71,13 +74,14 @@ def check_options(options: Options, *, here: bool = True, ignores: bool = True) 
     image = _read(lambda: reference.parse(options.image, "image"), problems, advice)
     _read(lambda: dockerfile.checked(options.base_image, options.system_packages), problems, advice)
     severities = _read(lambda: scan.severities(options.severity), problems, advice)
+    forbidden = _read(lambda: licenses.forbidden(options.forbidden_licenses), problems, advice)
     memory = _read(lambda: capacity.bytes_of(options.pod_memory, "pod-memory"), problems, advice)
     if image is not None and image.digest:
         problems.append("image: give a name to push to, without a digest")
     accepted = read_ignores(Path(options.ignore_file)) if options.ignore_file and ignores else ()
-    if problems or image is None or severities is None or memory is None:
+    if problems or image is None or severities is None or forbidden is None or memory is None:
         raise OptionsError(problems, advice=" ".join(advice))
-    return Checked(image=image, severities=severities, ignores=accepted, memory=memory)
+    return Checked(image=image, severities=severities, ignores=accepted, forbidden=forbidden, memory=memory)
 
 
 def expired(options: Options) -> Iterator[Finding]:
@@ -105,7 +109,18 @@ def _problems(options: Options, *, here: bool) -> list[str]:
         problems.append("runtime: onnx needs test-data: the converted model is proven equal on its rows")
     if options.startup_seconds <= 0 or options.maximum_database_age < 0:
         problems.append("startup-seconds must be positive, maximum-database-age not negative")
+    problems += _scan_problems(options)
     return problems
+
+
+def _scan_problems(options: Options) -> Iterator[str]:
+    """Yield what is wrong with the options of the scan."""
+    unknown = [name for name in options.scanners if name not in scan.SCANNERS]
+    if unknown or scan.VULNERABILITIES not in options.scanners:
+        known = ", ".join(scan.SCANNERS)
+        yield f"scanners: expected vuln and what else of {known} is looked for; got {', '.join(options.scanners)}"
+    elif options.forbidden_licenses and scan.LICENSES not in options.scanners:
+        yield "forbidden-licenses: no licence is looked for: add license to scanners"
 
 
 def _read(reader: Callable[[], T], problems: list[str], advice: dict[str, None]) -> T | None:

@@ -57,7 +57,7 @@ def _run(inputs: Inputs) -> Report:
     image = built.image
     if image is None:
         return record.report("The image could not be built; nothing was pushed.")
-    with beside(lambda: scan_image(inputs, road, name, image)) as scanned:
+    with beside(lambda: scan_image(inputs, base, road, name, image)) as scanned:
         record.add(simulate_image(inputs, candidate, road, image, tables))
         record.add(scanned.result())
     materials = record.add(list_materials(inputs, candidate, base, road, built))

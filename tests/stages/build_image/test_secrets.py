@@ -29,6 +29,8 @@ def test_no_program_gets_the_key_that_signs(tmp_path: Path, push: bool) -> None:
         engine="docker",
         trivy=str(tmp_path / "trivy"),
         system_packages=(),
+        forbidden_licenses=(),
+        scanners=("vuln",),
         severity=("HIGH",),
         simulate=False,
         push=push,

@@ -63,6 +63,7 @@ class Oci:
             labels=dict(stored.settings.get("Labels") or {}),
             digest=stored.served,
             size=sum(layer.size for layer in stored.manifest.layers),
+            layers=tuple((stored.config.get("rootfs") or {}).get("diff_ids") or ()),
         )
 
     def pull(self, reference: Reference) -> None:

@@ -1,4 +1,4 @@
-"""build-image: the image, and the vulnerabilities that were found in it."""
+"""build-image: the image, and the vulnerabilities, secrets and licences that were found in it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def section(published: Published) -> Html:
             _counts(scan),
             facts(_scanned(scan)),
             _findings(scan),
+            _secrets(scan),
+            _licenses(scan),
             _ignored(scan),
         ]
     text = more.get("dockerfile")
@@ -59,6 +61,7 @@ def _scanned(scan: Mapping[str, Any]) -> list[tuple[str, Content]]:
         ("Database of", _code(scan.get("database_updated_at"))),
         ("Distribution", _code(scan.get("distribution"))),
         ("Packages", number(numeric(scan.get("packages")))),
+        ("Packages of the base", number(numeric(scan.get("base_packages")))),
     ]
 
 
@@ -88,10 +91,38 @@ def _findings(scan: Mapping[str, Any]) -> Html:
     return table("Vulnerabilities, the worst first", heads, rows, of="vulnerability")
 
 
+def _secrets(scan: Mapping[str, Any]) -> Html:
+    """Return what looks like a secret, and where; the secret itself is nowhere kept."""
+    keys = ("id", "severity", "path", "line", "title")
+    rows: list[list[Content]] = [
+        [str(mapping(one).get(key) or "") for key in keys] for one in listed(scan.get("secrets"))
+    ]
+    return table("Secrets in the image", ("Rule", "Severity", "File", "Line", "Title"), rows, of="secret")
+
+
+def _licenses(scan: Mapping[str, Any]) -> Html:
+    """Return how often which licence is stated, and those that no package may have."""
+    found = mapping(scan, "licenses")
+    keys = ("id", "category", "package", "kind")
+    rows: list[list[Content]] = [
+        [str(mapping(one).get(key) or "") for key in keys] for one in listed(found.get("forbidden"))
+    ]
+    stated: list[list[Content]] = [[name, number(numeric(n))] for name, n in mapping(found, "by_license").items()]
+    heads = ("Licence", "Category", "Package", "Kind")
+    return joined(
+        [
+            table("Forbidden licences", heads, rows, of="licence"),
+            details("Licences", table("Licences by package", ("Licence", "Packages"), stated, of="licence")),
+        ]
+        if found
+        else []
+    )
+
+
 def _ignored(scan: Mapping[str, Any]) -> Html:
     """Return what was accepted, why and until when."""
-    keys = ("id", "package", "reason", "expires")
+    keys = ("id", "package", "path", "reason", "expires")
     rows: list[list[Content]] = [
         [str(mapping(one).get(key) or "") for key in keys] for one in listed(scan.get("ignores"))
     ]
-    return table("Accepted vulnerabilities", ("Vulnerability", "Package", "Reason", "Until"), rows, of="entry")
+    return table("Accepted findings", ("Finding", "Package", "File", "Reason", "Until"), rows, of="entry")

@@ -1,0 +1,148 @@
+"""What Trivy's report says of an image: vulnerabilities, secrets and licences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
+# What a package says of its licence where it says nothing.
+UNSTATED: Final = "NOASSERTION"
+_LONGEST: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A known vulnerability in the image; `fixed` is empty while there is no fix, `kind` is as of a License."""
+
+    id: str
+    severity: str
+    package: str
+    installed: str
+    fixed: str
+    title: str
+    target: str
+    kind: str = "library"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """Something in the image that looks like a secret; what it is, is nowhere kept.
+
+    Attributes:
+        id: Trivy's rule, e.g. `aws-access-key-id`.
+        path: the file in the image, or `image configuration`: its variables and commands.
+    """
+
+    id: str
+    severity: str
+    title: str
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class License:
+    """A licence that a package states.
+
+    Attributes:
+        id: its name or expression in SPDX's terms where Trivy knows it, else the package's own words.
+        category: Trivy's, e.g. `restricted` or `unknown`.
+        kind: of the package, as `--pkg-types` of Trivy calls it: `os` or `library`.
+    """
+
+    id: str
+    category: str
+    package: str
+    kind: str
+
+
+def vulnerabilities(document: Mapping[str, Any]) -> list[Finding]:
+    """Return all vulnerabilities of a report, the worst first."""
+    found = [
+        Finding(
+            id=str(item["VulnerabilityID"]),
+            severity=str(item.get("Severity") or "UNKNOWN"),
+            package=str(item.get("PkgName", "")),
+            installed=str(item.get("InstalledVersion", "")),
+            fixed=str(item.get("FixedVersion") or ""),
+            title=str(item.get("Title") or "")[:_LONGEST],
+            target=str(part.get("Target", "")),
+            kind=_kind(part),
+        )
+        for part, item in _items(document, "Vulnerabilities")
+    ]
+    return sorted(found, key=lambda item: (_rank(item.severity), item.id, item.package))
+
+
+def secrets(document: Mapping[str, Any]) -> list[Secret]:
+    """Return all secrets of a report, the worst first."""
+    whole = document.get("ArtifactName")
+    found = [
+        Secret(
+            id=str(item["RuleID"])[:_LONGEST],
+            severity=str(item.get("Severity") or "UNKNOWN"),
+            title=str(item.get("Title") or "")[:_LONGEST],
+            path="image configuration" if part.get("Target") == whole else str(part.get("Target", "")),
+            line=int(item.get("StartLine") or 0),
+        )
+        for part, item in _items(document, "Secrets")
+    ]
+    return sorted(found, key=lambda item: (_rank(item.severity), item.path, item.line, item.id))
+
+
+def licenses(document: Mapping[str, Any]) -> list[License]:
+    """Return what the packages of a report state, and of each that states nothing, that it does not."""
+    stated = [
+        License(
+            id=str(item.get("Name") or "")[:_LONGEST],
+            category=str(item.get("Category") or "unknown"),
+            package=str(item.get("PkgName") or ""),
+            kind="os" if part.get("Target") == "OS Packages" else "library",
+        )
+        for part, item in _items(document, "Licenses")
+    ]
+    silent = [
+        License(id=UNSTATED, category="unknown", package=str(item.get("Name") or ""), kind=kind)
+        for kind, item in packages(document)
+        if not item.get("Licenses")
+    ]
+    return sorted({*stated, *silent}, key=lambda item: (item.kind, item.package, item.id))
+
+
+def packages(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each package with its kind, `os` or `library`."""
+    for part, item in _items(document, "Packages"):
+        yield _kind(part), item
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    """Return the kind of the packages that a part of the report is about."""
+    return "os" if part.get("Class") == "os-pkgs" else "library"
+
+
+def count(document: Mapping[str, Any]) -> int:
+    """Return how many findings Trivy answers for with its exit code."""
+    return sum(len(list(_items(document, name))) for name in ("Vulnerabilities", "Secrets", "Licenses"))
+
+
+def without(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a report without findings: what is known changes by the day, the packages do not."""
+    for part in document.get("Results") or []:
+        for name in ("Vulnerabilities", "Secrets", "Licenses"):
+            part.pop(name, None)
+    return document
+
+
+def _items(document: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield each item of a list of the report's parts, with its part."""
+    for part in document.get("Results") or []:
+        for item in part.get(name) or []:
+            yield part, item
+
+
+def _rank(severity: str) -> int:
+    """Return a severity's rank, 0 for the worst."""
+    ranks: Sequence[str] = SEVERITIES
+    return ranks.index(severity) if severity in ranks else len(ranks)

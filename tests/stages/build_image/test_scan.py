@@ -1,0 +1,64 @@
+"""What the scan of a built image finds beside vulnerabilities, and the options that it takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cd4ml.errors import OptionsError
+from cd4ml.stages.build_image.options import Options
+from cd4ml.stages.build_image.preflight import check_options
+from tests.conftest import Run
+from tests.containers import Lab
+from tests.image.conftest import Project
+
+TOKEN = "ghp_" + "0123456789abcdef" * 2 + "0123"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"scanners": ("secret", "license")}, "scanners: expected vuln"),
+        ({"scanners": ("vuln", "secrets")}, "scanners: expected vuln"),
+        ({"scanners": ("vuln",), "forbidden_licenses": ("MIT",)}, "add license to scanners"),
+        ({"scanners": ("vuln", "license"), "forbidden_licenses": ("GPL 3",)}, "not the name of a licence"),
+    ],
+)
+def test_options__a_scan_that_would_not_look_is_refused(changes: dict[str, Any], problem: str) -> None:
+    """Scanners without vulnerabilities, unknown ones, and a limit on what is not looked for are bad options."""
+    with pytest.raises(OptionsError, match=problem):
+        given = {
+            "severity": ("HIGH",),
+            "system_packages": (),
+            "forbidden_licenses": (),
+            "scanners": ("vuln",),
+            **changes,
+        }
+        check_options(Options(model="m", image="a.io/x:1", simulate=False, **given))
+
+
+def test_a_secret_and_a_forbidden_licence_block_the_push(
+    build: Callable[..., Run], lab: Lab, project: Project, tmp_path: Any
+) -> None:
+    """A token among the model's files blocks, and its place is told but not itself; a licence that is named blocks."""
+    shutil.copytree(project.folder, tmp_path / "p", ignore=shutil.ignore_patterns("reports"))
+    copy = Project(folder=tmp_path / "p")
+    (copy.folder / "model" / "notes.txt").write_text(f"first\ntoken: {TOKEN}\n")
+    name = f"{lab.registry}/loans:secret"
+    more = ("--simulate", "false", "--severity", "CRITICAL", "--forbidden-licenses", "library:notice")
+
+    run = build(copy, "--image", name, "--push", *more)
+
+    assert run.code == 1 and lab.digest(name) is None
+    failed = {check["id"]: check["reason"] for check in run.report["checks"] if check["status"] != "passed"}
+    assert failed == {"secrets": "secret-in-image", "licenses": "forbidden-license"}
+    scan = run.report["details"]["scan"]
+    (secret,) = scan["secrets"]
+    assert (secret["id"], secret["path"], secret["line"]) == ("github-pat", "/app/model/notes.txt", 2)
+    assert secret["source"] == {"path": "model/notes.txt", "line": 2} and TOKEN not in str(run.report) + run.stdout
+    assert scan["licenses"]["by_category"]["notice"] > 10
+    assert {one["kind"] for one in scan["licenses"]["forbidden"]} == {"library"}
+    assert 50 < scan["base_packages"] < scan["packages"]
