@@ -210,8 +210,9 @@ class Checkout:
             return None
         environ = _with_settings(_own(self.environ), settings or {})
         command = ["git", *SAFE, *_NOT_BARE, *arguments]
+        environ = {**environ, **variables}
         try:
-            return completed(command, environ={**environ, **variables}, folder=self.directory, seconds=_SECONDS)
+            return completed(command, environ=environ, folder=self.directory, seconds=_SECONDS, brief=True)
         except NotCompletedError:
             return None
 

@@ -284,6 +284,24 @@ def test_completed__too_much_output__is_not_read() -> None:
         completed(["sh", "-c", "echo 1234567890"], environ=ENVIRON, seconds=5, most=10)
 
 
+@pytest.mark.parametrize(("brief", "number"), [(False, signal.SIGKILL), (True, 0)])
+def test_brief__alone_does_not_end_with_its_parent(brief: bool, number: int) -> None:
+    """Every program asks for its end at the end of its parent, but one that only reads: asking is slow."""
+    asked = "import ctypes; n = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(n), 0, 0, 0); print(n.value)"
+
+    answer = completed([sys.executable, "-c", asked], environ=ENVIRON, seconds=30, brief=brief)
+
+    assert int(answer.text) == number
+
+
+def test_brief__too_slow__its_children_end_too(tmp_path: Path) -> None:
+    """What is said to be brief and is not ends at the time limit, with all that it started in its group."""
+    with pytest.raises(TimeLimitError):
+        completed(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"], environ=ENVIRON, seconds=1, brief=True)
+
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
 def test_required__failure__ends_with_the_last_words() -> None:
     """A program that must succeed is quoted with its exit code and the end of what it said."""
     with pytest.raises(UnavailableError, match=r"^Nothing was done \(sh ended with 3\): no such thing$"):
