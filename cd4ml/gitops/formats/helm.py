@@ -21,7 +21,7 @@ CHART: Final = "model-server"
 # The chart's own values and defaults, as far as they decide on traffic; a test compares them with the chart.
 KEYS: Final = frozenset(
     "affinity autoscaling canary enabled env envFrom extraVolumeMounts extraVolumes fullnameOverride global httpRoute "
-    "image imagePullSecrets ingress nameOverride networkPolicy nodeSelector podAnnotations podDisruptionBudget "
+    "image imagePullSecrets ingress metrics nameOverride networkPolicy nodeSelector podAnnotations podDisruptionBudget "
     "podLabels podSecurityContext preStopSeconds priorityClassName replicas resources runtimeClassName "
     "securityContext service serviceAccount shadow startupPath startupSeconds terminationGracePeriodSeconds "
     "tolerations topologySpreadConstraints".split()

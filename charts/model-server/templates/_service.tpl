@@ -6,6 +6,9 @@ metadata:
   name: {{ include "model-server.name" .root }}{{ .suffix }}
   labels:
     {{- include "model-server.labels" .root | nindent 4 }}
+    {{- with .track }}
+    cd4ml.io/track: {{ . }}
+    {{- end }}
 spec:
   type: ClusterIP
   ports:
