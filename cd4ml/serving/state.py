@@ -21,6 +21,8 @@ from cd4ml.serving.settings import SettingsError
 from cd4ml.serving.signature import ModelError
 
 _LOG: Final = logging.getLogger("uvicorn.error")
+# Requests make no cycles of objects: the collector looks when many are alive, not whenever some wait to become events.
+_GARBAGE: Final = 20_000
 # Beside this code in the image: SERVICE_FILE, which a pod may set, cannot allow what the build did not.
 _BUILT: Final = Path(__file__).resolve().parents[2] / "service.json"
 
@@ -119,6 +121,7 @@ class State:
             # What is loaded stays: the collector of garbage need not look at it with every few requests.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(_GARBAGE)
             self.runtime, self.phase, self.reason = runtime, Phase.READY, ""
             _LOG.info("ready: model %s %s", self.service.name, self.service.sha256)
         finally:

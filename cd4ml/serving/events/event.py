@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from cd4ml.serving.clock import Clock
 from cd4ml.serving.events.privacy import Privacy
-from cd4ml.serving.exchange import Answers, Batch, Exchange
+from cd4ml.serving.exchange import Exchange
 
 _ALL: Final = 2.0**64
 
@@ -40,6 +41,35 @@ class Sample:
         return int.from_bytes(hashlib.sha256(trace_id.encode()).digest()[:8]) < self._limit
 
 
+class _Prediction(msgspec.Struct, gc=False):
+    """What was answered for a row."""
+
+    y_pred: Any
+    y_score: float | None
+
+
+class _Event(msgspec.Struct, gc=False):
+    """An event, its fields in the order in which they are written."""
+
+    id: str
+    time: str
+    trace_id: str
+    request_id: str
+    model: msgspec.Raw
+    track: str
+    cohort: str | None
+    protocol: str
+    status: int
+    latency_ms: float
+    rows: int
+    error: str | UnsetType = UNSET
+    sample: float | UnsetType = UNSET
+    row: int | UnsetType = UNSET
+    cached: bool | UnsetType = UNSET
+    features: dict[str, Any] | UnsetType = UNSET
+    prediction: _Prediction | UnsetType = UNSET
+
+
 class Events:
     """Makes events of exchanges."""
 
@@ -53,52 +83,46 @@ class Events:
             track: what the gateway is: `stable`, `canary`, `shadow` or a variant's name.
         """
         self.sample, self.privacy = sample, privacy
-        self._model, self._track, self._cohort = dict(model), track, cohort
+        self._track, self._cohort = track, cohort
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
+        self._model = msgspec.Raw(self._encode(dict(model)))
+        self._clock = Clock()
 
     def of(self, exchange: Exchange) -> Iterator[bytes]:
         """Yield the events of an exchange, each a line without its end."""
-        about = self._about(exchange)
-        name = about["id"]
-        if exchange.batch is None or exchange.answers is None or not _answered(exchange):
-            about["id"] = f"{name}-0"
-            yield self._encode(about)
+        event = self._about(exchange)
+        batch, answers = exchange.batch, exchange.answers
+        if batch is None or answers is None or exchange.status != 200:
+            event.id += "-0"
+            yield self._encode(event)
             return
-        for at, both in enumerate(self._rows(exchange, exchange.batch, exchange.answers)):
-            about["id"] = f"{name}-{at}"
-            about["row"] = at
-            about |= both
-            yield self._encode(about)
-
-    def _about(self, exchange: Exchange) -> dict[str, Any]:
-        """Return what all events of an exchange say."""
-        time = datetime.fromtimestamp(exchange.time_ns // 1000 / 1e6, UTC)
-        about: dict[str, Any] = {
-            # A caller may use one trace for several requests; the span is the gateway's own.
-            "id": f"{exchange.trace_id}-{exchange.span_id}",
-            "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "trace_id": exchange.trace_id,
-            "request_id": exchange.request_id,
-            "model": self._model,
-            "track": exchange.track or self._track,
-            "cohort": exchange.cohort or self._cohort,
-            "protocol": exchange.protocol,
-            "status": exchange.status,
-            "latency_ms": round(exchange.seconds * 1000, 3),
-            "rows": exchange.batch.rows if exchange.batch else 0,
-        }
-        if exchange.error is not None:
-            about["error"] = exchange.error
-        if self.sample.share < 1:
-            about["sample"] = self.sample.share
-        return about
-
-    def _rows(self, exchange: Exchange, batch: Batch, answers: Answers) -> Iterator[dict[str, Any]]:
-        """Yield what the events of a request do not share."""
-        plan = [(name, batch.columns[name], change) for name, change in self.privacy.plan(batch.columns)]
+        name, scores, cached, columns = event.id, answers.y_score, answers.cached, batch.columns
+        plan = [(name, columns[name], change) for name, change in self.privacy.plan(columns)]
         for at in range(batch.rows):
-            features = {name: values[at] if change is None else change(values[at]) for name, values, change in plan}
-            score = None if answers.y_score is None else answers.y_score[at]
-            prediction = {"y_pred": answers.y_pred[at], "y_score": score}
-            cached = answers.cached is not None and answers.cached[at]
-            yield {"cached": cached, "features": features, "prediction": prediction}
+            event.id, event.row = f"{name}-{at}", at
+            event.cached = cached is not None and cached[at]
+            event.features = {
+                name: values[at] if change is None else change(values[at]) for name, values, change in plan
+            }
+            event.prediction = _Prediction(answers.y_pred[at], None if scores is None else scores[at])
+            yield self._encode(event)
+
+    def _about(self, exchange: Exchange) -> _Event:
+        """Return what all events of an exchange say."""
+        share = self.sample.share
+        return _Event(
+            # A caller may use one trace for several requests; the span is the gateway's own.
+            f"{exchange.trace_id}-{exchange.span_id}",
+            self._clock.text(exchange.time_ns),
+            exchange.trace_id,
+            exchange.request_id,
+            self._model,
+            exchange.track or self._track,
+            exchange.cohort or self._cohort,
+            exchange.protocol,
+            exchange.status,
+            round(exchange.seconds * 1000, 3),
+            exchange.batch.rows if exchange.batch else 0,
+            UNSET if exchange.error is None else exchange.error,
+            share if share < 1 else UNSET,
+        )

@@ -44,6 +44,13 @@ def reader(columns: Sequence[Column], *, maximum_rows: int) -> Reader:
             rows = decode(body).rows
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return read_exactly(body)
+        if len(rows) == 1:
+            values = astuple(rows[0])
+            texts_colons = 0
+            for at in texts:
+                texts_colons += values[at].count(":") if values[at] else 0
+            if UNSET not in values and body.count(b":") == 1 + colons + texts_colons:
+                return Batch({name: [value] for name, value in zip(names, values)}, 1)
         found: list[list[Any]] = list(map(list, zip(*map(astuple, rows))))
         # Of a key that is given twice the last is decoded. Every key brings a colon, and so may names and texts: if
         # there are more, a key was repeated.

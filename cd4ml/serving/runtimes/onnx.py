@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,7 @@ _BLANK: Final[dict[str | None, Any]] = {"boolean": False, "string": ""}
 _MOST_INLINE: Final = 16
 # Up to so many values a matrix is made by Python, which begins sooner than numpy.
 _FEW: Final = 64
+_LARGEST: Final = float(np.finfo(np.float32).max)
 _CODES: Final = {"float32": "f", "float64": "d"}
 
 Filler = Callable[[Batch], Any]
@@ -48,6 +50,8 @@ class Onnx:
         singles = frozenset(column.name for column in graph.columns if column.type == "float")
         self._fillers: list[tuple[str, Filler]] = [(entry.name, _filler(entry, singles)) for entry in graph.inputs]
         self._outputs = [name for name in (graph.label, graph.probabilities, graph.score) if name is not None]
+        self._options = onnxruntime.RunOptions()
+        self._options.log_severity_level = 4
         self._position = None if graph.positive_label is None else list(graph.classes).index(graph.positive_label)
         # The graph's labels are numbers or texts; a class may be True where they say 1.
         self._labels = {label: label for label in graph.classes if not _infinite(label)}
@@ -86,7 +90,7 @@ class Onnx:
         """See Runtime."""
         feeds = {name: filler(batch) for name, filler in self._fillers}
         try:
-            outputs = self._session.run(self._outputs, feeds)
+            outputs = self._session.run(self._outputs, feeds, self._options)
         except _FAILURES:
             problems = self._refused(feeds, batch.rows)
             raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
@@ -164,6 +168,8 @@ def _filler(entry: Input, singles: frozenset[str]) -> Filler:
         return lambda batch: whole(batch).ravel()
     if entry.type == "string":
         return lambda batch: _texts([_values(batch, name) for name in names])
+    if entry.type == "float" and len(names) == 1:
+        return partial(_single_column, names[0])
     if entry.type == "float":
         return lambda batch: _single([_values(batch, name) for name in names], names)
     if singles.isdisjoint(names):
@@ -212,6 +218,14 @@ def _single(columns: list[list[Any]], names: Sequence[str]) -> Any:
         problems = [Problem(path=f"rows[{row}].{names[at]}", problem="is too large") for row, at in places]
         raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems)
     return found
+
+
+def _single_column(name: str, batch: Batch) -> Any:
+    """Return a column of single precision; most often it has one value."""
+    values = _values(batch, name)
+    if len(values) == 1 and values[0] is not None and -_LARGEST <= values[0] <= _LARGEST:
+        return np.array([values], np.float32)
+    return _single([values], (name,))
 
 
 def _texts(columns: list[list[Any]]) -> Any:

@@ -21,6 +21,7 @@ _MOST_STATE: Final = 512
 _NO_TRACE: Final = b"0" * 32
 _NO_SPAN: Final = b"0" * 16
 _ALL: Final = 1 << 64
+_NOT_ZERO: Final = 1 << 128 | 1 << 64
 
 
 class Context:
@@ -45,7 +46,9 @@ class Context:
                 state = state + b"," + value if state else value
             elif name == b"x-request-id":
                 given = value
-        span = f"{random.getrandbits(64) or 1:016x}"  # nosec: an identifier, no secret
+        # Neither id may be zero. They are identifiers, no secrets.
+        number = random.getrandbits(192) | _NOT_ZERO  # nosec
+        ids = f"{number:048x}"
         found = _TRACEPARENT.fullmatch(parent) if parent is not None and parents == 1 else None
         parent_id: str | None = None
         tracestate: str | None = None
@@ -54,13 +57,12 @@ class Context:
             sampled = bool(int(found[4], 16) & 1)
             tracestate = _tracestate(state) if state else None
         else:
-            number = random.getrandbits(128) or 1  # nosec: as above
-            trace, sampled = f"{number:032x}", number % _ALL < self._limit
+            trace, sampled = ids[16:], number % _ALL < self._limit
         return Exchange(
             protocol=protocol,
             request_id=given.decode() if given and _REQUEST_ID.fullmatch(given) else trace,
             trace_id=trace,
-            span_id=span,
+            span_id=ids[:16],
             parent_id=parent_id,
             sampled=sampled,
             tracestate=tracestate,

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cd4ml.serving.clock import Clock
 from cd4ml.serving.exchange import Exchange
 from cd4ml.serving.telemetry.lines import LONGEST, Lines
 
@@ -82,7 +83,7 @@ class RequestLog:
         self._lines, self._share, self._model = lines, share, model_sha256
         self._least = LEVELS.index(level)
         self._encode = msgspec.json.Encoder().encode
-        self._second, self._clock = -1, ""
+        self._clock = Clock()
 
     def finished(self, exchange: Exchange) -> None:
         """See Observer."""
@@ -97,7 +98,7 @@ class RequestLog:
                 return
         batch = exchange.batch
         line = _Line(
-            self._time(exchange.time_ns),
+            self._clock.text(exchange.time_ns),
             level,
             "request",
             exchange.protocol,
@@ -121,13 +122,6 @@ class RequestLog:
 
     async def close(self) -> None:
         """See Observer: the lines are written by whoever began them, after everything else has ended."""
-
-    def _time(self, time_ns: int) -> str:
-        """Return a time in ISO 8601; the seconds are written once."""
-        second, rest = divmod(time_ns // 1_000_000, 1000)
-        if second != self._second:
-            self._second, self._clock = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._clock}{rest:03d}Z"
 
 
 class JsonHandler(logging.Handler):
