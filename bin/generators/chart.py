@@ -77,7 +77,7 @@ def documented(values: str) -> Iterator[tuple[str, str, str]]:
             comment = [text[4:].strip()]
         elif text.startswith("#") and comment:
             comment.append(text[1:].strip())
-        elif match := re.match(r"( *)([A-Za-z]+):", line):
+        elif match := re.match(r"( *)([A-Za-z0-9]+):", line):
             way = [*way[: len(match[1]) // 2], match[2]]
             if comment:
                 yield ".".join(way), json.dumps(_at(defaults, way)), " ".join(comment)

@@ -14,6 +14,8 @@ CHART = ROOT / "charts" / "model-server"
 CASES = sorted((CHART / "ci").glob("*-values.yaml"))
 MINIMAL = CHART / "ci" / "stable-values.yaml"
 STABLE, CANARY = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+# Versions of kinds that Kubernetes itself defines.
+OF_KUBERNETES = ("v1", "apps/v1", "autoscaling/v2", "networking.k8s.io/v1", "policy/v1")
 # The newest five versions.
 KUBERNETES = ("1.33", "1.34", "1.35", "1.36", "1.37")
 

@@ -8,23 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
-from tests.charts.rendering import CASES, render
+from tests.charts.rendering import CASES, OF_KUBERNETES, render
 from tests.conftest import need_program
-
-OURS = ("v1", "apps/v1", "autoscaling/v2", "networking.k8s.io/v1", "policy/v1")
 
 
 @cache
-def validators() -> Mapping[tuple[str, str], jsonschema_rs.Validator]:
+def validators() -> Mapping[tuple[str, str], Draft202012Validator]:
     """Return a validator of each kind and version."""
     text = Path(need_program("crds")).read_text(encoding="utf-8")
     found = [item for item in yaml.load_all(text, Loader=yaml.CSafeLoader) if item]
     return {
-        (f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"]): jsonschema_rs.validator_for(
+        (f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"]): Draft202012Validator(
             _closed(version["schema"]["openAPIV3Schema"], top=True)
         )
         for crd in found
@@ -53,12 +51,12 @@ def _closed(schema: Any, *, top: bool = False) -> Any:
 def errors(item: dict[str, Any]) -> list[str]:
     """Return what is wrong with an object."""
     validator = validators()[item["apiVersion"], item["kind"]]
-    return [f"{'/'.join(map(str, one.instance_path))}: {one.message}" for one in validator.iter_errors(item)]
+    return [f"{'/'.join(map(str, one.absolute_path))}: {one.message}" for one in validator.iter_errors(item)]
 
 
 def others(values: Path) -> list[dict[str, Any]]:
     """Return the objects of kinds that are not Kubernetes' own."""
-    return [item for item in render("--values", values) if item["apiVersion"] not in OURS]
+    return [item for item in render("--values", values) if item["apiVersion"] not in OF_KUBERNETES]
 
 
 @pytest.mark.parametrize("values", CASES, ids=lambda path: path.name)
