@@ -10,6 +10,7 @@ SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 # What a package says of its licence where it says nothing.
 UNSTATED: Final = "NOASSERTION"
 _LONGEST: Final = 200
+_SUPPRESSED: Final = "ExperimentalModifiedFindings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,22 +59,51 @@ class License:
     kind: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Suppressed:
+    """A vulnerability that does not count by a statement of the VEX document: its status, and the reason given."""
+
+    finding: Finding
+    status: str
+    reason: str
+
+
 def vulnerabilities(document: Mapping[str, Any]) -> list[Finding]:
     """Return all vulnerabilities of a report, the worst first."""
+    found = [_vulnerability(part, item) for part, item in _items(document, "Vulnerabilities")]
+    return sorted(found, key=_gravity)
+
+
+def suppressed(document: Mapping[str, Any]) -> list[Suppressed]:
+    """Return what a VEX document took out of a report, the worst first."""
     found = [
-        Finding(
-            id=str(item["VulnerabilityID"]),
-            severity=str(item.get("Severity") or "UNKNOWN"),
-            package=str(item.get("PkgName", "")),
-            installed=str(item.get("InstalledVersion", "")),
-            fixed=str(item.get("FixedVersion") or ""),
-            title=str(item.get("Title") or "")[:_LONGEST],
-            target=str(part.get("Target", "")),
-            kind=_kind(part),
+        Suppressed(
+            finding=_vulnerability(part, item["Finding"]),
+            status=str(item.get("Status") or ""),
+            reason=str(item.get("Statement") or ""),
         )
-        for part, item in _items(document, "Vulnerabilities")
+        for part, item in _items(document, _SUPPRESSED)
     ]
-    return sorted(found, key=lambda item: (_rank(item.severity), item.id, item.package))
+    return sorted(found, key=lambda item: _gravity(item.finding))
+
+
+def _vulnerability(part: Mapping[str, Any], item: Mapping[str, Any]) -> Finding:
+    """Return a vulnerability as a part of the report tells it."""
+    return Finding(
+        id=str(item["VulnerabilityID"]),
+        severity=str(item.get("Severity") or "UNKNOWN"),
+        package=str(item.get("PkgName", "")),
+        installed=str(item.get("InstalledVersion", "")),
+        fixed=str(item.get("FixedVersion") or ""),
+        title=str(item.get("Title") or "")[:_LONGEST],
+        target=str(part.get("Target", "")),
+        kind=_kind(part),
+    )
+
+
+def _gravity(finding: Finding) -> tuple[int, str, str]:
+    """Return what vulnerabilities are sorted by."""
+    return _rank(finding.severity), finding.id, finding.package
 
 
 def secrets(document: Mapping[str, Any]) -> list[Secret]:
@@ -130,7 +160,7 @@ def count(document: Mapping[str, Any]) -> int:
 def without(document: dict[str, Any]) -> dict[str, Any]:
     """Return a report without findings: what is known changes by the day, the packages do not."""
     for part in document.get("Results") or []:
-        for name in ("Vulnerabilities", "Secrets", "Licenses"):
+        for name in ("Vulnerabilities", "Secrets", "Licenses", _SUPPRESSED):
             part.pop(name, None)
     return document
 

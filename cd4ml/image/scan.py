@@ -20,13 +20,16 @@ from cd4ml.image.findings import (
     Finding,
     License,
     Secret,
+    Suppressed,
     count,
     licenses,
     packages,
     secrets,
+    suppressed,
     vulnerabilities,
 )
 from cd4ml.image.ignores import normal
+from cd4ml.image.vex import Vex
 from cd4ml.process.programs import completed, required
 
 # As Trivy's `--scanners` names them; vulnerabilities are always looked for.
@@ -62,6 +65,7 @@ class Scan:
 
     Attributes:
         image_id: configuration digest of the image that was scanned.
+        suppressed: vulnerabilities that do not count by the VEX document.
         scanners: what was looked for.
         packages: names of the packages that Trivy saw, Python's and the system's, in PEP 503's spelling.
         system_packages: how many of them are the system's.
@@ -73,6 +77,7 @@ class Scan:
     findings: Sequence[Finding]
     secrets: Sequence[Secret] = ()
     licenses: Sequence[License] = ()
+    suppressed: Sequence[Suppressed] = ()
     scanners: Sequence[str] = SCANNERS
     image_id: str
     packages: Sequence[str]
@@ -123,6 +128,7 @@ def scan(
     offline: bool,
     environ: Mapping[str, str],
     scanners: Sequence[str] = SCANNERS,
+    vex: Vex | None = None,
 ) -> Scan:
     """Scan an image's archive.
 
@@ -132,6 +138,7 @@ def scan(
         cache: Trivy's cache folder, where its database is; None for Trivy's own place.
         offline: use the database as it is there, and fetch nothing.
         scanners: what is looked for.
+        vex: which vulnerabilities do not affect.
 
     Raises:
         UnavailableError: Trivy could not look: no database, no network, an unreadable image, an answer that does not
@@ -145,6 +152,10 @@ def scan(
     arguments += ["--scanners", ",".join(scanners)]
     # The variables and the commands that the image's configuration keeps are not among its files.
     arguments += ["--image-config-scanners", "secret"] if SECRETS in scanners else []
+    if vex is not None:
+        statements = scratch.absolute() / "vex.json"
+        statements.write_bytes(vex.openvex())
+        arguments += ["--vex", str(statements), "--show-suppressed"]
     arguments += ["--format", "json", "--output", str(result), "--exit-code", str(_FINDINGS), "--quiet"]
     # The project's folder may hold a .trivyignore or a trivy.yaml: accepting is the ignore file's business, with a day.
     with tempfile.TemporaryDirectory(prefix="cd4ml-trivy-") as empty:
@@ -182,6 +193,7 @@ def _scan(document: Mapping[str, Any], scanners: Sequence[str], version: str, up
     seen = list(packages(document))
     return Scan(
         findings=vulnerabilities(document),
+        suppressed=suppressed(document),
         secrets=secrets(document),
         licenses=licenses(document) if LICENSES in scanners else (),
         scanners=tuple(scanners),

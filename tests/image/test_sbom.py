@@ -16,7 +16,7 @@ from cd4ml.image.sbom import Ingredient, Sbom, locked_packages, sbom
 from cd4ml.image.scan import result_in, scan
 from cd4ml.report import Status
 from tests.conftest import need_program
-from tests.image.test_scan import DATABASE, _archive
+from tests.image.archives import DATABASE, archive
 
 SITE = "opt/venv/lib/python3.11/site-packages"
 FILES = {
@@ -38,7 +38,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sbom")
     cache = folder / "cache"
     subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(cache)], check=True, capture_output=True)
-    _archive(folder / "image.tar", FILES)
+    archive(folder / "image.tar", FILES)
     trivy = need_program("trivy")
     found = scan(folder / "image.tar", folder, trivy=trivy, cache=cache, offline=True, environ=dict(os.environ))
     assert found.findings  # or the documents could hold none anyway

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
-import io
 import json
 import os
 import subprocess
@@ -18,15 +16,15 @@ import pytest
 
 from cd4ml.checks.image.scan import open_in, scan_checks
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.image.findings import UNSTATED, Finding, License, Secret
+from cd4ml.image.findings import UNSTATED, Finding, License, Secret, Suppressed
 from cd4ml.image.ignores import LICENSES, SECRETS, Ignore
 from cd4ml.image.licenses import forbidden
 from cd4ml.image.scan import Scan, find_trivy, scan, severities
 from cd4ml.report import Status
 from tests.conftest import need_program
+from tests.image.archives import DATABASE, archive
 
 TODAY = datetime.date(2026, 11, 24)
-DATABASE = Path(__file__).parent.parent / "trivy_db" / "vulnerabilities.yaml"
 FINDING = Finding(
     id="CVE-2024-1", severity="HIGH", package="Jinja2", installed="3.1.2", fixed="3.1.5", title="t", target="Python"
 )
@@ -132,6 +130,18 @@ def test_findings_below_the_limit_pass() -> None:
     """A MEDIUM finding does not block where CRITICAL and HIGH do."""
     found = dataclasses.replace(CLEAN, findings=(dataclasses.replace(FINDING, severity="MEDIUM"),))
     assert verdict(found)["vulnerabilities"] is Status.PASSED
+
+
+def test_vex__what_it_suppresses_is_told() -> None:
+    """A vulnerability that does not count blocks nothing, and the check says that it was suppressed; others block."""
+    gone = Suppressed(finding=FINDING, status="not_affected", reason="component_not_present")
+    rules: dict[str, Any] = {"severities": ("HIGH",), "ignores": (), "ignore_unfixed": False, "today": TODAY}
+    other = dataclasses.replace(FINDING, id="CVE-2024-2")
+    for findings, status in (((), Status.PASSED), ((other,), Status.FAILED)):
+        found = dataclasses.replace(CLEAN, findings=findings, suppressed=(gone,))
+        checks = scan_checks(found, **rules, maximum_age_days=7, image_id="sha256:1")
+        (check,) = (one for one in checks if one.id == "vulnerabilities")
+        assert check.status is status and "1 suppressed by the VEX document." in check.message
 
 
 def test_unfixed_findings_pass_only_on_demand() -> None:
@@ -260,49 +270,18 @@ def test_findings_with_their_code_are_read(tmp_path: Path) -> None:
 
 def test_the_real_trivy_without_a_database_is_unavailable(tmp_path: Path) -> None:
     """Trivy itself, with an empty cache and no download, ends in an error and not in a clean scan."""
-    archive = tmp_path / "image.tar"
-    with tarfile.open(archive, "w"):
+    nothing = tmp_path / "image.tar"
+    with tarfile.open(nothing, "w"):
         pass
     with pytest.raises(UnavailableError, match="could not scan"):
         scan(
-            archive,
+            nothing,
             tmp_path,
             trivy=need_program("trivy"),
             cache=tmp_path / "empty",
             offline=True,
             environ=dict(os.environ),
         )
-
-
-def _layer(files: dict[str, str]) -> bytes:
-    """Return a layer with these files."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text.encode()))
-    return stream.getvalue()
-
-
-def _archive(path: Path, files: dict[str, str], env: Sequence[str] = ()) -> str:
-    """Write an image of one layer, in docker's format, and return the digest of its layer."""
-    layer = _layer(files)
-    digest = hashlib.sha256(layer).hexdigest()
-    config: dict[str, Any] = {
-        "config": {"Env": list(env)},
-        "architecture": "amd64",
-        "os": "linux",
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
-    }
-    manifest = [{"Config": "config.json", "RepoTags": ["lab/model:1"], "Layers": ["layer.tar"]}]
-    documents = {"config.json": json.dumps(config), "manifest.json": json.dumps(manifest)}
-    with tarfile.open(path, "w") as tar:
-        for name, content in {**{k: v.encode() for k, v in documents.items()}, "layer.tar": layer}.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return f"sha256:{digest}"
 
 
 @pytest.mark.parametrize(
@@ -332,7 +311,7 @@ def test_the_projects_own_trivy_settings_hide_nothing(
         (project / name).write_text(text)
     subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(cache)], check=True, capture_output=True)
     site = "usr/lib/python3.11/site-packages/jinja2-3.1.2.dist-info"
-    _archive(
+    archive(
         tmp_path / "image.tar",
         {
             "etc/os-release": 'ID=debian\nVERSION_ID="12"\n',
@@ -383,7 +362,7 @@ def test_the_real_trivy_on_a_system_that_it_cannot_judge(
         for name in CLEAN.packages
     }
     system = {"etc/os-release": 'ID=debian\nVERSION_ID="12"\n', "etc/debian_version": f"{release}\n"}
-    _archive(tmp_path / "image.tar", {**system, **more, **ours})
+    archive(tmp_path / "image.tar", {**system, **more, **ours})
 
     found = scan(
         tmp_path / "image.tar",
@@ -417,7 +396,7 @@ def test_the_real_trivy_on_secrets_and_licences(tmp_path: Path) -> None:
         "var/lib/dpkg/status": "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.3-1\n\n",
     }
     token = "ghp_" + "0123456789abcdef" * 2 + "0123"
-    layer = _archive(
+    layer = archive(
         tmp_path / "image.tar",
         {**system, **ours, "app/model/notes.txt": f"first line\ntoken: {token}\n"},
         env=[f"GITHUB_TOKEN={token}"],

@@ -51,7 +51,7 @@ def scan_checks(
         _saw(scan, image_id, runtime),
         _maintained(scan),
         _fresh(scan, today, maximum_age_days),
-        _vulnerabilities(open_findings, len(blocking) - len(open_findings), severities),
+        _vulnerabilities(open_findings, len(blocking) - len(open_findings), len(scan.suppressed), severities),
         *([secrets_check(scan.secrets, ignores, today)] if SECRETS in scan.scanners else []),
         *([licenses_check(scan.licenses, forbidden, ignores, today)] if LICENSES in scan.scanners else []),
         *_expired(ignores, today),
@@ -146,8 +146,8 @@ def _fresh(scan: Scan, today: datetime.date, maximum_age_days: int) -> Check:
     )
 
 
-def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequence[str]) -> Check:
-    """Decide on what is open after the accepted ones."""
+def _vulnerabilities(found: Sequence[Finding], accepted: int, suppressed: int, severities: Sequence[str]) -> Check:
+    """Decide on what is open after those that are accepted or, by the VEX document, do not count."""
     shown = "; ".join(f"{item.id} ({item.severity}) in {item.package} {item.installed}" for item in found[:_SHOWN])
     more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     which = " or ".join(severities)
@@ -156,10 +156,12 @@ def _vulnerabilities(found: Sequence[Finding], accepted: int, severities: Sequen
         if found
         else f"No vulnerability of severity {which}."
     )
+    text += f" {accepted} accepted in the ignore file." if accepted else ""
+    text += f" {suppressed} suppressed by the VEX document." if suppressed else ""
     return decided_check(
         "vulnerabilities",
         not found,
-        f"{text} {accepted} accepted in the ignore file." if accepted else text,
+        text,
         reason="vulnerable",
         advice="Update the packages; accept what has no fix yet in the ignore file, with a reason and an expiry date.",
         value=len(found),

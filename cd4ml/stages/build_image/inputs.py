@@ -15,6 +15,7 @@ from cd4ml.image.engine import detect
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.licenses import Forbidden
 from cd4ml.image.reference import Reference
+from cd4ml.image.vex import Vex
 from cd4ml.stages.build_image.options import Options
 from cd4ml.stages.build_image.preflight import check_options
 
@@ -29,6 +30,7 @@ class Inputs:
         image: its name as the option says it; the model may give it a tag.
         severities: those that block.
         forbidden: licences that no package may have.
+        vex: which vulnerabilities do not affect.
         memory: bytes that a pod may have.
         context: its environment holds no key that signs: that is the signer's alone.
         signer: who signs what is pushed, if anybody.
@@ -41,6 +43,7 @@ class Inputs:
     severities: Sequence[str]
     ignores: Sequence[Ignore]
     forbidden: Sequence[Forbidden] = ()
+    vex: Vex | None = None
     memory: int
     builder: Builder
     trivy: str
@@ -67,6 +70,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         severities=checked.severities,
         ignores=checked.ignores,
         forbidden=checked.forbidden,
+        vex=checked.vex,
         memory=checked.memory,
         builder=detect(options.engine, context.environ, system_packages=bool(options.system_packages)),
         trivy=_trivy(options, context),

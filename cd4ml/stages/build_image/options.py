@@ -97,6 +97,11 @@ class Options(TableOptions):
         group=Group.SCAN,
     )
     ignore_unfixed: bool = option("Let vulnerabilities pass that have no fix yet.", default=False, group=Group.SCAN)
+    vex: str | None = option(
+        "VEX document (OpenVEX or CycloneDX, JSON): vulnerabilities that do not affect, each with its justification.",
+        example="vex.json",
+        group=Group.SCAN,
+    )
     maximum_database_age: int = option(
         "Age in days from which Trivy's database is too old to prove anything.", default=7, group=Group.SCAN
     )

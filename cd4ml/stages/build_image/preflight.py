@@ -14,6 +14,7 @@ from cd4ml.image import capacity, dockerfile, licenses, reference, scan
 from cd4ml.image.ignores import Ignore, read_ignores
 from cd4ml.image.licenses import Forbidden
 from cd4ml.image.reference import Reference
+from cd4ml.image.vex import Vex, read_vex
 from cd4ml.stages.build_image.options import Options, Runtime
 from cd4ml.stages.models import looked_at, model_findings
 from cd4ml.stages.preflight import Early, Finding, tried
@@ -27,6 +28,7 @@ class Checked:
 
     Attributes:
         forbidden: licences that no package may have.
+        vex: which vulnerabilities do not affect.
         memory: bytes that a pod may have.
     """
 
@@ -34,6 +36,7 @@ class Checked:
     severities: Sequence[str]
     ignores: Sequence[Ignore]
     forbidden: Sequence[Forbidden]
+    vex: Vex | None
     memory: int
 
 
@@ -78,10 +81,11 @@ def check_options(options: Options, *, here: bool = True, ignores: bool = True) 
     memory = _read(lambda: capacity.bytes_of(options.pod_memory, "pod-memory"), problems, advice)
     if image is not None and image.digest:
         problems.append("image: give a name to push to, without a digest")
+    vex = _vex(options, image, problems, advice, here=here) if image is not None else None
     accepted = read_ignores(Path(options.ignore_file)) if options.ignore_file and ignores else ()
     if problems or image is None or severities is None or forbidden is None or memory is None:
         raise OptionsError(problems, advice=" ".join(advice))
-    return Checked(image=image, severities=severities, ignores=accepted, forbidden=forbidden, memory=memory)
+    return Checked(image=image, severities=severities, ignores=accepted, forbidden=forbidden, vex=vex, memory=memory)
 
 
 def expired(options: Options) -> Iterator[Finding]:
@@ -111,6 +115,14 @@ def _problems(options: Options, *, here: bool) -> list[str]:
         problems.append("startup-seconds must be positive, maximum-database-age not negative")
     problems += _scan_problems(options)
     return problems
+
+
+def _vex(options: Options, image: Reference, problems: list[str], advice: dict[str, None], *, here: bool) -> Vex | None:
+    """Return the VEX document, if there is one that must be there by now."""
+    path = options.vex
+    if path is None or not (here or Path(path).exists()):
+        return None
+    return _read(lambda: read_vex(path, image.name), problems, advice)
 
 
 def _scan_problems(options: Options) -> Iterator[str]:

@@ -18,6 +18,7 @@ from cd4ml.image.findings import Finding, License, Secret
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.reference import Reference
 from cd4ml.image.scan import LICENSES, SECRETS, Scan
+from cd4ml.image.vex import Vex
 from cd4ml.report import Check
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.conversion import Road
@@ -41,6 +42,7 @@ class Scanned:
     open_licenses: Sequence[License]
     base_layers: Sequence[str]
     sources: Sources
+    vex: Vex | None
 
     @property
     def part(self) -> Part:
@@ -58,6 +60,8 @@ class Scanned:
             "findings": _listed(found.findings, self.open, self._of_vulnerability),
             "ignores": [{**asdict(entry), "expires": entry.expires.isoformat()} for entry in self.ignores],
         }
+        if self.vex is not None:
+            details["vex"] = self._vex(self.vex)
         if SECRETS in found.scanners:
             details["secrets"] = _listed(found.secrets, self.open_secrets, self._of_secret)
         if LICENSES in found.scanners:
@@ -72,6 +76,14 @@ class Scanned:
 
     def _of_license(self, license: License) -> dict[str, Any] | None:
         return self.sources.of_package(license.package) if license.kind == "library" else None
+
+    def _vex(self, vex: Vex) -> dict[str, Any]:
+        """Return what the VEX document took away, and why."""
+        gone = [
+            {**asdict(one.finding), "status": one.status, "justification": one.reason}
+            for one in self.scan.suppressed[:_MOST_FINDINGS]
+        ]
+        return {"path": vex.path, "sha256": vex.sha256, "statements": len(vex.statements), "suppressed": gone}
 
     def _licenses(self) -> dict[str, Any]:
         """Return how many packages have which licence, the commonest first, and those that block."""
@@ -105,6 +117,7 @@ def scan_image(inputs: Inputs, base: BaseImage, road: Road, reference: Reference
         offline=options.scan_offline,
         environ=context.environ,
         scanners=options.scanners,
+        vex=inputs.vex,
     )
     archive.unlink()
     today = datetime.datetime.now(datetime.UTC).date()
@@ -131,4 +144,5 @@ def scan_image(inputs: Inputs, base: BaseImage, road: Road, reference: Reference
         open_licenses=open_licenses(found.licenses, inputs.forbidden, inputs.ignores, today),
         base_layers=base.resolved.layers,
         sources=Sources(options.model),
+        vex=inputs.vex,
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cd4ml.errors import OptionsError
+from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.stages.build_image.options import Options
 from cd4ml.stages.build_image.preflight import check_options
 from tests.conftest import Run
@@ -38,6 +39,24 @@ def test_options__a_scan_that_would_not_look_is_refused(changes: dict[str, Any],
             **changes,
         }
         check_options(Options(model="m", image="a.io/x:1", simulate=False, **given))
+
+
+def test_options__a_vex_document_is_read_before_anything_is_built(tmp_path: Path) -> None:
+    """One that is missing or proves nothing is said at once; a plan waits for one that is not there yet."""
+    given: dict[str, Any] = {
+        "severity": ("HIGH",),
+        "system_packages": (),
+        "forbidden_licenses": (),
+        "scanners": ("vuln",),
+    }
+    options = Options(model="m", image="a.io/x:1", simulate=False, vex=str(tmp_path / "vex.json"), **given)
+    with pytest.raises(UnavailableError, match="no such file"):
+        check_options(options)
+    assert check_options(options, here=False).vex is None
+    (tmp_path / "vex.json").write_text("{}")
+    for here in (True, False):
+        with pytest.raises(OptionsError, match="neither OpenVEX nor CycloneDX"):
+            check_options(options, here=here)
 
 
 def test_a_secret_and_a_forbidden_licence_block_the_push(

@@ -27,6 +27,7 @@ def section(published: Published) -> Html:
             _counts(scan),
             facts(_scanned(scan)),
             _findings(scan),
+            _suppressed(scan),
             _secrets(scan),
             _licenses(scan),
             _ignored(scan),
@@ -89,6 +90,16 @@ def _findings(scan: Mapping[str, Any]) -> Html:
     ]
     heads = ("Vulnerability", "Severity", "Package", "Installed", "Fixed in", "Title")
     return table("Vulnerabilities, the worst first", heads, rows, of="vulnerability")
+
+
+def _suppressed(scan: Mapping[str, Any]) -> Html:
+    """Return what does not count by the VEX document, and why."""
+    keys = ("id", "severity", "package", "installed", "status", "justification")
+    rows: list[list[Content]] = [
+        [str(mapping(one).get(key) or "") for key in keys] for one in listed(mapping(scan, "vex").get("suppressed"))
+    ]
+    heads = ("Vulnerability", "Severity", "Package", "Installed", "Status", "Justification")
+    return table("Suppressed by the VEX document", heads, rows, of="vulnerability")
 
 
 def _secrets(scan: Mapping[str, Any]) -> Html:
