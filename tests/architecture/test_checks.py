@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
-
-import pytest
 
 from tests.conftest import ROOT
 
@@ -15,11 +12,11 @@ STAGES = sorted((PACKAGE / "stages").rglob("*.py"))
 RETURNED = {"Check", "Check | None", *(f"{kind}[Check]" for kind in ("list", "Iterator", "Iterable", "Sequence"))}
 
 
-@pytest.mark.parametrize("path", MAKERS, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_makers__named_after_what_they_check(path: Path) -> None:
+def test_makers__named_after_what_they_check() -> None:
     """A function of `checks` that returns a check is called `<what>_check`, and one that returns several `_checks`."""
     wrong = [
-        node.name
+        f"{path.relative_to(PACKAGE)}: {node.name}"
+        for path in MAKERS
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.returns is not None
         for returned in (ast.unparse(node.returns),)
@@ -29,11 +26,11 @@ def test_makers__named_after_what_they_check(path: Path) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("path", STAGES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_stages__make_no_checks(path: Path) -> None:
+def test_stages__make_no_checks() -> None:
     """No stage makes a check itself: it hands numbers and limits to `checks`, which decide without files."""
     made = [
-        node.lineno
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in STAGES
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Check"
     ]

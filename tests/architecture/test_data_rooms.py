@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from functools import cache
 
 from tests.architecture.test_layers import NAMES, imported
 
@@ -15,7 +15,12 @@ ALLOWED = {
     "personal": {"tables"},
     "schema": {"tables"},
 }
-MODULES = sorted(name for name in NAMES if name.startswith(DATA))
+
+
+@cache
+def every_import() -> dict[str, set[str]]:
+    """Return what each module of the data imports of ours."""
+    return {name: imported(path.read_text()) for name, path in NAMES.items() if name.startswith(DATA)}
 
 
 def room_of(name: str) -> str:
@@ -23,19 +28,24 @@ def room_of(name: str) -> str:
     return name.removeprefix(DATA).split(".")[0]
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_rooms_of_the_data__import_downward(name: str) -> None:
+def test_rooms_of_the_data__import_downward() -> None:
     """Readers of tables know nothing of predictions, schemas and profiles, and these nothing of each other."""
-    others = {room_of(found) for found in imported(NAMES[name].read_text()) if found.startswith(DATA)} - {room_of(name)}
+    for name, names in every_import().items():
+        others = {room_of(found) for found in names if found.startswith(DATA)} - {room_of(name)}
 
-    assert others <= ALLOWED[room_of(name)]
+        assert others <= ALLOWED[room_of(name)], name
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_readers__stand_behind_the_door(name: str) -> None:
+def test_readers__stand_behind_the_door() -> None:
     """Only the door and the formats themselves know the readers of a format; the ways of telling one apart remain."""
-    if room_of(name) == "tables":
-        return
-    known = {found for found in imported(NAMES[name].read_text()) if found.startswith(f"{DATA}tables.formats")}
+    known = {
+        (name, found)
+        for name, names in every_import().items()
+        for found in names
+        if room_of(name) != "tables" and found.startswith(f"{DATA}tables.formats")
+    }
 
-    assert known <= {f"{DATA}tables.formats.parquet.table", f"{DATA}tables.formats.parquet.expansion"}
+    assert {found.removeprefix(f"{DATA}tables.formats.") for _, found in known} <= {
+        "parquet.table",
+        "parquet.expansion",
+    }, known

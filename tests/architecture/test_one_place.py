@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from cd4ml.stages import STAGES
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "cd4ml"
-MODULES = sorted(PACKAGE.rglob("*.py"))
 # Where metrics are declared: those of performance, and the rates of groups, of which one has the same name.
 DECLARATIONS = {"metrics/performance/catalogue.py", "metrics/fairness/rates.py"}
 # Where stages are declared, and where rooms that may not ask them say whose reports or lock file they read.
@@ -41,31 +41,32 @@ def literals(path: Path) -> Iterator[str]:
             yield node.value
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_metrics__named_where_they_are_declared(path: Path) -> None:
+@cache
+def every_literal() -> dict[str, list[str]]:
+    """Return the texts of all modules."""
+    return {path.relative_to(PACKAGE).as_posix(): [*literals(path)] for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def test_metrics__named_where_they_are_declared() -> None:
     """No module but the declaration itself names a metric: a new one is its function and its row."""
-    if path.relative_to(PACKAGE).as_posix() in DECLARATIONS:
-        return
+    used = {name: found & {*METRICS} for name, texts in every_literal().items() if (found := {*texts}) & {*METRICS}}
 
-    assert {*literals(path)} & {*METRICS} == set()
+    assert {*used} == DECLARATIONS, used
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_stages__named_where_they_are_declared(path: Path) -> None:
+def test_stages__named_where_they_are_declared() -> None:
     """A stage is named in the graph and in its own folder, once; whoever reads its reports has a constant."""
-    name = path.relative_to(PACKAGE).as_posix()
-    if name == GRAPH:
-        return
-    found = [text for text in literals(path) if text in STAGES]
-    own = path.parent.name.replace("_", "-")
+    for name, texts in every_literal().items():
+        found = [text for text in texts if text in STAGES and name != GRAPH]
+        own = Path(name).parent.name.replace("_", "-")
 
-    assert len(found) == len({*found})
-    assert name in READERS or {*found} <= {own}
+        assert len(found) == len({*found}), name
+        assert name in READERS or {*found} <= {own}, name
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stages__named_once_in_their_own_folder(stage: str) -> None:
     """The modules of a stage share one constant with its name."""
-    modules = sorted((PACKAGE / "stages" / stage.replace("-", "_")).rglob("*.py"))
+    own = f"stages/{stage.replace('-', '_')}/"
 
-    assert [text for path in modules for text in literals(path)].count(stage) <= 1
+    assert [text for name, texts in every_literal().items() if name.startswith(own) for text in texts].count(stage) <= 1
