@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -53,11 +54,13 @@ def missing(what: str) -> None:
 pytest_plugins = ["tests.containers"]
 
 # Folders whose tests share something that is slow to start -> the piece of work that one worker takes, so that it is
-# started once.
+# started once. The largest piece is taken first.
 TOGETHER = {
     "actions": "actions",
     "html": "html",
     "image": "image",
+    "builders": "image",
+    "oci": "image",
     "build_image": "image",
     "registry": "registry",
     "scoring": "scoring",
@@ -67,17 +70,24 @@ TOGETHER = {
 
 
 class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Hand out tests one by one, but those of a folder in TOGETHER as one piece of work."""
+    """Hand out tests file by file, and the folders in TOGETHER whole: what their tests share is made once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """Return the piece of work of the folder or, for a test that shares nothing slow, the test's own id."""
-        return TOGETHER.get(Path(nodeid.partition("::")[0]).parent.name, nodeid)
+        """Return the piece of work of the test's folder or, where there is none, the test's file."""
+        file = nodeid.partition("::")[0]
+        return TOGETHER.get(file.split("/")[-2], file)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
     """Take the scheduler above for `--numprocesses`."""
     return FolderScheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of the garbage collector's rounds: there are thousands of items, and they stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

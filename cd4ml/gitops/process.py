@@ -22,6 +22,11 @@ _CONFIG: Final = (
     *("-c", "push.followTags=false", "-c", "push.recurseSubmodules=no", "-c", "fetch.recurseSubmodules=no"),
     *("-c", "credential.interactive=false"),
 )
+# These ask nobody: no server, no agent that signs. They look into the clone, which is the run's own, and are done.
+_LOCAL: Final = frozenset(
+    {"config", "hash-object", "init", "ls-tree", "merge-base", "mktree", "read-tree", "rev-list", "rev-parse"}
+    | {"update-index", "update-ref", "write-tree"}
+)
 
 
 def git(
@@ -38,9 +43,8 @@ def git(
         UnavailableError: git is missing, or does not end in time; what it started is ended with it.
     """
     command = ["git", *_CONFIG, "--literal-pathspecs", *arguments]
-    return completed(
-        command, environ=environ, folder=directory, stdin=stdin, seconds=seconds, name=f"git {arguments[0]}"
-    )
+    name, brief = f"git {arguments[0]}", arguments[0] in _LOCAL
+    return completed(command, environ=environ, folder=directory, stdin=stdin, seconds=seconds, name=name, brief=brief)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,8 +79,8 @@ def start(
     On Linux it ends with the thread that started it too, even if this process is killed.
 
     Args:
-        brief: it only reads and ends at once, so nothing is lost if it outlives this process; asking for its end needs
-            a copy of this process's page tables first, which takes a hundred times as long as starting it.
+        brief: it ends at once and changes nothing that others see, so no harm is done if it outlives this process.
+            Asking for its end means to copy this process's page tables first, ten times the work of starting it.
 
     Raises:
         NotCompletedError: it cannot be started.
