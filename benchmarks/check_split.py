@@ -6,7 +6,7 @@
     .venv/bin/python benchmarks/check_split.py --cost 50000 10000000 --tools cd4ml
 
 A problem is found if a tool flags anything on its table; a control is a false alarm if it flags anything there. Giskard
-scans a model on test rows and judges the model as well: what it flags on a plain table does not count.
+and the whole gate of bdp-model-gate judge a model as well: what they flag on a plain table does not count.
 Fitting the model that rivals ask for does not count either.
 """
 
@@ -43,13 +43,12 @@ _SCRIPTS: Final = {
     "giskard": ["split_giskard.py"],
 }
 TOOLS: Final = (OURS, *_SCRIPTS)
-# What its other checks add to the costs, they do not add to what is found here.
-_COSTS_ONLY: Final = "bdp-model-gate, all of it"
+_JUDGES_A_MODEL: Final = ("giskard", "bdp-model-gate, all of it")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What a tool said of each split, and what the last process took."""
+    """What a tool said of each split, and what its processes took: CPU and time of all, the peak of any."""
 
     flags: Sequence[frozenset[str]]
     cost: Run
@@ -63,7 +62,8 @@ def ask(tool: str, folders: Sequence[Path]) -> Told:
             costs.append(run(ours(folder), expected=(0, 1, 4)))
             report = json.loads((folder / "report.json").read_text())
             flags.append(frozenset(one["id"] for one in report["checks"] if one["status"] == "failed"))
-        return Told(flags=flags, cost=costs[-1])
+        total = [sum(one.cpu for one in costs), sum(one.wall for one in costs), max(one.peak for one in costs)]
+        return Told(flags=flags, cost=Run(cpu=total[0], wall=total[1], peak=total[2]))
     name = tool.partition(",")[0]
     script, *arguments = _SCRIPTS[tool]
     cost = run([environment(f"split-{name}", REQUIREMENTS[name]), RIVALS / script, *folders, *arguments])
@@ -95,9 +95,12 @@ def compare(tools: Sequence[str], rows: int, seed: int, folder: Path) -> None:
     plain = write(folder, "near-overlap", rows, seed + 1, planted=False).rename(folder / "plain")
     places = [write(folder, name, rows, seed, planted=planted) for name in PROBLEMS for planted in (True, False)]
     said: dict[str, list[frozenset[str]]] = {}
+    costs: dict[str, Run] = {}
     for tool in tools:
-        always, *flags = ask(tool, [plain, *places]).flags
-        said[tool] = [one - always if tool == "giskard" else one for one in flags]
+        told = ask(tool, [plain, *places])
+        always, *flags = told.flags
+        said[tool] = [one - always if tool in _JUDGES_A_MODEL else one for one in flags]
+        costs[tool] = told.cost
         print(f"{tool} has looked at {len(places)} splits", file=sys.stderr, flush=True)
     print(f"\n{rows:,} rows\n\n| planted | {' | '.join(tools)} |\n|---|{'---|' * len(tools)}")
     for number, name in enumerate(PROBLEMS):
@@ -107,8 +110,10 @@ def compare(tools: Sequence[str], rows: int, seed: int, folder: Path) -> None:
             cells.append(", ".join(sorted(bad)) or "missed")
             cells[-1] += f"; false alarm: {', '.join(sorted(good))}" if good else ""
         print(f"| {name} | {' | '.join(cells)} |")
-    for told, first in ((f"found of {len(PROBLEMS)}", 0), (f"false alarms of {len(PROBLEMS)}", 1)):
-        print(f"| {told} | {' | '.join(str(sum(map(bool, said[tool][first::2]))) for tool in tools)} |", flush=True)
+    for what, first in ((f"found of {len(PROBLEMS)}", 0), (f"false alarms of {len(PROBLEMS)}", 1)):
+        print(f"| {what} | {' | '.join(str(sum(map(bool, said[tool][first::2]))) for tool in tools)} |")
+    print(f"| CPU s a split | {' | '.join(f'{costs[tool].cpu / (len(places) + 1):.2f}' for tool in tools)} |")
+    print(f"| peak MiB | {' | '.join(f'{costs[tool].peak:.0f}' for tool in tools)} |", flush=True)
 
 
 def cost(tools: Sequence[str], rows: int, seed: int, folder: Path) -> None:
@@ -140,7 +145,7 @@ def main() -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
         for rows in arguments.rows:
-            compare([tool for tool in arguments.tools if tool != _COSTS_ONLY], rows, arguments.seed, Path(temporary))
+            compare(arguments.tools, rows, arguments.seed, Path(temporary))
         for rows in arguments.cost:
             cost(arguments.tools, rows, arguments.seed, Path(temporary))
 

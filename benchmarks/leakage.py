@@ -25,7 +25,7 @@ from cd4ml.metrics.split.frames import column_of, target_of, with_target
 from cd4ml.metrics.split.leakage import leakage
 from cd4ml.report import Check, Status
 
-LIMITS: Final = Limits(feature=Limit(others=0.99), pair=0.99, identifier=None, one_label=0.05)
+LIMITS: Final = Limits(feature=Limit(others=0.99), pair=0.99, identifier=None, one_label=0.03)
 TARGET: Final = "target"
 TEST: Final = 0.3
 Vector = npt.NDArray[Any]

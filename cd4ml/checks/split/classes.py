@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cd4ml.checks.performance.comparison import Support, rows_advice
 from cd4ml.checks.performance.rule import Decision, Rule
+from cd4ml.checks.split.family import ALPHA
 from cd4ml.checks.split.listing import listed
-from cd4ml.metrics.split.classes import ClassShare, share_interval
+from cd4ml.metrics.split.classes import ClassShare, left_out_by_chance, share_interval
 from cd4ml.metrics.statistics.proportion import CONFIDENCE
-from cd4ml.report import Bound, Check, Interval, Status, as_set, fixed, percent
+from cd4ml.report import Bound, Check, Interval, Status, as_set, chance, fixed, percent
 from cd4ml.report.ids import check_id
 
 _MINIMUM: Final = ("minimum-class-rows",)
@@ -50,6 +50,8 @@ def class_rows_checks(shares: Sequence[ClassShare], limit: int | None, floor: in
 
 def _too_few(one: ClassShare, n: int, limit: int) -> Check:
     """Return the check of a class of too few test rows, with how many would do."""
+    from cd4ml.checks.performance.comparison import Support, rows_advice  # heavy, and hardly ever needed
+
     needed = Support(n=n, smaller_class=one.test, minimum_rows=0, class_floor=limit)
     return Check(
         id=check_id("class-rows", one.name),
@@ -120,15 +122,19 @@ def _interval(one: ClassShare) -> Interval:
 
 
 def _unseen(shares: Sequence[ClassShare]) -> Iterator[Check]:
-    """Yield a failed check for each class of the test that training never had."""
+    """Yield a check for each class of the test that training never had: failed unless it is so rare that chance alone
+    leaves it out of the training rows, all classes taken together."""
     n = sum(one.test for one in shares)
     for one in shares:
         if one.train:
             continue
         bounds = share_interval(one.test, n)
+        p_value = min(1.0, len(shares) * left_out_by_chance(one.test, sum(share.train for share in shares), n))
+        rare = p_value > ALPHA
+        why = f" (it is so rare that chance explains that, {chance(p_value)})" if rare else ""
         yield Check(
             id=check_id("unseen-class", one.name),
-            status=Status.FAILED,
+            status=Status.PASSED if rare else Status.FAILED,
             reason="unseen-class",
             metric="class-share",
             value=one.test / n,
@@ -136,7 +142,7 @@ def _unseen(shares: Sequence[ClassShare]) -> Iterator[Check]:
             limit=0.0,
             bound=Bound.AT_MOST,
             n=n,
-            message=f"Class {one.name} has {one.test:,} test rows and no training row: no model can predict it.",
+            message=f"Class {one.name} has {one.test:,} test rows and no training row{why}: no model can predict it.",
             advice="Add training rows of the class, or write it as the training rows do.",
         )
 

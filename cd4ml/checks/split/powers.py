@@ -21,6 +21,9 @@ MARGIN: Final = 0.04
 # What the order of identifiers may tell unless a limit is set: they follow time, and so may the target.
 IDENTIFIER_AREA: Final = 0.65
 IDENTIFIER_EXPLAINED: Final = 0.10
+# What gaps may tell, unless their column has a limit of its own: whether a value is there is hardly ever as good a
+# feature as a value.
+GAPS_POWER: Final = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +45,14 @@ class Limits:
     model: float | None = None
 
     def of(self, name: str) -> float:
-        """Return the limit of a column alone, and of its gaps."""
+        """Return the limit of a column alone."""
         limit = self.feature.of(name)
         return self._beside_model(1.0 if limit is None else limit)
+
+    def of_gaps(self, name: str) -> float:
+        """Return the limit of whether a column's value is missing."""
+        limit = self.of(name)
+        return limit if limit >= 1 or name in self.feature.own else min(limit, GAPS_POWER)
 
     def of_pairs(self) -> float:
         """Return the limit of two columns."""
@@ -105,8 +113,8 @@ def _of_columns(found: Leakage, target: str, limits: Limits) -> Iterator[PowerTe
                 name=one.name,
                 told=f"Whether {one.name} is missing predicts {target}",
                 power=one.gaps,
-                limit=limits.of(one.name),
-                floor=limits.of(one.name) - MARGIN,
+                limit=limits.of_gaps(one.name),
+                floor=limits.of_gaps(one.name) - MARGIN,
                 option=("maximum-feature-power", one.name),
                 advice=f"Find out why {one.name} is missing: it looks as if it is filled in only after {target} is "
                 f"known. If it is missing before that, allow it with `maximum-feature-power: {{{one.name}: 1}}`.",

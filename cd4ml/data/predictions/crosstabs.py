@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.predictions.groups import MISSING, MOST_GROUPS, MOST_NUMERIC_GROUPS, as_groups
 from cd4ml.data.tables.by_name import values
-from cd4ml.data.tables.columns import Family, as_array, family, frames, sample
+from cd4ml.data.tables.columns import Family, as_array, family, sample
+from cd4ml.data.tables.frames import frames
 from cd4ml.data.tables.header import lacking
 from cd4ml.data.tables.refusals import refused
 from cd4ml.data.tables.source import Source

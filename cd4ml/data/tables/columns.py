@@ -19,13 +19,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SAMPLE: Final = 100_000
-_ROWS_AT_ONCE: Final = 1 << 17
+# Rows that are in memory at once.
+ROWS_AT_ONCE: Final = 1 << 17
 _FEW_GROUPS: Final = 8
 # A row group larger than this is read in parts; smaller ones are read whole, which is five times as quick.
 _LARGEST_GROUP: Final = 1 << 22
-# Rows of a larger one are read in passing: to begin in its middle, Polars reads what lies before that again.
-_LARGEST_SLICED: Final = 1 << 19
-_BUFFER: Final = 1 << 18
 
 
 class Family(StrEnum):
@@ -54,64 +52,7 @@ def family(dtype: pl.DataType) -> Family:
     return Family.EMPTY if dtype == pl.Null else Family.OTHER
 
 
-def frames(source: Source, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """Yield the rows of some columns in their order, some at once, in little memory.
-
-    Raises:
-        OptionsError: what the reader says of a damaged table, as one message.
-    """
-    if _has_large_groups(source, names):
-        yield from _streamed(source, names)
-        return
-    frame = source.lazy().select(columns(names))
-    if source.footers:  # any rows can be read by themselves, and nothing runs ahead: half the memory
-        for start in range(0, source.rows, _ROWS_AT_ONCE):
-            with refused(source.name):
-                rows = frame.slice(start, _ROWS_AT_ONCE).collect()
-            yield rows
-        return
-    batches = frame.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True)
-    while True:
-        with refused(source.name):
-            batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch
-
-
-def _has_large_groups(source: Source, names: Sequence[str]) -> bool:
-    """Whether the columns lie as they are in Parquet files with a row group that is too large to be read in slices."""
-    import pyarrow.parquet as pq
-
-    if not _inside(source, names):
-        return False
-    for path in source.files:
-        found = pq.read_metadata(path)
-        if any(found.row_group(at).num_rows > _LARGEST_SLICED for at in range(found.num_row_groups)):
-            return True
-    return False
-
-
-def _streamed(source: Source, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """Yield the rows of Parquet files in one pass, with no more of a column in memory than a buffer."""
-    import polars as pl
-    import pyarrow.parquet as pq
-
-    wanted = pl.Schema({name: source.schema[name] for name in names})
-    for path in source.files:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
-            batches = file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(names), use_threads=False)
-            while True:
-                with refused(source.name):
-                    batch = next(batches, None)
-                    if batch is None:
-                        break
-                    rows = pl.DataFrame(batch).select(columns(names))
-                    rows = rows if rows.schema == wanted else rows.cast(wanted)
-                yield rows
-
-
-def _inside(source: Source, names: Sequence[str]) -> bool:
+def inside(source: Source, names: Sequence[str]) -> bool:
     """Whether columns lie in Parquet files as they are."""
     import pyarrow.parquet as pq
 
@@ -130,10 +71,8 @@ def parts(source: Source, names: Sequence[str], *, step: int = 1) -> Iterator[tu
 
     if not names:
         return
-    if not _inside(source, names):
-        for frame in (
-            source.lazy().select(columns(names)).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True)
-        ):
+    if not inside(source, names):
+        for frame in source.lazy().select(columns(names)).collect_batches(chunk_size=ROWS_AT_ONCE, maintain_order=True):
             for name in names:
                 yield name, values_of(frame, name).to_arrow()
         return

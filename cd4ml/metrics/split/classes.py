@@ -57,6 +57,19 @@ def _share(name: str, train: tuple[int, int], test: tuple[int, int], confidence:
     )
 
 
+def left_out_by_chance(rows: int, train: int, test: int) -> float:
+    """Return the chance that all rows of a class fall into the test, if the rows were dealt out at random.
+
+    Args:
+        rows: of the class.
+        train, test: all rows of each part.
+
+    Source:
+        Fisher's exact test (Fisher 1922, Journal of the Royal Statistical Society 85:87): the hypergeometric tail.
+    """
+    return float(special.binom(test, rows) / special.binom(train + test, rows)) if rows <= 20 else 0.0
+
+
 def share_above(rows: int, n: int, limit: float) -> float:
     """Return the p-value of the exact test that the true share is at most a limit: that of as many rows or more.
 

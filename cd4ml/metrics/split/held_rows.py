@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cd4ml.data.tables.by_name import columns
+from cd4ml.data.tables.by_name import column
+from cd4ml.data.tables.columns import Family, family
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +43,6 @@ class HeldRows:
     def add(self, rows: pl.DataFrame) -> None:
         """Keep those of the next rows that are chosen."""
         import polars as pl
-        import polars.selectors as cs
 
         start, self._seen = self._seen, self._seen + len(rows)
         if self._chosen is not None:
@@ -50,9 +50,12 @@ class HeldRows:
             if low == high:
                 return
             rows = rows[self._chosen[low:high] - start]
-        texts = cs.string(include_categorical=True) | cs.enum()
+        texts = {name for name in self._names if family(rows.schema[name]) is Family.TEXT}
         self._parts.append(
-            rows.select(columns(self._names)).with_columns(texts.cast(pl.String).str.slice(0, _CHARACTERS))
+            rows.select(
+                column(name).cast(pl.String).str.slice(0, _CHARACTERS) if name in texts else column(name)
+                for name in self._names
+            )
         )
 
     def frame(self) -> pl.DataFrame:

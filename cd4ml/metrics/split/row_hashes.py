@@ -7,17 +7,20 @@ hash of a row without one of its columns is a subtraction away.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.tables.by_name import column
-from cd4ml.data.tables.columns import Family, family
+from cd4ml.data.tables.by_name import values as values_of
+from cd4ml.data.tables.columns import Family, as_array, family
+from cd4ml.metrics.split.rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import polars as pl
+    import pyarrow as pa
 
 # Bits of a 64-bit number behind the point, and how many of them are kept when it is rounded.
 _MANTISSA: Final = 52
@@ -59,12 +62,6 @@ class Comparable:
             case Family.TEXT:
                 return own.cast(pl.String)
         return own.cast(pl.Boolean) if self.kind is Family.BOOLEAN else own
-
-    def broken(self) -> pl.Expr:
-        """Return numbers that need not be whole, as 64-bit numbers with their gaps."""
-        import polars as pl
-
-        return column(self.name).cast(pl.Float64)
 
     def _numbers(self) -> pl.Expr:
         """Return numbers: whole ones exactly, others as narrow as the narrower type; gaps are null."""
@@ -117,10 +114,15 @@ class Columns:
         return [one.name for one in self.compared]
 
 
-def hashes(rows: pl.DataFrame, columns: Sequence[Comparable]) -> list[npt.NDArray[np.uint64]]:
+def hashes(rows: Rows, columns: Sequence[Comparable]) -> list[npt.NDArray[np.uint64]]:
     """Return the hash of each value, shape (n,), by column."""
-    found = rows.select(one.values().hash(_seed(one.name)).alias(str(at)) for at, one in enumerate(columns))
-    return [part.to_numpy() for part in found.iter_columns()]
+    plain = [at for at, one in enumerate(columns) if one.kind is not Family.TEXT]
+    computed = rows.frame.select(columns[at].values().hash(_seed(columns[at].name)).alias(str(at)) for at in plain)
+    found = dict(zip(plain, (part.to_numpy() for part in computed.iter_columns()), strict=True))
+    return [
+        found[at] if at in found else _of_texts(rows.coded(one.name), rows.texts(one.name), _seed(one.name))
+        for at, one in enumerate(columns)
+    ]
 
 
 def _seed(name: str) -> int:
@@ -139,7 +141,7 @@ def added(parts: Sequence[npt.NDArray[np.uint64]], rows: int) -> npt.NDArray[np.
 
 
 def near_hashes(
-    rows: pl.DataFrame, columns: Sequence[Comparable], exact: Sequence[npt.NDArray[np.uint64]]
+    rows: Rows, columns: Sequence[Comparable], exact: Sequence[npt.NDArray[np.uint64]]
 ) -> list[npt.NDArray[np.uint64]]:
     """Return the hash of each value as it is written carelessly, shape (n,), by column.
 
@@ -149,14 +151,16 @@ def near_hashes(
     Args:
         exact: the hashes of the values themselves, which are those of all other types too.
     """
+    import polars as pl
+
     found = list(exact)
+    plain = _carelessly([rows.texts(one.name) for one in columns if one.kind is Family.TEXT])
     for at, one in enumerate(columns):
         if one.kind is Family.TEXT:
-            found[at] = _of_texts(rows.select(one.values().alias("text")).to_series(), _seed(one.name))
-    broken = [at for at, one in enumerate(columns) if one.kind is Family.NUMBER and not one.whole]
-    numbers = rows.select(columns[at].broken().alias(str(at)) for at in broken)
-    for at, values in zip(broken, numbers.iter_columns(), strict=True):
-        found[at] = _mixed(_rounded(values.to_numpy()), _seed(columns[at].name))
+            found[at] = _of_texts(rows.coded(one.name), next(plain), _seed(one.name))
+        elif one.kind is Family.NUMBER and not one.whole:
+            numbers = values_of(rows.frame, one.name).cast(pl.Float64).to_numpy()
+            found[at] = _mixed(_rounded(numbers), _seed(one.name))
     return found
 
 
@@ -184,17 +188,28 @@ def _mixed(bits: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
     return bits
 
 
-def _of_texts(texts: pl.Series, seed: int) -> npt.NDArray[np.uint64]:
-    """Return hashes of texts as they are written carelessly; each different one is looked at once."""
+def _of_texts(coded: pa.DictionaryArray[Any, Any], texts: pl.Series, seed: int) -> npt.NDArray[np.uint64]:
+    """Return the hash of the text that each row has, given all of them in the order of their codes."""
     import numpy as np
     import polars as pl
 
-    coded = texts.cast(pl.Categorical(pl.Categories.random()))
-    different = coded.unique().drop_nulls()
-    plain = different.cast(pl.String).str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ")
-    by_code = np.empty(len(different) + 1, dtype=np.uint64)
-    codes = coded.to_physical().fill_null(len(different)).to_numpy()
-    by_code[different.to_physical().to_numpy()] = plain.str.strip_chars().hash(seed).to_numpy()
-    by_code[len(different)] = pl.Series([None], dtype=pl.String).hash(seed)[0]
-    found: npt.NDArray[np.uint64] = by_code[codes]
+    by_code = np.empty(len(texts) + 1, dtype=np.uint64)
+    by_code[:-1] = texts.hash(seed).to_numpy()
+    by_code[-1] = pl.Series([None], dtype=pl.String).hash(seed)[0]
+    codes = coded.indices.cast("int64").fill_null(len(texts)) if coded.null_count else coded.indices
+    found: npt.NDArray[np.uint64] = by_code[as_array(codes)]
     return found
+
+
+def _carelessly(columns: Sequence[pl.Series]) -> Iterator[pl.Series]:
+    """Yield texts without what a careless writer changes, column by column; all are worked on at once."""
+    import polars as pl
+
+    if not columns:
+        return
+    together = pl.concat(columns, rechunk=True).str.normalize("NFKC").str.to_lowercase()
+    together = together.str.replace_all(r"\s+", " ").str.strip_chars()
+    start = 0
+    for texts in columns:
+        yield together.slice(start, len(texts))
+        start += len(texts)

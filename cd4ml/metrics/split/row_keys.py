@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COMPARED_BITS: Final = 48
 _BESIDE_BITS: Final = 64 - COMPARED_BITS
 _BLOCK: Final = 1 << 20
+_SOUGHT: Final = 1 << 12
 
 
 def packed(compared: npt.NDArray[np.uint64], beside: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -141,10 +142,13 @@ def are_among(keys: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> np
     import numpy as np
 
     found = np.zeros(len(keys), dtype=np.bool_)
-    for start in range(0, len(keys), _BLOCK) if len(known) else ():
-        block = keys[start : start + _BLOCK]
-        places = np.minimum(np.searchsorted(known, block), len(known) - 1)
-        np.equal(known[places], block, out=found[start : start + _BLOCK])
+    for start in range(0, len(keys), _SOUGHT):
+        block = keys[start : start + _SOUGHT]
+        first, last = np.searchsorted(known, block[[0, -1]])
+        near = known[first : last + 1]  # few enough for the processor's cache
+        if len(near):
+            places = np.minimum(np.searchsorted(near, block), len(near) - 1)
+            np.equal(near[places], block, out=found[start : start + _SOUGHT])
     return found
 
 

@@ -21,6 +21,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR
 from cd4ml.metrics.split.classes import MOST_NUMBERS, class_shares
 from cd4ml.metrics.split.recoding import Recoding
+from cd4ml.metrics.split.rows import Rows
 from cd4ml.report import Check
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.check_split.preflight import not_features
@@ -72,12 +73,13 @@ class _Side:
         self.classes: dict[str, int] | None = {}
         self.valued: set[str] = set()
 
-    def count(self, rows: pl.DataFrame) -> None:
+    def count(self, rows: Rows) -> None:
         """Count the values of some rows."""
         for name in self.names:
             if name not in self.too_many:
                 try:
-                    self.counters.add(name, values_of(rows, name).to_arrow())
+                    text = family(rows.frame.schema[name]) is Family.TEXT
+                    self.counters.add(name, rows.coded(name) if text else values_of(rows.frame, name).to_arrow())
                 except OptionsError:  # more categories than can be counted: the report names the column
                     self.too_many.add(name)
 
@@ -140,20 +142,20 @@ class ContractPart:
         """See Part."""
         return self._numbers
 
-    def add_train(self, rows: pl.DataFrame) -> None:
+    def add_train(self, rows: Rows) -> None:
         """See Part."""
         self._add(self._train, rows)
 
-    def add_test(self, rows: pl.DataFrame) -> None:
+    def add_test(self, rows: Rows) -> None:
         """See Part."""
         self._add(self._test, rows)
 
-    def _add(self, side: _Side, rows: pl.DataFrame) -> None:
+    def _add(self, side: _Side, rows: Rows) -> None:
         """Count rows."""
         side.count(rows)
-        side.look_for_values(rows, self._features)
-        side.compare(rows, self._copies, self._options.target)
-        side.count_classes(rows, self._options.target)
+        side.look_for_values(rows.frame, self._features)
+        side.compare(rows.frame, self._copies, self._options.target)
+        side.count_classes(rows.frame, self._options.target)
 
     def checks(self) -> list[Check]:
         """See Part."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +11,10 @@ from cd4ml.checks.split.entities import Entities, group_overlap_check, key_check
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.split.row_hashes import Comparable, added, compared, hashes
+from cd4ml.metrics.split.rows import Rows
 from cd4ml.metrics.split.row_keys import Keys, are_among, multiplicities
 from cd4ml.report import Check
 from cd4ml.stages.check_split.options import Options
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def part_of(options: Options, train: Source, test: Source) -> EntitiesPart | None:
@@ -49,11 +47,11 @@ class _Kind:
         self.train, self.test = Keys(train), Keys(test)
         self._rows = (train, test)
 
-    def add(self, kept: Keys, rows: pl.DataFrame) -> None:
+    def add(self, kept: Keys, rows: Rows) -> None:
         """Keep the hashes of rows that have a value in every column."""
         whole = np.ones(len(rows), dtype=np.bool_)
         for one in self.columns:
-            whole &= rows.select(one.values().is_not_null()).to_series().to_numpy()
+            whole &= rows.frame.select(one.values().is_not_null()).to_series().to_numpy()
         kept.add(added(hashes(rows, self.columns), len(rows))[whole])
 
     def found(self) -> Entities:
@@ -90,12 +88,12 @@ class EntitiesPart:
         """See Part."""
         return self._numbers
 
-    def add_train(self, rows: pl.DataFrame) -> None:
+    def add_train(self, rows: Rows) -> None:
         """See Part."""
         for kind in self._kinds:
             kind.add(kind.train, rows)
 
-    def add_test(self, rows: pl.DataFrame) -> None:
+    def add_test(self, rows: Rows) -> None:
         """See Part."""
         for kind in self._kinds:
             kind.add(kind.test, rows)

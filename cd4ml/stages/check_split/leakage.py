@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cd4ml.checks.split.leakage import Scope, leakage_checks, nothing_to_look_at_check
 from cd4ml.checks.split.powers import Limits
@@ -14,12 +14,10 @@ from cd4ml.errors import OptionsError
 from cd4ml.metrics.split.frames import column_of, comparable, target_of, with_target
 from cd4ml.metrics.split.held_rows import HeldRows
 from cd4ml.metrics.split.leakage import Leakage, leakage
+from cd4ml.metrics.split.rows import Rows
 from cd4ml.report import Check
 from cd4ml.stages.check_split.options import Options
 from cd4ml.wording import nearest
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def part_of(options: Options, train: Source, test: Source) -> LeakagePart:
@@ -69,13 +67,13 @@ class LeakagePart:
         """See Part."""
         return self._numbers
 
-    def add_train(self, rows: pl.DataFrame) -> None:
+    def add_train(self, rows: Rows) -> None:
         """See Part."""
-        self._train.add(rows)
+        self._train.add(rows.frame)
 
-    def add_test(self, rows: pl.DataFrame) -> None:
+    def add_test(self, rows: Rows) -> None:
         """See Part."""
-        self._test.add(rows)
+        self._test.add(rows.frame)
 
     def checks(self) -> list[Check]:
         """See Part."""

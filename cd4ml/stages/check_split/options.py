@@ -97,7 +97,7 @@ class Options(TableOptions):
     )
     maximum_one_label_power: float = option(
         "Largest part of a label (R²) that categories which occur with this label only may explain; 1 allows all.",
-        default=0.05,
+        default=0.03,
         group=Group.LIMITS,
     )
     model_power: float | None = option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,13 +14,11 @@ from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.split.overlap import beside_equal, duplicates_of, overlap_of
 from cd4ml.metrics.split.row_hashes import Columns, added, compared, hashes, near_hashes
+from cd4ml.metrics.split.rows import Rows
 from cd4ml.metrics.split.row_keys import Keys, SampledKeys, are_among, multiplicities, packed
 from cd4ml.report import Check
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.check_split.preflight import not_features
-
-if TYPE_CHECKING:
-    import polars as pl
 
 # Of larger tables, so many rows are looked at for rows that nearly are equal, and so many for all columns together.
 _MOST_NEAR: Final = 1 << 20
@@ -42,7 +40,7 @@ def part_of(options: Options, train: Source, test: Source) -> OverlapPart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rows:
+class _Hashes:
     """What is kept of the rows of a table: their features with the label beside them; their features as they are
     written carelessly, with the exact ones beside them; and for each column all others of these, with this one beside.
     """
@@ -62,11 +60,11 @@ class OverlapPart:
         self._train, self._test = (self._rows(n, max(train, test)) for n in (train, test))
         self._numbers: dict[str, Any] = {}
 
-    def _rows(self, rows: int, most: int) -> _Rows:
+    def _rows(self, rows: int, most: int) -> _Hashes:
         """Return an empty store for a table, given the rows of the larger one."""
         columns = len(self._features.compared)
         single = _every(most * columns, _MOST_ALL_BUT_ONE)
-        return _Rows(
+        return _Hashes(
             exact=Keys(rows),
             near=SampledKeys(_every(most, _MOST_NEAR)),
             all_but_one=[SampledKeys(single) for _ in self._features.compared] if columns > 1 else [],
@@ -82,19 +80,20 @@ class OverlapPart:
         """See Part."""
         return self._numbers
 
-    def add_train(self, rows: pl.DataFrame) -> None:
+    def add_train(self, rows: Rows) -> None:
         """See Part."""
         self._add(self._train, rows)
 
-    def add_test(self, rows: pl.DataFrame) -> None:
+    def add_test(self, rows: Rows) -> None:
         """See Part."""
         self._add(self._test, rows)
 
-    def _add(self, kept: _Rows, rows: pl.DataFrame) -> None:
+    def _add(self, kept: _Hashes, rows: Rows) -> None:
         """Keep the hashes of rows."""
-        values = hashes(rows, self._features.compared)
+        both = hashes(rows, [*self._features.compared, *self._target.compared])
+        values, labels = both[: len(self._features.compared)], both[len(self._features.compared) :]
         exact = added(values, len(rows))
-        kept.exact.add(packed(exact, added(hashes(rows, self._target.compared), len(rows))))
+        kept.exact.add(packed(exact, added(labels, len(rows))))
         values = near_hashes(rows, self._features.compared, values)
         near = added(values, len(rows))
         kept.near.add(near, exact)

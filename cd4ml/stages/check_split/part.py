@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from cd4ml.metrics.split.rows import Rows
 from cd4ml.report import Check
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 class Part(Protocol):
@@ -21,10 +19,10 @@ class Part(Protocol):
     def columns(self) -> Sequence[str]:
         """The columns that it reads, as far as a table has them."""
 
-    def add_train(self, rows: pl.DataFrame) -> None:
+    def add_train(self, rows: Rows) -> None:
         """Look at training rows: all parts of the table in their order, each row once."""
 
-    def add_test(self, rows: pl.DataFrame) -> None:
+    def add_test(self, rows: Rows) -> None:
         """Look at test rows in the same way, after all training rows."""
 
     def checks(self) -> Iterable[Check]:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.context import Context
-from cd4ml.data.tables.columns import frames
+from cd4ml.data.tables.frames import frames
 from cd4ml.data.tables.header import lacking
 from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
+from cd4ml.metrics.split.rows import Rows
 from cd4ml.report import Check, Report, headline
 from cd4ml.stages.check_split import contract, entities, leakage, overlap, time
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.check_split.part import Part
 from cd4ml.stages.check_split.preflight import check_options, in_neither, named_columns
 from cd4ml.stages.check_split.signature import agreed
-
-if TYPE_CHECKING:
-    import polars as pl
 
 STAGE: Final = "check-split"
 # The parts, in the order in which the report shows them; one that has nothing to look at is None.
@@ -85,7 +83,7 @@ def _check_tables(options: Options, train: Source, test: Source) -> None:
         raise OptionsError(problems)
 
 
-def _read(source: Source, parts: Sequence[Part], add: Callable[[Part, pl.DataFrame], None]) -> None:
+def _read(source: Source, parts: Sequence[Part], add: Callable[[Part, Rows], None]) -> None:
     """Hand every row to every part, and read only the columns that one of them asks for.
 
     Raises:
@@ -93,7 +91,8 @@ def _read(source: Source, parts: Sequence[Part], add: Callable[[Part, pl.DataFra
     """
     wanted = {name for part in parts for name in part.columns}
     seen = 0
-    for rows in frames(source, [name for name in source.schema if name in wanted]):
+    for frame in frames(source, [name for name in source.schema if name in wanted]):
+        rows = Rows(frame)
         for part in parts:
             add(part, rows)
         seen += len(rows)

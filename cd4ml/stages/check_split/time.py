@@ -10,6 +10,7 @@ from cd4ml.data.tables.by_name import values
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.split.moments import are_comparable, are_times, moments, said_apart
+from cd4ml.metrics.split.rows import Rows
 from cd4ml.report import Check
 from cd4ml.stages.check_split.options import Options
 from cd4ml.stages.check_split.preflight import times
@@ -63,15 +64,15 @@ class TimePart:
         """See Part."""
         return {"test_rows_before_training_ends": self._earlier} if self._options.time else {}
 
-    def add_train(self, rows: pl.DataFrame) -> None:
+    def add_train(self, rows: Rows) -> None:
         """See Part."""
-        found = self._moments(rows, "training")
+        found = self._moments(rows.frame, "training")
         if self._options.time:
             self._latest = _outermost(max, self._latest, found[self._options.time].max())
 
-    def add_test(self, rows: pl.DataFrame) -> None:
+    def add_test(self, rows: Rows) -> None:
         """See Part."""
-        found = self._moments(rows, "test")
+        found = self._moments(rows.frame, "test")
         if self._options.time and self._latest is not None:
             self._earliest = _outermost(min, self._earliest, found[self._options.time].min())
             self._earlier += int((found[self._options.time] < self._latest).sum())

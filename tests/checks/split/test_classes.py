@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from scipy import stats
 
 from cd4ml.checks.split.classes import class_balance_checks, class_rows_checks
 from cd4ml.metrics.performance.evaluation import CLASS_FLOOR
-from cd4ml.metrics.split.classes import class_shares, share_above
+from cd4ml.metrics.split.classes import class_shares, left_out_by_chance, share_above
 from cd4ml.report import Check, Status
 
 
@@ -79,10 +80,20 @@ def test_balance__limit(test: dict[str, int], status: Status) -> None:
 
 
 def test_balance__unseen_class() -> None:
-    """A class that training never had blocks, limit or not."""
-    checks = list(class_balance_checks(class_shares({"no": 900, "yes": 100}, {"no": 90, "yes": 9, "maybe": 1}), None))
+    """A class that training never had blocks, limit or not, unless it is so rare that chance leaves it out."""
+    shares = [class_shares({"no": 900, "yes": 100}, {"no": 90, "yes": 9, "maybe": rows}) for rows in (1, 2, 3)]
+    checks = [list(class_balance_checks(one, None)) for one in shares]
 
-    assert blocking(checks) == [("unseen-class:maybe", Status.FAILED)]
+    failed = [("unseen-class:maybe", Status.FAILED)]
+    assert [blocking(one) for one in checks] == [[], failed, failed]
+    assert checks[0][0].reason == "unseen-class" and "chance explains that" in checks[0][0].message
+
+
+def test_left_out_by_chance() -> None:
+    """The chance that no row of a class is a training row is that of Fisher's exact test, as SciPy has it."""
+    for rows, train, test in ((1, 100, 50), (4, 100, 50), (7, 3_000, 90)):
+        expected = stats.hypergeom(train + test, rows, test).sf(rows - 1)
+        assert left_out_by_chance(rows, train, test) == pytest.approx(expected)
 
 
 def test_share_above() -> None:

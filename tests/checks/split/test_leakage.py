@@ -172,6 +172,18 @@ def test_gaps__filled_in_afterwards(draw: np.random.Generator) -> None:
     assert "missing-value-power:closed" in blamed(checks)
 
 
+@pytest.mark.parametrize(("own", "found"), [({}, True), ({"closed": 0.995}, False), ({"closed": 1.0}, False)])
+def test_gaps__held_to_less_than_values(draw: np.random.Generator, own: dict[str, float], found: bool) -> None:
+    """Gaps with an AUC of 0.98 are blamed, although a value may have it, unless their column is allowed more."""
+    target = draw.integers(0, 2, ROWS)
+    missing = np.where(draw.random(ROWS) < 0.02, 1 - target, target) == 1
+    columns = {**noise(draw), "closed": np.where(missing, np.nan, draw.normal(size=ROWS))}
+
+    checks = decided(columns, target, replace(LIMITS, feature=Limit(others=0.99, own=own)))
+
+    assert ("missing-value-power:closed" in blamed(checks)) is found
+
+
 ANSWERS = {
     "sum": lambda one, other: one + other,
     "difference": lambda one, other: one - other,

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cd4ml.data.tables import columns
-from cd4ml.data.tables.columns import frames
+from cd4ml.data.tables import frames as reading
+from cd4ml.data.tables.frames import frames
 from cd4ml.data.tables.opening import open_table
 from tests.conftest import Run
 
@@ -216,6 +216,20 @@ def test_fetched_table__leaves_nothing_behind(server: str, tmp_path: Path) -> No
     assert not folder.exists()
 
 
+def test_row_groups__are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are read in their order up to a bound at once, and no row group is cut that fits."""
+    monkeypatch.setattr(reading, "ROWS_AT_ONCE", 700)
+    rows = pl.DataFrame({"number": range(5_000), "text": [f"{at % 50}" for at in range(5_000)]})
+    for name, part, size in (("a", rows[:3_000], 600), ("b", rows[3_000:4_000], 300), ("c", rows[4_000:], 1_000)):
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        part.write_parquet(tmp_path / "parts" / f"{name}.parquet", row_group_size=size)
+
+    found = list(frames(open_table(str(tmp_path / "parts")).source(), ["number", "text"]))
+
+    assert [len(one) for one in found] == [600] * 6 + [400, 700, 300]
+    assert pl.concat(found).equals(rows)
+
+
 def test_large_row_group__is_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of a row group that is too large for slices come in their order, with the types of the table."""
     rng = np.random.default_rng(0)
@@ -235,8 +249,8 @@ def test_large_row_group__is_read_in_one_pass(tmp_path: Path, monkeypatch: pytes
     source = open_table(str(tmp_path / "one.parquet")).source()
     names = ["text", "number", *(name for name in rows.columns if name not in ("text", "number"))]
     sliced = pl.concat(frames(source, names))
-    monkeypatch.setattr(columns, "_LARGEST_SLICED", 1000)
-    monkeypatch.setattr(columns, "_ROWS_AT_ONCE", 700)
+    monkeypatch.setattr(reading, "_LARGEST_SLICED", 1000)
+    monkeypatch.setattr(reading, "ROWS_AT_ONCE", 700)
 
     found = list(frames(source, names))
 

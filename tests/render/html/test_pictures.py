@@ -87,6 +87,20 @@ def test_check_split__draws_rows_and_columns() -> None:
     assert powers.text.index("feature-power: fee") < powers.text.index("feature-power: age")
 
 
+def test_check_split__a_picture_for_each_limit() -> None:
+    """A power that failed stands beyond the limit that it was held to, which is not that of the others."""
+    checks = [
+        Check(id="feature-power:fee", status=Status.PASSED, message="", value=0.9, limit=0.99),
+        Check(id="identifier-power:row", status=Status.FAILED, message="", value=0.8, limit=0.65),
+    ]
+    report = Report(stage="check-split", checks=checks)
+
+    of_values, of_identifiers = parse(section(Published(report=report, source=Source(git_sha=None)))).all("figure")
+
+    assert "the limit, 0.99" in of_values.text and "identifier-power" not in of_values.text
+    assert "the limit, 0.65" in of_identifiers.text and "identifier-power: row" in of_identifiers.text
+
+
 def test_check_split__without_findings() -> None:
     """A report of no shares and no powers has no empty picture."""
     report = Report(stage="check-split", checks=[Check(id="overlap", status=Status.PASSED, message="", value=0.0)])

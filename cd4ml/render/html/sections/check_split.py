@@ -39,15 +39,19 @@ def _shares(checks: Sequence[Check]) -> list[Html]:
 
 
 def _powers(checks: Sequence[Check]) -> list[Html]:
-    """Return what columns tell of the target alone, the most telling first, with the limit of the first."""
+    """Return what columns tell of the target, the most telling first: a picture for each limit, drawn as a line."""
     found = [check for check in checks if check.kind in _POWERS and numeric(check.value) is not None]
-    if not found:
-        return []
     order = sorted(found, key=lambda check: -float(numeric(check.value) or 0.0))
-    limit = numeric(order[0].limit)
+    by_limit: dict[float | None, list[Mark]] = {}
+    for check in order[:_MOST_PLOTTED]:
+        by_limit.setdefault(numeric(check.limit), []).append(_mark(check))
+    return [_power(marks, limit) for limit, marks in by_limit.items()]
+
+
+def _power(marks: Sequence[Mark], limit: float | None) -> Html:
+    """Return a picture of the powers that are held to a limit."""
     note = "AUC, for a target of numbers R²." + (f" The dashed line is the limit, {limit:g}." if limit else "")
-    marks = [_mark(check) for check in order[:_MOST_PLOTTED]]
-    return [picture("What a column tells of the target alone", note, forest(marks, x="power", line=limit))]
+    return picture("What a column tells of the target alone", note, forest(marks, x="power", line=limit))
 
 
 def _mark(check: Check) -> Mark:
