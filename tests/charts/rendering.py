@@ -38,6 +38,11 @@ def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [item for item in objects if item["kind"] == kind]
 
 
+def workloads(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what runs pods."""
+    return [item for item in objects if item["kind"] in ("Deployment", "Rollout")]
+
+
 def refused(*arguments: str | Path) -> str:
     """Return why the chart does not render."""
     result = helm("template", "credit", CHART, *arguments)

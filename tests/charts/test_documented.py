@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.charts.rendering import MINIMAL, of_kind, render
+from tests.charts.rendering import MINIMAL, render, workloads
 from tests.conftest import ROOT
 
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "chart.md").read_text(encoding="utf-8"), re.M | re.S)
@@ -19,4 +19,4 @@ def test_examples__render(tmp_path: Path, block: str) -> None:
     path = tmp_path / "values.yaml"
     path.write_text(block, encoding="utf-8")
 
-    assert of_kind(render("--values", path, "--values", MINIMAL), "Deployment")
+    assert workloads(render("--values", path, "--values", MINIMAL))

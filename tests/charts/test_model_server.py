@@ -20,6 +20,7 @@ from tests.charts.rendering import (
     helm,
     of_kind,
     render,
+    workloads,
 )
 
 # It has every kind of Kubernetes' own, and most fields of each.
@@ -51,10 +52,10 @@ def test_valid_for_kubernetes(values: Path, version: str) -> None:
 @pytest.mark.parametrize("values", CASES, ids=lambda path: path.name)
 def test_restricted_pods(values: Path) -> None:
     """Every pod meets the "restricted" Pod Security Standard and has probes and limits."""
-    deployments = of_kind(render("--values", values), "Deployment")
+    found = workloads(render("--values", values))
 
-    assert deployments
-    for deployment in deployments:
+    assert found
+    for deployment in found:
         pod = deployment["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         assert pod["securityContext"]["runAsNonRoot"] is True

@@ -22,18 +22,19 @@ CHART: Final = "model-server"
 KEYS: Final = frozenset(
     "affinity autoscaling canary enabled env envFrom extraVolumeMounts extraVolumes fullnameOverride global httpRoute "
     "image imagePullSecrets ingress metrics nameOverride networkPolicy nodeSelector podAnnotations podDisruptionBudget "
-    "podLabels podSecurityContext preStopSeconds priorityClassName replicas resources runtimeClassName "
+    "podLabels podSecurityContext preStopSeconds priorityClassName replicas resources rollout runtimeClassName "
     "securityContext service serviceAccount shadow startupPath startupSeconds terminationGracePeriodSeconds "
     "tolerations topologySpreadConstraints".split()
 )
 IMAGE_KEYS: Final = frozenset(("repository", "digest", "pullPolicy"))
 CANARY_KEYS: Final = frozenset(("enabled", "image", "weight", "replicas"))
 REPLICAS: Final = 2
+ENGINE: Final = "none"
 CANARY_REPLICAS: Final = 1
 FEWEST_REPLICAS: Final = 2
 # Values that decide which image gets which traffic.
 _DECIDING: Final = (
-    r"(enabled|replicas|replicaCount|httpRoute\.enabled|autoscaling\..+|canary\..+"
+    r"(enabled|replicas|replicaCount|httpRoute\.enabled|rollout\.engine|autoscaling\..+|canary\..+"
     r"|image\.(registry|repository|digest|tag))"
 )
 PLACE: Final = "canary.enabled, canary.image.digest and canary.weight"
@@ -133,6 +134,9 @@ def _repository(values: Mapping[str, Any]) -> str:
 
 def _traffic(values: Mapping[str, Any]) -> Traffic:
     """Return what gives the canary its share in our chart."""
+    engine = read.text(values, "rollout", "engine") or ENGINE
+    if engine != ENGINE:
+        return Noted(who=f"the steps of {engine} (rollout.engine)")
     if read.switch(values, ("httpRoute", "enabled"), True):
         return Weighted()
     scaled = read.switch(values, ("autoscaling", "enabled"), False)

@@ -1,7 +1,9 @@
 {{/* What scales a version: Kubernetes' autoscaler or KEDA's. Takes root, track, minimum and maximum. */}}
 {{- define "model-server.autoscaler" -}}
 {{- $scaling := .root.Values.autoscaling -}}
-{{- $name := printf "%s-%s" (include "model-server.name" .root) .track -}}
+{{- $engine := .root.Values.rollout.engine -}}
+{{- $name := include "model-server.name" .root -}}
+{{- if eq $engine "none" -}}{{- $name = printf "%s-%s" $name .track -}}{{- end -}}
 {{- if $scaling.keda.enabled -}}
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
@@ -15,8 +17,8 @@ metadata:
     {{- include "model-server.labels" .root | nindent 4 }}
 spec:
   scaleTargetRef:
-    apiVersion: apps/v1
-    kind: Deployment
+    apiVersion: {{ ternary "argoproj.io/v1alpha1" "apps/v1" (eq $engine "argo-rollouts") }}
+    kind: {{ ternary "Rollout" "Deployment" (eq $engine "argo-rollouts") }}
     name: {{ $name }}
   {{- if $scaling.keda.enabled }}
   minReplicaCount: {{ .minimum }}

@@ -21,6 +21,12 @@ of `envFrom` says otherwise: the port, the model, and how long the end may take.
 {{- $root := .root -}}
 {{- $defaults := $root.Files.Get "settings.json" | fromJson -}}
 {{- $env := dict "TRACK" .track -}}
+{{- if eq .track "flagger" -}}
+{{- /* Flagger copies the pods, and what tells the copy from them is this label alone. */ -}}
+{{- $_ := set $env "TRACK" (dict "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.labels['app.kubernetes.io/name']"))) -}}
+{{- else if eq .track "rollout" -}}
+{{- $_ := set $env "TRACK_HEADER" (include "model-server.trackHeader" $root) -}}
+{{- end -}}
 {{- range list "HOST" "PORT" "MODEL_DIRECTORY" "SERVICE_FILE" "DRAIN_SECONDS" "DRAIN_IDLE_SECONDS" "EVENTS_DRAIN_SECONDS" -}}
 {{- $_ := set $env . (get $defaults .) -}}
 {{- end -}}
@@ -51,4 +57,9 @@ of `envFrom` says otherwise: the port, the model, and how long the end may take.
 {{- else -}}
 {{- int $given -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The header by which the route tells a pod of a Rollout whether the request is the canary's. */}}
+{{- define "model-server.trackHeader" -}}
+{{- get .Values.env "TRACK_HEADER" | default "X-Cd4ml-Track" -}}
 {{- end -}}

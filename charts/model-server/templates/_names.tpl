@@ -29,18 +29,28 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{/* Those of one version's pods. A shadow goes by a name of its own: no Service of requests may find it. Takes root and track. */}}
 {{- define "model-server.trackSelector" -}}
 {{- $labels := include "model-server.selector" .root | fromYaml -}}
-{{- if eq .track "shadow" -}}
+{{- if eq .track "flagger" -}}
+{{- /* Flagger's copy of the pods goes by this name and "-primary", so it has to be the release's own. */ -}}
+{{- $_ := set $labels "app.kubernetes.io/name" (include "model-server.name" .root) -}}
+{{- else if eq .track "shadow" -}}
 {{- $name := printf "%s-shadow" (include "model-server.model" .root) -}}
 {{- $_ := set $labels "app.kubernetes.io/name" (include "model-server.short" (dict "text" $name "most" 63)) -}}
 {{- end -}}
-{{- toYaml (set $labels "cd4ml.io/track" .track) -}}
+{{- if has .track (list "stable" "canary" "shadow") -}}
+{{- $_ := set $labels "cd4ml.io/track" .track -}}
+{{- end -}}
+{{- toYaml $labels -}}
 {{- end -}}
 
 {{/* A selector of all pods of this model, those of a shadow among them. */}}
 {{- define "model-server.everyPod" -}}
 {{- $names := list -}}
+{{- if eq .Values.rollout.engine "flagger" -}}
+{{- $names = list (include "model-server.name" .) (printf "%s-primary" (include "model-server.name" .)) -}}
+{{- else -}}
 {{- range $track := list "stable" "shadow" -}}
 {{- $names = append $names (get (include "model-server.trackSelector" (dict "root" $ "track" $track) | fromYaml) "app.kubernetes.io/name") -}}
+{{- end -}}
 {{- end -}}
 matchLabels:
   app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -66,4 +76,17 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: cd4ml
 helm.sh/chart: {{ include "model-server.short" (dict "text" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") "most" 63) | quote }}
+{{- end -}}
+
+{{/* A regular expression of the names of this model's pods. */}}
+{{- define "model-server.podNames" -}}
+{{- $name := include "model-server.name" . -}}
+{{- $made := "[a-z0-9]+-[a-z0-9]{5}" -}}
+{{- if eq .Values.rollout.engine "flagger" -}}
+{{ $name }}-(primary-)?{{ $made }}
+{{- else if eq .Values.rollout.engine "argo-rollouts" -}}
+{{ $name }}-(shadow-)?{{ $made }}
+{{- else -}}
+{{ $name }}-(stable|canary|shadow)-.+
+{{- end -}}
 {{- end -}}

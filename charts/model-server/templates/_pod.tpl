@@ -41,7 +41,7 @@ exec:
 {{- end }}
 {{- end -}}
 
-{{/* The template of a pod. Takes root, track (stable, canary or shadow) and digest. */}}
+{{/* The template of a pod. Takes root, track (stable, canary or shadow; rollout or flagger where an engine moves pods) and digest. */}}
 {{- define "model-server.podTemplate" -}}
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
@@ -146,7 +146,7 @@ spec:
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {{ include "model-server.name" $root }}-{{ .track }}
+  name: {{ include "model-server.name" $root }}{{ ternary "" (printf "-%s" .track) (eq .track "flagger") }}
   labels:
     {{- include "model-server.trackLabels" . | nindent 4 }}
 spec:

@@ -1,15 +1,23 @@
 {{/* The backends of a rule: the version of a cohort, or both by weight. Takes root and track ("" for both). */}}
 {{- define "model-server.backends" -}}
 {{- $root := .root -}}
-{{- $weight := ternary (int $root.Values.canary.weight) 0 $root.Values.canary.enabled -}}
+{{- $rollout := eq $root.Values.rollout.engine "argo-rollouts" -}}
+{{- $weight := ternary (int $root.Values.canary.weight) 0 (and $root.Values.canary.enabled (not $rollout)) -}}
 {{- $weights := dict "stable" (sub 100 $weight) -}}
-{{- if $root.Values.canary.enabled -}}{{- $_ := set $weights "canary" $weight -}}{{- end -}}
+{{- if or $root.Values.canary.enabled $rollout -}}{{- $_ := set $weights "canary" $weight -}}{{- end -}}
 {{- if .track -}}{{- $weights = dict .track 1 -}}{{- end -}}
 {{- range $track := list "stable" "canary" }}
 {{- if hasKey $weights $track }}
 - name: {{ include "model-server.name" $root }}-{{ $track }}
   port: {{ $root.Values.service.port }}
   weight: {{ get $weights $track }}
+  {{- if $rollout }}
+  filters:
+    - type: RequestHeaderModifier
+      requestHeaderModifier:
+        set:
+          - {name: {{ include "model-server.trackHeader" $root }}, value: {{ $track }}}
+  {{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}

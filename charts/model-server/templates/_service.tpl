@@ -17,7 +17,7 @@ spec:
       targetPort: http
       protocol: TCP
   selector:
-    {{- if .track }}
+    {{- if and .track (or (eq .track "shadow") (ne .root.Values.rollout.engine "argo-rollouts")) }}
     {{- include "model-server.trackSelector" . | nindent 4 }}
     {{- else }}
     {{- include "model-server.selector" .root | nindent 4 }}
