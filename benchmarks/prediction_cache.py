@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from cd4ml.serving.cache.client import connect
+from cd4ml.serving.cache.client import Client
 from cd4ml.serving.cache.predictions import PredictionCache
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.signature import Column
@@ -83,7 +83,7 @@ class Known:
 def cache(redis: Redis, *, budget: float = 0.05, slow: float = 0.005) -> PredictionCache:
     """Return a cache, by default with the settings' defaults."""
     made = PredictionCache(
-        connect(f"redis://127.0.0.1:{redis.port}", cluster=False),
+        Client(f"redis://127.0.0.1:{redis.port}", cluster=False),
         **{"model_sha256": "a" * 64, "secret": b"s" * 16, "seconds": 3600},  # type: ignore[arg-type]
         **{"budget": budget, "slow": slow, "required": False},  # type: ignore[arg-type]
     )

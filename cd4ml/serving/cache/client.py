@@ -1,68 +1,41 @@
-"""The connection to Redis: one server or a cluster, in the clear or by TLS."""
+"""The cache's own requests to Redis: values by their keys."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.backoff import NoBackoff
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
-from redis.retry import Retry
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
-from cd4ml.serving.settings import SettingsError
+from cd4ml.serving.stores.connection import connect
 
-SCHEMES: Final = ("redis://", "rediss://", "unix://")
-# What can go wrong between here and a server that may be anything.
-FAILURES: Final = (RedisError, OSError, EOFError, TimeoutError, ValueError, LookupError)
-_CONNECTIONS: Final = 8
+_PROBE: Final = [b"cd4ml:probe"]
 
 
-class Client(Protocol):
-    """What the cache asks of Redis; every method may raise FAILURES."""
+class Client:
+    """Values in Redis; every method but the last may raise FAILURES."""
+
+    def __init__(self, url: str, *, cluster: bool) -> None:
+        """Prepare; no connection is made yet.
+
+        Raises:
+            SettingsError: the URL is none of Redis.
+        """
+        self._redis = connect(url, cluster=cluster, setting="REDIS_URL")
+        # The keys of one request are spread over the servers of a cluster.
+        self._mget = self._redis.mget_nonatomic if isinstance(self._redis, RedisCluster) else self._redis.mget
 
     async def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the values of keys, None where there is none."""
+        return _texts(await self._mget(keys), len(keys))
+
+    async def probe(self) -> None:
+        """See Source."""
+        await self.get(_PROBE)
 
     async def put(self, values: Mapping[bytes, bytes], seconds: int) -> list[str]:
         """Write values that expire, and return why some were not written: a reason for each."""
-
-    async def close(self) -> None:
-        """Close the connections."""
-
-
-def connect(url: str, *, cluster: bool) -> Client:
-    """Return a client; no connection is made yet.
-
-    Raises:
-        SettingsError: the URL is none of Redis. What it holds is not repeated: there may be a password in it.
-    """
-    if not url.startswith(SCHEMES):
-        raise SettingsError(f"REDIS_URL must begin with {', '.join(SCHEMES)}")
-    # The library would try again on its own for seconds: who waits, and for how long, is decided by the cache.
-    arguments: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "max_connections": _CONNECTIONS}
-    arguments |= {"client_name": "cd4ml", "protocol": 2}
-    try:
-        if cluster:
-            return _Cluster(RedisCluster.from_url(url, **arguments))
-        return _Server(Redis.from_url(url, **arguments))
-    except (ValueError, TypeError, RedisError):
-        raise SettingsError("REDIS_URL is not a URL that the Redis client understands") from None
-
-
-class _Server:
-    """One server."""
-
-    def __init__(self, redis: Any) -> None:
-        self._redis = redis
-
-    async def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See Client."""
-        return _texts(await self._redis.mget(keys), len(keys))
-
-    async def put(self, values: Mapping[bytes, bytes], seconds: int) -> list[str]:
-        """See Client."""
         # The connections of a pipeline go back to the pool when it is left.
         async with self._redis.pipeline(transaction=False) as pipeline:
             for key, value in values.items():
@@ -71,16 +44,8 @@ class _Server:
         return [_reason(answer) for answer in answers if isinstance(answer, BaseException)]
 
     async def close(self) -> None:
-        """See Client."""
+        """Close the connections."""
         await self._redis.aclose()
-
-
-class _Cluster(_Server):
-    """A cluster: the keys of one request are spread over its servers."""
-
-    async def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See Client."""
-        return _texts(await self._redis.mget_nonatomic(keys), len(keys))
 
 
 def _texts(answer: Any, count: int) -> list[bytes | None]:

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from cd4ml.serving.cache import Ask
 from cd4ml.serving.cache.client import Client
 from cd4ml.serving.cache.keys import Keys
-from cd4ml.serving.cache.lookups import Lookups
 from cd4ml.serving.cache.values import Row, Seal, Unusable
 from cd4ml.serving.cache.writes import Writes
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.runtimes import Runtime
+from cd4ml.serving.stores.lookups import Lookups
 
 # A row, and whether it came from Redis; None if whoever promised it has failed.
 Promise = asyncio.Future[tuple[Row, bool] | None]
@@ -50,7 +50,7 @@ class PredictionCache:
             required: whether the gateway is ready only while Redis answers.
         """
         self.counts: Counter[str] = Counter()
-        self.lookups = Lookups(client, budget=budget, slow=slow, counts=self.counts)
+        self.lookups = Lookups(client, name="the cache", budget=budget, slow=slow, counts=self.counts)
         self._writes = Writes(client, seconds=seconds, counts=self.counts)
         self._client, self._required = client, required
         self._model_sha256, self._secret, self._seconds = model_sha256, secret, seconds

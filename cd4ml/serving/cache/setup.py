@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cd4ml.serving.cache.client import connect
+from cd4ml.serving.cache.client import Client
 from cd4ml.serving.cache.predictions import PredictionCache
 from cd4ml.serving.settings import Settings, SettingsError
 
@@ -23,7 +23,7 @@ def prediction_cache(settings: Settings, model_sha256: str) -> PredictionCache:
     if secret and len(secret) < _SHORTEST_SECRET:
         raise SettingsError(f"CACHE_SECRET must have at least {_SHORTEST_SECRET} bytes")
     return PredictionCache(
-        connect(settings.redis_url, cluster=settings.redis_cluster == "true"),
+        Client(settings.redis_url, cluster=settings.redis_cluster == "true"),
         model_sha256=model_sha256,
         secret=secret or None,
         seconds=settings.cache_seconds,

@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from typing import Final
 
-from cd4ml.serving.cache.client import FAILURES, Client
+from cd4ml.serving.cache.client import Client
+from cd4ml.serving.stores.lookups import FAILURES
 
 _MOST: Final = 10_000
 _AT_ONCE: Final = 200

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cd4ml.serving.cache.client import connect
+from cd4ml.serving.cache.client import Client
 from cd4ml.serving.cache.predictions import PredictionCache
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.refused import Problem, Refused
@@ -79,7 +79,7 @@ async def cache(
 ) -> AsyncIterator[PredictionCache]:
     """A cache that has found its Redis."""
     made = PredictionCache(
-        connect(url, cluster=cluster),
+        Client(url, cluster=cluster),
         model_sha256="a" * 64,
         secret=secret,
         seconds=60,
@@ -421,6 +421,6 @@ def test_tls__verified(tmp_path: Path) -> None:
 def test_url__refused_without_its_password(url: str) -> None:
     """What is no URL of Redis is refused, and not repeated."""
     with pytest.raises(SettingsError) as error:
-        connect(url, cluster=False)
+        Client(url, cluster=False)
 
     assert "REDIS_URL" in str(error.value) and "secret" not in str(error.value)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from cd4ml.serving.cache.lookups import Found, Lookups
+from cd4ml.serving.stores.lookups import Lookups
 
 
 class Broken:
@@ -22,21 +22,21 @@ class Broken:
         await self.go.wait()
         raise AssertionError(len(keys))
 
-    async def put(self, values: Mapping[bytes, bytes], seconds: int) -> list[str]:
+    async def probe(self) -> None:
         """Not asked."""
         raise NotImplementedError
 
     async def close(self) -> None:
-        """See Client."""
+        """See Source."""
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_reader_that_ends__leaves_nobody_waiting(cancelled: bool) -> None:
     """A defect of the client, or the end of the process, answers who was asked for and who came meanwhile."""
 
-    async def run() -> list[Found | None]:
+    async def run() -> list[Sequence[bytes | None] | None]:
         client = Broken()
-        lookups = Lookups(client, budget=30, slow=30, counts=Counter())
+        lookups = Lookups(client, name="the cache", budget=30, slow=30, counts=Counter())
         asking = [asyncio.create_task(lookups.get([b"first"]))]
         await asyncio.sleep(0.01)
         asking.append(asyncio.create_task(lookups.get([b"later"])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cd4ml.serving.cache.breaker import Breaker
+from cd4ml.serving.stores.breaker import Breaker
 
 
 def test_breaker__opens_after_five_late_answers_of_twenty() -> None:

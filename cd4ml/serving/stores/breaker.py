@@ -1,4 +1,4 @@
-"""The circuit breaker: whether Redis is asked at all."""
+"""The circuit breaker: whether a store is asked at all."""
 
 from __future__ import annotations
 
