@@ -17,7 +17,7 @@ from cd4ml.image.layers import TIME, Layer, without_installers
 from cd4ml.image.layout import ENTRYPOINT, PORT, USER, VENV, environment
 
 # The gateway and the light modules that it imports.
-CODE: Final = ("__init__.py", "errors.py", "digests.py", "model_files/*.py", "serving/**/*.py")
+CODE: Final = ("__init__.py", "errors.py", "digests.py", "model_files/*.py", "feature_store/*.py", "serving/**/*.py")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]{1,100}")
 

@@ -10,6 +10,7 @@ from cd4ml.serving import description
 from cd4ml.serving.bodies import Receive, Scope, Send
 from cd4ml.serving.cache import Cache
 from cd4ml.serving.exchange import Observer
+from cd4ml.serving.features import Features
 from cd4ml.serving.pages import Page, pages
 from cd4ml.serving.predicting import Predicting, not_ready
 from cd4ml.serving.protocols import dialects
@@ -37,12 +38,15 @@ class Gateway:
         observers: Sequence[Observer] = (),
         cache: Cache | None = None,
         context: Context = Context(),
+        features: Features | None = None,
     ) -> None:
         self._state, self._settings, self._observers, self._cache = state, settings, observers, cache
-        self.pages = pages(state, cache)
-        self.predicting = Predicting(state, settings, observers, cache, context)
+        self._features = features
+        self.pages = pages(state, [part for part in (cache, features) if part is not None])
+        self.predicting = Predicting(state, settings, observers, cache, context, features)
         targets = {path.encode(): path for path in self.predicting.paths if path.isascii()}
-        self.at_once = None if cache is not None else AtOnce(paths=targets, answer=self.predicting.at_once)
+        awaited = cache is not None or features is not None
+        self.at_once = None if awaited else AtOnce(paths=targets, answer=self.predicting.at_once)
         self._description: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,9 +67,8 @@ class Gateway:
         await receive()
         # Nobody waits for this thread: the gateway can be told to end while it loads.
         threading.Thread(target=self._state.load, daemon=True).start()
-        parts: list[Observer | Cache] = [*self._observers]
-        if self._cache is not None:
-            parts.append(self._cache)
+        parts: list[Observer | Cache | Features] = [*self._observers]
+        parts += [part for part in (self._cache, self._features) if part is not None]
         for part in parts:
             await part.start()
         await send({"type": "lifespan.startup.complete"})
@@ -92,8 +95,8 @@ class Gateway:
         if runtime is None:
             return _refusal("/openapi.json", not_ready())
         if self._description is None:
-            paths = self.predicting.paths
-            self._description = description.openapi(self.pages, paths, runtime, model, self._settings.max_rows)
+            paths, named = self.predicting.paths, self._features.entities if self._features else ()
+            self._description = description.openapi(self.pages, paths, runtime, model, self._settings.max_rows, named)
         return Page(body=self._description)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+from cd4ml.serving.features.entities import Entity
+from cd4ml.serving.features.schemas import entities_or_rows
 from cd4ml.serving.protocols import open_inference, schemas, scoring
 from cd4ml.serving.runtimes import Runtime
 
@@ -18,7 +20,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
     415: "The content type is not one that the path reads.",
     422: "The request does not fit; the problems say where.",
     500: "The model's own code failed.",
-    503: "The model is not loaded yet, or too many requests wait.",
+    503: "The model is not loaded yet, too many requests wait, or the features cannot be had.",
 }
 _PAGES: Final[Mapping[str, str]] = {
     "/health/liveness": "Whether the process works.",
@@ -42,15 +44,17 @@ def openapi(
     runtime: Runtime,
     model: Mapping[str, str | None],
     maximum_rows: int,
+    entities: Sequence[Entity] = (),
 ) -> bytes:
     """Return the OpenAPI document.
 
     Args:
         pages: paths that GET answers.
         predicting: maps paths that POST predicts to their protocols.
+        entities: what requests of `/predict` may name instead of all columns.
     """
     operations = {
-        "predict": _predict(runtime, maximum_rows),
+        "predict": _predict(runtime, maximum_rows, entities),
         scoring.NAME: _scoring(runtime, maximum_rows),
         open_inference.NAME: _open_inference(runtime),
     }
@@ -80,9 +84,10 @@ def _page(path: str) -> Document:
     return {"summary": summary, "operationId": f"get{path}", "responses": answers}
 
 
-def _predict(runtime: Runtime, maximum_rows: int) -> Document:
+def _predict(runtime: Runtime, maximum_rows: int, entities: Sequence[Entity]) -> Document:
     """Return the operation of the gateway's own protocol."""
-    request = {"schema": schemas.rows(runtime.columns, maximum_rows)}
+    schema = schemas.rows(runtime.columns, maximum_rows)
+    request = {"schema": entities_or_rows(schema, entities, runtime.columns) if entities else schema}
     if runtime.columns:
         request["example"] = {"rows": [schemas.example(runtime.columns)]}
     wanted = {

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cd4ml import __version__
-from cd4ml.serving.cache import Cache
 from cd4ml.serving.protocols import open_inference
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.state import Phase, State
@@ -26,9 +25,16 @@ class Page:
 Pages = dict[str, Callable[[], Page]]
 
 
-def pages(state: State, cache: Cache | None = None) -> Pages:
+class Part(Protocol):
+    """What the gateway may need to be ready: a cache, an online store."""
+
+    def ready(self) -> str | None:
+        """Return why the gateway is not ready without it, None if it is."""
+
+
+def pages(state: State, parts: Sequence[Part] = ()) -> Pages:
     """Return the pages of a gateway, by path."""
-    own = _Own(state, cache)
+    own = _Own(state, parts)
     return {
         "/health/liveness": own.liveness,
         "/health/readiness": own.readiness,
@@ -40,23 +46,23 @@ def pages(state: State, cache: Cache | None = None) -> Pages:
     }
 
 
-def unready(state: State, cache: Cache | None) -> str:
+def unready(state: State, parts: Sequence[Part]) -> str:
     """Return why predictions cannot be asked for, "" if they can."""
     if state.phase is not Phase.READY:
         return state.reason or str(state.phase)
-    return (cache.ready() if cache else None) or ""
+    return next(filter(None, (part.ready() for part in parts)), "")
 
 
 class _Own:
     """The gateway's own probes, and those that MLflow's clients ask."""
 
-    def __init__(self, state: State, cache: Cache | None) -> None:
-        self._state, self._cache = state, cache
+    def __init__(self, state: State, parts: Sequence[Part]) -> None:
+        self._state, self._parts = state, parts
 
     @property
     def reason(self) -> str:
         """Why predictions cannot be asked for, "" if they can."""
-        return unready(self._state, self._cache)
+        return unready(self._state, self._parts)
 
     @property
     def ready(self) -> bool:

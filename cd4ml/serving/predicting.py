@@ -15,6 +15,7 @@ from cd4ml.serving.cache import Cache
 from cd4ml.serving.calls import Calls
 from cd4ml.serving.events.labels import Labels
 from cd4ml.serving.exchange import Answers, Batch, Exchange, HeaderList, Observer
+from cd4ml.serving.features import Features
 from cd4ml.serving.protocols import Answer, Body, Dialect, Question, dialects
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.replies import Write, fields, reply
@@ -48,9 +49,16 @@ class Predicting:
     """
 
     def __init__(
-        self, state: State, settings: Settings, observers: Sequence[Observer], cache: Cache | None, context: Context
+        self,
+        state: State,
+        settings: Settings,
+        observers: Sequence[Observer],
+        cache: Cache | None,
+        context: Context,
+        features: Features | None = None,
     ) -> None:
         self._state, self._settings, self._cache, self._context = state, settings, cache, context
+        self._features = features
         self._labels = Labels(track_header=settings.track_header, cohort_header=settings.cohort_header)
         self._observers = [
             (observer.finished, Failures(f"{type(observer).__name__} failed on a request", once=True))
@@ -155,9 +163,11 @@ class Predicting:
             dialect = self._dialect(exchange.protocol)
             media_type = media_type_of(scope["headers"], dialect.media_types)
             body = await body_of(scope, receive, self._settings)
-            question = self._question(
-                dialect, exchange, Body(body, media_type, scope["query_string"], scope["headers"])
-            )
+            asked = Body(body, media_type, scope["query_string"], scope["headers"])
+            if self._features is None:
+                question = self._question(dialect, exchange, asked)
+            else:
+                question = await self._fetched(dialect, exchange, asked, self._features)
         else:
             dialect, question = begun.dialect, begun.question
         exchange.answers = await self._answers(question, exchange)
@@ -171,6 +181,17 @@ class Predicting:
         """
         exchange.bytes_in = len(body.content)
         question = dialect.read(body)
+        exchange.batch = question.batch
+        return question
+
+    async def _fetched(self, dialect: Dialect, exchange: Exchange, body: Body, features: Features) -> Question:
+        """Return what a request asks for that may name entities.
+
+        Raises:
+            Refused: it is no request, or its features cannot be had.
+        """
+        exchange.bytes_in = len(body.content)
+        question = await features.question(dialect, body, exchange)
         exchange.batch = question.batch
         return question
 

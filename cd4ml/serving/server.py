@@ -19,6 +19,7 @@ from cd4ml.serving.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from cd4ml.serving.cache.predictions import PredictionCache
+    from cd4ml.serving.features.fetching import FeatureStore
 
 
 def serve(environ: Mapping[str, str]) -> int:
@@ -50,6 +51,7 @@ def gateway(state: State, settings: Settings, telemetry: Telemetry) -> Gateway:
     observers: list[Observer] = list(telemetry.observers)
     metrics = telemetry.metrics
     cache: PredictionCache | None = None
+    features: FeatureStore | None = None
     state.told = (*state.told, metrics.know)
     if settings.events:
         from cd4ml.serving.events.setup import publisher
@@ -64,8 +66,16 @@ def gateway(state: State, settings: Settings, telemetry: Telemetry) -> Gateway:
         cache = prediction_cache(settings, state.service.sha256)
         state.told = (*state.told, cache.know)
         metrics.outcomes(families.CACHE, partial(getattr, cache, "counts"))
-    app = Gateway(state, settings, observers, cache, telemetry.context)
-    metrics.gauge(families.READY, lambda: not unready(state, cache))
+    if settings.feature_store_url or settings.feature_entities:
+        from cd4ml.serving.features.setup import feature_store
+
+        features = feature_store(settings)
+        state.told = (*state.told, features.know)
+        features.observe = metrics.histogram(families.FETCHING)
+        metrics.outcomes(families.FEATURES, partial(getattr, features, "counts"))
+    app = Gateway(state, settings, observers, cache, telemetry.context, features)
+    needed = [part for part in (cache, features) if part is not None]
+    metrics.gauge(families.READY, lambda: not unready(state, needed))
     metrics.gauge(families.IN_FLIGHT, lambda: app.predicting.in_flight)
     metrics.gauge(families.WAITING, lambda: max(0, app.predicting.calls.in_threads - settings.threads))
     app.pages["/metrics"] = lambda: Page(body=metrics.text(), media_type=CONTENT_TYPE)

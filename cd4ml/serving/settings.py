@@ -168,6 +168,31 @@ class Settings(FromEnvironment):
     cache_secret: str = text(
         "", "A secret of at least 16 bytes by which values are sealed, so that nobody else can write one."
     )
+    feature_store_url: str = text(
+        "",
+        "Where features by key are: Redis as for `REDIS_URL`, or a Feast feature server (`http://`, `https://`); "
+        "nowhere if empty.",
+    )
+    feature_store_cluster: str = choice("false", ("false", "true"), "Whether it is a node of a Redis cluster.")
+    feature_store_token: str = text("", "A bearer token for a Feast feature server.")
+    feature_entities: str = text(
+        "",
+        "Which entities requests may name, and which features the store has of each: "
+        '`{"customer_id": {"type": "long", "features": ["income", "city"]}}`.',
+    )
+    feature_prefix: str = text("cd4ml:features", "What the keys of features in Redis begin with.")
+    feature_missing: str = choice(
+        "refuse",
+        ("refuse", "null"),
+        "What becomes of a feature that the store does not have: the request is refused, or the value is missing "
+        "where the model's signature allows that.",
+    )
+    feature_max_age_seconds: int = whole(
+        0, "How old a feature may be; an older one counts as missing. 0 for no limit.", least=0, most=3_155_760_000
+    )
+    feature_budget_ms: int = whole(
+        50, "How many milliseconds a request may wait for its features, all retries together.", most=10_000
+    )
     events: str = text(
         "",
         "Where prediction events go: the path of a file, `stdout`, `redis://HOST:PORT/STREAM` or "

@@ -55,8 +55,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "image": FLOOR | {"environments", "serving"},
     "checks": FLOOR | {"report", "inputs", "data", "metrics", "image"},
     "model_files": frozenset({"errors"}),
+    # What writes features to an online store, compares them, or serves them.
+    "feature_store": frozenset(),
     # The image holds these and nothing else of the package.
-    "serving": frozenset({"errors", "digests", "model_files"}),
+    "serving": frozenset({"errors", "digests", "model_files", "feature_store"}),
     "code_tools": FLOOR | {"report", "context", "environments"},
     "registry": FLOOR | {"report", "model_files"},
     "scoring": FLOOR | {"report", "context", "environments", "data"},

@@ -67,6 +67,7 @@ class _Event(msgspec.Struct, gc=False):
     row: int | UnsetType = UNSET
     cached: bool | UnsetType = UNSET
     features: dict[str, Any] | UnsetType = UNSET
+    fetched: dict[str, str | None] | UnsetType = UNSET
     prediction: _Prediction | UnsetType = UNSET
 
 
@@ -105,6 +106,8 @@ class Events:
                 name: values[at] if change is None else change(values[at]) for name, values, change in plan
             }
             event.prediction = _Prediction(answers.y_pred[at], None if scores is None else scores[at])
+            if exchange.fetched is not None:
+                event.fetched = {name: held for name, held in exchange.fetched[at].items() if name in event.features}
             yield self._encode(event)
 
     def _about(self, exchange: Exchange) -> _Event:

@@ -64,7 +64,14 @@ FIELDS: Final[Mapping[str, Field]] = {
     ),
     "features": Field(
         schema={"type": "object", "additionalProperties": _SCALAR},
-        help="The row as it was sent, without the columns of `EVENTS_OMIT` and with those of `EVENTS_HASH` hashed.",
+        help="The row that the model got, as it was sent and fetched, without the columns of `EVENTS_OMIT` and with "
+        "those of `EVENTS_HASH` hashed.",
+        always=False,
+    ),
+    "fetched": Field(
+        schema={"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+        help="Which of the features the [online store](features.md) gave, and when each held (null if it does not "
+        "say); without the columns of `EVENTS_OMIT`.",
         always=False,
     ),
     "prediction": Field(

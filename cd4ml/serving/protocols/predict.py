@@ -54,7 +54,7 @@ class Predict:
 
     def read(self, body: Body) -> Question:
         """See Dialect."""
-        probabilities = bool(body.query) and self._probabilities(body.query)
+        probabilities = self.asks_for_probabilities(body)
         return Question(self._read(body.content), probabilities)
 
     def write(self, question: Question, answers: Answers, exchange: Exchange) -> Answer:
@@ -71,12 +71,16 @@ class Predict:
         except OverflowError:  # JSON has whole numbers of any length, msgspec those of 64 bits
             return Answer(json.dumps(msgspec.to_builtins(answer) | {"model": json.loads(self._model)}).encode())
 
-    def _probabilities(self, query: bytes) -> bool:
-        """Whether a query asks for probabilities.
+    def asks_for_probabilities(self, body: Body) -> bool:
+        """Whether the query of a request asks for probabilities.
 
         Raises:
             Refused: it does not say so clearly, or the model gives none.
         """
+        return bool(body.query) and self._probabilities(body.query)
+
+    def _probabilities(self, query: bytes) -> bool:
+        """See above."""
         given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("probabilities", ["false"])
         if given not in (["true"], ["false"]):
             problem = Problem(path="?probabilities", problem="must be true or false")

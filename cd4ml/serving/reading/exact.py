@@ -30,7 +30,7 @@ def batch(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> Batch
     Raises:
         Refused: 422 for anything that does not fit.
     """
-    rows = _rows(document(body), maximum_rows)
+    rows = objects(document(body), "rows", maximum_rows)
     if not columns:
         columns = [Column(name=name) for name in rows[0]]
     problems: list[Problem] = []
@@ -40,6 +40,11 @@ def batch(body: bytes, columns: Sequence[Column], *, maximum_rows: int) -> Batch
             break
     if problems:
         raise Refused(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
+    return batch_of(rows, columns)
+
+
+def batch_of(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> Batch:
+    """Return rows, whose values fit the columns, as a batch."""
     return Batch({column.name: _values(rows, column) for column in columns}, len(rows))
 
 
@@ -101,18 +106,22 @@ def _no_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _rows(document: Any, maximum_rows: int) -> list[dict[str, Any]]:
-    """Return the list of rows."""
-    if not isinstance(document, dict) or set(document) != {"rows"}:
-        raise Refused(422, "no-rows", 'The body must be an object with the one key "rows".')
-    rows = document["rows"]
+def objects(document: Any, key: str, maximum_rows: int) -> list[dict[str, Any]]:
+    """Return the list of objects that a document holds under its one key.
+
+    Raises:
+        Refused: 422; it holds none.
+    """
+    if not isinstance(document, dict) or set(document) != {key}:
+        raise Refused(422, "no-rows", f'The body must be an object with the one key "{key}".')
+    rows = document[key]
     if not isinstance(rows, list) or not rows:
-        raise Refused(422, "no-rows", "`rows` must be a list of at least one object.")
+        raise Refused(422, "no-rows", f"`{key}` must be a list of at least one object.")
     if len(rows) > maximum_rows:
         raise Refused(422, "too-many-rows", f"A request may have at most {maximum_rows} rows.")
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or not row:
-            problem = Problem(path=f"rows[{index}]", problem="must be an object of column names and values")
+            problem = Problem(path=f"{key}[{index}]", problem="must be an object of column names and values")
             raise Refused(422, "rows-do-not-fit", "A row is not an object.", [problem])
     return rows
 

@@ -1,1 +1,1 @@
-"""Stores that a request waits for, within a budget and behind a breaker: the cache's Redis, and the store of features."""
+"""Stores that requests wait for, within a budget and behind a breaker: the cache's Redis, the features' store."""

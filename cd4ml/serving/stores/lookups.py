@@ -1,4 +1,4 @@
-"""Reading from a store for all requests of the process: what is asked while one answer is awaited is asked next, at once."""
+"""Reading from a store for all requests of the process: who comes while one answer is awaited is asked for next."""
 
 from __future__ import annotations
 

@@ -83,6 +83,19 @@ CACHE: Final = Family(
     labels=("outcome",),
     help="What came of using the cache: hit, miss, shared, unanswered, written, and reasons for which it was not used.",
 )
+FEATURES: Final = Family(
+    name="cd4ml_features_total",
+    kind=Kind.COUNTER,
+    labels=("outcome",),
+    help="Features that the online store was asked for: found, missing, stale, unusable; and requests for them that it "
+    "did not answer: unanswered, bypassed.",
+)
+FETCHING: Final = Family(
+    name="cd4ml_feature_lookup_seconds",
+    kind=Kind.HISTOGRAM,
+    buckets=_SECONDS,
+    help="Time that a request waited for its features, answered or not.",
+)
 EVENTS: Final = Family(
     name="cd4ml_events_total",
     kind=Kind.COUNTER,
@@ -158,6 +171,8 @@ FAMILIES: Final = (
     WAITING,
     CACHED_ROWS,
     CACHE,
+    FEATURES,
+    FETCHING,
     EVENTS,
     LOG_LINES,
     SPANS,

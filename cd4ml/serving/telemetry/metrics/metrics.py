@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -64,6 +65,18 @@ class Metrics:
         """Look at a value now and then."""
         assert family.kind is Kind.GAUGE
         self._gauges.append((self.page.place(family), value))
+
+    def histogram(self, family: Family) -> Callable[[float], None]:
+        """Return what counts a value."""
+        assert family.kind is Kind.HISTOGRAM and not family.labels
+        numbers, place, total = self.page.numbers, self.page.place(family), len(family.buckets) + 1
+
+        def observe(value: float) -> None:
+            """Count a value."""
+            numbers[place + bisect_left(family.buckets, value)] += 1.0
+            numbers[place + total] += value
+
+        return observe
 
     def outcomes(self, family: Family, counts: Counts) -> None:
         """Look at counts by outcome now and then; they only grow, and begin at 0 with this process."""

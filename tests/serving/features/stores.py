@@ -1,0 +1,71 @@
+"""Online stores for the tests: a gateway's features, asked as its requests ask them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import redis
+
+from cd4ml.feature_store import layout
+from cd4ml.serving.exchange import Exchange
+from cd4ml.serving.features.fetching import FeatureStore
+from cd4ml.serving.features.setup import feature_store
+from cd4ml.serving.protocols import Body, Question
+from cd4ml.serving.protocols.predict import Predict
+from cd4ml.serving.refused import Refused
+from cd4ml.serving.settings import Settings
+from cd4ml.serving.telemetry.context import Context
+from tests.serving.protocols.conftest import MODEL, Classifier
+
+ENTITIES = '{"customer_id": {"type": "long", "features": ["income", "city", "member"]}}'
+NOW = datetime.now(UTC)
+# The machine of the tests is slow itself.
+BUDGET = "2000"
+
+
+def write(client: redis.Redis, entity: int | str, features: Mapping[str, Any], age: timedelta = timedelta()) -> None:
+    """Write an entity's features, which held so long ago."""
+    client.hset(layout.key_of("customer_id", entity), mapping=layout.fields_of(features, NOW - age))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def store(url: str, *, wait: bool = True, **settings: str) -> AsyncIterator[FeatureStore]:
+    """A store of features that is usable."""
+    env = {"FEATURE_STORE_URL": url, "FEATURE_ENTITIES": ENTITIES, "FEATURE_BUDGET_MS": BUDGET, **settings}
+    made = feature_store(Settings.read(env))
+    made.know(Classifier())
+    await made.start()
+    try:
+        if wait:
+            await until(lambda: made.ready() is None)
+        yield made
+    finally:
+        await made.close()
+
+
+async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def asked(used: FeatureStore, *entities: Mapping[str, Any]) -> tuple[Question, Exchange]:
+    """Return what a request that names entities asks the model for."""
+    exchange = Context().begin("predict", [])
+    body = Body(json.dumps({"entities": entities}).encode())
+    return await used.question(Predict(Classifier(), MODEL, 100), body, exchange), exchange
+
+
+async def refused(used: FeatureStore, *entities: Mapping[str, Any]) -> tuple[int, str, dict[str, str]]:
+    """Return status, code and problems of a request that is refused."""
+    try:
+        question, _ = await asked(used, *entities)
+    except Refused as error:
+        return error.status, error.code, {one.path: one.problem for one in error.problems}
+    raise AssertionError(question)
