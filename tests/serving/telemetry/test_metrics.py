@@ -225,6 +225,7 @@ def test_promtool__finds_nothing() -> None:
             metrics.gauge(family, lambda: 1)
         if family.labels == ("outcome",):
             metrics.outcomes(family, lambda: {"written": 1})
+    metrics.histogram(families.FETCHING)(0.003)
     loaded_regression = loaded(Board(), classes=())
     found = shown(metrics)
 
@@ -232,6 +233,8 @@ def test_promtool__finds_nothing() -> None:
         done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert found["cd4ml_model_info", MODEL["name"] or "", "onnx", "a" * 64, ""] == 1
+    counted = [found["cd4ml_feature_lookup_seconds_bucket", bound] for bound in ("0.0025", "0.005", "+Inf")]
+    assert (counted, found["cd4ml_feature_lookup_seconds_sum",]) == ([0, 1, 1], 0.003)
     names = {key[0] for key in found} | {key[0] for key in shown(loaded_regression)}
     assert all(any(name.startswith(family.name) for name in names) for family in families.FAMILIES)
 
