@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import redis
-
 from cd4ml.feature_store import layout
 from cd4ml.serving.exchange import Exchange
 from cd4ml.serving.features.fetching import FeatureStore
@@ -21,16 +19,24 @@ from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.telemetry.context import Context
 from tests.serving.protocols.conftest import MODEL, Classifier
+from tests.serving.redis import Server
 
 ENTITIES = '{"customer_id": {"type": "long", "features": ["income", "city", "member"]}}'
-NOW = datetime.now(UTC)
 # The machine of the tests is slow itself.
 BUDGET = "2000"
 
 
-def write(client: redis.Redis, entity: int | str, features: Mapping[str, Any], age: timedelta = timedelta()) -> None:
-    """Write an entity's features, which held so long ago."""
-    client.hset(layout.key_of("customer_id", entity), mapping=layout.fields_of(features, NOW - age))  # type: ignore[arg-type]
+def write(
+    server: Server,
+    entity: int | str,
+    features: Mapping[str, Any],
+    *,
+    age: timedelta = timedelta(),
+    now: datetime | None = None,
+) -> None:
+    """Write an entity's features, which held so long before now."""
+    fields: dict[Any, Any] = {**layout.fields_of(features, (now or datetime.now(UTC)) - age)}
+    server.ask().hset(layout.key_of("customer_id", entity), mapping=fields)
 
 
 @asynccontextmanager

@@ -35,7 +35,8 @@ def test_example__works_as_shown(loan_model: Path, tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     write, start, curl, shown = EXAMPLE
     with serving() as server:
-        server.ask().execute_command(*shlex.split(write)[2:])
+        client: Any = server.ask()
+        client.execute_command(*shlex.split(write)[2:])
         env = environment(start) | {"FEATURE_STORE_URL": server.url, "EVENTS": str(events), "FEATURE_BUDGET_MS": "2000"}
         with running(loan_model, tmp_path, env=env) as gateway:
             gateway.until(200)

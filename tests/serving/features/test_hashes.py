@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,13 +29,14 @@ def server() -> Iterator[Server]:
 def empty(server: Server) -> None:
     """Nothing is left of the test before."""
     server.ask().flushall()
-    write(server.ask(), 17, HELD)
+    write(server, 17, HELD)
 
 
 def test_features__beside_what_is_given(server: Server) -> None:
     """Features are fetched for many rows in their order; what a row gives itself, null too, is not fetched."""
+    now = datetime.now(UTC)
     for number in range(100):
-        write(server.ask(), number, HELD | {"income": number}, age=timedelta(hours=number))
+        write(server, number, HELD | {"income": number}, age=timedelta(hours=number), now=now)
 
     async def run() -> None:
         async with store(server.url) as used:
@@ -85,13 +86,13 @@ def test_request__that_does_not_fit(server: Server, row: dict[str, Any], problem
 
 def test_missing__by_policy(server: Server) -> None:
     """An entity, feature or moment that is not there or too old is refused by name, or null where null is allowed."""
-    write(server.ask(), 1, {"income": 1.0, "city": "Oslo"})
-    write(server.ask(), 2, HELD, age=timedelta(seconds=90))
-    write(server.ask(), 3, HELD | {"income": None, "member": None}, age=timedelta(seconds=30))
+    write(server, 1, {"income": 1.0, "city": "Oslo"})
+    write(server, 2, HELD, age=timedelta(hours=2))
+    write(server, 3, HELD | {"income": None, "member": None}, age=timedelta(minutes=1))
     rows = [{"customer_id": number, "age": 1} for number in (0, 1, 2, 3)]
 
     async def run() -> None:
-        async with store(server.url, FEATURE_MAX_AGE_SECONDS="60") as used:
+        async with store(server.url, FEATURE_MAX_AGE_SECONDS="3600") as used:
             status, code, problems = await refused(used, *rows)
             assert (status, code) == (422, "features-missing")
             absent, old = "is not in the online store", "is too old in the online store"
@@ -101,7 +102,7 @@ def test_missing__by_policy(server: Server) -> None:
                 **{f"entities[2].{name}": old for name in names},
             }
             assert used.counts == {"missing": 4, "stale": 3, "found": 5}
-        async with store(server.url, FEATURE_MAX_AGE_SECONDS="60", FEATURE_MISSING="null") as used:
+        async with store(server.url, FEATURE_MAX_AGE_SECONDS="3600", FEATURE_MISSING="null") as used:
             question, exchange = await asked(used, *rows)
             assert question.batch.columns["income"] == [None, 1.0, None, None]
             assert question.batch.columns["member"] == [None] * 4
@@ -124,8 +125,8 @@ def test_null__where_the_signature_forbids_it(server: Server) -> None:
                     "features-missing",
                     {"entities[0].age": "is not in the online store"},
                 )
-                write(server.ask(), 1, {"age": None})
-            write(server.ask(), 1, {"age": 40})
+                write(server, 1, {"age": None})
+            write(server, 1, {"age": 40})
             question, _ = await asked(used, row)
             assert question.batch.columns["age"] == [40]
 
@@ -179,7 +180,7 @@ def test_killed_and_back(server: Server) -> None:
 
     async def run() -> None:
         with serving() as own:
-            write(own.ask(), 17, HELD)
+            write(own, 17, HELD)
             async with store(own.url) as used:
                 await asked(used, {"customer_id": 17, "age": 1})
                 own.kill()
@@ -191,7 +192,7 @@ def test_killed_and_back(server: Server) -> None:
                 # What needs no store is answered.
                 await asked(used, {"age": 1, **HELD})
                 own.start()
-                write(own.ask(), 17, HELD)
+                write(own, 17, HELD)
                 await until(lambda: used.ready() is None)
                 await asked(used, {"customer_id": 17, "age": 1})
 
