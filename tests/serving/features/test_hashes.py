@@ -13,7 +13,7 @@ import pytest
 
 from cd4ml.feature_store import layout
 from tests.serving.features.stores import asked, refused, store, until, write
-from tests.serving.redis import Server, serving
+from tests.serving.redis import Server, free_port, serving
 
 HELD = {"income": 52000.0, "city": "Oslo", "member": True}
 
@@ -238,3 +238,23 @@ def test_not_answered__by_a_server_that_refuses(server: Server) -> None:
                 assert (status, code) == (422, "features-missing")
 
     asyncio.run(run())
+
+
+def test_cluster__entities_are_spread_over_its_slots() -> None:
+    """In a cluster the entities of one request lie in different slots; all are found, one that is no hash is told."""
+
+    async def run(server: Server) -> None:
+        client: Any = server.ask()
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        await until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        for number in range(4):
+            write(server, number, HELD | {"income": number})
+        client.set(layout.key_of("customer_id", 4), "text")
+        async with store(server.url, FEATURE_STORE_CLUSTER="true") as used:
+            question, _ = await asked(used, *({"customer_id": number, "age": 1} for number in range(4)))
+            assert question.batch.columns["income"] == [0.0, 1.0, 2.0, 3.0]
+            assert (await refused(used, {"customer_id": 4, "age": 1}))[:2] == (503, "features-unusable")
+
+    # Of itself its port for other nodes would be 10,000 above, which may be no port at all.
+    with serving("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+        asyncio.run(run(server))
