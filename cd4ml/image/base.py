@@ -45,9 +45,10 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
         try:
             builder.pull(wanted)
         except UnavailableError as error:
-            found = builder.image(str(wanted)) if _no_answer(error) else None
-            if found is None:
-                raise
+            local = builder.image(str(wanted))
+            if local is None or not _no_answer(error):
+                raise _only_here(wanted, error) if local and local.digest is None else error
+            found = local
             unreachable = error.message
         else:
             found = builder.image(str(wanted))
@@ -62,6 +63,15 @@ def resolve(builder: Builder, wanted: Reference, progress: Callable[[str], None]
         labels=found.labels,
         unreachable=unreachable,
         layers=found.layers,
+    )
+
+
+def _only_here(wanted: Reference, error: UnavailableError) -> UnavailableError:
+    """Return what is said of a base that was built on this machine: nobody else could build on the same."""
+    return UnavailableError(
+        f"{wanted} was built on this machine, and its registry does not serve it: {error.message}",
+        advice="Push it to a registry and name it there in base-image; one on this machine will do, such as "
+        "127.0.0.1:5000/base:1.",
     )
 
 

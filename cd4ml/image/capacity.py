@@ -15,9 +15,11 @@ from cd4ml.errors import OptionsError
 LARGEST_ROWS: Final = 1000
 LARGEST_BYTES: Final = 1024 * 1024
 AT_ONCE: Final = 4
-# Requests of one row for the latency, sent at an even rate.
-REQUESTS: Final = 100
-PER_SECOND: Final = 50
+# Requests of one row for the latency: what is reported rests on few, what is held to a limit on as many as a 99th
+# percentile needs.
+_FEW: Final = 100
+_ENOUGH: Final = 500
+_SECONDS: Final = 5
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 _QUANTITY: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(Ki|Mi|Gi|Ti|k|M|G|T)?")
@@ -37,18 +39,25 @@ class Load:
         rows: rows of each of the largest requests.
         peak_bytes: largest resident memory of the gateway's processes, added up; 0 if it could not be read.
         latencies: seconds of each request of one row, sorted.
+        per_second: rate of those requests.
     """
 
     status: int
     rows: int
     peak_bytes: int
     latencies: Sequence[float]
+    per_second: float = 50.0
 
     def quantile(self, share: float) -> float | None:
         """Return the latency that this share of requests does not exceed, None if no row was sent."""
         if not self.latencies:
             return None
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
+
+
+def requests_of(per_second: float, *, limited: bool) -> int:
+    """Return how many requests of one row are sent at a rate, where their latency is held to a limit or not."""
+    return max(_ENOUGH, int(_SECONDS * per_second)) if limited else _FEW
 
 
 def bytes_of(text: str, name: str) -> int:

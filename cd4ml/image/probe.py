@@ -7,6 +7,7 @@ sends large requests at once, then single rows at an even rate. Standard library
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ import platform
 import shutil
 import stat
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +25,9 @@ from pathlib import Path
 from typing import Any
 
 FOLDERS = ("/", "/app", "/app/model", "/opt/venv")
+# Of the requests at an even rate: those that wait for an answer at once, and those before the ones that count.
+CONNECTIONS = 16
+WARM_UP = 20
 BUILD_TOOLS = ("gcc", "cc", "g++", "c++", "clang", "make", "ld", "pip", "pip3", "uv", "conda", "git")
 
 
@@ -87,16 +92,27 @@ def single(users: str) -> bool:
 
 
 def gateway() -> list[Path]:
-    """Return the folders below /proc of the gateway's processes."""
-    found = []
+    """Return the folders below /proc of the gateway's processes: itself, and what it or its model has started."""
+    parents: dict[int, int] = {}
+    found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             argv = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:  # it has ended meanwhile
+            parents[int(folder.name)] = int(fields(folder)[1])
+        except (OSError, ValueError, IndexError):  # it has ended meanwhile
             continue
         if b"cd4ml.serving" in argv:
-            found.append(folder)
-    return found
+            found.add(int(folder.name))
+    more = found
+    while more:
+        more = {process for process, parent in parents.items() if parent in more} - found
+        found = found | more
+    return [Path(f"/proc/{process}") for process in sorted(found)]
+
+
+def fields(folder: Path) -> list[str]:
+    """Return the fields of a process's `stat` from the third on: those after its name, which may hold anything."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()
 
 
 def age() -> float | None:
@@ -105,42 +121,95 @@ def age() -> float | None:
     begun = []
     for folder in gateway():
         try:
-            # After the name, which may hold anything, in parentheses: the 20th field is the start in ticks since boot.
-            begun.append(int((folder / "stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK"))
+            # In ticks since boot.
+            begun.append(int(fields(folder)[19]) / os.sysconf("SC_CLK_TCK"))
         except (OSError, ValueError, IndexError):
             continue
     return up - min(begun) if begun else None
 
 
-def peak_bytes(processes: list[Path]) -> int:
-    """Return the largest resident memory that processes had, by their folders below /proc, added up."""
+def resident_bytes(processes: list[Path], field: str = "VmRSS") -> int:
+    """Return the resident memory of processes, by their folders below /proc, added up; `VmHWM`: the largest of each."""
     total = 0
     for folder in processes:
         try:
             lines = (folder / "status").read_text().splitlines()
         except OSError:
             continue
-        total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+        total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
     return total
 
 
+class Watch(threading.Thread):
+    """Sees the gateway's memory again and again: a process that ends takes its own largest with it."""
+
+    def __init__(self) -> None:
+        """Begin to look once it is started."""
+        super().__init__(daemon=True)
+        self.largest = 0
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Look until it is ended."""
+        while not self._over.wait(0.1):
+            self.largest = max(self.largest, resident_bytes(gateway()))
+
+    def end(self) -> int:
+        """Return the largest memory: what was seen at once, or what each that still runs once had."""
+        self._over.set()
+        self.join()
+        return max(self.largest, resident_bytes(gateway(), "VmHWM"))
+
+
 def load(port: int, rows: list[dict[str, Any]], at_once: int, requests: int, per_second: float) -> dict[str, Any]:
-    """Send a large request several times at once, then its first row alone at an even rate."""
+    """Send a large request several times at once, then its first row alone at an even rate, after a warm-up."""
+    watch = Watch()
+    watch.start()
     with ThreadPoolExecutor(at_once) as pool:
         statuses = list(pool.map(lambda _: call(port, "/predict", {"rows": rows})[0], range(2 * at_once)))
+    peak = watch.end()
     status = next((status for status in statuses if status != 200), 200)
     latencies: list[float] = []
-    began = time.monotonic()
-    for number in range(requests if status == 200 else 0):
-        due = began + number / per_second
-        time.sleep(max(0.0, due - time.monotonic()))
-        answered, _ = call(port, "/predict", {"rows": rows[:1]})
-        if answered != 200:
-            status = answered
-            break
-        # From the moment when it was due: a server that is behind makes the later ones wait.
-        latencies.append(time.monotonic() - due)
-    return {"status": status, "rows": len(rows), "peak_bytes": peak_bytes(gateway()), "latencies": sorted(latencies)}
+    if status == 200:
+        body = json.dumps({"rows": rows[:1]}, allow_nan=False).encode()
+        at_rate(port, body, WARM_UP, per_second)
+        status, latencies = at_rate(port, body, requests, per_second)
+    return {"status": status, "rows": len(rows), "peak_bytes": peak, "latencies": sorted(latencies)}
+
+
+def at_rate(port: int, body: bytes, requests: int, per_second: float) -> tuple[int, list[float]]:
+    """Send requests when they are due, whatever became of those before; return the worst status, and the seconds each.
+
+    The seconds are counted from the moment when a request was due: a server that is behind makes the later ones wait.
+    """
+    began, numbers = time.monotonic() + 0.05, iter(range(requests))
+    lock, statuses, latencies = threading.Lock(), list[int](), list[float]()
+
+    def client(_: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None or (statuses and statuses[-1] != 200):
+                break
+            due = began + number / per_second
+            time.sleep(max(0.0, due - time.monotonic()))
+            try:
+                connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                answer.read()
+                answered = answer.status
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                answered = 0
+            with lock:
+                statuses.append(answered)
+                latencies.append(time.monotonic() - due)
+        connection.close()
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        list(pool.map(client, range(CONNECTIONS)))
+    return next((status for status in statuses if status != 200), 200), latencies
 
 
 def routes() -> int | None:

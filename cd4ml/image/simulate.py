@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
 from cd4ml.image.builders.builder import Builder, Container
-from cd4ml.image.capacity import AT_ONCE, PER_SECOND, REQUESTS, Load, largest_request
+from cd4ml.image.capacity import AT_ONCE, Load, largest_request, requests_of
 from cd4ml.image.comparison import SAME_LIBRARY, Difference, Tolerance, differences
 from cd4ml.image.pairing import Scored
 
@@ -78,6 +78,8 @@ def simulate(
     *,
     seconds: float,
     tolerance: Tolerance = SAME_LIBRARY,
+    per_second: float = 50.0,
+    limited: bool = False,
 ) -> Simulation:
     """Start the image, look at it, send it rows, and stop it whatever happens.
 
@@ -85,6 +87,8 @@ def simulate(
         scored: returns rows and their scored predictions for what the image says of itself; None sends no rows.
         seconds: how long the gateway may take to become ready.
         tolerance: how far its scores may lie from the scored ones.
+        per_second: rate at which single rows are sent for the latency.
+        limited: whether the latency is held to a limit, which takes more of them.
 
     Raises:
         UnavailableError: the builder does not answer.
@@ -98,7 +102,7 @@ def simulate(
         answers = _ask(builder, container, sent, tolerance)
         if answers.refusal is not None or not sent.rows:
             return Simulation(look=look, answers=answers)
-        return Simulation(look=look, answers=answers, load=_load(builder, container, sent))
+        return Simulation(look=look, answers=answers, load=_load(builder, container, sent, per_second, limited))
     finally:
         builder.stop(container)
 
@@ -173,11 +177,13 @@ def _ask(builder: Builder, container: Container, scored: Scored, tolerance: Tole
     )
 
 
-def _load(builder: Builder, container: Container, scored: Scored) -> Load:
+def _load(builder: Builder, container: Container, scored: Scored, per_second: float, limited: bool) -> Load:
     """Send the largest requests, as many at once as the gateway predicts, and then single rows.
 
     Raises:
         UnavailableError: the container has ended under them, or does not answer.
     """
     request = {"action": "load", "port": container.port, "rows": largest_request(scored.rows), "at_once": AT_ONCE}
-    return Load(**_probe(builder, container, {**request, "requests": REQUESTS, "per_second": PER_SECOND}, 600))
+    requests = requests_of(per_second, limited=limited)
+    answer = _probe(builder, container, {**request, "requests": requests, "per_second": per_second}, 900)
+    return Load(**answer, per_second=per_second)

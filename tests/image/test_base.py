@@ -74,6 +74,14 @@ def test_what_a_registry_refuses_no_copy_stands_for(tmp_path: Path, said: str) -
         looked_up(tmp_path, "a.io/x:1", pull=(1, said), image=(0, json.dumps(IMAGE)))
 
 
+def test_a_base_that_was_built_here_is_told_what_to_do(tmp_path: Path) -> None:
+    """An image of this machine that no registry has ever served is refused with the reason, and where to put it."""
+    built = [{key: value for key, value in IMAGE[0].items() if key != "RepoDigests"}]
+    with pytest.raises(UnavailableError, match="was built on this machine") as caught:
+        looked_up(tmp_path, "base:1", pull=(1, "pull access denied"), image=(0, json.dumps(built)))
+    assert "pull access denied" in caught.value.message and "127.0.0.1:5000" in caught.value.advice
+
+
 @pytest.mark.parametrize(
     "error",
     [

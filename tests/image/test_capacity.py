@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
 
-from cd4ml.checks.image.capacity import memory_check
+from cd4ml.checks.image.capacity import latency_check, memory_check
 from cd4ml.errors import OptionsError
 from cd4ml.image import probe
-from cd4ml.image.capacity import LARGEST_BYTES, LARGEST_ROWS, Load, bytes_of, largest_request
+from cd4ml.image.capacity import LARGEST_BYTES, LARGEST_ROWS, Load, bytes_of, largest_request, requests_of
 from cd4ml.process.linux import below
 from cd4ml.report import Status
 from cd4ml.stages.build_image.options import Options
@@ -73,6 +77,91 @@ def test_the_largest_request_is_bounded_by_rows_and_by_bytes() -> None:
     assert len(largest_request([{"a": "x" * 2 * LARGEST_BYTES}])) == 1
 
 
+def test_the_memory_of_what_a_model_starts_counts(tmp_path: Path) -> None:
+    """Workers of another name count with the gateway that started them, also those that have ended meanwhile."""
+    package = tmp_path / "cd4ml" / "serving"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package.parent / "__init__.py").touch()
+    worker = "data = bytearray(200_000_000); print('held', flush=True); input()"
+    gateway = (
+        "import subprocess, sys\n"
+        f"worker = subprocess.Popen([sys.executable, '-c', {worker!r}], stdin=subprocess.PIPE)\n"
+        "input()\nworker.communicate(b'\\n')\nprint('ended', flush=True)\ninput()\n"
+    )
+    (package / "__main__.py").write_text(gateway, encoding="utf-8")
+    command = [sys.executable, "-m", "cd4ml.serving"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        own = below(process.pid)
+        assert own and set(own) <= {int(folder.name) for folder in probe.gateway()}
+        watch = probe.Watch()
+        watch.start()
+        time.sleep(0.5)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"ended\n"
+        assert probe.resident_bytes([Path(f"/proc/{process.pid}")], "VmHWM") < 100_000_000
+        assert watch.end() > 200_000_000
+        process.communicate(b"\n")
+
+
+class _Slow(BaseHTTPRequestHandler):
+    """A gateway whose first answer takes long, and whose tenth is an error if that is wanted."""
+
+    protocol_version = "HTTP/1.1"
+    wanted = 200
+    seen = itertools.count()
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        number = next(_Slow.seen)
+        time.sleep(0.3 if number == 0 else 0)
+        self.send_response(_Slow.wanted if number == 9 else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("wanted", [200, 503])
+def test_requests_at_a_rate__are_sent_when_due(wanted: int) -> None:
+    """A slow answer holds no later request up, each is counted from when it was due, and an error is told."""
+    _Slow.wanted, _Slow.seen = wanted, itertools.count()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        status, latencies = probe.at_rate(server.server_address[1], b"{}", 60, 200)
+        server.shutdown()
+    assert status == wanted
+    if wanted == 200:
+        assert len(latencies) == 60 and max(latencies) > 0.29 and sorted(latencies)[30] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("load", "limit", "status", "reason"),
+    [
+        (GOOD, 4.0, Status.PASSED, None),
+        (GOOD, 3.9, Status.FAILED, "too-slow"),
+        (None, 1000.0, Status.FAILED, "not-answered"),
+        (Load(status=503, rows=1, peak_bytes=1, latencies=(0.001,)), 1000.0, Status.FAILED, "not-answered"),
+        (Load(status=200, rows=1, peak_bytes=1, latencies=()), 1000.0, Status.FAILED, "not-answered"),
+    ],
+)
+def test_latency_beyond_the_limit_blocks(load: Load | None, limit: float, status: Status, reason: str | None) -> None:
+    """The 99th percentile may reach the limit and not exceed it; what was not measured never passes."""
+    check = latency_check(load, limit=limit)
+    assert (check.status, check.reason) == (status, reason)
+
+
+def test_a_limit_takes_enough_requests() -> None:
+    """Where the latency is held to a limit, the percentile rests on at least 500 requests, and on seconds of them."""
+    assert requests_of(50, limited=False) == 100
+    assert (requests_of(50, limited=True), requests_of(1000, limited=True)) == (500, 5000)
+
+
 def test_the_peak_stays_though_the_memory_is_given_back(tmp_path: Path) -> None:
     """A process that once held 200 MB counts with them, a process of another program does not count at all."""
     package = tmp_path / "cd4ml" / "serving"
@@ -88,7 +177,7 @@ def test_the_peak_stays_though_the_memory_is_given_back(tmp_path: Path) -> None:
         seen = probe.gateway()
         assert process.pid not in {int(folder.name) for folder in seen} and seen
         own = [folder for folder in seen if int(folder.name) in below(process.pid)]
-        assert 200_000_000 < probe.peak_bytes(own) < 400_000_000
+        assert 200_000_000 < probe.resident_bytes(own, "VmHWM") < 400_000_000
         process.stdin.close()
 
 

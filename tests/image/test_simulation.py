@@ -38,7 +38,7 @@ GOOD = Look(
 def look(user: str = "65532:65532", **changes: Any) -> dict[str, Status]:
     """Return the statuses of the checks on a look."""
     found = dataclasses.replace(GOOD, **changes)
-    checks = container_checks(found, model_sha256="a", python="3.11", user=user, read_only=True)
+    checks = container_checks(found, model_sha256="a", python="3.11", user=user, read_only=True, startup_seconds=60)
     return {check.id: check.status for check in checks}
 
 
@@ -49,6 +49,12 @@ def test_log__its_messages() -> None:
 
     assert said(f'00Z", "level": "info" {line} {line}') == 'no "x" no "x"'
     assert said("Traceback: boom") == "Traceback: boom"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(60.0, Status.PASSED), (60.1, Status.FAILED), (None, Status.PASSED)])
+def test_ready_after_the_limit__blocks(seconds: float | None, status: Status) -> None:
+    """A gateway that became ready later than a startup probe would wait is not ready in time."""
+    assert look(startup_seconds=seconds)["becomes-ready"] is status
 
 
 def test_a_good_container_passes() -> None:
@@ -87,7 +93,8 @@ def test_each_rule_can_block(changes: dict[str, Any], id: str) -> None:
 def test_a_library_that_the_base_lacks_is_named(log: str, says: str) -> None:
     """LightGBM without OpenMP does not load: the advice is the package to add."""
     found = dataclasses.replace(GOOD, ready=False, log=log)
-    ready = container_checks(found, model_sha256="a", python="3.11", user="65532:65532", read_only=True)[0]
+    rules: dict[str, Any] = {"model_sha256": "a", "python": "3.11", "user": "65532:65532", "read_only": True}
+    ready = container_checks(found, **rules, startup_seconds=60)[0]
     assert ready.status is Status.FAILED and says in str(ready.advice)
 
 

@@ -1,4 +1,4 @@
-"""Whether the image fits the pod that it is made for: its memory; pure decisions on what was seen."""
+"""Whether the image fits the pod that it is made for: its memory, its latency; pure decisions on what was seen."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cd4ml.report import Bound, Check, Status
 
 _MIB: Final = 1024 * 1024
 _ID: Final = "fits-in-memory"
+_LATENCY: Final = "latency"
 
 
 def memory_check(load: Load, *, limit: int) -> Check:
@@ -46,4 +47,37 @@ def memory_check(load: Load, *, limit: int) -> Check:
         limit=round(most, 1),
         bound=Bound.AT_MOST,
         option=("pod-memory",),
+    )
+
+
+def latency_check(load: Load | None, *, limit: float) -> Check:
+    """Decide on the 99th percentile of the latency of one row.
+
+    Args:
+        load: None if no row was sent.
+        limit: milliseconds.
+    """
+    p99 = load.quantile(0.99) if load else None
+    if load is None or p99 is None or load.status != 200:
+        return Check(
+            id=_LATENCY,
+            status=Status.FAILED,
+            message="The latency could not be measured: the gateway did not answer every request of one row.",
+            reason="not-answered",
+            advice="Lower latency-rate if it is beyond what one pod can answer.",
+        )
+    milliseconds = round(1000 * p99, 2)
+    fits = milliseconds <= limit
+    return Check(
+        id=_LATENCY,
+        status=Status.PASSED if fits else Status.FAILED,
+        message=f"p99 of {milliseconds:,.2f} ms for one row at {load.per_second:g} requests a second, of {limit:g} ms.",
+        reason=None if fits else "too-slow",
+        advice=None if fits else "Take a faster model or runtime, or raise maximum-p99-ms; a busy machine is slower.",
+        metric="p99-ms",
+        value=milliseconds,
+        limit=limit,
+        bound=Bound.AT_MOST,
+        n=len(load.latencies),
+        option=("maximum-p99-ms",),
     )

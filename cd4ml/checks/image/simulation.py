@@ -13,7 +13,9 @@ _LIBRARY: Final = re.compile(r"\b(lib[A-Za-z0-9_+.-]+\.so(?:\.\d+)*): cannot ope
 _PACKAGES: Final = {"libgomp.so.1": "libgomp1", "libGL.so.1": "libgl1", "libglib-2.0.so.0": "libglib2.0-0"}
 
 
-def container_checks(look: Look, *, model_sha256: str, python: str, user: str, read_only: bool) -> list[Check]:
+def container_checks(
+    look: Look, *, model_sha256: str, python: str, user: str, read_only: bool, startup_seconds: float
+) -> list[Check]:
     """Decide on what the running container says of itself.
 
     Args:
@@ -21,13 +23,20 @@ def container_checks(look: Look, *, model_sha256: str, python: str, user: str, r
         python: minor version that the model was saved with, e.g. `3.11`.
         user: the user that the image's configuration names.
         read_only: whether the engine can start a container with a read-only root file system.
+        startup_seconds: how long the gateway may take to become ready.
     """
+    late = look.ready and (look.startup_seconds or 0.0) > startup_seconds
     ready = decided_check(
         "becomes-ready",
-        look.ready,
+        look.ready and not late,
         _ready(look) if look.ready else f"The gateway is not ready: {look.log}",
-        reason="not-ready",
-        advice=_advice(look.log),
+        reason="too-late" if late else "not-ready",
+        advice="Raise startup-seconds and the chart's startupSeconds together." if late else _advice(look.log),
+        metric="startup-seconds",
+        value=look.startup_seconds and round(look.startup_seconds, 2),
+        limit=startup_seconds,
+        bound=Bound.AT_MOST,
+        option=("startup-seconds",),
     )
     serves = decided_check(
         "serves-candidate",

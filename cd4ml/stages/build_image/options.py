@@ -121,6 +121,13 @@ class Options(TableOptions):
         group=Group.DELIVERY,
     )
     startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0, group=Group.IMAGE)
+    latency_rate: float = option(
+        "Requests a second, of one row each, at which the image's latency is measured.", default=50.0, group=Group.IMAGE
+    )
+    maximum_p99_ms: float | None = option(
+        "Limit on the 99th percentile of that latency, in milliseconds; the scan then comes first.",
+        group=Group.IMAGE,
+    )
     pod_memory: str = option(
         "Memory that a pod may have, as Kubernetes writes it; the default is the chart's.",
         default="1Gi",

@@ -113,6 +113,10 @@ def _problems(options: Options, *, here: bool) -> list[str]:
         problems.append("runtime: onnx needs test-data: the converted model is proven equal on its rows")
     if options.startup_seconds <= 0 or options.maximum_database_age < 0:
         problems.append("startup-seconds must be positive, maximum-database-age not negative")
+    if not 1 <= options.latency_rate <= 1000:
+        problems.append("latency-rate must be between 1 and 1,000 requests a second")
+    if options.maximum_p99_ms is not None and (options.maximum_p99_ms <= 0 or not options.simulate):
+        problems.append("maximum-p99-ms must be positive, and needs simulate: true, whose rows are sent")
     problems += _scan_problems(options)
     return problems
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from cd4ml.checks.image.capacity import memory_check
+from cd4ml.checks.image.capacity import latency_check, memory_check
 from cd4ml.checks.image.simulation import container_checks, prediction_checks
 from cd4ml.data.predictions.opening import open_predictions
 from cd4ml.data.predictions.table import read_predictions
@@ -15,7 +15,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.evidence.scored import refuse_changed
 from cd4ml.image import simulate
 from cd4ml.image.builders.builder import Image
-from cd4ml.image.capacity import PER_SECOND, Load
+from cd4ml.image.capacity import Load
 from cd4ml.image.pairing import Scored, scored_rows
 from cd4ml.image.simulate import Look, Simulation
 from cd4ml.report import Check, InputDigest
@@ -65,10 +65,10 @@ class Simulated:
 
 
 def _load_details(load: Load) -> dict[str, float | int | None]:
-    """Return what the report says of the load; latencies in milliseconds, of requests of one row beside the scan."""
+    """Return what the report says of the load; latencies in milliseconds, of requests of one row."""
     p50, p99 = ((found := load.quantile(share)) and round(1000 * found, 2) for share in (0.5, 0.99))
     mib = round(load.peak_bytes / 1024**2, 1)
-    return {"rows": load.rows, "peak_mib": mib, "per_second": PER_SECOND, "p50_ms": p50, "p99_ms": p99}
+    return {"rows": load.rows, "peak_mib": mib, "per_second": load.per_second, "p50_ms": p50, "p99_ms": p99}
 
 
 def simulate_image(inputs: Inputs, candidate: Candidate, road: Road, image: Image, tables: Tables | None) -> Simulated:
@@ -77,7 +77,13 @@ def simulate_image(inputs: Inputs, candidate: Candidate, road: Road, image: Imag
     inputs.context.progress("Starting the image" + (" and comparing its predictions" if compares else ""))
     scored, digests = (tables.pair, tables.digests) if tables else (None, ())
     found = simulate.simulate(
-        inputs.builder, image.id, scored, seconds=options.startup_seconds, tolerance=road.tolerance
+        inputs.builder,
+        image.id,
+        scored,
+        seconds=options.startup_seconds,
+        tolerance=road.tolerance,
+        per_second=options.latency_rate,
+        limited=options.maximum_p99_ms is not None,
     )
     checks = container_checks(
         found.look,
@@ -85,11 +91,14 @@ def simulate_image(inputs: Inputs, candidate: Candidate, road: Road, image: Imag
         python=candidate.python,
         user=image.user,
         read_only=inputs.builder.read_only_root,
+        startup_seconds=options.startup_seconds,
     )
     if compares:
         checks += prediction_checks(found.answers, minimum_rows=MINIMUM_ROWS)
     if found.load is not None:  # there is none where no row was answered, which blocks already
         checks.append(memory_check(found.load, limit=inputs.memory))
+    if options.maximum_p99_ms is not None:
+        checks.append(latency_check(found.load, limit=options.maximum_p99_ms))
     return Simulated(simulation=found, checks=checks, inputs=digests)
 
 

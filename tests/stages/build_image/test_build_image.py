@@ -285,10 +285,12 @@ def test_too_few_rows_decide_nothing(build: Build, lab: Lab, project: Project, t
 
 
 def test_a_vulnerable_package_blocks_the_push(build: Build, lab: Lab, vulnerable: Project) -> None:
-    """A package with a known vulnerability of a blocking severity blocks, and nothing is pushed."""
+    """A package with a known vulnerability of a blocking severity blocks, so does a slow answer; nothing is pushed."""
     name = f"{lab.registry}/loans:vulnerable"
-    run = build(vulnerable, "--image", name, "--push")
+    run = build(vulnerable, "--image", name, "--push", "--latency-rate", "100", "--maximum-p99-ms", "0.001")
     assert run.code == 1 and reason(run, "vulnerabilities") == "vulnerable"
+    assert reason(run, "latency") == "too-slow"
+    assert run.report["details"]["simulation"]["load"]["per_second"] == 100
     assert [item["id"] for item in run.report["details"]["scan"]["findings"]] == ["CVE-2024-56326"]
     assert lab.digest(name) is None
 

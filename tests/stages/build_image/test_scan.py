@@ -41,6 +41,28 @@ def test_options__a_scan_that_would_not_look_is_refused(changes: dict[str, Any],
         check_options(Options(model="m", image="a.io/x:1", simulate=False, **given))
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"latency_rate": 0.0}, "latency-rate must be"),
+        ({"latency_rate": 5000.0}, "latency-rate must be"),
+        ({"maximum_p99_ms": 5.0}, "needs simulate"),
+        ({"maximum_p99_ms": 0.0, "simulate": True}, "must be positive"),
+    ],
+)
+def test_options__a_latency_that_would_not_be_measured_is_refused(changes: dict[str, Any], problem: str) -> None:
+    """A rate that the probe cannot send, and a limit without rows to send, are bad options."""
+    given: dict[str, Any] = {
+        "severity": ("HIGH",),
+        "system_packages": (),
+        "forbidden_licenses": (),
+        "scanners": ("vuln",),
+    }
+    options = Options(**{"model": "m", "image": "a.io/x:1", "simulate": False, **given, **changes})
+    with pytest.raises(OptionsError, match=problem):
+        check_options(options)
+
+
 def test_options__a_vex_document_is_read_before_anything_is_built(tmp_path: Path) -> None:
     """One that is missing or proves nothing is said at once; a plan waits for one that is not there yet."""
     given: dict[str, Any] = {

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final, Self, cast
 
 from cd4ml.errors import UnavailableError
 
@@ -19,6 +19,12 @@ _DELETES: Final = ".wh."
 _EMPTIES: Final = ".wh..wh..opq"
 _MOST_LINKS: Final = 40
 _LARGEST: Final = 32_000_000
+# Further headers of an entry, which are read into memory.
+_HEADERS: Final = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+_MOST_OF_A_HEADER: Final = 1 << 20
 # An image has at most so much content, and folders in one another: what is built on has a tenth of both.
 _MOST_BYTES: Final = 64_000_000_000
 _DEEPEST: Final = 200
@@ -156,7 +162,7 @@ def members(layer: LayerFile, *, whole: bool = True) -> Iterator[tarfile.TarFile
     try:
         with _stream(layer) as stream:
             source = _Measured(stream)
-            with tarfile.open(fileobj=cast(IO[bytes], source), mode="r|") as archive:
+            with tarfile.open(fileobj=cast(IO[bytes], source), mode="r|", tarinfo=_Member) as archive:
                 yield archive
             if whole:
                 source.require(layer.diff_id)
@@ -181,6 +187,18 @@ def _stream(layer: LayerFile) -> Iterator[IO[bytes]]:
     else:
         with layer.path.open("rb") as source:
             yield source
+
+
+class _Member(tarfile.TarInfo):
+    """An entry whose further headers (a long name, PAX records) are read into memory only up to a size."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """See TarInfo."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _HEADERS and found.size > _MOST_OF_A_HEADER:
+            raise UnavailableError(f"A layer of the image has a header of {found.size:,} bytes, which no image needs.")
+        return found
 
 
 class _Measured:

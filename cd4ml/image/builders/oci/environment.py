@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -31,6 +32,7 @@ _SCRIPT: Final = re.compile(rb"#!.*python|#!/bin/sh\n'''exec' .*python")
 _MANYLINUX: Final = ("2_40", "2_39", "2_38", "2_37", "2_36", "2_35", "2_34", "2_33", "2_32", "2_31", "2_28", "2_17")
 _GLIBC: Final = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+)\.(\d+)")
 _MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+_DEEPEST: Final = 100
 _SECONDS_TO_COMPILE: Final = 900.0
 
 
@@ -150,8 +152,31 @@ def _compile(root: Path, python: Python, sandbox: Sandbox) -> None:
     settings = {"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"}
     command = sandbox.command(root, argv, user=0, settings=settings, writable=VENV)
     done = completed(command, environ=ENVIRONMENT, seconds=_SECONDS_TO_COMPILE)
+    _require_shallow(root / VENV.lstrip("/"), python)
     if not any(root.glob(f"{VENV.lstrip('/')}/lib/*/site-packages/**/*.pyc")) and not done.done:
         raise UnavailableError(f"The base's Python ({python.program}) does not run here: {done.last_words(300)}")
+
+
+def _require_shallow(venv: Path, python: Python) -> None:
+    """Refuse folders so deep that no function of Python's would get through them, nor remove them.
+
+    Raises:
+        UnavailableError: there are some; nothing of them is left.
+    """
+    left = [(str(venv), 0)]
+    while left:
+        folder, depth = left.pop()
+        try:
+            with os.scandir(folder) as entries:
+                left += [(entry.path, depth + 1) for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError as error:
+            depth = _DEEPEST if error.errno == errno.ENAMETOOLONG else depth
+        if depth >= _DEEPEST:
+            completed(["rm", "-rf", "--", str(venv)], environ=ENVIRONMENT, seconds=_SECONDS_TO_COMPILE)
+            raise UnavailableError(
+                f"The base's Python ({python.program}), told to compile the packages, made folders {depth} deep.",
+                advice="Do not use this base.",
+            )
 
 
 def _links(venv: Path) -> dict[Path, str]:

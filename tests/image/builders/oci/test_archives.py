@@ -48,6 +48,21 @@ def unpacked(folder: Path, *layers: LayerFile) -> Path:
     return root
 
 
+@pytest.mark.parametrize("kind", ["pax", "name"])
+def test_a_header_beyond_all_measure_is_refused(tmp_path: Path, kind: str) -> None:
+    """Records and names are read into memory: those that no image needs are refused by their size alone."""
+    long = "x" * (1 << 21)
+    member = tarfile.TarInfo(long if kind == "name" else "a")
+    member.pax_headers = {"comment": long} if kind == "pax" else {}
+    path = tmp_path / "layer"
+    form = tarfile.PAX_FORMAT if kind == "pax" else tarfile.GNU_FORMAT
+    with tarfile.open(path, "w", format=form) as archive:
+        archive.addfile(tarfile.TarInfo("first"))
+        archive.addfile(member)
+    with pytest.raises(UnavailableError, match="a header of 2,09"):
+        Tree([LayerFile(path=path, media_type="x.tar")])
+
+
 def test_later_layers_replace_and_delete(tmp_path: Path) -> None:
     """A file replaces a folder, marks delete a file and empty a folder; the tree knows of it as the folder does."""
     layers = [

@@ -21,7 +21,7 @@ from tests.image.builders.oci.roots import packed, place, root_with
 
 def names(folder: Path, program: str) -> set[str]:
     """Return what is in the layer of an environment without packages, whose base has this for a Python."""
-    root = root_with(folder / "root", "sh", "mv", "ln", "mkfifo", "touch")
+    root = root_with(folder / "root", "sh", "mv", "ln", "mkfifo", "touch", "mkdir")
     place(root, "/usr/bin/python3.11").write_text(f"#!/usr/bin/sh\n{program}\n")
     (root / "usr/bin/python3.11").chmod(0o755)
     (root / "usr/bin/python3").symlink_to("python3.11")
@@ -43,6 +43,12 @@ def test_the_base_can_write_to_the_environment_alone(tmp_path: Path) -> None:
     (secret / "secret").write_text("x")
     found = names(tmp_path, f"mv /opt/venv /opt/old && ln -s {secret} /opt/venv; touch /opt/venv/lib/x.pyc; exit 0")
     assert "opt/venv/lib/x.pyc" in found and "opt/venv/pyvenv.cfg" in found and "opt/venv/secret" not in found
+
+
+def test_folders_too_deep_to_walk_are_refused(tmp_path: Path) -> None:
+    """Folders in folders, deeper than Python's own functions reach, end the build and are removed with it."""
+    with pytest.raises(UnavailableError, match="made folders 100 deep"):
+        names(tmp_path, f"mkdir -p /opt/venv/{'d/' * 1200}")
 
 
 @pytest.mark.parametrize(
