@@ -133,8 +133,7 @@ def _scan_problems(options: Options) -> Iterator[str]:
     """Yield what is wrong with the options of the scan."""
     unknown = [name for name in options.scanners if name not in scan.SCANNERS]
     if unknown or scan.VULNERABILITIES not in options.scanners:
-        known = ", ".join(scan.SCANNERS)
-        yield f"scanners: expected vuln and what else of {known} is looked for; got {', '.join(options.scanners)}"
+        yield f"scanners: expected vuln, with or without secret and license; got {', '.join(options.scanners)}"
     elif options.forbidden_licenses and scan.LICENSES not in options.scanners:
         yield "forbidden-licenses: no licence is looked for: add license to scanners"
 

@@ -116,7 +116,7 @@ def scan_image(inputs: Inputs, base: BaseImage, road: Road, reference: Reference
         cache=Path(options.trivy_cache) if options.trivy_cache else None,
         offline=options.scan_offline,
         environ=context.environ,
-        scanners=options.scanners,
+        scanners=tuple(dict.fromkeys(options.scanners)),
         vex=inputs.vex,
     )
     archive.unlink()

@@ -89,7 +89,16 @@ def test_a_secret_and_a_forbidden_licence_block_the_push(
     copy = Project(folder=tmp_path / "p")
     (copy.folder / "model" / "notes.txt").write_text(f"first\ntoken: {TOKEN}\n")
     name = f"{lab.registry}/loans:secret"
-    more = ("--simulate", "false", "--severity", "CRITICAL", "--forbidden-licenses", "library:notice")
+    more = (
+        "--simulate",
+        "false",
+        "--severity",
+        "CRITICAL",
+        "--forbidden-licenses",
+        "library:notice",
+        "--scanners",
+        "secret",
+    )
 
     run = build(copy, "--image", name, "--push", *more)
 
