@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from cd4ml.serving.cache.client import Client
 from cd4ml.serving.cache.predictions import PredictionCache
 from cd4ml.serving.exchange import Answers, Batch
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import Column, Tensor
 
 NAMES = [f"x{number}" for number in range(10)]
 
@@ -69,6 +69,7 @@ class Known:
     classes = (0, 1)
     positive_label = 1
     inline_rows = 1000
+    tensors: Sequence[Tensor] = ()
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Return a score that takes no time."""

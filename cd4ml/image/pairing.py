@@ -102,6 +102,8 @@ def _json_value(value: Any, column: str) -> Any:
 
     if isinstance(value, str):
         return value
+    if isinstance(value, list) or type(value).__name__ == "ndarray":  # a row of a tensor
+        return [_json_value(inner, column) for inner in (value if isinstance(value, list) else value.tolist())]
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     if hasattr(value, "isoformat"):

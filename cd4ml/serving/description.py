@@ -36,6 +36,12 @@ _PAGES: Final[Mapping[str, str]] = {
     "/v2/health/ready": "Whether predictions can be asked for.",
 }
 _PLAIN: Final = "text/plain"
+_PROBABILITIES: Final[Document] = {
+    "name": "probabilities",
+    "in": "query",
+    "description": "Whether each prediction has the probability of each class.",
+    "schema": {"type": "boolean"},
+}
 
 
 def openapi(
@@ -53,16 +59,44 @@ def openapi(
         predicting: maps paths that POST predicts to their protocols.
         entities: what requests of `/predict` may name instead of all columns.
     """
-    operations = {
-        "predict": _predict(runtime, maximum_rows, entities),
-        scoring.NAME: _scoring(runtime, maximum_rows),
-        open_inference.NAME: _open_inference(runtime),
-    }
+    operations = _of_tensors(runtime, maximum_rows) if runtime.tensors else _of_columns(runtime, maximum_rows, entities)
     paths: Document = {path: {"get": _page(path)} for path in (*pages, "/openapi.json")}
     for path, protocol in predicting.items():
         paths[path] = {"post": {**operations[protocol], "operationId": f"post{path}"}}
     about = {"title": str(model["name"]), "version": str(model["version"] or "1"), "description": _about(model)}
     return json.dumps({"openapi": "3.1.0", "info": about, "paths": paths}).encode()
+
+
+def _of_columns(runtime: Runtime, maximum_rows: int, entities: Sequence[Entity]) -> Document:
+    """Return the operation of each protocol for a model that takes columns."""
+    return {
+        "predict": _predict(runtime, maximum_rows, entities),
+        scoring.NAME: _scoring(runtime, maximum_rows),
+        open_inference.NAME: _open_inference(runtime),
+    }
+
+
+def _of_tensors(runtime: Runtime, maximum_rows: int) -> Document:
+    """Return the operation of each protocol for a model that takes tensors."""
+    from cd4ml.serving.protocols import tensor_models, tensor_schemas  # they need numpy
+
+    taken, outputs = runtime.tensors, [one["name"] for one in tensor_models.described(runtime)]
+    row, schema = tensor_schemas.example(taken), {_JSON: {"schema": tensor_schemas.rows(taken, maximum_rows)}}
+    schema[_JSON]["example"] = {"rows": [row]}
+    predict = _operation("Predict for each row.", schema, schemas.predictions(runtime), schemas.error())
+    request = {"schema": tensor_schemas.scoring(taken, maximum_rows), "example": {"instances": [row]}}
+    scored = tensor_schemas.scored(runtime, outputs[0])
+    summary = "Predict for each row, in MLflow's scoring protocol."
+    tensors = {
+        "schema": tensor_schemas.tensors(runtime, outputs),
+        "example": tensor_schemas.tensor_example(taken),
+    }
+    about = "Predict for each row of tensors, in the Open Inference Protocol, version 2."
+    return {
+        "predict": {**predict, "parameters": [_PROBABILITIES]},
+        scoring.NAME: _operation(summary, {_JSON: request}, scored, schemas.error_of_scoring()),
+        open_inference.NAME: _operation(about, {_JSON: tensors}, schemas.inferred(), schemas.error_of_open_inference()),
+    }
 
 
 def _about(model: Mapping[str, str | None]) -> str:
@@ -90,14 +124,8 @@ def _predict(runtime: Runtime, maximum_rows: int, entities: Sequence[Entity]) ->
     request = {"schema": entities_or_rows(schema, entities, runtime.columns) if entities else schema}
     if runtime.columns:
         request["example"] = {"rows": [schemas.example(runtime.columns)]}
-    wanted = {
-        "name": "probabilities",
-        "in": "query",
-        "description": "Whether each prediction has the probability of each class.",
-        "schema": {"type": "boolean"},
-    }
     operation = _operation("Predict for each row.", {_JSON: request}, schemas.predictions(runtime), schemas.error())
-    return {**operation, "parameters": [wanted]}
+    return {**operation, "parameters": [_PROBABILITIES]}
 
 
 def _scoring(runtime: Runtime, maximum_rows: int) -> Document:

@@ -1,6 +1,6 @@
 """Loading an MLflow model and predicting with it: the same file in scoring and in serving.
 
-It runs in the model's own environment, so it imports the standard library, pandas, `columns` and `signature` alone;
+It runs in the model's own environment, so it imports the standard library, pandas, light modules of cd4ml alone;
 MLflow is imported when a model is loaded. `mlflow-skinny` is enough.
 """
 
@@ -17,6 +17,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.model_files import code_of
 from cd4ml.serving.columns import plain, prepare
 from cd4ml.serving.signature import TYPES, Column, ModelError, RowsError
+from cd4ml.serving.tensor_model import TensorModel, classes_of
 
 __all__ = ["Column", "Model", "ModelError", "RowsError", "load"]
 
@@ -113,7 +114,7 @@ def load(
     positive_label: str | None = None,
     allow_code: bool = False,
     allowed: Collection[str] = (),
-) -> Model:
+) -> Model | TensorModel:
     """Load the MLflow model in a folder.
 
     Args:
@@ -123,8 +124,8 @@ def load(
         allowed: findings of `code_of` that are allowed in any case.
 
     Raises:
-        ModelError: loading it would run code that is not allowed, MLflow cannot read the folder, the model takes
-            tensors, or it does not know `positive_label`.
+        ModelError: loading it would run code that is not allowed, MLflow cannot read the folder, its tensors cannot
+            be served, or it does not know `positive_label`.
     """
     from mlflow import pyfunc
     from mlflow.exceptions import MlflowException
@@ -137,6 +138,10 @@ def load(
     except MlflowException as error:
         raise ModelError(f"MLflow cannot load the model: {error}") from error
     raw = _raw(loaded)
+    schema = loaded.metadata.get_input_schema()
+    if schema is not None and schema.is_tensor_spec():
+        labels = classes_of(loaded.metadata)
+        return TensorModel(loaded, raw, classes=labels, positive=_positive(labels, positive_label))
     native = _native(raw)
     columns, classes = _columns(loaded.metadata, native), _classes(native)
     if any(column.nullable for column in columns):
@@ -261,8 +266,6 @@ def _columns(metadata: Any, native: Any) -> Sequence[Column]:
     schema = metadata.get_input_schema()
     if schema is None:
         return tuple(_named(name) for name in getattr(native, "feature_names_in_", ()))
-    if schema.is_tensor_spec():
-        raise ModelError("the model's signature takes tensors; only tables with named columns are supported")
     if not schema.has_input_names():
         raise ModelError("the model's signature does not name its columns")
     columns = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cd4ml import __version__
-from cd4ml.serving.protocols import open_inference
+from cd4ml.serving.protocols import dialects, open_inference
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.state import Phase, State
 
@@ -121,7 +121,7 @@ def _open_inference(state: State, own: _Own) -> Pages:
         if state.runtime is None:
             refused = Refused(503, "not-ready", "The model is not loaded.")
             return Page(body=open_inference.refusal(refused), status=refused.status)
-        return document(open_inference.metadata(state.runtime, state.service.model))
+        return document(dialects.metadata(state.runtime, state.service.model))
 
     found: Pages = {"/v2": lambda: document(about), "/v2/health/live": live, "/v2/health/ready": ready}
     for path in open_inference.paths(state.service.model):

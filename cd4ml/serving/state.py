@@ -131,9 +131,9 @@ class State:
     def _loaded(self) -> Runtime:
         """Load the model; what that needs is imported only now, while probes are answered already."""
         if self.service.runtime == "onnx":
-            from cd4ml.serving.runtimes.onnx import Onnx
+            from cd4ml.serving.runtimes import fast
 
-            return Onnx.load(self.folder, sha256=self.service.sha256)
+            return fast.load(self.folder, sha256=self.service.sha256)
         from cd4ml.serving.runtimes.native import Native
 
         return Native.load(
@@ -163,11 +163,12 @@ class State:
         )
 
     def version(self) -> dict[str, Any]:
-        """Return what runs here, and which columns it takes."""
+        """Return what runs here, and which columns (or tensors) it takes."""
         columns = self.runtime.columns if self.runtime else ()
+        tensors = self.runtime.tensors if self.runtime else ()
         return {
             "model": dict(self.service.model),
-            "columns": [column.name for column in columns],
+            "columns": [column.name for column in columns] + [tensor.name for tensor in tensors],
             "optional_columns": [column.name for column in columns if not column.required],
             "python": platform.python_version(),
         }

@@ -82,11 +82,11 @@ ALLOWED: dict[str, frozenset[str]] = {
 # The process that scores has the modules of the image beside it, and nothing else of the package.
 IN_THE_ENVIRONMENT_OF_THE_MODEL = {
     "cd4ml.scoring.child": {"cd4ml.serving.model"},
-    "cd4ml.scoring.conversion.program": {"cd4ml.serving.model"},
+    "cd4ml.scoring.conversion.program": {"cd4ml.serving.model", "cd4ml.serving.tensor_model"},
     "cd4ml.scoring.conversion.ask": {
         "cd4ml.serving.exchange",
         "cd4ml.serving.refused",
-        "cd4ml.serving.runtimes.onnx",
+        "cd4ml.serving.runtimes.fast",
         "cd4ml.serving.signature",
     },
 }

@@ -16,7 +16,7 @@ from cd4ml.serving.app import Gateway
 from cd4ml.serving.exchange import Answers, Batch, Exchange
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings, SettingsError
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import Column, Tensor
 from cd4ml.serving.state import Phase, Service, State
 from cd4ml.serving.whole import BEGUN
 
@@ -26,6 +26,7 @@ class Doubling:
     """A runtime that doubles x, refuses what is negative and fails at 13."""
 
     inline_rows: int = 0
+    tensors: Sequence[Tensor] = ()
     name: str = "native"
     columns: Sequence[Column] = (Column(name="x", type="double"),)
     classes: Sequence[Any] = ()

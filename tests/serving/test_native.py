@@ -53,6 +53,7 @@ def test_pipeline__transformed_once(tmp_path: Path) -> None:
     pipeline = models.classifier(table)
     rows = models.people(100, seed=5)[["age", "income", "city"]]
     model = load(models.save(pipeline, tmp_path / "model", table[["age", "income", "city"]]))
+    assert isinstance(model, Model)
     steps = model._transform
     calls: list[int] = []
 

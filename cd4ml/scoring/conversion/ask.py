@@ -14,7 +14,7 @@ from typing import Any
 
 from cd4ml.serving.exchange import Batch
 from cd4ml.serving.refused import Refused
-from cd4ml.serving.runtimes.onnx import Onnx
+from cd4ml.serving.runtimes.fast import load
 from cd4ml.serving.signature import ModelError
 
 
@@ -29,14 +29,14 @@ def main(tables: str, *arguments: str) -> int:
 def _said(folder: Path, batches: list[Batch]) -> Any:
     """Return what a model says of the batches."""
     try:
-        runtime = Onnx.load(folder)
+        runtime = load(folder)
         runtime.warm_up()
         return [_answer(runtime, batch) for batch in batches]
     except ModelError as error:
         return {"unusable": str(error)}
 
 
-def _answer(runtime: Onnx, batch: Batch) -> dict[str, Any]:
+def _answer(runtime: Any, batch: Batch) -> dict[str, Any]:
     """Return a model's answers as the gateway has them."""
     try:
         found = runtime.predict(batch, probabilities=True)

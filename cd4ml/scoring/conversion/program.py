@@ -19,6 +19,7 @@ from typing import Any
 
 from cd4ml.scoring.child import attempt, predict
 from cd4ml.serving.model import Model, ModelError, RowsError, load
+from cd4ml.serving.tensor_model import TensorModel
 
 _NUMBERS = ("integer", "long", "float", "double", "boolean")
 _LONGEST = 300
@@ -39,8 +40,14 @@ def main(folder: str, positive_label: str, allow_code: str, made: str, *tables: 
         return 0
     ways: list[dict[str, Any]] = []
     failed: list[str] = []
-    if hasattr(loaded.raw, "get_inputs"):
-        ways.append(_as_it_is(loaded.raw, [column.name for column in loaded.columns]))
+    if isinstance(loaded, TensorModel):
+        if hasattr(loaded.raw, "get_inputs"):
+            ways.append(_tensors(loaded, Path(folder), Path(made)))
+        else:
+            failed.append("it takes tensors and is not saved as ONNX")
+    elif hasattr(loaded.raw, "get_inputs"):
+        way = _as_it_is(loaded.raw, [column.name for column in loaded.columns])
+        ways.append(way | _self_contained(Path(folder), Path(made)))
     elif not hasattr(loaded.raw, "get_params"):
         failed.append("it holds no estimator that a converter knows")
     else:
@@ -56,7 +63,7 @@ def main(folder: str, positive_label: str, allow_code: str, made: str, *tables: 
 class _EveryClass:
     """A model that gives the probability of each class, also where there are two, or more than tables have columns."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model | TensorModel) -> None:
         self._model = model
         self.predict = model.predict
 
@@ -64,7 +71,8 @@ class _EveryClass:
         """See Model."""
         import pandas as pd
 
-        found = self._model.probabilities(self._model.prepare(frame))
+        prepared: Any = self._model.prepare(frame)
+        found = self._model.probabilities(prepared)
         return None if found is None else pd.DataFrame(found).add_prefix("y_score_")
 
 
@@ -111,6 +119,29 @@ def _as_it_is(session: Any, columns: list[str]) -> dict[str, Any]:
     label = names[0] if len(names) == 1 else next((name for name in ("y_pred", "prediction") if name in names), "")
     score = next((name for name in ("y_score", "probability") if name in names and name != label), None)
     return {"number": 0, "name": "as it is", "inputs": inputs, "outputs": {"label": label, "score": score}}
+
+
+def _tensors(model: TensorModel, folder: Path, made: Path) -> dict[str, Any]:
+    """Return what an ONNX model of tensors takes and gives."""
+    (output,) = model.raw.get_outputs()
+    tensors = [
+        {"name": one.name, "type": one.type, "shape": list(one.shape), "longest": one.longest} for one in model.tensors
+    ]
+    way = {"number": 0, "name": "as it is", "tensors": tensors, "outputs": {"output": output.name}}
+    return way | _self_contained(folder, made)
+
+
+def _self_contained(folder: Path, made: Path) -> dict[str, Any]:
+    """Write the graph with the weights that lie in other files, as MLflow saves large ones; the same numbers."""
+    import onnx
+
+    (file,) = folder.glob("*.onnx")
+    graph = onnx.load(str(file), load_external_data=False)
+    if not any(tensor.external_data for tensor in graph.graph.initializer):
+        return {}
+    onnx.load_external_data_for_model(graph, str(folder))
+    (made / "0.onnx").write_bytes(graph.SerializeToString())
+    return {"name": "as it is, its weights in the graph", "made": True}
 
 
 def _plain(label: Any) -> Any:

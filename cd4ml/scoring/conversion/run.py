@@ -184,7 +184,7 @@ def _converters(model: Path, context: Context) -> Path:
 def _way(own: Path, destination: Path, way: Mapping[str, Any], said: Mapping[str, Any], given: Signature) -> Way:
     """Copy one way out of the child's folder, with the signature that says what it takes."""
     number, outputs = int(way["number"]), dict(way["outputs"])
-    source = given.file or own / f"{number}.onnx"
+    source = own / f"{number}.onnx" if given.file is None or way.get("made") else given.file
     if source.is_symlink() or not source.is_file():
         raise NotTried("the converter left no file")
     folder = destination / str(number)
@@ -192,12 +192,15 @@ def _way(own: Path, destination: Path, way: Mapping[str, Any], said: Mapping[str
     shutil.copyfile(source, folder / MODEL)
     signature = {
         "model_sha256": given.sha256,
-        "columns": [dict(column) for column in given.columns],
-        "inputs": way["inputs"],
         "classes": said["classes"],
         "positive_label": said["positive_label"],
-        **{name: outputs.get(name) for name in ("label", "score", "probabilities")},
     }
+    if "tensors" in way:
+        signature |= {"tensors": way["tensors"], "output": outputs["output"]}
+    else:
+        columns = [dict(column) for column in given.columns]
+        named = {name: outputs.get(name) for name in ("label", "score", "probabilities")}
+        signature |= {"columns": columns, "inputs": way["inputs"], **named}
     (folder / SIGNATURE).write_text(json.dumps(signature, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return Way(name=str(way["name"]), folder=folder)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from cd4ml.serving.canonical import form_of
 from cd4ml.serving.exchange import Batch
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import Column, Tensor
 
 # Part of every key and of every value: a change of either form makes the older ones unknown.
 VERSION: Final = 1
@@ -25,17 +25,27 @@ class Keys:
     and left out is the same as null or NaN. Where that is not certain (two texts of one moment), the keys differ.
     """
 
-    def __init__(self, *, model_sha256: str, runtime: str, columns: Sequence[Column], labels: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        *,
+        model_sha256: str,
+        runtime: str,
+        columns: Sequence[Column],
+        labels: Sequence[Any],
+        tensors: Sequence[Tensor] = (),
+    ) -> None:
         """Prepare what all keys begin with.
 
         Args:
             runtime: its name; two runtimes may differ in the last digits of a score.
             labels: the classes and the positive one: what a score is the probability of.
         """
-        schema = [[column.name, column.type, column.required] for column in columns]
+        schema: list[list[Any]] = [[column.name, column.type, column.required] for column in columns]
+        schema += [[one.name, one.type, list(one.shape)] for one in tensors]
         known = [VERSION, model_sha256, runtime, schema, list(map(str, labels))]
         self._begun = hashlib.sha256(msgspec.json.encode(known))
         self._columns = [(column.name, form_of(column)) for column in columns]
+        self._columns += [(tensor.name, _contents) for tensor in tensors]
         self._encode = msgspec.msgpack.Encoder().encode
 
     def of(self, batch: Batch, *, probabilities: bool = False) -> list[bytes | None]:
@@ -52,3 +62,8 @@ class Keys:
         except (OverflowError, TypeError, ValueError):
             return None
         return _NAMES + digest.hexdigest().encode()
+
+
+def _contents(values: list[Any]) -> list[Any]:
+    """Return what identifies each row of a tensor, whose type the schema says."""
+    return [(list(value.shape), value.tobytes()) for value in values]

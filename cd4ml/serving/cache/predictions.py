@@ -64,6 +64,7 @@ class PredictionCache:
             model_sha256=self._model_sha256,
             runtime=runtime.name,
             columns=runtime.columns,
+            tensors=runtime.tensors,
             labels=(*runtime.classes, runtime.positive_label),
         )
         self._seal = Seal(secret=self._secret, seconds=self._seconds, classes=runtime.classes)

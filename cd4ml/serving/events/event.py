@@ -14,6 +14,8 @@ from cd4ml.serving.events.privacy import Privacy
 from cd4ml.serving.exchange import Exchange
 
 _ALL: Final = 2.0**64
+# A row of a tensor that has more values is told by its digest.
+_MOST_VALUES: Final = 64
 
 
 def count(exchange: Exchange) -> int:
@@ -98,7 +100,7 @@ class Events:
             yield self._encode(event)
             return
         name, scores, cached, columns = event.id, answers.y_score, answers.cached, batch.columns
-        plan = [(name, columns[name], change) for name, change in self.privacy.plan(columns)]
+        plan = [(name, _shown(columns[name]), change) for name, change in self.privacy.plan(columns)]
         for at in range(batch.rows):
             event.id, event.row = f"{name}-{at}", at
             event.cached = cached is not None and cached[at]
@@ -129,3 +131,17 @@ class Events:
             UNSET if exchange.error is None else exchange.error,
             share if share < 1 else UNSET,
         )
+
+
+def _shown(values: list[Any]) -> list[Any]:
+    """Return a column as events have it: a row of a tensor of many values is its shape and digest."""
+    return [_tensor(value) for value in values] if values and hasattr(values[0], "tobytes") else values
+
+
+def _tensor(value: Any) -> Any:
+    """Return a row of a tensor."""
+    if value.size <= _MOST_VALUES:
+        return value.tolist()
+    # The bytes as the Open Inference Protocol sends them.
+    digest = hashlib.sha256(value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()).hexdigest()
+    return {"shape": list(value.shape), "type": str(value.dtype), "sha256": digest}

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 _TEXT: Final = {"type": "string"}
 _SCALAR: Final = {"type": ["string", "number", "boolean", "null"]}
+_FEATURE: Final = {"type": [*_SCALAR["type"], "array", "object"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +64,10 @@ FIELDS: Final[Mapping[str, Field]] = {
         always=False,
     ),
     "features": Field(
-        schema={"type": "object", "additionalProperties": _SCALAR},
+        schema={"type": "object", "additionalProperties": _FEATURE},
         help="The row that the model got, as it was sent and fetched, without the columns of `EVENTS_OMIT` and with "
-        "those of `EVENTS_HASH` hashed.",
+        "those of `EVENTS_HASH` hashed. A tensor is a list if it has at most 64 values in a row, else `shape`, `type` and "
+        "`sha256` of its bytes.",
         always=False,
     ),
     "fetched": Field(

@@ -10,7 +10,7 @@ import msgspec
 
 from cd4ml.serving.canonical import Form, form_of
 from cd4ml.serving.settings import SettingsError
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import Column, Tensor
 
 EVERYTHING: Final = "*"
 _SHORTEST_KEY: Final = 16
@@ -39,14 +39,14 @@ class Privacy:
         self._forms: dict[str, Form] = {}
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
 
-    def know(self, columns: Sequence[Column]) -> None:
-        """Take the types of the model's columns, and refuse names that it does not have: they would protect nothing.
+    def know(self, columns: Sequence[Column], tensors: Sequence[Tensor] = ()) -> None:
+        """Take what the model takes, and refuse names that it does not have: they would protect nothing.
 
         Raises:
             SettingsError: a column is unknown.
         """
         self._forms = {column.name: form_of(column) for column in columns}
-        known = {*self._forms, EVERYTHING}
+        known = {*self._forms, *(tensor.name for tensor in tensors), EVERYTHING}
         for setting, names in (("EVENTS_OMIT", self._omit), ("EVENTS_HASH", self._hashed - {EVERYTHING})):
             if unknown := sorted(names - known):
                 raise SettingsError(f"{setting} names an unknown column: {unknown[0][:100]!r}")

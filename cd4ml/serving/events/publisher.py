@@ -67,7 +67,7 @@ class Publisher:
         Raises:
             SettingsError: a column is unknown.
         """
-        self._events.privacy.know(runtime.columns)
+        self._events.privacy.know(runtime.columns, runtime.tensors)
 
     def finished(self, exchange: Exchange) -> None:
         """Take note of an exchange; see Observer."""

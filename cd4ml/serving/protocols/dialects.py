@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from cd4ml.serving.protocols import Dialect, open_inference, scoring
 from cd4ml.serving.protocols.open_inference import OpenInference
+from cd4ml.serving.protocols.outputs import Outputs
 from cd4ml.serving.protocols.predict import Predict, error_document
 from cd4ml.serving.protocols.scoring import Scoring
 from cd4ml.serving.refused import Refused
@@ -36,8 +37,24 @@ def refusal(protocol: str, refused: Refused) -> bytes:
     return _REFUSALS[protocol](refused)
 
 
+def metadata(runtime: Runtime, model: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return the description of the model in the Open Inference Protocol."""
+    if not runtime.tensors:
+        outputs = Outputs(runtime).described()
+        return open_inference.metadata(runtime, model, open_inference.inputs_of(runtime), outputs)
+    from cd4ml.serving.protocols import tensor_models
+
+    about = tensor_models.metadata_inputs(runtime), tensor_models.described(runtime)
+    return open_inference.metadata(runtime, model, *about)
+
+
 def dialect(protocol: str, runtime: Runtime, model: Mapping[str, str | None], maximum_rows: int) -> Dialect:
     """Return a protocol for a model."""
+    if runtime.tensors:
+        # It needs numpy, which a model of tensors brings.
+        from cd4ml.serving.protocols import tensor_models
+
+        return tensor_models.dialect(protocol, runtime, model, maximum_rows)
     if protocol == open_inference.NAME:
         return OpenInference(runtime, model, maximum_rows)
     if protocol == scoring.NAME:

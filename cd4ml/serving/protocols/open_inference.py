@@ -55,7 +55,7 @@ class OpenInference:
 
     def read(self, body: Body) -> Question:
         """See Dialect."""
-        document, attachment = _parts(body)
+        document, attachment = parts(body)
         if not isinstance(document, dict):
             raise misfit("", "the body must be an object with `inputs`")
         given = document.get("inputs")
@@ -65,7 +65,7 @@ class OpenInference:
             raise misfit("inputs", "has more tensors than the model has columns")
         found = [tensors.read(one, f"inputs[{index}]", attachment) for index, one in enumerate(given)]
         attachment.end()
-        about = _About(_id(document), self._outputs.asked(document))
+        about = _About(request_id(document), self._outputs.asked(document))
         values, rows = self._values(found)
         asked = any(output.what == PROBABILITIES for output in about.outputs)
         return Question(table.batch(values, rows, self._columns), asked, about)
@@ -75,17 +75,7 @@ class OpenInference:
         about: _About = question.about
         behind: list[bytes] = []
         outputs = self._outputs.written(about.outputs, answers, behind)
-        document = {
-            "model_name": self._model["name"],
-            **({} if self._model["version"] is None else {"model_version": self._model["version"]}),
-            "id": exchange.request_id if about.id is None else about.id,
-            "parameters": {"sha256": self._model["sha256"]},
-            "outputs": outputs,
-        }
-        head = json.dumps(document, allow_nan=False).encode()
-        if not behind:
-            return Answer(head)
-        return Answer(head + b"".join(behind), b"application/octet-stream", [(_HEADER, b"%d" % len(head))])
+        return answer(self._model, about.id, exchange, outputs, behind)
 
     def _values(self, found: Sequence[Tensor]) -> tuple[dict[str, list[Any]], int]:
         """Return the values by column, and how many rows there are."""
@@ -127,21 +117,51 @@ class OpenInference:
         return {column.name: tensor.values[at::width] for at, column in enumerate(self._columns)}, rows
 
 
+def answer(
+    model: Mapping[str, str | None],
+    given_id: str | None,
+    exchange: Exchange,
+    outputs: Sequence[Mapping[str, Any]],
+    behind: Sequence[bytes],
+) -> Answer:
+    """Return the answer with these outputs, and the bytes behind it."""
+    document = {
+        "model_name": model["name"],
+        **({} if model["version"] is None else {"model_version": model["version"]}),
+        "id": exchange.request_id if given_id is None else given_id,
+        "parameters": {"sha256": model["sha256"]},
+        "outputs": outputs,
+    }
+    head = json.dumps(document, allow_nan=False).encode()
+    if not behind:
+        return Answer(head)
+    return Answer(head + b"".join(behind), b"application/octet-stream", [(_HEADER, b"%d" % len(head))])
+
+
 def paths(model: Mapping[str, str | None]) -> Sequence[str]:
     """Return the paths of the model: without its version, and with it if it has one."""
     path = f"/v2/models/{model['name']}"
     return [path] if model["version"] is None else [path, f"{path}/versions/{model['version']}"]
 
 
-def metadata(runtime: Runtime, model: Mapping[str, str | None]) -> dict[str, Any]:
+def inputs_of(runtime: Runtime) -> list[dict[str, Any]]:
+    """Return the columns as the model's metadata has them."""
+    return [{"name": column.name, "datatype": datatype_of(column), "shape": [-1]} for column in runtime.columns]
+
+
+def metadata(
+    runtime: Runtime,
+    model: Mapping[str, str | None],
+    inputs: Sequence[Mapping[str, Any]],
+    outputs: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
     """Return the description of the model."""
-    inputs = [{"name": column.name, "datatype": datatype_of(column), "shape": [-1]} for column in runtime.columns]
     return {
         "name": model["name"],
         "versions": [] if model["version"] is None else [model["version"]],
         "platform": f"cd4ml_{runtime.name}",
         "inputs": inputs,
-        "outputs": Outputs(runtime).described(),
+        "outputs": outputs,
         "parameters": {"sha256": model["sha256"]},
     }
 
@@ -159,21 +179,22 @@ def datatype_of(column: Column) -> str:
     return _DECLARED.get(column.type, "BYTES")
 
 
-def _parts(body: Body) -> tuple[Any, Attachment]:
-    """Return the JSON document of a body, and the bytes behind it."""
+def parts(body: Body, *, nan_is_missing: bool = False) -> tuple[Any, Attachment]:
+    """Return the JSON document of a body (see `exact.document`), and the bytes behind it."""
     length = None
     for name, value in body.headers:
         if name == _HEADER:
             length = value
     if length is None:
-        return exact.document(body.content), Attachment(b"")
+        return exact.document(body.content, nan_is_missing=nan_is_missing), Attachment(b"")
     if not length.isdigit() or len(length) > 12 or int(length) > len(body.content):
         message = "The header Inference-Header-Content-Length must be the length of the JSON document."
         raise Refused(422, "not-json", message)
-    return exact.document(body.content[: int(length)]), Attachment(body.content[int(length) :])
+    head, behind = body.content[: int(length)], body.content[int(length) :]
+    return exact.document(head, nan_is_missing=nan_is_missing), Attachment(behind)
 
 
-def _id(document: Mapping[str, Any]) -> str | None:
+def request_id(document: Mapping[str, Any]) -> str | None:
     """Return the id that the answer repeats."""
     found = document.get("id")
     if found is not None and not isinstance(found, str):

@@ -80,7 +80,7 @@ class Outputs:
         """
         if answers.y_score is None:
             if any(output.what == Y_SCORE and output.wanted for output in asked):
-                raise _unknown("outputs", "the model gives no score")
+                raise unknown("outputs", "the model gives no score")
             asked = [output for output in asked if output.what != Y_SCORE]
         return [self._written(output, answers, behind) for output in asked]
 
@@ -99,7 +99,7 @@ class Outputs:
         name = given.get("name") if isinstance(given, dict) else None
         what = _ALSO.get(name, name) if isinstance(name, str) else None
         if name is None or what is None or what not in self.names:
-            raise _unknown(path, f"must be an object whose name is one of: {', '.join(self.names)}")
+            raise unknown(path, f"must be an object whose name is one of: {', '.join(self.names)}")
         own = tensors.parameters_of(given, path).get("binary_data")
         return Output(name, what, binary if own is None else own is True)
 
@@ -111,17 +111,17 @@ class Outputs:
         if what == Y_SCORE:
             scores = answers.y_score or []
             return scores, [len(scores)], "FP64"
-        values, datatype = _predicted(answers.y_pred, self._datatype)
+        values, datatype = predicted(answers.y_pred, self._datatype)
         return values, [len(values)], datatype
 
 
-def _unknown(path: str, problem: str) -> Refused:
+def unknown(path: str, problem: str) -> Refused:
     """Return the refusal of an output."""
     found = Problem(path=path, problem=problem)
     return Refused(422, "unknown-output", "The model has no such output.", [found])
 
 
-def _predicted(values: Sequence[Any], declared: str) -> tuple[Sequence[Any], str]:
+def predicted(values: Sequence[Any], declared: str) -> tuple[Sequence[Any], str]:
     """Return predictions and their datatype: the one that is declared, if they are of it."""
     if declared == "FP64" and {type(value) for value in values} <= {int, float}:
         return values, declared

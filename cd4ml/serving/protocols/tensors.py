@@ -110,7 +110,7 @@ def read(given: Any, path: str, attachment: Attachment) -> Tensor:
         raise misfit(f"{path}.name", "must be a text")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise misfit(f"{path}.datatype", f"must be one of {', '.join(DATATYPES)}")
-    shape = _shape(given.get("shape"), f"{path}.shape")
+    shape = shape_of(given.get("shape"), f"{path}.shape")
     parameters = parameters_of(given, path)
     values = _values(given, path, datatype, shape, parameters, attachment)
     return _decoded(Tensor(name, shape, datatype, values), parameters.get("content_type"), path)
@@ -126,7 +126,7 @@ def parameters_of(given: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     return parameters
 
 
-def _shape(given: Any, path: str) -> tuple[int, ...]:
+def shape_of(given: Any, path: str) -> tuple[int, ...]:
     """Return the lengths of a tensor's dimensions."""
     if not isinstance(given, list) or not 1 <= len(given) <= _MOST_DIMENSIONS:
         raise misfit(path, f"must be a list of 1 to {_MOST_DIMENSIONS} whole numbers")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from cd4ml.serving.exchange import Answers, Batch
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import Column, Tensor
 
 
 class Runtime(Protocol):
@@ -19,6 +19,10 @@ class Runtime(Protocol):
     @property
     def columns(self) -> Sequence[Column]:
         """What the model takes; empty if it does not name its columns."""
+
+    @property
+    def tensors(self) -> Sequence[Tensor]:
+        """What a model takes that takes tensors, not columns; else empty."""
 
     @property
     def classes(self) -> Sequence[Any]:

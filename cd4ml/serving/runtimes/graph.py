@@ -1,4 +1,4 @@
-"""What `signature.json` says of the ONNX model beside it: its columns, which input takes which, what the outputs mean.
+"""What `signature.json` says of the ONNX model beside it: its columns or tensors, and what the outputs mean.
 
 build-image writes it when a model was converted and proven equal. It imports the standard library alone.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cd4ml.serving.signature import TYPES, Column, ModelError
+from cd4ml.serving.signature import TYPES, Column, ModelError, Tensor
 
 MODEL: Final = "model.onnx"
 SIGNATURE: Final = "signature.json"
@@ -69,9 +69,7 @@ class Graph:
             ModelError: it does not say all that is needed, or something that contradicts itself.
         """
         try:
-            if path.stat().st_size > _LARGEST:
-                raise ModelError(f"{path.name} is larger than {_LARGEST >> 20} MiB")
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = _document(path)
             graph = cls(
                 **{
                     **values,
@@ -100,3 +98,57 @@ class Graph:
         if self.positive_label is not None and self.positive_label not in self.classes:
             return "the positive label is not one of the classes"
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorGraph:
+    """What goes into a model that takes tensors, and what comes out.
+
+    Attributes:
+        model_sha256: digest of the MLflow model that it was made from.
+        output: the probabilities of `classes`, or without these a number for each row.
+    """
+
+    model_sha256: str
+    tensors: Sequence[Tensor]
+    output: str
+    classes: Sequence[Any] = ()
+    positive_label: Any = None
+
+    @classmethod
+    def read(cls, path: Path) -> TensorGraph | None:
+        """Read signature.json; None if it is that of a model that takes columns.
+
+        Raises:
+            ModelError: it does not say all that is needed, or something that contradicts itself.
+        """
+        try:
+            values = _document(path)
+            if "tensors" not in values:
+                return None
+            graph = cls(**{**values, "tensors": tuple(Tensor(**one) for one in values["tensors"])})
+            problem = graph.problem()
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"{path.name} cannot be read: {type(error).__name__}: {str(error)[:200]}") from error
+        if problem:
+            raise ModelError(f"{path.name}: {problem}")
+        return graph
+
+    def problem(self) -> str | None:
+        """Return what contradicts itself, None if nothing does."""
+        if not self.tensors or len({one.name for one in self.tensors}) < len(self.tensors):
+            return "it names no tensors, or one twice"
+        if self.positive_label is not None and self.positive_label not in self.classes:
+            return "the positive label is not one of the classes"
+        return next((problem for one in self.tensors if (problem := one.problem())), None)
+
+
+def _document(path: Path) -> Any:
+    """Return what signature.json holds.
+
+    Raises:
+        ModelError, ValueError: it is too large, or cannot be read.
+    """
+    if path.stat().st_size > _LARGEST:
+        raise ModelError(f"{path.name} is larger than {_LARGEST >> 20} MiB")
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -15,11 +15,11 @@ from cd4ml.serving import answers
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.model import Model, load
 from cd4ml.serving.refused import Problem, Refused
-from cd4ml.serving.signature import FLOATS, INTEGERS, Column, RowsError
+from cd4ml.serving.runtimes import Runtime
+from cd4ml.serving.signature import FLOATS, INTEGERS, Column, RowsError, Tensor
+from cd4ml.serving.tensor_model import REFUSALS, TensorModel
 
 _LOG: Final = logging.getLogger("uvicorn.error")
-# What a model raises on values that it cannot handle; anything else is a defect of the model or of its environment.
-REFUSALS: Final = (ValueError, TypeError, LookupError, ArithmeticError)
 _DTYPES: Final[dict[str, Any]] = {**INTEGERS, **FLOATS, "boolean": "bool", "string": "object"}
 _BLANK: Final[dict[str | None, Any]] = {"boolean": False, "string": "", "datetime": "2000-01-01T00:00:00"}
 
@@ -29,6 +29,7 @@ class Native:
 
     name: str = "native"
     inline_rows: int = 0
+    tensors: Sequence[Tensor] = ()
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -37,16 +38,14 @@ class Native:
         self.classes: Sequence[Any] = model.classes
         self.positive_label: Any = model.positive_label
 
-    @classmethod
-    def load(
-        cls, folder: Path, *, positive_label: str | None, allow_code: bool, allowed: Collection[str] = ()
-    ) -> Native:
+    @staticmethod
+    def load(folder: Path, *, positive_label: str | None, allow_code: bool, allowed: Collection[str] = ()) -> Runtime:
         """Load the model in a folder.
 
         Raises:
             ModelError: see `model.load`.
         """
-        return cls(load(folder, positive_label=positive_label, allow_code=allow_code, allowed=allowed))
+        return served(load(folder, positive_label=positive_label, allow_code=allow_code, allowed=allowed))
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """See Runtime."""
@@ -112,6 +111,11 @@ class Native:
         except REFUSALS:
             return False
         return True
+
+
+def served(model: Model | TensorModel) -> Runtime:
+    """Return what serves a loaded model."""
+    return model.runtime() if isinstance(model, TensorModel) else Native(model)
 
 
 def _is_direct(column: Column) -> bool:

@@ -19,10 +19,10 @@ from cd4ml.model_files import onnx_files
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.refused import Problem, Refused
 from cd4ml.serving.runtimes.graph import DTYPES, MODEL, SIGNATURE, Graph, Input
-from cd4ml.serving.signature import Column, ModelError
+from cd4ml.serving.signature import Column, ModelError, Tensor
 
 # What the runtime raises on a file that it cannot load, and on values that an operator of the graph refuses.
-_FAILURES: Final = (
+FAILURES: Final = (
     *(states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NoModel),
     *(states.NoSuchFile, states.NotImplemented, states.RuntimeException, states.EPFail, states.EngineError),
 )
@@ -41,6 +41,7 @@ class Onnx:
 
     name: str = "onnx"
     inline_rows: int = _MOST_INLINE
+    tensors: Sequence[Tensor] = ()
 
     def __init__(self, session: Any, graph: Graph) -> None:
         self._session, self._graph = session, graph
@@ -69,20 +70,7 @@ class Onnx:
         graph = Graph.read(folder / SIGNATURE)
         if sha256 is not None and graph.model_sha256 != sha256:
             raise ModelError(f"{SIGNATURE} is of the model {graph.model_sha256[:80]}, not {sha256}")
-        found = onnx_files.findings(folder / MODEL)
-        if found:
-            raise ModelError(f"{MODEL} {'; '.join(found[:5])}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            # Of its bytes, not of its path: weights in other files are not read, whatever it says.
-            session = onnxruntime.InferenceSession(
-                (folder / MODEL).read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except _FAILURES as error:
-            why = str(error).rpartition(" : ")[2][:160]
-            raise ModelError(f"ONNX Runtime cannot load the model: {why}") from error
+        session = session_of(folder)
         _compare(session, graph)
         return cls(session, graph)
 
@@ -91,7 +79,7 @@ class Onnx:
         feeds = {name: filler(batch) for name, filler in self._fillers}
         try:
             outputs = self._session.run(self._outputs, feeds, self._options)
-        except _FAILURES:
+        except FAILURES:
             problems = self._refused(feeds, batch.rows)
             raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
         labels = self._named(outputs[0].ravel().tolist())
@@ -142,9 +130,31 @@ class Onnx:
         """Whether the model predicts for these rows."""
         try:
             self._session.run(self._outputs, {name: values[first:last] for name, values in feeds.items()})
-        except _FAILURES:
+        except FAILURES:
             return False
         return True
+
+
+def session_of(folder: Path) -> Any:
+    """Return ONNX Runtime's session of the graph in a folder.
+
+    Raises:
+        ModelError: it cannot be loaded, or needs more than the runtime's own operators.
+    """
+    found = onnx_files.findings(folder / MODEL)
+    if found:
+        raise ModelError(f"{MODEL} {'; '.join(found[:5])}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        # Of its bytes, not of its path: weights in other files are not read, whatever it says.
+        return onnxruntime.InferenceSession(
+            (folder / MODEL).read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except FAILURES as error:
+        why = str(error).rpartition(" : ")[2][:160]
+        raise ModelError(f"ONNX Runtime cannot load the model: {why}") from error
 
 
 def _compare(session: Any, graph: Graph) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from cd4ml.serving.cache.predictions import PredictionCache
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.refused import Problem, Refused
 from cd4ml.serving.settings import SettingsError
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import Column, Tensor
 from tests.serving.redis import Server, free_port, serving
 
 # The machine of the tests is slow itself.
@@ -50,6 +50,7 @@ class Known:
     classes = (0, 1)
     positive_label = 1
     inline_rows = 0
+    tensors: Sequence[Tensor] = ()
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Not asked: see Model."""

@@ -10,7 +10,7 @@ import pytest
 
 from cd4ml.serving.exchange import Answers, Batch, Exchange
 from cd4ml.serving.refused import Refused
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import Column, Tensor
 from cd4ml.serving.telemetry.context import Context
 
 MODEL = {"name": "loans", "version": "3", "sha256": "0" * 64}
@@ -31,6 +31,7 @@ class Classifier:
     positive_label: Any = "yes"
     name: str = "native"
     inline_rows: int = 0
+    tensors: Sequence[Tensor] = ()
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """See Runtime."""

@@ -11,7 +11,8 @@ import pytest
 
 from cd4ml.serving.exchange import Answers, Batch, Exchange
 from cd4ml.serving.protocols import Body
-from cd4ml.serving.protocols.open_inference import OpenInference, metadata, refusal
+from cd4ml.serving.protocols.dialects import metadata
+from cd4ml.serving.protocols.open_inference import OpenInference, refusal
 from cd4ml.serving.refused import Problem, Refused
 from cd4ml.serving.signature import Column
 from tests.serving.protocols.conftest import MODEL, Classifier, refused

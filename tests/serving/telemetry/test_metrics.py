@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.settings import SettingsError
-from cd4ml.serving.signature import Column
+from cd4ml.serving.signature import Column, Tensor
 from cd4ml.serving.telemetry.metrics import families
 from cd4ml.serving.telemetry.metrics.board import Board
 from cd4ml.serving.telemetry.metrics.metrics import Metrics
@@ -42,6 +42,7 @@ class Loaded:
     name: str = "onnx"
     positive_label: Any = None
     inline_rows: int = 0
+    tensors: Sequence[Tensor] = ()
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """See Runtime."""

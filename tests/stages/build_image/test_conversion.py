@@ -30,7 +30,7 @@ from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Options, Runtime
 from cd4ml.stages.build_image.proof import Tables, derived, difference
-from tests import models
+from tests import models, networks
 
 Choose = Callable[..., Road]
 
@@ -116,6 +116,18 @@ def test_model_that_is_onnx_is_taken_as_it_is(choose: Choose, tmp_path: Path) ->
     road = choose(tmp_path / "model", frame)
     assert road.runtime is Runtime.ONNX and road.proof["conversion"] == "as it is", road.check.message
     assert (road.folder / "model.onnx").read_bytes() == (tmp_path / "model" / "model.onnx").read_bytes()
+
+
+def test_network_is_taken_with_its_weights(choose: Choose, tmp_path: Path) -> None:
+    """A network whose weights MLflow keeps in a file of their own goes into the image as one file, proven equal."""
+    model = networks.save(tmp_path / "model")
+    assert list(model.glob("*.data"))
+    road = choose(model, networks.table(20))
+    assert road.runtime is Runtime.ONNX, road.check.message
+    assert road.proof["conversion"] == "as it is, its weights in the graph" and road.proof["rows"] == 20
+    assert sorted(path.name for path in road.folder.iterdir()) == ["model.onnx", "signature.json"]
+    signature = json.loads((road.folder / "signature.json").read_text())
+    assert signature["tensors"][0]["shape"] == [-1, networks.LENGTH] and signature["classes"] == networks.kinds()
 
 
 def test_what_no_converter_knows_takes_the_native_road(choose: Choose, tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""A model that takes tensors and gives classes or a number for each row, whichever library asks it. It needs numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cd4ml.serving.exchange import Answers, Batch
+from cd4ml.serving.refused import Problem, Refused
+from cd4ml.serving.signature import Column, ModelError, Tensor
+
+Run = Callable[[Mapping[str, Any]], Any]
+
+# Probabilities of single precision, some of them rounded, add up to 1 within this.
+_ROUNDING = 1e-2
+
+
+class Tensors:
+    """A model's tensors, and how it is asked; always in a thread, since nobody knows how long it takes.
+
+    Attributes:
+        output: name of what it gives: probabilities of the classes, or a number for each row.
+        refusals: what it raises on values that it cannot handle.
+    """
+
+    columns: Sequence[Column] = ()
+    inline_rows: int = 0
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        name: str,
+        tensors: Sequence[Tensor],
+        output: str,
+        classes: Sequence[Any],
+        positive_label: Any,
+        refusals: tuple[type[Exception], ...],
+    ) -> None:
+        self._run, self.name, self.tensors, self.output = run, name, tensors, output
+        self.classes, self.positive_label, self._refusals = classes, positive_label, refusals
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
+        """See Runtime."""
+        feeds = {one.name: np.asarray(batch.columns[one.name], dtype=one.type) for one in self.tensors}
+        try:
+            found = np.asarray(self._run(feeds))
+        except self._refusals:
+            problems = self._refused(feeds, batch.rows)
+            raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
+        bad = np.unique(np.argwhere(~np.isfinite(found))[:, 0]).tolist()
+        if bad:
+            what = "the model returns no finite number for it"
+            problems = [Problem(path=f"rows[{at}]", problem=what) for at in bad]
+            raise Refused(422, "no-prediction", "The model has no prediction for a row.", problems)
+        return answers_of(found, batch.rows, self.classes, self.positive_label, probabilities=probabilities)
+
+    def warm_up(self) -> str:
+        """Call the model once, on a row of zeros, which it may rightly refuse."""
+        shapes = {one.name: [1 if length == -1 else length for length in one.shape[1:]] for one in self.tensors}
+        columns = {one.name: list(np.zeros((1, *shapes[one.name]), one.type)) for one in self.tensors}
+        try:
+            self.predict(Batch(columns=columns, rows=1))
+        except Refused:
+            return "refused-blank-row"
+        return "blank-row"
+
+    def _refused(self, feeds: Mapping[str, Any], rows: int) -> list[Problem]:
+        """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several."""
+        first, last = 0, rows
+        while last - first > 1:
+            middle = (first + last) // 2
+            if self._handles(feeds, first, middle):
+                first = middle
+            else:
+                last = middle
+        if self._handles(feeds, first, last):
+            return []
+        return [Problem(path=f"rows[{first}]", problem="the model cannot handle a value of this row")]
+
+    def _handles(self, feeds: Mapping[str, Any], first: int, last: int) -> bool:
+        """Whether the model predicts for these rows."""
+        try:
+            self._run({name: values[first:last] for name, values in feeds.items()})
+        except self._refusals:
+            return False
+        return True
+
+
+def answers_of(found: Any, rows: int, classes: Sequence[Any], positive: Any, *, probabilities: bool) -> Answers:
+    """Return what an output says of rows: the likeliest class of each, or a number.
+
+    Raises:
+        ModelError: it is not one number for each row, or not probabilities of the classes.
+    """
+    if not classes:
+        if found.shape not in ((rows,), (rows, 1)):
+            shown = ", ".join(map(str, found.shape[1:])) or "nothing"
+            raise ModelError(
+                f"the model gives an output of shape [rows, {shown}]: one value for each row is needed; if these are "
+                'probabilities of classes, save the model with metadata={"classes": […]}'
+            )
+        return Answers(y_pred=found.ravel().tolist(), y_score=None)
+    if found.shape != (rows, len(classes)):
+        raise ModelError(f"the model gives an output of shape {list(found.shape)} for {len(classes)} classes")
+    if found.size and (found.min() < -_ROUNDING or np.abs(found.sum(axis=1, dtype="float64") - 1).max() > _ROUNDING):
+        raise ModelError("the output for the classes is not probabilities: its values do not add up to 1 in each row")
+    labels = [classes[at] for at in found.argmax(axis=1).tolist()]
+    scores = None if positive is None else found[:, list(classes).index(positive)].tolist()
+    return Answers(y_pred=labels, y_score=scores, probabilities=found.tolist() if probabilities else None)
