@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+from cd4ml.serving.batching import MicroBatches
 from cd4ml.serving.exchange import Answers
 from cd4ml.serving.protocols import Question
 from cd4ml.serving.refused import Refused
@@ -23,6 +24,10 @@ class Calls:
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="predict")
         self.places = settings.threads + settings.waiting
         self.in_threads = 0
+        self._call = self._in_thread
+        if settings.batch_wait_ms:
+            batches = MicroBatches(self._in_thread, wait=settings.batch_wait_ms / 1000, rows=settings.batch_rows)
+            self._call = batches.ask
 
     def at_once(self, runtime: Runtime, question: Question) -> Answers | None:
         """Return the model's answers where it is quick, None where they have to be awaited.
@@ -47,9 +52,13 @@ class Calls:
             raise Refused(503, "busy", "Too many requests are waiting; try again.")
         self.in_threads += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _asked, runtime, question)
+            return await self._call(runtime, question)
         finally:
             self.in_threads -= 1
+
+    async def _in_thread(self, runtime: Runtime, question: Question) -> Answers:
+        """Return the model's answers from a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _asked, runtime, question)
 
 
 def _asked(runtime: Runtime, question: Question) -> Answers:

@@ -32,7 +32,12 @@ def serve(environ: Mapping[str, str]) -> int:
     service = Service.read(settings.service_file)
     # No setting of the gateway: in an image, where every setting has its place, it counts for nothing.
     python_models = environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "").lower() == "true"
-    state = State(folder=settings.model_directory, service=service, python_models=python_models)
+    state = State(
+        folder=settings.model_directory,
+        service=service,
+        python_models=python_models,
+        provider=settings.execution_provider,
+    )
     telemetry = Telemetry(settings, environ, model=service.model, runtime=lambda: state.runtime, board=Board())
     app = gateway(state, settings, telemetry)
     telemetry.start()

@@ -146,6 +146,19 @@ class Settings(FromEnvironment):
     waiting: int = whole(
         64, "How many requests may wait for a thread; one more is answered 503.", least=0, most=100_000
     )
+    batch_wait_ms: int = whole(
+        0,
+        "How many milliseconds a request waits for others, so that the model is asked for all in one call, where a "
+        "thread predicts; 0: not at all.",
+        least=0,
+        most=1000,
+    )
+    batch_rows: int = whole(32, "With so many rows such a call is made at once.", least=2, most=100_000)
+    execution_provider: str = choice(
+        "cpu",
+        ("cpu", "cuda", "tensorrt", "migraphx", "openvino"),
+        "What ONNX Runtime calculates with, on the fast road. The image's own ONNX Runtime has `cpu` alone.",
+    )
     cache: str = choice(
         "off",
         ("off", "prefer", "require"),

@@ -82,12 +82,14 @@ class State:
     Attributes:
         python_models: whether MLflow's own switch lets it load models of its class PythonModel. In an image it counts
             for nothing: there the build decided.
+        provider: see `Settings.execution_provider`.
         told: who is told of the model before the gateway is ready; SettingsError if it does not fit the settings.
     """
 
     folder: Path
     service: Service
     python_models: bool = False
+    provider: str = "cpu"
     phase: Phase = Phase.LOADING
     reason: str = "the model is being loaded"
     warm_up: str = ""
@@ -133,7 +135,9 @@ class State:
         if self.service.runtime == "onnx":
             from cd4ml.serving.runtimes import fast
 
-            return fast.load(self.folder, sha256=self.service.sha256)
+            return fast.load(self.folder, sha256=self.service.sha256, provider=self.provider)
+        if self.provider != "cpu":
+            raise ModelError(f"EXECUTION_PROVIDER={self.provider} is of ONNX Runtime, which does not serve this model")
         from cd4ml.serving.runtimes.native import Native
 
         return Native.load(

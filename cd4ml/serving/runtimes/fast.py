@@ -11,14 +11,14 @@ from cd4ml.serving.runtimes.tensors import Tensors
 from cd4ml.serving.signature import ModelError
 
 
-def load(folder: Path, *, sha256: str | None = None) -> Runtime:
+def load(folder: Path, *, sha256: str | None = None, provider: str = "cpu") -> Runtime:
     """Load the model in a folder; see Onnx.load."""
     graph = TensorGraph.read(folder / SIGNATURE)
     if graph is None:
-        return Onnx.load(folder, sha256=sha256)
+        return Onnx.load(folder, sha256=sha256, provider=provider)
     if sha256 is not None and graph.model_sha256 != sha256:
         raise ModelError(f"{SIGNATURE} is of the model {graph.model_sha256[:80]}, not {sha256}")
-    session = session_of(folder)
+    session = session_of(folder, provider)
     inputs = {entry.name for entry in session.get_inputs()}
     if inputs != {one.name for one in graph.tensors} or graph.output not in {o.name for o in session.get_outputs()}:
         raise ModelError(f"{MODEL} has not the inputs and outputs that {SIGNATURE} names")

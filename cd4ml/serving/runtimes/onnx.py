@@ -26,6 +26,14 @@ FAILURES: Final = (
     *(states.Fail, states.InvalidArgument, states.InvalidGraph, states.InvalidProtobuf, states.NoModel),
     *(states.NoSuchFile, states.NotImplemented, states.RuntimeException, states.EPFail, states.EngineError),
 )
+# What ONNX Runtime calls the words of EXECUTION_PROVIDER.
+PROVIDERS: Final[dict[str, str]] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
 _BLANK: Final[dict[str | None, Any]] = {"boolean": False, "string": ""}
 _MOST_INLINE: Final = 16
 # Up to so many values a matrix is made by Python, which begins sooner than numpy.
@@ -58,11 +66,12 @@ class Onnx:
         self._labels = {label: label for label in graph.classes if not _infinite(label)}
 
     @classmethod
-    def load(cls, folder: Path, *, sha256: str | None = None) -> Onnx:
+    def load(cls, folder: Path, *, sha256: str | None = None, provider: str = "cpu") -> Onnx:
         """Load the model in a folder.
 
         Args:
             sha256: digest of the MLflow model that it must have been made from.
+            provider: see `session_of`.
 
         Raises:
             ModelError: its files cannot be read, contradict each other, or need more than the runtime's own operators.
@@ -70,7 +79,7 @@ class Onnx:
         graph = Graph.read(folder / SIGNATURE)
         if sha256 is not None and graph.model_sha256 != sha256:
             raise ModelError(f"{SIGNATURE} is of the model {graph.model_sha256[:80]}, not {sha256}")
-        session = session_of(folder)
+        session = session_of(folder, provider)
         _compare(session, graph)
         return cls(session, graph)
 
@@ -135,12 +144,19 @@ class Onnx:
         return True
 
 
-def session_of(folder: Path) -> Any:
+def session_of(folder: Path, provider: str = "cpu") -> Any:
     """Return ONNX Runtime's session of the graph in a folder.
 
+    Args:
+        provider: a word of EXECUTION_PROVIDER.
+
     Raises:
-        ModelError: it cannot be loaded, or needs more than the runtime's own operators.
+        ModelError: it cannot be loaded, needs more than the runtime's own operators, or ONNX Runtime lacks the
+            provider or cannot use it: it would take the processor instead without a word.
     """
+    wanted, here = PROVIDERS[provider], onnxruntime.get_available_providers()
+    if wanted not in here:
+        raise ModelError(f"EXECUTION_PROVIDER={provider}: this ONNX Runtime has no {wanted}, only {', '.join(here)}")
     found = onnx_files.findings(folder / MODEL)
     if found:
         raise ModelError(f"{MODEL} {'; '.join(found[:5])}")
@@ -149,12 +165,17 @@ def session_of(folder: Path) -> Any:
     options.log_severity_level = 4
     try:
         # Of its bytes, not of its path: weights in other files are not read, whatever it says.
-        return onnxruntime.InferenceSession(
-            (folder / MODEL).read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(
+            (folder / MODEL).read_bytes(),
+            sess_options=options,
+            providers=list(dict.fromkeys((wanted, PROVIDERS["cpu"]))),
         )
     except FAILURES as error:
         why = str(error).rpartition(" : ")[2][:160]
         raise ModelError(f"ONNX Runtime cannot load the model: {why}") from error
+    if wanted not in session.get_providers():
+        raise ModelError(f"EXECUTION_PROVIDER={provider}: ONNX Runtime cannot use {wanted} on this machine")
+    return session
 
 
 def _compare(session: Any, graph: Graph) -> None:

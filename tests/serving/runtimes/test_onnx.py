@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 
@@ -18,8 +19,10 @@ from cd4ml.digests import folder_sha256
 from cd4ml.serving.exchange import Batch
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.runtimes.graph import Input
-from cd4ml.serving.runtimes.onnx import Onnx, _filler
+from cd4ml.serving.runtimes.onnx import PROVIDERS, Onnx, _filler
+from cd4ml.serving.settings import declared
 from cd4ml.serving.signature import ModelError
+from cd4ml.serving.state import Phase, Service, State
 from tests import models
 from tests.conftest import ROOT
 from tests.serving.conftest import running
@@ -172,6 +175,30 @@ def test_file_that_needs_more_than_the_runtime_is_refused(
     (tmp_path / "m" / "model.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=says):
         Onnx.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt", "migraphx", "openvino"])
+def test_provider_that_is_not_here_is_refused(people: Path, provider: str) -> None:
+    """ONNX Runtime would calculate on the processor without a word: the gateway says what it lacks instead."""
+    with pytest.raises(ModelError, match=f"^EXECUTION_PROVIDER={provider}: this ONNX Runtime has no "):
+        Onnx.load(people, provider=provider)
+
+
+def test_every_provider_that_can_be_set_is_known() -> None:
+    """The words of the setting are those that the runtime knows, and ONNX Runtime knows their names."""
+    words = dict(declared())["EXECUTION_PROVIDER"].words
+    assert set(words) == set(PROVIDERS) and set(PROVIDERS.values()) <= set(onnxruntime.get_all_providers())
+
+
+@pytest.mark.parametrize("runtime", ["onnx", None])
+def test_gateway_says_which_provider_it_lacks(people: Path, runtime: str | None, tmp_path: Path) -> None:
+    """A gateway that is set to calculate with what it has not is never ready, on either road."""
+    service = Service(name="m", version=None, sha256=SHA256, runtime=runtime, onnx_sha256=folder_sha256(people))
+    if runtime is None:
+        service = Service(name="m", version=None, sha256=folder_sha256(people))
+    state = State(folder=people, service=service, provider="cuda")
+    state.load()
+    assert (state.phase, state.reason) == (Phase.FAILED, "ModelError")
 
 
 def test_gateway_serves_the_graph_under_the_digest_of_the_model(people: Path, tmp_path: Path) -> None:
