@@ -66,8 +66,8 @@ FIELDS: Final[Mapping[str, Field]] = {
     "features": Field(
         schema={"type": "object", "additionalProperties": _FEATURE},
         help="The row that the model got, as it was sent and fetched, without the columns of `EVENTS_OMIT` and with "
-        "those of `EVENTS_HASH` hashed. A tensor is a list if it has at most 64 values in a row, else `shape`, `type` and "
-        "`sha256` of its bytes.",
+        "those of `EVENTS_HASH` hashed. A tensor is a list if it has at most 64 values in a row, else "
+        "`shape`, `type` and `sha256` of its bytes.",
         always=False,
     ),
     "fetched": Field(
