@@ -22,6 +22,7 @@ from cd4ml.writing import write_together
 from tests import models, registries
 from tests.actions.act import commit
 from tests.conftest import ROOT, Run, clean_environment, need_program, run_cd4ml
+from tests.ports import free_port
 from tests.project import makes
 from tests.project.makes import write
 
@@ -183,7 +184,7 @@ def test_dvc__data_that_were_not_pulled(tmp_path: Path, cd4ml: Cli, capsys: pyte
 
 def test_registry_is_down__no_limit_is_made_up(cd4ml: Cli, tmp_path: Path) -> None:
     """Without today's numbers limits are those of a model that has learned nothing, and it is said why."""
-    makes.xgboost_and_mlflow(tmp_path, f"http://127.0.0.1:{registries.free_port()}")
+    makes.xgboost_and_mlflow(tmp_path, f"http://127.0.0.1:{free_port()}")
 
     assert cd4ml("init", "--yes", "--no-run").code == 0
     found, text = configuration(tmp_path), (tmp_path / "cd4ml.yaml").read_text()

@@ -19,15 +19,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.conftest import need_program
+from tests.ports import free_port
 
 USER, PASSWORD = "robot", "pass:word"
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

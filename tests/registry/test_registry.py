@@ -24,6 +24,7 @@ from cd4ml.registry.asking import addresses
 from cd4ml.wording import redacted
 from tests import models, registries
 from tests.conftest import ROOT
+from tests.ports import free_port
 
 PROMISED_SECONDS = 15.0
 CANARY = "c4n4ry"
@@ -269,14 +270,14 @@ def test_wrong_answers__unavailable_in_time(answer: tuple[int, bytes, float]) ->
 
 def test_server_down__unavailable_in_time() -> None:
     """A port that nobody listens on is "unavailable" within 15 s."""
-    _, seconds = _unavailable(f"http://someone:{CANARY}@127.0.0.1:{registries.free_port()}")
+    _, seconds = _unavailable(f"http://someone:{CANARY}@127.0.0.1:{free_port()}")
 
     assert seconds < PROMISED_SECONDS
 
 
 def test_server_down__said_before_mlflow_is_imported() -> None:
     """That nobody listens needs no MLflow to be said: its import alone may outlast the promise on a cold machine."""
-    address = f"http://127.0.0.1:{registries.free_port()}"
+    address = f"http://127.0.0.1:{free_port()}"
     request = {"tracking_uri": address, "registry_uri": address, "operations": []}
     without_packages = [sys.executable, "-I", "-S", str(ROOT / "cd4ml" / "registry" / "worker.py")]
     result = subprocess.run(
@@ -449,7 +450,7 @@ def test_registry_apart_from_tracking__asked(tmp_path: Path) -> None:
 
 def test_registry_that_is_down__not_taken_for_an_empty_one(tmp_path: Path) -> None:
     """A registry that does not answer is an error, though the tracking store beside it does."""
-    environ = {**os.environ, "MLFLOW_REGISTRY_URI": f"http://127.0.0.1:{registries.free_port()}"}
+    environ = {**os.environ, "MLFLOW_REGISTRY_URI": f"http://127.0.0.1:{free_port()}"}
 
     with pytest.raises(UnavailableError):
         alias_version("credit", "champion", tracking_uri=registries.new_store(tmp_path / "t"), environ=environ)

@@ -12,7 +12,7 @@ import pytest
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.scoring.environment import lock_requirements, model_environment, python_version, requirements
-from tests import registries
+from tests.ports import free_port
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -98,7 +98,7 @@ def test_source_distribution__not_built(tmp_path: Path, context: Context) -> Non
 
 def test_index_down__no_password_said(tmp_path: Path) -> None:
     """An index that cannot be reached is "unavailable", and its password is not repeated."""
-    index = f"http://someone:c4n4ry@127.0.0.1:{registries.free_port()}/simple"
+    index = f"http://someone:c4n4ry@127.0.0.1:{free_port()}/simple"
     environ = {**os.environ, "UV_DEFAULT_INDEX": index, "UV_HTTP_RETRIES": "0", "UV_CACHE_DIR": str(tmp_path / "uv")}
     environ = {key: value for key, value in environ.items() if key not in ("UV_FIND_LINKS", "PIP_FIND_LINKS")}
     context = Context(directory=tmp_path, environ=environ, cache=tmp_path / "cache")

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from cd4ml.digests import folder_sha256
 from cd4ml.image.dockerfile import CODE
 from tests import models
 from tests.conftest import ROOT, clean_environment
+from tests.ports import free_port
 
 
 @dataclass(kw_only=True)
@@ -49,13 +49,6 @@ class Gateway:
                 return response
             time.sleep(0.05)
         raise AssertionError(f"{path} did not answer {status} within {seconds} s")
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 import redis
 
 from tests.conftest import need_program
+from tests.ports import free_port
 
 
 @dataclass(kw_only=True)
@@ -62,13 +63,6 @@ class Server:
     def ask(self) -> redis.Redis:
         """Return a client."""
         return redis.Redis(port=self.port)
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.refused import Problem, Refused
 from cd4ml.serving.settings import SettingsError
 from cd4ml.serving.signature import Column, Tensor
-from tests.serving.redis import Server, free_port, serving
+from tests.ports import free_port
+from tests.serving.redis import Server, serving
 
 # The machine of the tests is slow itself.
 BUDGET = 2.0

@@ -19,7 +19,7 @@ from cd4ml.serving.events.sinks.kafka import Kafka
 from cd4ml.serving.settings import SettingsError
 from tests.conftest import ROOT, need_program
 from tests.serving.events.exchanges import events, exchange, read
-from tests.serving.redis import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

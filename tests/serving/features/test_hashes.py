@@ -13,7 +13,8 @@ import pytest
 
 from cd4ml.feature_store import layout
 from tests.serving.features.stores import asked, refused, store, until, write
-from tests.serving.redis import Server, free_port, serving
+from tests.ports import free_port
+from tests.serving.redis import Server, serving
 
 HELD = {"income": 52000.0, "city": "Oslo", "member": True}
 

@@ -23,7 +23,8 @@ import pytest
 from cd4ml.serving.router.routes import read
 from tests import models
 from tests.conftest import clean_environment
-from tests.serving.conftest import free_port, running
+from tests.ports import free_port
+from tests.serving.conftest import running
 
 ROWS = {"rows": [{"age": 40, "income": 52000.0, "city": "Oslo"}]}
 

@@ -18,7 +18,8 @@ import pytest
 
 from cd4ml.serving.telemetry import log
 from tests.conftest import need_program
-from tests.serving.conftest import Gateway, free_port, running
+from tests.ports import free_port
+from tests.serving.conftest import Gateway, running
 from tests.serving.telemetry.collector import Collector, collecting
 from tests.serving.telemetry.exchanges import PARENT
 

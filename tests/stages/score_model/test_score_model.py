@@ -22,6 +22,7 @@ from cd4ml.digests import file_sha256, folder_sha256
 from cd4ml.report import ModelIdentity
 from tests import models, registries
 from tests.conftest import Run
+from tests.ports import free_port
 from tests.scoring import hostile
 from tests.scoring.conftest import FEATURES
 
@@ -225,7 +226,7 @@ def test_bootstrap__production_there__still_compared(score: Score, saved: Path, 
 
 def test_registry_down__bootstrap_does_not_help(score: Score, saved: Path) -> None:
     """A registry that is down is no first release, and the password in its address is nowhere in the report."""
-    address = f"http://u:c4n4ry@127.0.0.1:{registries.free_port()}"
+    address = f"http://u:c4n4ry@127.0.0.1:{free_port()}"
     arguments = ("--tracking-uri", address, "--bootstrap", "true")
     run = score(saved / "worse", *arguments, production="models:/credit@champion")
 
