@@ -90,6 +90,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let it go again: libraries complain at the end of what nobody collected."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """Return the path of an outside program by its name."""
