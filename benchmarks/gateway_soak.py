@@ -3,13 +3,14 @@
 
 Every hundredth client leaves in the middle of its request, and every hundredth before it has read the answer.
 
-benchmarks/gateway_soak.py --requests 50000
+benchmarks/gateway_soak.py --requests 50000 --runtime onnx
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -20,8 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.gateway import converted  # noqa: E402
 from benchmarks.measure import ROOT  # noqa: E402
 from cd4ml.digests import folder_sha256  # noqa: E402
 
@@ -55,8 +56,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=50_000)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--runtime", choices=("native", "onnx"), default="native")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, serving(Path(scratch)) as (process, port, log):
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        model = prepared(Path(folder), arguments.runtime)
+        process, port, log = stack.enter_context(serving(Path(folder), model))
         began, cpu = time.monotonic(), cpu_seconds(process.pid)
         seen = asyncio.run(soak(port, process.pid, arguments.requests, arguments.connections))
         wall, cpu = time.monotonic() - began, cpu_seconds(process.pid) - cpu
@@ -64,18 +68,26 @@ def main() -> None:
     report(seen, metrics, log, arguments.requests, wall, cpu)
 
 
-@contextmanager
-def serving(scratch: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, list[bytes]]]:
-    """Start a gateway for a small classifier; yield it, its port and what it logs."""
+def prepared(scratch: Path, runtime: str) -> dict[str, str]:
+    """Save a small classifier, converted for the ONNX road, and return the settings by which a gateway finds it."""
     model = scratch / "model"
     save(model)
+    about = {"name": "soak", "version": "1", "sha256": folder_sha256(model), "runtime": runtime}
+    if runtime == "onnx":
+        model = converted(model, scratch)
+        about["onnx_sha256"] = folder_sha256(model)
     service = scratch / "service.json"
-    service.write_text(json.dumps({"name": "soak", "version": "1", "sha256": folder_sha256(model)}))
+    service.write_text(json.dumps(about))
+    return {"MODEL_DIRECTORY": str(model), "SERVICE_FILE": str(service)}
+
+
+@contextlib.contextmanager
+def serving(scratch: Path, model: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], int, list[bytes]]]:
+    """Start a gateway for a model; yield it, its port and what it logs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    env = os.environ | {"MODEL_DIRECTORY": str(model), "SERVICE_FILE": str(service), "PYTHONPATH": str(ROOT)}
-    env |= {"HOST": "127.0.0.1", "PORT": str(port)}
+    env = os.environ | model | {"PYTHONPATH": str(ROOT), "HOST": "127.0.0.1", "PORT": str(port)}
     process = subprocess.Popen([sys.executable, "-m", "cd4ml.serving"], env=env, cwd=scratch, stderr=subprocess.PIPE)
     lines: list[bytes] = []
     assert process.stderr is not None
@@ -202,6 +214,7 @@ def report(seen: Seen, metrics: dict[str, float], log: list[bytes], requests: in
     print(f"clients that left: {seen.left_early} while sending, {seen.left_late} while waiting")
     in_flight = metrics["cd4ml_requests_in_flight"]
     print(f"metrics: {counted:.0f} requests with statuses {sorted(statuses)}, {in_flight:.0f} in flight")
+    print("memory in MiB, now and then:", *(f"{value:.1f}" for value in seen.memory))
     print(f"memory: {settled:.1f} MiB after a quarter, {end:.1f} MiB at the end ({end - settled:+.1f})")
     print(
         f"log: {len(lines)} lines of requests of {size / max(1, len(lines)):.0f} bytes, {len(said) - len(lines)} others"

@@ -121,8 +121,12 @@ class Connection(WholeRequests):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; what follows the body of a request is none, and is dropped."""
-        if self._in_head:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Its head is whole: it is answered, in its turn."""

@@ -161,6 +161,23 @@ def test_requests_that_come_together_are_answered_in_order() -> None:
     run(check)
 
 
+def test_the_last_answer_says_so() -> None:
+    """A whole request on a connection that is about to end is answered, and told that the answer is the last."""
+
+    async def check(server: Served) -> None:
+        reader, writer = await server.connect()
+        writer.write(post(b"a"))
+        assert b"connection: close" not in await reader.readuntil(b"\r\n\r\n")
+        for connection in server.state.connections:
+            connection.shutdown()
+        writer.write(post(b"b"))
+        said = await asyncio.wait_for(reader.read(), 5)
+        assert b"HTTP/1.1 200 OK" in said and b"connection: close" in said and said.endswith(b'"b"]')
+        writer.close()
+
+    run(check)
+
+
 def test_an_answer_at_once_may_end_the_connection() -> None:
     """After an answer by which a connection ends nothing more is answered."""
 

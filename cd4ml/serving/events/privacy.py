@@ -53,6 +53,8 @@ class Privacy:
 
     def plan(self, columns: Iterable[str]) -> Sequence[tuple[str, Change | None]]:
         """Return the columns that an event holds, and what changes their values."""
+        if not self._omit and not self._hashed:
+            return [(name, None) for name in columns]
         if EVERYTHING in self._omit:
             return []
         kept = [name for name in columns if name not in self._omit]

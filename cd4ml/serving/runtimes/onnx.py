@@ -263,6 +263,9 @@ def _texts(columns: list[list[Any]]) -> Any:
     """Return texts; a missing one is empty, which was proven to be the same to the model."""
     found = np.empty((len(columns[0]), len(columns)), dtype=object)
     for at, values in enumerate(columns):
+        if len(values) == 1:
+            found[0, at] = "" if values[0] is None else values[0]
+            continue
         found[:, at] = ["" if value is None else value for value in values] if None in values else values
     return found
 
