@@ -234,3 +234,8 @@ _CHARTS: Final[Mapping[str, Callable[[Report], Drawn]]] = {
         _detect_drift,
     )
 }
+
+
+def chart_for_comment(report: Report) -> str:
+    """Return a stage's chart where the findings that a comment lists do not say it all, "" for all other stages."""
+    return chart(report) if _CHARTS.get(report.stage) is _check_split else ""

@@ -133,6 +133,23 @@ def test_failure__what_blocks_and_what_to_do() -> None:
     assert told.index("| ❌\xa0**roc-auc** | – | **0.5000** |") < told.index("| accuracy")
 
 
+def test_split__drawn_where_it_did_not_pass() -> None:
+    """Findings of a split that did not pass are drawn, folded and inert; of one that passed, or without room, not."""
+    limited: dict[str, Any] = {"limit": 0.01, "bound": Bound.AT_MOST}
+    checks = [check("overlap", 0.02, **limited), check("near-overlap", 0.005, **limited)]
+    power = check("feature-power:``@everyone", 1.0, Status.FAILED, limit=0.99, bound=Bound.AT_MOST)
+    failed, passed = published("check-split", *checks, power), published("check-split", *checks)
+
+    text = section(pipeline([failed]), 60_000)
+    _, _, drawn = text.partition("<summary>check-split: chart</summary>")
+
+    code = next(token for token in tokens(drawn) if token.type == "fence").content
+    assert "▶ 0.0200 (limit 0.0100)" in code and "near-overlap" in code and "feature-power:'' " in code
+    assert drawn.count("</details>") == drawn.count("<details>") + 1
+    assert "check-split: chart" not in section(pipeline([passed]), 60_000)
+    assert "check-split: chart" not in section(pipeline([failed]), 600)
+
+
 def test_inconclusive__said() -> None:
     """Too little data is no pass and no failure."""
     few = check(

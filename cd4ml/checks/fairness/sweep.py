@@ -148,7 +148,7 @@ def threshold_check(found: Sweep) -> Check:
     name, low, high = found.part.name, band[0].threshold, band[-1].threshold
     group = told.lowest.group if told.lowest else None
     lowest = (
-        f"not every ratio is defined: at {told.threshold:g} nobody is selected from the reference group"
+        f"at {told.threshold:g} no ratio is defined, because nobody is selected from the reference group"
         if group is None or told.ratio is None
         else f"the lowest ratio is {fixed(told.ratio, limits.minimum_ratio)} ({group.name}, at {told.threshold:g}; at "
         f"least {as_set(limits.minimum_ratio, told.ratio)})"
@@ -166,8 +166,8 @@ def threshold_check(found: Sweep) -> Check:
         bound=Bound.AT_LEAST,
         option=("threshold-margin",),
         n=sum(one.n for one in found.part.groups[0]),
-        message=f"{name}: at thresholds from {low:g} to {high:g} {lowest}. The verdict at the present one, "
-        f"{found.present:g}, holds from {first:g} to {last:g}.{between(interval)}",
+        message=f"{name}: with thresholds from {low:g} to {high:g}, {lowest}.{between(interval)} The verdict at the "
+        f"present threshold, {found.present:g}, stays the same from {first:g} to {last:g}.",
         advice=None if reason is None else _ADVICE[reason],
     )
 

@@ -44,8 +44,8 @@ def effective_rows_check(n: int, effective: float, minimum: int, *, source: str)
         source: the report that says so.
 
     Source:
-        Kish (1965), Survey Sampling, section 8.2 (effective sample size); Rao & Scott (1992), Biometrics 48:577 (counts
-        divided by the design effect).
+        Kish (1965), Survey Sampling, Wiley (effective sample size); Rao & Scott (1992), A simple method for the
+        analysis of clustered binary data, Biometrics 48:577-585 (counts divided by the design effect).
     """
     enough, known = effective >= minimum, f"as {source} says"
     if effective >= n:

@@ -29,7 +29,7 @@ def one_label_checks(
             interval=simultaneous(one.interval(confidence(family)), "Wilson", family),
             message=f"{_named(one)} with {target} {one.label} only: {one.rows:,} of {one.n:,} test rows. That explains "
             f"{fixed(one.explained, limit)} of this label (at most {as_set(limit, one.explained)}).",
-            advice=known_before(one.name, target) + "a higher `maximum-one-label-power`.",
+            advice=known_before(one.name, target) + "set a higher `maximum-one-label-power`.",
         )
     if not blamed:
         most = max((one.explained for one in certain), default=0.0)

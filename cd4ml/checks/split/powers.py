@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cd4ml.checks.split.family import ALPHA, confidence, simultaneous
@@ -53,6 +53,13 @@ class Limits:
         """Return the limit of whether a column's value is missing."""
         limit = self.of(name)
         return limit if limit >= 1 or name in self.feature.own else min(limit, GAPS_POWER)
+
+    def allowing(self, name: str) -> str:
+        """Say how to allow a column any power, in words that hold in a file, in a workflow and on the command line."""
+        if set(name) & set(",=\n"):  # such a name cannot be written in a line
+            return f"set `maximum-feature-power` to {{{name}: 1}} in cd4ml.yaml"
+        allowed = replace(self.feature, own={**self.feature.own, name: 1.0})
+        return f"set `maximum-feature-power` to `{allowed}`"
 
     def of_pairs(self) -> float:
         """Return the limit of two columns."""
@@ -117,7 +124,7 @@ def _of_columns(found: Leakage, target: str, limits: Limits) -> Iterator[PowerTe
                 floor=limits.of_gaps(one.name) - MARGIN,
                 option=("maximum-feature-power", one.name),
                 advice=f"Find out why {one.name} is missing: it looks as if it is filled in only after {target} is "
-                f"known. If it is missing before that, allow it with `maximum-feature-power: {{{one.name}: 1}}`.",
+                f"known. If it is missing before that, allow it: {limits.allowing(one.name)}.",
             )
 
 
@@ -131,7 +138,7 @@ def _of_values(one: Alone, power: Power, target: str, limits: Limits, *, numeric
         limit=limits.of(one.name),
         floor=limits.of(one.name) - MARGIN,
         option=("maximum-feature-power", one.name),
-        advice=known_before(one.name, target) + f"`maximum-feature-power: {{{one.name}: 1}}`.",
+        advice=known_before(one.name, target) + f"{limits.allowing(one.name)}.",
         weight=one.tried,
     )
 
@@ -164,7 +171,8 @@ def _of_pairs(found: Leakage, target: str, limits: Limits) -> Iterator[PowerTest
             limit=limits.of_pairs(),
             floor=limits.of_pairs() - MARGIN,
             option=("maximum-pair-power",),
-            advice=known_before(f"{first} and {second}", target) + "`exclude` or `maximum-pair-power: 1`.",
+            advice=known_before(f"{first} and {second}", target)
+            + "name one of them in `exclude`, or set `maximum-pair-power` to 1.",
         )
 
 
@@ -172,7 +180,7 @@ def known_before(names: str, target: str) -> str:
     """Say what to find out, up to the words that say how to allow it."""
     return (
         f"Find out when the values of {names} become known: after {target}, they must not be a feature. If it is "
-        "before, allow it with "
+        "before, allow it: "
     )
 
 

@@ -115,7 +115,7 @@ def no_weight(table: str) -> str:
 
 def no_row_counts(table: str) -> str:
     """Say that all weights are 0."""
-    return f"{table}: every sample_weight is 0, so no row counts"
+    return f"{table}: every sample_weight is 0, so no row counts: give each row that counts a weight above 0"
 
 
 def described(frame: pd.DataFrame, table: Table, rows: int) -> Predictions:

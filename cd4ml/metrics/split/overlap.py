@@ -154,7 +154,7 @@ class Duplicates:
         """As how many different rows the test rows count, if copies are beyond doubt: n / (1 + pairs / n).
 
         Source:
-            The design effect of clusters whose members are all the same: Kish (1965), Survey Sampling, section 5.4.
+            The design effect of clusters whose members are all the same: Kish (1965), Survey Sampling, Wiley.
         """
         return self.rows / (1 + self.pairs_beyond / self.rows) if self.bounds.lower > 0 else float(self.rows)
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from cd4ml.render.charts import chart_for_comment
 from cd4ml.render.comment.changes import HEAD, Change, compared, group, row, together, worse
 from cd4ml.render.comment.text import fitting, length, named, quiet
 from cd4ml.render.markdown import MARK
@@ -120,7 +121,7 @@ def section(pipeline: Pipeline, largest: int) -> str:
     head, foot = f"{_heading(pipeline)}\n\n{_stages(pipeline)}", _foot(pipeline)
     parts = [head]
     room = largest - length(head) - length(foot)
-    for make in (_blocking, _table, _worse, _rest):
+    for make in (_blocking, _table, _worse, _pictures, _rest):
         part = make(pipeline, room)
         parts += [part] if part else []
         room -= length(part) + 1
@@ -220,6 +221,19 @@ def _worse(pipeline: Pipeline, room: int) -> str:
     title = f"Groups and slices that got worse: {len(found):,}, most of all <b>{group(found[0].check)}</b>"
     inner = fitting(found, worse, room - length(title) - 100, noun="group", most=_MOST_WORSE)
     return f"<details><summary>{title}</summary>\n\n{inner}\n</details>\n" if inner else ""
+
+
+def _pictures(pipeline: Pipeline, room: int) -> str:
+    """Return, folded away, the charts of the stages whose findings a picture tells better, if they did not pass."""
+    drawn = {
+        name: chart_for_comment(one.report)
+        for name, one in pipeline.reports.items()
+        if one.report.status is not Status.PASSED
+    }
+    found = [
+        f"<details><summary>{named(name)}: chart</summary>\n\n{one}</details>\n" for name, one in drawn.items() if one
+    ]
+    return "".join(found) if length("".join(found)) <= room else ""
 
 
 def _rest(pipeline: Pipeline, room: int) -> str:

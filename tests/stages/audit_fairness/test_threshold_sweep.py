@@ -40,8 +40,8 @@ def test_verdict_that_a_small_change_turns__blocks(audit: Audit) -> None:
     run = audit(*FRAGILE, arguments=GATE)
     check = by_id(run, "threshold-sweep:sex")
     assert (run.code, check["status"], check["value"], check["limit"]) == (1, "failed", 0.5, 0.8)
-    assert "at thresholds from 0.45 to 0.55 the lowest ratio is 0.5000 (f, at 0.515" in check["message"]
-    assert "The verdict at the present one, 0.5, holds from 0.05 to 0.51." in check["message"]
+    assert "with thresholds from 0.45 to 0.55, the lowest ratio is 0.5000 (f, at 0.515" in check["message"]
+    assert "The verdict at the present threshold, 0.5, stays the same from 0.05 to 0.51." in check["message"]
     assert "Bonferroni for 21 thresholds" in check["interval"]["method"] and check["interval"]["upper"] > 0.5
 
     assert audit(*FRAGILE, arguments=(*GATE, "--threshold-margin", "0.005")).code == 0
