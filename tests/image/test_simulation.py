@@ -8,6 +8,7 @@ import logging
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -276,7 +277,14 @@ def test_decimals_and_optional_columns_can_be_sent() -> None:
     assert list(scored.rows) == [{"x": 1.25}, {"x": None}]
 
 
-@pytest.mark.parametrize("value", [float("inf"), b"bytes", [1.0, 2.0]])
+def test_rows_of_tensors_can_be_sent() -> None:
+    """A column of lists or arrays, however deep, is sent as nested lists."""
+    test = pd.DataFrame({"x": pd.Series([[[1, 2], [3, 4]], [np.array([1, 2]), np.array([3, 4])]], dtype="object")})
+    scored = scored_rows(test, pd.DataFrame({"y_pred": [1, 0]}), ["x"])
+    assert list(scored.rows) == [{"x": [[1, 2], [3, 4]]}] * 2
+
+
+@pytest.mark.parametrize("value", [float("inf"), b"bytes", {"a": 1.0}, [1.0, float("inf")], [[b"bytes"]]])
 def test_test_data_that_nobody_could_send_are_named(value: Any) -> None:
     """A value that JSON cannot express is an error of the test data that names the column."""
     test = pd.DataFrame({"x": pd.Series([value], dtype="object")})
