@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cd4ml.image.layout import PORT
-from cd4ml.serving.pages import pages
+from cd4ml.serving.pages import Part, pages
 from cd4ml.serving.settings import Settings, declared
 from cd4ml.serving.state import Phase, Service, State
 from tests.charts.rendering import (
@@ -113,17 +113,17 @@ def test_pre_stop__sleeps_without_a_process_where_kubernetes_can(tmp_path: Path)
     }
 
 
-def gateway_pages(phase: Phase, cache: Any) -> dict[str, int]:
+def gateway_pages(phase: Phase, *parts: Part) -> dict[str, int]:
     """Return the statuses of the gateway's pages of one phase."""
     state = State(folder=Path("unused"), service=Service(name="credit", version="1", sha256="0" * 64))
     state.phase, state.reason = phase, ""
-    return {path: page().status for path, page in pages(state, cache).items() if path.startswith("/health/")}
+    return {path: page().status for path, page in pages(state, parts).items() if path.startswith("/health/")}
 
 
 def test_probes__ask_what_the_gateway_answers() -> None:
     """Each probe has a path that the gateway answers, and one that loads is neither started nor ready."""
     (deployment,) = of_kind(render("--values", MINIMAL), "Deployment")
-    loading = gateway_pages(Phase.LOADING, None)
+    loading = gateway_pages(Phase.LOADING)
     asked = {name: container(deployment)[f"{name}Probe"]["httpGet"]["path"] for name in PROBES}
 
     assert {name: loading[path] for name, path in asked.items()} == {"startup": 503, "readiness": 503, "liveness": 200}
