@@ -231,6 +231,8 @@ def test_egress__lets_out_what_the_settings_name(tmp_path: Path, env: dict[str, 
     ("content", "message"),
     [
         ({"env": {"EVENTS": SECRET}}, "redis.enabled must say true or false: env.EVENTS"),
+        ({"env": {"FEATURE_STORE_URL": SECRET}}, "redis.enabled must say true or false: env.FEATURE_STORE_URL"),
+        ({"env": {"FEATURE_STORE_URL": "http://feast:6566"}}, "add a rule to networkPolicy.egress.extra"),
         ({"envFrom": [{"secretRef": {"name": "x"}}]}, "redis.enabled must say true or false: envFrom"),
         ({"env": {"REDIS_URL": "redis://cache:7000"}}, "uses port 7000, which networkPolicy.egress.redis.ports"),
         (

@@ -21,7 +21,7 @@ known). An address out of a Secret counts by the name of its setting; one that m
 
 {{/* Whether a setting may name a Redis or a broker in a place that the chart cannot read. */}}
 {{- define "model-server.unreadable" -}}
-{{- if kindIs "map" .Values.env.EVENTS -}}env.EVENTS{{- else if .Values.envFrom -}}envFrom{{- end -}}
+{{- if kindIs "map" .Values.env.EVENTS -}}env.EVENTS{{- else if kindIs "map" .Values.env.FEATURE_STORE_URL -}}env.FEATURE_STORE_URL{{- else if .Values.envFrom -}}envFrom{{- end -}}
 {{- end -}}
 
 {{/* The rules of egress: what settings ask for, what is switched on, name resolution for them, and the caller's own. */}}
@@ -50,6 +50,9 @@ known). An address out of a Secret counts by the name of its setting; one that m
 {{- end -}}
 {{- $rules = append $rules (dict "ports" $ports "protocols" (list "TCP") "to" $rule.to) -}}
 {{- end -}}
+{{- end -}}
+{{- if and (regexMatch "^https?://" (toString .Values.env.FEATURE_STORE_URL)) (not $egress.extra) -}}
+{{- fail "env.FEATURE_STORE_URL names a server that networkPolicy.egress does not let through: add a rule to networkPolicy.egress.extra" -}}
 {{- end -}}
 {{- if or $rules $egress.extra -}}
 {{- $rules = prepend $rules (dict "ports" (list 53) "protocols" (list "UDP" "TCP") "to" $egress.dns.to) -}}
