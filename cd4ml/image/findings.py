@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cd4ml.image.statements import Vex
+
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 # What a package says of its licence where it says nothing.
 UNSTATED: Final = "NOASSERTION"
 _LONGEST: Final = 200
-_SUPPRESSED: Final = "ExperimentalModifiedFindings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,23 +69,18 @@ class Suppressed:
     reason: str
 
 
-def vulnerabilities(document: Mapping[str, Any]) -> list[Finding]:
-    """Return all vulnerabilities of a report, the worst first."""
-    found = [_vulnerability(part, item) for part, item in _items(document, "Vulnerabilities")]
-    return sorted(found, key=_gravity)
-
-
-def suppressed(document: Mapping[str, Any]) -> list[Suppressed]:
-    """Return what a VEX document took out of a report, the worst first."""
-    found = [
-        Suppressed(
-            finding=_vulnerability(part, item["Finding"]),
-            status=str(item.get("Status") or ""),
-            reason=str(item.get("Statement") or ""),
-        )
-        for part, item in _items(document, _SUPPRESSED)
-    ]
-    return sorted(found, key=lambda item: _gravity(item.finding))
+def vulnerabilities(document: Mapping[str, Any], vex: Vex | None = None) -> tuple[list[Finding], list[Suppressed]]:
+    """Return all vulnerabilities of a report, and those that do not count by a VEX document, the worst first."""
+    found, gone = [], []
+    for part, item in _items(document, "Vulnerabilities"):
+        finding = _vulnerability(part, item)
+        url = str((item.get("PkgIdentifier") or {}).get("PURL") or "")
+        statement = vex.suppressing(finding.id, url) if vex is not None else None
+        if statement is None:
+            found.append(finding)
+        else:
+            gone.append(Suppressed(finding=finding, status=statement.status, reason=statement.reason))
+    return sorted(found, key=_gravity), sorted(gone, key=lambda item: _gravity(item.finding))
 
 
 def _vulnerability(part: Mapping[str, Any], item: Mapping[str, Any]) -> Finding:
@@ -160,7 +156,7 @@ def count(document: Mapping[str, Any]) -> int:
 def without(document: dict[str, Any]) -> dict[str, Any]:
     """Return a report without findings: what is known changes by the day, the packages do not."""
     for part in document.get("Results") or []:
-        for name in ("Vulnerabilities", "Secrets", "Licenses", _SUPPRESSED):
+        for name in ("Vulnerabilities", "Secrets", "Licenses"):
             part.pop(name, None)
     return document
 

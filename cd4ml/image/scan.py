@@ -25,11 +25,10 @@ from cd4ml.image.findings import (
     licenses,
     packages,
     secrets,
-    suppressed,
     vulnerabilities,
 )
 from cd4ml.image.ignores import normal
-from cd4ml.image.vex import Vex
+from cd4ml.image.statements import Vex
 from cd4ml.process.programs import completed, required
 
 # As Trivy's `--scanners` names them; vulnerabilities are always looked for.
@@ -152,10 +151,6 @@ def scan(
     arguments += ["--scanners", ",".join(scanners)]
     # The variables and the commands that the image's configuration keeps are not among its files.
     arguments += ["--image-config-scanners", "secret"] if SECRETS in scanners else []
-    if vex is not None:
-        statements = scratch.absolute() / "vex.json"
-        statements.write_bytes(vex.openvex())
-        arguments += ["--vex", str(statements), "--show-suppressed"]
     arguments += ["--format", "json", "--output", str(result), "--exit-code", str(_FINDINGS), "--quiet"]
     # The project's folder may hold a .trivyignore or a trivy.yaml: accepting is the ignore file's business, with a day.
     with tempfile.TemporaryDirectory(prefix="cd4ml-trivy-") as empty:
@@ -170,7 +165,7 @@ def scan(
     if bool(findings) != (done.code == _FINDINGS):
         raise UnavailableError(f"Trivy ended with {done.code}, which does not fit its {findings} findings.")
     version, updated = _version(program, place, own, scratch, 600)
-    return _scan(document, scanners, version, updated)
+    return _scan(document, scanners, vex, version, updated)
 
 
 def result_in(scratch: Path) -> Path:
@@ -186,14 +181,17 @@ def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return own
 
 
-def _scan(document: Mapping[str, Any], scanners: Sequence[str], version: str, updated: datetime.datetime) -> Scan:
+def _scan(
+    document: Mapping[str, Any], scanners: Sequence[str], vex: Vex | None, version: str, updated: datetime.datetime
+) -> Scan:
     """Put together what the scan says."""
     metadata = document.get("Metadata") or {}
     system = metadata.get("OS") or {}
     seen = list(packages(document))
+    findings, suppressed = vulnerabilities(document, vex)
     return Scan(
-        findings=vulnerabilities(document),
-        suppressed=suppressed(document),
+        findings=findings,
+        suppressed=suppressed,
         secrets=secrets(document),
         licenses=licenses(document) if LICENSES in scanners else (),
         scanners=tuple(scanners),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.image.findings import vulnerabilities
+from cd4ml.image.package_url import package_url
 from cd4ml.image.scan import scan
-from cd4ml.image.vex import Vex, read_vex
+from cd4ml.image.statements import Statement, Vex
+from cd4ml.image.vex import read_vex
 from tests.conftest import ROOT, need_program
 from tests.image.archives import DATABASE, archive
 
@@ -38,6 +42,22 @@ def cyclonedx(reference: str, state: str = "not_affected", **analysis: Any) -> d
     """Return a CycloneDX document."""
     found = {"id": CVE, "analysis": {"state": state, **analysis}, "affects": [{"ref": reference}]}
     return {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "vulnerabilities": [found]}
+
+
+def revised(free: str, affected: str) -> dict[str, Any]:
+    """Return a CycloneDX document that says both of the package, each at its time."""
+    document = cyclonedx(JINJA, detail="x", lastUpdated=free)
+    later = cyclonedx(JINJA, state="exploitable", firstIssued="2020-01-01T00:00:00Z", lastUpdated=affected)
+    return {**document, "vulnerabilities": [*document["vulnerabilities"], *later["vulnerabilities"]]}
+
+
+def versions(*pairs: tuple[str, str], **analysis: Any) -> dict[str, Any]:
+    """Return a CycloneDX document that says of versions of the package whether they are affected."""
+    document = cyclonedx("pkg:pypi/jinja2", **analysis)
+    document["vulnerabilities"][0]["affects"][0]["versions"] = [
+        {"version": version, "status": status} for version, status in pairs
+    ]
+    return document
 
 
 def written(folder: Path, document: Any) -> str:
@@ -78,6 +98,14 @@ def suppressed(image: Path, vex: Vex) -> list[tuple[str, str]]:
 
 
 REASON = "vulnerable_code_not_in_execute_path"
+OF_ALIAS = ("not_affected", REASON)
+OLD_BY_ALIAS = {
+    **said(),
+    "vulnerability": {"name": "GHSA-zzzz-zzzz-zzzz", "aliases": [CVE]},
+    "timestamp": "2020-01-01T00:00:00Z",
+}
+# It says that two vulnerabilities are one, of which the other statement named the other one alone.
+JOINED = {**said(status="under_investigation"), "vulnerability": {"name": "CVE-2024-1", "aliases": [CVE]}}
 OWN = {"@id": "pkg:oci/loans?repository_url=a.io/team", "subcomponents": [{"@id": JINJA}]}
 
 
@@ -103,6 +131,21 @@ OWN = {"@id": "pkg:oci/loans?repository_url=a.io/team", "subcomponents": [{"@id"
         (openvex(said({"@id": JINJA, "subcomponents": [{"@id": "pkg:pypi/other@1"}]})), []),
         (openvex(said({**OWN, "@id": "pkg:oci/loans@sha256:12?repository_url=a.io/team"})), []),
         (openvex(said({**OWN, "@id": "pkg:oci/other"})), []),
+        (openvex(said({**OWN, "@id": f"pkg:oci/loans?repository_url={IMAGE}"})), [("not_affected", REASON)]),
+        (openvex(said({**OWN, "@id": "pkg:oci/loans?repository_url=evil.io/other/loans"})), []),
+        (openvex(said({**OWN, "@id": "pkg:oci/loans?tag=1.0"})), []),
+        (openvex(said("pkg:pypi/Jinja2")), [("not_affected", REASON)]),
+        (openvex(said(f"{JINJA}?arch=amd64")), []),
+        (openvex(OLD_BY_ALIAS, {**said(status="affected"), "vulnerability": {"name": CVE}}), []),
+        (openvex({**OLD_BY_ALIAS, "timestamp": "2026-02-01T00:00:00Z"}, said(status="affected")), [OF_ALIAS]),
+        (openvex(OLD_BY_ALIAS), [OF_ALIAS]),
+        (openvex(OLD_BY_ALIAS, {**said(status="affected"), "vulnerability": "GHSA-zzzz-zzzz-zzzz"}), []),
+        (openvex(said("pkg:pypi/jinja2", status="fixed", impact_statement="Patched.")), [("fixed", "Patched.")]),
+        (versions(("9.0", "unaffected"), ("3.1.2", "affected"), detail="x"), []),
+        (versions(("3.1.2", "unaffected"), detail="x"), [("not_affected", "x")]),
+        (versions(("3.1.2", "unaffected"), state="resolved"), [("fixed", "fixed")]),
+        (revised("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"), []),
+        (revised("2026-03-01T00:00:00Z", "2026-02-01T00:00:00.000000001+00:00"), [("not_affected", "x")]),
         (cyclonedx("c1", detail="x"), []),
         (cyclonedx(JINJA, "in_triage"), []),
     ],
@@ -110,6 +153,29 @@ OWN = {"@id": "pkg:oci/loans?repository_url=a.io/team", "subcomponents": [{"@id"
 def test_the_real_trivy__leaves_out_what_is_stated(image: Path, tmp_path: Path, document: Any, expected: Any) -> None:
     """Trivy leaves a finding out for its package in its version, with the reason; about anything else it stays."""
     assert suppressed(image, read_vex(written(tmp_path, document), IMAGE)) == expected
+
+
+def test_a_package_that_a_statement_does_not_name__keeps_its_findings() -> None:
+    """What depends on a named package, or has its sources, is another package and stays."""
+    named = "pkg:deb/debian/openssl@3.0.11-1"
+    found = [
+        {
+            "VulnerabilityID": CVE,
+            "PkgName": name,
+            "PkgIdentifier": {"PURL": f"pkg:deb/debian/{name}@3.0.11-1?arch=amd64"},
+        }
+        for name in ("openssl", "libssl3")
+    ]
+    found.append({"VulnerabilityID": CVE, "PkgName": "without-url"})
+    time = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    said = Statement(
+        ids=[CVE], status="fixed", reason="x", packages=[package_url(named)], time=time, where="statements[0]"
+    )
+    left, gone = vulnerabilities(
+        {"Results": [{"Class": "os-pkgs", "Vulnerabilities": found}]}, Vex(path="v", sha256="", statements=[said])
+    )
+    assert [one.package for one in left] == ["libssl3", "without-url"]
+    assert [one.finding.package for one in gone] == ["openssl"]
 
 
 def test_the_documented_example_suppresses(image: Path, tmp_path: Path) -> None:
@@ -131,6 +197,11 @@ def test_the_documented_example_suppresses(image: Path, tmp_path: Path) -> None:
         (openvex(3), "cannot be read"),
         ({**openvex(), "statements": None}, "cannot be read"),
         (openvex({**said(), "products": [7]}), "cannot be read"),
+        (openvex(said("pkg:pypi")), "is not a package URL"),
+        (openvex(said("pkg:pypi/jinja2", status="fixed")), "without the version"),
+        (openvex(said(), said("pkg:pypi/jinja2", status="affected")), "of the same time says affected"),
+        (openvex(OLD_BY_ALIAS, {**JOINED, "timestamp": "2020-01-01T00:00:00Z"}), "says under_investigation"),
+        (cyclonedx("pkg:pypi/jinja2", "resolved"), "without the version"),
         (cyclonedx(JINJA), "without a justification"),
         (cyclonedx(JINJA, "fine", detail="x"), "unknown status"),
         ({"vulnerabilities": []}, "neither OpenVEX nor CycloneDX"),

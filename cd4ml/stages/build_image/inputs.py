@@ -15,7 +15,7 @@ from cd4ml.image.engine import detect
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.licenses import Forbidden
 from cd4ml.image.reference import Reference
-from cd4ml.image.vex import Vex
+from cd4ml.image.statements import Vex
 from cd4ml.stages.build_image.options import Options
 from cd4ml.stages.build_image.preflight import check_options
 

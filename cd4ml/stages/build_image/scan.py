@@ -18,7 +18,7 @@ from cd4ml.image.findings import Finding, License, Secret
 from cd4ml.image.ignores import Ignore
 from cd4ml.image.reference import Reference
 from cd4ml.image.scan import LICENSES, SECRETS, Scan
-from cd4ml.image.vex import Vex
+from cd4ml.image.statements import Vex
 from cd4ml.report import Check
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.conversion import Road
