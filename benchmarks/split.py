@@ -85,6 +85,11 @@ def mixed(rng: np.random.Generator, n: int) -> pl.DataFrame:
     )
 
 
+def numbered(rng: np.random.Generator, n: int) -> pl.DataFrame:
+    """Return correlated numbers with an identifier in no order."""
+    return correlated(rng, n).with_columns(pl.Series("id", rng.permutation(n) + 1_000))
+
+
 WORLDS: Final[Mapping[str, World]] = {
     "correlated": correlated,
     "rare class": rare,
@@ -92,6 +97,7 @@ WORLDS: Final[Mapping[str, World]] = {
     "categories": categories,
     "long tail": long_tail,
     "mixed, regression": mixed,
+    "identifier": numbered,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -69,13 +70,16 @@ def _too_few(one: ClassShare, n: int, limit: int) -> Check:
     )
 
 
-def class_balance_checks(shares: Sequence[ClassShare], limit: float | None) -> Iterator[Check]:
+def class_balance_checks(
+    shares: Sequence[ClassShare], limit: float | None, *, by_time: bool = False
+) -> Iterator[Check]:
     """Check that training had every class of the test, then how far the shares lie apart.
 
     Args:
         limit: largest difference between the shares of a class; None if they are only reported.
+        by_time: whether the test is what came last, and not drawn at random.
     """
-    yield from _unseen(shares)
+    yield from _unseen_checks(shares, by_time=by_time)
     apart = max(shares, key=lambda one: abs(one.difference))
     told = listed([_told(one, shares) for one in sorted(shares, key=lambda one: -one.train)])
     size = abs(apart.difference)
@@ -121,30 +125,62 @@ def _interval(one: ClassShare) -> Interval:
     return Interval(lower=lower, upper=upper, confidence=one.confidence, method=_NEWCOMBE)
 
 
-def _unseen(shares: Sequence[ClassShare]) -> Iterator[Check]:
-    """Yield a check for each class of the test that training never had: failed unless it is so rare that chance alone
-    leaves it out of the training rows, all classes taken together."""
-    n = sum(one.test for one in shares)
+def _unseen_checks(shares: Sequence[ClassShare], *, by_time: bool) -> Iterator[Check]:
+    """Yield a check for each class of the test that training never had.
+
+    It fails unless it is so rare that chance alone leaves it out of the training rows, all classes taken together: then
+    it is inconclusive. A class that is spelt otherwise in the training rows fails, and so does a class of a later time:
+    its rows were not drawn at random.
+    """
+    train, test = (sum(getattr(share, part) for share in shares) for part in ("train", "test"))
+    spellings = {_carelessly(one.name): one.name for one in reversed(shares) if one.train}
     for one in shares:
         if one.train:
             continue
-        bounds = share_interval(one.test, n)
-        p_value = min(1.0, len(shares) * left_out_by_chance(one.test, sum(share.train for share in shares), n))
-        rare = p_value > ALPHA
-        why = f" (it is so rare that chance explains that, {chance(p_value)})" if rare else ""
-        yield Check(
-            id=check_id("unseen-class", one.name),
-            status=Status.PASSED if rare else Status.FAILED,
-            reason="unseen-class",
-            metric="class-share",
-            value=one.test / n,
-            interval=bounds.named(CONFIDENCE, _WILSON),
-            limit=0.0,
-            bound=Bound.AT_MOST,
-            n=n,
-            message=f"Class {one.name} has {one.test:,} test rows and no training row{why}: no model can predict it.",
-            advice="Add training rows of the class, or write it as the training rows do.",
-        )
+        spelt = spellings.get(_carelessly(one.name))
+        p_value = min(1.0, len(shares) * left_out_by_chance(one.test, train, test))
+        by_chance = p_value > ALPHA and spelt is None and not by_time
+        yield _unseen(one, test, spelt, p_value if by_chance else None)
+
+
+def _unseen(one: ClassShare, n: int, spelt: str | None, p_value: float | None) -> Check:
+    """Return the check of a class without training rows.
+
+    Args:
+        spelt: as the training rows spell it, if they do otherwise.
+        p_value: the chance that leaves it out of them, if that explains it.
+    """
+    rows = f"{one.test:,} test row{'' if one.test == 1 else 's'}"
+    if spelt is not None:
+        why = f"the training rows spell it {spelt}, with other capitals, spaces or characters."
+    elif p_value is not None:
+        why = f"no model can predict it. So few rows may all be in the test by chance ({chance(p_value)})."
+    else:
+        why = "no model can predict it."
+    return Check(
+        id=check_id("unseen-class", one.name),
+        status=Status.FAILED if p_value is None else Status.INCONCLUSIVE,
+        reason="unseen-class" if p_value is None else "too-few-rows",
+        metric="class-share",
+        value=one.test / n,
+        interval=share_interval(one.test, n).named(CONFIDENCE, _WILSON),
+        limit=0.0,
+        bound=Bound.AT_MOST,
+        n=n,
+        message=f"Class {one.name} has {rows} and no training row: {why}",
+        advice=_UNSEEN_ADVICE if spelt is None else "Write the class as the training rows do.",
+    )
+
+
+_UNSEEN_ADVICE: Final = (
+    "Add training rows of the class, write it as the training rows do, or take its rows out of the test and say that "
+    "the model does not know it."
+)
+
+
+def _carelessly(label: str) -> str:
+    """Return a label without its case, its way to encode characters and all but one of the spaces between words."""
+    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
 
 
 def no_classes_checks(target: str, why: str, rows: int | None, difference: float | None) -> Iterator[Check]:

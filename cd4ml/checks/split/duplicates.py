@@ -18,6 +18,7 @@ def duplicates_check(found: Duplicates, *, limit: float) -> Check:
         "duplicates",
         found.excess,
         found.bounds,
+        repeating=found.by_chance > 0,
         limit=limit,
         option=("maximum-duplicates",),
         confidence=CONFIDENCE,

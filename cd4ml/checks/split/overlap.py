@@ -56,7 +56,16 @@ def all_but_one_overlap_check(by_column: Mapping[str, Overlap], *, limit: float)
     but = f"but `{name}`" if by_column[name].found else "but one, whichever is left out"
     equal = f"nearly equal a training row in all columns {but}"
     rule, option = "all-but-one-overlap", "maximum-near-overlap"
-    return _check(rule, by_column[name], bounds[name], equal, limit=limit, option=option, confidence=confidence)
+    return _check(
+        rule,
+        by_column[name],
+        bounds[name],
+        equal,
+        limit=limit,
+        option=option,
+        confidence=confidence,
+        repeating=any(one.by_chance > 0 for one in by_column.values()),
+    )
 
 
 def _check(
@@ -69,8 +78,13 @@ def _check(
     option: str,
     confidence: float = CONFIDENCE,
     more: str = "",
+    repeating: bool = False,
 ) -> Check:
-    """Return the check of one way to be equal."""
+    """Return the check of one way to be equal.
+
+    Args:
+        repeating: whether training rows equal each other in ways that are looked at beside this one.
+    """
     little = found.by_chance >= _LITTLE_INFORMATION
     chance = f"chance explains {percent(found.by_chance)}"
     if little:
@@ -83,6 +97,7 @@ def _check(
         id,
         found.excess,
         bounds,
+        repeating=repeating or found.by_chance > 0,
         limit=limit,
         option=(option,),
         confidence=confidence,

@@ -189,8 +189,6 @@ def power_checks(
 ) -> Iterator[Check]:
     """Yield the checks of a rule: one for each power above its limit, or one that names the largest."""
     above = [(test, p_value) for test, p_value in tests if test.power.value > test.limit]
-    if rule == IDENTIFIER:
-        above = [(test, p_value) for test, p_value in above if p_value <= ALPHA]
     for test, p_value in above:
         yield _above(test, p_value, family, numeric=numeric)
     if not above and (tests or rule in (FEATURE, PAIR)):
@@ -198,11 +196,8 @@ def power_checks(
 
 
 def _above(test: PowerTest, adjusted: float, family: int, *, numeric: bool) -> Check:
-    """Return the check of a power above its limit.
-
-    Without the correction for the number of tests, it is still a warning that chance would explain: it blocks nobody.
-    """
-    status = Status.FAILED if adjusted <= ALPHA else Status.INCONCLUSIVE if test.chance <= ALPHA else Status.PASSED
+    """Return the check of a power above its limit: it fails if chance does not explain it, all tests together."""
+    status = Status.FAILED if adjusted <= ALPHA else Status.INCONCLUSIVE
     doubt = f" Too few test rows to be certain of more than {as_set(test.floor)} ({chance(adjusted)})."
     return Check(
         **_numbers(test, family, numeric=numeric),

@@ -195,7 +195,7 @@ class ContractPart:
         self._numbers["classes"] = {one.name: {"train": one.train, "test": one.test} for one in shares}
         return [
             *class_rows_checks(shares, options.minimum_class_rows, CLASS_FLOOR),
-            *class_balance_checks(shares, options.maximum_class_difference),
+            *class_balance_checks(shares, options.maximum_class_difference, by_time=bool(options.time)),
         ]
 
     def _categories_aside(self, compared: Sequence[Unseen]) -> list[str]:

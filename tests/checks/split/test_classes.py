@@ -79,14 +79,49 @@ def test_balance__limit(test: dict[str, int], status: Status) -> None:
     assert check.interval.lower <= float(check.value or 0.0) <= check.interval.upper
 
 
-def test_balance__unseen_class() -> None:
-    """A class that training never had blocks, limit or not, unless it is so rare that chance leaves it out."""
-    shares = [class_shares({"no": 900, "yes": 100}, {"no": 90, "yes": 9, "maybe": rows}) for rows in (1, 2, 3)]
-    checks = [list(class_balance_checks(one, None)) for one in shares]
+def unseen(train: dict[str, int], test: dict[str, int], *, by_time: bool = False) -> list[Check]:
+    """Return the checks of classes that training never had."""
+    checks = class_balance_checks(class_shares(train, test), None, by_time=by_time)
+    return [check for check in checks if check.rule == "unseen-class"]
 
-    failed = [("unseen-class:maybe", Status.FAILED)]
-    assert [blocking(one) for one in checks] == [[], failed, failed]
-    assert checks[0][0].reason == "unseen-class" and "chance explains that" in checks[0][0].message
+
+def test_unseen_class__never_passes() -> None:
+    """A class that training never had blocks, limit or not; one so rare that chance leaves it out is inconclusive."""
+    found = [unseen({"no": 900, "yes": 100}, {"no": 90, "yes": 9, "maybe": rows}) for rows in (1, 2, 3)]
+
+    assert [[check.status for check in checks] for checks in found] == [
+        [Status.INCONCLUSIVE],
+        [Status.FAILED],
+        [Status.FAILED],
+    ]
+    assert [checks[0].reason for checks in found] == ["too-few-rows", "unseen-class", "unseen-class"]
+    assert "1 test row and no training row" in found[0][0].message and "by chance (p = 0.27)" in found[0][0].message
+
+
+def test_unseen_class__many_classes_and_a_large_test() -> None:
+    """Neither many classes nor a test of nearly all rows lets a class pass that training never had."""
+    many = {f"c{number}": 10 for number in range(1_000)}
+    (of_many,) = unseen(many, {**many, "new": 4})
+    (of_large,) = unseen({"no": 500, "yes": 500}, {"no": 4_500, "yes": 4_500, "new": 20})
+
+    assert of_many.status is of_large.status is Status.INCONCLUSIVE
+
+
+def test_unseen_class__of_a_later_time() -> None:
+    """Rows of a later time were not drawn at random: chance excuses no class that training never had."""
+    (check,) = unseen({"no": 900, "yes": 100}, {"no": 90, "yes": 9, "maybe": 1}, by_time=True)
+
+    assert check.status is Status.FAILED and "chance" not in check.message
+
+
+@pytest.mark.parametrize("spelt", ["Y", " y", "y\u00a0", "\uff59"])
+def test_unseen_class__spelt_otherwise(spelt: str) -> None:
+    """A label that differs from one of training by case, spaces or characters fails, however rare, and says so."""
+    (check,) = unseen({"y": 4_000, "n": 4_000}, {"y": 1_000, "n": 1_000, spelt: 1})
+
+    assert check.status is Status.FAILED and check.reason == "unseen-class"
+    assert "the training rows spell it y, with other capitals, spaces or characters" in check.message
+    assert check.advice == "Write the class as the training rows do."
 
 
 def test_left_out_by_chance() -> None:

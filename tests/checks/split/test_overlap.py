@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import pytest
 
+from cd4ml.checks.split.beyond_chance import BY_CHANCE
 from cd4ml.checks.split.overlap import all_but_one_overlap_check, near_overlap_check
 from cd4ml.metrics.split.overlap import Overlap
 from cd4ml.report import Status
 
 
 @pytest.mark.parametrize(
-    ("found", "status", "doubt"),
-    [(4, Status.PASSED, True), (5, Status.INCONCLUSIVE, False), (8, Status.FAILED, False)],
+    ("found", "train_found", "status", "doubt"),
+    [
+        (4, 2, Status.PASSED, True),
+        (4, 0, Status.INCONCLUSIVE, True),
+        (5, 0, Status.INCONCLUSIVE, False),
+        (8, 0, Status.FAILED, False),
+    ],
 )
-def test_share_above_the_limit__that_chance_may_explain(found: int, status: Status, doubt: bool) -> None:
-    """A share above its limit that passes is said to be one that chance may explain; no other is."""
+def test_share_above_the_limit__that_chance_may_explain(
+    found: int, train_found: int, status: Status, doubt: bool
+) -> None:
+    """A share above its limit that passes is one that repeated training rows explain, and its reason says so."""
     check = near_overlap_check(
-        Overlap(rows=50, found=found, train_rows=100, train_found=0, train_twice=0), limit=0.015, features=3
+        Overlap(rows=50, found=found, train_rows=100, train_found=train_found, train_twice=train_found // 2),
+        limit=0.015,
+        features=3,
     )
 
     assert isinstance(check.value, float) and check.value > 0.015
     assert check.status is status and ("which chance may explain as well" in check.message) is doubt
+    assert (check.reason == BY_CHANCE) is (status is Status.PASSED)
 
 
 def of_500(found: int, train_found: int) -> Overlap:
