@@ -64,7 +64,7 @@ class WholeRequests(HttpToolsProtocol):
         parser = self.parser
         if parser.get_method() != b"POST" or not parser.should_keep_alive() or parser.get_http_version() != "1.1":
             return False
-        # One of a read: those behind it wait for their turn.
+        # One of a read.
         self._held, self._body, self._may_hold = (path, query), b"", False
         return True
 
@@ -76,7 +76,8 @@ class WholeRequests(HttpToolsProtocol):
             super().on_body(self._body)
 
     def open(self) -> None:
-        """Make a scope and a task of the request whose head is whole."""
+        """Make a scope and a task of the request whose head is whole; those behind it in a read wait for their turn."""
+        self._may_hold = False
         url, headers, expect = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expect

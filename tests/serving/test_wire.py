@@ -161,6 +161,27 @@ def test_requests_that_come_together_are_answered_in_order() -> None:
     run(check)
 
 
+@pytest.mark.parametrize(
+    ("first", "body"),
+    [
+        (b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n", ""),
+        (post(b"a", target=b"/other"), "a"),
+        (post(b"a", target=b"/%77hole"), "a"),
+        (post(b"a", more=b"expect: 100-continue\r\n"), "a"),
+        (post(b"a", target=b"/whole?wait"), "a"),
+    ],
+    ids=["page", "another-path", "encoded-path", "expects", "has-to-wait"],
+)
+def test_no_request_is_answered_before_one_that_came_first(first: bytes, body: str) -> None:
+    """Where the application answers the first request of one piece, those that could be answered at once wait."""
+
+    async def check(server: Served) -> None:
+        said = await server.talk(first + post(b"b") + post(b"c"), post(b"d"))
+        assert [answer[3] for answer in answered(said)] == [body, "b", "c", "d"]
+
+    run(check)
+
+
 def test_the_last_answer_says_so() -> None:
     """A whole request on a connection that is about to end is answered, and told that the answer is the last."""
 
