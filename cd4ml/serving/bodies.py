@@ -53,8 +53,8 @@ async def body_of(scope: Scope, receive: Receive, settings: Settings) -> bytes:
         ClientGone: the rest of it will not come.
     """
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > settings.body_bytes:
-            raise _too_large(settings)
+        if name == b"content-length" and value.isdigit():
+            demand_size(int(value), settings)
     received, more = b"", True
     while more:
         message = await receive()
@@ -62,11 +62,15 @@ async def body_of(scope: Scope, receive: Receive, settings: Settings) -> bytes:
             raise ClientGone
         piece = message.get("body", b"")
         received, more = received + piece if received else piece, message.get("more_body", False)
-        if len(received) > settings.body_bytes:
-            raise _too_large(settings)
+        demand_size(len(received), settings)
     return received
 
 
-def _too_large(settings: Settings) -> Refused:
-    """Return the refusal of a body."""
-    return Refused(413, "too-large", f"The body may have at most {settings.body_bytes} bytes.")
+def demand_size(size: int, settings: Settings) -> None:
+    """Demand that a body is within its size.
+
+    Raises:
+        Refused: it is too large.
+    """
+    if size > settings.body_bytes:
+        raise Refused(413, "too-large", f"The body may have at most {settings.body_bytes} bytes.")

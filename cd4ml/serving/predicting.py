@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
-from cd4ml.serving.bodies import ClientGone, Receive, Scope, Send, body_of, media_type_of
+from cd4ml.serving.bodies import ClientGone, Receive, Scope, Send, body_of, demand_size, media_type_of
 from cd4ml.serving.cache import Cache
 from cd4ml.serving.calls import Calls
 from cd4ml.serving.events.labels import Labels
@@ -82,6 +82,7 @@ class Predicting:
             with failures:
                 dialect = self.dialects.get(exchange.protocol) or self._dialect(exchange.protocol)
                 media_type = media_type_of(headers, dialect.media_types)
+                demand_size(len(body), self._settings)
                 question = self._question(dialect, exchange, Body(body, media_type, query, headers))
                 assert self._state.runtime is not None
                 exchange.answers = self.calls.at_once(self._state.runtime, question)

@@ -123,6 +123,28 @@ def test_at_once__as_in_its_turn(value: float, status: int, error: str | None) -
     assert [(told.status, told.error, told.seconds > 0) for told in listener.told] == [(status, error, True)]
 
 
+@pytest.mark.parametrize("inline", [0, 1], ids=["thread", "inline"])
+def test_at_once__not_what_is_too_large(inline: int) -> None:
+    """A whole body of more than BODY_BYTES is refused as any other is, and the answer ends the connection."""
+    body = b'{"rows": [{"x": 4}]}'
+    wrote: list[tuple[int, bytes]] = []
+
+    for most in (len(body), len(body) - 1):
+        gateway = ready(
+            listener := Listener(), runtime=Doubling(inline_rows=inline), settings=Settings(body_bytes=most)
+        )
+        assert gateway.at_once is not None
+        begun = gateway.at_once.answer(
+            "/predict", b"", [(b"content-type", b"application/json")], body, lambda *answer: wrote.append(answer)
+        )
+        assert (begun is None) is (inline == 1 or most < len(body))
+
+    status, rest = wrote[-1]
+    assert status == 413 and b'"too-large"' in rest and b"connection: close\r\n" in rest
+    assert [(told.status, told.error) for told in listener.told] == [(413, "too-large")]
+    assert [status for status, _ in wrote[:-1]] == [200] * inline
+
+
 def test_at_once__not_where_a_thread_predicts() -> None:
     """A request that needs a thread is not answered at once: the application goes on with it, and reads it no more."""
     listener, sent = Listener(), []
@@ -195,11 +217,11 @@ class Broken(Listener):
         raise OverflowError("too large")
 
 
-def ready(*observers: Listener, runtime: Doubling = Doubling()) -> Gateway:
+def ready(*observers: Listener, runtime: Doubling = Doubling(), settings: Settings = Settings()) -> Gateway:
     """Return an application that is ready, with observers."""
     state = State(folder=Path("unused"), service=Service(name="loans", version="3", sha256="0" * 64))
     state.runtime, state.phase, state.reason = runtime, Phase.READY, ""
-    return Gateway(state, Settings(), observers)
+    return Gateway(state, settings, observers)
 
 
 async def post(gateway: Gateway) -> httpx.Response:
