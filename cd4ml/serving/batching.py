@@ -27,6 +27,8 @@ class _Group:
 class MicroBatches:
     """Gathers requests for a model; all of it on the event loop but the call itself.
 
+    A model that does not give a type for each of its columns is never asked for several requests: pandas would take the
+    type from all rows, and change the values of one caller (9007199254740993 beside 0.5) by those of another.
     Rows that a request asks for together stay together, and requests of different columns, or of tensors of different
     shapes, are asked apart. Where a call of several fails, each request is asked by itself: a bad row is the fault of
     nobody beside it, and is named by its place in its own request.
@@ -50,7 +52,7 @@ class MicroBatches:
             Refused: see Runtime.
         """
         rows, loop = question.batch.rows, asyncio.get_running_loop()
-        if rows >= self._most:
+        if rows >= self._most or not _typed(runtime):
             return await self._call(runtime, question)
         form = _form(question)
         if form in self._groups and self._groups[form].rows + rows > self._most:
@@ -93,6 +95,13 @@ class MicroBatches:
                 found.set_exception(one)
             else:
                 found.set_result(one)
+
+
+def _typed(runtime: Runtime) -> bool:
+    """Whether the model gives a type for each of its columns or tensors."""
+    if not runtime.columns:
+        return bool(runtime.tensors)
+    return all(column.type is not None for column in runtime.columns)
 
 
 def _form(question: Question) -> Hashable:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from types import TracebackType
 
 from cd4ml.serving.batching import MicroBatches
 from cd4ml.serving.exchange import Answers
@@ -11,6 +12,7 @@ from cd4ml.serving.protocols import Question
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.runtimes import Runtime
 from cd4ml.serving.settings import Settings
+from cd4ml.serving.signature import ModelError
 
 
 class Calls:
@@ -44,6 +46,7 @@ class Calls:
 
         Raises:
             Refused: the model cannot handle the values, or too many requests wait.
+            ModelError: see Runtime; or the model's code would have ended the gateway, or its thread.
         """
         answers = self.at_once(runtime, question)
         if answers is not None:
@@ -63,4 +66,23 @@ class Calls:
 
 def _asked(runtime: Runtime, question: Question) -> Answers:
     """Return the model's answers; runs in a thread."""
-    return runtime.predict(question.batch, probabilities=question.probabilities)
+    with _Contained():
+        return runtime.predict(question.batch, probabilities=question.probabilities)
+
+
+class _Contained:
+    """What the model's code raises leaves the thread as an error of the model.
+
+    The event loop would end with SystemExit, no future takes StopIteration, and of the thread's CancelledError a future
+    makes that of a task.
+    """
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Let errors go on as they are, and anything else as ModelError."""
+        if isinstance(error, StopIteration | CancelledError) or not isinstance(error, Exception | None):
+            raise ModelError(f"the model raised {type(error).__name__}") from error

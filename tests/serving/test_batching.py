@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,14 +12,17 @@ import pytest
 
 from cd4ml.serving.calls import Calls
 from cd4ml.serving.exchange import Answers, Batch
+from cd4ml.serving.model import Model, ModelError
 from cd4ml.serving.protocols import Question
 from cd4ml.serving.refused import Problem, Refused
+from cd4ml.serving.runtimes import Runtime
+from cd4ml.serving.runtimes.native import Native
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.signature import Column, Tensor
 
 
 class Counting:
-    """A runtime that doubles x, refuses what is negative, fails at 13, and keeps how many rows it was asked for."""
+    """A runtime that doubles x, refuses what is negative, raises at 13, and keeps how many rows it was asked for."""
 
     name: str = "native"
     columns: Sequence[Column] = (Column(name="x", type="double"),)
@@ -27,8 +31,9 @@ class Counting:
     positive_label: Any = None
     inline_rows: int = 0
 
-    def __init__(self) -> None:
+    def __init__(self, error: BaseException = RuntimeError("thirteen")) -> None:
         self.asked: list[int] = []
+        self.error = error
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """See Runtime."""
@@ -38,7 +43,7 @@ class Counting:
         if bad:
             raise Refused(422, "refused-by-model", "The model cannot handle these values.", bad)
         if 13 in values:
-            raise RuntimeError("thirteen")
+            raise self.error
         shares = [[value / 100, 1 - value / 100] for value in values]
         return Answers([value * 2 for value in values], [row[0] for row in shares], shares if probabilities else None)
 
@@ -50,12 +55,20 @@ class Counting:
 def asked(questions: Sequence[Question], **settings: Any) -> tuple[list[Any], list[int]]:
     """Ask all at once; return the answers or what was raised, and how many rows each call had."""
     runtime = Counting()
+    return asked_of(runtime, questions, **settings), runtime.asked
+
+
+def asked_of(runtime: Runtime, questions: Sequence[Question], **settings: Any) -> list[Any]:
+    """Ask a runtime all at once; return the answers or what was raised."""
 
     async def all_at_once() -> list[Any]:
         calls = Calls(Settings(**settings))
-        return await asyncio.gather(*(calls.ask(runtime, one) for one in questions), return_exceptions=True)
+        every = asyncio.gather(*(calls.ask(runtime, one) for one in questions), return_exceptions=True)
+        found = await asyncio.wait_for(every, 10)
+        assert calls.in_threads == 0
+        return found
 
-    return asyncio.run(all_at_once()), runtime.asked
+    return asyncio.run(all_at_once())
 
 
 def question(*values: float, probabilities: bool = False) -> Question:
@@ -98,6 +111,46 @@ def test_bad_row_harms_nobody_else(value: float, kind: type[Exception]) -> None:
     assert calls[0] == 4 and sorted(calls[1:]) == [1, 1, 2]
     assert found[0].y_pred == [2] and found[2].y_pred == [6] and isinstance(found[1], kind)
     assert not isinstance(found[1], Refused) or found[1].problems[0].path == "rows[1]"
+
+
+class Panic(BaseException):
+    """What libraries in Rust raise: no Exception."""
+
+
+@pytest.mark.parametrize("wait", [0, 50], ids=["alone", "batched"])
+@pytest.mark.parametrize("error", [SystemExit(3), StopIteration(), concurrent.futures.CancelledError(), Panic()])
+def test_what_would_end_more_than_a_request(error: BaseException, wait: int) -> None:
+    """A model that exits, or raises what no thread hands on, fails its own request: no gateway ends, and none hangs."""
+    found = asked_of(Counting(error), [question(1), question(13), question(3)], batch_wait_ms=wait)
+    assert found[0].y_pred == [2] and found[2].y_pred == [6]
+    assert isinstance(found[1], ModelError) and str(found[1]) == f"the model raised {type(error).__name__}"
+    assert found[1].__cause__ is error
+
+
+@pytest.mark.parametrize("columns", [(), (Column(name="id"),), (Column(name="x", type="double"), Column(name="id"))])
+def test_columns_without_types_are_asked_apart(columns: Sequence[Column]) -> None:
+    """Where pandas finds a column's type from its values, no value is changed by those of another request."""
+    model = Model(
+        columns=columns,
+        example=None,
+        classes=(),
+        positive_label=None,
+        raw=None,
+        _transform=lambda rows: rows,
+        _predict=lambda rows, _count: (rows["id"], None),
+        _probabilities=None,
+    )
+    questions = [Question(Batch({"x": [1.0], "id": [value]}, 1), False) for value in (2**53 + 1, 0.5)]
+    found = asked_of(Native(model), questions, batch_wait_ms=50)
+    assert [one.y_pred for one in found] == [[2**53 + 1], [0.5]]
+
+
+def test_tensors_are_asked_together() -> None:
+    """A model that takes tensors gives their types, and is asked for several requests in one call."""
+    runtime = Counting()
+    runtime.columns, runtime.tensors = (), (Tensor(name="x", type="float32", shape=(-1,)),)
+    asked_of(runtime, [question(1), question(2)], batch_wait_ms=50)
+    assert runtime.asked == [2]
 
 
 def test_waiting_requests_have_places() -> None:
