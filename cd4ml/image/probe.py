@@ -92,7 +92,10 @@ def single(users: str) -> bool:
 
 
 def gateway() -> list[Path]:
-    """Return the folders below /proc of the gateway's processes: itself, and what it or its model has started."""
+    """Return the folders below /proc of the gateway's processes: itself, and what it or its model has started.
+
+    An engine without namespaces of processes shows those of the machine: another image's gateway has another root.
+    """
     parents: dict[int, int] = {}
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -101,13 +104,21 @@ def gateway() -> list[Path]:
             parents[int(folder.name)] = int(fields(folder)[1])
         except (OSError, ValueError, IndexError):  # it has ended meanwhile
             continue
-        if b"cd4ml.serving" in argv:
+        if b"cd4ml.serving" in argv and here(folder):
             found.add(int(folder.name))
     more = found
     while more:
         more = {process for process, parent in parents.items() if parent in more} - found
         found = found | more
     return [Path(f"/proc/{process}") for process in sorted(found)]
+
+
+def here(folder: Path) -> bool:
+    """Whether a process, by its folder below /proc, has the root that this one has."""
+    try:
+        return os.path.samefile(folder / "root", "/proc/self/root")
+    except OSError:  # it has ended meanwhile
+        return False
 
 
 def fields(folder: Path) -> list[str]:

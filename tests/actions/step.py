@@ -99,6 +99,6 @@ class Runner:
 
 def evaluate(value: str, inputs: Mapping[str, str]) -> str:
     """Evaluate the one expression that action files may hold: an input, as it is or empty."""
-    found = re.fullmatch(r"\$\{\{ inputs\.([a-z-]+) \}\}", value)
+    found = re.fullmatch(r"\$\{\{ inputs\.([a-z0-9-]+) \}\}", value)
     assert found, f"{value} is not a plain input"
     return inputs.get(found[1], "")

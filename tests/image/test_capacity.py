@@ -21,7 +21,7 @@ from cd4ml.image.capacity import LARGEST_BYTES, LARGEST_ROWS, Load, bytes_of, la
 from cd4ml.process.linux import below
 from cd4ml.report import Status
 from cd4ml.stages.build_image.options import Options
-from tests.conftest import ROOT
+from tests.conftest import ROOT, need_program
 
 MIB = 1024 * 1024
 GOOD = Load(status=200, rows=1000, peak_bytes=300 * MIB, latencies=(0.001, 0.002, 0.004))
@@ -104,6 +104,19 @@ def test_the_memory_of_what_a_model_starts_counts(tmp_path: Path) -> None:
         assert process.stdout.readline() == b"ended\n"
         assert probe.resident_bytes([Path(f"/proc/{process.pid}")], "VmHWM") < 100_000_000
         assert watch.end() > 200_000_000
+        process.communicate(b"\n")
+
+
+def test_the_gateway_of_another_image_is_not_measured() -> None:
+    """Where an engine shows the processes of the whole machine, those with another root are not this image's."""
+    folders = [item for name in ("/usr", "/bin", "/lib", "/lib64") for item in ("--ro-bind-try", name, name)]
+    script = "exec sh -c 'echo $$; read line' cd4ml.serving"
+    command = [need_program("bwrap"), *folders, "sh", "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        other = Path(f"/proc/{int(process.stdout.readline())}")
+        assert b"cd4ml.serving" in (other / "cmdline").read_bytes().split(b"\0")
+        assert other not in probe.gateway()
         process.communicate(b"\n")
 
 
