@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "cd4ml"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 # Where a defect becomes a report; around the caller's own code; in the process that starts a model's, and around a
-# model's answers to rows that it may refuse, and around converters.
+# model's answers to rows that it may refuse, and around converters; around answers of stores that may hold anything.
 EVERYTHING_CAUGHT = {
     "cd4ml.commands.stage",
     "cd4ml.user_code",
@@ -24,6 +24,7 @@ EVERYTHING_CAUGHT = {
     "cd4ml.scoring.sandbox.launcher",
     "cd4ml.scoring.child",
     "cd4ml.scoring.conversion.program",
+    "cd4ml.serving.stores.lookups",
 }
 HEAVY = {
     "pandas",

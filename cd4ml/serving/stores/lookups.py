@@ -1,4 +1,8 @@
-"""Reading from a store for all requests of the process: who comes while one answer is awaited is asked for next."""
+"""Reading from a store for all requests of the process: who comes while an answer is awaited is asked for together.
+
+A request and a lookup have a budget each. Who has waited too long gets nothing, but the store is judged only by the
+time since it was asked: a queue in the gateway is no fault of the store.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
 from redis.exceptions import RedisError
@@ -19,17 +25,21 @@ _LOG: Final = logging.getLogger("uvicorn.error")
 # Connecting and the handshake of TLS take longer than an answer.
 _CONNECTING: Final = 2.0
 _WATCHED: Final = 1.0
+# So many lookups may be outstanding, each sent this share of the budget after the one before: so long a request waits
+# in the queue, and a store that answers within the rest is in time. Redis has a few connections more.
+_MOST_SENT: Final = 4
 # What can go wrong between here and a server that may be anything.
 FAILURES: Final = (RedisError, OSError, EOFError, TimeoutError, ValueError, LookupError)
 
 Key = TypeVar("Key")
+Found = TypeVar("Found")
 Value = TypeVar("Value")
 _Key = TypeVar("_Key", contravariant=True)
 _Value = TypeVar("_Value", covariant=True)
 
 
 class Source(Protocol[_Key, _Value]):
-    """What is asked of a store; every method but the last may raise FAILURES."""
+    """What is asked of a store; every method but the last may raise, as a rule FAILURES."""
 
     async def get(self, keys: Sequence[_Key]) -> Sequence[_Value]:
         """Return the values of keys."""
@@ -43,10 +53,9 @@ class Source(Protocol[_Key, _Value]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Asked(Generic[Key, Value]):
-    """The keys of one request, and since when it waits."""
+    """The keys of one request, and where it waits for their values."""
 
     keys: list[Key]
-    since: float
     found: asyncio.Future[Sequence[Value]]
 
 
@@ -81,8 +90,9 @@ class Lookups(Generic[Key, Value]):
         self._budget, self._patient = budget, slow is None
         self._slow = budget if slow is None else slow
         self._asked: list[_Asked[Key, Value]] = []
-        self._since: float | None = None
-        self._reader: asyncio.Task[None] | None = None
+        # The lookups that are outstanding and when they were sent, the oldest first.
+        self._sent: dict[asyncio.Task[None], float] = {}
+        self._sender: asyncio.Task[None] | None = None
         self._prober: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -102,72 +112,96 @@ class Lookups(Generic[Key, Value]):
         return self.breaker.state is not Circuit.OPEN
 
     async def close(self) -> None:
-        """End what runs in the background."""
-        tasks = [task for task in (self._watcher, self._reader, self._prober) if task is not None]
+        """End what runs in the background; nobody waits any longer."""
+        tasks = [task for task in (self._watcher, self._sender, self._prober, *self._sent) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._drop()
 
     async def get(self, keys: list[Key]) -> Sequence[Value] | None:
         """Return the values of keys, None if the store was not asked or did not answer in time."""
-        now = time.monotonic()
         if self.breaker.state is Circuit.OPEN:
             self._counts["bypassed-open"] += 1
             self._open(self.breaker.reason)
             return None
-        if not self._patient and self._since is not None and now - self._since > self._slow:
+        if not self._patient and self._sent and time.monotonic() - next(iter(self._sent.values())) > self._slow:
             self._counts["bypassed-waiting"] += 1
             return None
-        found: asyncio.Future[Sequence[Value]] = asyncio.get_running_loop().create_future()
-        asked = _Asked(keys=keys, since=now, found=found)
-        self._asked.append(asked)
-        if self._reader is None or self._reader.done():
-            self._reader = asyncio.create_task(self._read())
-        # The reader answers everybody, whatever becomes of it.
-        return await found or None
+        answer: asyncio.Future[Sequence[Value]] = asyncio.get_running_loop().create_future()
+        self._asked.append(_Asked(keys=keys, found=answer))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send())
+        found: Sequence[Value] = ()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._budget):
+                found = await answer
+        if not found:
+            self._counts["unanswered"] += 1
+        return found or None
 
-    async def _read(self) -> None:
-        """Ask until nobody waits; whatever ends this, nobody waits any longer."""
-        batch: list[_Asked[Key, Value]] = []
-        try:
-            while self._asked:
-                batch = self._next()
-                await self._answer(batch)
-                self._since = None
-                if self.breaker.state is Circuit.OPEN:
-                    break
-        finally:
-            self._since = None
-            for asked in (*batch, *self._asked):
-                _settle(asked, [])
-            self._asked.clear()
+    async def _send(self) -> None:
+        """Send lookups until nobody waits to be asked for; the next once one was answered, or some time later."""
+        while batch := self._next():
+            lookup = asyncio.create_task(self._look_up(batch))
+            self._sent[lookup] = time.monotonic()
+            lookup.add_done_callback(partial(self._ended, batch))
+            pause = self._budget / _MOST_SENT if len(self._sent) < _MOST_SENT else None
+            await asyncio.wait(self._sent, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if self.breaker.state is Circuit.OPEN:
+                self._drop()
 
     def _next(self) -> list[_Asked[Key, Value]]:
-        """Take who is asked for at once: as many as may be put together, but at least one."""
-        batch = [self._asked.pop(0)]
-        count = len(batch[0].keys)
-        while self._asked and count + len(self._asked[0].keys) <= self._most_keys:
-            batch.append(self._asked.pop(0))
-            count += len(batch[-1].keys)
+        """Take who is asked for at once: as many as may be put together, but at least one, and nobody who has left."""
+        batch: list[_Asked[Key, Value]] = []
+        count = 0
+        while self._asked and (not batch or count + len(self._asked[0].keys) <= self._most_keys):
+            asked = self._asked.pop(0)
+            if not asked.found.done():
+                batch.append(asked)
+                count += len(asked.keys)
         return batch
 
-    async def _answer(self, batch: list[_Asked[Key, Value]]) -> None:
+    async def _look_up(self, batch: Sequence[_Asked[Key, Value]]) -> None:
         """Look up the keys of several requests at once."""
         keys = [key for asked in batch for key in asked.keys]
-        budget = self._slow if self.breaker.state is Circuit.HALF_OPEN else self._budget
-        self._since = time.monotonic()
-        try:
-            async with asyncio.timeout(max(0.0, budget - (self._since - batch[0].since))):
-                values = await self._source.get(keys)
-        except FAILURES as error:
-            self._counts["unanswered"] += len(batch)
-            self._unanswered(error)
+        seconds = self._slow if self.breaker.state is Circuit.HALF_OPEN else self._budget
+        values = await self._judged(self._source.get(keys), seconds)
+        if values is None:
             return
-        self._answered_after(time.monotonic() - self._since)
         at = 0
         for asked in batch:
             _settle(asked, values[at : at + len(asked.keys)])
             at += len(asked.keys)
+
+    def _ended(self, batch: Sequence[_Asked[Key, Value]], lookup: asyncio.Task[None]) -> None:
+        """Whatever has ended a lookup, nobody waits for it any longer."""
+        del self._sent[lookup]
+        for asked in batch:
+            _settle(asked, ())
+
+    def _drop(self) -> None:
+        """Whoever was not asked for yet gets nothing."""
+        for asked in self._asked:
+            _settle(asked, ())
+        self._asked.clear()
+
+    async def _judged(self, answer: Awaitable[Found], seconds: float) -> Found | None:
+        """Return what the store answers, None if nothing in time, and judge it by that.
+
+        What was sent before the breaker opened says nothing of the store as it is afterwards.
+        """
+        opened, began = self.breaker.opened, time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                found = await answer
+        except Exception as error:
+            if self.breaker.opened == opened:
+                self._unanswered(error)
+            return None
+        if self.breaker.opened == opened:
+            self._answered_after(time.monotonic() - began)
+        return found
 
     def _answered_after(self, seconds: float) -> None:
         """Judge the store by how long an answer took."""
@@ -195,16 +229,8 @@ class Lookups(Generic[Key, Value]):
         """Ask the store every second, for as long as it is used and no request has its answer outstanding."""
         while True:
             await asyncio.sleep(_WATCHED)
-            if not self.usable or self._since is not None:
-                continue
-            began = time.monotonic()
-            try:
-                async with asyncio.timeout(self._budget):
-                    await self._source.probe()
-            except FAILURES as error:
-                self._unanswered(error)
-            else:
-                self._answered_after(time.monotonic() - began)
+            if self.usable and not self._sent:
+                await self._judged(self._source.probe(), self._budget)
 
     async def _probe(self) -> None:
         """Ask the store now and then, until it answers in time."""
@@ -217,7 +243,7 @@ class Lookups(Generic[Key, Value]):
                     await self._source.probe()
                 async with asyncio.timeout(self._slow):
                     await self._source.probe()
-            except FAILURES as error:
+            except Exception as error:
                 self.breaker.reason = _reason(error)
                 continue
             self._answered = True
