@@ -45,7 +45,7 @@ class Exchange:
         time_ns: `time.time_ns()` when its head was read; `began`: `perf_counter()` at that moment.
         cached: how many rows were answered by the cache.
         fetched: for each row the columns that the online store gave, and when each held; None if it was not asked.
-        fetching: how many seconds that took.
+        bytes_fetched: how much memory the values take that the store gave; `fetching`: how many seconds that took.
         track, cohort: what the request's headers say of a rollout, None to take what the gateway is.
         error: the machine-readable code of a refusal.
         seconds: until the answer was handed to the server.
@@ -64,7 +64,8 @@ class Exchange:
     batch: Batch | None = None
     answers: Answers | None = None
     cached: int = 0
-    fetched: list[dict[str, str | None]] | None = None
+    fetched: list[dict[str, str]] | None = None
+    bytes_fetched: int = 0
     fetching: float = 0.0
     track: str | None = None
     cohort: str | None = None

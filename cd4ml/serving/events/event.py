@@ -69,7 +69,7 @@ class _Event(msgspec.Struct, gc=False):
     row: int | UnsetType = UNSET
     cached: bool | UnsetType = UNSET
     features: dict[str, Any] | UnsetType = UNSET
-    fetched: dict[str, str | None] | UnsetType = UNSET
+    fetched: dict[str, str] | UnsetType = UNSET
     prediction: _Prediction | UnsetType = UNSET
 
 

@@ -71,9 +71,9 @@ FIELDS: Final[Mapping[str, Field]] = {
         always=False,
     ),
     "fetched": Field(
-        schema={"type": "object", "additionalProperties": {"type": ["string", "null"]}},
-        help="Which of the features the [online store](features.md) gave, and when each held (null if it does not "
-        "say); without the columns of `EVENTS_OMIT`.",
+        schema={"type": "object", "additionalProperties": {"type": "string"}},
+        help="Which of the features the [online store](features.md) gave, and when each held; without the columns of "
+        "`EVENTS_OMIT`.",
         always=False,
     ),
     "prediction": Field(

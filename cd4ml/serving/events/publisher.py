@@ -37,7 +37,7 @@ class Publisher:
         """Prepare.
 
         Args:
-            most_rows, most_bytes: how many rows and bytes of requests may wait.
+            most_rows, most_bytes: how many rows and bytes, of requests and of what was fetched for them, may wait.
             drain: how many seconds the end may take.
         """
         self.dropped: Counter[str] = Counter()
@@ -74,11 +74,12 @@ class Publisher:
         if not self._events.sample.has(exchange.trace_id):
             return
         rows = count(exchange)
-        if self._rows + rows > self._most_rows or self._bytes + exchange.bytes_in > self._most_bytes:
+        size = _size(exchange)
+        if self._rows + rows > self._most_rows or self._bytes + size > self._most_bytes:
             self.dropped["queue-full"] += rows
             return
         self._rows += rows
-        self._bytes += exchange.bytes_in
+        self._bytes += size
         self._queue.append(exchange)
         self._wake.set()
 
@@ -118,7 +119,7 @@ class Publisher:
         """Yield the events of what waits, and take it off the queue."""
         while self._queue:
             exchange = self._queue.popleft()
-            self._bytes -= exchange.bytes_in
+            self._bytes -= _size(exchange)
             left = count(exchange)
             try:
                 for event in self._events.of(exchange):
@@ -151,6 +152,11 @@ class Publisher:
         if now - self._complained >= _COMPLAINT:
             self._complained = now
             _LOG.warning("prediction events wait: %s", error)
+
+
+def _size(exchange: Exchange) -> int:
+    """Return how many bytes an exchange counts for while it waits."""
+    return exchange.bytes_in + exchange.bytes_fetched
 
 
 def _some(encoded: Iterator[bytes]) -> list[bytes]:

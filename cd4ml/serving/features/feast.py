@@ -15,6 +15,7 @@ from cd4ml.serving.features.held import Held, Key, Lack, Value
 from cd4ml.serving.features.http import Server
 from cd4ml.serving.settings import SettingsError
 
+_UNUSABLE: Final = Value(lack=Lack.UNUSABLE)
 _OK: Final = 200
 _SCALAR: Final = (str, int, float, bool, type(None))
 # What Feast says of a value. https://docs.feast.dev/reference/feature-servers/python-feature-server
@@ -100,11 +101,13 @@ class Feast:
         answer = self._decode(body)
         columns = dict(zip(answer.metadata.feature_names, answer.results, strict=True))
         found: list[dict[str, Value]] = [{} for _ in keys]
+        named = columns[entity.name].values if entity.name in columns else [key.value for key in keys]
         for name in entity.features:
             column = columns[name]
             values = zip(column.values, column.statuses, column.event_timestamps, strict=True)
-            for held, one in zip(found, values, strict=True):
-                held[name] = _value(*one)
+            for held, key, value, one in zip(found, keys, named, values, strict=True):
+                # Values are in the order of what was asked: where the answer names another entity, they are its own.
+                held[name] = _value(*one) if value == key.value else _UNUSABLE
         return [*found]
 
 
@@ -118,6 +121,6 @@ def _value(value: Any, status: str, moment: datetime) -> Value:
         held = None
     if value is None and held == _NEVER:  # an entity that is not there, though its status may be PRESENT
         return Value(lack=Lack.MISSING)
-    if status not in _HELD or not isinstance(value, _SCALAR) or held is None:
-        return Value(lack=Lack.UNUSABLE)
-    return Value(value, None if held == _NEVER else held)
+    if status not in _HELD or not isinstance(value, _SCALAR) or held in (None, _NEVER):
+        return _UNUSABLE
+    return Value(value, held)

@@ -6,13 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from sys import getsizeof
+from typing import Any, Final
 
 from cd4ml.feature_store import layout
 from cd4ml.serving.exchange import Exchange
 from cd4ml.serving.features.entities import Entity, check
 from cd4ml.serving.features.held import Held, Key, Lack, Value
 from cd4ml.serving.features.reading import KEY, Lacking, Reader
+from cd4ml.serving.features.times import unfit
 from cd4ml.serving.protocols import Body, Dialect, Question
 from cd4ml.serving.protocols.predict import Predict
 from cd4ml.serving.reading import exact
@@ -97,8 +99,10 @@ class FeatureStore:
         held = await self._held(rows, exchange)
         merged = self._merged(rows, held)
         # A feature that the store does not have is in the row, but was not fetched.
+        exchange.bytes_fetched = sum(getsizeof(value.value) for one in held.values() for value in one.values())
         exchange.fetched = [
-            {name: _moment(value) for name, value in values.items() if value.lack is None} for values in merged
+            {name: layout.stamp(value.moment).decode() for name, value in values.items() if value.moment is not None}
+            for values in merged
         ]
         both = zip(rows, merged, strict=True)
         whole = [row.given | {name: value.value for name, value in values.items()} for row, values in both]
@@ -128,13 +132,15 @@ class FeatureStore:
             Refused: a row needs one that the store does not have, or has in a form that the model does not take.
         """
         now = datetime.now(UTC)
+        times = self._times(held)
         merged: list[dict[str, Value]] = []
         lacking: dict[Lack, list[Problem]] = {}
         for index, row in enumerate(rows):
             values: dict[str, Value] = {}
             for key, columns in row.wanted.items():
                 for name in columns:
-                    value, problem = self._judged(held[key].get(name, _NOTHING), self._columns[name], now)
+                    found = held[key].get(name, _NOTHING)
+                    value, problem = self._judged(found, self._columns[name], now, times.get((name, found.value)))
                     self.counts[value.lack or "found"] += 1
                     values[name] = value
                     if problem is not None and value.lack is not None:
@@ -144,11 +150,26 @@ class FeatureStore:
         _refuse(lacking)
         return merged
 
-    def _judged(self, found: Value, column: Column, now: datetime) -> tuple[Value, str | None]:
-        """Return a feature as it may be used, and why the row is refused if it may not."""
+    def _times(self, held: Mapping[Key, Held]) -> dict[tuple[str, Any], str]:
+        """Return what is wrong with texts that are to be times, by column and text.
+
+        Of what is sent the model's own conversion of the rows finds it: too late for what is not the caller's fault.
+        """
+        found: dict[tuple[str, Any], str] = {}
+        for name in (name for one in self.entities for name in one.features if self._columns[name].type == "datetime"):
+            texts = {value.value for one in held.values() if isinstance((value := one.get(name, _NOTHING)).value, str)}
+            found |= {(name, text): problem for text, problem in unfit(texts, self._columns[name]).items()}
+        return found
+
+    def _judged(self, found: Value, column: Column, now: datetime, time_: str | None) -> tuple[Value, str | None]:
+        """Return a feature as it may be used, and why the row is refused if it may not.
+
+        Args:
+            time_: what is wrong with it as a time.
+        """
         lack = found.lack or self._age(found, now)
         if lack is None and found.value is not None:
-            problem = exact.value_problem(found.value, column)
+            problem = exact.value_problem(found.value, column) or time_
             return (found, None) if problem is None else (Value(lack=Lack.UNUSABLE), problem)
         if lack is Lack.UNUSABLE:
             return Value(lack=lack), "is not readable"
@@ -159,10 +180,8 @@ class FeatureStore:
         return Value(lack=lack), None if self._nulls and empty else _WORDS[lack]
 
     def _age(self, found: Value, now: datetime) -> Lack | None:
-        """Return what is wrong with the moment of a feature."""
-        if found.moment is None:
-            return None if self._oldest is None else Lack.STALE
-        if found.moment - now > _AHEAD:
+        """Return what is wrong with the moment of a feature; one without a moment may be of any age."""
+        if found.moment is None or found.moment - now > _AHEAD:
             return Lack.UNUSABLE
         return Lack.STALE if self._oldest is not None and now - found.moment > self._oldest else None
 
@@ -178,8 +197,3 @@ def _refuse(lacking: Mapping[Lack, Sequence[Problem]]) -> None:
         raise Refused(503, "features-unusable", message, problems)
     if problems := [*lacking.get(Lack.MISSING, ()), *lacking.get(Lack.STALE, ())]:
         raise Refused(422, "features-missing", "The online store does not have all features of the entities.", problems)
-
-
-def _moment(value: Value) -> str | None:
-    """Return when a feature held, as events have it."""
-    return None if value.moment is None else layout.stamp(value.moment).decode()

@@ -43,13 +43,11 @@ class Hashes:
                 name = layout.key_of(self._entities[key.entity].name, key.value, prefix=self._prefix)
                 pipeline.hmget(name, self._fields[key.entity])
             answers = await pipeline.execute(raise_on_error=False)
-        if len(answers) != len(keys):
-            raise ValueError("the server does not answer like Redis")
         return [self._held(key, answer) for key, answer in zip(keys, answers, strict=True)]
 
     async def probe(self) -> None:
         """See Source: asks for what no entity is, by the command that requests use."""
-        await self._redis.hmget(f"{self._prefix}:".encode(), [layout.LAYOUT])
+        _texts(await self._redis.hmget(f"{self._prefix}:".encode(), [layout.LAYOUT]), 1)
 
     async def close(self) -> None:
         """See Source."""
@@ -59,14 +57,14 @@ class Hashes:
         """Return what an answer says of an entity.
 
         Raises:
-            RedisError: the answer is that the server cannot answer.
+            RedisError, ValueError: the answer is that the server cannot answer, or none that Redis gives.
         """
         entity = self._entities[key.entity]
         if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
             return dict.fromkeys(entity.features, _UNUSABLE)
         if isinstance(answer, BaseException):
             raise answer
-        version, moment, *fields = answer
+        version, moment, *fields = _texts(answer, len(self._fields[key.entity]))
         if version is None and moment is None and not any(field is not None for field in fields):
             return {}
         try:
@@ -77,6 +75,18 @@ class Hashes:
             return dict.fromkeys(entity.features, _UNUSABLE)
         named = zip(entity.features, fields, strict=True)
         return {name: _value(field, held) for name, field in named if field is not None}
+
+
+def _texts(answer: Any, count: int) -> list[bytes | None]:
+    """Return what fields hold, None for those that are not there.
+
+    Raises:
+        ValueError: the answer is none to a request for so many fields.
+    """
+    fit = isinstance(answer, list) and len(answer) == count
+    if not fit or not all(text is None or isinstance(text, bytes) for text in answer):
+        raise ValueError("the server does not answer like Redis")
+    return [*answer]
 
 
 def _value(field: bytes, moment: datetime) -> Value:

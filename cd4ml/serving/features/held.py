@@ -27,7 +27,7 @@ class Value(NamedTuple):
     """A feature.
 
     Attributes:
-        moment: when the feature held, None if the store does not say.
+        moment: when the feature held; None only where it lacks.
         lack: why it cannot be used.
     """
 

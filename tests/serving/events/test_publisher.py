@@ -79,6 +79,25 @@ def test_place_that_hangs__queue_is_bounded_and_the_end_too() -> None:
     asyncio.run(run(10**9, 10_000, 100))
 
 
+def test_fetched_features__count_against_the_queue() -> None:
+    """What was fetched for a request fills the queue as what was sent does, and leaves it with its event."""
+
+    async def run() -> None:
+        place = Place()
+        publishing = publisher(place, size=1000)
+        await publishing.start()
+        for _ in range(2):
+            for number in range(10):
+                publishing.finished(exchange(number, bytes_fetched=300))
+            assert publishing.waiting == 2
+            await asyncio.sleep(0.5)
+            assert publishing.waiting == 0
+        await publishing.close()
+        assert publishing.counts == {"delivered": 4, "dropped-queue-full": 16}
+
+    asyncio.run(run())
+
+
 def test_place_that_comes_back__nothing_is_lost() -> None:
     """What a place did not take is offered again, and only that."""
 

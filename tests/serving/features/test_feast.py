@@ -114,7 +114,7 @@ def stand() -> Iterator[Stand]:
 def test_features__of_two_entities(stand: Stand, closes: bool) -> None:
     """One request for each kind of entity brings the features of all rows, on connections that stay open or are new."""
     stand.closes = closes
-    stand.values["income", 18], stand.values["member", 18] = (None, "NULL_VALUE", HELD), (False, "PRESENT", NEVER)
+    stand.values["income", 18], stand.values["member", 18] = (None, "NULL_VALUE", HELD), (False, "PRESENT", HELD)
 
     async def run() -> None:
         async with store(stand.url, FEATURE_ENTITIES=ENTITIES, FEATURE_STORE_TOKEN="secret") as used:
@@ -128,7 +128,7 @@ def test_features__of_two_entities(stand: Stand, closes: bool) -> None:
             }
             assert exchange.fetched is not None
             held = "2026-11-27T08:30:00.000000Z"
-            assert exchange.fetched[1] == {"income": held, "member": None, "city": held}
+            assert exchange.fetched[1] == {"income": held, "member": held, "city": held}
 
     asyncio.run(run())
 
@@ -147,6 +147,7 @@ def test_features__of_two_entities(stand: Stand, closes: bool) -> None:
         ((1.5, "OUTSIDE_MAX_AGE", HELD), (422, "features-missing", "is too old in the online store")),
         (("1.5", "PRESENT", HELD), (503, "features-unusable", "must be a number or null")),
         (([1.5], "PRESENT", HELD), (503, "features-unusable", "is not readable")),
+        ((1.5, "PRESENT", NEVER), (503, "features-unusable", "is not readable")),
         ((1.5, "ODD", HELD), (503, "features-unusable", "is not readable")),
         ((1.5, "PRESENT", "2026-11-27T08:30:00"), (503, "features-unusable", "is not readable")),
     ],
@@ -160,6 +161,27 @@ def test_features__that_are_not_used(stand: Stand, value: tuple[Any, str, str], 
             status, code, problems = await refused(used, ROW)
             assert (status, code, problems) == (*expected[:2], {"entities[0].income": expected[2]})
             assert used.ready() is None
+
+    asyncio.run(run())
+
+
+def test_answer__in_another_order(stand: Stand) -> None:
+    """Values of an entity that was not asked for at this place are refused, and never taken for another's."""
+    for number in (18, 19):
+        for name in ("income", "member"):
+            stand.values[name, number] = stand.values[name, 17]
+    answer = json.loads(stand.answer({"entities": {"customer_id": [18, 17, 19]}, "features": ["c:income", "c:member"]}))
+    stand.body = json.dumps(answer).encode()
+
+    async def run() -> None:
+        entities = json.dumps({"customer_id": json.loads(ENTITIES)["customer_id"]})
+        async with store(stand.url, FEATURE_ENTITIES=entities, FEATURE_MISSING="null") as used:
+            rows = [{"customer_id": number, "age": 1, "city": "Oslo"} for number in (17, 18, 19)]
+            status, code, problems = await refused(used, *rows)
+            assert (status, code) == (503, "features-unusable")
+            assert problems == {
+                f"entities[{at}].{name}": "is not readable" for at in (0, 1) for name in ("income", "member")
+            }
 
     asyncio.run(run())
 

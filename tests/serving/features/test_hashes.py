@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from cd4ml.feature_store import layout
-from tests.serving.features.stores import asked, refused, store, until, write
+from cd4ml.serving.signature import Column
 from tests.ports import free_port
+from tests.serving.features.stores import asked, refused, store, until, write
+from tests.serving.protocols.conftest import COLUMNS, Classifier
 from tests.serving.redis import Server, serving
 
 HELD = {"income": 52000.0, "city": "Oslo", "member": True}
@@ -86,7 +89,7 @@ def test_request__that_does_not_fit(server: Server, row: dict[str, Any], problem
 
 
 def test_missing__by_policy(server: Server) -> None:
-    """An entity, feature or moment that is not there or too old is refused by name, or null where null is allowed."""
+    """An entity or feature that is not there or too old is refused by name, or null where null is allowed."""
     write(server, 1, {"income": 1.0, "city": "Oslo"})
     write(server, 2, HELD, age=timedelta(hours=2))
     write(server, 3, HELD | {"income": None, "member": None}, age=timedelta(minutes=1))
@@ -134,7 +137,7 @@ def test_null__where_the_signature_forbids_it(server: Server) -> None:
     asyncio.run(run())
 
 
-POISON: dict[str, tuple[dict[str, bytes], str]] = {
+POISON: dict[str, tuple[dict[str, bytes | None], str]] = {
     "wrong type": ({"income": b'"52000"'}, "must be a number or null"),
     "no JSON": ({"income": b"52000,0"}, "is not readable"),
     "not finite": ({"income": b"NaN"}, "is not readable"),
@@ -142,16 +145,20 @@ POISON: dict[str, tuple[dict[str, bytes], str]] = {
     "long text": ({"city": b'"' + b"x" * 100_001 + b'"'}, "is longer than 100,000 characters"),
     "huge": ({"city": b'"' + b"x" * 5_000_000 + b'"'}, "is not readable"),
     "no moment": ({"@event_timestamp": b"yesterday"}, "is not readable"),
+    "moment left out": ({"@event_timestamp": None}, "is not readable"),
     "of the future": ({"@event_timestamp": b"2999-01-01T00:00:00.000000Z"}, "is not readable"),
     "another layout": ({"@layout": b"2"}, "is not readable"),
 }
 
 
 @pytest.mark.parametrize(("fields", "problem"), POISON.values(), ids=POISON)
-def test_poisoned__refused_whatever_the_policy(server: Server, fields: dict[str, bytes], problem: str) -> None:
+def test_poisoned__refused_whatever_the_policy(server: Server, fields: dict[str, bytes | None], problem: str) -> None:
     """What the model does not take or the layout does not know is never used, and never taken for missing."""
-    server.ask().hset(layout.key_of("customer_id", 17), mapping=fields)  # type: ignore[arg-type]
-    (name,) = fields
+    ((name, text),) = fields.items()
+    if text is None:
+        server.ask().hdel(layout.key_of("customer_id", 17), name)
+    else:
+        server.ask().hset(layout.key_of("customer_id", 17), name, text)
 
     async def run() -> None:
         async with store(server.url, FEATURE_MISSING="null") as used:
@@ -172,6 +179,88 @@ def test_key_of_another_kind__only_its_own_row(server: Server) -> None:
             assert (await refused(used, {"customer_id": 18, "age": 1}))[:2] == (503, "features-unusable")
             question, _ = await asked(used, {"customer_id": 17, "age": 1})
             assert question.batch.columns["city"] == ["Oslo"]
+
+    asyncio.run(run())
+
+
+def test_fetched__is_counted_by_its_size(server: Server) -> None:
+    """An exchange knows how much memory fetched texts take, each once however many rows have it."""
+    write(server, 17, HELD | {"city": "x" * 50_000})
+
+    async def run() -> None:
+        async with store(server.url) as used:
+            for rows in (1, 50):
+                _, exchange = await asked(used, *[{"customer_id": 17, "age": 1}] * rows)
+                assert 50_000 < exchange.bytes_fetched < 51_000
+            _, exchange = await asked(used, {"age": 1, **HELD})
+            assert exchange.bytes_fetched == 0
+
+    asyncio.run(run())
+
+
+@dataclass
+class Timed(Classifier):
+    """A model whose city is a time."""
+
+    columns: Sequence[Column] = tuple(
+        replace(column, type="datetime") if column.name == "city" else column for column in COLUMNS
+    )
+
+
+@pytest.mark.parametrize("text", ["yesterday", "now", "2026-13-01", "1500-01-01T00:00:00Z", ""])
+def test_time__that_is_none(server: Server, text: str) -> None:
+    """A fetched text that the model's conversion does not take for a time is the store's fault, at the entity's row."""
+    for number, city in enumerate(("2026-11-27", "2026-11-27T08:30:00.5+01:00", text)):
+        write(server, number, HELD | {"city": city})
+    rows = [{"customer_id": number, "age": 1} for number in range(3)]
+
+    async def run() -> None:
+        async with store(server.url) as used:
+            used.know(Timed())
+            await asked(used, *rows[:2])
+            status, code, problems = await refused(used, *rows)
+            assert (status, code, [*problems]) == (503, "features-unusable", ["entities[2].city"])
+            assert problems["entities[2].city"].startswith("must be a time in ISO 8601")
+            assert used.counts["unusable"] == 1
+
+    asyncio.run(run())
+
+
+MOMENT = b"$27\r\n2026-11-27T08:30:00.000000Z\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b":1\r\n", b"$-1\r\n", b"+OK\r\n", b"*5\r\n$1\r\n1\r\n:5\r\n:6\r\n:7\r\n:8\r\n", b"*1\r\n$1\r\n1\r\n"]
+    + [b"*5\r\n$1\r\n1\r\n" + MOMENT + b":6\r\n:7\r\n:8\r\n", b"*1\r\n" * 3000 + b":1\r\n"],
+)
+def test_answer__that_redis_does_not_give(answer: bytes) -> None:
+    """A server that answers HMGET by something else is no store: 503, counted, left alone, and used once it answers."""
+    odd = True
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            words = []
+            for _ in range(int(line[1:])):
+                size = int((await reader.readline())[1:])
+                words.append((await reader.readexactly(size + 2))[:-2])
+            fields = len(words) - 2
+            good = b"*1\r\n$1\r\n1\r\n" if fields == 1 else b"*5\r\n$1\r\n1\r\n" + MOMENT + b"$4\r\nnull\r\n" * 3
+            writer.write(b"+OK\r\n" if words[0] != b"HMGET" else answer if odd and fields > 1 else good)
+        writer.close()
+
+    async def run() -> None:
+        nonlocal odd
+        port = free_port()
+        async with await asyncio.start_server(talk, "127.0.0.1", port):
+            async with store(f"redis://127.0.0.1:{port}") as used:
+                row = {"customer_id": 17, "age": 1}
+                assert await refused(used, row) == (503, "features-unavailable", {})
+                assert used.counts["unanswered"] == 1 and used.lookups.breaker.opened == 1
+                odd = False
+                await until(lambda: used.ready() is None)
+                question, _ = await asked(used, row)
+                assert question.batch.columns["income"] == [None]
 
     asyncio.run(run())
 
