@@ -91,7 +91,7 @@ def test_one_lookup_late__who_came_meanwhile_is_answered() -> None:
         await asyncio.sleep(0.4)
         second = asyncio.create_task(used.get([2]))
         async with asyncio.timeout(10):
-            assert await asyncio.gather(first, second) == [None, [2]]
+            assert [*await asyncio.gather(first, second)] == [None, [2]]
         assert counts == {"unanswered": 1} and used.breaker.opened == 0
         await used.close()
 
