@@ -12,7 +12,7 @@ from benchmarks.planted import PROBLEMS
 from cd4ml.checks.split.beyond_chance import BY_CHANCE
 from tests.stages.check_split.conftest import Split, TARGET, by_id
 
-ROWS = 400
+ROWS = 200
 
 
 def broken(check: dict[str, Any]) -> bool:
