@@ -1,4 +1,4 @@
-"""A real network: `magika` says of the first and last bytes of a file of which of 214 kinds it is."""
+"""A real network: `magika` says of the first and last bytes of a file of which of 214 kinds it is; and a small one."""
 
 from __future__ import annotations
 
@@ -67,6 +67,33 @@ def save(folder: Path, *, classes: list[str] | None = None) -> Path:
             metadata={"classes": labels},
             pip_requirements=REQUIREMENTS,
         )
+    return folder
+
+
+def save_sums(folder: Path, *, centred: bool) -> Path:
+    """Save a network that adds up the three values of a row, with an output of shape [rows, 1].
+
+    Args:
+        centred: it takes the mean of all rows away first, as batch normalisation does that was left in training mode.
+    """
+    import mlflow.onnx
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+    from onnx import TensorProto, helper
+
+    kind = TensorProto.FLOAT
+    axes = [helper.make_tensor(name, TensorProto.INT64, [1], [at]) for name, at in (("rows", 0), ("values", 1))]
+    mean = [helper.make_node("ReduceMean", ["x", "rows"], ["mean"]), helper.make_node("Sub", ["x", "mean"], ["own"])]
+    total = helper.make_node("ReduceSum", ["own" if centred else "x", "values"], ["out"])
+    given = helper.make_tensor_value_info("x", kind, ["n", 3])
+    made = helper.make_tensor_value_info("out", kind, ["n", 1])
+    graph = helper.make_graph([*(mean if centred else ()), total], "sums", [given], [made], axes)
+    inputs, outputs = (
+        Schema([TensorSpec(np.dtype("float32"), shape, name)]) for shape, name in (((-1, 3), "x"), ((-1, 1), "out"))
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    signature = ModelSignature(inputs=inputs, outputs=outputs)
+    mlflow.onnx.save_model(model, str(folder), signature=signature, pip_requirements=REQUIREMENTS)
     return folder
 
 

@@ -11,13 +11,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cd4ml.serving.runtimes.tensors import Tensors, answers_of
+from cd4ml.serving.runtimes.tensors import Tensors, answers_of, in_pieces
 from cd4ml.serving.signature import LONGEST, ModelError, RowsError, Tensor
 
 # What a model raises on values that it cannot handle; anything else is a defect of the model or of its environment.
 REFUSALS: Final = (ValueError, TypeError, LookupError, ArithmeticError)
-# So many rows are asked at once: a network keeps what is between its layers for each.
-_AT_ONCE: Final = 64
 _MOST_CLASSES: Final = 100
 _LARGEST_LENGTH: Final = 1 << 20
 
@@ -85,6 +83,7 @@ class TensorModel:
             classes=self.classes,
             positive_label=self.positive_label,
             refusals=REFUSALS,
+            nested=self._nested_output(),
         )
 
     def ask(self, arrays: Mapping[str, Any]) -> Any:
@@ -97,18 +96,23 @@ class TensorModel:
         return np.asarray(found)
 
     def _answers(self, arrays: Mapping[str, Any], rows: int) -> Any:
-        """Return what the model says of tensors, a few rows at once."""
-        parts = [
-            self.ask({name: values[at : at + _AT_ONCE] for name, values in arrays.items()})
-            for at in range(0, rows, _AT_ONCE)
-        ]
-        return answers_of(np.concatenate(parts), rows, self.classes, self.positive_label, probabilities=True)
+        """Return what the model says of tensors, as many rows at once as where it is served."""
+
+        def ask(first: int, last: int) -> Any:
+            return self.ask({name: values[first:last] for name, values in arrays.items()})
+
+        return answers_of(in_pieces(ask, arrays, rows), rows, self.classes, self.positive_label, probabilities=True)
 
     def _named_output(self) -> str:
         """Return what the output is called."""
         schema = self._loaded.metadata.get_output_schema()
         names = schema.input_names() if schema is not None and schema.has_input_names() else []
         return str(names[0]) if names else "output"
+
+    def _nested_output(self) -> bool:
+        """Whether the signature says that the output has a list for each row, not a number."""
+        schema = self._loaded.metadata.get_output_schema()
+        return schema is not None and schema.is_tensor_spec() and len(schema.inputs[0].shape) > 1
 
 
 def classes_of(metadata: Any) -> Sequence[Any]:

@@ -66,7 +66,7 @@ class TensorScoring:
 
     def __init__(self, runtime: Tensors, maximum_rows: int) -> None:
         self._tensors, self._maximum_rows = runtime.tensors, maximum_rows
-        self._output, self._classes = runtime.output, bool(runtime.classes)
+        self._runtime, self._output, self._classes = runtime, runtime.output, bool(runtime.classes)
 
     def read(self, body: Body) -> Question:
         """See Dialect."""
@@ -80,6 +80,8 @@ class TensorScoring:
     def write(self, _question: Question, answers: Answers, _exchange: Exchange) -> Answer:
         """See Dialect."""
         values = answers.probabilities if self._classes else answers.y_pred
+        if self._runtime.nested and not self._classes:
+            values = [[value] for value in answers.y_pred]
         return Answer(json.dumps({"predictions": {self._output: values}}, allow_nan=False).encode())
 
     def _batch(self, given: Any, key: str) -> Batch:
@@ -125,7 +127,7 @@ class TensorInference:
         self._tensors, self._model, self._maximum_rows = runtime.tensors, dict(model), maximum_rows
         self._known = {one.name: one for one in runtime.tensors}
         self._outputs = [one["name"] for one in described(runtime)]
-        self._output, self._classes = runtime.output, runtime.classes
+        self._runtime, self._output, self._classes = runtime, runtime.output, runtime.classes
 
     def read(self, body: Body) -> Question:
         """See Dialect."""
@@ -209,9 +211,8 @@ class TensorInference:
         rows = len(answers.y_pred)
         values: Sequence[Any]
         if name == self._output:
-            datatype, shape = "FP32" if self._classes else "FP64", (
-                [rows, len(self._classes)] if self._classes else [rows]
-            )
+            datatype = "FP32" if self._classes else "FP64"
+            shape = [rows, *described(self._runtime)[0]["shape"][1:]]
             values = [one for row in answers.probabilities or [] for one in row] if self._classes else answers.y_pred
         else:
             values, datatype = outputs.predicted(answers.y_pred, "BYTES")
@@ -238,7 +239,7 @@ def described(runtime: Runtime) -> list[dict[str, Any]]:
     """Return the outputs as the model's metadata has them."""
     assert isinstance(runtime, Tensors)
     if not runtime.classes:
-        return [{"name": runtime.output, "datatype": "FP64", "shape": [-1]}]
+        return [{"name": runtime.output, "datatype": "FP64", "shape": [-1, 1] if runtime.nested else [-1]}]
     _, datatype = outputs.predicted(runtime.classes, "BYTES")
     chances = {"name": runtime.output, "datatype": "FP32", "shape": [-1, len(runtime.classes)]}
     return [chances, {"name": _Y_PRED, "datatype": datatype, "shape": [-1]}]

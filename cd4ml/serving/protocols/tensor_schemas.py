@@ -7,6 +7,7 @@ from typing import Any
 
 from cd4ml.serving.protocols import arrays
 from cd4ml.serving.runtimes import Runtime
+from cd4ml.serving.runtimes.tensors import Tensors
 from cd4ml.serving.signature import Tensor
 
 Schema = dict[str, Any]
@@ -34,7 +35,8 @@ def scoring(tensors: Sequence[Tensor], maximum: int) -> Schema:
 def scored(runtime: Runtime, output: str) -> Schema:
     """Return an answer of `/invocations`."""
     value: Schema = {"type": "number"}
-    items = {"type": "array", "items": value} if runtime.classes else value
+    nested = runtime.classes or (isinstance(runtime, Tensors) and runtime.nested)
+    items = {"type": "array", "items": value} if nested else value
     return _object({"predictions": _object({output: {"type": "array", "items": items}})})
 
 

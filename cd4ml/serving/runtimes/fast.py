@@ -20,7 +20,8 @@ def load(folder: Path, *, sha256: str | None = None, provider: str = "cpu") -> R
         raise ModelError(f"{SIGNATURE} is of the model {graph.model_sha256[:80]}, not {sha256}")
     session = session_of(folder, provider)
     inputs = {entry.name for entry in session.get_inputs()}
-    if inputs != {one.name for one in graph.tensors} or graph.output not in {o.name for o in session.get_outputs()}:
+    shapes = {entry.name: entry.shape for entry in session.get_outputs()}
+    if inputs != {one.name for one in graph.tensors} or graph.output not in shapes:
         raise ModelError(f"{MODEL} has not the inputs and outputs that {SIGNATURE} names")
     return Tensors(
         lambda feeds: session.run([graph.output], dict(feeds))[0],
@@ -30,4 +31,5 @@ def load(folder: Path, *, sha256: str | None = None, provider: str = "cpu") -> R
         classes=graph.classes,
         positive_label=graph.positive_label,
         refusals=FAILURES,
+        nested=len(shapes[graph.output]) > 1,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,6 +16,9 @@ Run = Callable[[Mapping[str, Any]], Any]
 
 # Probabilities of single precision, some of them rounded, add up to 1 within this.
 _ROUNDING = 1e-2
+# So much is asked at once, whatever a request has: a network keeps what is between its layers for each row.
+_ROWS_AT_ONCE: Final = 64
+_VALUES_AT_ONCE: Final = 1 << 14
 
 
 class Tensors:
@@ -22,6 +26,7 @@ class Tensors:
 
     Attributes:
         output: name of what it gives: probabilities of the classes, or a number for each row.
+        nested: whether that number is a list of one, as in an output of shape [rows, 1].
         refusals: what it raises on values that it cannot handle.
     """
 
@@ -38,24 +43,24 @@ class Tensors:
         classes: Sequence[Any],
         positive_label: Any,
         refusals: tuple[type[Exception], ...],
+        nested: bool = False,
     ) -> None:
         self._run, self.name, self.tensors, self.output = run, name, tensors, output
         self.classes, self.positive_label, self._refusals = classes, positive_label, refusals
+        self.nested = nested
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """See Runtime."""
         feeds = {one.name: np.asarray(batch.columns[one.name], dtype=one.type) for one in self.tensors}
-        try:
-            found = np.asarray(self._run(feeds))
-        except self._refusals:
-            problems = self._refused(feeds, batch.rows)
-            raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
+        found = in_pieces(lambda first, last: self._piece(feeds, first, last), feeds, batch.rows)
         bad = np.unique(np.argwhere(~np.isfinite(found))[:, 0]).tolist()
         if bad:
             what = "the model returns no finite number for it"
             problems = [Problem(path=f"rows[{at}]", problem=what) for at in bad]
             raise Refused(422, "no-prediction", "The model has no prediction for a row.", problems)
-        return answers_of(found, batch.rows, self.classes, self.positive_label, probabilities=probabilities)
+        answers = answers_of(found, batch.rows, self.classes, self.positive_label, probabilities=probabilities)
+        self.nested = not self.classes and found.ndim > 1
+        return answers
 
     def warm_up(self) -> str:
         """Call the model once, on a row of zeros, which it may rightly refuse."""
@@ -67,9 +72,16 @@ class Tensors:
             return "refused-blank-row"
         return "blank-row"
 
-    def _refused(self, feeds: Mapping[str, Any], rows: int) -> list[Problem]:
+    def _piece(self, feeds: Mapping[str, Any], first: int, last: int) -> Any:
+        """Return the output for some of the rows."""
+        try:
+            return self._run({name: values[first:last] for name, values in feeds.items()})
+        except self._refusals:
+            problems = self._refused(feeds, first, last)
+            raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
+
+    def _refused(self, feeds: Mapping[str, Any], first: int, last: int) -> list[Problem]:
         """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several."""
-        first, last = 0, rows
         while last - first > 1:
             middle = (first + last) // 2
             if self._handles(feeds, first, middle):
@@ -87,6 +99,26 @@ class Tensors:
         except self._refusals:
             return False
         return True
+
+
+def in_pieces(ask: Callable[[int, int], Any], feeds: Mapping[str, Any], rows: int) -> Any:
+    """Return the output for all rows, of which few are asked at once.
+
+    Args:
+        ask: gives the output for the rows from one place to before another.
+
+    Raises:
+        ModelError: a piece of the output has not as many rows as were asked, or rows of another shape.
+    """
+    size = sum(math.prod(values.shape[1:]) for values in feeds.values())
+    step = max(1, min(_ROWS_AT_ONCE, _VALUES_AT_ONCE // max(1, size)))
+    parts = []
+    for first in range(0, rows, step):
+        last = min(first + step, rows)
+        parts.append(np.asarray(ask(first, last)))
+        if parts[-1].shape != (last - first, *parts[0].shape[1:]):
+            raise ModelError(f"the model gives an output of shape {list(parts[-1].shape)} for {last - first} rows")
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def answers_of(found: Any, rows: int, classes: Sequence[Any], positive: Any, *, probabilities: bool) -> Answers:

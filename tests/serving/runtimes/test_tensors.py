@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ import pytest
 from cd4ml.serving.cache.keys import Keys
 from cd4ml.serving.events.privacy import Privacy
 from cd4ml.serving.exchange import Answers, Batch
-from cd4ml.serving.protocols import Body, dialects
+from cd4ml.serving.protocols import Body, dialects, tensor_models, tensor_schemas
 from cd4ml.serving.refused import Refused
+from cd4ml.serving.runtimes import fast
 from cd4ml.serving.runtimes.graph import TensorGraph
 from cd4ml.serving.runtimes.tensors import Tensors, answers_of
 from cd4ml.serving.signature import ModelError, RowsError, Tensor
 from cd4ml.serving.tensor_model import TensorModel
+from tests import networks
 from tests.conftest import ROOT
 from tests.serving.events.exchanges import events, exchange, read
 from tests.serving.protocols.conftest import MODEL
@@ -121,6 +124,81 @@ def test_row_that_the_model_refuses_is_named() -> None:
     with pytest.raises(Refused) as refused:
         runtime.predict(Batch(columns={"mask": [np.True_, np.True_, np.False_]}, rows=3))
     assert [problem.path for problem in refused.value.problems] == ["rows[2]"]
+
+
+def test_a_large_request_is_asked_in_pieces() -> None:
+    """However many rows a request has, one call of the model gets few values, and the answers are those of one call."""
+    shapes = []
+
+    def squares(feeds: Mapping[str, Any]) -> Any:
+        shapes.append(feeds["tokens"].shape)
+        return (feeds["tokens"] ** 2).sum(axis=1)
+
+    runtime = model(TOKENS)
+    runtime._run = squares
+    for rows, length, most in ((127, 4096, 4), (3, 20_000, 1), (200, 2, 64)):
+        values = np.random.default_rng(0).integers(0, 99, (rows, length))
+        found = runtime.predict(Batch(columns={"tokens": list(values)}, rows=rows))
+        assert found.y_pred == (values**2).sum(axis=1).tolist()
+        assert max(shapes) == (most, length) and sum(shape[0] for shape in shapes) == rows
+        shapes.clear()
+
+
+def test_row_that_the_model_refuses_is_named_in_a_later_piece() -> None:
+    """Its place is that in the request, and no call that looks for it is larger than a piece."""
+    sizes = []
+
+    def picky(feeds: Mapping[str, Any]) -> Any:
+        sizes.append(len(feeds["mask"]))
+        if (feeds["mask"] == 0).any():
+            raise ValueError
+        return feeds["mask"].astype(float)
+
+    runtime = model(MASK)
+    runtime._run = picky
+    with pytest.raises(Refused) as refused:
+        runtime.predict(Batch(columns={"mask": [np.bool_(at != 150) for at in range(200)]}, rows=200))
+    assert [problem.path for problem in refused.value.problems] == ["rows[150]"] and max(sizes) == 64
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (3, 2)])
+def test_output_without_a_value_for_each_row(shape: tuple[int, ...]) -> None:
+    """One number for all rows, or more rows than were asked, is a fault of the model and says so."""
+    runtime = model(MASK)
+    runtime._run = lambda _feeds: np.zeros(shape)
+    with pytest.raises(ModelError, match=r"output of shape \[.*\] for 2 rows"):
+        runtime.predict(Batch(columns={"mask": [np.True_, np.False_]}, rows=2))
+
+
+def test_number_in_a_list_is_answered_as_mlflow_answers_it(tmp_path: Path) -> None:
+    """An output of shape [rows, 1] keeps its shape on both roads, before the first answer too."""
+    from io import StringIO
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc
+        from mlflow.pyfunc.scoring_server import predictions_to_json
+
+    folder = networks.save_sums(tmp_path / "model", centred=False)
+    (made := tmp_path / "onnx").mkdir()
+    (made / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    taken = {"name": "x", "type": "float32", "shape": [-1, 3]}
+    (made / "signature.json").write_text(json.dumps({"model_sha256": "a", "tensors": [taken], "output": "out"}))
+    rows = np.array([[1, 1, 1], [2, 2, 3]], "float32")
+    predictions_to_json(mlflow.pyfunc.load_model(str(folder)).predict({"x": rows}), expected := StringIO())
+    tensor = {"name": "x", "shape": [2, 3], "datatype": "FP32", "data": rows.tolist()}
+    for runtime in (
+        fast.load(made),
+        TensorModel(mlflow.pyfunc.load_model(str(folder)), None, positive=None, classes=()),
+    ):
+        served = runtime.runtime() if isinstance(runtime, TensorModel) else runtime
+        assert isinstance(served, Tensors) and tensor_models.described(served)[0]["shape"] == [-1, 1]
+        assert ask(served, "mlflow", {"inputs": rows.tolist()}) == json.loads(expected.getvalue())
+        (output,) = ask(served, "v2", {"inputs": [tensor]})["outputs"]
+        assert (output["shape"], output["data"]) == ([2, 1], [3.0, 7.0])
+        schema = tensor_schemas.scored(served, "out")["properties"]["predictions"]["properties"]["out"]
+        assert schema["items"] == {"type": "array", "items": {"type": "number"}}
+        assert ask(served, "predict", {"rows": [{"x": [1, 1, 1]}]})["predictions"][0]["y_pred"] == 3.0
 
 
 @pytest.mark.parametrize(
