@@ -28,9 +28,14 @@ class Obstacle:
     tried: bool = True
 
 
-def onnx_check(*, way: str, rows: int, edges: int, tolerance: Tolerance) -> Check:
-    """Say that the model was proven equal, and on what."""
-    cases = f" and {edges:,} derived ones (missing values, unseen categories)" if edges else ""
+def onnx_check(*, way: str, rows: int, edges: int, tolerance: Tolerance, batches: bool = False) -> Check:
+    """Say that the model was proven equal, and on what.
+
+    Args:
+        batches: whether the derived rows are test rows in other batches.
+    """
+    kinds = "the same in other batches" if batches else "missing values, unseen categories"
+    cases = f" and {edges:,} derived ones ({kinds})" if edges else ""
     message = (
         f"ONNX Runtime serves the model ({way}): on {rows:,} test rows{cases} labels are equal and scores within "
         f"{tolerance}."
@@ -54,6 +59,16 @@ def native_check(obstacle: Obstacle | None, *, demanded: bool) -> Check:
         return Check(id=_ID, status=Status.FAILED, reason=obstacle.reason, message=message, advice=_ADVICE)
     message = f"The model's own library serves it, not ONNX Runtime: {obstacle.why[:_SHOWN]}."
     return Check(id=_ID, status=Status.PASSED, value="native", reason=obstacle.reason, message=message)
+
+
+def dependence_check(why: str) -> Check:
+    """Say that neither road serves a model whose answer to a row changes with the rows beside it."""
+    message = f"The model's answer to a row depends on the rows beside it: {why[:_SHOWN]}."
+    advice = (
+        "Save the network in evaluation mode (`model.eval()`), without dynamic quantisation and without sums or means "
+        "over the first dimension, that of the rows."
+    )
+    return Check(id=_ID, status=Status.FAILED, reason="rows-not-independent", message=message, advice=advice)
 
 
 def _not_tried(obstacle: Obstacle, *, demanded: bool) -> Check:

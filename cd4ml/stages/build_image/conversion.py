@@ -1,7 +1,8 @@
 """The road on which the image serves the model: ONNX Runtime where that is proven equal, else the model's own library.
 
 Proven on every test row, and on rows derived from them: one with each value missing that may be, one with each text
-unseen. What the model refuses, its conversion must refuse as well.
+unseen. What the model refuses, its conversion must refuse as well. A model of tensors whose answer to a row changes
+with the rows beside it is served on no road.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cd4ml.checks.image.runtime import Obstacle, native_check, onnx_check
+from cd4ml.checks.image.runtime import Obstacle, dependence_check, native_check, onnx_check
 from cd4ml.data.tables.opening import open_table
 from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError
@@ -38,7 +39,7 @@ from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Runtime
-from cd4ml.stages.build_image.proof import TEST_ROWS, Tables, derived, difference
+from cd4ml.stages.build_image.proof import TEST_ROWS, Tables, dependence, derived, difference, other_batches
 from cd4ml.stages.build_image.report import Part
 from cd4ml.stages.build_image.requirements import gateway_requirements
 
@@ -136,6 +137,8 @@ def _fast(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage) -> 
         raise _Unproven("not-convertible", f"it cannot be converted: {error}") from error
     except NotTried as error:
         raise _Unproven("not-tried", f"its conversion did not end: {error}", tried=False) from error
+    if why := dependence(tables, found.predictions):
+        return _native(candidate, dependence_check(why))
     python = base.contents.python
     wanted = (*RUNTIME, *gateway_requirements(kafka_events=inputs.options.kafka_events))
     lock = locked(wanted, python_version=python, context=inputs.context)
@@ -171,7 +174,7 @@ def _proven(way: Way, tables: Tables, lock: str) -> Road:
         lock=lock,
         sha256=folder_sha256(way.folder),
         tolerance=CONVERTED,
-        check=onnx_check(way=way.name, rows=rows, edges=edges, tolerance=CONVERTED),
+        check=onnx_check(way=way.name, rows=rows, edges=edges, batches=bool(tables.batches), tolerance=CONVERTED),
         proof={
             "conversion": way.name,
             "rows": rows,
@@ -206,10 +209,12 @@ def _tables(inputs: Inputs, columns: Sequence[Input]) -> Tables:
         raise _Unproven("too-few-rows", f"test-data has {len(test)} rows; {MINIMUM_ROWS} are needed to prove it equal")
     test = test[[one.name for one in columns if one.name in test.columns]]
     rows = derived(test, columns)
+    batches = other_batches(len(test), columns)
+    rows += [(name, test.iloc[list(places)]) for name, places in batches.items()]
     names = [one.name for one in columns]
     frames = [test, *(frame for _, frame in rows)]
     try:
         tables = [{"columns": columns_of(frame, names), "rows": len(frame)} for frame in frames]
     except OptionsError as error:
         raise _Unproven("not-sendable", str(error)) from error
-    return Tables(frames=frames, names=[TEST_ROWS, *(name for name, _ in rows)], json=tables)
+    return Tables(frames=frames, names=[TEST_ROWS, *(name for name, _ in rows)], json=tables, batches=batches)

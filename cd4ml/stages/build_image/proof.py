@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.predictions.table import CLASS_SCORE
 from cd4ml.image.comparison import CONVERTED, EXACT, Tolerance, same
+from cd4ml.image.pairing import largest
 from cd4ml.model_files.signature import Input
 from cd4ml.scoring.conversion.run import Answer
 from cd4ml.scoring.scorer import ScoringError
@@ -17,16 +18,25 @@ if TYPE_CHECKING:
 
 TEST_ROWS: Final = "the test rows"
 _EDGE_ROWS: Final = 3
+_REVERSED_ROWS: Final = 20
+# Sums in single precision are taken in another order in a batch of another size; through the layers of a network that
+# grows. What a row takes from others is far more: of the largest value, and of the row's own.
+_BATCHED: Final = Tolerance(relative=1e-3, absolute=1e-3)
 _UNSEEN: Final = "cd4ml: a text that no row has"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """The test rows, and rows derived from them: as the model takes them, and as JSON has them."""
+    """The test rows, and rows derived from them: as the model takes them, and as JSON has them.
+
+    Attributes:
+        batches: which test rows, as they are, the tables hold that have some of them in another batch; by their name.
+    """
 
     frames: Sequence[pd.DataFrame]
     names: Sequence[str]
     json: Sequence[dict[str, Any]]
+    batches: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def derived(test: pd.DataFrame, columns: Sequence[Input]) -> list[tuple[str, pd.DataFrame]]:
@@ -44,6 +54,47 @@ def derived(test: pd.DataFrame, columns: Sequence[Input]) -> list[tuple[str, pd.
                 (f"test row {at} with an unseen `{name}`", _filled(row, name, _UNSEEN)) for at, row in enumerate(few)
             ]
     return found
+
+
+def other_batches(rows: int, columns: Sequence[Input]) -> dict[str, Sequence[int]]:
+    """Return tables of some of the rows, by name, for a model of tensors: single ones, and the first ones reversed.
+
+    Networks may calculate with the whole batch (batch normalisation left in training mode, a mean over the first
+    dimension): then one caller's rows change another's answers, and no test row is answered as it was evaluated.
+    """
+    if not any(column.type == "tensor" for column in columns):
+        return {}
+    single = {f"test row {at} by itself": [at] for at in range(min(rows, _EDGE_ROWS))}
+    several = min(rows, _REVERSED_ROWS)
+    return {**single, f"the first {several} test rows in reverse": range(several - 1, -1, -1)}
+
+
+def dependence(tables: Tables, scored: Sequence[pd.DataFrame | ScoringError]) -> str | None:
+    """Return where the model's answer to a row changes with the rows beside it, None if that is nowhere."""
+    if not tables.batches or isinstance(scored[0], ScoringError):
+        return None
+    # A label is the likeliest class, and a tie falls either way.
+    columns = [name for name in scored[0].columns if name != "y_pred"] or ["y_pred"]
+    most = max(largest(scored[0][name].tolist()) for name in columns)
+    tolerance = replace(_BATCHED, absolute=_BATCHED.absolute * most)
+    for name, found in zip(tables.names, scored, strict=True):
+        rows = tables.batches.get(name)
+        if rows is None:
+            continue
+        if isinstance(found, ScoringError):
+            if found.refused:
+                return f"it answers all test rows, and refuses {name}"
+            continue
+        if not set(columns) <= set(found.columns):
+            return f"it gives other scores for {name} than for all test rows"
+        expected = scored[0].iloc[list(rows)]
+        for column in columns:
+            pairs = zip(expected[column].tolist(), found[column].tolist(), strict=True)
+            for at, (whole, other) in enumerate(pairs):
+                if not same(whole, other, tolerance):
+                    shown = f"{column} of test row {rows[at]} is {other!s:.40} in {name}"
+                    return f"{shown}, and {whole!s:.40} among all test rows"
+    return None
 
 
 def _filled(rows: pd.DataFrame, name: str, value: str | None) -> pd.DataFrame:

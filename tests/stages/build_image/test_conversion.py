@@ -29,7 +29,7 @@ from cd4ml.stages.build_image.conversion import Road, _compared, _Unproven, choo
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Options, Runtime
-from cd4ml.stages.build_image.proof import Tables, derived, difference
+from cd4ml.stages.build_image.proof import Tables, dependence, derived, difference, other_batches
 from tests import models, networks
 
 Choose = Callable[..., Road]
@@ -128,6 +128,40 @@ def test_network_is_taken_with_its_weights(choose: Choose, tmp_path: Path) -> No
     assert sorted(path.name for path in road.folder.iterdir()) == ["model.onnx", "signature.json"]
     signature = json.loads((road.folder / "signature.json").read_text())
     assert signature["tensors"][0]["shape"] == [-1, networks.LENGTH] and signature["classes"] == networks.kinds()
+
+
+def test_network_that_looks_at_the_rows_beside_a_row_is_refused(choose: Choose, tmp_path: Path) -> None:
+    """A mean over the rows changes a row's answer with its neighbours, in ONNX Runtime too: neither road serves it."""
+    test = pd.DataFrame({"x": list(np.random.default_rng(0).normal(size=(20, 3)).astype("float32"))})
+    check = choose(networks.save_sums(tmp_path / "model", centred=True), test).check
+    assert (check.status, check.reason) == (Status.FAILED, "rows-not-independent")
+    assert "y_pred of test row 0 is 0.0 in test row 0 by itself" in check.message
+
+
+def test_rows_of_tensors_are_compared_in_other_batches(choose: Choose, tmp_path: Path) -> None:
+    """Three rows by themselves and twenty in reverse have the answers that they have among all test rows."""
+    test = pd.DataFrame({"x": list(np.random.default_rng(0).normal(size=(70, 3)).astype("float32"))})
+    road = choose(networks.save_sums(tmp_path / "model", centred=False), test)
+    assert road.runtime is Runtime.ONNX and road.proof["derived_rows"] == 23, road.check.message
+    assert "70 test rows and 23 derived ones (the same in other batches)" in road.check.message
+
+
+@pytest.mark.parametrize(
+    ("reverse", "says"),
+    [
+        (pd.DataFrame({"y_pred": [1, 0], "y_score": [0.75, 0.25]}), None),
+        (pd.DataFrame({"y_pred": [1, 0], "y_score": [0.7501, 0.2501]}), None),
+        (pd.DataFrame({"y_pred": [0, 1], "y_score": [0.25, 0.75]}), "y_score of test row 1 is 0.25 in the first 2"),
+        (pd.DataFrame({"y_pred": [1, 0], "y_score": [0.75, 0.251]}), "y_score of test row 0 is 0.251"),
+        (ScoringError("no", refused=True), "it answers all test rows, and refuses the first 2"),
+    ],
+)
+def test_answers_that_depend_on_the_rows_beside(reverse: Any, says: str | None) -> None:
+    """A score or a refusal that a row has in one batch and not in another is found; sums in another order are not."""
+    batches = other_batches(2, [Input(name="x", type="tensor")])
+    tables = Tables(frames=(), names=("the test rows", *batches), json=(), batches=batches)
+    found = dependence(tables, [ROWS, ROWS.iloc[[0]], ROWS.iloc[[1]], reverse])
+    assert found is None if says is None else says in str(found)
 
 
 def test_what_no_converter_knows_takes_the_native_road(choose: Choose, tmp_path: Path) -> None:
