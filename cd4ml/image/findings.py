@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cd4ml.digests import bytes_sha256
 from cd4ml.image.statements import Vex
 
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 # What a package says of its licence where it says nothing.
 UNSTATED: Final = "NOASSERTION"
 _LONGEST: Final = 200
+_BEGINNING: Final = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +52,25 @@ class License:
     """A licence that a package states.
 
     Attributes:
-        id: its name or expression in SPDX's terms where Trivy knows it, else the package's own words.
+        id: its name or expression in SPDX's terms where Trivy knows it, else the package's own words; of long ones the
+            beginning and a digest.
         category: Trivy's, e.g. `restricted` or `unknown`.
         kind: of the package, as `--pkg-types` of Trivy calls it: `os` or `library`.
+        text: all of it where `id` does not hold it.
+        parts: each word in lower case with the category that it has as a licence, where there are several.
     """
 
     id: str
     category: str
     package: str
     kind: str
+    text: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def stated(self) -> str:
+        """All that the package states."""
+        return self.text or self.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +134,8 @@ def secrets(document: Mapping[str, Any]) -> list[Secret]:
 def licenses(document: Mapping[str, Any]) -> list[License]:
     """Return what the packages of a report state, and of each that states nothing, that it does not."""
     stated = [
-        License(
-            id=str(item.get("Name") or "")[:_LONGEST],
+        _license(
+            str(item.get("Name") or ""),
             category=str(item.get("Category") or "unknown"),
             package=str(item.get("PkgName") or ""),
             kind="os" if part.get("Target") == "OS Packages" else "library",
@@ -135,6 +148,17 @@ def licenses(document: Mapping[str, Any]) -> list[License]:
         if not item.get("Licenses")
     ]
     return sorted({*stated, *silent}, key=lambda item: (item.kind, item.package, item.id))
+
+
+def _license(text: str, *, category: str, package: str, kind: str) -> License:
+    """Return a licence: a long one, or one of several lines, goes by its beginning and what tells it from others."""
+    if len(text) <= _LONGEST and text.isprintable():
+        return License(id=text, category=category, package=package, kind=kind)
+    digest = bytes_sha256(text.encode("utf-8", "surrogatepass"))
+    # An entry of the ignore file can hold this.
+    beginning = re.sub(r"[*?\s]+", " ", text)[:_BEGINNING].strip()
+    id = f"{beginning}… (sha256 {digest[:32]})".lstrip()
+    return License(id=id, category=category, package=package, kind=kind, text=text)
 
 
 def packages(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

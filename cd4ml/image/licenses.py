@@ -9,13 +9,13 @@ from typing import Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.image.findings import License
+from cd4ml.image.license_expression import Term, holds
 from cd4ml.wording import nearest
 
 # https://trivy.dev/docs/latest/scanner/license/
 CATEGORIES: Final = ("forbidden", "restricted", "reciprocal", "notice", "permissive", "unencumbered", "unknown")
 _KINDS: Final = ("os", "library")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
-_OR: Final = re.compile(r"\s+OR\s+", re.I)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +24,6 @@ class Forbidden:
 
     name: str
     kind: str | None = None
-
-    def holds(self, license: License) -> bool:
-        """Whether a package has this licence, whatever else it may choose."""
-        return (self.kind is None or self.kind == license.kind) and (
-            self.name == license.category or any(self.name == word.lower() for word in _NAME.findall(license.id))
-        )
 
 
 def forbidden(names: Sequence[str]) -> tuple[Forbidden, ...]:
@@ -54,8 +48,22 @@ def forbidden(names: Sequence[str]) -> tuple[Forbidden, ...]:
 
 
 def refused(license: License, named: Sequence[Forbidden]) -> bool:
-    """Whether a package leaves no choice but a licence that is forbidden: `MIT OR GPL-3.0-only` leaves one."""
-    # Parentheses may hold a choice within a demand: all that they name counts then.
-    choices = [license.id] if "(" in license.id else _OR.split(license.id)
-    one = [License(id=choice, category=license.category, package="", kind=license.kind) for choice in choices]
-    return all(any(entry.holds(choice) for entry in named) for choice in one)
+    """Whether a package leaves no choice but a licence that is forbidden: `MIT OR GPL-3.0-only` leaves one.
+
+    A licence of unknown category is no way out where a category is forbidden; alone, it is refused where `unknown` is.
+    """
+    names = {entry.name for entry in named if entry.kind in (None, license.kind)}
+    known = dict(license.parts)
+
+    def judge(term: Term) -> bool | None:
+        words = [word.lower() for word in term.words]
+        if term.exact:  # an exception has no category
+            categories = {known.get(words[0], license.category)}
+        else:  # of words most are no licences
+            told = {known.get(word, "unknown") for word in words} - {"unknown"}
+            categories = told | ({license.category} - ({"unknown"} if told else set()))
+        if categories & names or names.difference(CATEGORIES).intersection(words):
+            return True
+        return None if categories == {"unknown"} and names.intersection(CATEGORIES) else False
+
+    return holds(license.stated, judge) is True

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from cd4ml.image.findings import (
     vulnerabilities,
 )
 from cd4ml.image.ignores import normal
+from cd4ml.image.license_categories import with_parts
 from cd4ml.image.statements import Vex
 from cd4ml.process.programs import completed, required
 
@@ -165,7 +166,8 @@ def scan(
     if bool(findings) != (done.code == _FINDINGS):
         raise UnavailableError(f"Trivy ended with {done.code}, which does not fit its {findings} findings.")
     version, updated = _version(program, place, own, scratch, 600)
-    return _scan(document, scanners, vex, version, updated)
+    found = _scan(document, scanners, vex, version, updated)
+    return replace(found, licenses=with_parts(found.licenses, program, place, own))
 
 
 def result_in(scratch: Path) -> Path:

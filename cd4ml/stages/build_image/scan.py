@@ -91,7 +91,10 @@ class Scanned:
         return {
             "by_category": dict(Counter(license.category for license in found).most_common()),
             "by_license": dict(Counter(license.id for license in found).most_common(_MOST_FINDINGS)),
-            "forbidden": _listed(self.open_licenses, self.open_licenses, self._of_license),
+            "forbidden": [
+                {key: value for key, value in item.items() if key not in ("text", "parts")}
+                for item in _listed(self.open_licenses, self.open_licenses, self._of_license)
+            ],
         }
 
 
