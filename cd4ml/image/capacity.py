@@ -35,7 +35,8 @@ class Load:
     """What came of the largest requests, several at once, and of single rows after them.
 
     Attributes:
-        status: HTTP status of the answers; the first other than 200 if there was one.
+        status: HTTP status of the answers to the largest requests; the first other than 200 if there was one.
+        single_status: that of the requests of one row, None if none was sent.
         rows: rows of each of the largest requests.
         peak_bytes: largest resident memory of the gateway's processes, added up; 0 if it could not be read.
         latencies: seconds of each request of one row, sorted.
@@ -45,6 +46,7 @@ class Load:
     status: int
     rows: int
     peak_bytes: int
+    single_status: int | None
     latencies: Sequence[float]
     per_second: float = 50.0
 

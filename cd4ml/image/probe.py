@@ -180,12 +180,13 @@ def load(port: int, rows: list[dict[str, Any]], at_once: int, requests: int, per
         statuses = list(pool.map(lambda _: call(port, "/predict", {"rows": rows})[0], range(2 * at_once)))
     peak = watch.end()
     status = next((status for status in statuses if status != 200), 200)
-    latencies: list[float] = []
+    single, latencies = None, list[float]()
     if status == 200:
         body = json.dumps({"rows": rows[:1]}, allow_nan=False).encode()
         at_rate(port, body, WARM_UP, per_second)
-        status, latencies = at_rate(port, body, requests, per_second)
-    return {"status": status, "rows": len(rows), "peak_bytes": peak, "latencies": sorted(latencies)}
+        single, latencies = at_rate(port, body, requests, per_second)
+    largest = {"status": status, "rows": len(rows), "peak_bytes": peak}
+    return {**largest, "single_status": single, "latencies": sorted(latencies)}
 
 
 def at_rate(port: int, body: bytes, requests: int, per_second: float) -> tuple[int, list[float]]:

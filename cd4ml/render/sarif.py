@@ -9,6 +9,7 @@ import hashlib
 import json
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -150,15 +151,18 @@ def _scanned(entry: Entry, check: Check, places: Places) -> Iterator[_Finding]:
     scan = mapping(entry.published.report.details, "scan")
     if check.rule not in _SCANNED:
         return
+    seen: Counter[str] = Counter()
     for item in _SCANNED[check.rule](scan):
         if not isinstance(item, Mapping) or item.get("open") is not True:
             continue
         id, severity, where = (str(item.get(name, "")) for name in ("id", "severity", "package"))
         where += str(item.get("path", ""))
+        key = f"{entry.name}\0{check.id}\0{id}\0{where}\0{item.get('target', '')}"
+        seen[key] += 1
         yield _Finding(
             stage=entry.stage,
             rule=check.rule if check.rule == "licenses" else id,  # a package may call its licence anything
-            key=f"{entry.name}\0{check.id}\0{id}\0{where}\0{item.get('target', '')}",
+            key=key if seen[key] == 1 else f"{key}\0{seen[key]}",  # a file may hold several secrets of one rule
             text=_told(check.rule, item),
             level=_level(entry, check),
             place=_place(item, check, places),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from cd4ml.stages.build_image.options import Options
 from tests.conftest import ROOT, need_program
 
 MIB = 1024 * 1024
-GOOD = Load(status=200, rows=1000, peak_bytes=300 * MIB, latencies=(0.001, 0.002, 0.004))
+UNANSWERED = Load(status=503, rows=1000, peak_bytes=MIB, single_status=None, latencies=())
+SINGLE_UNANSWERED = Load(status=200, rows=1000, peak_bytes=MIB, single_status=503, latencies=(0.001,))
+GOOD = Load(status=200, rows=1000, peak_bytes=300 * MIB, single_status=200, latencies=(0.001, 0.002, 0.004))
 
 
 @pytest.mark.parametrize(
@@ -32,9 +35,24 @@ GOOD = Load(status=200, rows=1000, peak_bytes=300 * MIB, latencies=(0.001, 0.002
     [
         (GOOD, 300 * MIB, Status.PASSED, None),
         (GOOD, 300 * MIB - 1, Status.FAILED, "too-much-memory"),
-        (Load(status=503, rows=1000, peak_bytes=MIB, latencies=()), 300 * MIB, Status.FAILED, "not-answered"),
-        (Load(status=0, rows=1000, peak_bytes=0, latencies=()), 300 * MIB, Status.FAILED, "not-answered"),
-        (Load(status=200, rows=1000, peak_bytes=0, latencies=()), 300 * MIB, Status.INCONCLUSIVE, "not-measured"),
+        (
+            Load(status=503, rows=1000, peak_bytes=MIB, single_status=None, latencies=()),
+            300 * MIB,
+            Status.FAILED,
+            "not-answered",
+        ),
+        (
+            Load(status=0, rows=1000, peak_bytes=0, single_status=None, latencies=()),
+            300 * MIB,
+            Status.FAILED,
+            "not-answered",
+        ),
+        (
+            Load(status=200, rows=1000, peak_bytes=0, single_status=200, latencies=()),
+            300 * MIB,
+            Status.INCONCLUSIVE,
+            "not-measured",
+        ),
     ],
 )
 def test_memory_beyond_the_limit_blocks(load: Load, limit: int, status: Status, reason: str | None) -> None:
@@ -159,14 +177,52 @@ def test_requests_at_a_rate__are_sent_when_due(wanted: int) -> None:
         (GOOD, 4.0, Status.PASSED, None),
         (GOOD, 3.9, Status.FAILED, "too-slow"),
         (None, 1000.0, Status.FAILED, "not-answered"),
-        (Load(status=503, rows=1, peak_bytes=1, latencies=(0.001,)), 1000.0, Status.FAILED, "not-answered"),
-        (Load(status=200, rows=1, peak_bytes=1, latencies=()), 1000.0, Status.FAILED, "not-answered"),
+        (UNANSWERED, 1000.0, Status.FAILED, "not-answered"),
+        (SINGLE_UNANSWERED, 1000.0, Status.FAILED, "not-answered"),
+        (replace(GOOD, latencies=()), 1000.0, Status.FAILED, "not-answered"),
     ],
 )
 def test_latency_beyond_the_limit_blocks(load: Load | None, limit: float, status: Status, reason: str | None) -> None:
     """The 99th percentile may reach the limit and not exceed it; what was not measured never passes."""
     check = latency_check(load, limit=limit)
     assert (check.status, check.reason) == (status, reason)
+
+
+def test_each_kind_of_request_is_told_of_by_itself() -> None:
+    """Unanswered requests of one row say nothing against the memory; unanswered large ones are named as the cause."""
+    assert memory_check(SINGLE_UNANSWERED, limit=MIB).status is Status.PASSED
+    assert "503 to a request of one row" in latency_check(SINGLE_UNANSWERED, limit=1).message
+    assert "503 to the largest requests" in latency_check(UNANSWERED, limit=1).message
+    assert "503 under the largest requests" in memory_check(UNANSWERED, limit=MIB).message
+
+
+class _Choosy(BaseHTTPRequestHandler):
+    """A gateway that answers several rows, and refuses a single one, or the reverse."""
+
+    protocol_version = "HTTP/1.1"
+    refused = 1
+
+    def do_POST(self) -> None:
+        """Answer."""
+        rows = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["rows"]
+        self.send_response(503 if len(rows) == _Choosy.refused else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("refused", "statuses"), [(1, (200, 503)), (2, (503, None)), (0, (200, 200))])
+def test_load__has_two_statuses(refused: int, statuses: tuple[int, int | None]) -> None:
+    """The probe keeps apart what came of the largest requests and of single rows, which follow only good ones."""
+    _Choosy.refused = refused
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Choosy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = Load(**probe.load(server.server_address[1], [{"a": 1}] * 2, 2, 20, 500))
+        server.shutdown()
+    assert (found.status, found.single_status) == statuses
 
 
 def test_a_limit_takes_enough_requests() -> None:
@@ -196,6 +252,6 @@ def test_the_peak_stays_though_the_memory_is_given_back(tmp_path: Path) -> None:
 
 def test_latencies_are_counted_as_quantiles() -> None:
     """Half of the requests took at most the median, and nearly all at most the 99th percentile."""
-    load = Load(status=200, rows=1, peak_bytes=1, latencies=[number / 100 for number in range(100)])
+    load = Load(status=200, rows=1, peak_bytes=1, single_status=200, latencies=[number / 100 for number in range(100)])
     assert (load.quantile(0.5), load.quantile(0.99), load.quantile(1.0)) == (0.5, 0.99, 0.99)
-    assert Load(status=503, rows=1, peak_bytes=1, latencies=()).quantile(0.5) is None
+    assert Load(status=503, rows=1, peak_bytes=1, single_status=200, latencies=()).quantile(0.5) is None

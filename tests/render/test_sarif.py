@@ -281,6 +281,19 @@ def test_scan__secrets_and_licences_at_their_place() -> None:
         assert len(written(entry(*checks, stage="build-image", details=broken))["results"]) == 2
 
 
+def test_scan__secrets_of_one_rule_in_one_file_are_told_apart() -> None:
+    """Each has its own fingerprint, the first the one that it has alone, so that closing one closes no other."""
+
+    def fingerprints(*lines: int) -> list[str]:
+        found = [{"id": "github-pat", "path": "/app/a.txt", "line": line, "open": True} for line in lines]
+        details = {"scan": {"secrets": found}}
+        run = written(entry(check("secrets", message="x"), stage="build-image", details=details))
+        return [result["partialFingerprints"]["primaryLocationLineHash"] for result in run["results"]]
+
+    both = fingerprints(4, 9)
+    assert len(set(both)) == 2 and fingerprints(5) == both[:1]
+
+
 def test_many__the_worst_are_kept() -> None:
     """Beyond what the platform shows, the worst are written, the rest is counted, and the file stays small enough."""
     few = [check(f"few:{n}", Status.INCONCLUSIVE, message=HOSTILE * 50) for n in range(6000)]

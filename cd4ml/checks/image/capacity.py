@@ -58,13 +58,14 @@ def latency_check(load: Load | None, *, limit: float) -> Check:
         limit: milliseconds.
     """
     p99 = load.quantile(0.99) if load else None
-    if load is None or p99 is None or load.status != 200:
+    if load is None or p99 is None or load.single_status != 200:
+        problem, advice = _unanswered(load)
         return Check(
             id=_LATENCY,
             status=Status.FAILED,
-            message="The latency could not be measured: the gateway did not answer every request of one row.",
+            message=f"The latency could not be measured: {problem}.",
             reason="not-answered",
-            advice="Lower latency-rate if it is beyond what one pod can answer.",
+            advice=advice,
         )
     milliseconds = round(1000 * p99, 2)
     fits = milliseconds <= limit
@@ -80,4 +81,19 @@ def latency_check(load: Load | None, *, limit: float) -> Check:
         bound=Bound.AT_MOST,
         n=len(load.latencies),
         option=("maximum-p99-ms",),
+    )
+
+
+def _unanswered(load: Load | None) -> tuple[str, str]:
+    """Return why there is no latency, and what to do about it."""
+    if load is None:
+        return "no row was sent", "Look at becomes-ready and predictions-match."
+    if load.single_status is None:
+        return (
+            f"the gateway answered {load.status or 'nothing'} to the largest requests, which come first",
+            "Look at fits-in-memory.",
+        )
+    return (
+        f"the gateway answered {load.single_status or 'nothing'} to a request of one row",
+        "Lower latency-rate if it is beyond what one pod can answer.",
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
+
 from cd4ml.checks.image.decided import decided_check
 from cd4ml.image.simulate import Answers, Look
 from cd4ml.report import Bound, Check, Status
@@ -25,19 +26,6 @@ def container_checks(
         read_only: whether the engine can start a container with a read-only root file system.
         startup_seconds: how long the gateway may take to become ready.
     """
-    late = look.ready and (look.startup_seconds or 0.0) > startup_seconds
-    ready = decided_check(
-        "becomes-ready",
-        look.ready and not late,
-        _ready(look) if look.ready else f"The gateway is not ready: {look.log}",
-        reason="too-late" if late else "not-ready",
-        advice="Raise startup-seconds and the chart's startupSeconds together." if late else _advice(look.log),
-        metric="startup-seconds",
-        value=look.startup_seconds and round(look.startup_seconds, 2),
-        limit=startup_seconds,
-        bound=Bound.AT_MOST,
-        option=("startup-seconds",),
-    )
     serves = decided_check(
         "serves-candidate",
         look.model_sha256 == model_sha256,
@@ -59,13 +47,38 @@ def container_checks(
         limit=python,
         bound=Bound.EQUAL,
     )
+    ready = _becomes_ready(look, startup_seconds)
     return [ready, serves, version, _non_root(look, user), _no_tools(look), *_read_only(look, expected=read_only)]
 
 
-def _ready(look: Look) -> str:
-    """Say after what the gateway was ready."""
-    seconds = "" if look.startup_seconds is None else f" after {look.startup_seconds:.1f} s"
-    return f"The gateway is ready{seconds} (warm-up: {look.warm_up})."
+def _becomes_ready(look: Look, limit: float) -> Check:
+    """Decide on whether the gateway is ready, and in time."""
+    seconds = look.startup_seconds
+    shared: dict[str, Any] = {"limit": limit, "bound": Bound.AT_MOST, "option": ("startup-seconds",)}
+    if look.ready and seconds is None:
+        return Check(
+            id="becomes-ready",
+            status=Status.INCONCLUSIVE,
+            message="The gateway is ready, but when it was started could not be read.",
+            reason="not-measured",
+            advice="Build with docker or podman, whose containers show their own processes.",
+            **shared,
+        )
+    late = look.ready and seconds is not None and seconds > limit
+    return decided_check(
+        "becomes-ready",
+        look.ready and not late,
+        (
+            f"The gateway is ready after {seconds:.1f} s (warm-up: {look.warm_up})."
+            if look.ready
+            else f"The gateway is not ready: {look.log}"
+        ),
+        reason="too-late" if late else "not-ready",
+        advice="Raise startup-seconds and the chart's startupSeconds together." if late else _advice(look.log),
+        metric="startup-seconds",
+        value=None if seconds is None else round(seconds, 2),
+        **shared,
+    )
 
 
 def _advice(log: str) -> str:
