@@ -219,6 +219,10 @@ DNS = [(53, "UDP"), (53, "TCP")]
         ({"EVENTS": "redis://cache/events"}, [*DNS, (6379, "TCP")]),
         ({"EVENTS": "kafka://broker:9092/events"}, [*DNS, (9092, "TCP")]),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/v1"}, [*DNS, (4318, "TCP")]),
+        (
+            {"EVENTS": "kafka://a:9092,b/events", "REDIS_URL": "redis://u:p,x@cache"},
+            [*DNS, (6379, "TCP"), (9092, "TCP")],
+        ),
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": SECRET}, [*DNS, (4318, "TCP")]),
     ],
 )
@@ -235,6 +239,17 @@ def test_egress__lets_out_what_the_settings_name(tmp_path: Path, env: dict[str, 
         ({"env": {"FEATURE_STORE_URL": "http://feast:6566"}}, "add a rule to networkPolicy.egress.extra"),
         ({"envFrom": [{"secretRef": {"name": "x"}}]}, "redis.enabled must say true or false: envFrom"),
         ({"env": {"REDIS_URL": "redis://cache:7000"}}, "uses port 7000, which networkPolicy.egress.redis.ports"),
+        (
+            {"env": {"FEATURE_STORE_URL": "redis://store:6380", "REDIS_URL": "redis://cache:6379"}},
+            "env.FEATURE_STORE_URL uses port 6380",
+        ),
+        ({"env": {"EVENTS": "kafka://a:9093,b:9092/events"}}, "env.EVENTS uses port 9093"),
+        (
+            {"env": {"REDIS_URL": "redis://cache"}, "networkPolicy": {"egress": {"redis": {"ports": [6380]}}}},
+            "env.REDIS_URL uses port 6379",
+        ),
+        ({"env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector"}}, "ENDPOINT uses port 80, which"),
+        ({"env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector"}}, "ENDPOINT uses port 443, which"),
         (
             {"env": {"REDIS_URL": "redis://a"}, "networkPolicy": {"egress": {"redis": {"enabled": False}}}},
             "redis.enabled is false",

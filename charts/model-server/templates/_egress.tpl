@@ -1,22 +1,34 @@
 {{/*
-What the gateway connects to by its settings, as a map of "redis", "kafka" and "otlp" to the port of its address ("" if that is not
-known). An address out of a Secret counts by the name of its setting; one that may be of either kind has to be declared.
+What the gateway connects to by its settings, as a map of "redis", "kafka" and "otlp" to a list of settings, each with its ports (none
+if they are not known). An address out of a Secret counts by the name of its setting; one that may be of either kind has to be declared.
 */}}
 {{- define "model-server.connects" -}}
 {{- $found := dict -}}
+{{- $kinds := dict "redis" "redis" "rediss" "redis" "kafka" "kafka" -}}
 {{- range $name, $value := .Values.env -}}
-{{- $otlp := has $name (list "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") -}}
-{{- if kindIs "map" $value -}}
-{{- if $otlp -}}{{- $_ := set $found "otlp" "" -}}{{- else if eq $name "REDIS_URL" -}}{{- $_ := set $found "redis" "" -}}{{- end -}}
-{{- else if kindIs "string" $value -}}
-{{- $port := trimPrefix ":" (regexFind ":[0-9]+$" (regexFind "^[a-z]+://[^/?#]*" $value)) -}}
-{{- if $otlp -}}{{- $_ := set $found "otlp" $port -}}
-{{- else if regexMatch "^rediss?://" $value -}}{{- $_ := set $found "redis" $port -}}
-{{- else if regexMatch "^kafka://" $value -}}{{- $_ := set $found "kafka" $port -}}
+{{- $scheme := "" -}}
+{{- if kindIs "string" $value -}}{{- $scheme = regexFind "^[A-Za-z]+://" $value | trimSuffix "://" | lower -}}{{- end -}}
+{{- $what := get $kinds $scheme -}}
+{{- if has $name (list "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") -}}{{- $what = ternary "otlp" "" (not (empty $value)) -}}
+{{- else if and (eq $name "REDIS_URL") (kindIs "map" $value) -}}{{- $what = "redis" -}}
 {{- end -}}
+{{- if $what -}}
+{{- $ports := list -}}
+{{- if $scheme -}}{{- $ports = include "model-server.portsOf" $value | fromJsonArray -}}{{- end -}}
+{{- $_ := set $found $what (append (get $found $what | default list) (dict "name" $name "ports" $ports)) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $found -}}
+{{- end -}}
+
+{{/* The ports of an address as a list: of each of its servers, what it says or what its scheme stands for. Takes the address. */}}
+{{- define "model-server.portsOf" -}}
+{{- $default := get (dict "redis" 6379 "rediss" 6379 "kafka" 9092 "http" 80 "https" 443) (regexFind "^[A-Za-z]+" . | lower) -}}
+{{- $authority := regexFind "://[^/?#]*" . | trimPrefix "://" -}}
+{{- $servers := regexReplaceAll "^.*@" $authority "" | splitList "," -}}
+{{- $ports := list -}}
+{{- range $servers -}}{{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default $default) -}}{{- end -}}
+{{- toJson $ports -}}
 {{- end -}}
 
 {{/* Whether a setting may name a Redis or a broker in a place that the chart cannot read. */}}
@@ -43,9 +55,11 @@ known). An address out of a Secret counts by the name of its setting; one that m
 {{- if $asked -}}
 {{- $ports := list -}}
 {{- range $rule.ports -}}{{- $ports = append $ports (int .) -}}{{- end -}}
-{{- with get $found $what -}}
-{{- if not (has (int .) $ports) -}}
-{{- fail (printf "an address in env uses port %s, which networkPolicy.egress.%s.ports does not let through: add it" . $what) -}}
+{{- range $setting := get $found $what -}}
+{{- range $port := $setting.ports -}}
+{{- if not (has (int $port) $ports) -}}
+{{- fail (printf "env.%s uses port %d, which networkPolicy.egress.%s.ports does not let through: add it" $setting.name (int $port) $what) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $rules = append $rules (dict "ports" $ports "protocols" (list "TCP") "to" $rule.to) -}}
