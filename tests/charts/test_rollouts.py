@@ -11,10 +11,24 @@ import pytest
 
 from cd4ml.gitops.image import image
 from cd4ml.gitops.manifest import Manifest
-from tests.charts.rendering import CANARY, CHART, KUBERNETES, STABLE, environment, of_kind, refused, render, workloads
+from tests.charts.rendering import (
+    CANARY,
+    CHART,
+    KUBERNETES,
+    STABLE,
+    container,
+    environment,
+    of_kind,
+    pod,
+    refused,
+    render,
+    workloads,
+)
 
 ARGO, FLAGGER = CHART / "ci" / "argo-rollouts-values.yaml", CHART / "ci" / "flagger-values.yaml"
 ENGINES = pytest.mark.parametrize("values", [ARGO, FLAGGER], ids=["argo-rollouts", "flagger"])
+CANARY_SET = ["--set", f"canary.enabled=true,canary.weight=1,canary.image.digest={CANARY}"]
+COHORT = "httpRoute.cohorts[0].track=canary,httpRoute.cohorts[0].cookie.name=a,httpRoute.cohorts[0].cookie.value=b"
 CANDIDATE = image(f"ghcr.io/owner/credit@{CANARY}")
 BEFORE = """\
 image:
@@ -30,7 +44,7 @@ canary:
 def template(values: Path, written: str, folder: Path) -> dict[str, Any]:
     """Return the template of the pods that an engine gets from what is written into a manifest."""
     (folder / "values.yaml").write_text(written, encoding="utf-8")
-    (workload,) = workloads(render("--values", values, "--values", folder / "values.yaml"))
+    (workload,) = workloads(render("--values", values, "--values", folder / "values.yaml", "--is-upgrade"))
     found: dict[str, Any] = workload["spec"]["template"]
     return found
 
@@ -48,6 +62,29 @@ def test_engine__rolls_out_what_is_written_once(tmp_path: Path, values: Path) ->
     assert during["spec"]["containers"][0]["image"].endswith(CANARY)
     assert promoted == during
     assert template(values, manifest.text, tmp_path) == before
+
+
+@ENGINES
+def test_first_pods__are_no_canary(values: Path) -> None:
+    """An engine judges nothing at its first installation, so a canary is taken once the release runs, and is told."""
+    arguments: list[str | Path] = ["--values", values, *CANARY_SET, "--set", "rollout.installed=false"]
+    upgraded = render(*arguments, "--is-upgrade")
+    (stable,) = workloads(render("--values", values, "--set", "canary.enabled=false,rollout.installed=false"))
+
+    assert "install with canary.enabled: false first" in refused(*arguments)
+    assert upgraded == render(*arguments, "--set", "rollout.installed=true")
+    assert container(stable)["image"].endswith(STABLE)
+
+
+@ENGINES
+def test_topology__spreads_the_pods_that_the_engine_runs(values: Path) -> None:
+    """The constraint counts the pods that it stands in, as the workload selects them; Flagger renames both."""
+    (workload,) = workloads(render("--values", values, "--is-upgrade"))
+    (constraint,) = pod(workload)["topologySpreadConstraints"]
+    selector = constraint["labelSelector"]["matchLabels"]
+
+    assert selector == workload["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
 
 
 @ENGINES
@@ -99,6 +136,23 @@ def test_argo__services_and_route_are_those_that_it_moves() -> None:
     assert {one["name"] for one in said} == {environment(rollout)["TRACK_HEADER"]}
 
 
+def test_argo__no_client_names_the_track() -> None:
+    """The route overwrites what a client says; pods without the route do not read it, and a shadow's never do."""
+    shadow = ["--set", f"shadow.enabled=true,shadow.image.digest={STABLE},env.TRACK_HEADER=X-Which"]
+    objects = render("--values", ARGO, *shadow)
+    (route,), (rollout,), (copied,) = (of_kind(objects, kind) for kind in ("HTTPRoute", "Rollout", "Deployment"))
+    (bare,) = of_kind(render("--values", ARGO, "--set", "httpRoute.enabled=false"), "Rollout")
+    (rule,) = route["spec"]["rules"]
+
+    for ref in rule["backendRefs"]:
+        track = ref["name"].removeprefix("credit-")
+        assert [one["requestHeaderModifier"] for one in ref["filters"]] == [
+            {"set": [{"name": "X-Which", "value": track}]}
+        ]
+    assert (environment(rollout)["TRACK_HEADER"], environment(copied)["TRACK_HEADER"]) == ("X-Which", "")
+    assert "TRACK_HEADER" not in environment(bare)
+
+
 def test_flagger__steps_and_target() -> None:
     """The Canary watches the Deployment, which has a name label of its own to copy, and goes by the steps."""
     objects = render("--values", FLAGGER)
@@ -147,10 +201,17 @@ def test_alerts__are_of_these_pods(values: Path, pods: list[str], others: list[s
         (ARGO, "rollout.analysis.metrics=null", "analysis"),
         (ARGO, "rollout.engine=argo", "engine"),
         (ARGO, "rollout.steps[0]=0", "steps"),
+        (ARGO, "rollout.steps={5,1}", "rollout.steps must ascend: 1 comes after 5"),
+        (ARGO, COHORT, "httpRoute.cohorts and rollout.engine: argo-rollouts exclude each other"),
+        (ARGO, "env.TRACK_HEADER.valueFrom.fieldRef.fieldPath=metadata.name", "env.TRACK_HEADER must be a text"),
+        (ARGO, "metrics.monitor=ServiceMonitor", "use PodMonitor"),
         (ARGO, "autoscaling.canary.enabled=true", "autoscaling.canary.enabled and rollout.engine exclude each other"),
         (FLAGGER, "rollout.engine=argo-rollouts", "rollout.analysis.webhooks are Flagger's"),
         (FLAGGER, "httpRoute.enabled=false", "flagger needs httpRoute.enabled"),
         (FLAGGER, "httpRoute.filters[0].type=URLRewrite", "makes the route itself"),
+        (FLAGGER, COHORT, "makes the route itself"),
+        (FLAGGER, "rollout.steps={100}", "rollout.steps needs a step below 100"),
+        (FLAGGER, "metrics.monitor=ServiceMonitor", "use PodMonitor"),
     ],
 )
 def test_refused(values: Path, setting: str, message: str) -> None:

@@ -47,6 +47,14 @@ def test_shadow__no_service_of_requests_finds_it(objects: list[dict[str, Any]]) 
     assert found == {"credit-shadow"}
 
 
+def test_topology__each_versions_pods_spread_by_themselves(objects: list[dict[str, Any]]) -> None:
+    """The constraint in a pod counts pods of its own version, the shadow's too."""
+    for deployment in of_kind(objects, "Deployment"):
+        (constraint,) = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        taken = [name for name, pods in labels(objects).items() if selected(constraint["labelSelector"], pods)]
+        assert taken == [deployment["metadata"]["name"]]
+
+
 def test_network_policy__holds_for_every_pod(objects: list[dict[str, Any]]) -> None:
     """The policy selects the pods of all versions, the shadow's too, and of no other release."""
     (policy,) = of_kind(objects, "NetworkPolicy")

@@ -24,13 +24,19 @@ of `envFrom` says otherwise: the port, the model, and how long the end may take.
 {{- if eq .track "flagger" -}}
 {{- /* Flagger copies the pods, and what tells the copy from them is this label alone. */ -}}
 {{- $_ := set $env "TRACK" (dict "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.labels['app.kubernetes.io/name']"))) -}}
-{{- else if eq .track "rollout" -}}
+{{- else if and (eq .track "rollout") $root.Values.httpRoute.enabled -}}
+{{- /* Without the route nobody would set this header but clients. */ -}}
 {{- $_ := set $env "TRACK_HEADER" (include "model-server.trackHeader" $root) -}}
 {{- end -}}
 {{- range list "HOST" "PORT" "MODEL_DIRECTORY" "SERVICE_FILE" "DRAIN_SECONDS" "DRAIN_IDLE_SECONDS" "EVENTS_DRAIN_SECONDS" -}}
 {{- $_ := set $env . (get $defaults .) -}}
 {{- end -}}
-{{- range $name, $value := merge (deepCopy $root.Values.env) $env }}
+{{- $env = merge (deepCopy $root.Values.env) $env -}}
+{{- if eq .track "shadow" -}}
+{{- /* Whatever a copied request says, it was not the stable version or the canary that answered it. */ -}}
+{{- $_ := set $env "TRACK_HEADER" "" -}}
+{{- end -}}
+{{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
 - name: {{ $name | quote }}
   {{- toYaml $value | nindent 2 }}

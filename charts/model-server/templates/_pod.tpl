@@ -32,11 +32,12 @@ exec:
 {{- end -}}
 {{- end -}}
 
-{{/* Spread over nodes, as far as there are some; constraints of the caller that select nothing select these pods. */}}
+{{/* Spread over nodes, as far as there are some; constraints of the caller that select nothing select these pods. Takes root and track. */}}
 {{- define "model-server.topologySpread" -}}
-{{- $selector := dict "matchLabels" (include "model-server.selector" . | fromYaml) -}}
+{{- $selector := dict "matchLabels" (include "model-server.trackSelector" . | fromYaml) -}}
+{{- $given := .root.Values.topologySpreadConstraints -}}
 {{- $default := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" -}}
-{{- range $constraint := ternary (list $default) .Values.topologySpreadConstraints (kindIs "invalid" .Values.topologySpreadConstraints) }}
+{{- range $constraint := ternary (list $default) $given (kindIs "invalid" $given) }}
 - {{ toYaml (merge (deepCopy $constraint) (dict "labelSelector" $selector)) | nindent 2 | trim }}
 {{- end }}
 {{- end -}}
@@ -123,7 +124,7 @@ spec:
     {{- with $values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- with include "model-server.topologySpread" $root | trim }}
+  {{- with include "model-server.topologySpread" . | trim }}
   topologySpreadConstraints:
     {{- . | nindent 4 }}
   {{- end }}

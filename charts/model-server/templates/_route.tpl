@@ -16,7 +16,7 @@
     - type: RequestHeaderModifier
       requestHeaderModifier:
         set:
-          - {name: {{ include "model-server.trackHeader" $root }}, value: {{ $track }}}
+          - {name: {{ include "model-server.trackHeader" $root | quote }}, value: {{ $track }}}
   {{- end }}
 {{- end }}
 {{- end }}
