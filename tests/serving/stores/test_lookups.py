@@ -109,7 +109,8 @@ def test_store_slower_than_half_the_budget__is_not_taken_for_dead() -> None:
         for number in range(60):
             asking.append(asyncio.create_task(used.get([number])))
             await asyncio.sleep(0.05)
-        assert await asyncio.gather(*asking) == [[number] for number in range(60)]
+        async with asyncio.timeout(20):
+            assert await asyncio.gather(*asking) == [[number] for number in range(60)]
         assert not counts and used.breaker.opened == 0
         assert 2 <= client.most <= 4 and client.lookups < 15
         await used.close()
@@ -142,7 +143,8 @@ def test_late_lookups_of_the_past__do_not_open_the_breaker_again() -> None:
         for _ in range(8):
             asking.append(asyncio.create_task(used.get([1])))
             await asyncio.sleep(0.26)
-        await asyncio.gather(*asking)
+        async with asyncio.timeout(20):
+            await asyncio.gather(*asking)
         await asyncio.sleep(1)
         assert used.breaker.opened == 1 and used.usable
         await used.close()
