@@ -161,7 +161,7 @@ def test_recipes__are_programs() -> None:
     """The recipes for libraries that are not installed here parse, and save a model with a signature."""
     programs = [text for language, text in blocks("Recipes by framework") if language == "python"]
 
-    assert len(programs) == 3
+    assert len(programs) == 4
     for text in programs:
         saved = [node for node in ast.walk(ast.parse(text)) if getattr(node, "attr", "") == "save_model"]
         assert len(saved) == 1 and "signature=signature" in text
