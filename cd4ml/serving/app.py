@@ -12,9 +12,9 @@ from cd4ml.serving.cache import Cache
 from cd4ml.serving.exchange import Observer
 from cd4ml.serving.features import Features
 from cd4ml.serving.pages import Page, pages
-from cd4ml.serving.predicting import Predicting, not_ready
+from cd4ml.serving.predicting import Predicting
 from cd4ml.serving.protocols import dialects
-from cd4ml.serving.refused import Refused
+from cd4ml.serving.refused import Refused, not_ready
 from cd4ml.serving.replies import reply
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.state import State

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cd4ml import __version__
 from cd4ml.serving.protocols import dialects, open_inference
-from cd4ml.serving.refused import Refused
+from cd4ml.serving.refused import not_ready
 from cd4ml.serving.state import Phase, State
 
 
@@ -119,7 +119,7 @@ def _open_inference(state: State, own: _Own) -> Pages:
     def model() -> Page:
         """Which tensors the model takes and gives."""
         if state.runtime is None:
-            refused = Refused(503, "not-ready", "The model is not loaded.")
+            refused = not_ready()
             return Page(body=open_inference.refusal(refused), status=refused.status)
         return document(dialects.metadata(state.runtime, state.service.model))
 

@@ -17,7 +17,7 @@ from cd4ml.serving.events.labels import Labels
 from cd4ml.serving.exchange import Answers, Batch, Exchange, HeaderList, Observer
 from cd4ml.serving.features import Features
 from cd4ml.serving.protocols import Answer, Body, Dialect, Question, dialects
-from cd4ml.serving.refused import Refused
+from cd4ml.serving.refused import Refused, not_ready
 from cd4ml.serving.replies import Write, fields, reply
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.state import State
@@ -250,11 +250,6 @@ class Failures:
             _LOG.error(self._message, exc_info=error)
         self._said, self.error = True, error
         return True
-
-
-def not_ready() -> Refused:
-    """Return the refusal of whatever needs the model."""
-    return Refused(503, "not-ready", "The model is not loaded.")
 
 
 def _refuse(exchange: Exchange, refused: Refused) -> Answer:

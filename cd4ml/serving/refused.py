@@ -27,3 +27,8 @@ class Refused(Exception):
         self.message = message
         self.problems = tuple(problems[:_SHOWN_PROBLEMS])
         self.more = max(0, len(problems) - _SHOWN_PROBLEMS)
+
+
+def not_ready() -> Refused:
+    """Return the refusal of whatever needs the model."""
+    return Refused(503, "not-ready", "The model is not loaded.")

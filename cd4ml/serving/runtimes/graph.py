@@ -61,28 +61,15 @@ class Graph:
     classes: Sequence[Any] = ()
     positive_label: Any = None
 
-    @classmethod
-    def read(cls, path: Path) -> Graph:
-        """Read signature.json.
+    @property
+    def takes(self) -> set[str]:
+        """The names of its inputs."""
+        return {entry.name for entry in self.inputs}
 
-        Raises:
-            ModelError: it does not say all that is needed, or something that contradicts itself.
-        """
-        try:
-            values = _document(path)
-            graph = cls(
-                **{
-                    **values,
-                    "columns": tuple(Column(**column) for column in values["columns"]),
-                    "inputs": tuple(Input(**entry) for entry in values["inputs"]),
-                }
-            )
-            problem = graph.problem()
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"{path.name} cannot be read: {type(error).__name__}: {str(error)[:200]}") from error
-        if problem:
-            raise ModelError(f"{path.name}: {problem}")
-        return graph
+    @property
+    def gives(self) -> set[str]:
+        """The names of the outputs that count."""
+        return {name for name in (self.label, self.score, self.probabilities) if name is not None}
 
     def problem(self) -> str | None:
         """Return what contradicts itself, None if nothing does."""
@@ -115,24 +102,15 @@ class TensorGraph:
     classes: Sequence[Any] = ()
     positive_label: Any = None
 
-    @classmethod
-    def read(cls, path: Path) -> TensorGraph | None:
-        """Read signature.json; None if it is that of a model that takes columns.
+    @property
+    def takes(self) -> set[str]:
+        """The names of its inputs."""
+        return {one.name for one in self.tensors}
 
-        Raises:
-            ModelError: it does not say all that is needed, or something that contradicts itself.
-        """
-        try:
-            values = _document(path)
-            if "tensors" not in values:
-                return None
-            graph = cls(**{**values, "tensors": tuple(Tensor(**one) for one in values["tensors"])})
-            problem = graph.problem()
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"{path.name} cannot be read: {type(error).__name__}: {str(error)[:200]}") from error
-        if problem:
-            raise ModelError(f"{path.name}: {problem}")
-        return graph
+    @property
+    def gives(self) -> set[str]:
+        """The name of the output that counts."""
+        return {self.output}
 
     def problem(self) -> str | None:
         """Return what contradicts itself, None if nothing does."""
@@ -143,12 +121,31 @@ class TensorGraph:
         return next((problem for one in self.tensors if (problem := one.problem())), None)
 
 
-def _document(path: Path) -> Any:
-    """Return what signature.json holds.
+def read(path: Path) -> Graph | TensorGraph:
+    """Read signature.json.
 
     Raises:
-        ModelError, ValueError: it is too large, or cannot be read.
+        ModelError: it does not say all that is needed, or something that contradicts itself.
     """
     if path.stat().st_size > _LARGEST:
         raise ModelError(f"{path.name} is larger than {_LARGEST >> 20} MiB")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        graph = _of_tensors(values) if "tensors" in values else _of_columns(values)
+        problem = graph.problem()
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path.name} cannot be read: {type(error).__name__}: {str(error)[:200]}") from error
+    if problem:
+        raise ModelError(f"{path.name}: {problem}")
+    return graph
+
+
+def _of_columns(values: Mapping[str, Any]) -> Graph:
+    """Return the graph of a model that takes columns."""
+    columns = tuple(Column(**column) for column in values["columns"])
+    return Graph(**{**values, "columns": columns, "inputs": tuple(Input(**entry) for entry in values["inputs"])})
+
+
+def _of_tensors(values: Mapping[str, Any]) -> TensorGraph:
+    """Return the graph of a model that takes tensors."""
+    return TensorGraph(**{**values, "tensors": tuple(Tensor(**one) for one in values["tensors"])})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from cd4ml.serving import answers
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.model import Model, load
 from cd4ml.serving.refused import Problem, Refused
-from cd4ml.serving.runtimes import Runtime
+from cd4ml.serving.runtimes import Runtime, trying
 from cd4ml.serving.signature import FLOATS, INTEGERS, Column, RowsError, Tensor
 from cd4ml.serving.tensor_model import REFUSALS, TensorModel
 
@@ -61,8 +62,7 @@ class Native:
         except REFUSALS as error:
             # A feature that its code looks up in vain raises the same as a category that it has not seen.
             _LOG.warning("the model refuses a request", exc_info=error)
-            problems = self._refused(prepared)
-            raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
+            raise trying.refusal(partial(self._handles, prepared), 0, len(prepared)) from None
         missing = answers.gaps(found)
         if missing:
             what = "the model returns no label or no finite number for it"
@@ -91,23 +91,10 @@ class Native:
         answers.of(answer)
         return "blank-row"
 
-    def _refused(self, prepared: pd.DataFrame) -> list[Problem]:
-        """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several."""
-        first, last = 0, len(prepared)
-        while last - first > 1:
-            middle = (first + last) // 2
-            if self._handles(prepared.iloc[first:middle]):
-                first = middle
-            else:
-                last = middle
-        if self._handles(prepared.iloc[first:last]):
-            return []
-        return [Problem(path=f"rows[{first}]", problem="the model cannot handle a value of this row")]
-
-    def _handles(self, prepared: pd.DataFrame) -> bool:
+    def _handles(self, prepared: pd.DataFrame, first: int, last: int) -> bool:
         """Whether the model predicts for these rows."""
         try:
-            self._model.ask(prepared.reset_index(drop=True))
+            self._model.ask(prepared.iloc[first:last].reset_index(drop=True))
         except REFUSALS:
             return False
         return True

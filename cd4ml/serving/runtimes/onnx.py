@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -18,7 +18,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 from cd4ml.model_files import onnx_files
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.refused import Problem, Refused
-from cd4ml.serving.runtimes.graph import DTYPES, MODEL, SIGNATURE, Graph, Input
+from cd4ml.serving.runtimes import trying
+from cd4ml.serving.runtimes.graph import DTYPES, MODEL, Graph, Input
 from cd4ml.serving.signature import Column, ModelError, Tensor
 
 # What the runtime raises on a file that it cannot load, and on values that an operator of the graph refuses.
@@ -65,32 +66,13 @@ class Onnx:
         # The graph's labels are numbers or texts; a class may be True where they say 1.
         self._labels = {label: label for label in graph.classes if not _infinite(label)}
 
-    @classmethod
-    def load(cls, folder: Path, *, sha256: str | None = None, provider: str = "cpu") -> Onnx:
-        """Load the model in a folder.
-
-        Args:
-            sha256: digest of the MLflow model that it must have been made from.
-            provider: see `session_of`.
-
-        Raises:
-            ModelError: its files cannot be read, contradict each other, or need more than the runtime's own operators.
-        """
-        graph = Graph.read(folder / SIGNATURE)
-        if sha256 is not None and graph.model_sha256 != sha256:
-            raise ModelError(f"{SIGNATURE} is of the model {graph.model_sha256[:80]}, not {sha256}")
-        session = session_of(folder, provider)
-        _compare(session, graph)
-        return cls(session, graph)
-
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """See Runtime."""
         feeds = {name: filler(batch) for name, filler in self._fillers}
         try:
             outputs = self._session.run(self._outputs, feeds, self._options)
         except FAILURES:
-            problems = self._refused(feeds, batch.rows)
-            raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
+            raise trying.refusal(partial(self._handles, feeds), 0, batch.rows) from None
         labels = self._named(outputs[0].ravel().tolist())
         chances = outputs[1] if self._graph.probabilities is not None else None
         scores: list[float] | None = None
@@ -105,12 +87,7 @@ class Onnx:
 
     def warm_up(self) -> str:
         """Call the model once, on a row of zeros and empty texts, which it may rightly refuse."""
-        row = {column.name: [_BLANK.get(column.type, 0)] for column in self.columns}
-        try:
-            self.predict(Batch(columns=row, rows=1))
-        except Refused:
-            return "refused-blank-row"
-        return "blank-row"
+        return trying.blank(self.predict, {column.name: [_BLANK.get(column.type, 0)] for column in self.columns})
 
     def _sound(self, labels: list[Any], scores: list[float] | None, rows: int) -> bool:
         """Whether a look at all rows at once finds a class and a finite number for each; if not, each is looked at."""
@@ -122,20 +99,7 @@ class Onnx:
         """Return the classes that the graph's labels stand for; a label that is none of them is None."""
         return [self._labels.get(label) for label in labels] if self._labels else labels
 
-    def _refused(self, feeds: dict[str, Any], rows: int) -> list[Problem]:
-        """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several."""
-        first, last = 0, rows
-        while last - first > 1:
-            middle = (first + last) // 2
-            if self._handles(feeds, first, middle):
-                first = middle
-            else:
-                last = middle
-        if self._handles(feeds, first, last):
-            return []
-        return [Problem(path=f"rows[{first}]", problem="the model cannot handle a value of this row")]
-
-    def _handles(self, feeds: dict[str, Any], first: int, last: int) -> bool:
+    def _handles(self, feeds: Mapping[str, Any], first: int, last: int) -> bool:
         """Whether the model predicts for these rows."""
         try:
             self._session.run(self._outputs, {name: values[first:last] for name, values in feeds.items()})
@@ -176,15 +140,6 @@ def session_of(folder: Path, provider: str = "cpu") -> Any:
     if wanted not in session.get_providers():
         raise ModelError(f"EXECUTION_PROVIDER={provider}: ONNX Runtime cannot use {wanted} on this machine")
     return session
-
-
-def _compare(session: Any, graph: Graph) -> None:
-    """Refuse a graph that has not the inputs and outputs that signature.json names."""
-    inputs = {entry.name for entry in session.get_inputs()}
-    outputs = {entry.name for entry in session.get_outputs()}
-    wanted = {name for name in (graph.label, graph.score, graph.probabilities) if name is not None}
-    if inputs != {entry.name for entry in graph.inputs} or not wanted <= outputs:
-        raise ModelError(f"{MODEL} has not the inputs and outputs that {SIGNATURE} names")
 
 
 def _filler(entry: Input, singles: frozenset[str]) -> Filler:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from cd4ml.serving.exchange import Answers, Batch
 from cd4ml.serving.refused import Problem, Refused
+from cd4ml.serving.runtimes import trying
 from cd4ml.serving.signature import Column, ModelError, Tensor
 
 Run = Callable[[Mapping[str, Any]], Any]
@@ -66,31 +68,14 @@ class Tensors:
         """Call the model once, on a row of zeros, which it may rightly refuse."""
         shapes = {one.name: [1 if length == -1 else length for length in one.shape[1:]] for one in self.tensors}
         columns = {one.name: list(np.zeros((1, *shapes[one.name]), one.type)) for one in self.tensors}
-        try:
-            self.predict(Batch(columns=columns, rows=1))
-        except Refused:
-            return "refused-blank-row"
-        return "blank-row"
+        return trying.blank(self.predict, columns)
 
     def _piece(self, feeds: Mapping[str, Any], first: int, last: int) -> Any:
         """Return the output for some of the rows."""
         try:
             return self._run({name: values[first:last] for name, values in feeds.items()})
         except self._refusals:
-            problems = self._refused(feeds, first, last)
-            raise Refused(422, "refused-by-model", "The model cannot handle these values.", problems) from None
-
-    def _refused(self, feeds: Mapping[str, Any], first: int, last: int) -> list[Problem]:
-        """Return a row that the model refuses by itself, looked for in halves; none if it refuses only several."""
-        while last - first > 1:
-            middle = (first + last) // 2
-            if self._handles(feeds, first, middle):
-                first = middle
-            else:
-                last = middle
-        if self._handles(feeds, first, last):
-            return []
-        return [Problem(path=f"rows[{first}]", problem="the model cannot handle a value of this row")]
+            raise trying.refusal(partial(self._handles, feeds), first, last) from None
 
     def _handles(self, feeds: Mapping[str, Any], first: int, last: int) -> bool:
         """Whether the model predicts for these rows."""

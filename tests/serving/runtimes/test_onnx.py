@@ -18,8 +18,9 @@ import pytest
 from cd4ml.digests import folder_sha256
 from cd4ml.serving.exchange import Batch
 from cd4ml.serving.refused import Refused
+from cd4ml.serving.runtimes import fast
 from cd4ml.serving.runtimes.graph import Input
-from cd4ml.serving.runtimes.onnx import PROVIDERS, Onnx, _filler
+from cd4ml.serving.runtimes.onnx import PROVIDERS, _filler
 from cd4ml.serving.settings import declared
 from cd4ml.serving.signature import ModelError
 from cd4ml.serving.state import Phase, Service, State
@@ -41,7 +42,7 @@ def test_answers_are_those_of_the_estimator(people: Path) -> None:
     frame = models.people(300, seed=5)[["age", "income", "city"]]
     estimator = models.classifier(models.people())
     columns = {name: [None if pd.isna(value) else value for value in frame[name].tolist()] for name in frame}
-    found = Onnx.load(people).predict(batch(columns), probabilities=True)
+    found = fast.load(people).predict(batch(columns), probabilities=True)
     chances = estimator.predict_proba(frame)
     assert found.y_pred == estimator.predict(frame).tolist()
     assert found.y_score == pytest.approx(chances[:, 1].tolist(), abs=1e-6)
@@ -50,7 +51,7 @@ def test_answers_are_those_of_the_estimator(people: Path) -> None:
 
 def test_row_with_an_unseen_category_is_named(people: Path) -> None:
     """What an operator of the graph refuses is refused with the place of the row."""
-    runtime = Onnx.load(people)
+    runtime = fast.load(people)
     columns: dict[str, list[Any]] = {
         "age": [40] * 5,
         "income": [1.0] * 5,
@@ -65,7 +66,7 @@ def test_row_with_an_unseen_category_is_named(people: Path) -> None:
 def test_number_that_single_precision_cannot_hold_is_refused(people: Path) -> None:
     """A number that would silently become infinite is refused where it stands."""
     with pytest.raises(Refused) as refused:
-        Onnx.load(people).predict(batch({**GOOD, "income": [1.0, 1e300]}))
+        fast.load(people).predict(batch({**GOOD, "income": [1.0, 1e300]}))
     assert [problem.path for problem in refused.value.problems] == ["rows[1].income"]
 
 
@@ -89,7 +90,7 @@ def test_classes_keep_their_types(convert: Convert) -> None:
     for classes in ([False, True], ["no", "yes"], [1.0, 2.0], ["x", "y", "z"]):
         labels = np.array(classes)[np.arange(90) % len(classes)]
         estimator = LogisticRegression().fit(frame, labels)
-        runtime = Onnx.load(convert(estimator, frame))
+        runtime = fast.load(convert(estimator, frame))
         found = runtime.predict(batch(frame.head(10).to_dict("list")), probabilities=True)
         assert found.y_pred == estimator.predict(frame.head(10)).tolist()
         assert [type(label) for label in found.y_pred] == [type(classes[0])] * 10
@@ -109,7 +110,7 @@ def test_column_that_may_be_left_out_is_missing(convert: Convert) -> None:
     signature = json.loads((folder / "signature.json").read_text())
     signature["columns"][0]["required"] = False
     (folder / "signature.json").write_text(json.dumps(signature))
-    found = Onnx.load(folder).predict(batch({"b": [1.0, 0.0]}))
+    found = fast.load(folder).predict(batch({"b": [1.0, 0.0]}))
     expected = estimator.predict(pd.DataFrame({"a": [np.nan, np.nan], "b": [1.0, 0.0]}))
     assert found.y_pred == pytest.approx(expected.tolist(), abs=1e-5) and found.y_score is None
 
@@ -155,7 +156,7 @@ def test_signature_that_contradicts_the_graph_is_refused(
     change(signature)
     path.write_text(json.dumps(signature))
     with pytest.raises(ModelError):
-        Onnx.load(tmp_path / "m")
+        fast.load(tmp_path / "m")
 
 
 @pytest.mark.parametrize(
@@ -174,14 +175,14 @@ def test_file_that_needs_more_than_the_runtime_is_refused(
     shutil.copytree(people, tmp_path / "m")
     (tmp_path / "m" / "model.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=says):
-        Onnx.load(tmp_path / "m")
+        fast.load(tmp_path / "m")
 
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt", "migraphx", "openvino"])
 def test_provider_that_is_not_here_is_refused(people: Path, provider: str) -> None:
     """ONNX Runtime would calculate on the processor without a word: the gateway says what it lacks instead."""
     with pytest.raises(ModelError, match=f"^EXECUTION_PROVIDER={provider}: this ONNX Runtime has no "):
-        Onnx.load(people, provider=provider)
+        fast.load(people, provider=provider)
 
 
 def test_every_provider_that_can_be_set_is_known() -> None:
