@@ -100,6 +100,11 @@ class Ignore:
         return self.package is None or normal(self.package) == normal(package)
 
 
+def current(ignores: Sequence[Ignore], today: datetime.date) -> list[Ignore]:
+    """Return the entries that accept anything on this day (UTC)."""
+    return [entry for entry in ignores if entry.expires >= today]
+
+
 def normal(name: str) -> str:
     """Return a package's name as PEP 503 compares it: `Jinja2` and `jinja2` are one package."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -129,6 +129,7 @@ def scan(
     environ: Mapping[str, str],
     scanners: Sequence[str] = SCANNERS,
     vex: Vex | None = None,
+    parts: bool = True,
 ) -> Scan:
     """Scan an image's archive.
 
@@ -139,6 +140,7 @@ def scan(
         offline: use the database as it is there, and fetch nothing.
         scanners: what is looked for.
         vex: which vulnerabilities do not affect.
+        parts: whether licences are to be judged, and Trivy is asked for the category of each part of an expression.
 
     Raises:
         UnavailableError: Trivy could not look: no database, no network, an unreadable image, an answer that does not
@@ -167,7 +169,7 @@ def scan(
         raise UnavailableError(f"Trivy ended with {done.code}, which does not fit its {findings} findings.")
     version, updated = _version(program, place, own, scratch, 600)
     found = _scan(document, scanners, vex, version, updated)
-    return replace(found, licenses=with_parts(found.licenses, program, place, own))
+    return replace(found, licenses=with_parts(found.licenses, program, place, own)) if parts else found
 
 
 def result_in(scratch: Path) -> Path:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from cd4ml.checks.image.decided import decided_check
+from cd4ml.checks.image.listing import listed
 from cd4ml.image.findings import UNSTATED, License
-from cd4ml.image.ignores import Ignore
+from cd4ml.image.ignores import Ignore, current
 from cd4ml.image.licenses import Forbidden, refused
 from cd4ml.report import Bound, Check, Status
 
-_SHOWN: Final = 10
 _ID: Final = "licenses"
 
 
@@ -20,11 +20,11 @@ def open_licenses(
     found: Sequence[License], named: Sequence[Forbidden], ignores: Sequence[Ignore], today: datetime.date
 ) -> list[License]:
     """Return the licences that are forbidden and that no entry of the ignore file accepts today."""
-    current = [entry for entry in ignores if entry.expires >= today]
+    accepting = current(ignores, today)
     return [
         one
         for one in found
-        if refused(one, named) and not any(entry.covers_license(one.id, one.package) for entry in current)
+        if refused(one, named) and not any(entry.covers_license(one.id, one.package) for entry in accepting)
     ]
 
 
@@ -49,9 +49,8 @@ def licenses_check(
     seen = f"{len(stating):,} packages state their licences, {len({*_names(found)} - stating):,} do not"
     left = open_licenses(found, named, ignores, today)
     accepted = sum(refused(one, named) for one in found) - len(left)
-    shown = "; ".join(f"{one.id} ({one.category}) of {one.package}" for one in left[:_SHOWN])
-    more = f"; {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
-    text = f"{len(left):,} forbidden: {shown}{more}." if left else f"{seen}; none is forbidden."
+    shown = listed([f"{one.id} ({one.category}) of {one.package}" for one in left])
+    text = f"{len(left):,} forbidden: {shown}." if left else f"{seen}; none is forbidden."
     if not named:
         text = f"{seen}; forbidden-licenses names none, so that none blocks."
     return decided_check(

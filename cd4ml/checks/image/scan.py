@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from cd4ml.checks.image.decided import decided_check
 from cd4ml.checks.image.licenses import licenses_check
+from cd4ml.checks.image.listing import listed
 from cd4ml.checks.image.secrets import secrets_check
 from cd4ml.image.findings import Finding
-from cd4ml.image.ignores import Ignore
+from cd4ml.image.ignores import Ignore, current
 from cd4ml.image.licenses import Forbidden
 from cd4ml.image.scan import LICENSES, SECRETS, Scan
 from cd4ml.report import Bound, Check, Status
 
-_SHOWN: Final = 10
 # A scan that saw the image saw these: without them Trivy looked at something else, or at nothing.
 _MUST_SEE: Final = ("msgspec", "uvicorn")
 # By the runtime that serves the model.
@@ -62,11 +62,11 @@ def open_in(
     scan: Scan, *, severities: Sequence[str], ignores: Sequence[Ignore], ignore_unfixed: bool, today: datetime.date
 ) -> list[Finding]:
     """Return the vulnerabilities that block: those of the severities that no entry of the ignore file accepts today."""
-    current = [entry for entry in ignores if entry.expires >= today]
+    accepting = current(ignores, today)
     return [
         item
         for item in _blocking(scan, severities, ignore_unfixed=ignore_unfixed)
-        if not any(entry.covers(item.id, item.package) for entry in current)
+        if not any(entry.covers(item.id, item.package) for entry in accepting)
     ]
 
 
@@ -148,14 +148,9 @@ def _fresh(scan: Scan, today: datetime.date, maximum_age_days: int) -> Check:
 
 def _vulnerabilities(found: Sequence[Finding], accepted: int, suppressed: int, severities: Sequence[str]) -> Check:
     """Decide on what is open after those that are accepted or, by the VEX document, do not count."""
-    shown = "; ".join(f"{item.id} ({item.severity}) in {item.package} {item.installed}" for item in found[:_SHOWN])
-    more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    shown = listed([f"{item.id} ({item.severity}) in {item.package} {item.installed}" for item in found])
     which = " or ".join(severities)
-    text = (
-        f"{_count(len(found))} of severity {which}: {shown}{more}."
-        if found
-        else f"No vulnerability of severity {which}."
-    )
+    text = f"{_count(len(found))} of severity {which}: {shown}." if found else f"No vulnerability of severity {which}."
     text += f" {accepted} accepted in the ignore file." if accepted else ""
     text += f" {suppressed} suppressed by the VEX document." if suppressed else ""
     return decided_check(

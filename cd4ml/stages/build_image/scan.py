@@ -121,6 +121,7 @@ def scan_image(inputs: Inputs, base: BaseImage, road: Road, reference: Reference
         environ=context.environ,
         scanners=tuple(dict.fromkeys(options.scanners)),
         vex=inputs.vex,
+        parts=bool(inputs.forbidden),
     )
     archive.unlink()
     today = datetime.datetime.now(datetime.UTC).date()

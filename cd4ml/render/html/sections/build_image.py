@@ -82,42 +82,37 @@ def _counts(scan: Mapping[str, Any]) -> Html:
     return side_by_side([picture("Vulnerabilities by severity", f"{said}.", bars(marks, x="findings"))])
 
 
+def _rows(found: object, *keys: str) -> list[list[Content]]:
+    """Return a list of the report as rows of a table, each with what is under these keys."""
+    return [[str(mapping(one).get(key) or "") for key in keys] for one in listed(found)]
+
+
 def _findings(scan: Mapping[str, Any]) -> Html:
     """Return the vulnerabilities, the worst first."""
-    keys = ("id", "severity", "package", "installed", "fixed", "title")
-    rows: list[list[Content]] = [
-        [str(mapping(one).get(key) or "") for key in keys] for one in listed(scan.get("findings"))
-    ]
+    rows = _rows(scan.get("findings"), "id", "severity", "package", "installed", "fixed", "title")
     heads = ("Vulnerability", "Severity", "Package", "Installed", "Fixed in", "Title")
     return table("Vulnerabilities, the worst first", heads, rows, of="vulnerability")
 
 
 def _suppressed(scan: Mapping[str, Any]) -> Html:
     """Return what does not count by the VEX document, and why."""
-    keys = ("id", "severity", "package", "installed", "status", "justification")
-    rows: list[list[Content]] = [
-        [str(mapping(one).get(key) or "") for key in keys] for one in listed(mapping(scan, "vex").get("suppressed"))
-    ]
+    rows = _rows(
+        mapping(scan, "vex").get("suppressed"), "id", "severity", "package", "installed", "status", "justification"
+    )
     heads = ("Vulnerability", "Severity", "Package", "Installed", "Status", "Justification")
     return table("Suppressed by the VEX document", heads, rows, of="vulnerability")
 
 
 def _secrets(scan: Mapping[str, Any]) -> Html:
     """Return what looks like a secret, and where; the secret itself is nowhere kept."""
-    keys = ("id", "severity", "path", "line", "title")
-    rows: list[list[Content]] = [
-        [str(mapping(one).get(key) or "") for key in keys] for one in listed(scan.get("secrets"))
-    ]
+    rows = _rows(scan.get("secrets"), "id", "severity", "path", "line", "title")
     return table("Secrets in the image", ("Rule", "Severity", "File", "Line", "Title"), rows, of="secret")
 
 
 def _licenses(scan: Mapping[str, Any]) -> Html:
     """Return how often which licence is stated, and those that no package may have."""
     found = mapping(scan, "licenses")
-    keys = ("id", "category", "package", "kind")
-    rows: list[list[Content]] = [
-        [str(mapping(one).get(key) or "") for key in keys] for one in listed(found.get("forbidden"))
-    ]
+    rows = _rows(found.get("forbidden"), "id", "category", "package", "kind")
     stated: list[list[Content]] = [[name, number(numeric(n))] for name, n in mapping(found, "by_license").items()]
     heads = ("Licence", "Category", "Package", "Kind")
     return joined(
@@ -132,8 +127,5 @@ def _licenses(scan: Mapping[str, Any]) -> Html:
 
 def _ignored(scan: Mapping[str, Any]) -> Html:
     """Return what was accepted, why and until when."""
-    keys = ("id", "package", "path", "reason", "expires")
-    rows: list[list[Content]] = [
-        [str(mapping(one).get(key) or "") for key in keys] for one in listed(scan.get("ignores"))
-    ]
+    rows = _rows(scan.get("ignores"), "id", "package", "path", "reason", "expires")
     return table("Accepted findings", ("Finding", "Package", "File", "Reason", "Until"), rows, of="entry")
