@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import subprocess
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from cd4ml.image.scan import SCANNERS, Scan, scan
+from cd4ml.image.statements import Vex
+from tests.conftest import need_program
 
 DATABASE: Final = Path(__file__).parent.parent / "trivy_db" / "vulnerabilities.yaml"
 
@@ -42,3 +48,20 @@ def archive(path: Path, files: dict[str, str], env: Sequence[str] = ()) -> str:
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return f"sha256:{digest}"
+
+
+def scanned(folder: Path, scanners: Sequence[str] = SCANNERS, vex: Vex | None = None) -> Scan:
+    """Scan `image.tar` of a folder with the real Trivy and the tests' database, which its cache gets once."""
+    cache = folder / "cache"
+    if not cache.exists():
+        subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(cache)], check=True, capture_output=True)
+    return scan(
+        folder / "image.tar",
+        folder,
+        trivy=need_program("trivy"),
+        cache=cache,
+        offline=True,
+        environ=dict(os.environ),
+        scanners=scanners,
+        vex=vex,
+    )

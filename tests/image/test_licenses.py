@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,9 +14,7 @@ from cd4ml.image.findings import License, licenses
 from cd4ml.image.ignores import read_ignores
 from cd4ml.image.license_expression import words_of
 from cd4ml.image.licenses import forbidden, refused
-from cd4ml.image.scan import scan
-from tests.conftest import need_program
-from tests.image.archives import DATABASE, archive
+from tests.image.archives import archive, scanned
 
 
 @pytest.mark.parametrize(
@@ -110,20 +106,11 @@ def test_the_real_trivy__knows_the_parts(tmp_path: Path) -> None:
         )
         for name, text in stated.items()
     }
-    subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(tmp_path / "cache")], check=True)
     archive(
         tmp_path / "image.tar",
         {"etc/os-release": 'ID=debian\nVERSION_ID="12"\n', "etc/debian_version": "12.5\n", **files},
     )
-    found = scan(
-        tmp_path / "image.tar",
-        tmp_path,
-        trivy=need_program("trivy"),
-        cache=tmp_path / "cache",
-        offline=True,
-        environ=dict(os.environ),
-        scanners=("vuln", "license"),
-    )
+    found = scanned(tmp_path, ("vuln", "license"))
     assert {one.package: one.stated for one in found.licenses} == stated
     assert [refused(one, forbidden(["forbidden"])) for one in found.licenses] == [True, False]
     assert [refused(one, forbidden(["restricted"])) for one in found.licenses] == [False, True]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import pytest
 from cd4ml.checks.image.sbom import sbom_check
 from cd4ml.errors import UnavailableError
 from cd4ml.image.sbom import Ingredient, Sbom, locked_packages, sbom
-from cd4ml.image.scan import result_in, scan
+from cd4ml.image.scan import result_in
 from cd4ml.report import Status
 from tests.conftest import need_program
-from tests.image.archives import DATABASE, archive
+from tests.image.archives import archive, scanned
 
 SITE = "opt/venv/lib/python3.11/site-packages"
 FILES = {
@@ -36,12 +35,8 @@ BASE = Ingredient(
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the real scan of an image."""
     folder = tmp_path_factory.mktemp("sbom")
-    cache = folder / "cache"
-    subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(cache)], check=True, capture_output=True)
     archive(folder / "image.tar", FILES)
-    trivy = need_program("trivy")
-    found = scan(folder / "image.tar", folder, trivy=trivy, cache=cache, offline=True, environ=dict(os.environ))
-    assert found.findings  # or the documents could hold none anyway
+    assert scanned(folder).findings  # or the documents could hold none anyway
     return folder
 
 

@@ -22,7 +22,7 @@ from cd4ml.image.licenses import forbidden
 from cd4ml.image.scan import Scan, find_trivy, scan, severities
 from cd4ml.report import Status
 from tests.conftest import need_program
-from tests.image.archives import DATABASE, archive
+from tests.image.archives import DATABASE, archive, scanned
 
 TODAY = datetime.date(2026, 11, 24)
 FINDING = Finding(
@@ -355,7 +355,6 @@ def test_the_real_trivy_on_a_system_that_it_cannot_judge(
     release: str, more: dict[str, str], status: str, tmp_path: Path
 ) -> None:
     """A base whose list of packages was removed, or whose release has no number, is not one without vulnerabilities."""
-    subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(tmp_path / "cache")], check=True)
     site = "opt/venv/lib/python3.11/site-packages"
     ours = {
         f"{site}/{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
@@ -364,14 +363,7 @@ def test_the_real_trivy_on_a_system_that_it_cannot_judge(
     system = {"etc/os-release": 'ID=debian\nVERSION_ID="12"\n', "etc/debian_version": f"{release}\n"}
     archive(tmp_path / "image.tar", {**system, **more, **ours})
 
-    found = scan(
-        tmp_path / "image.tar",
-        tmp_path,
-        trivy=need_program("trivy"),
-        cache=tmp_path / "cache",
-        offline=True,
-        environ=dict(os.environ),
-    )
+    found = scanned(tmp_path)
 
     assert found.findings == []
     assert verdict(found, image_id=found.image_id)["scan-covers-image"] == status
@@ -379,7 +371,6 @@ def test_the_real_trivy_on_a_system_that_it_cannot_judge(
 
 def test_the_real_trivy_on_secrets_and_licences(tmp_path: Path) -> None:
     """Trivy finds a key among the model's files and a token among the image's variables, and reads stated licences."""
-    subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(tmp_path / "cache")], check=True)
     site = "opt/venv/lib/python3.11/site-packages"
     stated = {
         "agpl": "License-Expression: AGPL-3.0-only",
@@ -402,19 +393,7 @@ def test_the_real_trivy_on_secrets_and_licences(tmp_path: Path) -> None:
         env=[f"GITHUB_TOKEN={token}"],
     )
 
-    def looked(*scanners: str) -> Scan:
-        """Return what Trivy finds."""
-        return scan(
-            tmp_path / "image.tar",
-            tmp_path,
-            trivy=need_program("trivy"),
-            cache=tmp_path / "cache",
-            offline=True,
-            environ=dict(os.environ),
-            scanners=scanners,
-        )
-
-    found = looked("vuln", "secret", "license")
+    found = scanned(tmp_path)
 
     assert {(one.id, one.path) for one in found.secrets} == {
         ("github-pat", "/app/model/notes.txt"),
@@ -429,6 +408,6 @@ def test_the_real_trivy_on_secrets_and_licences(tmp_path: Path) -> None:
         ("zlib1g", UNSTATED, "os"),
     }
     assert found.by_layer == {layer: 4}
-    assert (one := looked("vuln")).secrets == [] and not one.licenses
+    assert (one := scanned(tmp_path, ("vuln",))).secrets == [] and not one.licenses
     assert verdict(found, image_id=found.image_id, licenses=["GPL-2.0-only"])["licenses"] is Status.PASSED
     assert verdict(found, image_id=found.image_id, licenses=["unknown"])["licenses"] is Status.FAILED

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,10 @@ import pytest
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image.findings import vulnerabilities
 from cd4ml.image.package_url import package_url
-from cd4ml.image.scan import scan
 from cd4ml.image.statements import Statement, Vex
 from cd4ml.image.vex import read_vex
-from tests.conftest import ROOT, need_program
-from tests.image.archives import DATABASE, archive
+from tests.conftest import ROOT
+from tests.image.archives import archive, scanned
 
 JINJA = "pkg:pypi/jinja2@3.1.2"
 CVE = "CVE-2024-56326"
@@ -71,7 +68,6 @@ def written(folder: Path, document: Any) -> str:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an image that holds the vulnerable package, and the database."""
     folder = tmp_path_factory.mktemp("vex")
-    subprocess.run([need_program("trivy-test-db"), str(DATABASE), str(folder / "cache")], check=True)
     site = "usr/lib/python3.11/site-packages/jinja2-3.1.2.dist-info"
     system = {"etc/os-release": 'ID=debian\nVERSION_ID="12"\n', "etc/debian_version": "12.5\n"}
     archive(
@@ -82,16 +78,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def suppressed(image: Path, vex: Vex) -> list[tuple[str, str]]:
     """Return status and reason of what Trivy leaves out; what it does not leave out it finds."""
-    found = scan(
-        image / "image.tar",
-        image,
-        trivy=need_program("trivy"),
-        cache=image / "cache",
-        offline=True,
-        environ=dict(os.environ),
-        scanners=("vuln",),
-        vex=vex,
-    )
+    found = scanned(image, ("vuln",), vex)
     assert len(found.findings) + len(found.suppressed) == 1
     assert {one.id for one in found.findings} | {one.finding.id for one in found.suppressed} == {CVE}
     return [(one.status, one.reason) for one in found.suppressed]
