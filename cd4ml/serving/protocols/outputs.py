@@ -87,12 +87,8 @@ class Outputs:
     def _written(self, output: Output, answers: Answers, behind: list[bytes]) -> dict[str, Any]:
         """Return one output."""
         values, shape, datatype = self._tensor(output.what, answers)
-        about: dict[str, Any] = {"name": output.name, "shape": shape, "datatype": datatype}
-        if not output.binary:
-            return {**about, "data": values}
-        content = tensors.to_bytes(values, datatype)
-        behind.append(content)
-        return {**about, "parameters": {"binary_data_size": len(content)}}
+        about = {"name": output.name, "shape": shape, "datatype": datatype}
+        return filled(about, values, behind if output.binary else None)
 
     def _one(self, given: Any, path: str, binary: bool) -> Output:
         """Return an output that is asked for."""
@@ -100,8 +96,7 @@ class Outputs:
         what = _ALSO.get(name, name) if isinstance(name, str) else None
         if name is None or what is None or what not in self.names:
             raise unknown(path, f"must be an object whose name is one of: {', '.join(self.names)}")
-        own = tensors.parameters_of(given, path).get("binary_data")
-        return Output(name, what, binary if own is None else own is True)
+        return Output(name, what, in_bytes(given, path, binary))
 
     def _tensor(self, what: str, answers: Answers) -> tuple[Sequence[Any], list[int], str]:
         """Return the values of an output, their shape and their datatype."""
@@ -113,6 +108,25 @@ class Outputs:
             return scores, [len(scores)], "FP64"
         values, datatype = predicted(answers.y_pred, self._datatype)
         return values, [len(values)], datatype
+
+
+def in_bytes(given: Mapping[str, Any], path: str, default: bool) -> bool:
+    """Return whether an output is asked for in bytes; `default`: what the request says of all."""
+    own = tensors.parameters_of(given, path).get("binary_data")
+    return default if own is None else own is True
+
+
+def filled(about: Mapping[str, Any], values: Sequence[Any], behind: list[bytes] | None) -> dict[str, Any]:
+    """Return a tensor of an answer with its values.
+
+    Args:
+        about: its name, shape and datatype.
+        behind: what is behind the document, where the values go as bytes; None if they go into the document.
+    """
+    if behind is None:
+        return {**about, "data": values}
+    behind.append(tensors.to_bytes(values, about["datatype"]))
+    return {**about, "parameters": {"binary_data_size": len(behind[-1])}}
 
 
 def unknown(path: str, problem: str) -> Refused:

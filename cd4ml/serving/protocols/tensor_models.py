@@ -203,8 +203,7 @@ class TensorInference:
         name = given.get("name") if isinstance(given, dict) else None
         if not isinstance(name, str) or name not in self._outputs:
             raise outputs.unknown(path, f"must be an object whose name is one of: {', '.join(self._outputs)}")
-        own = parameters_of(given, path).get("binary_data")
-        return name, binary if own is None else own is True
+        return name, outputs.in_bytes(given, path, binary)
 
     def _written(self, name: str, binary: bool, answers: Answers, behind: list[bytes]) -> dict[str, Any]:
         """Return one output as the answer has it; bytes are added to what is behind it."""
@@ -217,12 +216,7 @@ class TensorInference:
         else:
             values, datatype = outputs.predicted(answers.y_pred, "BYTES")
             shape = [rows]
-        about: dict[str, Any] = {"name": name, "shape": shape, "datatype": datatype}
-        if not binary:
-            return {**about, "data": values}
-        content = tensors.to_bytes(values, datatype)
-        behind.append(content)
-        return {**about, "parameters": {"binary_data_size": len(content)}}
+        return outputs.filled({"name": name, "shape": shape, "datatype": datatype}, values, behind if binary else None)
 
 
 def dialect(protocol: str, runtime: Runtime, model: Mapping[str, str | None], maximum_rows: int) -> Dialect:
