@@ -24,13 +24,14 @@ def frames(source: Source, names: Sequence[str]) -> Iterator[pl.DataFrame]:
     Raises:
         OptionsError: what the reader says of a damaged table, as one message.
     """
-    if _has_large_groups(source, names):
+    groups = _row_groups(source) if source.footers else []
+    if max(groups, default=0) > _LARGEST_SLICED and inside(source, names):
         yield from _streamed(source, names)
         return
     frame = source.lazy().select(columns(names))
     if source.footers:  # any rows can be read by themselves, and nothing runs ahead: half the memory
         start = 0
-        for n in _slices(source):
+        for n in _slices(groups):
             with refused(source.name):
                 rows = frame.slice(start, n).collect()
             yield rows
@@ -45,38 +46,30 @@ def frames(source: Source, names: Sequence[str]) -> Iterator[pl.DataFrame]:
         yield batch
 
 
-def _slices(source: Source) -> Iterator[int]:
+def _row_groups(source: Source) -> list[int]:
+    """Return the number of rows of each row group of Parquet files, in their order."""
+    import pyarrow.parquet as pq
+
+    footers = map(pq.read_metadata, source.files)
+    return [footer.row_group(at).num_rows for footer in footers for at in range(footer.num_row_groups)]
+
+
+def _slices(groups: Sequence[int]) -> Iterator[int]:
     """Yield how many rows of Parquet files are read at once: whole row groups as far as possible.
 
     A row group of which only a part is read is opened once for each part, and its rows come in pieces.
     """
-    import pyarrow.parquet as pq
-
     n = 0
-    for metadata in map(pq.read_metadata, source.files):
-        for rows in (metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)):
-            if n and n + rows > ROWS_AT_ONCE:
-                yield n
-                n = 0
-            n += rows
-            while n > ROWS_AT_ONCE:
-                yield ROWS_AT_ONCE
-                n -= ROWS_AT_ONCE
+    for rows in groups:
+        if n and n + rows > ROWS_AT_ONCE:
+            yield n
+            n = 0
+        n += rows
+        while n > ROWS_AT_ONCE:
+            yield ROWS_AT_ONCE
+            n -= ROWS_AT_ONCE
     if n:
         yield n
-
-
-def _has_large_groups(source: Source, names: Sequence[str]) -> bool:
-    """Whether the columns lie as they are in Parquet files with a row group that is too large to be read in slices."""
-    import pyarrow.parquet as pq
-
-    if not inside(source, names):
-        return False
-    for path in source.files:
-        found = pq.read_metadata(path)
-        if any(found.row_group(at).num_rows > _LARGEST_SLICED for at in range(found.num_row_groups)):
-            return True
-    return False
 
 
 def _streamed(source: Source, names: Sequence[str]) -> Iterator[pl.DataFrame]:
