@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -9,10 +10,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -76,3 +78,21 @@ def serving(*options: str) -> Iterator[Server]:
     finally:
         server.kill()
         shutil.rmtree(folder)
+
+
+@contextmanager
+def serving_cluster() -> Iterator[Server]:
+    """Run a cluster of one server, which has all slots."""
+    # Of itself its port for other nodes would be 10,000 above, which may be no port at all.
+    with serving("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+        client: Any = server.ask()
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        asyncio.run(until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok"))
+        yield server
+
+
+async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)

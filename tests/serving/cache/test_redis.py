@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ from cd4ml.serving.refused import Problem, Refused
 from cd4ml.serving.settings import SettingsError
 from cd4ml.serving.signature import Column, Tensor
 from tests.ports import free_port
-from tests.serving.redis import Server, serving
+from tests.serving.redis import Server, serving, serving_cluster, until
 
 # The machine of the tests is slow itself.
 BUDGET = 2.0
@@ -105,13 +104,6 @@ async def asked(used: PredictionCache, rows: Batch, model: Model) -> tuple[Answe
     assert answers.cached is not None and sum(answers.cached) == count
     answers.cached = None
     return answers, count
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def batch(*numbers: float | None) -> Batch:
@@ -379,16 +371,12 @@ def test_cluster__rows_of_a_batch_are_spread_over_its_slots() -> None:
     """In a cluster the keys of one request lie in different slots, and all are found."""
 
     async def run(server: Server) -> None:
-        client: Any = server.ask()
-        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-        await until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
         async with cache(server.url, cluster=True) as used:
             await asked(used, batch(1, 2, 3, 4), Model())
             await until(lambda: used.counts["written"] == 4)
             assert await asked(used, batch(1, 2, 3, 4), Model()) == (expected(1, 2, 3, 4), 4)
 
-    # Of itself its port for other nodes would be 10,000 above, which may be no port at all.
-    with serving("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+    with serving_cluster() as server:
         asyncio.run(run(server))
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.telemetry.context import Context
 from tests.serving.protocols.conftest import MODEL, Classifier
-from tests.serving.redis import Server
+from tests.serving.redis import Server, until
 
 ENTITIES = '{"customer_id": {"type": "long", "features": ["income", "city", "member"]}}'
 # The machine of the tests is slow itself.
@@ -52,13 +51,6 @@ async def store(url: str, *, wait: bool = True, **settings: str) -> AsyncIterato
         yield made
     finally:
         await made.close()
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def asked(used: FeatureStore, *entities: Mapping[str, Any]) -> tuple[Question, Exchange]:

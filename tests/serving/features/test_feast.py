@@ -18,7 +18,8 @@ import pytest
 
 from cd4ml.serving.features.setup import feature_store
 from cd4ml.serving.settings import Settings, SettingsError
-from tests.serving.features.stores import asked, refused, store, until
+from tests.serving.features.stores import asked, refused, store
+from tests.serving.redis import until
 
 ENTITIES = json.dumps(
     {

@@ -15,9 +15,9 @@ import pytest
 from cd4ml.feature_store import layout
 from cd4ml.serving.signature import Column
 from tests.ports import free_port
-from tests.serving.features.stores import asked, refused, store, until, write
+from tests.serving.features.stores import asked, refused, store, write
 from tests.serving.protocols.conftest import COLUMNS, Classifier
-from tests.serving.redis import Server, serving
+from tests.serving.redis import Server, serving, serving_cluster, until
 
 HELD = {"income": 52000.0, "city": "Oslo", "member": True}
 
@@ -335,8 +335,6 @@ def test_cluster__entities_are_spread_over_its_slots() -> None:
 
     async def run(server: Server) -> None:
         client: Any = server.ask()
-        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-        await until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
         for number in range(4):
             write(server, number, HELD | {"income": number})
         client.set(layout.key_of("customer_id", 4), "text")
@@ -345,6 +343,5 @@ def test_cluster__entities_are_spread_over_its_slots() -> None:
             assert question.batch.columns["income"] == [0.0, 1.0, 2.0, 3.0]
             assert (await refused(used, {"customer_id": 4, "age": 1}))[:2] == (503, "features-unusable")
 
-    # Of itself its port for other nodes would be 10,000 above, which may be no port at all.
-    with serving("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
+    with serving_cluster() as server:
         asyncio.run(run(server))
