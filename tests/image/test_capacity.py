@@ -126,15 +126,23 @@ def test_the_memory_of_what_a_model_starts_counts(tmp_path: Path) -> None:
 
 
 def test_the_gateway_of_another_image_is_not_measured() -> None:
-    """Where an engine shows the processes of the whole machine, those with another root are not this image's."""
+    """Where an engine shows the processes of the whole machine, those with another root are not this image's.
+
+    Neither is what such a gateway has started, nor what only sounds like one.
+    """
     folders = [item for name in ("/usr", "/bin", "/lib", "/lib64") for item in ("--ro-bind-try", name, name)]
-    script = "exec sh -c 'echo $$; read line' cd4ml.serving"
+    script = "exec sh -c 'sleep 60 & echo $$ $!; read line; kill $!' cd4ml.serving"
     command = [need_program("bwrap"), *folders, "sh", "-c", script]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    router = [sys.executable, "-c", "input()", "cd4ml.serving.router"]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
+        subprocess.Popen(router, stdin=subprocess.PIPE) as other,
+    ):
         assert process.stdout is not None
-        other = Path(f"/proc/{int(process.stdout.readline())}")
-        assert b"cd4ml.serving" in (other / "cmdline").read_bytes().split(b"\0")
-        assert other not in probe.gateway()
+        gateway, started = (Path(f"/proc/{int(number)}") for number in process.stdout.readline().split())
+        assert b"cd4ml.serving" in (gateway / "cmdline").read_bytes().split(b"\0") and started.exists()
+        assert {gateway, started, Path(f"/proc/{other.pid}")}.isdisjoint(probe.gateway())
+        other.communicate(b"\n")
         process.communicate(b"\n")
 
 
