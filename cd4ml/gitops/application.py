@@ -42,6 +42,8 @@ class Served:
         traffic: what gives the canary its share.
         controller: what a controller does with a new stable image instead of giving it all of the traffic.
         resets: whether the canary ends by getting the stable image, because nothing takes its traffic away.
+        full_weight: the canary's weight once its image is the stable one: 0, for its place is idle then; 100 where a
+            file has one place only, and the image that ran before is kept elsewhere.
         among: whether others in the file may answer in its place: an image of the same repository, an unsplit canary.
         others: names of the other applications in the file.
         against: why no image of this application would get any traffic.
@@ -62,6 +64,7 @@ class Served:
     traffic: Traffic = Weighted()
     controller: str | None = None
     resets: bool = False
+    full_weight: int = 0
     among: bool = False
     others: frozenset[str] = frozenset()
     against: Problem | None = None

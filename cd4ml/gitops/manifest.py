@@ -129,7 +129,7 @@ class Manifest:
             )
         if served.controller:
             return self._applied(self._image_edits(served.stable, new))
-        alone = not served.canary or not served.traffic.weighted or served.against_canary
+        alone = not served.canary or not served.traffic.weighted or served.against_canary or served.full_weight
         if first or (weight == 100 and alone):
             return self.promoted(new)
         _refuse(served.against_canary)
@@ -150,7 +150,7 @@ class Manifest:
         self._check_repository(new.repository)
         _refuse(self.served.against)
         edits = self._ending(self._written(new), self.served.stable)
-        return self._applied(edits + self._weight_edits(0, enabled=False))
+        return self._applied(edits + self._weight_edits(self.served.full_weight, enabled=False))
 
     def restored(self, reference: str) -> str:
         """Return the text with an earlier stable image in its place, by digest or by tag, and no canary.
@@ -169,12 +169,21 @@ class Manifest:
                 advice="Set the tag by hand, and empty the digest.",
             )
         written = reference if self.served.whole_reference else earlier.digest or ""
-        return self._applied([*self._ending(written, self.served.stable), *self._weight_edits(0, enabled=False)])
+        edits = self._ending(written, self.served.stable)
+        return self._applied(edits + self._weight_edits(self.served.full_weight, enabled=False))
 
     def without_canary(self) -> str:
-        """Return the text with the canary switched off."""
+        """Return the text with the canary switched off.
+
+        Raises:
+            OptionsError: its place would be left without an image.
+        """
         stable = str(self._at(self.served.stable[0]) or "")
-        return self._applied([*self._ending(stable, ()), *self._weight_edits(0, enabled=False)])
+        if self.served.full_weight and not stable:
+            raise OptionsError(f"`{shown(self.served.stable[0][1])}` does not say which image ran before")
+        # A controller that gave the canary all of the traffic keeps nothing beside it.
+        weight = self.served.full_weight if self._weight() == self.served.full_weight else 0
+        return self._applied([*self._ending(stable, ()), *self._weight_edits(weight, enabled=False)])
 
     def _applied(self, edits: Sequence[Edit]) -> str:
         """Return the text with the edits, unless one of their targets is encrypted."""
@@ -197,7 +206,7 @@ class Manifest:
         if not served.canary or not served.resets:
             return False
         idle = self.state.weight == 0 and self._digest(served.canary[0]) != self._digest(served.stable[0])
-        return served.traffic.share is not None or not idle
+        return served.traffic.share is not None or bool(served.full_weight) or not idle
 
     def _tag_beside(self, place: Place) -> str:
         """Return the tag of the entry that a digest belongs to, in a kustomization; empty if there is none."""

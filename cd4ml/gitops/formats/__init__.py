@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from cd4ml.gitops.application import Application
-from cd4ml.gitops.formats import helm, kustomize, plain
+from cd4ml.gitops.formats import helm, kserve, kustomize, plain
 from cd4ml.gitops.traffic import Problem
 
 
@@ -31,4 +31,4 @@ class Format(Protocol):
         """Return what is missing in documents that are nearly in this format, where no format found an application."""
 
 
-FORMATS: Final[tuple[Format, ...]] = (kustomize, helm, plain)
+FORMATS: Final[tuple[Format, ...]] = (kustomize, helm, kserve, plain)
