@@ -114,6 +114,7 @@ def test_pipe_as_another_file__refused(tmp_path: Path, cd4ml: Cli) -> None:
         ("build-image", ("--model", "{0}", "--image", "localhost/x:1")),
         ("deploy-model", ("--config", "{0}.yaml")),
         ("promote-model", ("--repository", "{0}", "--manifest", "x.yaml")),
+        ("advance-rollout", ("--repository", ".", "--manifest", "x.yaml", "--rollout-report", "{0}.json")),
         (
             "request-retraining",
             (

@@ -41,6 +41,7 @@ class Served:
         place_for_canary: what to add to get a place for a canary.
         traffic: what gives the canary its share.
         controller: what a controller does with a new stable image instead of giving it all of the traffic.
+        engine: what moves the canary's share by steps of its own, whatever weight is written.
         resets: whether the canary ends by getting the stable image, because nothing takes its traffic away.
         full_weight: the canary's weight once its image is the stable one: 0, for its place is idle then; 100 where a
             file has one place only, and the image that ran before is kept elsewhere.
@@ -63,6 +64,7 @@ class Served:
     place_for_canary: str
     traffic: Traffic = Weighted()
     controller: str | None = None
+    engine: str | None = None
     resets: bool = False
     full_weight: int = 0
     among: bool = False

@@ -23,6 +23,11 @@ PROMOTED: Final = "Cd4ml-Promoted"
 ROLLED_BACK: Final = "Cd4ml-Rolled-Back"
 VERSION: Final = "Cd4ml-Version"
 PREVIOUS_VERSION: Final = "Cd4ml-Previous-Version"
+# Of a step of a rollout: the canary that goes on (by CANARY_WEIGHT) beside which stable image. Of whatever an analysis
+# led to: `sha256:` and the digest of its report.
+ADVANCED: Final = "Cd4ml-Advanced"
+BESIDE: Final = "Cd4ml-Beside"
+ANALYSIS: Final = "Cd4ml-Analysis"
 # Of each of them: the manifest and the part of it, the commit in the ledger, the stable image that was replaced.
 MANIFEST: Final = "Cd4ml-Manifest"
 PART: Final = "Cd4ml-Manifest-Path"

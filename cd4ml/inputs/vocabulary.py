@@ -21,12 +21,14 @@ class Word:
     Attributes:
         meaning: one sentence, with which its help begins in every stage.
         of_data: whether its texts are values of the data.
+        formerly: its name in an earlier version.
     """
 
     meaning: str
     group: Group
     example: str = ""
     of_data: bool = False
+    formerly: str = ""
 
     def here(
         self, note: str = "", *, default: Any = None, required: bool = False, in_config: bool = True, last: bool = False
@@ -44,6 +46,7 @@ class Word:
             in_config=in_config,
             last=last,
             of_data=self.of_data,
+            formerly=self.formerly,
             group=self.group,
         )
 
@@ -123,6 +126,10 @@ TRACKING_URI: Final = Word(
     meaning="MLflow's server (default: MLFLOW_TRACKING_URI); where MLFLOW_REGISTRY_URI is set, it names the registry.",
     group=Group.MODEL,
 )
+REGISTERED_MODEL: Final = Word(
+    meaning="Registered model whose alias is moved.", example="credit", formerly="model", group=Group.MODEL
+)
+ALIAS: Final = Word(meaning="Alias of the production version.", group=Group.MODEL)
 
 REPOSITORY: Final = Word(
     meaning="The GitOps repository: an https or ssh address, or a local folder. CD4ML_GIT_TOKEN in the environment is "

@@ -4,7 +4,7 @@ Every look-up ends within 15 seconds, whatever the server does. MLflow runs in a
 """
 
 from cd4ml.registry.asking import MissingModelError
-from cd4ml.registry.client import Versions, alias_version, fetch, named, set_alias, version_exists, versions
+from cd4ml.registry.client import Versions, alias_version, fetch, move_alias, named, set_alias, version_exists, versions
 from cd4ml.registry.looking import look
 from cd4ml.registry.reference import is_registered, reference_of
 
@@ -15,6 +15,7 @@ __all__ = [
     "fetch",
     "is_registered",
     "look",
+    "move_alias",
     "named",
     "reference_of",
     "set_alias",

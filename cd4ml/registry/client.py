@@ -131,6 +131,12 @@ def set_alias(name: str, alias: str, version: str, *, tracking_uri: str | None, 
         )
 
 
+def move_alias(name: str, alias: str, version: str, *, tracking_uri: str | None, environ: Mapping[str, str]) -> None:
+    """Point the alias at the version, if it is not there already; raises what `set_alias` does."""
+    if alias_version(name, alias, tracking_uri=tracking_uri, environ=environ) != version:
+        set_alias(name, alias, version, tracking_uri=tracking_uri, environ=environ)
+
+
 def _ask(
     operations: Sequence[Mapping[str, str]],
     tracking_uri: str | None,

@@ -21,6 +21,7 @@ from cd4ml.wording import nearest
 
 __all__ = [
     "ABOUT_FILES",
+    "ANALYSIS",
     "JUDGES",
     "PIPELINE",
     "REQUIRED",
@@ -132,6 +133,12 @@ STAGES: Final[dict[str, StageInfo]] = {
         acts=True,
         in_pipeline=False,
     ),
+    "advance-rollout": StageInfo(
+        summary="The canary takes its next step, or is rolled back, as the analysis of the rollout says.",
+        requirements=("registry",),
+        acts=True,
+        in_pipeline=False,
+    ),
     "detect-drift": StageInfo(
         summary="Current data and predictions are like the reference, and performance holds where labels exist.",
         requirements=("detect-drift", "registry"),
@@ -151,6 +158,9 @@ REQUIRED: Final = tuple(name for name, info in STAGES.items() if info.required)
 ABOUT_FILES: Final = frozenset(name for name, info in STAGES.items() if info.evidence is About.COMMIT)
 # The stages that judge the predictions of score-model.
 JUDGES: Final = frozenset(name for name, info in STAGES.items() if "score-model" in info.needs)
+
+# The stage whose verdict a rollout goes by.
+ANALYSIS: Final = "analyze-rollout"
 
 
 def needed(name: str) -> tuple[str, ...]:

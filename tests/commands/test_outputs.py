@@ -22,6 +22,7 @@ NAMES = {
     "build-image": {"image", "digest"},
     "deploy-model": {"image", "commit", "manifest-changed"},
     "promote-model": {"image", "commit", "version"},
+    "advance-rollout": {"action", "canary", "model", "weight", "since", "commit"},
     "request-retraining": {"requested", "request"},
 }
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ import pandas as pd
 import pytest
 
 from cd4ml.published import BEHAVIOUR_SCHEMA
+from cd4ml.stages import ANALYSIS
 from tests import models
 from tests.actions.act import commit, git
 from tests.conftest import ROOT, Run, run_cd4ml
@@ -36,6 +38,7 @@ PAGES: Final = (
     "detect-drift",
     "deploy-model",
     "promote-model",
+    "advance-rollout",
 )
 GETTING_STARTED: Final = ROOT / "docs" / "getting-started.md"
 FEATURES: Final = ["age", "income", "city"]
@@ -219,6 +222,8 @@ def test_pages__commands_pass_one_after_another(repository: Path) -> None:
             (repository / "schema.yaml").unlink(missing_ok=True)
         if page == "deploy-model":
             write_evidence(repository)
+        if page == "advance-rollout":
+            write(repository / "reports", ANALYSIS, run={"started_at": datetime.now(UTC).isoformat()})
 
         result = run(repository, line)
         if line.startswith("schema infer"):  # reviewed and committed: changed files would be no evidence

@@ -116,6 +116,7 @@ def _served(index: int, path: Path, document: Any) -> Served:
         tag=read.text(values, "image", "tag"),
         place_for_canary=PLACE if ours else f"{PLACE}, if its chart knows them",
         traffic=_traffic(values) if ours else Noted(who="the chart"),
+        engine=_engine(values) if ours else None,
         against=_suspended(document) or _overridden(document, path) or _nothing_runs(values, path, ours),
         against_canary=_no_canary_runs(canary, path) if complete else None,
     )
@@ -132,11 +133,17 @@ def _repository(values: Mapping[str, Any]) -> str:
     return f"{registry}/{repository}" if registry and repository else repository
 
 
+def _engine(values: Mapping[str, Any]) -> str | None:
+    """Return what moves the canary's share in our chart, None if the weights that are written do."""
+    engine = read.text(values, "rollout", "engine") or ENGINE
+    return None if engine == ENGINE else f"{engine} (rollout.engine)"
+
+
 def _traffic(values: Mapping[str, Any]) -> Traffic:
     """Return what gives the canary its share in our chart."""
-    engine = read.text(values, "rollout", "engine") or ENGINE
-    if engine != ENGINE:
-        return Noted(who=f"the steps of {engine} (rollout.engine)")
+    engine = _engine(values)
+    if engine:
+        return Noted(who=f"the steps of {engine}")
     if read.switch(values, ("httpRoute", "enabled"), True):
         return Weighted()
     scaled = read.switch(values, ("autoscaling", "enabled"), False)

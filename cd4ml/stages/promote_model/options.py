@@ -29,13 +29,11 @@ class Options(declaration.Options):
     image: str | None = vocabulary.IMAGE.here(
         "The one that was approved, by digest; any other canary is refused. With rollback: the one to roll back."
     )
-    registered_model: str | None = option(
-        "Registered model whose alias is moved.", example="credit", formerly="model", group=Group.MODEL
-    )
+    registered_model: str | None = vocabulary.REGISTERED_MODEL.here()
     version: str | None = option(
         "Version to promote; its files must be the ones in the canary's image.", example="7", group=Group.MODEL
     )
-    alias: str = option("Alias of the production version.", default="champion", group=Group.MODEL)
+    alias: str = vocabulary.ALIAS.here(default="champion")
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     reports: str | None = vocabulary.REPORTS.here("Those that the canary was deployed on, to verify them once more.")
     required_stages: tuple[str, ...] = vocabulary.REQUIRED_STAGES.here(

@@ -30,7 +30,7 @@ from cd4ml.gitops.trailers import (
     replaced,
 )
 from cd4ml.image.reference import same_image
-from cd4ml.registry import alias_version, set_alias
+from cd4ml.registry import alias_version, move_alias
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import unknown_required
 from cd4ml.stages.promote_model.evidence import evidence, production, same_model
@@ -260,5 +260,4 @@ def _move_alias(decision: _Decision, options: Options, context: Context) -> None
     if options.registered_model is None or not decision.version:
         return
     name, alias, uri = options.registered_model, options.alias, options.tracking_uri
-    if alias_version(name, alias, tracking_uri=uri, environ=context.environ) != decision.version:
-        set_alias(name, alias, decision.version, tracking_uri=uri, environ=context.environ)
+    move_alias(name, alias, decision.version, tracking_uri=uri, environ=context.environ)

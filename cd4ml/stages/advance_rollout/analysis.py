@@ -1,0 +1,74 @@
+"""What the report of analyze-rollout says, as far as a rollout rests on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cd4ml.digests import file_sha256
+from cd4ml.errors import OptionsError
+from cd4ml.reading import missing_file
+from cd4ml.report import Published, Status
+from cd4ml.report.reading import read_file
+from cd4ml.stages import ANALYSIS
+
+_VERDICTS: Final = (Status.PASSED, Status.FAILED, Status.INCONCLUSIVE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """A verdict on a canary.
+
+    Attributes:
+        digest: `sha256:` and the digest of the report.
+        made: when the analysis began, in seconds since 1970.
+        model: digest of the model that it judged; None if it does not say.
+        summary: what it found, for people, in one line.
+    """
+
+    status: Status
+    digest: str
+    made: float
+    model: str | None
+    summary: str
+
+
+def read_analysis(path: Path) -> Analysis:
+    """Read the report strictly; one that reached no verdict decides nothing.
+
+    Raises:
+        OptionsError: it is not a report of analyze-rollout, has no verdict, or does not say when it was made.
+        UnavailableError: there is none, or it cannot be read.
+    """
+    if path.is_symlink():  # no stage writes one: it would be somebody else's, or an earlier run's
+        raise OptionsError(f"{path} is a link", advice="Pass on the report itself.")
+    digest = file_sha256(path) if path.exists() else ""
+    try:
+        published = read_file(path, ANALYSIS)
+    except FileNotFoundError as error:
+        raise missing_file(path) from error
+    report = published.report
+    if report.status not in _VERDICTS:
+        raise OptionsError(
+            f"{path} says {report.status}: whether the canary may go on is unknown. {report.summary}".strip()
+        )
+    return Analysis(
+        status=report.status,
+        digest=f"sha256:{digest}",
+        made=_made(published, path),
+        model=(report.candidate.sha256 or None) if report.candidate else None,
+        summary=" ".join(report.summary.split())[:400],
+    )
+
+
+def _made(published: Published, path: Path) -> float:
+    """Return when the analysis began."""
+    try:
+        made = datetime.fromisoformat(str(published.run.get("started_at")))
+    except ValueError:
+        made = datetime.min
+    if made.tzinfo is None:
+        raise OptionsError(f"{path} does not say when it was made (run.started_at)")
+    return made.timestamp()
