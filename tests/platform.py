@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import io
 import json
+import os
+import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +30,10 @@ def pull(
     return {
         "number": number,
         "state": state,
+        "title": "",
+        "body": "",
+        "merged_at": None,
+        "html_url": f"https://github.com/{REPOSITORY}/pull/{number}",
         "head": {"sha": head, "ref": branch, "repo": {"full_name": source}},
         "base": {"sha": BASE, "ref": "main", "repo": {"full_name": REPOSITORY}},
     }
@@ -44,6 +51,8 @@ class Platform:
         refused: beginning of a request -> what it is answered with: a status, or a status and a body.
         silent: beginnings of requests that are never answered.
         before: called with each request before it is answered.
+        git: a bare repository that holds the repository's branches, if the API is to move them.
+        settings: of the repository.
         drop_labels: whether issues are opened without the labels that were asked for.
         tokens_in_storage: what the storage that artifacts lie in was sent as a token.
     """
@@ -59,6 +68,8 @@ class Platform:
     issues: list[dict[str, Any]] = field(default_factory=list)
     dispatches: list[dict[str, Any]] = field(default_factory=list)
     refused: dict[str, int | tuple[int, bytes]] = field(default_factory=dict)
+    git: Path | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
     drop_labels: bool = False
     tokens_in_storage: list[str] = field(default_factory=list)
     silent: tuple[str, ...] = ()
@@ -132,9 +143,12 @@ class Platform:
         if method == "GET" and path == "actions/artifacts":
             return 200, {"artifacts": [one for one in self.windows if [one["name"]] == query["name"]][part]}
         if method == "GET" and path == "pulls":
-            owner, _, branch = query["head"][0].partition(":")
-            found = [one for one in self.pulls if one["head"]["ref"] == branch and one["state"] == query["state"][0]]
-            return 200, [one for one in found if one["head"]["repo"]["full_name"].startswith(f"{owner}/")]
+            return 200, self._pulls(query)[part]
+        if (method, path) == ("GET", ""):
+            return 200, self.settings
+        if path == "graphql" or path.startswith("git/refs") or (parts[0] == "pulls" and method != "GET"):
+            with self.lock:
+                return self._branches(method, path, body)
         if method == "GET" and parts[0] == "pulls":
             return next(((200, one) for one in self.pulls if one["number"] == int(parts[1])), (404, {}))
         if method == "GET" and path == "issues":
@@ -145,6 +159,75 @@ class Platform:
             return 204, None
         with self.lock:
             return self._comments(method, parts, body) if "comments" in parts else self._issues(method, parts, body)
+
+    def _pulls(self, query: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+        """Return the pull requests that a list asks for."""
+        owner, _, branch = query.get("head", [""])[0].partition(":")
+        state, base = query.get("state", ["open"])[0], query.get("base", [""])[0]
+        return [
+            one
+            for one in self.pulls
+            if state in ("all", one["state"])
+            and (not branch or (one["head"]["ref"], one["head"]["repo"]["full_name"].split("/")[0]) == (branch, owner))
+            and base in ("", one["base"]["ref"])
+        ]
+
+    def _branches(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        """Answer what changes pull requests and branches; the API's commits are real ones."""
+        if (method, path) == ("POST", "pulls"):
+            if any(one["state"] == "open" and one["head"]["ref"] == body["head"] for one in self.pulls):
+                return 422, {"message": "A pull request already exists"}
+            made = pull(1 + max((one["number"] for one in self.pulls), default=0), branch=body["head"])
+            self.pulls.append({**made, "title": body["title"], "body": body["body"]})
+            return 201, self.pulls[-1]
+        if method == "PATCH" and path.startswith("pulls/"):
+            (one,) = [one for one in self.pulls if one["number"] == int(path.split("/")[1])]
+            one.update(body)
+            return 200, one
+        if path == "graphql":
+            return 200, self._committed(body["variables"]["input"])
+        ref = body["ref"] if method == "POST" else path.removeprefix("git/")
+        known = self._git("rev-parse", "--verify", "--quiet", ref, check=False).strip()
+        if bool(known) is (method == "POST"):
+            return 422, {"message": "Reference already exists" if known else "Reference does not exist"}
+        arguments = ["-d", ref] if method == "DELETE" else [ref, body["sha"]]
+        self._git("update-ref", *arguments)
+        return (204, None) if method == "DELETE" else (200, {"ref": ref})
+
+    def _committed(self, wanted: Any) -> Any:
+        """Carry out createCommitOnBranch."""
+        ref = f"refs/heads/{wanted['branch']['branchName']}"
+        assert wanted["branch"]["repositoryNameWithOwner"] == REPOSITORY
+        tip, index = self._git("rev-parse", ref).strip(), {
+            "GIT_INDEX_FILE": f"{self.git}/index-{threading.get_ident()}"
+        }
+        if tip != wanted["expectedHeadOid"]:
+            words = f'Expected branch to point to "{wanted["expectedHeadOid"]}" but it did not. Pull and try again.'
+            return {"data": {"createCommitOnBranch": None}, "errors": [{"type": "STALE_DATA", "message": words}]}
+        self._git("read-tree", tip, env=index)
+        for addition in wanted["fileChanges"]["additions"]:
+            blob = self._git("hash-object", "-w", "--stdin", stdin=base64.b64decode(addition["contents"])).strip()
+            self._git("update-index", "--add", "--cacheinfo", f"100644,{blob},{addition['path']}", env=index)
+        tree, said = self._git("write-tree", env=index).strip(), wanted["message"]
+        message = f"{said['headline']}\n\n{said['body']}\n".encode()
+        commit = self._git("commit-tree", "-p", tip, tree, stdin=message).strip()
+        self._git("update-ref", ref, commit, tip)
+        return {"data": {"createCommitOnBranch": {"commit": {"oid": commit}}}}
+
+    def _git(
+        self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True
+    ) -> str:
+        """Run git in the repository that the API stands before."""
+        identity = {f"GIT_{who}_{what}": "web-flow" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        answer = subprocess.run(
+            ["git", *arguments],
+            cwd=self.git,
+            input=stdin,
+            env={**os.environ, **identity, **(env or {})},
+            check=check,
+            capture_output=True,
+        )
+        return answer.stdout.decode()
 
     def _left(self, run: int) -> list[dict[str, Any]]:
         """Return the artifacts of a run; those that lie in a folder are packed at the first time of asking."""
@@ -215,7 +298,7 @@ def serve(platform: Platform) -> Iterator[str]:
             if address.path.startswith("/storage/"):
                 platform.tokens_in_storage.append(self.headers.get("Authorization") or "")
                 return self._send(200, platform.archives[int(address.path.rpartition("/")[2])])
-            path = address.path.removeprefix(f"/repos/{REPOSITORY}/")
+            path = address.path.removeprefix(f"/repos/{REPOSITORY}").removeprefix("/")
             request = f"{self.command} {path}"
             platform.calls.append((request, body))
             platform.before(request)

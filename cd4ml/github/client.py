@@ -76,11 +76,24 @@ class Client:
             RefusedError: the API answers with an error.
             UnavailableError: it is out of reach, redirects more than a GET, or does not answer in JSON.
         """
-        data = self._send(method, path, body)
+        return self._json(self._send(method, path, body))
+
+    def _json(self, data: bytes) -> Any:
+        """Return the JSON of an answer."""
         try:
             return json.loads(data) if data else {}
         except (ValueError, RecursionError) as error:
             raise UnavailableError(f"The API at {self.api} answers with something that is not JSON.") from error
+
+    def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
+        """Ask the GraphQL API; return its answer, which may hold errors.
+
+        Raises:
+            RefusedError: the API answers with an error.
+            UnavailableError: it is out of reach, or does not answer in JSON.
+        """
+        address = f"{self.api.removesuffix('/v3')}/graphql"
+        return self._json(self._send("POST", "graphql", {"query": query, "variables": variables}, address))
 
     def pages(self, path: str, key: str | None = None, **query: str) -> Iterator[Any]:
         """Yield the items of a list, page by page.
@@ -136,10 +149,10 @@ class Client:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnavailableError(f"The API at {self.api} does not answer as GitHub's does: {error!r}.") from error
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None, address: str = "") -> bytes:
         """Send a request and return the answer; a server that is silent or far too slow is not waited for."""
         request = urllib.request.Request(
-            f"{self.api}/repos/{self.repository}/{path}",
+            address or f"{self.api}/repos/{self.repository}/{path}".rstrip("/"),
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Accept": "application/vnd.github+json", "Content-Type": "application/json"},

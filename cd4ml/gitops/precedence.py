@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +62,34 @@ def carried_out(order: Order, state: State, history: History) -> bool:
 def overruled(order: Order, state: State, history: History) -> Check | None:
     """Return a check that did not pass if the order must not be carried out, None if nothing stands against it."""
     return _overtaken(order, state, history) or _withdrawn(order, state, history) or _unknown(order, history)
+
+
+def outpaced(order: Order, requested: Sequence[Commit]) -> Check | None:
+    """Return a failed check if an open request asks for what was made from a newer commit."""
+    for other in requested:
+        source = other.trailer(SOURCE)
+        if source and source != order.source and _newer(order, other, source):
+            return Check(
+                id="precedence",
+                status=Status.FAILED,
+                reason="superseded",
+                message=f"A pull request asks for {other.trailer(IMAGE)}, from the newer commit {source[:12]}.",
+                advice="None if this run only finished late; otherwise close that pull request, or set redeploy: true.",
+            )
+    return None
+
+
+def refused(address: str) -> Check | None:
+    """Return a failed check if somebody closed the pull request for this image, at an address, without a merge."""
+    if not address:
+        return None
+    return Check(
+        id="precedence",
+        status=Status.FAILED,
+        reason="declined",
+        message=f"The pull request that asked for this image was closed without a merge: {address}.",
+        advice="Reopen it, deploy a new build, or set redeploy: true to ask again.",
+    )
 
 
 def _deployments(order: Order, history: History) -> list[Commit]:

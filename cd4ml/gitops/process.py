@@ -25,7 +25,7 @@ _CONFIG: Final = (
 # These ask nobody: no server, no agent that signs. They look into the clone, which is the run's own, and are done.
 _LOCAL: Final = frozenset(
     {"config", "hash-object", "init", "ls-tree", "merge-base", "mktree", "read-tree", "rev-list", "rev-parse"}
-    | {"update-index", "update-ref", "write-tree"}
+    | {"update-index", "update-ref", "var", "write-tree"}
 )
 
 
@@ -75,6 +75,14 @@ class Git:
         identity, signed = self._identity
         before = [argument for parent in parents for argument in ("-p", parent)]
         return self.text(*identity, "commit-tree", *signed, *before, tree, stdin=message.encode("utf-8"))
+
+    @property
+    def identity(self) -> str:
+        """Who commits, as `Name <address>`."""
+        options, _ = self._identity
+        return (
+            self.run(*options, "var", "GIT_COMMITTER_IDENT").output.decode("utf-8", "replace").rpartition("> ")[0] + ">"
+        )
 
     @cached_property
     def _identity(self) -> tuple[list[str], list[str]]:

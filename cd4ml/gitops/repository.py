@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +21,11 @@ from cd4ml.gitops.address import branch_name, repository_address, without_secret
 from cd4ml.gitops.files import Entry, regular_file
 from cd4ml.gitops.history import Commit, History, history
 from cd4ml.gitops.ledger import REFSPEC, Ledger
+from cd4ml.gitops.messages import worded
+from cd4ml.gitops.platform import commit_on
 from cd4ml.gitops.process import SECONDS, Git
+from cd4ml.gitops.refusal import TRANSIENT, Refusal, race, verdict
+from cd4ml.gitops.route import Route, api
 from cd4ml.gitops.trailers import naming, trailers_of
 from cd4ml.wording import redacted
 
@@ -34,25 +37,6 @@ _FETCHES: Final = 4
 _BASE: Final = "refs/cd4ml/base"
 _TIP: Final = "refs/cd4ml/tip"
 _REMOTE: Final = "whole"
-# How git marks a lost race in `push --porcelain`: its own refusal, or the server's lock on the branch.
-_RACE: Final = re.compile(
-    r"\[rejected\]|\[remote rejected\] \((cannot lock ref|failed to update ref|failed to lock|incorrect old value|"
-    r"fetch first|non-fast-forward|stale info|reference already exists)",
-    re.I,
-)
-_TRANSIENT: Final = re.compile(
-    r"could not resolve host|timed? ?out|early eof|connection (was )?reset|unexpected disconnect|hung up unexpectedly|"
-    r"returned error: (429|50[0234])|HTTP (429|50[0234])|empty reply from server",
-    re.I,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """Why a push did not land; unless that is certain, it may have landed and only the answer was lost."""
-
-    words: str
-    certain: bool
 
 
 class Clone:
@@ -60,14 +44,18 @@ class Clone:
 
     Attributes:
         recorded: whether the ledger took what was pushed last; None if nothing was.
+        route: how a change reaches the branch.
     """
 
-    def __init__(self, *, folder: Path, address: str, branch: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, folder: Path, address: str, branch: str, environ: Mapping[str, str], route: Route = Route()
+    ) -> None:
         """Remember where things are."""
-        self._git = Git(folder=folder, address=address, environ=environ)
-        self._ledger = Ledger(self._git, branch)
-        self._branch = branch
-        self._base = ""
+        self.git = Git(folder=folder, address=address, environ=environ)
+        self._ledger = Ledger(self.git, branch)
+        self.branch = branch
+        self.route = route
+        self.base = ""
         self._entries: dict[tuple[str, str], Entry] = {}
         self._histories: dict[tuple[str, str], History] = {}
         self._whole = False  # whether all of the history was asked for
@@ -79,7 +67,7 @@ class Clone:
         Raises:
             OptionsError: it is missing, no regular file, too large, or no UTF-8.
         """
-        content = self._git.run("cat-file", "blob", self._entry(manifest).sha).output
+        content = self.git.run("cat-file", "blob", self.entry(manifest).sha).output
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -91,16 +79,16 @@ class Clone:
         What was fetched first is only the newest part of it; whether an image was never deployed is known by all of it.
         """
         if self._shallow() and not self._whole:
-            base = self._base
+            base = self.base
             # Without contents, where the server can leave them out: messages and names of files are what is asked.
-            self._git.run("config", f"remote.{_REMOTE}.url", self._git.address)
+            self.git.run("config", f"remote.{_REMOTE}.url", self.git.address)
             self._fetch("--unshallow", "--filter=blob:none", source=_REMOTE, seconds=_LONG)
             # What was read so far is of this commit: if others have pushed since, the race is lost, and not forgotten.
-            self._base = base
+            self.base = base
         self._whole = True
-        key = (self._base, manifest)
+        key = (self.base, manifest)
         if key not in self._histories:
-            found = history(self._git, self._base, self._ledger.tip, manifest, complete=self._complete())
+            found = history(self.git, self.base, self._ledger.tip, manifest, complete=self._complete())
             self._histories[key] = found
         return self._histories[key].without(others)
 
@@ -112,18 +100,43 @@ class Clone:
         known = [found for (_, name), found in self._histories.items() if name == manifest]
         earlier = known[-1].unrecorded[::-1] if known else ()
         commits = [*earlier, Commit(sha=commit, message=said)]
-        self.recorded = self._ledger.add(commits, manifest, raced=_race)
+        self.recorded = self._ledger.add(commits, manifest, raced=race)
         if not self.recorded:
             progress(f"The server does not accept {self._ledger.ref}: a rewritten branch will forget this commit")
 
     def commit(self, manifest: str, text: str, message: str) -> str:
         """Make a commit on top of the branch that sets one file, and return it."""
-        mode = self._entry(manifest).mode
-        blob = self._git.text("hash-object", "-w", "--stdin", stdin=text.encode("utf-8"))
-        self._git.run("read-tree", self._base)
-        self._git.run("update-index", "--cacheinfo", f"{mode},{blob},{manifest}")
-        tree = self._git.text("write-tree", "--missing-ok")
-        return self._git.commit_tree(tree, [self._base], message)
+        mode = self.entry(manifest).mode
+        blob = self.git.text("hash-object", "-w", "--stdin", stdin=text.encode("utf-8"))
+        self.git.run("read-tree", self.base)
+        self.git.run("update-index", "--cacheinfo", f"{mode},{blob},{manifest}")
+        tree = self.git.text("write-tree", "--missing-ok")
+        return self.git.commit_tree(tree, [self.base], message)
+
+    def publish(self, manifest: str, text: str, message: str) -> tuple[str, Refusal | None]:
+        """Commit a file on top of the branch and push, or have the platform do both; return the commit as well."""
+        if not self.route.by_platform:
+            commit = self.commit(manifest, text, message)
+            return commit, self.push(commit)
+        commit, raced = self.by_platform(self.branch, manifest, text, message)
+        if raced:
+            return "", Refusal(words=raced, certain=True)
+        self._fetch()
+        return commit, None
+
+    def by_platform(self, branch: str, manifest: str, text: str, message: str) -> tuple[str, str]:
+        """Have the platform commit a file on a branch that points where this one does; see `commit_on`."""
+        if self.entry(manifest).mode != "100644":
+            raise OptionsError(
+                f"manifest {manifest}: it is executable, and a commit by the API would make it a plain file",
+                advice=f"Set commit-with: git, or make it one (git update-index --chmod=-x {manifest}).",
+            )
+        content = text.encode("utf-8")
+        return commit_on(api(self.route), branch, expected=self.base, path=manifest, content=content, message=message)
+
+    def worded(self, message: str) -> str:
+        """Return a commit's message in the user's words, signed off if he wants it."""
+        return worded(self.route.template, message, self.git.identity if self.route.sign_off else "")
 
     def push(self, commit: str) -> Refusal | None:
         """Push a commit, fast-forward only; return None, or why another attempt may help.
@@ -131,26 +144,24 @@ class Clone:
         Raises:
             UnavailableError: the push was refused for good.
         """
-        result = self._git.attempt(
-            "push", "--porcelain", "--", self._git.address, f"{commit}:refs/heads/{self._branch}"
-        )
+        result = self.git.attempt("push", "--porcelain", "--", self.git.address, f"{commit}:refs/heads/{self.branch}")
         if result.done:
-            self._base = commit
+            self.base = commit
             if re.search(r"^\*\t", result.output.decode("utf-8", "replace"), re.M):  # so git marks a new branch
                 raise UnavailableError(
-                    f"The branch {self._branch} was deleted during this run, and pushing {commit[:12]} re-created it.",
+                    f"The branch {self.branch} was deleted during this run, and pushing {commit[:12]} re-created it.",
                     advice="Delete it again or keep it; then run again.",
                 )
             return None
-        words = without_secrets(result.complaint, self._git.environ)
+        words = without_secrets(result.complaint, self.git.environ)
         said = result.output.decode("utf-8", "replace")
-        verdict = _verdict(said)
-        if _race(said):
-            return Refusal(words=verdict, certain=True)
-        if not verdict and _TRANSIENT.search(words):
+        why = verdict(said)
+        if race(said):
+            return Refusal(words=why, certain=True)
+        if not why and TRANSIENT.search(words):
             return Refusal(words=words, certain=False)
         raise UnavailableError(
-            f"The push to {self._branch} was rejected: {verdict + ': ' if verdict else ''}{words}",
+            f"The push to {self.branch} was rejected: {why + ': ' if why else ''}{words}",
             advice="Check the token's permissions and the branch's rules.",
         )
 
@@ -160,63 +171,52 @@ class Clone:
 
     def holds(self, commit: str) -> bool:
         """Whether the branch holds a commit, as far as it is known here."""
-        return self._git.attempt("merge-base", "--is-ancestor", commit, self._base).done
+        return self.git.attempt("merge-base", "--is-ancestor", commit, self.base).done
 
     def open(self) -> None:
         """Fetch the newest commits of the branch."""
-        self._git.run("init", "--quiet", "--bare", ".")
+        self.git.run("init", "--quiet", "--bare", ".")
         self._fetch(f"--depth={_DEPTH}")
 
     def _fetch(self, *options: str, source: str = "", seconds: float = SECONDS) -> None:
         """Fetch the branch and its ledger; a server that stumbles is asked again."""
-        wanted = (f"+refs/heads/{self._branch}:{_TIP}", REFSPEC)
+        wanted = (f"+refs/heads/{self.branch}:{_TIP}", REFSPEC)
         arguments = ["fetch", "--quiet", "--no-tags", "--update-shallow", *options]
-        arguments += ["--", source or self._git.address, *wanted]
+        arguments += ["--", source or self.git.address, *wanted]
         for attempt in range(1, _FETCHES + 1):
-            result = self._git.attempt(*arguments, seconds=seconds)
+            result = self.git.attempt(*arguments, seconds=seconds)
             if result.done:
                 break
-            words = without_secrets(result.complaint, self._git.environ)
-            if attempt == _FETCHES or not _TRANSIENT.search(words):
+            words = without_secrets(result.complaint, self.git.environ)
+            if attempt == _FETCHES or not TRANSIENT.search(words):
                 raise UnavailableError(
-                    f"The branch {self._branch} of {redacted(self._git.address)} cannot be fetched: {words}",
+                    f"The branch {self.branch} of {redacted(self.git.address)} cannot be fetched: {words}",
                     advice="Check address, branch and credentials (CD4ML_GIT_TOKEN, or git's own).",
                 )
             time.sleep(random.uniform(0, 0.5 * 2**attempt))
-        self._base = self._git.text("rev-parse", "--verify", f"{_TIP}^{{commit}}")
-        self._git.run("update-ref", _BASE, self._base)
+        self.base = self.git.text("rev-parse", "--verify", f"{_TIP}^{{commit}}")
+        self.git.run("update-ref", _BASE, self.base)
 
-    def _entry(self, manifest: str) -> Entry:
+    def entry(self, manifest: str) -> Entry:
         """Return mode and object of a file."""
-        key = (self._base, manifest)
+        key = (self.base, manifest)
         if key not in self._entries:
-            self._entries[key] = regular_file(self._git.run, self._base, manifest, self._branch)
+            self._entries[key] = regular_file(self.git.run, self.base, manifest, self.branch)
         return self._entries[key]
 
     def _complete(self) -> bool:
         """Whether nothing is cut off of the branch: the server's own repository may be shallow."""
         cut = self._shallow()
-        return not cut or cut.isdisjoint(self._git.run("rev-list", self._base).output.decode("ascii").split())
+        return not cut or cut.isdisjoint(self.git.run("rev-list", self.base).output.decode("ascii").split())
 
     def _shallow(self) -> set[str]:
         """Return the commits at which the clone is cut off."""
-        file = self._git.folder / "shallow"
+        file = self.git.folder / "shallow"
         return set(file.read_text().split()) if file.exists() else set()
 
 
-def _verdict(output: str) -> str:
-    """Return why `push --porcelain` says that a ref was refused; what a hook says may read like anything."""
-    found = re.search(r"^!\t[^\t]*\t(.*)$", output, re.M)
-    return found[1] if found else ""
-
-
-def _race(output: str) -> bool:
-    """Whether `push --porcelain` says that another writer was faster."""
-    return bool(_RACE.match(_verdict(output)))
-
-
 @contextmanager
-def clone(repository: str, branch: str, environ: Mapping[str, str]) -> Iterator[Clone]:
+def clone(repository: str, branch: str, environ: Mapping[str, str], route: Route = Route()) -> Iterator[Clone]:
     """Fetch the newest commits of a branch into a temporary folder.
 
     Raises:
@@ -225,7 +225,7 @@ def clone(repository: str, branch: str, environ: Mapping[str, str]) -> Iterator[
     """
     address, name = repository_address(repository), branch_name(branch)
     with tempfile.TemporaryDirectory(prefix="cd4ml-gitops-") as scratch:
-        opened = Clone(folder=Path(scratch), address=address, branch=name, environ=environ)
+        opened = Clone(folder=Path(scratch), address=address, branch=name, environ=environ, route=route)
         opened.open()
         yield opened
 
@@ -261,8 +261,8 @@ def land(
         if after == before:
             return None
         said = naming(message if isinstance(message, str) else message(before, after), manifest, part)
-        tried.append(repository.commit(manifest, after, said))
-        refusal = repository.push(tried[-1])
+        commit, refusal = repository.publish(manifest, after, repository.worded(said))
+        tried.append(commit)
         if refusal is None:
             repository.record(manifest, tried[-1], said, progress)
             return tried[-1]

@@ -152,6 +152,37 @@ MANIFEST_PATH: Final = Word(
 IMAGE: Final = Word(meaning="The serving image.", group=Group.DELIVERY)
 
 
+class WriteBack(StrEnum):
+    """How a change reaches the branch of the GitOps repository."""
+
+    PUSH = "push"
+    PULL_REQUEST = "pull-request"
+
+
+class CommitWith(StrEnum):
+    """What makes a commit in the GitOps repository."""
+
+    GIT = "git"
+    API = "api"
+
+
+WRITE_BACK: Final = Word(
+    meaning="`push` commits to the branch; `pull-request` asks for the change in one pull request on GitHub.",
+    group=Group.DELIVERY,
+)
+COMMIT_WITH: Final = Word(
+    meaning="`git` makes the commit here; with `api` GitHub makes it and signs it for the token's account.",
+    group=Group.DELIVERY,
+)
+COMMIT_MESSAGE: Final = Word(
+    meaning="Template of the commit's message, before the lines that later runs read; e.g. with `{title}`, `{image}`, "
+    "`{digest}`, `{manifest}`.",
+    example="chore(credit): {title}",
+    group=Group.DELIVERY,
+)
+SIGN_OFF: Final = Word(meaning="Add `Signed-off-by` with the committer's name.", group=Group.DELIVERY)
+
+
 class OnInconclusive(StrEnum):
     """What too little data does to the exit code."""
 

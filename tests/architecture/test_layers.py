@@ -63,7 +63,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "code_tools": FLOOR | {"report", "context", "environments"},
     "registry": FLOOR | {"report", "model_files"},
     "scoring": FLOOR | {"report", "context", "environments", "data"},
-    "gitops": FLOOR | {"report", "image"},
+    "gitops": FLOOR | {"report", "image", "github"},
     "evidence": FLOOR | {"report", "data", "checks", "registry"},
     "render": frozenset({"report", "wording", "published"}),
     "github": FLOOR | {"report"},

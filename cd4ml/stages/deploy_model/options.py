@@ -8,12 +8,14 @@ from typing import Final
 from cd4ml.inputs import options as declaration
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
+from cd4ml.inputs.vocabulary import CommitWith, WriteBack
 from cd4ml.stages import REQUIRED
 
 EXAMPLE: Final = "--repository ../gitops.git --manifest credit/values.yaml --canary-weight 10"
 OUTPUTS: Final[dict[str, str]] = {
     "image": "The image that is deployed, by digest.",
     "commit": "The commit in the GitOps repository; empty if there was nothing to change.",
+    "pull-request": "Address of the pull request that asks for the change; empty if none does.",
     "manifest-changed": "`true` if a commit was pushed, `false` if the manifest needed no change.",
 }
 
@@ -26,6 +28,10 @@ class Options(declaration.Options):
     branch: str = vocabulary.BRANCH.here(default="main")
     manifest: str = vocabulary.MANIFEST.here(required=True)
     manifest_path: str | None = vocabulary.MANIFEST_PATH.here()
+    write_back: WriteBack = vocabulary.WRITE_BACK.here(default=WriteBack.PUSH)
+    commit_with: CommitWith = vocabulary.COMMIT_WITH.here(default=CommitWith.GIT)
+    commit_message: str | None = vocabulary.COMMIT_MESSAGE.here()
+    sign_off: bool = vocabulary.SIGN_OFF.here(default=False)
     image: str | None = vocabulary.IMAGE.here("By digest; by default the one in build-image's report.")
     canary_weight: int = option(
         "Share of traffic in percent for the new image; a Rollout or Flagger's Canary follows its own steps.",

@@ -9,6 +9,7 @@ from cd4ml.errors import OptionsError
 from cd4ml.evidence.reports import BUILD
 from cd4ml.gitops import address
 from cd4ml.gitops.image import image
+from cd4ml.gitops.route import check_route
 from cd4ml.stages import unknown_required
 from cd4ml.stages.deploy_model.options import Options
 from cd4ml.stages.preflight import Early, Finding, tried
@@ -38,6 +39,7 @@ def check_options(options: Options, *, here: bool = True) -> None:
     ]
     forms += [partial(address.repository_address, options.repository)] if here else []
     forms += [partial(image, options.image)] if options.image else []
+    forms.append(partial(check_route, options))
     for form in forms:
         try:
             form()

@@ -16,8 +16,10 @@ from cd4ml.evidence.verify import Subject, verify_all
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.image import Image, image
 from cd4ml.gitops.manifest import Manifest
-from cd4ml.gitops.precedence import Order, carried_out, overruled
-from cd4ml.gitops.repository import Clone, clone, land
+from cd4ml.gitops.precedence import Order, carried_out, outpaced, overruled, refused
+from cd4ml.gitops.repository import Clone, clone
+from cd4ml.gitops.requests import Change, declined, deliver, outcome, requested
+from cd4ml.gitops.route import route
 from cd4ml.gitops.trailers import BASELINE, MODEL, message, replaced
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import JUDGES, evidence
@@ -85,21 +87,28 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report, 
     path = manifest_path(options.manifest)
     try:
         context.progress(f"Cloning the branch {options.branch} of the GitOps repository")
-        with clone(options.repository, options.branch, context.environ) as repository:
+        way = route(options, context.environ)
+        with clone(options.repository, options.branch, context.environ, way) as repository:
             change = _change(order, options, path, repository)
             # Whatever stands against it is known before anything is announced.
             manifest = _manifest(change(repository.read(path)), options, wanted)
-            plan = [f"Set {path}: it then gives {wanted} {manifest.share(wanted.digest)}.", "Commit and push."]
+            plan = [f"Set {path}: it then gives {wanted} {manifest.share(wanted.digest)}.", way.plan]
             context.save(replace(report, plan=plan, checks=()))
             context.progress(f"Committing to {path}, and pushing")
-            said = partial(_message, order, {MODEL: f"sha256:{about.model}", **judged}, options)
-            commit = land(repository, path, change, said, part=manifest.part, progress=context.progress)
-            share = manifest.changed(repository.read(path)).share(wanted.digest)
-            told = f"{path} gives {wanted.digest[:19]} {share}"
+            asked = Change(
+                manifest=path,
+                make=change,
+                message=partial(_message, order, {MODEL: f"sha256:{about.model}", **judged}, options),
+                part=manifest.part,
+                image=str(wanted),
+                checks=report.checks,
+            )
+            done = deliver(repository, asked, context.progress)
+            share = (manifest if done.pull else manifest.changed(repository.read(path))).share(wanted.digest)
+            told = outcome(done, f"{path} gives {wanted.digest[:19]} {share}", options.branch)
     except _Overruled as overruled:
         checks = [*report.checks, overruled.check]
         return replace(report, checks=checks, summary=_refusal(checks))
-    told += f": commit {commit[:12]} on {options.branch}." if commit else " (it already does: nothing to change)."
     return replace(
         report,
         checks=[*report.checks, manifest_check(told)],
@@ -108,10 +117,15 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report, 
         details={
             "manifest": path,
             "branch": options.branch,
-            "changed": commit is not None,
+            "changed": done.commit is not None,
             "recorded": repository.recorded,
         },
-        outputs={"image": str(wanted), "commit": commit or "", "manifest-changed": str(commit is not None).lower()},
+        outputs={
+            "image": str(wanted),
+            "commit": done.commit or "",
+            "pull-request": done.address,
+            "manifest-changed": str(done.commit is not None).lower(),
+        },
     )
 
 
@@ -125,6 +139,9 @@ def _change(order: Order, options: Options, path: str, repository: Clone) -> Cal
             manifest.confirm(order.image.digest)
             return text
         against = None if options.redeploy else overruled(order, manifest.state, history)
+        if not options.redeploy and not against:
+            against = outpaced(order, requested(repository, path, manifest.part))
+            against = against or refused(declined(repository, path, manifest.part, str(order.image)))
         if against:
             raise _Overruled(against)
         return manifest.with_canary(order.image, order.weight)

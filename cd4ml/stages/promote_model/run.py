@@ -18,7 +18,9 @@ from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.history import Commit
 from cd4ml.gitops.image import Image, image
 from cd4ml.gitops.manifest import Manifest
-from cd4ml.gitops.repository import Clone, clone, land
+from cd4ml.gitops.repository import Clone, clone
+from cd4ml.gitops.requests import Change, Delivered, deliver, outcome
+from cd4ml.gitops.route import check_route, route
 from cd4ml.gitops.trailers import (
     IMAGE,
     PREVIOUS_IMAGE,
@@ -60,7 +62,8 @@ def run(options: Options, context: Context) -> Report:
     _check_options(options)
     path = manifest_path(options.manifest)
     context.progress(f"Cloning the branch {options.branch} of the GitOps repository")
-    with clone(options.repository, options.branch, context.environ) as repository:
+    way = route(options, context.environ)
+    with clone(options.repository, options.branch, context.environ, way) as repository:
         decision, checks, identity = _decide(repository, path, options, context)
         failed = [check.message for check in checks if check.status is not Status.PASSED]
         if failed:
@@ -68,15 +71,17 @@ def run(options: Options, context: Context) -> Report:
             return Report(stage=STAGE, checks=checks, candidate=identity, summary=summary)
         context.save(Report(stage=STAGE, checks=(), candidate=identity, plan=decision.plan))
         context.progress(f"Committing to {path}, and pushing")
-        change = _change(repository.read(path), decision, path)
-        part = _manifest(decision.text, options).part
-        commit = land(repository, path, change, decision.message, part=part, progress=context.progress)
-        told = _told(repository.read(path), decision, path, options)
-    if options.registered_model:
-        context.progress(f"Asking the registry for {options.registered_model}")
-    _move_alias(decision, options, context)
-    alias = f"; {options.alias} is version {decision.version}" if decision.version else ""
-    told = f"{told}{'' if commit else ' already'}{alias}."
+        asked = Change(
+            manifest=path,
+            make=_change(repository.read(path), decision, path),
+            message=lambda before, after: decision.message,
+            part=_manifest(decision.text, options).part,
+            image=decision.image,
+            checks=checks,
+        )
+        done = deliver(repository, asked, context.progress)
+        told = _told(decision.text if done.pull else repository.read(path), decision, path, options)
+    told = _requested(done, told, options) if done.pull else _landed(done, told, decision, options, context)
     return Report(
         stage=STAGE,
         checks=[*checks, manifest_check(told)],
@@ -86,15 +91,36 @@ def run(options: Options, context: Context) -> Report:
         details={
             "manifest": path,
             "branch": options.branch,
-            "changed": commit is not None,
+            "changed": done.commit is not None,
             "recorded": repository.recorded,
         },
-        outputs={"image": decision.image, "commit": commit or "", "version": decision.version or ""},
+        outputs={
+            "image": decision.image,
+            "commit": done.commit or "",
+            "pull-request": done.address,
+            "version": "" if done.pull else decision.version or "",
+        },
     )
+
+
+def _landed(done: Delivered, told: str, decision: _Decision, options: Options, context: Context) -> str:
+    """Move the alias after the manifest, and say what is done."""
+    if options.registered_model:
+        context.progress(f"Asking the registry for {options.registered_model}")
+    _move_alias(decision, options, context)
+    alias = f"; {options.alias} is version {decision.version}" if decision.version else ""
+    return f"{told}{'' if done.commit else ' already'}{alias}."
+
+
+def _requested(done: Delivered, told: str, options: Options) -> str:
+    """Say what is left to be done: the alias follows the manifest, and that waits for the merge."""
+    later = f" Run this again then: {options.alias} has not been moved." if options.registered_model else ""
+    return f"{outcome(done, told, options.branch)}{later}"
 
 
 def _check_options(options: Options) -> None:
     """Refuse options that contradict each other."""
+    check_route(options)
     problems = unknown_required(options.required_stages)
     if options.reports and BUILD not in options.required_stages:
         problems.append(f"required-stages must include {BUILD}: its report says which image the others are about")

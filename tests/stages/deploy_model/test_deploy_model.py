@@ -43,7 +43,8 @@ def test_deploys_the_canary(deploy: Deploy, gitops: GitOps, evidence: Callable[.
     expected = HELM.replace('digest: ""', f'digest: "{IMAGE[-71:]}"').replace("weight: 0", "weight: 20")
     assert (run.code, run.report["status"]) == (0, "passed")
     assert gitops.read() == expected.replace("enabled: false", "enabled: true")
-    assert run.report["outputs"] == {"image": IMAGE, "commit": gitops.head(), "manifest-changed": "true"}
+    outputs = {"image": IMAGE, "commit": gitops.head(), "pull-request": "", "manifest-changed": "true"}
+    assert run.report["outputs"] == outputs
     assert f"Cd4ml-Image: {IMAGE}" in git(gitops.bare, "log", "-1", "--format=%B", "main")
 
 
@@ -381,9 +382,10 @@ def test_many_writers__all_land(gitops: GitOps, evidence: Callable[..., None], t
 
 
 def test_nothing_forces() -> None:
-    """No code of the project pushes by force."""
+    """No code of the project pushes by force, but for a request's own branch, and that with a lease."""
     sources = "".join(path.read_text() for path in (ROOT / "cd4ml" / "gitops").rglob("*.py"))
 
+    sources = sources.replace('f"--force-with-lease=refs/heads/{branch}:{tip}"', "", 1)
     assert "--force" not in sources and "+HEAD" not in sources
 
 

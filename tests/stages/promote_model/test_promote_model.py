@@ -12,6 +12,7 @@ from cd4ml.gitops.image import image
 from cd4ml.gitops.manifest import Manifest, State
 from tests.conftest import Run
 from tests.gitops.conftest import MODEL, GitOps, git
+from tests.gitops.hosted import hosted
 from tests.gitops.http import serve
 from tests.gitops.test_manifest import HELM, A
 
@@ -86,6 +87,25 @@ def test_promote__manifest_and_alias(
     assert champion(registry) == "2"
     head = gitops.head()
     assert (promote("--version", "2").code, gitops.head()) == (0, head)
+
+
+def test_asked_for__the_alias_waits_for_the_merge(
+    promote: Callable[..., Run],
+    gitops: GitOps,
+    registry: tuple[str, list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a pull request asks for the manifest's change the alias stays; run again after the merge, it moves."""
+    start_canary(gitops, registry[1][1])
+    with hosted(gitops, tmp_path, monkeypatch) as there:
+        asked = ("--version", "2", "--repository", there.url, "--write-back", "pull-request")
+        run = promote(*asked)
+        assert (run.code, champion(registry), run.report["outputs"]["version"]) == (0, "1", "")
+        assert "champion has not been moved" in run.report["summary"]
+
+        there.merge("merge")
+        assert (promote(*asked).code, champion(registry)) == (0, "2")
 
 
 def test_rollback__returns_both(promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]) -> None:
