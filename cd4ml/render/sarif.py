@@ -17,7 +17,9 @@ from urllib.parse import quote
 
 import cd4ml
 from cd4ml.published import REPOSITORY, page
+from cd4ml.render.charts import chart
 from cd4ml.render.html.values import listed, mapping
+from cd4ml.render.inert import inert
 from cd4ml.render.pipeline_run import Entry, Lost, Run
 from cd4ml.render.places import Places
 from cd4ml.report import Check, Status, decisive
@@ -68,7 +70,8 @@ def text(run: Run, places: Places) -> str:
     found += [_lost(one, places) for one in run.lost]
     found.sort(key=lambda finding: _RANK.index(finding.level))
     shown, hidden = found[:MOST_RESULTS], len(found) - MOST_RESULTS
-    rules = {_rule_id(finding): _rule(finding) for finding in shown}
+    drawn = _drawn(run)
+    rules = {_rule_id(finding): _rule(finding, drawn.get(finding.stage, "")) for finding in shown}
     index = {id: number for number, id in enumerate(rules)}
     document = {
         "$schema": SCHEMA,
@@ -210,20 +213,33 @@ def _rule_id(finding: _Finding) -> str:
     return _plain(f"{finding.stage}/{finding.rule}")
 
 
-def _rule(finding: _Finding) -> dict[str, Any]:
-    """Return a rule with what it is about and where to read on."""
+def _drawn(run: Run) -> dict[str, str]:
+    """Return the charts of each stage as Markdown, which an alert's page shows below its rule."""
+    drawn: dict[str, str] = {}
+    for entry in run.entries:
+        if one := chart(entry.published.report):
+            title = f"{inert(entry.name)}\n\n" if entry.name != entry.stage else ""
+            drawn[entry.stage] = f"{drawn.get(entry.stage, '')}{title}{one}"
+    return drawn
+
+
+def _rule(finding: _Finding, drawn: str) -> dict[str, Any]:
+    """Return a rule with what it is about, its stage's chart, and where to read on."""
     id = _rule_id(finding)
     address = page("export.md" if finding.stage == _REPORTS else f"stages/{quote(finding.stage)}.md")
     said = f"{_plain(finding.rule)} of the stage {_plain(finding.stage)}"
+    told = {"text": f"What the stage checks and how its limits are set: {address}"}
     properties: dict[str, Any] = {"tags": ["cd4ml", _plain(finding.stage)]}
     if finding.severity:
         properties["tags"].append("security")
         properties["security-severity"] = _SCORES.get(finding.severity, _SCORES["UNKNOWN"])
+    elif drawn:  # a vulnerability is a rule of its own: its stage's chart says nothing of it
+        told["markdown"] = f"{drawn}What the stage checks and how its limits are set: <{address}>"
     return {
         "id": id,
         "shortDescription": {"text": said},
         "fullDescription": {"text": f"{said}. What it decides, and which option sets its limit, is said in the docs."},
-        "help": {"text": f"What the stage checks and how its limits are set: {address}"},
+        "help": told,
         "helpUri": address,
         "properties": properties,
     }

@@ -15,7 +15,7 @@ import pytest
 from cd4ml.render import sarif
 from cd4ml.render.pipeline_run import MISSING, NOT_RUN, Entry, Run
 from cd4ml.render.places import Places
-from cd4ml.report import Check, Location, Published, Report, Source, Status
+from cd4ml.report import Bound, Check, Location, Published, Report, Source, Status
 from tests import reports
 from tests.conftest import ROOT
 from tests.conftest import Run as Ended
@@ -36,7 +36,7 @@ RULE = exactly(
     id={"type": "string", "minLength": 1},
     shortDescription=TEXT,
     fullDescription=TEXT,
-    help=TEXT,
+    help=exactly(text={"type": "string", "minLength": 1}, markdown_={"type": "string", "minLength": 1}),
     helpUri={"type": "string", "pattern": "^https://"},
     properties=exactly(
         tags={"type": "array", "items": {"type": "string"}, "uniqueItems": True, "maxItems": 20},
@@ -204,6 +204,18 @@ def test_missing__is_a_result() -> None:
 
     assert [result["ruleId"] for result in run["results"]] == ["audit-fairness/missing-report"]
     assert run["invocations"][0]["executionSuccessful"] is False
+
+
+def test_charts__on_the_pages_of_alerts() -> None:
+    """An alert's page shows what its stage found, drawn; no label of data ends the drawing or becomes markup."""
+    overlap = check("overlap", Status.PASSED, value=0.005, limit=0.01, bound=Bound.AT_MOST)
+    power = check("feature-power:```<b>fee", value=1.0, limit=0.5, bound=Bound.AT_MOST)
+
+    (rule,) = written(entry(overlap, power, stage="check-split"))["tool"]["driver"]["rules"]
+
+    drawn = rule["help"]["markdown"]
+    assert "█▶ 1.0000 (limit 0.5000)" in drawn and rule["helpUri"] in drawn
+    assert drawn.count("```") == 2 and rule["helpUri"] in rule["help"]["text"]
 
 
 def test_vulnerabilities__one_result_each() -> None:
