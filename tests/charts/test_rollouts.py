@@ -112,7 +112,22 @@ def test_argo__every_step_waits_and_is_judged() -> None:
     assert [step["analysis"]["templates"][0]["templateName"] for step in steps[2::3]] == [
         analysis["metadata"]["name"]
     ] * 5
-    assert analysis["spec"]["metrics"][0]["successCondition"] == 'result == "passed"'
+    assert analysis["spec"]["metrics"][0]["successCondition"].startswith('result.status == "passed" && ')
+
+
+def test_argo__every_step_asks_about_the_image_that_it_rolls_out(tmp_path: Path) -> None:
+    """The analysis is given the digest of the pods that it judges, so that it can refuse a verdict on another image."""
+    manifest = Manifest(BEFORE.format(stable=STABLE))
+    for written, digest in ((manifest.text, STABLE), (manifest.with_canary(CANDIDATE, 1), CANARY)):
+        (tmp_path / "values.yaml").write_text(written, encoding="utf-8")
+        objects = render("--values", ARGO, "--values", tmp_path / "values.yaml")
+        (rollout,), (analysis,) = of_kind(objects, "Rollout"), of_kind(objects, "AnalysisTemplate")
+        steps = rollout["spec"]["strategy"]["canary"]["steps"]
+
+        assert analysis["spec"]["args"] == [{"name": "digest"}]
+        assert "/{{args.digest}}/" in analysis["spec"]["metrics"][0]["provider"]["web"]["url"]
+        assert [step["analysis"]["args"] for step in steps[2::3]] == [[{"name": "digest", "value": digest}]] * 5
+        assert container(rollout)["image"].endswith(digest)
 
 
 def test_argo__services_and_route_are_those_that_it_moves() -> None:
@@ -205,7 +220,6 @@ def test_alerts__are_of_these_pods(values: Path, pods: list[str], others: list[s
         (ARGO, COHORT, "httpRoute.cohorts and rollout.engine: argo-rollouts exclude each other"),
         (ARGO, "env.TRACK_HEADER.valueFrom.fieldRef.fieldPath=metadata.name", "env.TRACK_HEADER must be a text"),
         (ARGO, "metrics.monitor=ServiceMonitor", "use PodMonitor"),
-        (ARGO, "autoscaling.canary.enabled=true", "autoscaling.canary.enabled and rollout.engine exclude each other"),
         (FLAGGER, "rollout.engine=argo-rollouts", "rollout.analysis.webhooks are Flagger's"),
         (FLAGGER, "httpRoute.enabled=false", "flagger needs httpRoute.enabled"),
         (FLAGGER, "httpRoute.filters[0].type=URLRewrite", "makes the route itself"),
@@ -238,3 +252,15 @@ def test_environments__render_and_promise_what_they_say(name: str) -> None:
     assert ("PodDisruptionBudget" in kinds) == (name != "dev") == ("PrometheusRule" in kinds)
     assert ("HorizontalPodAutoscaler" in kinds) == (name == "production")
     assert json.dumps(objects).count("topology.kubernetes.io/zone") == (2 if name == "production" else 0)
+
+
+@ENGINES
+@pytest.mark.parametrize("name", ["dev", "staging", "production"])
+def test_environments__go_with_every_engine(name: str, values: Path) -> None:
+    """An environment goes with an engine too, which scales the canary itself: there is one autoscaler."""
+    objects = render("--values", values, "--values", CHART / "environments" / f"{name}.yaml")
+    engines = {"Rollout", "Canary"} & {item["kind"] for item in objects}
+    scalers = [scaler["metadata"]["name"] for scaler in of_kind(objects, "HorizontalPodAutoscaler")]
+
+    assert len(engines) == 1
+    assert scalers == ["credit"]
