@@ -133,6 +133,11 @@ STAGES: Final[dict[str, StageInfo]] = {
         acts=True,
         in_pipeline=False,
     ),
+    "analyze-rollout": StageInfo(
+        summary="The canary is as good as the stable version: the step may go on, is rolled back, or waits.",
+        requirements=("analyze-rollout",),
+        in_pipeline=False,
+    ),
     "advance-rollout": StageInfo(
         summary="The canary takes its next step, or is rolled back, as the analysis of the rollout says.",
         requirements=("registry",),

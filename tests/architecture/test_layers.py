@@ -52,6 +52,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "context": FLOOR | {"report"},
     "environments": FLOOR | {"context"},
     "data": FLOOR | {"report", "inputs"},
+    "observe": FLOOR | {"report", "inputs", "data"},
     "metrics": FLOOR | {"report", "inputs", "data"},
     "image": FLOOR | {"environments", "serving"},
     "checks": FLOOR | {"report", "inputs", "data", "metrics", "image"},
@@ -70,7 +71,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "retraining": FLOOR | {"report", "github"},
     "stages": FLOOR
     | {"report", "inputs", "context", "data", "metrics", "checks", "code_tools", "registry", "scoring", "image"}
-    | {"model_files", "gitops", "evidence", "retraining"},
+    | {"model_files", "gitops", "evidence", "retraining", "observe"},
     "project": FLOOR | {"inputs", "data", "metrics", "code_tools", "registry"},
     "diagnosis": FLOOR
     | {"report", "inputs", "context", "environments", "code_tools", "registry", "image", "stages", "github"},

@@ -1,0 +1,1 @@
+"""What a canary changes, and limits -> whether the rollout goes on. Pure."""

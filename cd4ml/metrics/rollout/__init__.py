@@ -1,0 +1,1 @@
+"""How a canary differs from the stable version, from counts, at every look. Pure."""

@@ -1,0 +1,1 @@
+"""What a running service says of itself: its prediction events, and its metrics in Prometheus."""
