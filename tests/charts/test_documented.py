@@ -1,4 +1,4 @@
-"""The values that the page on the chart shows render as they stand."""
+"""The values that the page on the chart shows render as they stand, and its object of Argo CD fits what they give."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.charts.rendering import MINIMAL, render, workloads
+from tests.charts.rendering import CHART, MINIMAL, of_kind, render, workloads
 from tests.conftest import ROOT
 
-BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "chart.md").read_text(encoding="utf-8"), re.M | re.S)
+SHOWN = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "chart.md").read_text(encoding="utf-8"), re.M | re.S)
+BLOCKS = [block for block in SHOWN if "kind: Application" not in block]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split(":")[0].splitlines()[-1])
@@ -20,3 +22,19 @@ def test_examples__render(tmp_path: Path, block: str) -> None:
     path.write_text(block, encoding="utf-8")
 
     assert workloads(render("--values", path, "--values", MINIMAL))
+
+
+def test_application__takes_the_chart_and_leaves_alone_what_argo_rollouts_changes() -> None:
+    """It names the chart's folder, and ignores the weights of the route and the selectors of the Services, no more."""
+    (block,) = (block for block in SHOWN if block not in BLOCKS)
+    spec = yaml.safe_load(block)["spec"]
+    route, service = spec["ignoreDifferences"]
+    objects = render("--values", CHART / "ci" / "argo-rollouts-values.yaml")
+
+    assert ROOT / spec["sources"][0]["path"] == CHART
+    assert "RespectIgnoreDifferences=true" in spec["syncPolicy"]["syncOptions"]
+    for ignored in (route, service):
+        groups = [item["apiVersion"].rpartition("/")[0] for item in of_kind(objects, ignored["kind"])]
+        assert groups and set(groups) == {ignored.get("group", "")}
+    assert route["jqPathExpressions"] == [".spec.rules[].backendRefs[].weight"]
+    assert service["jsonPointers"] == ["/spec/selector/rollouts-pod-template-hash"]
