@@ -129,6 +129,8 @@ own = COMMANDS[stage].requirements if stage in COMMANDS else ()
 locks = sorted(path for path in pathlib.Path(root, "requirements").glob("*.txt") if path.name != "dev.txt")
 parts = [root.encode(), sys.executable.encode(), sys.version.encode(), *(path.read_bytes() for path in locks)]
 extra = os.environ.get("CD4ML_REQUIREMENTS", "").split()
+signs = (os.environ.get(f"CD4ML_{kind}{word}", "") for kind in ("", "INPUT_") for word in ("SIGNING_KEY", "KEYLESS"))
+extra += ["evidence"] if any(word not in ("", "false") for word in signs) else []
 unknown = set(extra) - {path.stem for path in locks}
 if unknown:
     sys.exit("CD4ML_REQUIREMENTS names no lock file: " + ", ".join(sorted(unknown)))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.commands import planned
+from cd4ml.evidence.bundles import ENDING
 from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
 from cd4ml.reading import text_file
 from cd4ml.render.numbers import plural
@@ -68,7 +69,7 @@ def look(folder: Path) -> Folder:
                 said = _said(path)
             elif stage := _stage(path):
                 entries.append(Entry(file=name, published=_published(path, stage)))
-            elif name != _NO_REPORT:
+            elif name != _NO_REPORT and not name.endswith(ENDING):
                 others.append(name)
         except Cd4mlError as error:
             unreadable[path.stem if path.stem in STAGES else name] = f"{error.message.rstrip('.')}."

@@ -14,6 +14,7 @@ from cd4ml.commands.look import look_of
 from cd4ml.commands.plan import PlanOptions, read, refused, told_early
 from cd4ml.commands.planned import unjudged
 from cd4ml.commands.results import write_verdict
+from cd4ml.commands.signing import forget_bundle
 from cd4ml.commands.stage import run_stage
 from cd4ml.errors import FAILED, INCONCLUSIVE, INTERNAL, PASSED, UNAVAILABLE, USAGE, Cd4mlError, UnavailableError
 from cd4ml.github import runtime
@@ -173,6 +174,7 @@ def _forget(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) ->
     for name in ("pipeline", *(name for name, runs in wanted.items() if runs)):
         path = str(Path(options.reports) / f"{name}.json")
         remove(result("reports", path, door.environ, endings=(".json",), ours=is_report))
+        forget_bundle(path, door.environ)
 
 
 def _left(outcomes: Sequence[_Outcome], options: PipelineOptions) -> Iterator[str]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cd4ml.commands.door import Door, Stream
 from cd4ml.commands.look import look_of
+from cd4ml.commands.signing import Signing, forget_bundle, signed
 from cd4ml.errors import INTERNAL, PASSED, Cd4mlError, ExitCode, OptionsError, UnavailableError
+from cd4ml.evidence.bundles import bundle_path
 from cd4ml.git import Checkout
 from cd4ml.github import runtime
 from cd4ml.inputs.options import Options as StageOptions
 from cd4ml.inputs.values import as_values
 from cd4ml.inputs.vocabulary import RunOptions
+from cd4ml.render.inert import inert
 from cd4ml.render.markdown import LARGEST, markdown
 from cd4ml.render.terminal import facts, found, passed, verdict
 from cd4ml.report import Published, Report, Source, Status, error_report, v1
@@ -40,6 +43,15 @@ class Ended:
     outputs: Mapping[str, str]
 
 
+class UnsignedError(Exception):
+    """A report that is written could not be signed; `why` says the reason."""
+
+    def __init__(self, why: Cd4mlError) -> None:
+        """Keep the reason."""
+        super().__init__(why.message)
+        self.why = why
+
+
 @dataclass(kw_only=True)
 class Results:
     """What is known of a run of a stage so far: enough to write its report whatever happens next.
@@ -48,6 +60,8 @@ class Results:
         grouped: whether what is said is folded away in the platform's log, but for the verdict and what blocks.
         nowhere: whether even the default place of the report is none that may be written.
         known: what the stage last said while it went on.
+        signing: who signs the report.
+        bundle: the signed statement about the report, once there is one.
     """
 
     name: str
@@ -63,6 +77,8 @@ class Results:
     nowhere: bool = False
     plan: Sequence[str] = ()
     known: Report | None = None
+    signing: Signing = field(default_factory=Signing)
+    bundle: Path | None = None
 
     @property
     def path(self) -> Path:
@@ -97,32 +113,32 @@ class Results:
         self.report_path = result("report", named, self.door.environ, endings=(".json",), ours=is_report)
         self.nowhere = False
         remove(self.path)
+        forget_bundle(named, self.door.environ)
         # Until a verdict is reached the outputs say `error`: a run that is killed must not look like one that passed.
         write_verdict(self.door, Status.ERROR, str(self.path), {})
 
-    def save(self, report: Report) -> dict[str, Any]:
+    def save(self, report: Report) -> tuple[Published, dict[str, Any]]:
         """Write the JSON report in one move, so that no reader sees half of it; a plan that was made stays in it."""
         finished = time.time()
         self.plan = report.plan or self.plan
         report = replace(report, plan=self.plan)
-        checkout = Checkout(directory=Path.cwd(), environ=self.door.environ)
-        published = v1.document(
-            Published(
-                report=report,
-                source=Source(git_sha=checkout.head(), modified=checkout.modified()),
-                options=as_values(self.options) if self.options else {},
-                run={
-                    "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
-                    "seconds": round(finished - self.started, 3),
-                    "directory": str(Path.cwd()),
-                    "platform": _platform(self.door.environ),
-                },
-            )
+        checkout = self._checkout
+        published = Published(
+            report=report,
+            source=Source(git_sha=checkout.head(), modified=checkout.modified()),
+            options=as_values(self.options) if self.options else {},
+            run={
+                "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+                "seconds": round(finished - self.started, 3),
+                "directory": str(Path.cwd()),
+                "platform": _platform(self.door.environ),
+                **self.signing.told,
+            },
         )
-        published = self.door.redactor.everywhere(published)
+        document = self.door.redactor.everywhere(v1.document(published))
         if not self.nowhere:
-            write_atomically(self.path, v1.text(published) + "\n")
-        return published
+            write_atomically(self.path, v1.text(document) + "\n")
+        return published, document
 
     def keep(self, report: Report) -> None:
         """Write what the stage knows so far; however the run ends, that stays in its report."""
@@ -141,17 +157,23 @@ class Results:
         """Write report, summary and annotations, print the result, and set the outputs last.
 
         Raises:
+            UnsignedError: the report is written, and could not be signed.
             UnavailableError: one of them cannot be written; the report, which nobody could then trust, is removed.
         """
         report = self.door.redactor.everywhere(report)
         warned = code is PASSED and report.status in (Status.FAILED, Status.INCONCLUSIVE)
-        published = self.save(report)
+        made, published = self.save(report)
+        try:
+            self.bundle = signed(made, v1.text(published) + "\n", self.path, self.signing, self._checkout)
+        except Cd4mlError as error:
+            raise UnsignedError(error) from error
         try:
             self._platform_texts(report, warned=warned)
             self._print(report, published, show_json=show_json, warned=warned)
             write_verdict(self.door, report.status, str(self.path), report.outputs, warned=warned)
         except UnavailableError:
             self.path.unlink(missing_ok=True)
+            bundle_path(self.path).unlink(missing_ok=True)
             self._end_group()
             raise
         return Ended(
@@ -180,7 +202,7 @@ class Results:
         seconds = time.time() - self.started
         head = verdict(report.stage, report.status, facts(report), seconds, look=look, warned=warned)
         reason, rest = found(report, look=look), passed(report, look=look)
-        place = look.spelled(f"  report: {safe(self._place())}\n")
+        place = look.spelled(f"  report: {safe(self._place())}\n{self._signed()}")
         if self.quiet:
             self._said(head, to)
             if report.status is Status.ERROR:
@@ -204,6 +226,17 @@ class Results:
         """Print lines; what is printed next, elsewhere, comes behind them."""
         print(text, file=to, end="", flush=True)
 
+    def _signed(self) -> str:
+        """Say who signed the report, or why nobody did although it was asked for."""
+        if self.bundle is not None and self.signing.signer is not None:
+            return f"  evidence: {safe(self.bundle.name)}, signed by {safe(self.signing.signer.identity)}\n"
+        return f"  unsigned: {safe(self.signing.unsigned.message)}\n" if self.signing.unsigned else ""
+
+    @property
+    def _checkout(self) -> Checkout:
+        """The repository that the run is about."""
+        return Checkout(directory=Path.cwd(), environ=self.door.environ)
+
     def _end_group(self) -> None:
         """Close the group, if there is one."""
         if self.grouped:
@@ -217,6 +250,8 @@ class Results:
             with unwritable(summary):
                 room = runtime.summary_room(summary, LARGEST)
                 runtime.append_summary(summary, markdown(report, largest=room, warned=warned))
+                if said := self._signed().strip():
+                    runtime.append_summary(summary, f"\n{inert(said)}\n")
         if self.door.environ.get("GITHUB_ACTIONS") == "true":
             prefix = _prefix(self.root or Path.cwd(), Path.cwd())
             title, written = f"cd4ml {self.name}", self.door.annotations

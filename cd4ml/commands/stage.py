@@ -11,7 +11,8 @@ from cd4ml.commands.door import Door
 from cd4ml.commands.limits import Limits
 from cd4ml.commands.progress import Progress
 from cd4ml.commands.project import cache_directory, change_directory, read_config
-from cd4ml.commands.results import Ended, Results
+from cd4ml.commands.results import Ended, Results, UnsignedError
+from cd4ml.commands.signing import find_signing
 from cd4ml.context import Context
 from cd4ml.errors import (
     FAILED,
@@ -26,6 +27,7 @@ from cd4ml.errors import (
     RequiredOptionsError,
     UnavailableError,
 )
+from cd4ml.evidence.signer import without_keys
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.config import Config
 from cd4ml.inputs.options import Options as StageOptions
@@ -69,7 +71,11 @@ def run_stage(name: str, arguments: Sequence[str], door: Door, *, grouped: bool 
         return results.finish(results.broken_off(told), told.exit_code, show_json=results.json)
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a report and exit code 70
         return results.defect(error)
-    return results.finish(report, exit_code(report, run_options), show_json=run_options.json)
+    try:
+        return results.finish(report, exit_code(report, run_options), show_json=run_options.json)
+    except UnsignedError as error:
+        results.known = report
+        return results.finish(results.broken_off(error.why), error.why.exit_code, show_json=results.json)
 
 
 def _missing_library(name: str, error: ModuleNotFoundError) -> UnavailableError:
@@ -118,9 +124,12 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
         absent = "" if Path(where.config).exists() else f"There is no {where.config} in the working directory."
         raise OptionsError(error.problems, advice=absent) from error
     results.options = options
+    results.signing = find_signing(run_options, config, environ)
     context = Context(
         directory=Path.cwd(),
-        environ=environ,
+        environ=without_keys(environ, run_options.signing_key),
+        signer=results.signing.signer,
+        unsigned=results.signing.unsigned,
         reports=results.path.parent,
         cache=cache_directory(environ),
         save=results.keep,

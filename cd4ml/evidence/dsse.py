@@ -9,14 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Any, Final
+from typing import Any
 
 from cd4ml.errors import OptionsError
+from cd4ml.evidence.bundles import BUNDLE_TYPE, LARGEST
 from cd4ml.evidence.keys import PrivateKey, PublicKey
 from cd4ml.evidence.statement import PAYLOAD_TYPE, Statement, read_statement
-
-BUNDLE_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
-_LARGEST: Final = 64 << 20
 
 
 def authenticated(payload_type: str, payload: bytes) -> bytes:
@@ -62,7 +60,7 @@ def verified_bundle(bundle: bytes, key: PublicKey) -> Statement:
 
 def _envelope(bundle: bytes) -> dict[str, Any]:
     """Return a bundle's envelope."""
-    if len(bundle) > _LARGEST:
+    if len(bundle) > LARGEST:
         raise ValueError("it is too large")
     document = json.loads(bundle)
     if document["mediaType"] != BUNDLE_TYPE:

@@ -15,11 +15,10 @@ from sigstore.models import ClientTrustConfig
 from sigstore.sign import SigningContext
 from tuf.api.exceptions import DownloadError, RepositoryError
 
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.errors import UnavailableError
+from cd4ml.evidence.signer import TOKEN_REQUEST, NobodySignsError
 from cd4ml.evidence.statement import Statement
 
-# Where GitHub Actions gives a job its tokens: only with `permissions: id-token: write`.
-_REQUEST: Final = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 _AUDIENCE: Final = "sigstore"
 _SECONDS: Final = 30
 _FAILURES: Final = (SigstoreError, RepositoryError, DownloadError, requests.RequestException, oidc.ExpiredIdentity)
@@ -32,11 +31,11 @@ class KeylessSigner:
         """Refuse a job that has no identity before anything is built.
 
         Raises:
-            OptionsError: it has none.
+            NobodySignsError: it has none.
         """
-        self._address, self._secret = (environ.get(name, "") for name in _REQUEST)
+        self._address, self._secret = (environ.get(name, "") for name in TOKEN_REQUEST)
         if not self._address or not self._secret:
-            raise OptionsError(
+            raise NobodySignsError(
                 "keyless: this job has no identity to sign with",
                 advice="Give the job `permissions: id-token: write`, or sign with a key (signing-key).",
             )

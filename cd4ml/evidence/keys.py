@@ -43,6 +43,11 @@ class PublicKey:
         """Which key it is, in signatures: the form that the model signing specification has chosen."""
         return bytes_sha256(self.pem)
 
+    @property
+    def identity(self) -> str:
+        """Which key it is, for people."""
+        return f"key {self.hint[:16]}"
+
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Whether the signature is this key's, over exactly these bytes."""
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cd4ml.digests import bytes_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.inputs.options import Option, suggestion
 from cd4ml.inputs.values import Layer
@@ -21,9 +22,14 @@ _LARGEST: Final = 1_000_000  # bytes; a configuration is written by hand
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A configuration file that has been read and whose keys are all known."""
+    """A configuration file that has been read and whose keys are all known.
+
+    Attributes:
+        sha256: digest of the text that was read.
+    """
 
     path: str
+    sha256: str = ""
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     written: Lined = field(default_factory=Lined, repr=False)
 
@@ -67,12 +73,13 @@ def read(
     Raises:
         OptionsError: it is not YAML, too large, uses aliases, or has unknown keys; all problems of a kind at once.
     """
-    document = _load(path)
+    text = _text(path)
+    document = _parsed(text, path)
     problems = list(_unknown(document, path, options, apart or {}))
     if problems:
         raise OptionsError(problems)
     sections = {name: dict(section or {}) for name, section in document.items()}
-    return Config(path=str(path), sections=sections, written=document)
+    return Config(path=str(path), sha256=bytes_sha256(text.encode()), sections=sections, written=document)
 
 
 def _deepest_line(section: Lined, names: Sequence[str]) -> int:
@@ -83,13 +90,17 @@ def _deepest_line(section: Lined, names: Sequence[str]) -> int:
     return section.lines[names[0]]
 
 
-def _load(path: Path) -> Lined:
-    """Read the file; a word that YAML reads otherwise than it is meant (`no`, `010`, a date) is refused."""
+def _text(path: Path) -> str:
+    """Read the file."""
     try:
-        text = text_file(path, most=_LARGEST)
+        return text_file(path, most=_LARGEST)
     except FileNotFoundError as error:
         advice = "Create it (the README shows one), or name another with the option config."
         raise OptionsError(f"{path}: no such file", advice=advice) from error
+
+
+def _parsed(text: str, path: Path) -> Lined:
+    """Parse it; a word that YAML reads otherwise than it is meant (`no`, `010`, a date) is refused."""
     document = yaml_document(text, path, aliases=False, dates=False, lines=True)
     if document is None:
         return Lined()

@@ -210,6 +210,18 @@ class RunOptions(Options):
         default=OnFailed.FAIL,
         group=Group.COMMON,
     )
+    signing_key: str | None = option(
+        "Private key (PEM; ECDSA P-256 or Ed25519) that signs the report as evidence: a file, or `env://NAME` for a "
+        "variable that holds it. Its password is in SIGNING_PASSWORD.",
+        example="env://SIGNING_KEY",
+        secret_place=True,
+        group=Group.COMMON,
+    )
+    keyless: bool = option(
+        "Sign as the workflow itself, by Sigstore's public services; the job needs `id-token: write`.",
+        default=False,
+        group=Group.COMMON,
+    )
     json: bool = JSON.here(default=False, in_config=False)
     verbose: bool = VERBOSE.here(default=False, in_config=False)
     quiet: bool = QUIET.here(default=False, in_config=False)

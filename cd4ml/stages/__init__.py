@@ -116,7 +116,7 @@ STAGES: Final[dict[str, StageInfo]] = {
     ),
     "build-image": StageInfo(
         summary="A minimal serving image, called, scanned and pushed by digest.",
-        requirements=("registry", "build-image"),
+        requirements=("registry", "build-image", "evidence"),
         acts=True,
         evidence=About.MODEL,
         required=True,

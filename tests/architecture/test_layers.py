@@ -49,7 +49,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     **{name: frozenset(GROUND[:place]) for place, name in enumerate(GROUND)},
     "report": FLOOR,
     "inputs": FLOOR,
-    "context": FLOOR | {"report"},
+    # Of evidence no more than who signs.
+    "context": FLOOR | {"report", "evidence"},
     "environments": FLOOR | {"context"},
     "data": FLOOR | {"report", "inputs"},
     "observe": FLOOR | {"report", "inputs", "data"},
@@ -77,7 +78,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     | {"report", "inputs", "context", "environments", "code_tools", "registry", "image", "stages", "github"},
     "commands": FLOOR
     | {"metrics", "project", "report", "inputs", "context", "data", "checks", "stages", "render", "github"}
-    | {"diagnosis"},
+    | {"diagnosis", "evidence"},
     "cli": FLOOR | {"commands", "stages"},
     "__main__": frozenset({"cli"}),
 }

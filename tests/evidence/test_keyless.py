@@ -11,8 +11,9 @@ from threading import Thread
 import pytest
 from sigstore.models import ClientTrustConfig
 
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.errors import UnavailableError
 from cd4ml.evidence.sign import find_signer
+from cd4ml.evidence.signer import NobodySignsError
 from cd4ml.evidence.statement import Resource, Statement
 
 STATEMENT = Statement(subjects=(Resource(name="x", digest={"sha256": "a" * 64}),), predicate_type="t", predicate={})
@@ -63,7 +64,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("environ", [{}, {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x.example"}])
 def test_a_job_without_an_identity_is_refused_at_once(environ: dict[str, str]) -> None:
     """Without `id-token: write` nothing is built that could not be signed."""
-    with pytest.raises(OptionsError, match="no identity") as refused:
+    with pytest.raises(NobodySignsError, match="no identity") as refused:
         find_signer(None, keyless=True, environ=environ)
     assert "id-token: write" in refused.value.advice
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
 import pytest
 
+from cd4ml.evidence.about import About
 from cd4ml.evidence.provenance import provenance, source
 from cd4ml.evidence.result import result_statement
 from cd4ml.evidence.statement import Resource, Statement, read_statement
-from cd4ml.report import Check, InputDigest, Status
+from cd4ml.report import Check, InputDigest, ModelIdentity, Published, Report, Source, Status
 
 IMAGE = Resource(name="ghcr.io/owner/loans", digest={"sha256": "a" * 64})
 WORKFLOW = {
@@ -80,8 +82,13 @@ def test_only_passed_checks_are_a_passed_test(statuses: tuple[Status, ...], resu
     """Whatever did not pass, and no check at all, is a failed test result."""
     checks = [Check(id=f"check-{place}", status=status, message="m") for place, status in enumerate(statuses)]
     table = InputDigest(name="test-data", path="/home/me/test.parquet", sha256="b" * 64)
-    found = result_statement(IMAGE, stage="build-image", checks=checks, inputs=[table], rests_on=[])
+    model = ModelIdentity(uri="models:/credit/1", sha256="c" * 64)
+    report = Report(stage="build-image", checks=checks, inputs=[table], candidate=model)
+    published = Published(report=report, source=Source(git_sha=None))
+    found = result_statement(published, of=About.MODEL, at=datetime.datetime.now(datetime.UTC))
     document = json.loads(found.payload)["predicate"]
     assert document["result"] == result
     assert len(document["passedTests"]) + len(document["failedTests"]) == len(statuses)
-    assert document["configuration"] == [{"name": "test-data", "digest": {"sha256": "b" * 64}}]
+    table_read = {"name": "test-data", "digest": {"sha256": "b" * 64}, "annotations": {"role": "read"}}
+    assert table_read in document["configuration"] and found.about("c" * 64)
+    assert "/home/me" not in found.payload.decode()

@@ -25,7 +25,7 @@ from cd4ml.evidence.model_signature import model_statement
 from cd4ml.evidence.sign import find_signer
 from cd4ml.evidence.statement import Resource, Statement, read_statement
 from cd4ml.inputs.values import as_values
-from cd4ml.stages.build_image.options import Options
+from cd4ml.inputs.vocabulary import RunOptions
 from tests.evidence.keys import key_of, pair, pem
 
 STATEMENT = Statement(
@@ -216,7 +216,7 @@ def test_a_key_given_itself_is_refused_and_not_repeated(written: str) -> None:
     with pytest.raises(OptionsError, match="never the key itself") as refused:
         find_signer(given, keyless=False, environ={})
     assert not any(given[at : at + 12] in str(refused.value) for at in range(6, len(given) - 12))
-    options = Options(model="m", image="x", signing_key=given)
+    options = RunOptions(signing_key=given)
     assert as_values(options)["signing-key"] == "***"
 
 
@@ -224,7 +224,7 @@ def test_the_place_of_a_key_is_shown(tmp_path: Path) -> None:
     """A report says which file or variable held the key; a file that is not there signs nothing."""
     (tmp_path / "key.pem").write_bytes(pem(key_of("ecdsa")))
     for place in (str(tmp_path / "key.pem"), "env://EVIDENCE_KEY"):
-        assert as_values(Options(model="m", image="x", signing_key=place))["signing-key"] == place
+        assert as_values(RunOptions(signing_key=place))["signing-key"] == place
     with pytest.raises(OptionsError, match="neither a file that is there"):
         find_signer("/does/not/exist.pem", keyless=False, environ={})
     with pytest.raises(OptionsError, match="set one of them"):

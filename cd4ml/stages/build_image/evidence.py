@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +11,18 @@ from typing import Any, Final
 from cd4ml.checks.image.evidence import attached_check, unattached_check
 from cd4ml.digests import bytes_sha256, manifest
 from cd4ml.errors import Cd4mlError
-from cd4ml.evidence.dsse import BUNDLE_TYPE
+from cd4ml.evidence.about import About
+from cd4ml.evidence.bundles import BUNDLE_TYPE
 from cd4ml.evidence.model_signature import model_statement
 from cd4ml.evidence.provenance import provenance, source
 from cd4ml.evidence.result import result_statement
-from cd4ml.evidence.sign import Signer
+from cd4ml.evidence.signer import Signer
 from cd4ml.evidence.statement import Resource, Statement
 from cd4ml.image.reference import parse, repository_of
 from cd4ml.image.referrers import Artifact, attach
 from cd4ml.image.registry_api.repository import Repository
 from cd4ml.inputs.values import as_values
-from cd4ml.report import Check, InputDigest, Status
+from cd4ml.report import Check, InputDigest, Published, Report, Source, Status
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.build import Built
 from cd4ml.stages.build_image.documents import written
@@ -145,10 +147,25 @@ def _statements(inputs: Inputs, facts: Facts) -> Iterator[Statement]:
     found = facts.materials.sbom
     yield Statement(subjects=(image,), predicate_type=_SIGNATURE, predicate={})
     yield _provenance(inputs, facts, image, model)
-    yield result_statement(image, stage=STAGE, checks=facts.checks, inputs=facts.tables, rests_on=(model,))
+    yield _result(inputs, facts)
     yield Statement(subjects=(image,), predicate_type=_CYCLONEDX, predicate=json.loads(found.cyclonedx))
     yield Statement(subjects=(image,), predicate_type=_SPDX, predicate=json.loads(found.spdx))
     yield model_statement(facts.candidate.name, manifest(facts.candidate.folder))
+
+
+def _result(inputs: Inputs, facts: Facts) -> Statement:
+    """Return what was decided so far: it is about the pushed image, and the report itself is not written yet."""
+    checkout = inputs.context.checkout
+    report = Report(
+        stage=STAGE,
+        checks=facts.checks,
+        inputs=facts.tables,
+        candidate=facts.candidate.identity,
+        outputs={"image": facts.pushed.image},
+    )
+    published = Published(report=report, source=Source(git_sha=checkout.head(), modified=checkout.modified()))
+    now = datetime.datetime.now(datetime.UTC)
+    return result_statement(published, of=About.MODEL, at=now, repository=checkout.remote_address())
 
 
 def _provenance(inputs: Inputs, facts: Facts, image: Resource, model: Resource) -> Statement:

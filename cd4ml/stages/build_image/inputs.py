@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cd4ml.context import Context
-from cd4ml.evidence.sign import Signer, find_signer, without_keys
+from cd4ml.evidence.signer import Signer
 from cd4ml.image import scan
 from cd4ml.image.builders.builder import Builder
 from cd4ml.image.engine import detect
@@ -32,7 +32,6 @@ class Inputs:
         forbidden: licences that no package may have.
         vex: which vulnerabilities do not affect.
         memory: bytes that a pod may have.
-        context: its environment holds no key that signs: that is the signer's alone.
         signer: who signs what is pushed, if anybody.
         scratch: a folder that goes with the run.
     """
@@ -60,9 +59,8 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
     """
     checked = check_options(options)
     # What is not pushed has no digest to sign, and a pull request of a fork has no key.
-    key, keyless = (options.signing_key, options.keyless) if options.push else (None, False)
-    signer = find_signer(key, keyless=keyless, environ=context.environ)
-    context = replace(context, environ=without_keys(context.environ, options.signing_key))
+    if options.push and context.unsigned:
+        raise context.unsigned
     return Inputs(
         options=options,
         context=context,
@@ -74,7 +72,7 @@ def resolve(options: Options, context: Context, scratch: Path) -> Inputs:
         memory=checked.memory,
         builder=detect(options.engine, context.environ, system_packages=bool(options.system_packages)),
         trivy=_trivy(options, context),
-        signer=signer,
+        signer=context.signer if options.push else None,
         scratch=scratch,
     )
 

@@ -108,18 +108,6 @@ class Options(TableOptions):
     trivy: str | None = option("Trivy's program, if it is not on PATH.", group=Group.SCAN)
     trivy_cache: str | None = option("Trivy's cache folder.", group=Group.SCAN)
     scan_offline: bool = option("Use the database in Trivy's cache and fetch nothing.", default=False, group=Group.SCAN)
-    signing_key: str | None = option(
-        "Private key (PEM; ECDSA P-256 or Ed25519) that signs the pushed image's evidence: a file, or `env://NAME` for "
-        "a variable that holds it. Its password is in SIGNING_PASSWORD.",
-        example="env://SIGNING_KEY",
-        secret_place=True,
-        group=Group.DELIVERY,
-    )
-    keyless: bool = option(
-        "Sign as the workflow itself, by Sigstore's public services; the job needs `id-token: write`.",
-        default=False,
-        group=Group.DELIVERY,
-    )
     startup_seconds: float = option("How long the gateway may take to become ready.", default=120.0, group=Group.IMAGE)
     latency_rate: float = option(
         "Requests a second, of one row each, at which the image's latency is measured.", default=50.0, group=Group.IMAGE

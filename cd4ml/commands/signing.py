@@ -1,0 +1,95 @@
+"""Signing what a stage found: who signs, and the bundle beside the report."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cd4ml.digests import bytes_sha256
+from cd4ml.errors import UnavailableError
+from cd4ml.evidence.about import About
+from cd4ml.evidence.bundles import bundle_path, is_bundle
+from cd4ml.evidence.result import CONFIG, result_statement
+from cd4ml.evidence.sign import find_signer
+from cd4ml.evidence.signer import NobodySignsError, Signer
+from cd4ml.evidence.statement import Resource
+from cd4ml.git import Checkout
+from cd4ml.inputs.config import Config
+from cd4ml.inputs.vocabulary import RunOptions
+from cd4ml.report import Published, Status
+from cd4ml.stages import STAGES
+from cd4ml.writing import remove, result, write_atomically
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signing:
+    """Who signs what a run finds.
+
+    Attributes:
+        signer: None if nobody does.
+        unsigned: why nobody does although it was asked for.
+        config: the configuration file, as it was read.
+    """
+
+    signer: Signer | None = None
+    unsigned: UnavailableError | None = None
+    config: Resource | None = None
+
+    @property
+    def told(self) -> dict[str, str | None]:
+        """What the report says of it."""
+        signer = {"signer": self.signer.identity if self.signer else None}
+        return signer | ({"unsigned": self.unsigned.message} if self.unsigned else {})
+
+
+def find_signing(options: RunOptions, config: Config | None, environ: Mapping[str, str]) -> Signing:
+    """Return who signs: of a run without the secret or the identity that it names, as a fork's, nobody does.
+
+    Raises:
+        OptionsError: no such key can be had, or two signers are named.
+        UnavailableError: the key's file cannot be read, or a library is missing.
+    """
+    read = Resource(name=CONFIG, uri=config.path, digest={"sha256": config.sha256}) if config else None
+    try:
+        signer = find_signer(options.signing_key, keyless=options.keyless, environ=environ)
+    except NobodySignsError as error:
+        return Signing(unsigned=error, config=read)
+    return Signing(signer=signer, config=read)
+
+
+def forget_bundle(report: str, environ: Mapping[str, str]) -> None:
+    """Remove the bundle that an earlier run has left beside a report: it is about another one.
+
+    Raises:
+        OptionsError: what lies there is none.
+        UnavailableError: it cannot be removed.
+    """
+    path = str(bundle_path(Path(report)))
+    remove(Path.cwd() / result("report", path, environ, endings=(".json",), ours=is_bundle))
+
+
+def signed(published: Published, text: str, path: Path, signing: Signing, checkout: Checkout) -> Path | None:
+    """Sign what a report says and write that beside it; None if nobody signs, or if there is no verdict.
+
+    Args:
+        text: of the report's file.
+        path: the report's file.
+
+    Raises:
+        UnavailableError: a service that takes part in it cannot be reached, or the bundle cannot be written.
+    """
+    if signing.signer is None or published.report.status is Status.ERROR:
+        return None
+    statement = result_statement(
+        published,
+        of=STAGES[published.report.stage].evidence or About.COMMIT,
+        at=datetime.datetime.now(datetime.UTC),
+        report=bytes_sha256(text.encode()),
+        config=signing.config,
+        repository=checkout.remote_address(),
+    )
+    bundle = bundle_path(path)
+    write_atomically(bundle, signing.signer.sign(statement).decode())
+    return bundle
