@@ -43,15 +43,6 @@ class Ended:
     outputs: Mapping[str, str]
 
 
-class UnsignedError(Exception):
-    """A report that is written could not be signed; `why` says the reason."""
-
-    def __init__(self, why: Cd4mlError) -> None:
-        """Keep the reason."""
-        super().__init__(why.message)
-        self.why = why
-
-
 @dataclass(kw_only=True)
 class Results:
     """What is known of a run of a stage so far: enough to write its report whatever happens next.
@@ -163,10 +154,7 @@ class Results:
         report = self.door.redactor.everywhere(report)
         warned = code is PASSED and report.status in (Status.FAILED, Status.INCONCLUSIVE)
         made, published = self.save(report)
-        try:
-            self.bundle = signed(made, v1.text(published) + "\n", self.path, self.signing, self._checkout)
-        except Cd4mlError as error:
-            raise UnsignedError(error) from error
+        self.bundle = signed(made, v1.text(published) + "\n", self.path, self.signing, self._checkout)
         try:
             self._platform_texts(report, warned=warned)
             self._print(report, published, show_json=show_json, warned=warned)
@@ -202,7 +190,7 @@ class Results:
         seconds = time.time() - self.started
         head = verdict(report.stage, report.status, facts(report), seconds, look=look, warned=warned)
         reason, rest = found(report, look=look), passed(report, look=look)
-        place = look.spelled(f"  report: {safe(self._place())}\n{self._signed()}")
+        place = look.spelled(f"  report: {safe(self._place())}\n{self.signing.said(self.bundle)}")
         if self.quiet:
             self._said(head, to)
             if report.status is Status.ERROR:
@@ -226,12 +214,6 @@ class Results:
         """Print lines; what is printed next, elsewhere, comes behind them."""
         print(text, file=to, end="", flush=True)
 
-    def _signed(self) -> str:
-        """Say who signed the report, or why nobody did although it was asked for."""
-        if self.bundle is not None and self.signing.signer is not None:
-            return f"  evidence: {safe(self.bundle.name)}, signed by {safe(self.signing.signer.identity)}\n"
-        return f"  unsigned: {safe(self.signing.unsigned.message)}\n" if self.signing.unsigned else ""
-
     @property
     def _checkout(self) -> Checkout:
         """The repository that the run is about."""
@@ -250,7 +232,7 @@ class Results:
             with unwritable(summary):
                 room = runtime.summary_room(summary, LARGEST)
                 runtime.append_summary(summary, markdown(report, largest=room, warned=warned))
-                if said := self._signed().strip():
+                if said := self.signing.said(self.bundle).strip():
                     runtime.append_summary(summary, f"\n{inert(said)}\n")
         if self.door.environ.get("GITHUB_ACTIONS") == "true":
             prefix = _prefix(self.root or Path.cwd(), Path.cwd())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cd4ml.digests import bytes_sha256
-from cd4ml.errors import UnavailableError
+from cd4ml.errors import Cd4mlError, UnavailableError
 from cd4ml.evidence.about import About
 from cd4ml.evidence.bundles import bundle_path, is_bundle
 from cd4ml.evidence.result import CONFIG, result_statement
@@ -20,7 +20,17 @@ from cd4ml.inputs.config import Config
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.report import Published, Status
 from cd4ml.stages import STAGES
+from cd4ml.wording import safe
 from cd4ml.writing import remove, result, write_atomically
+
+
+class UnsignedError(Exception):
+    """A report that is written could not be signed; `why` says the reason."""
+
+    def __init__(self, why: Cd4mlError) -> None:
+        """Keep the reason."""
+        super().__init__(why.message)
+        self.why = why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +52,12 @@ class Signing:
         """What the report says of it."""
         signer = {"signer": self.signer.identity if self.signer else None}
         return signer | ({"unsigned": self.unsigned.message} if self.unsigned else {})
+
+    def said(self, bundle: Path | None) -> str:
+        """Say for people who signed, or why nobody did although it was asked for."""
+        if bundle is not None and self.signer is not None:
+            return f"  evidence: {safe(bundle.name)}, signed by {safe(self.signer.identity)}\n"
+        return f"  unsigned: {safe(self.unsigned.message)}\n" if self.unsigned else ""
 
 
 def find_signing(options: RunOptions, config: Config | None, environ: Mapping[str, str]) -> Signing:
@@ -78,7 +94,7 @@ def signed(published: Published, text: str, path: Path, signing: Signing, checko
         path: the report's file.
 
     Raises:
-        UnavailableError: a service that takes part in it cannot be reached, or the bundle cannot be written.
+        UnsignedError: a service that takes part in it cannot be reached, or the bundle cannot be written.
     """
     if signing.signer is None or published.report.status is Status.ERROR:
         return None
@@ -91,5 +107,8 @@ def signed(published: Published, text: str, path: Path, signing: Signing, checko
         repository=checkout.remote_address(),
     )
     bundle = bundle_path(path)
-    write_atomically(bundle, signing.signer.sign(statement).decode())
+    try:
+        write_atomically(bundle, signing.signer.sign(statement).decode())
+    except Cd4mlError as error:
+        raise UnsignedError(error) from error
     return bundle

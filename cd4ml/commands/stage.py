@@ -11,8 +11,8 @@ from cd4ml.commands.door import Door
 from cd4ml.commands.limits import Limits
 from cd4ml.commands.progress import Progress
 from cd4ml.commands.project import cache_directory, change_directory, read_config
-from cd4ml.commands.results import Ended, Results, UnsignedError
-from cd4ml.commands.signing import find_signing
+from cd4ml.commands.results import Ended, Results
+from cd4ml.commands.signing import UnsignedError, find_signing
 from cd4ml.context import Context
 from cd4ml.errors import (
     FAILED,
