@@ -42,6 +42,18 @@ _FILTER: Final = re.compile(r"filter\.(?P<name>.+)\.(?:clean|smudge|process|requ
 _PLAIN_DIFF: Final = ("--no-ext-diff", "--no-textconv", "--no-renames", "--ignore-submodules")
 _SECONDS: Final = 120.0
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ABBREVIATED: Final = re.compile(r"[0-9a-f]{7,64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A commit as it describes itself; `time` is RFC 3339, `signed` says nothing about who signed."""
+
+    sha: str
+    title: str
+    author: str
+    time: str
+    signed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +73,18 @@ class Checkout:
             self._ask("log", "-1", "--format=%ct", "--no-show-signature", commit) if _SHA.fullmatch(commit) else None
         )
         return int(answer) if answer and answer.isdigit() else None
+
+    def described(self, commit: str) -> Described | None:
+        """Return a commit, which may be written short; None if it is not here, or there are several."""
+        if not _ABBREVIATED.fullmatch(commit):
+            return None
+        fields = "%H%x00%s%x00%an <%ae>%x00%cI"
+        told = self._ask("log", "-1", f"--format={fields}", "--no-show-signature", "--encoding=UTF-8", commit, "--")
+        if told is None or told.count("\0") != 3:
+            return None
+        sha, title, author, time = told.split("\0")
+        head = (self._ask("cat-file", "commit", sha) or "").partition("\n\n")[0]
+        return Described(sha=sha, title=title, author=author, time=time, signed="\ngpgsig" in head)
 
     def top(self) -> Path | None:
         """Return the repository's own folder; None outside one."""

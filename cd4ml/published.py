@@ -13,6 +13,7 @@ CONFIG_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE
 BEHAVIOUR_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/behaviour.schema.json"
 REPORT_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/report.v1.schema.json"
 MODEL_CARD_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/model-card.v1.schema.json"
+TRACE_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/trace.v1.schema.json"
 PREDICTION_EVENT_SCHEMA: Final = (
     f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/prediction-event.v1.schema.json"
 )

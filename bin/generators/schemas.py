@@ -16,9 +16,11 @@ from cd4ml.published import (
     MODEL_CARD_SCHEMA,
     PREDICTION_EVENT_SCHEMA,
     REPORT_SCHEMA,
+    TRACE_SCHEMA,
 )
 from cd4ml.render.model_card.structure import ANNEX_IV, FIELDS
 from cd4ml.report import Bound, Status
+from cd4ml.report.trace import Looked, Topic
 from cd4ml.scoring.behaviour.declared import MOST_POINTS, SECTIONS, Key
 from cd4ml.scoring.behaviour.declared import Kind as KeyKind
 from cd4ml.serving.events import fields as event
@@ -209,6 +211,73 @@ _MODEL_CARD: Final = {
     "huggingface": {"type": "object", "description": "The metadata of Hugging Face's model card."},
 }
 
+_TRACE: Final = {
+    "$schema": {"const": TRACE_SCHEMA},
+    "schema_version": {"const": "1"},
+    "tool": _REPORT["tool"],
+    "subject": {**_TEXT, "description": "As it was asked for."},
+    "kind": {"enum": ["image", "model", "commit"]},
+    "status": {
+        "enum": ["passed", "failed", "inconclusive", "error"],
+        "description": "Whether sources agree: failed if they contradict each other, error if one could not be read, "
+        "inconclusive if none says anything.",
+    },
+    "contradictions": _LIST_OF_TEXTS,
+    "facts": {
+        "type": "array",
+        "items": _object(
+            {
+                "topic": {"enum": list(map(str, Topic))},
+                "name": _TEXT,
+                "sayings": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": _object({"value": _TEXT, "by": _LIST_OF_TEXTS}),
+                    "description": "More than one is a contradiction.",
+                },
+            }
+        ),
+    },
+    "verdicts": {
+        "type": "array",
+        "items": _object(
+            {
+                "stage": {"enum": list(STAGES)},
+                "file": _TEXT,
+                "status": _STATUS,
+                "summary": _TEXT,
+                "git_sha": _OPTIONAL_TEXT,
+                "version": {**_TEXT, "description": "Of the cd4ml that made the report."},
+                "checks": {"type": "array", "items": _CHECK},
+            }
+        ),
+    },
+    "documents": {
+        "type": "array",
+        "items": _object({"kind": _TEXT, "place": _TEXT, "signature": _TEXT, "note": _TEXT}),
+    },
+    "events": {
+        "type": "array",
+        "items": _object(
+            {
+                "kind": {"enum": ["deployed", "promoted", "rolled-back", "changed"]},
+                "commit": _TEXT,
+                "title": _TEXT,
+                "time": _OPTIONAL_TEXT,
+                "author": _OPTIONAL_TEXT,
+                "committer": _OPTIONAL_TEXT,
+                "signature": _TEXT,
+                "trailers": {"type": "object", "additionalProperties": _TEXT},
+            }
+        ),
+    },
+    "notices": _LIST_OF_TEXTS,
+    "sources": {
+        "type": "array",
+        "items": _object({"name": _TEXT, "place": _TEXT, "looked": {"enum": list(map(str, Looked))}, "message": _TEXT}),
+    },
+}
+
 
 def config_schema() -> str:
     """Return the JSON Schema of cd4ml.yaml."""
@@ -288,6 +357,17 @@ def model_card_schema() -> str:
         "$id": MODEL_CARD_SCHEMA,
         "title": "Model card of cd4ml report, version 1",
         **_object(_MODEL_CARD),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def trace_schema() -> str:
+    """Return the JSON Schema of a story, version 1."""
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": TRACE_SCHEMA,
+        "title": "Story of cd4ml trace, version 1",
+        **_object(_TRACE),
     }
     return json.dumps(document, indent=2) + "\n"
 

@@ -79,6 +79,12 @@ COMMANDS: Final[dict[str, Command]] = {
         page="comment.md",
         module="comment",
     ),
+    "trace": Command(
+        summary="Tell where an image, a model or a commit comes from, on what verdicts, and who approved it.",
+        example="models:/credit@champion --repository ../gitops.git --manifest credit/values.yaml",
+        page="trace.md",
+        module="trace",
+    ),
     "init": Command(
         summary="Propose cd4ml.yaml, a schema and a workflow for this repository, and run the gates once.",
         example="--dry-run",

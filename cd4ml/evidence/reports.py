@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.report import Published
+from cd4ml.report import Published, Report
 from cd4ml.report.reading import read_file
 
+VALIDATION: Final = "validate-data"
 SPLIT: Final = "check-split"
 SCORING: Final = "score-model"
 EVALUATION: Final = "evaluate-model"
 BUILD: Final = "build-image"
+# Their tables are those that the model was made of and is judged on; what later stages read is made of these.
+_READERS: Final = frozenset({VALIDATION, SPLIT, SCORING})
 
 
 def report_in(folder: Path, stage: str) -> Published | str | None:
@@ -40,3 +44,10 @@ def report_at(path: Path, stage: str) -> Published | str | None:
 def absent(path: Path) -> str:
     """Say that there is no report."""
     return f"{path} does not exist: the stage did not run, or its report was not passed on"
+
+
+def tables(reports: Iterable[Report]) -> Iterator[tuple[str, str]]:
+    """Yield path and digest of each table that the stages before the evaluation read."""
+    for report in reports:
+        if report.stage in _READERS:
+            yield from ((one.path or one.name, one.sha256) for one in report.inputs)

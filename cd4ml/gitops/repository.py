@@ -11,7 +11,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from cd4ml.gitops.history import Commit, History, history
 from cd4ml.gitops.ledger import REFSPEC, Ledger
 from cd4ml.gitops.messages import worded
 from cd4ml.gitops.platform import commit_on
+from cd4ml.gitops.people import Made, made
 from cd4ml.gitops.process import SECONDS, Git
 from cd4ml.gitops.refusal import TRANSIENT, Refusal, race, verdict
 from cd4ml.gitops.route import Route, api
@@ -91,6 +92,10 @@ class Clone:
             found = history(self.git, self.base, self._ledger.tip, manifest, complete=self._complete())
             self._histories[key] = found
         return self._histories[key].without(others)
+
+    def made(self, commits: Iterable[str]) -> dict[str, Made]:
+        """Return who made commits, as far as they are here, and what git says of their signatures."""
+        return made(self.git, commits)
 
     def record(self, manifest: str, commit: str, message: str, progress: Callable[[str], None]) -> None:
         """Note in the ledger what a commit that has landed says, with whatever the ledger lacks; see `recorded`."""

@@ -50,7 +50,7 @@ class NotInTimeError(UnavailableError):
 
 @contextmanager
 def answering(
-    operations: Sequence[Mapping[str, str]],
+    operations: Sequence[Mapping[str, Any]],
     tracking_uri: str | None,
     environ: Mapping[str, str],
     *,
@@ -64,7 +64,7 @@ def answering(
     tracking = tracking_uri or environ.get("MLFLOW_TRACKING_URI") or ""
     tracking, registry = addresses(tracking, environ.get("MLFLOW_REGISTRY_URI") or "", str(operations[0]["name"]))
     for address in {tracking: None, registry: None}:
-        _check_local(address)
+        check_local(address)
     request = {"tracking_uri": tracking, "registry_uri": registry, "operations": list(operations), "each": each}
     process = start([sys.executable, "-I", str(_WORKER)], environ={**environ, **_LIMITS}, stdin=PIPE)
     assert process.stdin and process.stdout and process.stderr
@@ -101,7 +101,7 @@ def addresses(tracking: str, registry: str, name: str) -> tuple[str, str]:
     return tracking or registry.replace(_UNITY_CATALOG, _DATABRICKS, 1), registry
 
 
-def _check_local(registry: str) -> None:
+def check_local(registry: str) -> None:
     """Refuse a local store that is not there: MLflow would make an empty one and find nothing in it."""
     path, remote = _LOCAL.sub("", registry).partition("?")[0], "://" in registry and not _LOCAL.match(registry)
     # `databricks` and `uc` name servers, not folders.

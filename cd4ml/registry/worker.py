@@ -186,6 +186,39 @@ def _set_alias(client: Any, operation: dict[str, str]) -> dict[str, Any]:
     return _version(client, {"name": operation["name"], "alias": operation["alias"]})
 
 
+def _tag(client: Any, operation: dict[str, Any]) -> dict[str, Any]:
+    """Write tags on a version, those that differ, and return those that it had.
+
+    One without a value is removed if the tag `about` differs: the others were about that then.
+    """
+    name, version, wanted = operation["name"], operation["version"], operation["tags"]
+    before = dict(client.get_model_version(name, version).tags)
+    other = before.get(operation["about"]) != wanted[operation["about"]]
+    for key, value in wanted.items():
+        if value and before.get(key) != value:
+            client.set_model_version_tag(name, version, key, value)
+        elif not value and other and key in before:
+            client.delete_model_version_tag(name, version, key)
+    return {"before": before}
+
+
+def _describe(client: Any, operation: dict[str, str]) -> dict[str, Any]:
+    """Return the versions of a model that are meant, with their tags and aliases; without a version, all of them."""
+    name, version = operation["name"], operation.get("version")
+    if "alias" in operation:
+        version = str(client.get_model_version_by_alias(name, operation["alias"]).version)
+    aliases = client.get_registered_model(name).aliases
+    if version:
+        found = [client.get_model_version(name, version)]
+    else:
+        found = client.search_model_versions(f"name='{name}'", max_results=_MOST_SEARCHED)
+    described = []
+    for one in found:
+        own = sorted(alias for alias, of in aliases.items() if str(of) == str(one.version))
+        described.append({"version": str(one.version), "tags": dict(one.tags), "aliases": own})
+    return {"versions": described}
+
+
 def _aliases(client: Any, operation: dict[str, str]) -> dict[str, Any]:
     """Look up the aliases of a model and its newest version."""
     name = operation["name"]
@@ -200,6 +233,8 @@ _OPERATIONS = {
     "download": _download,
     "look": _look,
     "set-alias": _set_alias,
+    "tag": _tag,
+    "describe": _describe,
 }
 
 if __name__ == "__main__":

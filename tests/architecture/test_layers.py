@@ -67,6 +67,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "scoring": FLOOR | {"report", "context", "environments", "data"},
     "gitops": FLOOR | {"report", "image", "github"},
     "evidence": FLOOR | {"report", "data", "checks", "registry"},
+    "tracing": FLOOR | {"report", "data", "image", "registry", "gitops", "evidence"},
     "render": frozenset({"report", "wording", "published"}),
     "github": FLOOR | {"report"},
     "retraining": FLOOR | {"report", "github"},
@@ -78,7 +79,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     | {"report", "inputs", "context", "environments", "code_tools", "registry", "image", "stages", "github"},
     "commands": FLOOR
     | {"metrics", "project", "report", "inputs", "context", "data", "checks", "stages", "render", "github"}
-    | {"diagnosis", "evidence"},
+    | {"diagnosis", "evidence", "tracing"},
     "cli": FLOOR | {"commands", "stages"},
     "__main__": frozenset({"cli"}),
 }

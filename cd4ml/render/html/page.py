@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Final
 
 from cd4ml.render.html.checks import badge, blocking, what_blocks, what_passed
 from cd4ml.render.html.elements import Content, Html, element, joined, short
 from cd4ml.render.html.evidence import differences, digests, evidence, measured, seconds, subject
+from cd4ml.render.html.frame import DOCTYPE, generator, whole
 from cd4ml.render.html.pictures import picture
 from cd4ml.render.html.plots import Mark, bars
 from cd4ml.render.html.sections import section
-from cd4ml.render.html.style import STYLE
 from cd4ml.render.html.tables import table
 from cd4ml.render.numbers import duration, plural
 from cd4ml.render.pipeline_run import Entry, Run
 from cd4ml.report import Report, Status
 
 # By these a file is known to be such a page.
-DOCTYPE: Final = "<!doctype html>\n"
-GENERATOR: Final = Html('<meta name="generator" content="cd4ml report">')
+__all__ = ["DOCTYPE", "GENERATOR", "page"]
+GENERATOR: Final = generator("report")
 _SENTENCE: Final = {
     Status.PASSED: "Every stage that ran passed.",
     Status.FAILED: "This change is blocked.",
@@ -40,28 +38,13 @@ _WARNED: Final = "Not every stage passed, but the configuration lets this change
 
 def page(run: Run) -> str:
     """Return the whole document."""
-    head = element("head", *_head(run))
     skip = element("a", "Skip to the stages", href="#stages", class_="skip")
     top = element("header", element("h1", f"cd4ml: {run.status}"), _verdict(run))
     stages = [_stage(entry, number) for number, entry in enumerate(run.entries, 1)]
     main = element("main", *stages, _whole_run(run), id="stages")
     foot = element("footer", element("p", _foot(run)))
     body = element("body", skip, top, main, foot)
-    return f"{DOCTYPE}{element('html', head, body, lang='en')}\n"
-
-
-def _head(run: Run) -> list[Html]:
-    """Return the head: nothing may be loaded or run, and only this style applies."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return [
-        Html('<meta charset="utf-8">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        GENERATOR,
-        element("title", f"cd4ml: {run.status}"),
-        Html(f"<style>{STYLE}</style>"),
-    ]
+    return whole(f"cd4ml: {run.status}", GENERATOR, body)
 
 
 def _verdict(run: Run) -> Html:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.checks.image.build import built_check, failed_build_check
+from cd4ml.digests import bytes_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.image import dockerfile, labels
 from cd4ml.image.builders.builder import Build, Image
@@ -49,6 +50,7 @@ class Built:
         if self.image is not None:
             image = self.image
             details |= {"image_id": image.id, "size": image.size, "user": image.user, "labels": dict(image.labels)}
+            details["lock_sha256"] = bytes_sha256(self.lock.encode())
         return Part(checks=(self.check,), details=details)
 
 

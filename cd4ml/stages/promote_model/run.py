@@ -32,24 +32,31 @@ from cd4ml.gitops.trailers import (
     replaced,
 )
 from cd4ml.image.reference import same_image
-from cd4ml.registry import alias_version, move_alias
+from cd4ml.registry import alias_version
+from cd4ml.registry.tags import Tagged
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import unknown_required
 from cd4ml.stages.promote_model.evidence import evidence, production, same_model
 from cd4ml.stages.promote_model.options import Options
+from cd4ml.stages.promote_model.origin import point_alias, record_origin
 
 STAGE: Final = "promote-model"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Decision:
-    """What is to be done: the manifest's new text, the commit's message, and the alias's new version."""
+    """What is to be done: the manifest's new text, the commit's message, and the alias's new version.
+
+    Attributes:
+        deployed: of a promotion, the commit that deployed the image.
+    """
 
     plan: list[str]
     text: str
     message: str
     image: str
     version: str | None
+    deployed: Commit | None = None
 
 
 def run(options: Options, context: Context) -> Report:
@@ -81,7 +88,10 @@ def run(options: Options, context: Context) -> Report:
         )
         done = deliver(repository, asked, context.progress)
         told = _told(decision.text if done.pull else repository.read(path), decision, path, options)
-    told = _requested(done, told, options) if done.pull else _landed(done, told, decision, options, context)
+    if done.pull:
+        told, tagged = _requested(done, told, options), Tagged()
+    else:
+        told, tagged = _landed(done, told, decision, identity, options, context)
     return Report(
         stage=STAGE,
         checks=[*checks, manifest_check(told)],
@@ -93,6 +103,7 @@ def run(options: Options, context: Context) -> Report:
             "branch": options.branch,
             "changed": done.commit is not None,
             "recorded": repository.recorded,
+            "tags": tagged.document,
         },
         outputs={
             "image": decision.image,
@@ -103,13 +114,16 @@ def run(options: Options, context: Context) -> Report:
     )
 
 
-def _landed(done: Delivered, told: str, decision: _Decision, options: Options, context: Context) -> str:
-    """Move the alias after the manifest, and say what is done."""
+def _landed(
+    done: Delivered, told: str, decision: _Decision, identity: ModelIdentity | None, options: Options, context: Context
+) -> tuple[str, Tagged]:
+    """Move the alias after the manifest, write on the version where it comes from, and say what is done."""
     if options.registered_model:
         context.progress(f"Asking the registry for {options.registered_model}")
-    _move_alias(decision, options, context)
+    point_alias(decision.version, options, context)
+    tagged = record_origin(decision.image, decision.deployed, identity, options, context)
     alias = f"; {options.alias} is version {decision.version}" if decision.version else ""
-    return f"{told}{'' if done.commit else ' already'}{alias}."
+    return f"{told}{'' if done.commit else ' already'}{alias}. {tagged.told}".rstrip(), tagged
 
 
 def _requested(done: Delivered, told: str, options: Options) -> str:
@@ -210,6 +224,7 @@ def _promotion(
         message=message(f"Promote {digest[7:19]}", trailers),
         image=str(image),
         version=options.version,
+        deployed=deployed,
     )
     return decision, checks, identity
 
@@ -279,11 +294,3 @@ def _undone(manifest: Manifest, stable: str, last: Commit | None, options: Optio
     title = f"Roll back to {previous[-64:][:12] if '@' in previous else previous}"
     image = manifest.changed(text).stable or previous
     return _Decision(plan=plan, text=text, message=message(title, trailers), image=image, version=version)
-
-
-def _move_alias(decision: _Decision, options: Options, context: Context) -> None:
-    """Point the alias at the version, if it is not there already."""
-    if options.registered_model is None or not decision.version:
-        return
-    name, alias, uri = options.registered_model, options.alias, options.tracking_uri
-    move_alias(name, alias, decision.version, tracking_uri=uri, environ=context.environ)

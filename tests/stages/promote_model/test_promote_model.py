@@ -10,6 +10,8 @@ import pytest
 
 from cd4ml.gitops.image import image
 from cd4ml.gitops.manifest import Manifest, State
+from cd4ml.registry import reference_of
+from cd4ml.registry.described import described
 from tests.conftest import Run
 from tests.gitops.conftest import MODEL, GitOps, git
 from tests.gitops.hosted import hosted
@@ -106,6 +108,24 @@ def test_asked_for__the_alias_waits_for_the_merge(
 
         there.merge("merge")
         assert (promote(*asked).code, champion(registry)) == (0, "2")
+
+
+def test_promote__writes_where_the_version_comes_from(
+    promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]
+) -> None:
+    """The promoted version says of which image, commit and files it is; a roll-back writes nothing."""
+    start_canary(gitops, registry[1][1], source="7" * 40)
+
+    run = promote("--version", "2")
+
+    (version,) = described(reference_of("models:/credit/2"), tracking_uri=registry[0], environ={})
+    assert version.tags == {
+        "cd4ml.image": str(NEW),
+        "cd4ml.commit": "7" * 40,
+        "cd4ml.model-digest": f"sha256:{registry[1][1]}",
+    }
+    assert {"cd4ml.commit"} <= set(run.report["details"]["tags"]["written"])
+    assert promote("--rollback").report["details"]["tags"] == {"written": {}, "replaced": {}}
 
 
 def test_rollback__returns_both(promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]) -> None:
