@@ -9,6 +9,7 @@ from cd4ml.image.labels import MODEL
 from cd4ml.image.origin import REVISION, SOURCE
 from cd4ml.report.trace import Topic
 from cd4ml.tracing.records import Key, Record
+from cd4ml.tracing.statements import repository
 from cd4ml.tracing.subject import Ids
 
 
@@ -22,7 +23,7 @@ def said(labels: Mapping[str, Any], *, by: str = "", image: str | None = None) -
     found = {str(name): str(value) for name, value in labels.items() if value not in (None, "")}
     name, version = found.get("io.cd4ml.model.name"), found.get("io.cd4ml.model.version")
     values: dict[Key, str | None] = {
-        (Topic.CODE, "repository"): found.get(SOURCE),
+        (Topic.CODE, "repository"): repository(found.get(SOURCE, "")),
         (Topic.IMAGE, "base"): found.get("org.opencontainers.image.base.digest"),
         (Topic.IMAGE, "base name"): found.get("org.opencontainers.image.base.name"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -165,11 +166,14 @@ def _document(path: Path, key: bytes | None) -> Stated:
     try:
         if path.is_symlink() or path.stat().st_size > _LARGEST:
             raise OSError("a link, or too large")
-        content = path.read_bytes()
+        stated = read(path.read_bytes(), str(path), key)
     except OSError as error:
         document = Document(kind="unreadable", place=str(path))
         return Stated(document=document, problem=f"{path} cannot be read: {error.strerror or error}")
-    return read(content, str(path), key)
+    report = path.with_name(path.name.partition(".")[0]).with_suffix(".json")
+    if stated.report and report.is_file() and file_sha256(report) != stated.report:
+        return replace(stated, record=None, problem=f"{path} states another report than {report} is now")
+    return stated
 
 
 def _modified(verdicts: Sequence[Verdict]) -> Iterator[str]:

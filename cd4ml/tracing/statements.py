@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,12 +37,18 @@ _OF_ITS_OWN: Final = frozenset({model_signature.PREDICATE})
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """A document with what it says."""
+    """A document with what it says.
+
+    Attributes:
+        about: digests of its subjects.
+        report: digest of the report that it states, where it is about one.
+    """
 
     document: Document
     record: Record | None = None
     about: frozenset[str] = frozenset()
     problem: str = ""
+    report: str | None = None
 
     def stray(self, ids: Ids) -> str:
         """Say that the document is about something else; empty if it is not, or if that cannot be told."""
@@ -104,6 +111,7 @@ def _stated(statement: Statement, place: str, signature: str) -> Stated:
         document=Document(kind=kind, place=place, signature=signature, note=_note(statement)),
         record=Record(by=f"{kind} ({place})", ids=ids, values=values) if values or ids != Ids() else None,
         about=frozenset() if statement.predicate_type in _OF_ITS_OWN else about,
+        report=_digest(_configured(statement.predicate, result.REPORT), "sha256"),
     )
 
 
@@ -114,11 +122,15 @@ def _said(statement: Statement) -> tuple[dict[Key, str], Ids]:
         case provenance.PREDICATE:
             return _provenance(predicate)
         case result.PREDICATE:
-            model = next((item for item in _list(predicate.get("configuration")) if item.get("name") == "model"), {})
-            return {}, Ids(model=_digest(model, "sha256"))
+            return {}, Ids(model=_digest(_configured(predicate, "model"), "sha256"))
         case kind if kind in (_CYCLONEDX, _SPDX):
             return _packages(predicate), Ids()
     return {}, Ids()
+
+
+def _configured(predicate: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return what a test result rests on, by its name; empty if it names none."""
+    return next((item for item in _list(predicate.get("configuration")) if item.get("name") == name), {})
 
 
 def _provenance(predicate: Mapping[str, Any]) -> tuple[dict[Key, str], Ids]:
@@ -128,13 +140,18 @@ def _provenance(predicate: Mapping[str, Any]) -> tuple[dict[Key, str], Ids]:
     model, source = parts.get("model", {}), parts.get("source", {})
     base = _digest(parts.get("base", {}), "sha256")
     values: dict[Key, str | None] = {
-        (Topic.CODE, "repository"): str(source.get("uri") or "").removeprefix("git+") or None,
+        (Topic.CODE, "repository"): repository(str(source.get("uri") or "")),
         (Topic.DEPENDENCIES, "lock of the image"): _prefixed(_digest(parts.get("requirements.txt", {}), "sha256")),
         (Topic.IMAGE, "base"): _prefixed(base),
         (Topic.IMAGE, "built by"): str((predicate.get("runDetails") or {}).get("builder", {}).get("id") or "") or None,
     }
     ids = Ids(model=_digest(model, "sha256"), commit=_digest(source, "gitCommit"))
     return {key: value for key, value in values.items() if value}, ids
+
+
+def repository(address: str) -> str | None:
+    """Return a repository's address in one spelling, without who may log in; None if there is none."""
+    return re.sub(r"://[^/@]*@", "://", address.removeprefix("git+")).removesuffix("/").removesuffix(".git") or None
 
 
 def _bill(written: Mapping[str, Any], place: str) -> Stated:

@@ -65,6 +65,7 @@ class _Story:
         self._answers: list[Answer] = []
         self._taken: list[Bundle] = []
         self._ids = Ids()
+        self._kind = ""
 
     def told(self) -> Trace:
         """Ask the sources, and put together what they say."""
@@ -75,14 +76,14 @@ class _Story:
         stored = self._model_registry()
         self._answers += [stored] if stored else []
         bundles = [bundle for answer in self._answers for bundle in answer.bundles]
-        kind, self._ids = self._subject.meant([bundle.ids for bundle in bundles])
+        self._kind, self._ids = self._subject.meant([bundle.ids for bundle in bundles])
         if self._ids.commit and (full := self._sources.checkout.described(self._ids.commit)):
             self._ids = replace(self._ids, commit=full.sha)
         if stored and self._subject.model_uri and stored.bundles:
             self._ids = self._ids.with_more(stored.bundles[0].ids)
         self._follow()
         self._later()
-        return self._trace(kind)
+        return self._trace()
 
     def _later(self) -> None:
         """Ask the sources that need to know the image, the version or the commit."""
@@ -204,12 +205,12 @@ class _Story:
         names = [self._subject.reference, *(bundle.image for bundle in self._taken)]
         return next((f"{name.partition('@')[0]}@{digest}" for name in names if name and digest and "@" in name), None)
 
-    def _trace(self, kind: str) -> Trace:
+    def _trace(self) -> Trace:
         """Put together what was taken."""
         taken = self._taken
         return Trace(
             subject=self._subject.asked,
-            kind=kind,
+            kind=self._kind,
             facts=facts(record for bundle in taken for record in bundle.records),
             verdicts=[verdict for bundle in taken for verdict in bundle.verdicts],
             documents=[document for bundle in taken for document in bundle.documents],
@@ -224,7 +225,7 @@ class _Story:
         source = answer.source
         if source.looked is Looked.READ and not any(bundle in self._taken for bundle in answer.bundles):
             near = "; ".join(bundle.told for bundle in answer.bundles[:_MOST_NEAR])
-            said = f"it says nothing of this {self._subject.kinds[0][0]}" + (f", but of others: {near}" if near else "")
+            said = f"it says nothing of this {self._kind}" + (f", but of others: {near}" if near else "")
             return replace(source, looked=Looked.SILENT, message="; ".join(filter(None, (said, source.message))))
         return source
 

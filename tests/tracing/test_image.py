@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from collections.abc import Sequence
@@ -10,15 +11,20 @@ from typing import Any
 
 import pytest
 
+from cd4ml.digests import file_sha256
+from cd4ml.evidence.about import About
 from cd4ml.evidence.bundles import BUNDLE_TYPE
 from cd4ml.evidence.dsse import signed_bundle
 from cd4ml.evidence.keys import read_private_key
 from cd4ml.evidence.provenance import provenance
+from cd4ml.evidence.result import result_statement
 from cd4ml.evidence.statement import Resource, Statement
 from cd4ml.image.reference import parse
 from cd4ml.image.referrers import Artifact, attach
 from cd4ml.image.registry_api.manifests import CONFIG, INDEX, MANIFEST, Descriptor, digest_of
 from cd4ml.image.registry_api.repository import Repository
+from cd4ml.report.reading import read_file
+from cd4ml.tracing.statements import repository
 from tests.evidence import keys
 from tests.gitops.conftest import MODEL
 from tests.image.registries import registry
@@ -112,6 +118,13 @@ def test_layout__tells_without_network(delivered: Delivered, tag: bool) -> None:
     assert {one["signature"] for one in story["documents"]} == {"signed, and verified by public-key"}
 
 
+def test_repository__in_one_spelling() -> None:
+    """An address with a user or an ending is no other repository than the one that the label names."""
+    written = ("git+https://token:***@h.invalid/o/r.git", "https://h.invalid/o/r", "https://***@h.invalid/o/r/")
+
+    assert {repository(one) for one in written} == {"https://h.invalid/o/r"} and repository("") is None
+
+
 def test_layout__label_and_provenance_disagree(delivered: Delivered) -> None:
     """A provenance that names another model than the label is a contradiction."""
     layout, pair = Layout(delivered.folder / "layout"), keys.pair(delivered.folder)
@@ -188,6 +201,21 @@ def test_documents_beside_the_reports(delivered: Delivered) -> None:
 
     path.write_bytes(statement.replace(b"example.invalid", b"another.invalid"))
     assert "not the file that build-image wrote" in str(delivered.trace(delivered.commit, code=1)["contradictions"])
+
+
+def test_signed_report__changed_afterwards(delivered: Delivered) -> None:
+    """The bundle beside a report tells of it; once the report is another one than was signed, that is said."""
+    path = delivered.folder / "reports" / "evaluate-model.json"
+    published = read_file(path, path.stem)
+    now = datetime.datetime.now(datetime.UTC)
+    statement = result_statement(published, of=About.MODEL, at=now, report=file_sha256(path))
+    path.with_suffix(".sigstore.json").write_bytes(signed(statement, keys.pair(delivered.folder)))
+
+    (document,) = [one for one in delivered.trace(MODEL)["documents"] if one["kind"] == "test result"]
+    assert document["note"] == "PASSED: 1 passed, 0 did not"
+
+    delivered.report("evaluate-model", lambda one: one["checks"][0].update(value=0.99))
+    assert "states another report" in str(delivered.trace(MODEL, code=1)["contradictions"])
 
 
 def test_registry__asked_only_online(delivered: Delivered, tmp_path: Path) -> None:
