@@ -10,7 +10,7 @@ from typing import Final
 from cd4ml.checks.rollout.change import Judged, change_check
 from cd4ml.metrics.rollout.comparison import Change, Levels, rows_needed
 from cd4ml.metrics.rollout.counting import CANARY, STABLE, Counts
-from cd4ml.metrics.rollout.matching import Matched, matched
+from cd4ml.metrics.rollout.matching import Matched, matched, unmatched
 from cd4ml.report import Check
 
 # How many tests of harm each finding is, whether or not the events hold what they are about.
@@ -29,6 +29,8 @@ class Limits:
     latency_quantile: float = 0.95
     prediction_change: float = 0.1
     unseen_predictions: float = 0.01
+    disagreement: float = 0.05
+    quality_drop: float = 0.02
     bias: float = 0.1
     false_alarms: float = 0.05
 
@@ -42,7 +44,8 @@ class Limits:
 class Judge:
     """Collects the checks of changes, and what is still needed."""
 
-    def __init__(self, counts: Counts, limits: Limits) -> None:
+    def __init__(self, counts: Counts, limits: Limits, *, forecast: bool) -> None:
+        self.forecast = forecast
         self.counts, self.limits, self.levels = counts, limits, limits.levels
         self.checks: list[Check] = []
         self.changes: dict[str, Change] = {}
@@ -52,6 +55,10 @@ class Judge:
     def matched(self, variable: str) -> Matched:
         """Return both tracks over the same time."""
         return matched(self.counts.minutes(variable, CANARY), self.counts.minutes(variable, STABLE))
+
+    def unmatched(self, variable: str) -> Matched:
+        """Return the canary's rows alone."""
+        return unmatched(self.counts.minutes(variable, CANARY))
 
     def add(
         self,
@@ -73,7 +80,7 @@ class Judge:
         """Decide on one change."""
         found = change(both)
         needed = None
-        if math.isfinite(found.value) and found.rows and not found.decided(limit):
+        if self.forecast and math.isfinite(found.value) and found.rows and not found.decided(limit):
             needed = rows_needed(both, change, limit)
         if needed is not None:
             self.rows.append(needed)

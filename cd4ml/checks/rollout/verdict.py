@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,11 +21,13 @@ from cd4ml.metrics.rollout.comparison import (
     cells_of,
     distance,
     one_share,
+    paired_change,
     quantile_change,
     share_change,
 )
 from cd4ml.metrics.rollout.counting import CANARY, STABLE, Counts
 from cd4ml.metrics.rollout.matching import Matched
+from cd4ml.metrics.rollout.pairs import DIFFER, ONLY_SHADOW, ONLY_STABLE, WRONG
 from cd4ml.metrics.rollout.variables import FAILED, GROWTH, REFUSED, latency_borders
 from cd4ml.report import Check, Status
 from cd4ml.report.ids import check_id
@@ -54,9 +56,13 @@ class Verdict:
         return "go-on" if statuses == {Status.PASSED} else "wait"
 
 
-def decide(counts: Counts, limits: Limits) -> Verdict:
-    """Decide on a step from what was counted since it began."""
-    judge = Judge(counts, limits)
+def decide(counts: Counts, limits: Limits, *, forecast: bool = True) -> Verdict:
+    """Decide on a step from what was counted since it began.
+
+    Args:
+        forecast: whether to say how many rows are still needed, which takes longer than the decision.
+    """
+    judge = Judge(counts, limits, forecast=forecast)
     requests = judge.matched("requests")
     judge.checks.append(same_time_check(requests.alone, int(requests.canary.rows)))
     judge.checks.append(silence_check(*_silence(counts)))
@@ -78,12 +84,12 @@ def _silence(counts: Counts) -> tuple[int, float, float]:
     ]
     canary, stable = totals
     if not canary or not stable:
-        return sum(canary.values()), 0.0, 0.0
+        return round(sum(canary.values())), 0.0, 0.0
     last = max(canary)
     before = sum(rows for minute, rows in stable.items() if minute <= last)
     after = sum(rows for minute, rows in stable.items() if minute > last)
     share = sum(canary.values()) / before if before else 0.0
-    return sum(canary.values()), share * after, max(stable) - last
+    return round(sum(canary.values())), share * after, max(stable) - last
 
 
 def _errors(judge: Judge) -> None:
@@ -205,9 +211,61 @@ def _bias(judge: Judge) -> None:
         )
 
 
+def _agreement(judge: Judge) -> None:
+    """Judge whether the shadow predicts what the stable version does."""
+    pairs, levels = judge.unmatched("agreement"), judge.levels
+    differ = cells_of(pairs, [DIFFER])
+    judge.add(
+        "disagreement",
+        pairs,
+        lambda those: one_share(those.canary, differ, levels),
+        metric="disagreement",
+        what="Share of shadow predictions that differ from the stable ones for the same rows",
+        option="maximum-disagreement",
+        limit=judge.limits.disagreement,
+        reason="disagreement",
+        rows="paired rows",
+    )
+
+
+def _quality(judge: Judge) -> None:
+    """Judge the predictions whose labels have come: of pairs if there are any, else of both versions' own rows."""
+    levels = judge.levels
+    shared: dict[str, Any] = {
+        "metric": "wrong-predictions",
+        "option": "maximum-quality-drop",
+        "limit": judge.limits.quality_drop,
+        "reason": "more-wrong-predictions",
+        "rows": "rows with labels",
+    }
+    if judge.counts.rows("paired quality", CANARY):
+        pairs = judge.unmatched("paired quality")
+        lost, gained = cells_of(pairs, [ONLY_STABLE]), cells_of(pairs, [ONLY_SHADOW])
+        what = "Share of wrong predictions, for the same rows,"
+        judge.add(
+            check_id("quality-drop", "paired"),
+            pairs,
+            lambda those: paired_change(those.canary, lost, gained, levels),
+            what=what,
+            **shared,
+        )
+        return
+    both = judge.matched("quality")
+    wrong = cells_of(both, [WRONG])
+    judge.add(
+        "quality-drop",
+        both,
+        partial(share_change, cells=wrong, levels=levels),
+        what="Share of wrong predictions of the canary",
+        **shared,
+    )
+
+
 _JUDGED: Final[dict[str, Callable[[Judge], None]]] = {
     "errors": _errors,
     "latency": _latency,
     "predictions": _predictions,
     "bias": _bias,
+    "agreement": _agreement,
+    "quality": _quality,
 }

@@ -98,6 +98,26 @@ def one_share(counted: Counted, cells: Sequence[int], levels: Levels) -> Change:
     )
 
 
+def paired_change(counted: Counted, lost: Sequence[int], gained: Sequence[int], levels: Levels) -> Change:
+    """Return by how much the share of wrong predictions grew, where both versions predicted the same rows.
+
+    Args:
+        lost, gained: cells of the rows that only the stable version gets right, and that only the other one does.
+    """
+    sums = [np.array([counted.cells[list(cells)].sum()]) for cells in (lost, gained)]
+    low, high = (
+        shares.lower(sums[0], counted.rows, levels.harm / 2) - shares.upper(sums[1], counted.rows, levels.harm / 2),
+        shares.upper(sums[0], counted.rows, levels.good / 2) - shares.lower(sums[1], counted.rows, levels.good / 2),
+    )
+    return Change(
+        value=share(counted, lost) - share(counted, gained),
+        lower=float(low[0]),
+        upper=float(high[0]),
+        rows=int(counted.rows),
+        stable_rows=int(counted.rows),
+    )
+
+
 def distance(both: Matched, levels: Levels, *, ordered: bool) -> Change:
     """Return how far the distributions are apart: the largest change of any cell's share or, for ordered cells, of the
     share below any border (Kolmogorov-Smirnov's distance on the cells).

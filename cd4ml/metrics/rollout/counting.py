@@ -51,22 +51,24 @@ class Counts:
         cells: variable -> role -> minute since 1970 -> cell -> rows.
         left_out: rows by why they do not count.
         models: role -> model -> rows, of all models that answered.
+        identities: model -> its name, version and sha256, as far as the events say them.
     """
 
-    cells: dict[str, dict[str, dict[int, dict[str, int]]]] = field(default_factory=dict)
+    cells: dict[str, dict[str, dict[int, dict[str, float]]]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     models: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    identities: dict[str, Mapping[str, str | None]] = field(default_factory=dict)
     layout: Layout = field(default_factory=Layout)
     first: datetime | None = None
     last: datetime | None = None
 
-    def minutes(self, variable: str, role: str) -> dict[int, dict[str, int]]:
+    def minutes(self, variable: str, role: str) -> dict[int, dict[str, float]]:
         """Return the rows of a variable in a track, by minute and cell."""
         return self.cells.get(variable, {}).get(role, {})
 
     def rows(self, variable: str, role: str) -> int:
         """Return the rows of a variable in a track."""
-        return sum(sum(cells.values()) for cells in self.minutes(variable, role).values())
+        return round(sum(sum(cells.values()) for cells in self.minutes(variable, role).values()))
 
 
 class Counting:
@@ -95,7 +97,7 @@ class Counting:
         """Return what was counted."""
         self._release()
         for variable, frames in self._counted.items():
-            by_role: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+            by_role: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
             for role, minute, cell, rows in _summed(frames).iter_rows():
                 by_role[role][minute][cell] = rows
             self.result.cells[variable] = {role: dict(minutes) for role, minutes in by_role.items()}
@@ -158,8 +160,9 @@ class Counting:
 
     def _of_the_models(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the events of the models that are meant; count those of others."""
-        for role, model, rows in frame.group_by("track", "digest").len().iter_rows():
+        for role, model, identity, rows in frame.group_by("track", "digest", "model").len().iter_rows():
             self.result.models[role][model or "unknown"] += rows
+            self.result.identities.setdefault(model or "unknown", identity or {})
         foreign = pl.lit(False)
         for role, model in self.wanted.models.items():
             foreign |= (pl.col("track") == role) & (pl.col("digest").fill_null("") != model)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 # Cell -> rows, by minute.
-Minutes = Mapping[int, Mapping[str, int]]
+Minutes = Mapping[int, Mapping[str, float]]
 # Rows of each track that a block holds before it ends.
 _BLOCK: Final = 50
 
@@ -92,16 +92,24 @@ def matched(canary: Minutes, stable: Minutes) -> Matched:
     )
 
 
+def unmatched(canary: Minutes) -> Matched:
+    """Return rows of the canary that are held against nothing: all count, whenever they came."""
+    labels = tuple(sorted({cell for cells in canary.values() for cell in cells}))
+    cells = _table(canary, dict.fromkeys(canary, 0), labels).sum(axis=0)
+    counted = Counted(rows=float(cells.sum()), cells=cells)
+    return Matched(labels=labels, canary=counted, stable=counted, minutes=len(canary))
+
+
 def _blocks(canary: Minutes, stable: Minutes) -> dict[int, int]:
     """Return the block of each minute; the last takes what is too little for one of its own."""
     found: dict[int, int] = {}
-    block, rows, others = 0, 0, 0
+    block, rows, others = 0, 0.0, 0.0
     for minute in sorted({*canary, *stable}):
         found[minute] = block
         rows += sum(canary.get(minute, {}).values())
         others += sum(stable.get(minute, {}).values())
         if rows >= _BLOCK and others >= _BLOCK:
-            block, rows, others = block + 1, 0, 0
+            block, rows, others = block + 1, 0.0, 0.0
     if block and (rows or others):
         found = {minute: min(number, block - 1) for minute, number in found.items()}
     return found

@@ -28,9 +28,8 @@ class Finding(StrEnum):
     LATENCY = "latency"
     PREDICTIONS = "predictions"
     BIAS = "bias"
-
-
-ALWAYS: Final = (Finding.ERRORS, Finding.LATENCY, Finding.PREDICTIONS, Finding.BIAS)
+    AGREEMENT = "agreement"
+    QUALITY = "quality"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +43,33 @@ class Options(declaration.Options):
         group=Group.INPUT,
     )
     canary: tuple[str, ...] = option("Prediction events of the canary, if they lie elsewhere.", group=Group.INPUT)
+    shadow: tuple[str, ...] = option(
+        "Prediction events of shadow copies: each is paired with the stable answer to the same row of the same trace. "
+        "Without `canary` the shadow is judged as a canary is, too.",
+        example="shadow.jsonl",
+        group=Group.INPUT,
+    )
+    labels: str | None = option(
+        "Table of true values that came later: `y_true`, and either `id`, or `trace_id` and (of requests with several "
+        "rows) `row`.",
+        example="labels.parquet",
+        group=Group.INPUT,
+    )
+    prometheus: str | None = option(
+        "Prometheus server with the gateways' metrics: errors and latency are judged by them, and predictions where "
+        "there are no events. A token for it stands in CD4ML_PROMETHEUS_TOKEN.",
+        example="http://prometheus:9090",
+        group=Group.INPUT,
+    )
+    stable_selector: str = option(
+        "Labels of the stable version's series in Prometheus.", default='track="stable"', group=Group.INPUT
+    )
+    canary_selector: str = option(
+        "Labels of the canary's series in Prometheus.", default='track="canary"', group=Group.INPUT
+    )
     judge: tuple[str, ...] = option(
-        "What is judged (default: errors, latency, predictions and bias). What is named here and cannot be judged is "
-        "inconclusive.",
+        "What is judged (default: errors, latency, predictions; of events bias; agreement where there is a shadow, "
+        "quality where there are labels). What is named here and cannot be judged is inconclusive.",
         example="errors, latency",
         group=Group.DECISION,
     )
@@ -63,6 +86,7 @@ class Options(declaration.Options):
         default="canary",
         group=Group.INPUT,
     )
+    shadow_track: str = option("Track of the shadow's events.", default="shadow", group=Group.INPUT)
     stable_model: str | None = option(
         "Digest (SHA-256) or `name/version` of the stable model; events of others are refused.", group=Group.MODEL
     )
@@ -92,6 +116,19 @@ class Options(declaration.Options):
     maximum_unseen_predictions: float = option(
         "Largest allowed share of the canary's predictions in classes that the stable version never gives.",
         default=0.01,
+        group=Group.LIMITS,
+    )
+    maximum_disagreement: float = option(
+        "Largest allowed share of shadow predictions that differ from the stable ones for the same rows.",
+        default=0.05,
+        group=Group.LIMITS,
+    )
+    agreement_tolerance: float = option(
+        "By how much predicted numbers may differ and still agree.", default=0.0, group=Group.LIMITS
+    )
+    maximum_quality_drop: float = option(
+        "By how much the share of wrong predictions may lie above the stable version's, where labels have come.",
+        default=0.02,
         group=Group.LIMITS,
     )
     maximum_bias: float = option(
@@ -124,14 +161,25 @@ def check_options(options: Options) -> None:
         for name in options.judge
         if name not in list(Finding)
     ]
-    if not (options.stable or options.canary):
-        problems.append("stable is required: Prediction events of both versions, or of the stable one")
+    if not (options.stable or options.prometheus):
+        problems.append("stable or prometheus is required: events of both versions, or a server with their metrics")
+    if options.prometheus and not options.since:
+        problems.append("prometheus needs since: when the step began")
+    if options.labels and not has_events(options):
+        problems.append("labels need prediction events: set stable")
+    problems += [
+        f"judge: {finding} needs {source}"
+        for finding, source in ((Finding.AGREEMENT, "shadow"), (Finding.QUALITY, "labels"))
+        if finding in options.judge and not getattr(options, source)
+    ]
     problems += [
         f"{name.replace('_', '-')} must be at least 0 and below 1, got {getattr(options, name):g}"
         for name in (
             "maximum_error_increase",
             "maximum_prediction_change",
             "maximum_unseen_predictions",
+            "maximum_disagreement",
+            "maximum_quality_drop",
             "maximum_bias",
             "maximum_poisoned",
         )
@@ -139,8 +187,11 @@ def check_options(options: Options) -> None:
     ]
     if options.maximum_error_rate is not None and not 0 <= options.maximum_error_rate < 1:
         problems.append(f"maximum-error-rate must be at least 0 and below 1, got {options.maximum_error_rate:g}")
-    if not options.maximum_latency_increase >= 0:
-        problems.append(f"maximum-latency-increase must be at least 0, got {options.maximum_latency_increase:g}")
+    problems += [
+        f"{name.replace('_', '-')} must be at least 0, got {getattr(options, name):g}"
+        for name in ("maximum_latency_increase", "agreement_tolerance")
+        if not getattr(options, name) >= 0
+    ]
     problems += [
         f"{name.replace('_', '-')} must be above 0 and below 1, got {getattr(options, name):g}"
         for name in ("latency_quantile", "false_alarms")
@@ -156,4 +207,20 @@ def check_options(options: Options) -> None:
 
 def findings(options: Options) -> tuple[Finding, ...]:
     """Return what is judged."""
-    return tuple(Finding(name) for name in dict.fromkeys(options.judge)) or ALWAYS
+    if options.judge:
+        return tuple(Finding(name) for name in dict.fromkeys(options.judge))
+    # Metrics know nothing of users.
+    bias = (Finding.BIAS,) if has_events(options) else ()
+    shadow = (Finding.AGREEMENT,) if options.shadow else ()
+    labels = (Finding.QUALITY,) if options.labels else ()
+    return (Finding.ERRORS, Finding.LATENCY, Finding.PREDICTIONS, *bias, *shadow, *labels)
+
+
+def has_events(options: Options) -> bool:
+    """Whether there is a source of events."""
+    return bool(options.stable or options.canary or options.shadow)
+
+
+def shadow_alone(options: Options) -> bool:
+    """Whether the shadow is judged in the place of a canary."""
+    return bool(options.shadow and not options.canary)

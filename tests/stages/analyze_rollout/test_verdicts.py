@@ -15,6 +15,7 @@ def test_equal_versions__go_on(rollout: Rollout) -> None:
     run = rollout(events(STABLE, CANARY, rows=20_000))
 
     assert (run.code, run.report["outputs"]["verdict"]) == (0, "go-on"), not_passed(run)
+    assert run.report["candidate"]["sha256"] == "b" * 64
     assert {check["id"] for check in run.report["checks"]} >= {
         "error-increase:failed",
         "error-increase:refused",

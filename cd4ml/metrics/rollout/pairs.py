@@ -1,0 +1,107 @@
+"""Shadow predictions beside the stable ones for the same rows, and both beside labels that came later.
+
+A shadow copy has the trace of the request that was copied, so that trace and row name a pair.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from cd4ml.data.tables import by_name
+from cd4ml.metrics.rollout.counting import CANARY, SHADOW, STABLE, Counting
+
+AGREE: Final = "agree"
+DIFFER: Final = "differ"
+RIGHT: Final = "right"
+WRONG: Final = "wrong"
+# Of pairs with labels: which of the two is right.
+ONLY_STABLE: Final = "only the stable version"
+ONLY_SHADOW: Final = "only the shadow"
+ALIKE: Final = "both or neither"
+_KEY: Final = ["trace_id", "row"]
+
+
+class Labels:
+    """True values by what they are joined with: the event's `id`, or its trace and row."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        """Prepare.
+
+        Args:
+            frame: `y_true` as text, and `id` or `trace_id` and `row`; one row for each key.
+        """
+        self.keys = ["id"] if "id" in frame.columns else _KEY
+        self.frame = frame
+
+    def judged(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Return the answered rows whose labels have come, with `cell` for whether the prediction is right."""
+        rows = _answered(events).join(self.frame, on=by_name.columns(self.keys), how="inner")
+        same = pl.col("y_pred").fill_null("") == pl.col("y_true")
+        return rows.with_columns(pl.when(same).then(pl.lit(RIGHT)).otherwise(pl.lit(WRONG)).alias("cell"))
+
+
+class Pairs:
+    """Collects both sides of pairs; a pair takes some 40 bytes until it is counted."""
+
+    def __init__(self, role: str, tolerance: float) -> None:
+        """Prepare.
+
+        Args:
+            role: of the shadow: `SHADOW`, or `CANARY` where it is judged as the canary is.
+            tolerance: by which predicted numbers may differ and still agree.
+        """
+        self._role, self._tolerance = role, tolerance
+        self._sides: dict[str, list[pl.DataFrame]] = {STABLE: [], role: []}
+        self._truths: list[pl.DataFrame] = []
+
+    def add(self, events: pl.DataFrame, judged: pl.DataFrame | None) -> None:
+        """Take some events, and those of them whose labels have come."""
+        rows = _answered(events).filter(pl.col("trace_id").is_not_null())
+        for role, held in self._sides.items():
+            held.append(rows.filter(pl.col("track") == role).select(_key(), "minute", "y_pred"))
+        if judged is not None:
+            known = judged.filter(pl.col("trace_id").is_not_null())
+            self._truths.append(known.select(_key(), "track", (pl.col("cell") == RIGHT).alias("right")))
+
+    def finish(self, counting: Counting) -> int:
+        """Count the pairs as rows of the canary; return how many shadow rows had no partner."""
+        stable, shadow = (pl.concat(self._sides[role]).unique("key", keep="first") for role in (STABLE, self._role))
+        both = shadow.join(stable, on="key", how="inner", suffix="_stable")
+        first, second = pl.col("y_pred"), pl.col("y_pred_stable")
+        near = (first.cast(pl.Float64, strict=False) - second.cast(pl.Float64, strict=False)).abs() <= self._tolerance
+        same = first.eq_missing(second) | near.fill_null(False)
+        cell = pl.when(same).then(pl.lit(AGREE)).otherwise(pl.lit(DIFFER))
+        counting.count("agreement", both.with_columns(pl.lit(CANARY).alias("track"), cell.alias("cell")))
+        if self._truths:
+            counting.count("paired quality", self._paired(both))
+        return len(shadow) - len(both)
+
+    def _paired(self, both: pl.DataFrame) -> pl.DataFrame:
+        """Return the pairs whose labels have come, with which side is right."""
+        truths = pl.concat(self._truths).unique(["key", "track"], keep="first")
+        stable, shadow = (
+            truths.filter(pl.col("track") == role).select("key", pl.col("right").alias(name))
+            for role, name in ((STABLE, "stable_right"), (self._role, "shadow_right"))
+        )
+        # A label that names one event names its pair's row as well.
+        known = both.join(stable, on="key", how="inner").join(shadow, on="key", how="inner")
+        only_stable = pl.col("stable_right") & ~pl.col("shadow_right")
+        only_shadow = pl.col("shadow_right") & ~pl.col("stable_right")
+        cell = pl.when(only_stable).then(pl.lit(ONLY_STABLE)).when(only_shadow).then(pl.lit(ONLY_SHADOW))
+        return known.with_columns(pl.lit(CANARY).alias("track"), cell.otherwise(pl.lit(ALIKE)).alias("cell"))
+
+
+def _answered(events: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that were answered."""
+    return events.filter((pl.col("status").fill_null(200) < 400) & pl.col("y_pred").is_not_null())
+
+
+def _key() -> pl.Expr:
+    """Return what names a row: 64 bits of its trace and its place."""
+    row = pl.col("row").fill_null(0).cast(pl.String)
+    return pl.concat_str(pl.col("trace_id"), pl.lit("/"), row).hash(seed=17).alias("key")
+
+
+__all__ = ["AGREE", "ALIKE", "DIFFER", "ONLY_SHADOW", "ONLY_STABLE", "RIGHT", "SHADOW", "WRONG", "Labels", "Pairs"]

@@ -1,0 +1,156 @@
+"""The gateway's metrics in Prometheus, by version, as rows by minute and cell: like those that events are counted in.
+
+Counters are read as they stand at every minute, pod by pod, and their increase is whole requests: Prometheus' own
+`increase` estimates between scrapes. A counter that falls has begun again; one that begins within the window began
+at 0.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.wording import redacted
+
+Cells = dict[int, dict[str, float]]
+_SECONDS: Final = 30.0
+_MOST: Final = 256 * 1024**2
+# Prometheus answers with at most so many points for each series.
+_POINTS: Final = 11_000
+_STEP: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What is asked for: which pods, and when.
+
+    Attributes:
+        selector: of the version's series, such as `track="canary"`.
+    """
+
+    selector: str
+    since: datetime
+    until: datetime
+
+
+class Prometheus:
+    """A server.
+
+    Attributes:
+        name: its address, without secrets.
+    """
+
+    def __init__(self, address: str, token: str | None = None) -> None:
+        """Prepare.
+
+        Args:
+            token: for a server that asks for a bearer token; sent over https alone.
+
+        Raises:
+            OptionsError: the address is not one.
+        """
+        parts = urllib.parse.urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise OptionsError("prometheus must be the server's address, such as http://prometheus:9090")
+        if token and parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise OptionsError("prometheus: the token is sent over https alone")
+        self.name, self._address, self._token = redacted(address), address.rstrip("/"), token
+
+    def requests(self, window: Window) -> Cells:
+        """Return requests by minute and HTTP status."""
+        return self._increases("cd4ml_requests_total", window, lambda labels: labels.get("status", ""))
+
+    def classes(self, window: Window) -> Cells:
+        """Return predictions by minute and class."""
+        return self._increases("cd4ml_predictions_total", window, lambda labels: labels.get("class", ""))
+
+    def buckets(self, name: str, window: Window) -> tuple[tuple[float, ...], Cells]:
+        """Return the upper borders of a histogram's buckets, ascending, and rows by minute and border (as text)."""
+        below = self._increases(f"{name}_bucket", window, lambda labels: labels.get("le", ""))
+        borders = sorted({float(le) for cells in below.values() for le in cells if le})
+        found: Cells = {}
+        for minute, cells in below.items():
+            sums = {float(le): rows for le, rows in cells.items() if le}
+            before, inside = 0.0, {}
+            for border in borders:
+                inside[f"{border!r}"] = max(0.0, sums.get(border, before) - before)
+                before = max(before, sums.get(border, before))
+            found[minute] = inside
+        return tuple(borders), found
+
+    def models(self, window: Window) -> Counter[str]:
+        """Return the digests of the models that are served, each with the number of its series' points."""
+        found: Counter[str] = Counter()
+        for labels, points in self._series("cd4ml_model_info", window):
+            found[labels.get("sha256", "unknown")] += len(points)
+        return found
+
+    def _increases(self, metric: str, window: Window, cell: Callable[[Mapping[str, str]], str]) -> Cells:
+        """Return the increase of a counter by minute and cell, summed over pods."""
+        first = math.ceil(window.since.timestamp())
+        found: Cells = defaultdict(lambda: defaultdict(float))
+        for labels, points in self._series(metric, window):
+            before = 0.0 if points and points[0][0] > first + 1 else None
+            for at, value in points:
+                if before is not None and value != before:
+                    found[int(at - 1) // 60][cell(labels)] += value - before if value >= before else value
+                before = value
+        return {minute: dict(cells) for minute, cells in found.items()}
+
+    def _series(self, metric: str, window: Window) -> Iterator[tuple[Mapping[str, str], list[tuple[float, float]]]]:
+        """Yield the labels and points of each series; a point that is no number is refused."""
+        start, end = math.ceil(window.since.timestamp()), window.until.timestamp()
+        step = max(_STEP, math.ceil((end - start) / _POINTS))
+        query = {"query": f"{metric}{{{window.selector}}}", "start": f"{start}", "end": f"{end:.3f}", "step": f"{step}"}
+        # The window need not end at a whole step: its last moment is asked for as well.
+        every = {_named(one): one for one in self._ask("query_range", query)}
+        last = {"query": query["query"], "time": query["end"]}
+        newest = {_named(one): one["value"] for one in self._ask("query", last)}
+        for name, one in every.items():
+            points = [(float(at), float(value)) for at, value in one["values"]]
+            if name in newest and float(newest[name][0]) > points[-1][0] + 0.5:
+                points.append((float(newest[name][0]), float(newest[name][1])))
+            if not all(math.isfinite(value) and value >= 0 for _, value in points):
+                raise UnavailableError(f"{self.name}: {metric} has a value that is no count")
+            yield one["metric"], points
+        for name in newest.keys() - every.keys():
+            labels = dict(json.loads(name))
+            yield labels, [(float(newest[name][0]), float(newest[name][1]))]
+
+    def _ask(self, path: str, query: Mapping[str, str]) -> list[Any]:
+        """Return the series of an answer.
+
+        Raises:
+            UnavailableError: the server is out of reach, or what it says is no answer.
+            OptionsError: it refuses the query, which the selector is part of.
+        """
+        data = urllib.parse.urlencode(query).encode()
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        request = urllib.request.Request(f"{self._address}/api/v1/{path}", data=data, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+                found = json.loads(answer.read(_MOST))
+            result = found["data"]["result"]
+            if found["status"] != "success" or not isinstance(result, list) or found.get("warnings"):
+                raise UnavailableError(f"{self.name} answers only in part: {found.get('warnings') or found['status']}")
+        except urllib.error.HTTPError as error:
+            if error.code in (400, 422):
+                raise OptionsError(f"{self.name} refuses the query {query['query']}: is the selector right?") from error
+            raise UnavailableError(f"{self.name} answers with {error.code}") from error
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise UnavailableError(f"no answer from {self.name}: {type(error).__name__}") from error
+        return result
+
+
+def _named(series: Mapping[str, Any]) -> str:
+    """Return a series' labels as one text."""
+    return json.dumps(sorted(series["metric"].items()))
