@@ -8,7 +8,7 @@ All serve the same scikit-learn pipeline (imputation, scaling, one-hot, logistic
 rows. Closed loop: wrk with 32 connections. Open loop, where vegeta is installed: a fixed rate, half of what the slowest
 did in the closed loop. The server has core 0, the load core 1. CPU per request hardly depends on what else the machine
 does; requests per second do. cd4ml validates, counts metrics, and writes its log of requests and an event for each
-prediction to files.
+prediction to files; with `--workers 2` as many processes of it serve, on as many cores. Memory is proportional (PSS).
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ from tests import models  # noqa: E402
 _ROW: Final = {"age": 40, "income": 52000.0, "city": "Oslo"}
 _PORT: Final = 9871
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PAGE_MIB: Final = os.sysconf("SC_PAGE_SIZE") / 1024**2
 _SCRIPT: Final = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[%s]==]\n'
 # What reads the model must be what wrote it.
 _MODEL: Final = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "pandas")]
@@ -66,13 +65,13 @@ class Server:
     command: Sequence[str]
     path: str = "/predict"
     key: str = "rows"
-    env: Mapping[str, str]
+    env: dict[str, str]
     folder: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a server did: requests per second, median and 99th percentile in ms, CPU in µs a request, MiB."""
+    """What a server did: requests per second, median and 99th percentile in ms, CPU in µs a request, MiB (PSS)."""
 
     rate: float
     p50: str
@@ -142,11 +141,11 @@ def converted(model: Path, scratch: Path) -> Path:
 
 
 @contextmanager
-def started(which: Server, body: bytes, log: Path) -> Iterator[int]:
-    """Start a server on core 0, wait until it predicts, and end it with what it has started."""
+def started(which: Server, body: bytes, log: Path, cores: int = 1) -> Iterator[int]:
+    """Start a server on the first cores, wait until it predicts, and end it with what it has started."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["taskset", "-c", "0", *which.command],
+            ["taskset", "-c", f"0-{cores - 1}", *which.command],
             env=which.env,
             cwd=which.folder,
             stdout=output,
@@ -216,10 +215,12 @@ def _fields(process: Path) -> list[str]:
 
 
 def _used(leader: int) -> tuple[float, float]:
-    """Return the CPU seconds and the resident MiB of a server's processes."""
-    found = [fields for fields in map(_fields, _processes(leader)) if fields]
+    """Return the CPU seconds and the MiB of a server's processes; a page that several share counts once."""
+    processes = _processes(leader)
+    found = [fields for fields in map(_fields, processes) if fields]
     cpu = sum(int(fields[11]) + int(fields[12]) for fields in found) / _TICKS
-    return cpu, sum(int(fields[21]) for fields in found) * _PAGE_MIB
+    shares = [re.findall(r"^Pss:\s+(\d+)", (one / "smaps_rollup").read_text(), re.M) for one in processes]
+    return cpu, sum(int(share[0]) for share in shares) / 1024
 
 
 def closed_loop(which: Server, body: bytes, pid: int, seconds: int, scratch: Path) -> Measured:
@@ -262,6 +263,7 @@ def main() -> None:
     parser.add_argument("--servers", nargs="*", default=list(SERVERS), choices=SERVERS)
     parser.add_argument("--rows", type=int, nargs="*", default=[1, 100])
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=1, help="processes of cd4ml's gateway")
     parser.add_argument("--rate", type=int, default=40, help="requests per second of the open loop")
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -274,8 +276,9 @@ def main() -> None:
             scratch = Path(folder) / name
             scratch.mkdir()
             which = server(name, model, scratch)
+            which.env["WORKERS"] = str(arguments.workers)
             first = json.dumps({which.key: [_ROW]}).encode()
-            with started(which, first, scratch / "log") as pid:
+            with started(which, first, scratch / "log", arguments.workers) as pid:
                 for rows in arguments.rows:
                     body = json.dumps({which.key: [_ROW] * rows}).encode()
                     found = closed_loop(which, body, pid, arguments.seconds, scratch)

@@ -11,7 +11,7 @@ from cd4ml.serving.bodies import Receive, Scope, Send
 from cd4ml.serving.cache import Cache
 from cd4ml.serving.exchange import Observer
 from cd4ml.serving.features import Features
-from cd4ml.serving.pages import Page, pages
+from cd4ml.serving.pages import Page, Part, pages
 from cd4ml.serving.predicting import Predicting
 from cd4ml.serving.protocols import dialects
 from cd4ml.serving.refused import Refused, not_ready
@@ -39,10 +39,16 @@ class Gateway:
         cache: Cache | None = None,
         context: Context = Context(),
         features: Features | None = None,
+        others: Part | None = None,
     ) -> None:
+        """Put it together.
+
+        Args:
+            others: says why the gateway is not ready though this process is.
+        """
         self._state, self._settings, self._observers, self._cache = state, settings, observers, cache
         self._features = features
-        self.pages = pages(state, [part for part in (cache, features) if part is not None])
+        self.pages = pages(state, [part for part in (cache, features, others) if part is not None])
         self.predicting = Predicting(state, settings, observers, cache, context, features)
         targets = {path.encode(): path for path in self.predicting.paths if path.isascii()}
         awaited = cache is not None or features is not None

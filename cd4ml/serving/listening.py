@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -24,14 +24,17 @@ _FAILED = 3
 _LOOK_SECONDS = 0.05
 
 
-def listen(app: App, settings: Settings, at_once: AtOnce | None = None) -> int:
+def listen(
+    app: App, settings: Settings, at_once: AtOnce | None = None, sockets: Sequence[socket.socket] | None = None
+) -> int:
     """Serve an application until SIGTERM and return the exit code; requests that have begun are answered first.
 
     Args:
         at_once: what answers whole requests without the application.
+        sockets: where to listen, if they are open already.
     """
     server = Server(_config(app, settings, at_once), settings)
-    server.run()
+    server.run(None if sockets is None else list(sockets))
     return 0 if server.started else _FAILED
 
 
@@ -82,7 +85,7 @@ def _config(app: App, settings: Settings, at_once: AtOnce | None) -> uvicorn.Con
         app,
         host=settings.host,
         port=settings.port,
-        # Whatever WEB_CONCURRENCY says: the platform runs more copies of the image, not of the process.
+        # Whatever WEB_CONCURRENCY says: WORKERS says how many processes there are, each a server of its own.
         workers=1,
         loop="uvloop",
         http=protocol(settings, most, at_once),

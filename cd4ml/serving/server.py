@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cd4ml.serving.app import Gateway
 from cd4ml.serving.exchange import Observer
 from cd4ml.serving.listening import listen
-from cd4ml.serving.pages import Page, unready
+from cd4ml.serving.pages import Page, Part, unready
 from cd4ml.serving.settings import Settings
 from cd4ml.serving.state import Service, State
+from cd4ml.serving.telemetry.lines import LinesAtOnce
+from cd4ml.serving.telemetry.log import log_to
 from cd4ml.serving.telemetry.metrics import families
 from cd4ml.serving.telemetry.metrics.board import Board
 from cd4ml.serving.telemetry.metrics.exposition import CONTENT_TYPE
 from cd4ml.serving.telemetry.telemetry import Telemetry
+from cd4ml.serving.workers.others import Others
+from cd4ml.serving.workers.processors import workers
 
 if TYPE_CHECKING:
     from cd4ml.serving.cache.predictions import PredictionCache
@@ -38,16 +44,44 @@ def serve(environ: Mapping[str, str]) -> int:
         python_models=python_models,
         provider=settings.execution_provider,
     )
-    telemetry = Telemetry(settings, environ, model=service.model, runtime=lambda: state.runtime, board=Board())
-    app = gateway(state, settings, telemetry)
-    telemetry.start()
-    try:
-        return listen(app, settings, app.at_once)
-    finally:
-        telemetry.close()
+
+    def work(board: Board, worker: int = 0, after: str = "", sockets: Sequence[socket.socket] | None = None) -> int:
+        """Serve in this process; see `together.Work`."""
+        telemetry, app = _observed(state, settings, environ, board, worker)
+        if after:
+            telemetry.metrics.replaces(after)
+        telemetry.start()
+        try:
+            return listen(app, settings, app.at_once, sockets)
+        finally:
+            telemetry.close()
+
+    count = workers(settings.workers)
+    if count == 1:
+        return work(Board())
+    from cd4ml.serving.workers import together
+
+    # What cannot be is said now, and once.
+    _observed(replace(state), settings, environ, Board())
+    log_to(LinesAtOnce(), level=settings.log_level)
+    return together.serve(state, settings, count, work)
 
 
-def gateway(state: State, settings: Settings, telemetry: Telemetry) -> Gateway:
+def _observed(
+    state: State, settings: Settings, environ: Mapping[str, str], board: Board, worker: int = 0
+) -> tuple[Telemetry, Gateway]:
+    """Return the application of one process, and what observes it.
+
+    Raises:
+        SettingsError: a variable has a value that it cannot have.
+    """
+    telemetry = Telemetry(
+        settings, environ, model=state.service.model, runtime=lambda: state.runtime, board=board, worker=worker
+    )
+    return telemetry, gateway(state, settings, telemetry, Others(board, worker))
+
+
+def gateway(state: State, settings: Settings, telemetry: Telemetry, others: Part | None = None) -> Gateway:
     """Return the application with what the settings ask for; what they do not is not even imported.
 
     Raises:
@@ -78,9 +112,9 @@ def gateway(state: State, settings: Settings, telemetry: Telemetry) -> Gateway:
         state.told = (*state.told, features.know)
         features.observe = metrics.histogram(families.FETCHING)
         metrics.outcomes(families.FEATURES, partial(getattr, features, "counts"))
-    app = Gateway(state, settings, observers, cache, telemetry.context, features)
+    app = Gateway(state, settings, observers, cache, telemetry.context, features, others)
     needed = [part for part in (cache, features) if part is not None]
-    metrics.gauge(families.READY, lambda: not unready(state, needed))
+    metrics.ready = lambda: not unready(state, needed)
     metrics.gauge(families.IN_FLIGHT, lambda: app.predicting.in_flight)
     metrics.gauge(families.WAITING, lambda: max(0, app.predicting.calls.in_threads - settings.threads))
     app.pages["/metrics"] = lambda: Page(body=metrics.text(), media_type=CONTENT_TYPE)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
+
+AUTO: Final = "auto"
+MOST_WORKERS: Final = 64
 
 
 class SettingsError(Exception):
@@ -21,7 +24,7 @@ class Setting:
         kind: what its values are, in words.
         meaning: one sentence or two, in Markdown.
         least, most: of a number.
-        words: what it may be, if that is one of a few words.
+        words: what it may be, if that is one of a few words; of a number, what it may be instead.
     """
 
     default: str
@@ -37,8 +40,8 @@ class Setting:
         Raises:
             SettingsError: the variable cannot have it.
         """
-        if self.most:
-            return _whole(name, text, self.least, self.most)
+        if self.most and text not in self.words:
+            return _whole(name, text, self.least, self.most, self.words)
         if self.kind == "share":
             return _share(name, text, none=self.least == 0)
         if self.words and text not in self.words:
@@ -46,10 +49,11 @@ class Setting:
         return Path(text) if self.kind == "path" else text
 
 
-def _whole(name: str, text: str, least: int, most: int) -> int:
+def _whole(name: str, text: str, least: int, most: int, words: Sequence[str]) -> int:
     """Return a whole number in its range."""
     if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
-        raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {text[:40]!r}")
+        form = " or ".join((f"a whole number from {least} to {most}", *words))
+        raise SettingsError(f"{name} must be {form}, not {text[:40]!r}")
     return int(text)
 
 
@@ -73,6 +77,12 @@ def _declared(default: Any, setting: Setting) -> Any:
 def whole(default: int, meaning: str, *, least: int = 1, most: int) -> int:
     """Declare a whole number."""
     setting = Setting(default=str(default), kind="whole number", meaning=meaning, least=least, most=most)
+    return _declared(default, setting)  # type: ignore[no-any-return]
+
+
+def whole_or_auto(default: int, meaning: str, *, most: int) -> int | str:
+    """Declare a whole number that may be left to the machine."""
+    setting = Setting(default=str(default), kind="whole number", meaning=meaning, most=most, words=(AUTO,))
     return _declared(default, setting)  # type: ignore[no-any-return]
 
 
@@ -121,6 +131,12 @@ class Settings(FromEnvironment):
     service_file: Path = path("/app/service.json", "The file that says which model it is.")
     host: str = text("0.0.0.0", "The address on which it listens.")
     port: int = whole(8080, "The port on which it listens.", most=65535)
+    workers: int | str = whole_or_auto(
+        1,
+        "How many processes serve; limits of connections, threads and queues hold for each. `auto`: as many as the "
+        "CPU limit has whole processors, or the machine, if there is none.",
+        most=MOST_WORKERS,
+    )
     keep_alive_seconds: int = whole(
         75,
         "How long an idle connection stays open. It must be longer than the proxy keeps its own: 60 s for AWS's load "

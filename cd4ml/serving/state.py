@@ -7,7 +7,8 @@ import json
 import logging
 import pickle
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -84,6 +85,7 @@ class State:
             for nothing: there the build decided.
         provider: see `Settings.execution_provider`.
         told: who is told of the model before the gateway is ready; SettingsError if it does not fit the settings.
+        preloaded: the model where it was loaded before this process was forked; it has not been called yet.
     """
 
     folder: Path
@@ -95,15 +97,35 @@ class State:
     warm_up: str = ""
     runtime: Runtime | None = field(default=None, repr=False)
     told: Sequence[Callable[[Runtime], None]] = ()
+    preloaded: Runtime | None = field(default=None, repr=False)
 
     def load(self) -> None:
         """Verify the model, load it and call it once; afterwards the gateway is ready or has failed."""
-        try:
-            self._verify()
-            runtime = self._loaded()
+        if self.phase is Phase.FAILED:
+            return
+        with self._failing():
+            runtime = self.preloaded or self._verified()
             self.warm_up = runtime.warm_up()
             for tell in self.told:
                 tell(runtime)
+            _keep()
+            gc.set_threshold(_GARBAGE)
+            self.runtime, self.phase, self.reason = runtime, Phase.READY, ""
+            _LOG.info("ready: model %s %s", self.service.name, self.service.sha256)
+
+    def preload(self) -> None:
+        """Verify the model and load it, for processes that are forked from this one; or fail, for them as well."""
+        with self._failing():
+            self.preloaded = self._verified()
+            _keep()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Note what keeps the model from being loaded."""
+        whole = False
+        try:
+            yield
+            whole = True
         except (
             ModelError,
             Cd4mlError,
@@ -119,19 +141,14 @@ class State:
         ) as error:
             self.phase, self.reason = Phase.FAILED, type(error).__name__
             _LOG.error("the model cannot be served: %s: %s", type(error).__name__, error)
-        else:
-            # What is loaded stays: the collector of garbage need not look at it with every few requests.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(_GARBAGE)
-            self.runtime, self.phase, self.reason = runtime, Phase.READY, ""
-            _LOG.info("ready: model %s %s", self.service.name, self.service.sha256)
         finally:
-            if self.phase is Phase.LOADING:  # the model's code may raise anything, and end the thread with it
+            # The model's code may raise anything, and end the thread with it.
+            if not whole and self.phase is Phase.LOADING:
                 self.phase, self.reason = Phase.FAILED, "the model's code failed while it was loaded"
 
-    def _loaded(self) -> Runtime:
-        """Load the model; what that needs is imported only now, while probes are answered already."""
+    def _verified(self) -> Runtime:
+        """Verify and load the model; what that needs is imported only now, while probes are answered already."""
+        self._verify()
         if self.service.runtime == "onnx":
             from cd4ml.serving.runtimes import fast
 
@@ -176,3 +193,12 @@ class State:
             "optional_columns": [column.name for column in columns if not column.required],
             "python": platform.python_version(),
         }
+
+
+def _keep() -> None:
+    """Have the collector of garbage not look at what is loaded with every few requests: it stays.
+
+    Nor does it write to memory that is shared with another process then.
+    """
+    gc.collect()
+    gc.freeze()

@@ -17,6 +17,8 @@ RUNNER = "process/programs.py"
 LAUNCHER = "scoring/sandbox/launcher.py"
 # It runs in the container, and the other becomes buildah.
 ATTENDANT, OFFLINE = "image/builders/attendant.py", "image/builders/offline.py"
+# In the container the gateway makes copies of itself, and may begin again.
+SUPERVISOR, SHARING = "serving/workers/supervisor.py", "serving/workers/sharing.py"
 STARTS = {
     *("system", "popen", "fork", "forkpty", "startfile", "posix_spawn", "posix_spawnp"),
     *(f"{kind}{how}" for kind in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
@@ -56,6 +58,7 @@ def starts(path: Path) -> set[str]:
 def test_programs__are_started_in_one_place() -> None:
     """Nothing but the one runner starts a program, and those that become it or run elsewhere."""
     allowed = {RUNNER: {"subprocess"}, LAUNCHER: {"fork", "execve"}, ATTENDANT: {"subprocess"}, OFFLINE: {"execv"}}
+    allowed |= {SUPERVISOR: {"fork"}, SHARING: {"fork", "execve"}}
 
     assert {path.relative_to(PACKAGE).as_posix(): found for path in MODULES if (found := starts(path))} == allowed
 

@@ -23,6 +23,7 @@ from cd4ml.image.dockerfile import CODE
 from tests import models
 from tests.conftest import ROOT, clean_environment
 from tests.ports import free_port
+from tests.serving.conversion import Convert, converted
 
 
 @dataclass(kw_only=True)
@@ -103,3 +104,16 @@ def gateway(loan_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with running(loan_model, tmp_path_factory.mktemp("gateway")) as started:
         started.until(200)
         yield started
+
+
+@pytest.fixture(scope="session")
+def convert(tmp_path_factory: pytest.TempPathFactory) -> Convert:
+    """Convert a fitted estimator, and return the folder for the gateway."""
+    return lambda estimator, frame: converted(estimator, frame, tmp_path_factory.mktemp("onnx"))
+
+
+@pytest.fixture(scope="session")
+def people(convert: Convert) -> Path:
+    """The classifier of people with gaps and texts, converted."""
+    frame = models.people()
+    return convert(models.classifier(frame), frame[["age", "income", "city"]])

@@ -19,6 +19,8 @@ def start() -> int:
 
     try:
         settings, own = Settings.read(os.environ), RouterSettings.read(os.environ)
+        if settings.workers != 1:
+            raise SettingsError("WORKERS: the router is one process; run more replicas of it")
         return listen(Router(read(own.routes_file), settings, own, Pairs(own.pairs)), settings)
     except SettingsError as error:
         print(f"router: {error}", file=sys.stderr)

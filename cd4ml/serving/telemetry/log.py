@@ -19,7 +19,7 @@ import msgspec
 
 from cd4ml.serving.clock import Clock
 from cd4ml.serving.exchange import Exchange
-from cd4ml.serving.telemetry.lines import LONGEST, Lines
+from cd4ml.serving.telemetry.lines import LONGEST, Lines, LinesAtOnce
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 # The fields of lines; those of a request's line stand in this order.
@@ -127,7 +127,7 @@ class RequestLog:
 class JsonHandler(logging.Handler):
     """Hands the records of Python's logging on as lines of JSON."""
 
-    def __init__(self, lines: Lines, *, texts: bool) -> None:
+    def __init__(self, lines: Lines | LinesAtOnce, *, texts: bool) -> None:
         super().__init__()
         self._lines, self._texts = lines, texts
 
@@ -183,7 +183,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
 
 
-def log_to(lines: Lines, *, level: str) -> None:
+def log_to(lines: Lines | LinesAtOnce, *, level: str) -> None:
     """Send Python's logging, warnings among it, to these lines."""
     root = logging.getLogger()
     for handler in list(root.handlers):

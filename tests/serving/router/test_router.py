@@ -315,7 +315,9 @@ def test_requests_that_have_begun_are_answered_at_the_end(tmp_path: Path) -> Non
         assert router.process.wait(20) == 0
 
 
-@pytest.mark.parametrize("environ", [{"UPSTREAM_SECONDS": "soon"}, {"PAIRS": "/nowhere/pairs"}, {"ROUTES_FILE": "no"}])
+@pytest.mark.parametrize(
+    "environ", [{"UPSTREAM_SECONDS": "soon"}, {"PAIRS": "/nowhere/pairs"}, {"WORKERS": "2"}, {"ROUTES_FILE": "no"}]
+)
 def test_settings_that_cannot_be_are_refused(tmp_path: Path, environ: dict[str, str]) -> None:
     """A router that is told nonsense says what, and does not begin."""
     file = tmp_path / "routes.json"

@@ -27,7 +27,7 @@ from cd4ml.serving.state import Phase, Service, State
 from tests import models
 from tests.conftest import ROOT
 from tests.serving.conftest import running
-from tests.serving.runtimes.conftest import SHA256, Convert
+from tests.serving.conversion import SHA256, Convert
 
 GOOD: dict[str, list[Any]] = {"age": [40, 60], "income": [3.5, None], "city": ["Oslo", "Bergen"]}
 

@@ -205,8 +205,7 @@ def test_ready__only_when_every_worker_is() -> None:
     board = Board(2)
     ready = [True, False]
     first, second = loaded(board), loaded(board, 1)
-    first.gauge(families.READY, lambda: ready[0])
-    second.gauge(families.READY, lambda: ready[1])
+    first.ready, second.ready = (lambda: ready[0]), (lambda: ready[1])
     second.text()
 
     before = shown(first)["cd4ml_model_ready",]
@@ -214,6 +213,22 @@ def test_ready__only_when_every_worker_is() -> None:
     second.text()
 
     assert (before, shown(first)["cd4ml_model_ready",]) == (0, 1)
+
+
+def test_workers__one_that_ended_keeps_its_counts() -> None:
+    """Until a worker is replaced its counts stay in the sum, its gauges do not, and nothing is ready."""
+    board = Board(2)
+    first, second = loaded(board), loaded(board, 1)
+    first.ready = second.ready = lambda: True
+    second.finished(answered({"age": [40]}, [1]))
+    second.gauge(families.IN_FLIGHT, lambda: 3)
+    second.text()
+    board.page(1).end()
+
+    found = shown(first)
+
+    assert found["cd4ml_requests_total", "", "predict", "200"] == 1
+    assert (found["cd4ml_requests_in_flight",], found["cd4ml_workers",], found["cd4ml_model_ready",]) == (0, 1, 0)
 
 
 def test_promtool__finds_nothing() -> None:
@@ -227,6 +242,7 @@ def test_promtool__finds_nothing() -> None:
         if family.labels == ("outcome",):
             metrics.outcomes(family, lambda: {"written": 1})
     metrics.histogram(families.FETCHING)(0.003)
+    metrics.replaces("SIGKILL")
     loaded_regression = loaded(Board(), classes=())
     found = shown(metrics)
 

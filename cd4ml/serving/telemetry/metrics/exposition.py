@@ -55,12 +55,11 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, in the order of their declaration."""
-        pages = list(self._board.alive())
-        sums = _added_up(pages)
+        sums = _added_up(self._board.pages())
+        alive = [page for page in self._board.pages() if page.process]
         sums[MODEL, self._model] = [1.0]
-        sums[WORKERS, ()] = [float(len(pages))]
-        ready = READY, ()
-        sums[ready] = [float(sums.get(ready, [0.0])[0] == len(pages) > 0)]
+        sums[WORKERS, ()] = [float(len(alive))]
+        sums[READY, ()] = [float(self._board.ready)]
         for family in FAMILIES:
             metric = _TYPES[family.kind](family.name, family.help, labels=family.labels)
             for (of, labels), numbers in sums.items():
@@ -68,7 +67,7 @@ class _Collector(Collector):
                     _add(metric, family, labels, numbers)
             if metric.samples:
                 yield metric
-        yield from _processes(pages)
+        yield from _processes(alive)
 
 
 def _added_up(pages: Iterable[Page]) -> dict[Series, list[float]]:

@@ -161,6 +161,13 @@ MODEL: Final = Family(
     help="The model that is served; always 1.",
 )
 WORKERS: Final = Family(name="cd4ml_workers", kind=Kind.GAUGE, help="Worker processes that run.")
+RESTARTS: Final = Family(
+    name="cd4ml_worker_restarts_total",
+    kind=Kind.COUNTER,
+    labels=("reason",),
+    help="Workers that replaced one that had ended, by what ended it: a signal (`SIGKILL` where memory ran out), "
+    "`exit-<code>`, or `silent` for one that did nothing any more and was killed.",
+)
 
 FAMILIES: Final = (
     REQUESTS,
@@ -185,5 +192,6 @@ FAMILIES: Final = (
     READY,
     MODEL,
     WORKERS,
+    RESTARTS,
 )
 BY_NAME: Final = {family.name: family for family in FAMILIES}

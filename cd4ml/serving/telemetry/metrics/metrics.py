@@ -11,20 +11,25 @@ from cd4ml.serving.exchange import Exchange
 from cd4ml.serving.runtimes import Runtime
 from cd4ml.serving.telemetry.metrics.board import Board
 from cd4ml.serving.telemetry.metrics.exposition import text
-from cd4ml.serving.telemetry.metrics.families import READY, Family, Kind
+from cd4ml.serving.telemetry.metrics.families import RESTARTS, Family, Kind
 from cd4ml.serving.telemetry.metrics.quality import Quality
 from cd4ml.serving.telemetry.metrics.ranges import Range, check
 from cd4ml.serving.telemetry.metrics.traffic import Traffic
 
-# What another worker shows of counts that are looked at is at most so old.
+# What another worker shows of counts that are looked at is at most so old; whether it is ready is known sooner.
 _SECONDS: Final = 1.0
+_SOON: Final = 0.1
 _MOST_OUTCOMES: Final = 50
 
 Counts = Callable[[], Mapping[str, float]]
 
 
 class Metrics:
-    """Counts requests, and looks at counts that others keep."""
+    """Counts requests, and looks at counts that others keep.
+
+    Attributes:
+        ready: says whether this worker is ready for predictions.
+    """
 
     def __init__(
         self,
@@ -44,11 +49,11 @@ class Metrics:
         """
         self.page = board.page(worker)
         self.page.begin()
-        self.page.place(READY)
         self._board, self._model = board, dict(model)
         self._runtime, self._ranges = runtime, ranges
         self._traffic = Traffic(self.page)
         self._quality: Quality | None = None
+        self.ready: Callable[[], bool] = lambda: False
         self._gauges: list[tuple[int, Callable[[], float]]] = []
         self._outcomes: list[tuple[Family, Counts, dict[str, tuple[int, float]]]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -60,6 +65,14 @@ class Metrics:
             SettingsError: a feature is unknown, or its values are not compared with a minimum and a maximum.
         """
         check(self._ranges, runtime.columns)
+
+    def replaces(self, reason: str) -> None:
+        """Count that this worker replaces another.
+
+        Args:
+            reason: what ended that one.
+        """
+        self.page.numbers[self.page.place(RESTARTS, (reason,))] += 1.0
 
     def gauge(self, family: Family, value: Callable[[], float]) -> None:
         """Look at a value now and then."""
@@ -116,13 +129,14 @@ class Metrics:
     def _tick(self) -> None:
         """Look, and again in a while."""
         self._look()
-        self._timer = asyncio.get_running_loop().call_later(_SECONDS, self._tick)
+        pause = _SECONDS if self.page.ready else _SOON
+        self._timer = asyncio.get_running_loop().call_later(pause, self._tick)
 
     def _look(self) -> None:
         """Take over what others count."""
         numbers = self.page.numbers
-        if self._quality is None:
-            self._loaded()
+        if self._quality or self._loaded():
+            self.page.beat(ready=self.ready())
         for place, value in self._gauges:
             numbers[place] = value()
         for family, counts, places in self._outcomes:
