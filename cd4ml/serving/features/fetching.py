@@ -96,6 +96,7 @@ class FeatureStore:
             return dialect.read(body)
         probabilities = dialect.asks_for_probabilities(body)
         rows = self._reader.read(exact.objects(document, KEY, self._most_rows))
+        self._refuse_times(rows)
         held = await self._held(rows, exchange)
         merged = self._merged(rows, held)
         # A feature that the store does not have is in the row, but was not fetched.
@@ -107,6 +108,21 @@ class FeatureStore:
         both = zip(rows, merged, strict=True)
         whole = [row.given | {name: value.value for name, value in values.items()} for row, values in both]
         return Question(exact.batch_of(whole, list(self._columns.values())), probabilities)
+
+    def _refuse_times(self, rows: Sequence[Lacking]) -> None:
+        """Refuse texts sent for times that are none, by their place: the model's own conversion knows no entities.
+
+        Raises:
+            Refused: there are such texts.
+        """
+        problems = []
+        for column in (column for column in self._columns.values() if column.type == "datetime"):
+            given = [row.given.get(column.name) for row in rows]
+            odd = unfit({text for text in given if isinstance(text, str)}, column)
+            places = [at for at, text in enumerate(given) if isinstance(text, str) and text in odd]
+            problems += [Problem(path=f"{KEY}[{at}].{column.name}", problem=odd[str(given[at])]) for at in places]
+        if problems:
+            raise Refused(422, "rows-do-not-fit", "The rows do not fit the model's columns.", problems)
 
     async def _held(self, rows: Sequence[Lacking], exchange: Exchange) -> dict[Key, Held]:
         """Return what the store holds of the entities of a request.
@@ -151,10 +167,7 @@ class FeatureStore:
         return merged
 
     def _times(self, held: Mapping[Key, Held]) -> dict[tuple[str, Any], str]:
-        """Return what is wrong with texts that are to be times, by column and text.
-
-        Of what is sent the model's own conversion of the rows finds it: too late for what is not the caller's fault.
-        """
+        """Return what is wrong with fetched texts that are to be times, by column and text."""
         found: dict[tuple[str, Any], str] = {}
         for name in (name for one in self.entities for name in one.features if self._columns[name].type == "datetime"):
             texts = {value.value for one in held.values() if isinstance((value := one.get(name, _NOTHING)).value, str)}

@@ -33,6 +33,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "rows": "Request: how many rows it had.",
     "cached": "Request: how many of them were answered from the cache.",
     "seconds": "Request: from its head until the answer was handed to the server.",
+    "features_seconds": "Request: how much of that it waited for features by key; left out where it asked for none.",
     "bytes": "Request: the size of its body.",
     "request_id": "Request: its `X-Request-ID`, or the trace id if it had none.",
     "trace_id": "Request: the trace that it belongs to.",
@@ -60,6 +61,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     rows: int
     cached: int
     seconds: float
+    features_seconds: float | msgspec.UnsetType
     bytes: int
     request_id: str
     trace_id: str
@@ -106,6 +108,7 @@ class RequestLog:
             0 if batch is None else batch.rows,
             exchange.cached,
             round(exchange.seconds, 6),
+            round(exchange.fetching, 6) if exchange.fetching else msgspec.UNSET,
             exchange.bytes_in,
             exchange.request_id,
             exchange.trace_id,

@@ -50,6 +50,7 @@ class Span(NamedTuple):
     error: str | None
     rows: int
     cached: int
+    fetching: float
 
 
 class Spans:
@@ -91,6 +92,7 @@ class Spans:
                 exchange.error,
                 0 if exchange.batch is None else exchange.batch.rows,
                 exchange.cached,
+                exchange.fetching,
             )
         )
         if len(self._queue) == _BATCH:
@@ -187,7 +189,7 @@ def _written(span: Span) -> dict[str, Any]:
     """Return a span in JSON, with the attributes that OpenTelemetry's conventions name."""
     route = ROUTES.get(span.protocol, span.protocol)
     failed = span.status >= 500
-    attributes: dict[str, Any] = {
+    attributes: dict[str, str | int | float] = {
         "http.request.method": "POST",
         "http.route": route,
         "http.response.status_code": span.status,
@@ -196,6 +198,8 @@ def _written(span: Span) -> dict[str, Any]:
         "cd4ml.rows.cached": span.cached,
         "cd4ml.request_id": span.request_id,
     }
+    if span.fetching:
+        attributes["cd4ml.features.seconds"] = span.fetching
     if span.error is not None:
         attributes["error.type"] = span.error
     written: dict[str, Any] = {
@@ -216,6 +220,8 @@ def _written(span: Span) -> dict[str, Any]:
     return written
 
 
-def _attribute(name: str, value: str | int) -> dict[str, Any]:
+def _attribute(name: str, value: str | float) -> dict[str, Any]:
     """Return an attribute."""
+    if isinstance(value, float):
+        return {"key": name, "value": {"doubleValue": value}}
     return {"key": name, "value": {"stringValue": value} if isinstance(value, str) else {"intValue": str(value)}}

@@ -226,6 +226,20 @@ def test_time__that_is_none(server: Server, text: str) -> None:
     asyncio.run(run())
 
 
+def test_time__sent_by_the_caller(server: Server) -> None:
+    """A text that is sent beside an entity and is no time is the caller's fault, at its own place in `entities`."""
+    write(server, 17, HELD)
+    rows = [{"customer_id": 17, "age": 1, "city": city} for city in ("2026-11-27", "yesterday")]
+
+    async def run() -> None:
+        async with store(server.url) as used:
+            used.know(Timed())
+            status, code, problems = await refused(used, *rows)
+            assert (status, code, [*problems]) == (422, "rows-do-not-fit", ["entities[1].city"])
+
+    asyncio.run(run())
+
+
 MOMENT = b"$27\r\n2026-11-27T08:30:00.000000Z\r\n"
 
 

@@ -36,9 +36,12 @@ def written(path: Path, exchanges: list[Exchange], *, level: str = "info", share
 
 def test_request__one_line_without_values(tmp_path: Path) -> None:
     """A request has one line, with the documented fields in their order, and nothing that was sent or answered."""
-    (line,) = written(tmp_path / "log", [answered({"city": ["Oslo-4711"]}, ["denied-0815"], [0.123456])])
+    fetched, plain = (answered({"city": ["Oslo-4711"]}, ["denied-0815"], [0.123456]) for _ in range(2))
+    fetched.fetching = 0.000125
+    line, other = written(tmp_path / "log", [fetched, plain])
 
     assert list(line) == [name for name in log.FIELDS if name in line]
+    assert line["features_seconds"] == 0.000125 and other.keys() == line.keys() - {"features_seconds"}
     assert line["level"] == "info" and line["rows"] == 1 and line["model"] == "a" * 64
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
     assert not re.search("Oslo|0815|123456", json.dumps(line))

@@ -39,7 +39,7 @@ async def exported(to: Exporting, *exchanges: Any) -> Spans:
 def test_span__as_the_protocol_defines_it() -> None:
     """A collector gets a span of the caller's trace, with the model as resource and the conventions' attributes."""
     good, bad = answered({"age": [40]}, [1]), refused(503, "busy")
-    good.tracestate = "a=1"
+    good.tracestate, good.fetching = "a=1", 0.000125
     with collecting() as collector:
         spans = asyncio.run(
             exported(exporting(collector.url + "/", OTEL_EXPORTER_OTLP_HEADERS="api-key=a%20b"), good, bad)
@@ -53,6 +53,8 @@ def test_span__as_the_protocol_defines_it() -> None:
     assert first.kind == Span.SPAN_KIND_SERVER and first.name == "POST /predict"
     assert first.end_time_unix_nano - first.start_time_unix_nano == 400_000
     assert said["http.response.status_code"].int_value == 200 and said["cd4ml.rows"].int_value == 1
+    assert said["cd4ml.features.seconds"].double_value == 0.000125
+    assert "cd4ml.features.seconds" not in {attribute.key for attribute in second.attributes}
     assert second.status.code == Status.STATUS_CODE_ERROR and first.status.code == Status.STATUS_CODE_UNSET
     about = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
     assert about["service.name"] == "loans" and about["cd4ml.model.sha256"] == "a" * 64
