@@ -12,6 +12,7 @@ from typing import Final, Protocol, cast
 
 from cd4ml.commands.door import Door
 from cd4ml.inputs.help_text import HelpText
+from cd4ml.stages import ANALYSIS
 
 __all__ = ["COMMANDS", "Command", "Runs", "load"]
 
@@ -90,6 +91,13 @@ COMMANDS: Final[dict[str, Command]] = {
         example="--dry-run",
         page="init.md",
         module="init",
+    ),
+    "serve-analysis": Command(
+        summary="Answer Argo Rollouts and Flagger by HTTP: may the canary go on, as analyze-rollout says?",
+        example="--host 127.0.0.1 --port 8090",
+        page="rollouts.md",
+        module="serve_analysis",
+        requirements=(ANALYSIS,),
     ),
     "schema": Command(
         summary="`schema infer` proposes a schema for validate-data from training data.",

@@ -7,6 +7,7 @@ from typing import Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.gitops.trailers import (
+    ADVANCED,
     CANARY_WEIGHT,
     IMAGE,
     MANIFEST,
@@ -32,7 +33,7 @@ FIELDS: Final = {
     "weight": "the canary's weight",
     "manifest": "the manifest",
 }
-_IMAGES: Final = (IMAGE, PROMOTED, ROLLED_BACK)
+_IMAGES: Final = (IMAGE, ADVANCED, PROMOTED, ROLLED_BACK)
 
 
 def check_template(template: str) -> None:

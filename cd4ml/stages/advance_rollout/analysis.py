@@ -24,7 +24,7 @@ class Analysis:
     Attributes:
         digest: `sha256:` and the digest of the report.
         made: when the analysis began, in seconds since 1970.
-        model: digest of the model that it judged; None if it does not say.
+        model: digest of the model that it judged, or to which it was told to restrict itself; None if it does not say.
         summary: what it found, for people, in one line.
     """
 
@@ -58,9 +58,17 @@ def read_analysis(path: Path) -> Analysis:
         status=report.status,
         digest=f"sha256:{digest}",
         made=_made(published, path),
-        model=(report.candidate.sha256 or None) if report.candidate else None,
+        model=_model(published),
         summary=" ".join(report.summary.split())[:400],
     )
+
+
+def _model(published: Published) -> str | None:
+    """Return the digest of the model that was judged: events of others than the stated one are left out there."""
+    candidate, stated = published.report.candidate, published.options.get("canary-model")
+    if candidate and candidate.sha256:
+        return candidate.sha256
+    return stated.removeprefix("sha256:") if isinstance(stated, str) and stated else None
 
 
 def _made(published: Published, path: Path) -> float:

@@ -9,6 +9,7 @@ from typing import Final
 from cd4ml.inputs import options as declaration
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
+from cd4ml.inputs.vocabulary import CommitWith, WriteBack
 
 EXAMPLE: Final = (
     "--repository ../gitops.git --manifest credit/values.yaml --rollout-report reports/analyze-rollout.json"
@@ -39,6 +40,9 @@ class Options(declaration.Options):
     branch: str = vocabulary.BRANCH.here(default="main")
     manifest: str = vocabulary.MANIFEST.here(required=True)
     manifest_path: str | None = vocabulary.MANIFEST_PATH.here()
+    commit_with: CommitWith = vocabulary.COMMIT_WITH.here(default=CommitWith.GIT)
+    commit_message: str | None = vocabulary.COMMIT_MESSAGE.here()
+    sign_off: bool = vocabulary.SIGN_OFF.here(default=False)
     rollout_report: str = option(
         "The report of analyze-rollout on the canary.", default="reports/analyze-rollout.json", group=Group.INPUT
     )
@@ -77,3 +81,8 @@ class Options(declaration.Options):
     registered_model: str | None = vocabulary.REGISTERED_MODEL.here()
     alias: str = vocabulary.ALIAS.here(default="champion")
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
+
+    @property
+    def write_back(self) -> WriteBack:
+        """A step is pushed: a pull request would leave it to a person when it is taken."""
+        return WriteBack.PUSH

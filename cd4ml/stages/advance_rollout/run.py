@@ -15,6 +15,7 @@ from cd4ml.checks.delivery.images import decision_check, manifest_check
 from cd4ml.context import Context
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.repository import Clone, clone, land
+from cd4ml.gitops.route import Route, check_route, route
 from cd4ml.registry import move_alias
 from cd4ml.report import Report
 from cd4ml.stages.advance_rollout.analysis import Analysis, read_analysis
@@ -36,8 +37,10 @@ def run(options: Options, context: Context) -> Report:
     """
     goes_by, path = rules(options), manifest_path(options.manifest)
     analysis = None if options.look else read_analysis(Path(options.rollout_report))
+    check_route(options)
     context.progress(f"Cloning the branch {options.branch} of the GitOps repository")
-    with clone(options.repository, options.branch, context.environ) as repository:
+    way = Route() if options.look else route(options, context.environ)
+    with clone(options.repository, options.branch, context.environ, way) as repository:
         if analysis is None:
             return _looked(situation(repository, path, repository.read(path), options.manifest_path))
         return _taken(repository, path, analysis, goes_by, options, context)
@@ -80,7 +83,12 @@ def _taken(
         candidate=rollout.identity,
         plan=plan,
         summary=told,
-        details={"manifest": path, "branch": options.branch, "changed": commit is not None},
+        details={
+            "manifest": path,
+            "branch": options.branch,
+            "changed": commit is not None,
+            "recorded": repository.recorded,
+        },
         outputs=_outputs(found, action=rollout.decision.action, weight=weight, commit=commit),
     )
 
