@@ -108,6 +108,7 @@ POSITIVE_LABEL: Final = Word(
     of_data=True,
     group=Group.INPUT,
 )
+ALPHA: Final = Word(meaning="Chance of any false alarm, over all that is tested.", group=Group.DECISION)
 TASK: Final = Word(meaning="What the model predicts.", group=Group.INPUT)
 
 CANDIDATE: Final = Word(

@@ -160,6 +160,21 @@ def _detect_drift(report: Report) -> Drawn:
     return ("Drift by feature; a full bar is the limit.", lines, 1.0) if len(lines) >= _LEAST else _NOTHING
 
 
+def _analyze_experiment(report: Report) -> Drawn:
+    """Each effect with its interval, as a share of the control: one scale for metrics of all units."""
+    lines = []
+    for metric, variants in mapping(report.metrics, "effects").items():
+        for variant, found in mapping(variants).items():
+            control, spread, value = numeric(found.get("control")), bounds(found), numeric(found.get("difference"))
+            if not control or spread is None or value is None:
+                continue
+            size = abs(control)
+            shares = Bounds(lower=spread.lower / size, upper=spread.upper / size)
+            told = f"{100 * value / size:+.1f} % ({100 * shares.lower:+.1f} to {100 * shares.upper:+.1f})"
+            lines.append(Line(label=f"{metric} {variant}", value=value / size, told=told, interval=shares))
+    return ("Effects with their intervals, as a share of the control.", lines, None) if lines else _NOTHING
+
+
 def _check_split(report: Report) -> Drawn:
     """How near each finding comes to its limit."""
     lines = []
@@ -232,6 +247,7 @@ _CHARTS: Final[Mapping[str, Callable[[Report], Drawn]]] = {
         _audit_fairness,
         _build_image,
         _detect_drift,
+        _analyze_experiment,
     )
 }
 

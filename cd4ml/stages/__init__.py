@@ -144,6 +144,11 @@ STAGES: Final[dict[str, StageInfo]] = {
         acts=True,
         in_pipeline=False,
     ),
+    "analyze-experiment": StageInfo(
+        summary="Which variant is better: units assigned as planned, effects with intervals, guardrails held.",
+        requirements=("analyze-experiment",),
+        in_pipeline=False,
+    ),
     "detect-drift": StageInfo(
         summary="Current data and predictions are like the reference, and performance holds where labels exist.",
         requirements=("detect-drift", "registry"),

@@ -23,6 +23,7 @@ NAMES = {
     "deploy-model": {"image", "commit", "manifest-changed"},
     "promote-model": {"image", "commit", "version"},
     "advance-rollout": {"action", "canary", "model", "weight", "since", "commit"},
+    "analyze-experiment": {"winner"},
     "request-retraining": {"requested", "request"},
 }
 
@@ -57,8 +58,16 @@ def worst(checks: Checks) -> str:
     return ""
 
 
+def mismatched(checks: Checks) -> str:
+    """Return whether a check of the assignment failed."""
+    return str(
+        any(check["id"] in ("units", "sample-ratio") and check["status"] == "failed" for check in checks)
+    ).lower()
+
+
 VERDICTS: Mapping[str, Mapping[str, Callable[[Checks], str]]] = {
     "audit-fairness": {"disparate-impact-ratio": least_ratio, "reported-ratio": lambda checks: ""},
+    "analyze-experiment": {"mismatch": mismatched},
     "detect-drift": {"drift": drifted, "retrain": retrain, "worst-feature": worst},
 }
 

@@ -97,7 +97,7 @@ class Other(Options):
 
     features: tuple[str, ...] = declare("Columns that the model reads.")
     reference: int = declare("What to compare with: a table.", default=3)
-    alpha: float = declare("Chance of any false alarm, over all features.", default=0.01)
+    alpha: float = declare("Chance of any false alarm, over all that is tested.", default=0.01)
 
 
 @pytest.mark.parametrize(

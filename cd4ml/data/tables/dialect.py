@@ -59,7 +59,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableOptions(Options):
+class CsvOptions(Options):
     """Options of every stage that reads tables: how its CSV files are written."""
 
     delimiter: Character | None = option(
@@ -96,7 +96,7 @@ class TableOptions(Options):
     )
 
     @cached_property
-    def reading(self) -> Reading:
+    def csv(self) -> Reading:
         """How tables are to be read; whoever reads one adds what there is to say of it. A copy of options has its own.
 
         Raises:
@@ -112,6 +112,16 @@ class TableOptions(Options):
         )
         _check(dialect)
         return Reading(dialect=dialect)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(CsvOptions):
+    """The same, for stages in which `reading` means nothing else."""
+
+    @property
+    def reading(self) -> Reading:
+        """See `csv`."""
+        return self.csv
 
 
 def _encoding(name: str) -> str:

@@ -112,7 +112,7 @@ class Options(TableOptions):
         formerly="minimum-rows",
         group=Group.DECISION,
     )
-    alpha: float = option("Chance of any false alarm, over all features.", default=0.05, group=Group.DECISION)
+    alpha: float = vocabulary.ALPHA.here(default=0.05)
     correction: Correction = option(
         "How the tests of all features are corrected for their number.", default=Correction.HOLM, group=Group.DECISION
     )

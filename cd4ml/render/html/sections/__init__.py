@@ -7,6 +7,7 @@ from typing import Final
 
 from cd4ml.render.html.elements import Html
 from cd4ml.render.html.sections import (
+    analyze_experiment,
     audit_fairness,
     build_image,
     check_code,
@@ -30,6 +31,7 @@ _MODULES: Final = (
     audit_fairness,
     build_image,
     detect_drift,
+    analyze_experiment,
 )
 SECTIONS: Final[dict[str, Section]] = {
     module.__name__.rpartition(".")[2].replace("_", "-"): module.section for module in _MODULES

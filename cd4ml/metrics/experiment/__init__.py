@@ -1,0 +1,1 @@
+"""Numbers of a controlled experiment: how units were assigned, effects with their uncertainty, how they are read."""
