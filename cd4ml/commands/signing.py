@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cd4ml.digests import bytes_sha256
 from cd4ml.errors import Cd4mlError, UnavailableError
-from cd4ml.evidence.about import About
 from cd4ml.evidence.bundles import bundle_path, is_bundle
 from cd4ml.evidence.result import CONFIG, result_statement
 from cd4ml.evidence.sign import find_signer
@@ -19,7 +18,7 @@ from cd4ml.git import Checkout
 from cd4ml.inputs.config import Config
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.report import Published, Status
-from cd4ml.stages import STAGES
+from cd4ml.stages import about
 from cd4ml.wording import safe
 from cd4ml.writing import remove, result, write_atomically
 
@@ -100,7 +99,7 @@ def signed(published: Published, text: str, path: Path, signing: Signing, checko
         return None
     statement = result_statement(
         published,
-        of=STAGES[published.report.stage].evidence or About.COMMIT,
+        of=about(published.report.stage),
         at=datetime.datetime.now(datetime.UTC),
         report=bytes_sha256(text.encode()),
         config=signing.config,

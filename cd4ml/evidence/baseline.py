@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import OptionsError
-from cd4ml.evidence.reports import EVALUATION, SCORING, report_in
+from cd4ml.evidence.folder import Reports
+from cd4ml.evidence.reports import EVALUATION, SCORING
 from cd4ml.evidence.verify import Subject
 from cd4ml.registry import alias_version, named
 from cd4ml.report import Check, Published, Status
@@ -47,7 +47,7 @@ class Baseline:
         return self.uri, self.version or _NONE, self.candidate or ""
 
 
-def reported(folder: Path, about: Subject) -> Baseline | str:
+def reported(reports: Reports, about: Subject) -> Baseline | str:
     """Return what the reports say that a model was judged against, or why nothing of it can move.
 
     Raises:
@@ -55,7 +55,7 @@ def reported(folder: Path, about: Subject) -> Baseline | str:
     """
     why = "No report names a production model that the candidate was compared with"
     for stage in _SOURCES:
-        published = report_in(folder, stage)
+        published = reports.find(stage)
         if isinstance(published, str):
             raise OptionsError(
                 f"what the candidate was compared with is unknown: {published}",

@@ -17,6 +17,10 @@ from cd4ml.evidence.keys import PrivateKey, PublicKey
 from cd4ml.evidence.statement import PAYLOAD_TYPE, Statement, read_statement
 
 
+class SignatureError(OptionsError):
+    """No signature is the key's."""
+
+
 def authenticated(payload_type: str, payload: bytes) -> bytes:
     """Return the bytes that a signature is made over (PAE): they bind the payload to its type."""
     kind = payload_type.encode()
@@ -43,7 +47,8 @@ def verified_bundle(bundle: bytes, key: PublicKey) -> Statement:
     """Return the statement of a bundle that this key has signed.
 
     Raises:
-        OptionsError: it is no bundle with an in-toto statement, or the signature is not this key's.
+        SignatureError: the signature is not this key's.
+        OptionsError: it is no bundle with an in-toto statement.
     """
     try:
         envelope = _envelope(bundle)
@@ -54,7 +59,7 @@ def verified_bundle(bundle: bytes, key: PublicKey) -> Statement:
     if kind != PAYLOAD_TYPE:
         raise OptionsError(f"the envelope holds {str(kind)[:100]!r}, not an in-toto statement")
     if not any(key.verifies(signature, authenticated(kind, payload)) for signature in signatures):
-        raise OptionsError("the signature is not valid: the content was changed, or another key signed it")
+        raise SignatureError("the signature is not valid: the content was changed, or another key signed it")
     return read_statement(payload)
 
 

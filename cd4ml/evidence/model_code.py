@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from cd4ml.checks.image.model_code import ALLOWED, MODEL_CODE
-from cd4ml.evidence.reports import BUILD, SCORING, report_in, required_in
+from cd4ml.evidence.folder import Reports
+from cd4ml.evidence.reports import BUILD, SCORING
 from cd4ml.report import Check, Published, Status
 
 _CANDIDATE: Final = "candidate-code"
 
 
-def code_check(folder: Path, *, allowed: bool) -> Check:
+def code_check(reports: Reports, *, allowed: bool) -> Check:
     """Check that a model which runs code of its own is deployed on purpose.
 
     build-image and score-model pass such a model only where `allow-code` lets them, and then say so; that each of them
     passed is checked elsewhere.
 
     Args:
-        folder: where the reports lie; that of score-model may be missing.
+        reports: that of score-model may be missing.
         allowed: deploy-model's `allow-code`.
     """
-    said = {MODEL_CODE: required_in(folder, BUILD), _CANDIDATE: report_in(folder, SCORING)}
+    said = {MODEL_CODE: reports.need(BUILD), _CANDIDATE: reports.find(SCORING)}
     unread = [report for report in said.values() if isinstance(report, str)]
     if unread:
         return Check(

@@ -24,11 +24,6 @@ def report_in(folder: Path, stage: str) -> Published | str | None:
     return report_at(folder / f"{stage}.json", stage)
 
 
-def required_in(folder: Path, stage: str) -> Published | str:
-    """Return a stage's report, or why there is none that counts."""
-    return report_in(folder, stage) or absent(folder / f"{stage}.json")
-
-
 def report_at(path: Path, stage: str) -> Published | str | None:
     """Return a stage's report in a file, why it cannot be taken as one, or None if there is none."""
     if path.is_symlink():  # no stage writes one: it would be somebody else's, or an earlier run's

@@ -1,18 +1,19 @@
 """Verifying reports before a deployment.
 
-A report counts if it says `passed`, if its checks say the same, and if it is about this commit and this model.
-Nothing is taken from its absence.
+A report counts if it says `passed`, if its checks say the same, if it is about this commit and this model, and if it is
+signed where that is demanded. Nothing is taken from its absence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from cd4ml.evidence.about import About
-from cd4ml.evidence.reports import BUILD, SCORING, SPLIT, report_in, required_in
+from cd4ml.evidence.proof import Proof, Refused
+from cd4ml.evidence.folder import Reports
+from cd4ml.evidence.reports import BUILD, SCORING, SPLIT
 from cd4ml.evidence.scored import same_rows_check, scored_check
 from cd4ml.report import Check, ModelIdentity, Published, Status
 
@@ -37,59 +38,62 @@ def subject(build: Published | str, commit: str | None) -> Subject:
     )
 
 
-def verify(stage: str, report: Published | str, about: Subject, of: About) -> Check:
+def verify(stage: str, report: Published | Refused, about: Subject, of: About) -> Check:
     """Check one stage's report.
 
     Args:
         report: the stage's report, or why there is none.
         of: what the stage's report is evidence of.
     """
-    problem = report if isinstance(report, str) else _problem(report, about, of)
+    problem = report if isinstance(report, Refused) else _problem(report, about, of)
     if problem is None:
-        count = 0 if isinstance(report, str) else len(report.report.checks)
+        count = 0 if isinstance(report, Refused) else len(report.report.checks)
         message = f"{stage} passed all {count} checks for this commit and this model."
         return Check(id=f"evidence:{stage}", status=Status.PASSED, message=message, n=count)
     return Check(
         id=f"evidence:{stage}",
         status=Status.FAILED,
-        reason="no-evidence",
+        reason=problem.reason,
         message=f"{stage}: {problem}.",
-        advice=f"Run {stage} for this commit and model, and pass its report on.",
+        advice=f"Run {stage} for this commit and model, and pass its report on, with its bundle where one is demanded.",
     )
 
 
-def _problem(published: Published, about: Subject, of: About) -> str | None:
+def _problem(published: Published, about: Subject, of: About) -> Refused | None:
     """Return why the report is not evidence, None if it is."""
     status = published.report.status
     if status is not Status.PASSED:
-        return f"its status is {str(status)!r}, not 'passed'"
+        return Refused("not-passed", f"its status is {str(status)!r}, not 'passed'")
     return _commit_problem(published, about, of) or _model_problem(published, about, of)
 
 
-def _commit_problem(published: Published, about: Subject, of: About) -> str | None:
+def _commit_problem(published: Published, about: Subject, of: About) -> Refused | None:
     """Return why the report is not about this commit."""
     commit, modified = published.source.git_sha, published.source.modified
     if not about.commit or not commit:
-        return "the commit that it is about is unknown"
+        return Refused("unknown-commit", "the commit that it is about is unknown")
     if commit != about.commit:
-        return f"it is about commit {commit[:12]}, not {about.commit[:12]}"
+        return Refused("foreign-commit", f"it is about commit {commit[:12]}, not {about.commit[:12]}")
     if of is About.MODEL:
         return None
     if modified is None:
-        return "it does not say whether the files that it checked were those of the commit"
+        return Refused("modified", "it does not say whether the files that it checked were those of the commit")
     if modified:
-        return f"it is about files that were changed and not committed: {', '.join(modified[:_SHOWN])}"
+        changed = ", ".join(modified[:_SHOWN])
+        return Refused("modified", f"it is about files that were changed and not committed: {changed}")
     return None
 
 
-def _model_problem(published: Published, about: Subject, of: About) -> str | None:
+def _model_problem(published: Published, about: Subject, of: About) -> Refused | None:
     """Return why the report is not about this model."""
     if of is not About.MODEL:
         return None
     model = _digest(published.report.candidate)
     if about.model is None or model is None:
-        return "the model that it is about is unknown"
-    return None if model == about.model else f"it is about model {model[:12]}, not {about.model[:12]}"
+        return Refused("unknown-model", "the model that it is about is unknown")
+    if model == about.model:
+        return None
+    return Refused("foreign-model", f"it is about model {model[:12]}, not {about.model[:12]}")
 
 
 def _digest(model: ModelIdentity | None) -> str | None:
@@ -98,21 +102,47 @@ def _digest(model: ModelIdentity | None) -> str | None:
 
 
 def verify_all(
-    folder: Path, stages: Mapping[str, About], commit: str | None, *, judges: Collection[str]
+    reports: Reports, stages: Mapping[str, About], commit: str | None, *, judges: Collection[str], proof: Proof | None
 ) -> tuple[list[Check], Subject]:
     """Check the reports of all required stages; return the checks, and what they say is to be deployed.
 
     Args:
         stages: what the report of each required stage is evidence of.
         judges: stages whose reports rest on the predictions of score-model.
+        proof: what the reports must prove beside that.
     """
-    about = subject(required_in(folder, BUILD), commit)
-    reports = {stage: required_in(folder, stage) for stage in stages}
-    checks = [verify(stage, report, about, stages[stage]) for stage, report in reports.items()]
-    scored = report_in(folder, SCORING)
+    about = subject(reports.need(BUILD), commit)
+    found = {stage: reports.need(stage) for stage in stages}
+    checks = [verify(stage, report, about, stages[stage]) for stage, report in found.items()]
+    scored = reports.find(SCORING)
     if scored is not None:
-        checks.append(scored_check(reports, scored, judges=judges))
-    split = report_in(folder, SPLIT)
+        checks.append(scored_check(found, scored, judges=judges))
+    split = reports.find(SPLIT)
     if isinstance(split, Published) and isinstance(scored, Published):
         checks.append(same_rows_check(split, scored, required=SPLIT in stages))
-    return checks, about
+    return [*checks, _signatures_check(reports, proof)], about
+
+
+def _signatures_check(reports: Reports, proof: Proof | None) -> Check:
+    """Say who signed, or plainly that nobody need have; check that all were made with one configuration."""
+    id = "evidence-signatures"
+    if proof is None:
+        message = "The evidence is unsigned: whoever could write to the folder of reports could have made it."
+        return Check(id=id, status=Status.PASSED, reason="unsigned", message=message)
+    configs = {stage: one.config for stage, one in reports.claims.items() if one.config}
+    if len(set(configs.values())) > 1:
+        told = ", ".join(f"{stage} {digest[:12]}" for stage, digest in configs.items())
+        return Check(
+            id=id,
+            status=Status.FAILED,
+            reason="other-configuration",
+            message=f"The stages were run with different configuration files ({told}).",
+            advice="Run all of them with the same cd4ml.yaml.",
+        )
+    if not reports.claims:
+        message = f"No report is signed by {proof.verifier.identity}."
+        return Check(
+            id=id, status=Status.FAILED, reason="unsigned", message=message, advice="Sign them: signing-key or keyless."
+        )
+    message = f"{len(reports.claims)} reports are signed by {proof.verifier.identity}."
+    return Check(id=id, status=Status.PASSED, message=message, n=len(reports.claims))

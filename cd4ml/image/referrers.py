@@ -8,7 +8,7 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrer
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,6 +64,18 @@ def attached(repository: Repository, digest: str) -> list[str]:
     """
     lists = (repository.referrers(digest), _tagged(repository, digest))
     return list(dict.fromkeys(item.digest for found in lists if found is not None for item in found.manifests))
+
+
+def documents(repository: Repository, digest: str, media_type: str) -> Iterator[bytes]:
+    """Yield what is attached to an image as one document of a type; others attach other things.
+
+    Raises:
+        UnavailableError: the registry cannot be reached, or serves something else than it lists.
+    """
+    for one in attached(repository, digest):
+        layers = repository.manifest(one).layers
+        if len(layers) == 1 and layers[0].media_type == media_type:
+            yield content(repository, one)
 
 
 def content(repository: Repository, digest: str) -> bytes:

@@ -29,6 +29,7 @@ __all__ = [
     "Declaration",
     "Stage",
     "StageInfo",
+    "about",
     "declaration",
     "evidence",
     "help_text",
@@ -123,13 +124,13 @@ STAGES: Final[dict[str, StageInfo]] = {
     ),
     "deploy-model": StageInfo(
         summary="Evidence verified, manifest updated by digest, canary started.",
-        requirements=("registry",),
+        requirements=("registry", "evidence"),
         acts=True,
     ),
     # Promotion is always a decision of its own, and monitoring a run of its own.
     "promote-model": StageInfo(
         summary="A deployed model becomes production, or the previous one returns.",
-        requirements=("registry",),
+        requirements=("registry", "evidence"),
         acts=True,
         in_pipeline=False,
     ),
@@ -140,13 +141,18 @@ STAGES: Final[dict[str, StageInfo]] = {
     ),
     "advance-rollout": StageInfo(
         summary="The canary takes its next step, or is rolled back, as the analysis of the rollout says.",
-        requirements=("registry",),
+        requirements=("registry", "evidence"),
         acts=True,
         in_pipeline=False,
     ),
     "analyze-experiment": StageInfo(
         summary="Which variant is better: units assigned as planned, effects with intervals, guardrails held.",
         requirements=("analyze-experiment",),
+        in_pipeline=False,
+    ),
+    "verify-evidence": StageInfo(
+        summary="Every required stage passed for exactly this commit and model, and its evidence is signed.",
+        requirements=("evidence",),
         in_pipeline=False,
     ),
     "detect-drift": StageInfo(
@@ -178,9 +184,14 @@ def needed(name: str) -> tuple[str, ...]:
     return PIPELINE[: PIPELINE.index(name)] if STAGES[name].acts else STAGES[name].needs
 
 
+def about(name: str) -> About:
+    """Return what the report of a stage is evidence of: of the commit, where the stage says nothing else."""
+    return STAGES[name].evidence or About.COMMIT
+
+
 def evidence(names: Iterable[str]) -> dict[str, About]:
-    """Return what the report of each stage is evidence of: of the commit, where the stage says nothing else."""
-    return {name: STAGES[name].evidence or About.COMMIT for name in names}
+    """Return what the report of each stage is evidence of."""
+    return {name: about(name) for name in names}
 
 
 def unknown_required(names: Iterable[str]) -> list[str]:

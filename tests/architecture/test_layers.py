@@ -66,7 +66,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "registry": FLOOR | {"report", "model_files"},
     "scoring": FLOOR | {"report", "context", "environments", "data"},
     "gitops": FLOOR | {"report", "image", "github"},
-    "evidence": FLOOR | {"report", "data", "checks", "registry"},
+    "evidence": FLOOR | {"report", "inputs", "data", "checks", "registry"},
     "tracing": FLOOR | {"report", "data", "image", "registry", "gitops", "evidence"},
     "render": frozenset({"report", "wording", "published"}),
     "github": FLOOR | {"report"},

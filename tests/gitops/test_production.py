@@ -11,8 +11,10 @@ import pytest
 
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.baseline import Baseline, reported
+from cd4ml.evidence.folder import FolderReports
 from cd4ml.evidence.verify import Subject
 from tests.conftest import Run
+from cd4ml.stages import about
 from tests.gitops.conftest import MODEL, GitOps, git
 from tests.registries import new_store
 from tests.reports import write as write_report
@@ -57,7 +59,9 @@ def test_reported__what_the_model_was_judged_against(
     for stage, report in reports.items():
         write(tmp_path / "reports", stage, **report)
 
-    found = reported(tmp_path / "reports", Subject(image=None, model=MODEL, commit=None))
+    found = reported(
+        FolderReports(folder=tmp_path / "reports", of=about), Subject(image=None, model=MODEL, commit=None)
+    )
 
     assert found == expected if isinstance(expected, Baseline) else expected in str(found)
 
@@ -68,7 +72,7 @@ def test_reported__unreadable_report__refused(tmp_path: Path, unread: dict[str, 
     write(tmp_path / "reports", "score-model", **unread)
 
     with pytest.raises(OptionsError, match="what the candidate was compared with is unknown: .*score-model.json"):
-        reported(tmp_path / "reports", Subject(image=None, model=MODEL, commit=None))
+        reported(FolderReports(folder=tmp_path / "reports", of=about), Subject(image=None, model=MODEL, commit=None))
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,17 @@ import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from cd4ml.checks.image.evidence import attached_check, unattached_check
 from cd4ml.digests import bytes_sha256, manifest
 from cd4ml.errors import Cd4mlError
 from cd4ml.evidence.about import About
-from cd4ml.evidence.bundles import BUNDLE_TYPE
+from cd4ml.evidence.bundles import BUNDLE_TYPE, bundle_path, is_bundle
 from cd4ml.evidence.model_signature import model_statement
 from cd4ml.evidence.provenance import provenance, source
+from cd4ml.evidence.result import PREDICATE as RESULT
 from cd4ml.evidence.result import result_statement
 from cd4ml.evidence.signer import Signer
 from cd4ml.evidence.statement import Resource, Statement
@@ -23,6 +25,7 @@ from cd4ml.image.referrers import Artifact, attach
 from cd4ml.image.registry_api.repository import Repository
 from cd4ml.inputs.values import as_values
 from cd4ml.report import Check, InputDigest, Published, Report, Source, Status
+from cd4ml.stages import PIPELINE
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.build import Built
 from cd4ml.stages.build_image.documents import written
@@ -117,24 +120,40 @@ def _signed(inputs: Inputs, pushed: Pushed, statements: Mapping[str, Statement],
     bundles = {name: signer.sign(statement) for name, statement in statements.items()}
     files = written(inputs, {f"{name}{_BUNDLE}": bundle for name, bundle in bundles.items()})
     artifacts = [
-        Artifact(media_type=BUNDLE_TYPE, content=bundle, annotations=_annotations(statements[name]))
+        Artifact(media_type=BUNDLE_TYPE, content=bundle, annotations=_annotated(statements[name].predicate_type))
         for name, bundle in bundles.items()
     ]
+    earlier = _earlier(inputs.context.reports)
+    artifacts += earlier.values()
     repository = Repository(parse(pushed.image, "image"), inputs.context.environ)
     digests = attach(repository, pushed.digest, artifacts)
     return Evidence(
         signer=signer.identity,
-        checks=(attached_check(pushed.image, len(digests), signer.identity),),
+        checks=(attached_check(pushed.image, len(bundles), signer.identity, earlier),),
         files=files,
-        attached=dict(zip(bundles, digests, strict=True)),
+        attached=dict(zip((*bundles, *earlier), digests, strict=True)),
     )
 
 
-def _annotations(statement: Statement) -> dict[str, str]:
+def _earlier(reports: Path) -> dict[str, Artifact]:
+    """Return what the stages before this one have signed, by stage: the image alone then carries their verdicts.
+
+    Whose signatures these are, and what they are about, is for whoever verifies them to ask.
+    """
+    found = {}
+    for stage in PIPELINE[: PIPELINE.index(STAGE)]:
+        path = bundle_path(reports / f"{stage}.json")
+        if path.is_file() and not path.is_symlink() and is_bundle(path):
+            annotations = _annotated(RESULT)
+            found[stage] = Artifact(media_type=BUNDLE_TYPE, content=path.read_bytes(), annotations=annotations)
+    return found
+
+
+def _annotated(predicate_type: str) -> dict[str, str]:
     """Return what cosign writes beside a bundle, without the time: the same bundle is then attached once."""
     return {
         "dev.sigstore.bundle.content": "dsse-envelope",
-        "dev.sigstore.bundle.predicateType": statement.predicate_type,
+        "dev.sigstore.bundle.predicateType": predicate_type,
     }
 
 

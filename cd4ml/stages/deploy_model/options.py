@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from cd4ml.inputs import options as declaration
+from cd4ml.evidence.options import EvidenceOptions
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
 from cd4ml.inputs.vocabulary import CommitWith, WriteBack
@@ -21,7 +21,7 @@ OUTPUTS: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
+class Options(EvidenceOptions):
     """Options of deploy-model."""
 
     repository: str = vocabulary.REPOSITORY.here(required=True)

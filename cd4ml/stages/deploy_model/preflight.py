@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from cd4ml.errors import OptionsError
+from cd4ml.evidence.options import demanded
 from cd4ml.evidence.reports import BUILD
 from cd4ml.gitops import address
 from cd4ml.gitops.image import image
@@ -51,6 +52,10 @@ def check_options(options: Options, *, here: bool = True) -> None:
     problems += unknown_required(options.required_stages)
     if BUILD not in options.required_stages:
         problems.append(f"required-stages must include {BUILD}: its report says which model is in the image")
+    try:
+        demanded(options)
+    except OptionsError as error:
+        problems += error.problems
     if problems:
         raise OptionsError(problems, advice=" ".join(advice))
 

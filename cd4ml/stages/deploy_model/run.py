@@ -12,6 +12,8 @@ from cd4ml.checks.delivery.images import manifest_check, pushed_image_check
 from cd4ml.context import Context
 from cd4ml.evidence.baseline import reported, unmoved
 from cd4ml.evidence.model_code import code_check
+from cd4ml.evidence.options import find_proof
+from cd4ml.evidence.folder import FolderReports
 from cd4ml.evidence.verify import Subject, verify_all
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.image import Image, image
@@ -23,6 +25,7 @@ from cd4ml.gitops.route import route
 from cd4ml.gitops.trailers import BASELINE, MODEL, message, replaced
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import JUDGES, evidence
+from cd4ml.stages import about as evidence_of
 from cd4ml.stages.deploy_model.options import Options
 from cd4ml.stages.deploy_model.preflight import check_options
 
@@ -39,10 +42,13 @@ def run(options: Options, context: Context) -> Report:
     check_options(options)
     commit = context.checkout.head()
     context.progress(f"Verifying the evidence in {options.reports}")
-    checks, about = verify_all(Path(options.reports), evidence(options.required_stages), commit, judges=JUDGES)
+    proof = find_proof(options)
+    reports = FolderReports(folder=Path(options.reports), of=evidence_of, proof=proof)
+    required = evidence(options.required_stages)
+    checks, about = verify_all(reports, required, commit, judges=JUDGES, proof=proof)
     checks.append(_image_check(options, about))
     if about.image:
-        checks.append(code_check(Path(options.reports), allowed=options.allow_code))
+        checks.append(code_check(reports, allowed=options.allow_code))
     report = Report(
         stage=STAGE,
         checks=checks,
@@ -51,7 +57,7 @@ def run(options: Options, context: Context) -> Report:
     )
     if report.status is not Status.PASSED:
         return report
-    baseline = reported(Path(options.reports), about)
+    baseline = reported(reports, about)
     checks.append(unmoved(baseline, tracking_uri=options.tracking_uri, environ=context.environ))
     report = replace(report, checks=checks, summary=_refusal(checks))
     if report.status is not Status.PASSED:

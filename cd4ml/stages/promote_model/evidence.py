@@ -9,6 +9,8 @@ from cd4ml import stages
 from cd4ml.checks.delivery.images import evidence_image_check, same_model_check
 from cd4ml.context import Context
 from cd4ml.evidence.baseline import Baseline, recorded, reported, unmoved
+from cd4ml.evidence.options import find_proof
+from cd4ml.evidence.folder import FolderReports
 from cd4ml.evidence.verify import Subject, verify_all
 from cd4ml.gitops.history import Commit
 from cd4ml.gitops.trailers import BASELINE, MODEL, SOURCE
@@ -20,7 +22,10 @@ from cd4ml.stages.promote_model.options import Options
 def evidence(folder: str, image: str, deployed: Commit | None, options: Options) -> list[Check]:
     """Check the reports once more: about the commit and the model that the deployment names, and about this image."""
     commit = _said(deployed, SOURCE)
-    checks, about = verify_all(Path(folder), stages.evidence(options.required_stages), commit, judges=stages.JUDGES)
+    proof = find_proof(options)
+    reports = FolderReports(folder=Path(folder), of=stages.about, proof=proof)
+    required = stages.evidence(options.required_stages)
+    checks, about = verify_all(reports, required, commit, judges=stages.JUDGES, proof=proof)
     same_model = about.model is not None and _said(deployed, MODEL) == f"sha256:{about.model}"
     return [*checks, evidence_image_check(image, about.image, same_model=same_model)]
 
@@ -36,7 +41,10 @@ def production(deployed: Commit | None, options: Options, context: Context) -> C
     judged: Baseline | str | None = recorded(alias, version, candidate)
     if judged is None and options.reports:
         model = (_said(deployed, MODEL) or "").removeprefix("sha256:")
-        judged = reported(Path(options.reports), Subject(image=None, model=model, commit=None))
+        judged = reported(
+            FolderReports(folder=Path(options.reports), of=stages.about, proof=find_proof(options)),
+            Subject(image=None, model=model, commit=None),
+        )
     judged = judged or "No commit says which version of an alias the model was judged against"
     registry, promoted = options.tracking_uri, options.version
     return unmoved(judged, tracking_uri=registry, environ=context.environ, promoted=promoted)

@@ -13,6 +13,7 @@ from typing import Final
 from cd4ml.checks.delivery.images import approved_image_check, decision_check, manifest_check
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.evidence.options import Evidence, demanded
 from cd4ml.evidence.reports import BUILD
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.history import Commit
@@ -142,6 +143,8 @@ def _check_options(options: Options) -> None:
         problems.append("a roll-back goes to the version that its promotion replaced: leave version unset")
     if not options.rollback and (options.version is None) != (options.registered_model is None):
         problems.append("registered-model and version belong together: name both, or neither")
+    if demanded(options) is not Evidence.UNSIGNED and not options.reports:
+        problems.append("evidence is demanded, and no reports are given that could be it")
     if problems:
         raise OptionsError(problems)
     if options.image:

@@ -16,7 +16,7 @@ from cd4ml.digests import file_sha256, folder_sha256
 from cd4ml.evidence.dsse import verified_bundle
 from cd4ml.evidence.keys import read_private_key, read_public_key
 from cd4ml.evidence.key_signer import KeySigner
-from cd4ml.evidence.statement import Statement, read_statement
+from cd4ml.evidence.statement import Resource, Statement, read_statement
 from cd4ml.image.base import Base
 from cd4ml.image.builders.docker import Docker
 from cd4ml.image.contents import Contents
@@ -204,8 +204,17 @@ def test_nobody_signs__statements_stay_beside_the_report(tmp_path: Path, project
     with registry(tmp_path / "registry") as host:
         place, digest = image(host, tmp_path, "loans")
         inputs, facts = _facts(copy(project, tmp_path / "project"), place, digest)
+        # A stage before it has signed its report; what another file of such a name is, does not matter.
+        assert inputs.signer is not None
+        statement = Statement(
+            subjects=(Resource(name="x", digest={"sha256": "a" * 64}),), predicate_type="t", predicate={}
+        )
+        inputs.context.reports.mkdir(exist_ok=True)
+        (inputs.context.reports / "check-code.sigstore.json").write_bytes(inputs.signer.sign(statement))
+        (inputs.context.reports / "validate-data.sigstore.json").write_text("{}")
         signed = give_evidence(inputs, facts)
-        assert signed.good and len(signed.attached) == len(attached(place, digest)) == 6
+        assert signed.good and len(signed.attached) == len(attached(place, digest)) == 7
+        assert "check-code" in signed.attached and "verdicts of check-code are" in signed.checks[0].message
         forget(inputs, DOCUMENTS)
         found = give_evidence(dataclasses.replace(inputs, signer=None), facts)
     assert found.signer is None and not found.checks and not found.attached

@@ -217,7 +217,7 @@ def test_nothing_is_fetched_without_evidence(deploy: Deploy, tmp_path: Path) -> 
     run = deploy(repository="https://127.0.0.1:9/x.git")
 
     assert run.code == 1
-    assert [check["reason"] for check in run.report["checks"]] == ["no-evidence"] * 5 + ["no-image"]
+    assert [check["reason"] for check in run.report["checks"]] == ["missing"] * 5 + ["unsigned", "no-image"]
     assert run.report["plan"] == []
 
 

@@ -1,0 +1,90 @@
+"""The reports of a run as evidence: each is read once, and held to what must be signed about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from cd4ml.digests import bytes_sha256
+from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.evidence.about import About
+from cd4ml.evidence.bundles import LARGEST, bundle_path
+from cd4ml.evidence.proof import Proof, Refused, mismatch
+from cd4ml.evidence.reports import absent
+from cd4ml.evidence.result import Claim
+from cd4ml.reading import text_file
+from cd4ml.report import Published, reading
+
+
+class Reports(Protocol):
+    """Where the reports of a run are found."""
+
+    @property
+    def claims(self) -> dict[str, Claim]:
+        """What was signed about those that were found so far, by stage."""
+
+    def find(self, stage: str) -> Published | Refused | None:
+        """Return a stage's report, why it does not count, or None if there is none."""
+
+    def need(self, stage: str) -> Published | Refused:
+        """Return a stage's report, or why there is none that counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderReports:
+    """Reports in a folder; each is read once, so that what was verified is what is judged.
+
+    Attributes:
+        of: what each stage's report is evidence of.
+        proof: what must be signed beside each; None takes them as they lie there.
+    """
+
+    folder: Path
+    of: Callable[[str], About]
+    proof: Proof | None = None
+    claims: dict[str, Claim] = field(default_factory=dict)
+    _found: dict[str, Published | Refused | None] = field(default_factory=dict)
+
+    def find(self, stage: str) -> Published | Refused | None:
+        """See Reports."""
+        if stage not in self._found:
+            self._found[stage] = self._read(stage)
+        return self._found[stage]
+
+    def need(self, stage: str) -> Published | Refused:
+        """See Reports."""
+        return self.find(stage) or Refused("missing", absent(self.folder / f"{stage}.json"))
+
+    def _read(self, stage: str) -> Published | Refused | None:
+        """Read a report, and what is signed about it."""
+        path = self.folder / f"{stage}.json"
+        if path.is_symlink():
+            return Refused("unreadable", f"{path} is a link")
+        try:
+            text = text_file(path, most=reading.LARGEST)
+            published = reading.parse(text, stage)
+        except FileNotFoundError:
+            return None
+        except reading.ReportError as error:
+            return Refused("unreadable", f"{path} is not a report of {stage}: {error.message}")
+        except (OptionsError, UnavailableError) as error:
+            return Refused("unreadable", error.message)
+        if self.proof is None:
+            return published
+        return self._proven(stage, published, bytes_sha256(text.encode()), self.proof)
+
+    def _proven(self, stage: str, published: Published, sha256: str, proof: Proof) -> Published | Refused:
+        """Return a report that is signed as it must be, or why it is not."""
+        path = bundle_path(self.folder / f"{stage}.json")
+        if not path.is_file() or path.is_symlink():
+            return Refused("unsigned", f"its report is not signed: {path} does not exist")
+        with path.open("rb") as stream:
+            said = proof.claim(stream.read(LARGEST + 1))
+        if isinstance(said, Refused):
+            return Refused(said.reason, f"{path}: {said}")
+        if problem := mismatch(said, published, sha256, self.of(stage)):
+            return Refused(problem.reason, f"{self.folder / stage}.json: {problem}")
+        self.claims[stage] = said
+        return published
