@@ -13,6 +13,7 @@ from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.proof import Proof, Verifier
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, Options, option
 from cd4ml.reading import missing_file, text_file
 from cd4ml.wording import installs
@@ -40,9 +41,7 @@ class EvidenceOptions(Options):
         last=True,
         group=Group.DECISION,
     )
-    public_key: str | None = option(
-        "The key that must have signed (PEM).", example="key.pub", last=True, group=Group.DECISION
-    )
+    public_key: str | None = vocabulary.PUBLIC_KEY.here(last=True)
     certificate_identity: str | None = option(
         "The workflow that must have signed, with its ref, as its certificate says.",
         example="https://github.com/OWNER/cd4ml/.github/workflows/pipeline.yml@refs/tags/v1",

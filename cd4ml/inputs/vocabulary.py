@@ -150,6 +150,9 @@ MANIFEST_PATH: Final = Word(
     example="credit",
     group=Group.DELIVERY,
 )
+PUBLIC_KEY: Final = Word(
+    meaning="File with the public key (PEM) that must have signed.", example="key.pub", group=Group.DECISION
+)
 IMAGE: Final = Word(meaning="The serving image.", group=Group.DELIVERY)
 
 
