@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from cd4ml.errors import OptionsError
@@ -84,13 +85,21 @@ class Service:
 
 
 def write_context(
-    folder: Path, *, dockerfile: str, requirements: str, model: Path, service: Service, base: Contents
+    folder: Path,
+    *,
+    dockerfile: str,
+    requirements: str,
+    model: Path,
+    service: Service,
+    base: Contents,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write the build context: Dockerfile, locked requirements, and the layers with the gateway's code and the model.
 
     Args:
         model: the folder that becomes the model's in the image.
         base: what is in the base.
+        more: texts of files beside service.json, by name.
 
     Raises:
         OptionsError: the model holds a file that would be lost with the image's layers.
@@ -113,6 +122,8 @@ def write_context(
     weights.tree("app/model", model)
     # It names the model, so that it belongs to the layer that changes with it.
     weights.text("app/service.json", json.dumps(service.__dict__, indent=2, sort_keys=True) + "\n")
+    for name, text in more.items():
+        weights.text(f"app/{name}", text)
     weights.close()
 
 

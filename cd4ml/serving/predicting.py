@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
@@ -46,6 +46,7 @@ class Predicting:
         paths: maps the paths that POST predicts to their protocol.
         dialects: the protocols by name, once the model is loaded.
         in_flight: requests whose answers are awaited.
+        demand: refuses rows that were read, if there is anything to refuse.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Predicting:
         self.dialects: dict[str, Dialect] = {}
         self.calls = Calls(settings)
         self.in_flight = 0
+        self.demand: Callable[[Batch], None] | None = None
 
     def at_once(self, path: str, query: bytes, headers: HeaderList, body: bytes, write: Write) -> Begun | None:
         """Answer a whole request, and write the answer; if that has to be awaited, return how far the request is.
@@ -181,9 +183,7 @@ class Predicting:
             Refused: it is none.
         """
         exchange.bytes_in = len(body.content)
-        question = dialect.read(body)
-        exchange.batch = question.batch
-        return question
+        return self._demanded(dialect.read(body), exchange)
 
     async def _fetched(self, dialect: Dialect, exchange: Exchange, body: Body, features: Features) -> Question:
         """Return what a request asks for that may name entities.
@@ -192,8 +192,17 @@ class Predicting:
             Refused: it is no request, or its features cannot be had.
         """
         exchange.bytes_in = len(body.content)
-        question = await features.question(dialect, body, exchange)
+        return self._demanded(await features.question(dialect, body, exchange), exchange)
+
+    def _demanded(self, question: Question, exchange: Exchange) -> Question:
+        """Take note of what a request asks for.
+
+        Raises:
+            Refused: its rows are not to be predicted.
+        """
         exchange.batch = question.batch
+        if self.demand is not None:
+            self.demand(question.batch)
         return question
 
     async def _answers(self, question: Question, exchange: Exchange) -> Answers:

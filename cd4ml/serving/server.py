@@ -19,6 +19,7 @@ from cd4ml.serving.telemetry.log import log_to
 from cd4ml.serving.telemetry.metrics import families
 from cd4ml.serving.telemetry.metrics.board import Board
 from cd4ml.serving.telemetry.metrics.exposition import CONTENT_TYPE
+from cd4ml.serving.telemetry.metrics.ranges import demand
 from cd4ml.serving.telemetry.telemetry import Telemetry
 from cd4ml.serving.workers.others import Others
 from cd4ml.serving.workers.processors import workers
@@ -113,6 +114,8 @@ def gateway(state: State, settings: Settings, telemetry: Telemetry, others: Part
         features.observe = metrics.histogram(families.FETCHING)
         metrics.outcomes(families.FEATURES, partial(getattr, features, "counts"))
     app = Gateway(state, settings, observers, cache, telemetry.context, features, others)
+    if settings.out_of_range == "refuse":
+        app.predicting.demand = partial(demand, telemetry.ranges)
     needed = [part for part in (cache, features) if part is not None]
     metrics.ready = lambda: not unready(state, needed)
     metrics.gauge(families.IN_FLIGHT, lambda: app.predicting.in_flight)

@@ -256,8 +256,14 @@ class Settings(FromEnvironment):
     )
     ranges_file: str = text(
         "",
-        "A file that says what values of each feature are usual, for `cd4ml_out_of_range_values_total`: "
+        "A file that says what values of each feature are usual; without it, the one that build-image wrote if "
+        "`feature-ranges` was set: "
         '`{"ranges": {"age": {"minimum": 18, "maximum": 75}, "city": {"categories": ["Oslo", "Bergen"]}}}`.',
+    )
+    out_of_range: str = choice(
+        "count",
+        ("off", "count", "refuse"),
+        "What becomes of values outside: counted in `cd4ml_out_of_range_values_total`, or refused with 422 as well.",
     )
 
 

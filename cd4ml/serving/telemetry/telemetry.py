@@ -14,7 +14,7 @@ from cd4ml.serving.telemetry.log import RequestLog, log_to
 from cd4ml.serving.telemetry.metrics import families
 from cd4ml.serving.telemetry.metrics.board import Board
 from cd4ml.serving.telemetry.metrics.metrics import Metrics
-from cd4ml.serving.telemetry.metrics.ranges import ranges_in
+from cd4ml.serving.telemetry.metrics.ranges import ranges_for
 from cd4ml.serving.telemetry.spans import Spans
 
 
@@ -22,7 +22,7 @@ class Telemetry:
     """The log, the traces and the metrics of a worker.
 
     Attributes:
-        context: begins exchanges; `metrics`: what others may add their counts to.
+        context: begins exchanges; `metrics`: what others may add their counts to; `ranges`: of the features.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Telemetry:
         """
         exporting = Exporting.read(environ)
         self.context = Context(sampled=exporting.sampled if exporting else 0.0)
-        ranges = ranges_in(settings.ranges_file)
-        self.metrics = Metrics(board, worker, model=model, runtime=runtime, ranges=ranges)
+        self.ranges = ranges_for(settings)
+        self.metrics = Metrics(board, worker, model=model, runtime=runtime, ranges=self.ranges)
         self._lines = Lines()
         self._level = settings.log_level
         log = RequestLog(

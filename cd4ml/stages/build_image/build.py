@@ -21,6 +21,7 @@ from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Runtime
+from cd4ml.stages.build_image.ranges import FILE, Ranges
 from cd4ml.stages.build_image.report import Part
 from cd4ml.stages.build_image.requirements import gateway_requirements
 
@@ -54,18 +55,27 @@ class Built:
         return Part(checks=(self.check,), details=details)
 
 
-def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, road: Road, reference: Reference) -> Built:
+def build(
+    inputs: Inputs,
+    candidate: Candidate,
+    code: Code,
+    base: BaseImage,
+    road: Road,
+    reference: Reference,
+    ranges: Ranges | None = None,
+) -> Built:
     """Build the image.
 
     Args:
         reference: the image's name, with a tag.
+        ranges: what the image is to say of the features.
 
     Raises:
         UnavailableError: the builder could not reach what it needs, or does not have what it built.
     """
     builder, sha256 = inputs.builder, candidate.identity.sha256
     text = dockerfile.render(str(base.resolved.reference), inputs.options.system_packages)
-    context = _context(inputs, candidate, code, base, road, text)
+    context = _context(inputs, candidate, code, base, road, text, ranges)
     plan = Build(
         context=context,
         image=reference,
@@ -87,7 +97,15 @@ def build(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, roa
     return Built(reference=reference, dockerfile=text, engine=builder.name, check=check, lock=lock, image=image)
 
 
-def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, road: Road, text: str) -> Path:
+def _context(
+    inputs: Inputs,
+    candidate: Candidate,
+    code: Code,
+    base: BaseImage,
+    road: Road,
+    text: str,
+    ranges: Ranges | None,
+) -> Path:
     """Write the build's context, and return its folder."""
     inputs.context.progress("Locking the image's requirements")
     lock = _lock(inputs, candidate, base, road)
@@ -104,7 +122,13 @@ def _context(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage, 
         onnx_sha256=fast,
     )
     dockerfile.write_context(
-        folder, dockerfile=text, requirements=lock, model=road.folder, service=service, base=base.contents
+        folder,
+        dockerfile=text,
+        requirements=lock,
+        model=road.folder,
+        service=service,
+        base=base.contents,
+        more={} if ranges is None else {FILE: ranges.text},
     )
     return folder
 

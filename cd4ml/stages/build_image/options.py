@@ -66,6 +66,17 @@ class Options(TableOptions):
     system_packages: tuple[str, ...] = option(
         "Debian packages that the model's libraries need.", example="libgomp1", group=Group.IMAGE
     )
+    feature_ranges: bool = option(
+        "Write into the image what values of each feature test-data has, so that the gateway counts those outside: "
+        "bounds rounded to two digits, and at most 50 categories of at least 5 rows each.",
+        default=False,
+        group=Group.IMAGE,
+    )
+    private_features: tuple[str, ...] = option(
+        "Features of which `feature-ranges` says nothing, such as personal data and what events leave out.",
+        example="postcode",
+        group=Group.IMAGE,
+    )
     kafka_events: bool = option(
         "Put the Kafka client into the image (5 MB), for a gateway that writes prediction events there.",
         default=False,

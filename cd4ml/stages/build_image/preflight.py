@@ -112,6 +112,10 @@ def _problems(options: Options, *, here: bool) -> list[str]:
         )
     if here and options.runtime is Runtime.ONNX and not options.test_data:
         problems.append("runtime: onnx needs test-data: the converted model is proven equal on its rows")
+    if here and options.feature_ranges and not options.test_data:
+        problems.append("feature-ranges needs test-data: the ranges are those of its rows")
+    if options.private_features and not options.feature_ranges:
+        problems.append("private-features means nothing without feature-ranges: true")
     if options.startup_seconds <= 0 or options.maximum_database_age < 0:
         problems.append("startup-seconds must be positive, maximum-database-age not negative")
     if not 1 <= options.latency_rate <= 1000:

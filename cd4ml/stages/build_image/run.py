@@ -21,6 +21,7 @@ from cd4ml.stages.build_image.inputs import Inputs, resolve
 from cd4ml.stages.build_image.model import fetch_model, look_for_code
 from cd4ml.stages.build_image.options import Options, Runtime
 from cd4ml.stages.build_image.push import NotPushed, push_image
+from cd4ml.stages.build_image.ranges import feature_ranges
 from cd4ml.stages.build_image.report import Record
 from cd4ml.stages.build_image.sbom import list_materials
 from cd4ml.stages.build_image.scan import scan_image
@@ -53,7 +54,9 @@ def _run(inputs: Inputs) -> Report:
     road = record.add(choose_road(inputs, candidate, code, base))
     if not record.good:
         return record.report(f"{road.check.message} Nothing was built.")
-    built = record.add(build(inputs, candidate, code, base, road, name))
+    if (ranges := feature_ranges(inputs, candidate)) is not None:
+        record.add(ranges)
+    built = record.add(build(inputs, candidate, code, base, road, name, ranges))
     image = built.image
     if image is None:
         return record.report("The image could not be built; nothing was pushed.")

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cd4ml.serving.settings import SettingsError
+from cd4ml.serving.exchange import Batch
+from cd4ml.serving.refused import Problem, Refused
+from cd4ml.serving.settings import Settings, SettingsError
 from cd4ml.serving.signature import FLOATS, INTEGERS, Column
 
 
@@ -21,8 +23,43 @@ class Range:
     maximum: float = math.inf
     categories: frozenset[Any] | None = None
 
+    def has(self, value: Any) -> bool:
+        """Whether a value is usual."""
+        return value in self.categories if self.categories is not None else self.minimum <= value <= self.maximum
+
 
 UNKNOWN: Final = Range()
+
+
+def ranges_for(settings: Settings) -> dict[str, Range]:
+    """Return the ranges that the settings name, or else those that the image was built with.
+
+    Raises:
+        SettingsError: as for `ranges_in`; or values outside are to be refused, and nothing says which those are.
+    """
+    if settings.out_of_range == "off":
+        return {}
+    built = settings.service_file.with_name("ranges.json")
+    file = settings.ranges_file or (str(built) if built.exists() else "")
+    if settings.out_of_range == "refuse" and not file:
+        raise SettingsError("OUT_OF_RANGE=refuse needs RANGES_FILE, or an image that was built with feature-ranges")
+    return ranges_in(file)
+
+
+def demand(ranges: Mapping[str, Range], batch: Batch) -> None:
+    """Refuse rows with a value that is outside; one that is missing is not.
+
+    Raises:
+        Refused: there are such values.
+    """
+    problems = [
+        Problem(path=f"rows[{row}].{name}", problem="is outside the range of the test data")
+        for name, usual in ranges.items()
+        for row, value in enumerate(batch.columns.get(name) or ())
+        if value is not None and value == value and not usual.has(value)
+    ]
+    if problems:
+        raise Refused(422, "out-of-range", "The rows have values that the model was not tested on.", problems)
 
 
 def ranges_in(file: str) -> dict[str, Range]:
