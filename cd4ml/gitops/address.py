@@ -77,7 +77,7 @@ def environment(address: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return git's environment: no prompts, no other transports, and the token for this host alone."""
     loopback = ":http" if _LOOPBACK.fullmatch(address) else ""
     ours = {
-        **{key: value for key, value in environ.items() if not key.startswith("GIT_") or key in _KEPT},
+        **{key: value for key, value in environ.items() if not key.startswith("GIT_") or (key in _KEPT and value)},
         **{key: environ[key] for key in _IDENTITY if environ.get(key, "").strip()},
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": f"https:ssh:file{loopback}",

@@ -27,6 +27,7 @@ from cd4ml.gitops.people import Made, made
 from cd4ml.gitops.process import SECONDS, Git
 from cd4ml.gitops.refusal import TRANSIENT, Refusal, race, verdict
 from cd4ml.gitops.route import Route, api
+from cd4ml.gitops.ssh import with_key
 from cd4ml.gitops.trailers import naming, trailers_of
 from cd4ml.wording import redacted
 
@@ -230,7 +231,9 @@ def clone(repository: str, branch: str, environ: Mapping[str, str], route: Route
     """
     address, name = repository_address(repository), branch_name(branch)
     with tempfile.TemporaryDirectory(prefix="cd4ml-gitops-") as scratch:
-        opened = Clone(folder=Path(scratch), address=address, branch=name, environ=environ, route=route)
+        folder = Path(scratch)
+        surroundings = with_key(environ, folder / "ssh")
+        opened = Clone(folder=folder, address=address, branch=name, environ=surroundings, route=route)
         opened.open()
         yield opened
 

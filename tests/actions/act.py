@@ -20,6 +20,8 @@ _STANDINS: Final = {
     "actions/upload-artifact": "upload-artifact",
     "actions/download-artifact": "download-artifact",
     "actions/setup-python": "nothing",
+    "actions/checkout": "nothing",  # of another commit: act copies the consumer's own in its place
+    "actions/create-github-app-token": "nothing",
     "docker/login-action": "nothing",
     "github/codeql-action": "codeql-action",
 }

@@ -48,6 +48,25 @@ def approved_image_check(held: str, approved: str | None) -> Check:
     )
 
 
+def earlier_environment_check(manifest: str, held: str | None, wanted: str) -> Check:
+    """Check that the environment before this one serves the image.
+
+    Args:
+        manifest: of that environment.
+        held: its stable image, None if it has none.
+        wanted: the image to deploy, by digest.
+    """
+    if held and held.rpartition("@")[2] == wanted.rpartition("@")[2]:
+        return Check(id="earlier-environment", status=Status.PASSED, message=f"{manifest} serves {held}.")
+    return Check(
+        id="earlier-environment",
+        status=Status.FAILED,
+        reason="not-there-yet",
+        message=f"{manifest} serves {held or 'no image'}, not {wanted}.",
+        advice="Deliver the image there first: merge its pull request, or promote its canary.",
+    )
+
+
 def evidence_image_check(held: str, about: str | None, *, same_model: bool) -> Check:
     """Check that the reports are about the image in the manifest, and about the model in it.
 

@@ -28,6 +28,11 @@ class Options(EvidenceOptions):
     branch: str = vocabulary.BRANCH.here(default="main")
     manifest: str = vocabulary.MANIFEST.here(required=True)
     manifest_path: str | None = vocabulary.MANIFEST_PATH.here()
+    after_manifest: str | None = option(
+        "Manifest of the environment before this one, on the same branch; the image must get all of the traffic there.",
+        example="staging/values.yaml",
+        group=Group.DELIVERY,
+    )
     write_back: WriteBack = vocabulary.WRITE_BACK.here(default=WriteBack.PUSH)
     commit_with: CommitWith = vocabulary.COMMIT_WITH.here(default=CommitWith.GIT)
     commit_message: str | None = vocabulary.COMMIT_MESSAGE.here()

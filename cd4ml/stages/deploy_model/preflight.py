@@ -40,6 +40,7 @@ def check_options(options: Options, *, here: bool = True) -> None:
     ]
     forms += [partial(address.repository_address, options.repository)] if here else []
     forms += [partial(image, options.image)] if options.image else []
+    forms += [partial(address.manifest_path, options.after_manifest)] if options.after_manifest else []
     forms.append(partial(check_route, options))
     for form in forms:
         try:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from cd4ml.checks.delivery.images import manifest_check, pushed_image_check
+from cd4ml.checks.delivery.images import earlier_environment_check, manifest_check, pushed_image_check
 from cd4ml.context import Context
 from cd4ml.evidence.baseline import reported, unmoved
 from cd4ml.evidence.model_code import code_check
@@ -74,7 +74,7 @@ def _image_check(options: Options, about: Subject) -> Check:
 
 
 class _Overruled(Exception):
-    """Somebody else's change goes first; carries the failed check."""
+    """What stands in the repository speaks against it; carries the failed check."""
 
     def __init__(self, check: Check) -> None:
         """Keep the check."""
@@ -99,6 +99,7 @@ def _deploy(options: Options, context: Context, about: Subject, report: Report, 
             # Whatever stands against it is known before anything is announced.
             manifest = _manifest(change(repository.read(path)), options, wanted)
             plan = [f"Set {path}: it then gives {wanted} {manifest.share(wanted.digest)}.", way.plan]
+            report = replace(report, checks=[*report.checks, *_earlier(options, wanted, repository)])
             context.save(replace(report, plan=plan, checks=()))
             context.progress(f"Committing to {path}, and pushing")
             asked = Change(
@@ -139,6 +140,9 @@ def _change(order: Order, options: Options, path: str, repository: Clone) -> Cal
     """Return the change of the manifest, which looks anew at who goes first each time it is made."""
 
     def change(text: str) -> str:
+        for check in _earlier(options, order.image, repository):
+            if check.status is not Status.PASSED:
+                raise _Overruled(check)
         manifest = _manifest(text, options, order.image)
         history = repository.history(path, manifest.served.others)
         if carried_out(order, manifest.state, history):
@@ -153,6 +157,17 @@ def _change(order: Order, options: Options, path: str, repository: Clone) -> Cal
         return manifest.with_canary(order.image, order.weight)
 
     return change
+
+
+def _earlier(options: Options, wanted: Image, repository: Clone) -> list[Check]:
+    """Check that the environment before this one serves the image; nothing if none is named."""
+    if options.after_manifest is None:
+        return []
+    path = manifest_path(options.after_manifest)
+    earlier = Manifest(repository.read(path), part=options.manifest_path)
+    canary = f"{earlier.repository}@{earlier.state.canary}"
+    held = canary if earlier.state.weight == 100 else earlier.stable  # beside a canary of all, nothing is served
+    return [earlier_environment_check(path, held, str(wanted))]
 
 
 def _manifest(text: str, options: Options, image: Image) -> Manifest:

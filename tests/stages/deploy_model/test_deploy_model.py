@@ -59,6 +59,21 @@ def test_again__no_commit(deploy: Deploy, gitops: GitOps, evidence: Callable[...
     assert (run.code, gitops.head(), run.report["outputs"]["commit"]) == (0, head, "")
 
 
+def test_environment_before__must_serve_it(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
+    """An image moves on only from where it gets all of the traffic: beside another or unknown there, it is refused."""
+    evidence()
+    after = ("--after-manifest", "staging/values.yaml")
+    for earlier in (HELM, Manifest(HELM).with_canary(image(IMAGE), 10)):
+        head = gitops.commit("Staging", {"staging/values.yaml": earlier})
+        run = deploy(*after)
+        assert (run.code, run.report["checks"][-1]["reason"], gitops.head()) == (1, "not-there-yet", head)
+
+    for earlier in (Manifest(HELM).promoted(image(IMAGE)), Manifest(HELM).with_canary(image(IMAGE), 100)):
+        gitops.commit("Staging", {"staging/values.yaml": earlier})
+        run = deploy(*after)
+        assert run.code == 0 and "earlier-environment" in {check["id"] for check in run.report["checks"]}
+
+
 def test_first_deployment__stable(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
     """Into a manifest without an image the first one goes as the stable one, once; as a canary it is refused."""
     evidence()
