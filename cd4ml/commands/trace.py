@@ -65,7 +65,7 @@ class TraceOptions(Options):
         default=False,
     )
     html: str | None = option("Write the story as an HTML page to this file.", example="trace.html")
-    json: bool = option("Print the story as JSON.", default=False)
+    json: bool = vocabulary.JSON.here("It holds the whole story.", default=False)
     config: str | None = vocabulary.CONFIG.here(f"By default {_CONFIG}, if it is there.")
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
     verbose: bool = vocabulary.VERBOSE.here(default=False, last=True)

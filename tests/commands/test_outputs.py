@@ -20,8 +20,10 @@ Checks = list[dict[str, Any]]
 NAMES = {
     "score-model": {"predictions"},
     "build-image": {"image", "digest"},
-    "deploy-model": {"image", "commit", "manifest-changed"},
-    "promote-model": {"image", "commit", "version"},
+    "deploy-model": {"image", "commit", "pull-request", "manifest-changed"},
+    "promote-model": {"image", "commit", "pull-request", "version"},
+    "verify-evidence": {"image", "commit"},
+    "analyze-rollout": {"rows-needed", "minutes-needed"},
     "advance-rollout": {"action", "canary", "model", "weight", "since", "commit"},
     "analyze-experiment": {"winner"},
     "request-retraining": {"requested", "request"},
@@ -65,9 +67,16 @@ def mismatched(checks: Checks) -> str:
     ).lower()
 
 
+def rollout(checks: Checks) -> str:
+    """Return whether a canary goes on, as its checks decide."""
+    statuses = {check["status"] for check in checks}
+    return "roll-back" if "failed" in statuses else "go-on" if statuses == {"passed"} else "wait"
+
+
 VERDICTS: Mapping[str, Mapping[str, Callable[[Checks], str]]] = {
     "audit-fairness": {"disparate-impact-ratio": least_ratio, "reported-ratio": lambda checks: ""},
     "analyze-experiment": {"mismatch": mismatched},
+    "analyze-rollout": {"verdict": rollout},
     "detect-drift": {"drift": drifted, "retrain": retrain, "worst-feature": worst},
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands.test_outputs import VERDICTS
 from tests.conftest import Run
 from tests.events import write
 from tests.generated.test_generated import problems
@@ -29,12 +30,14 @@ def not_passed(run: Run) -> dict[str, tuple[str, str]]:
 
 @pytest.fixture
 def rollout(cd4ml: Callable[..., Run], tmp_path: Path) -> Rollout:
-    """Run analyze-rollout on events; every report must meet the published schema."""
+    """Run analyze-rollout on events; every report must meet the schema, and say as its verdict what its checks do."""
 
     def run(events: list[dict[str, Any]], *arguments: str) -> Run:
         write(tmp_path / "events.jsonl", events)
         found = cd4ml("analyze-rollout", "--stable", "events.jsonl", *arguments)
         assert problems("report.v1.schema.json", found.report) == []
+        if verdict := found.report["outputs"].get("verdict"):
+            assert verdict == VERDICTS["analyze-rollout"]["verdict"](found.report["checks"])
         return found
 
     return run
