@@ -77,14 +77,28 @@ class FolderReports:
 
     def _proven(self, stage: str, published: Published, sha256: str, proof: Proof) -> Published | Refused:
         """Return a report that is signed as it must be, or why it is not."""
-        path = bundle_path(self.folder / f"{stage}.json")
-        if not path.is_file() or path.is_symlink():
-            return Refused("unsigned", f"its report is not signed: {path} does not exist")
-        with path.open("rb") as stream:
-            said = proof.claim(stream.read(LARGEST + 1))
+        said = signed_claim(self.folder / f"{stage}.json", published, sha256, self.of(stage), proof)
         if isinstance(said, Refused):
-            return Refused(said.reason, f"{path}: {said}")
-        if problem := mismatch(said, published, sha256, self.of(stage)):
-            return Refused(problem.reason, f"{self.folder / stage}.json: {problem}")
+            return said
         self.claims[stage] = said
         return published
+
+
+def signed_claim(report: Path, published: Published, sha256: str, of: About, proof: Proof) -> Claim | Refused:
+    """Return what is signed about a report in the bundle beside it, or why that does not count.
+
+    Args:
+        report: its file.
+        published: what was read in it.
+        sha256: digest of what was read.
+        of: what it is evidence of.
+    """
+    path = bundle_path(report)
+    if not path.is_file() or path.is_symlink():
+        return Refused("unsigned", f"its report is not signed: {path} does not exist")
+    with path.open("rb") as stream:
+        said = proof.claim(stream.read(LARGEST + 1))
+    if isinstance(said, Refused):
+        return Refused(said.reason, f"{path}: {said}")
+    problem = mismatch(said, published, sha256, of)
+    return Refused(problem.reason, f"{report}: {problem}") if problem else said

@@ -98,6 +98,16 @@ class Manifest:
         among = f" that reaches {served.name}" if served.among else ""
         return served.traffic.rest(state.weight) + among
 
+    def alone(self, digest: str) -> bool | None:
+        """Whether only this image answers, as far as this file decides it; None if a controller or a route does."""
+        state, served = self.state, self.served
+        if state.canary == digest and state.weight == 100 and not served.against_canary:
+            return True if served.traffic.weighted else None
+        if state.stable != digest or state.weight or served.against:
+            return False
+        beside = served.traffic.divided or (served.among and state.canary not in (None, digest))
+        return None if served.controller or served.engine or beside else True
+
     def confirm(self, digest: str) -> None:
         """Check that an image that the manifest holds gets what `share` says.
 

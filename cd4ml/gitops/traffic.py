@@ -20,6 +20,7 @@ class Traffic(Protocol):
     Attributes:
         weighted: whether the weights that are written are what the canary gets.
         share: what the canary gets in percent, whatever weights are written; None if something weighs.
+        divided: whether others may answer where there is no canary.
     """
 
     @property
@@ -28,6 +29,10 @@ class Traffic(Protocol):
 
     @property
     def share(self) -> int | None:
+        """See the class."""
+
+    @property
+    def divided(self) -> bool:
         """See the class."""
 
     def told(self, weight: int) -> str:
@@ -46,6 +51,7 @@ class Weighted:
 
     weighted: bool = True
     share: int | None = None
+    divided: bool = False
 
     def told(self, weight: int) -> str:
         """Return the share."""
@@ -71,6 +77,7 @@ class Noted:
     who: str
     weighted: bool = False
     share: int | None = None
+    divided: bool = False
 
     def told(self, weight: int) -> str:
         """Return what is written, and who decides."""
@@ -98,6 +105,7 @@ class Divided:
     name: str
     weighted: bool = False
     share: int | None = None
+    divided: bool = True
 
     def told(self, weight: int) -> str:
         """Return nothing: there is no canary."""
@@ -128,6 +136,7 @@ class ByReplicas:
     scaled: bool
     advice: str
     weighted: bool = False
+    divided: bool = False
 
     @property
     def share(self) -> int:

@@ -48,21 +48,31 @@ def approved_image_check(held: str, approved: str | None) -> Check:
     )
 
 
-def earlier_environment_check(manifest: str, held: str | None, wanted: str) -> Check:
-    """Check that the environment before this one serves the image.
+def earlier_environment_check(manifest: str, wanted: str, share: str, *, alone: bool | None) -> Check:
+    """Check that the environment before this one serves the image, and nothing beside it.
 
     Args:
         manifest: of that environment.
-        held: its stable image, None if it has none.
         wanted: the image to deploy, by digest.
+        share: what that manifest gives it, in words.
+        alone: whether only this image answers there; None if the manifest does not decide that.
     """
-    if held and held.rpartition("@")[2] == wanted.rpartition("@")[2]:
-        return Check(id="earlier-environment", status=Status.PASSED, message=f"{manifest} serves {held}.")
+    id, told = "earlier-environment", f"{manifest} gives {wanted} {share}"
+    if alone:
+        return Check(id=id, status=Status.PASSED, message=f"{told}.")
+    if alone is None:
+        return Check(
+            id=id,
+            status=Status.INCONCLUSIVE,
+            reason="unknown-share",
+            message=f"{told}: whether it gets all of the traffic there, the manifest does not say.",
+            advice="Leave after-manifest unset, and start this stage once the controller there has promoted the image.",
+        )
     return Check(
-        id="earlier-environment",
+        id=id,
         status=Status.FAILED,
         reason="not-there-yet",
-        message=f"{manifest} serves {held or 'no image'}, not {wanted}.",
+        message=f"{told}, and not all of the traffic.",
         advice="Deliver the image there first: merge its pull request, or promote its canary.",
     )
 

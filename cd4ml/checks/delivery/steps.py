@@ -30,6 +30,24 @@ def report_check(judged: str | None, deployed: str | None) -> Check:
     )
 
 
+def signed_report_check(identity: str | None, problem: tuple[str, str] | None) -> Check:
+    """Check that an analysis is signed as it must be; where nobody need have signed, say so.
+
+    Args:
+        identity: whose signatures count; None if none is demanded.
+        problem: why it does not count, as reason and words; None if it does.
+    """
+    id = "report-signature"
+    if problem is not None:
+        reason, words = problem
+        advice = "Sign it where analyze-rollout runs (signing-key or keyless), and pass the bundle on with the report."
+        return Check(id=id, status=Status.FAILED, reason=reason, message=f"{words}.", advice=advice)
+    if identity is None:
+        message = "The report is unsigned: whoever could write the file could have made it."
+        return Check(id=id, status=Status.PASSED, reason="unsigned", message=message)
+    return Check(id=id, status=Status.PASSED, message=f"The report is signed by {identity}.")
+
+
 def stale_check(message: str) -> Check:
     """Return the failed check of a report that is older than what it would decide on."""
     return Check(

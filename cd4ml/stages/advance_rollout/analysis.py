@@ -7,12 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from cd4ml.digests import file_sha256
+from cd4ml.checks.delivery.steps import signed_report_check
+from cd4ml.digests import bytes_sha256
 from cd4ml.errors import OptionsError
-from cd4ml.reading import missing_file
-from cd4ml.report import Published, Status
-from cd4ml.report.reading import read_file
-from cd4ml.stages import ANALYSIS
+from cd4ml.evidence.folder import signed_claim
+from cd4ml.evidence.proof import Proof, Refused
+from cd4ml.reading import missing_file, text_file
+from cd4ml.report import Check, Published, Status, reading
+from cd4ml.stages import ANALYSIS, about
 
 _VERDICTS: Final = (Status.PASSED, Status.FAILED, Status.INCONCLUSIVE)
 
@@ -26,6 +28,7 @@ class Analysis:
         made: when the analysis began, in seconds since 1970.
         model: digest of the model that it judged, or to which it was told to restrict itself; None if it does not say.
         summary: what it found, for people, in one line.
+        signed: whether it is signed as it must be; where it is not, it decides nothing.
     """
 
     status: Status
@@ -33,10 +36,14 @@ class Analysis:
     made: float
     model: str | None
     summary: str
+    signed: Check
 
 
-def read_analysis(path: Path) -> Analysis:
+def read_analysis(path: Path, proof: Proof | None = None) -> Analysis:
     """Read the report strictly; one that reached no verdict decides nothing.
+
+    Args:
+        proof: what must be signed beside it; None takes it as it lies there.
 
     Raises:
         OptionsError: it is not a report of analyze-rollout, has no verdict, or does not say when it was made.
@@ -44,11 +51,14 @@ def read_analysis(path: Path) -> Analysis:
     """
     if path.is_symlink():  # no stage writes one: it would be somebody else's, or an earlier run's
         raise OptionsError(f"{path} is a link", advice="Pass on the report itself.")
-    digest = file_sha256(path) if path.exists() else ""
     try:
-        published = read_file(path, ANALYSIS)
+        text = text_file(path, most=reading.LARGEST)
+        published = reading.parse(text, ANALYSIS)
     except FileNotFoundError as error:
         raise missing_file(path) from error
+    except reading.ReportError as error:
+        raise OptionsError(f"{path} is not a report of {ANALYSIS}: {error.message}") from error
+    digest = bytes_sha256(text.encode())
     report = published.report
     if report.status not in _VERDICTS:
         raise OptionsError(
@@ -60,7 +70,17 @@ def read_analysis(path: Path) -> Analysis:
         made=_made(published, path),
         model=_model(published),
         summary=" ".join(report.summary.split())[:400],
+        signed=_signed(path, published, digest, proof),
     )
+
+
+def _signed(path: Path, published: Published, digest: str, proof: Proof | None) -> Check:
+    """Check that what was read is signed as it must be."""
+    if proof is None:
+        return signed_report_check(None, None)
+    said = signed_claim(path, published, digest, about(ANALYSIS), proof)
+    problem = (said.reason, str(said)) if isinstance(said, Refused) else None
+    return signed_report_check(proof.verifier.identity, problem)
 
 
 def _model(published: Published) -> str | None:

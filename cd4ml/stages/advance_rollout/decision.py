@@ -150,6 +150,12 @@ def idle(why: str, *, version: str = "") -> Decision:
     return Decision(action=Action.NONE, checks=[decision_check(why)], weight=0, why=why, version=version)
 
 
+def unsigned(canary: Canary | None, check: Check) -> Decision:
+    """Return the decision that the report counts for nothing, whatever it says, by the check of its signature."""
+    weight = canary.weight if canary else 0
+    return Decision(action=Action.HELD, checks=[check], weight=weight, why=check.message)
+
+
 def _nothing(action: Action, canary: Canary, check: Check) -> Decision:
     """Return the decision to change nothing."""
     return Decision(action=action, checks=[check], weight=canary.weight, why=check.message)

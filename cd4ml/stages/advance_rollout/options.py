@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cd4ml.inputs import options as declaration
+from cd4ml.evidence.options import EvidenceOptions
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
 from cd4ml.inputs.vocabulary import CommitWith, WriteBack
@@ -33,7 +33,7 @@ class OnTimeout(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(declaration.Options):
+class Options(EvidenceOptions):
     """Options of advance-rollout."""
 
     repository: str = vocabulary.REPOSITORY.here(required=True)
@@ -44,7 +44,9 @@ class Options(declaration.Options):
     commit_message: str | None = vocabulary.COMMIT_MESSAGE.here()
     sign_off: bool = vocabulary.SIGN_OFF.here(default=False)
     rollout_report: str = option(
-        "The report of analyze-rollout on the canary.", default="reports/analyze-rollout.json", group=Group.INPUT
+        "The report of analyze-rollout on the canary, with its bundle beside it where evidence must be signed.",
+        default="reports/analyze-rollout.json",
+        group=Group.INPUT,
     )
     look: bool = option(
         "Only say which canary runs, and since when; no report is read and nothing is changed.",

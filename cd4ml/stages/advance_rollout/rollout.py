@@ -24,7 +24,7 @@ from cd4ml.gitops.trailers import (
 )
 from cd4ml.report import Check, ModelIdentity, Status
 from cd4ml.stages.advance_rollout.analysis import Analysis
-from cd4ml.stages.advance_rollout.decision import Action, Rules, decide, idle
+from cd4ml.stages.advance_rollout.decision import Action, Rules, decide, idle, unsigned
 from cd4ml.stages.advance_rollout.promotion import Promotion
 
 
@@ -80,7 +80,12 @@ class Rollout:
     def checks(self) -> list[Check]:
         """What the decision rests on."""
         promoted = self.promotion.checks if self.promotion and self.decision.action is Action.PROMOTED else ()
-        return [*self.decision.checks, *promoted]
+        return [*self.decision.checks, *promoted, *self._signature]
+
+    @property
+    def _signature(self) -> list[Check]:
+        """What is said of the report's signature, unless the decision rests on it already."""
+        return [] if self._analysis.signed in self.decision.checks else [self._analysis.signed]
 
     @property
     def identity(self) -> ModelIdentity | None:
@@ -103,7 +108,9 @@ class Rollout:
         """Decide on what is there now, and return what that is."""
         found = situation(self._repository, self._path, text, self._part)
         earlier = led_to(found.history, self._analysis.digest)
-        if earlier:
+        if self._analysis.signed.status is not Status.PASSED:
+            self.decision = unsigned(found.canary, self._analysis.signed)
+        elif earlier:
             version = earlier.trailer(VERSION) or ""
             self.decision = idle(f"This report led to {earlier.sha[:12]} already.", version=version)
         elif found.canary is None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from cd4ml.checks.delivery.images import decision_check, manifest_check
 from cd4ml.context import Context
+from cd4ml.evidence.options import find_proof
 from cd4ml.gitops.address import manifest_path
 from cd4ml.gitops.repository import Clone, clone, land
 from cd4ml.gitops.route import Route, check_route, route
@@ -36,7 +37,7 @@ def run(options: Options, context: Context) -> Report:
         UnavailableError: the report, the repository or the registry cannot be reached.
     """
     goes_by, path = rules(options), manifest_path(options.manifest)
-    analysis = None if options.look else read_analysis(Path(options.rollout_report))
+    analysis = None if options.look else read_analysis(Path(options.rollout_report), find_proof(options))
     check_route(options)
     context.progress(f"Cloning the branch {options.branch} of the GitOps repository")
     way = Route() if options.look else route(options, context.environ)

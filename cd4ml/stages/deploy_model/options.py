@@ -29,7 +29,7 @@ class Options(EvidenceOptions):
     manifest: str = vocabulary.MANIFEST.here(required=True)
     manifest_path: str | None = vocabulary.MANIFEST_PATH.here()
     after_manifest: str | None = option(
-        "Manifest of the environment before this one, on the same branch; the image must get all of the traffic there.",
+        "Manifest of the environment before this one, on the same branch; only this image may get traffic there.",
         example="staging/values.yaml",
         group=Group.DELIVERY,
     )

@@ -160,14 +160,13 @@ def _change(order: Order, options: Options, path: str, repository: Clone) -> Cal
 
 
 def _earlier(options: Options, wanted: Image, repository: Clone) -> list[Check]:
-    """Check that the environment before this one serves the image; nothing if none is named."""
+    """Check that the environment before this one serves the image alone; nothing if none is named."""
     if options.after_manifest is None:
         return []
     path = manifest_path(options.after_manifest)
     earlier = Manifest(repository.read(path), part=options.manifest_path)
-    canary = f"{earlier.repository}@{earlier.state.canary}"
-    held = canary if earlier.state.weight == 100 else earlier.stable  # beside a canary of all, nothing is served
-    return [earlier_environment_check(path, held, str(wanted))]
+    alone, share = earlier.alone(wanted.digest), earlier.share(wanted.digest)
+    return [earlier_environment_check(path, str(wanted), share, alone=alone)]
 
 
 def _manifest(text: str, options: Options, image: Image) -> Manifest:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from cd4ml.digests import folder_sha256
+from cd4ml.digests import file_sha256, folder_sha256
 from cd4ml.errors import UnavailableError
+from cd4ml.evidence.bundles import bundle_path
+from cd4ml.evidence.key_signer import key_signer
+from cd4ml.evidence.result import result_statement
+from cd4ml.evidence.statement import Statement
 from cd4ml.gitops.manifest import Manifest, State
+from cd4ml.report.reading import read_file
+from cd4ml.stages import ANALYSIS, about
 from tests.conftest import Run
+from tests.evidence.keys import pair
+from tests.evidence.test_forged import other_key
 from tests.gitops.conftest import GitOps, git
 from tests.gitops.test_manifest import A
 from tests.registries import new_store, register
@@ -212,6 +223,36 @@ def test_unreadable_report__refused(rollout: Rollout) -> None:
     run = rollout.advance()
 
     assert (run.code, run.report["status"], rollout.gitops.head()) == (3, "error", head)
+
+
+def test_who_can_write_a_report_promotes_nothing(rollout: Rollout) -> None:
+    """Where signatures are demanded, a report counts with its own bundle alone: unsigned, changed, signed by another
+    key, or an old one without its bundle again, it moves neither the canary nor an alias."""
+    keys = pair(rollout.folder)
+    own, demand = key_signer(keys.private.read_bytes(), None, name="key").sign, ("--public-key", str(keys.public))
+    rollout.deploy(50)
+    head = rollout.gitops.head()
+    path = rollout.analyze()
+    assert told(rollout.advance(*demand)) == (1, "held", "unsigned")
+    sign(path, other_key)
+    assert told(rollout.advance(*demand))[:2] == (1, "held")
+    sign(path, own)
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
+    assert told(rollout.advance(*demand)) == (1, "held", "changed-report")
+    assert rollout.gitops.head() == head
+
+    sign(path, own)
+    run = rollout.advance(*demand)
+    assert told(run) == (0, "promoted", None) and "signed by key " in run.report["checks"][-2]["message"]
+    bundle_path(path).unlink()
+    assert told(rollout.advance(*demand)) == (1, "held", "unsigned")
+
+
+def sign(path: Path, by: Callable[[Statement], bytes]) -> None:
+    """Sign a report of analyze-rollout as its stage does."""
+    published, now = read_file(path, ANALYSIS), datetime.datetime.now(datetime.UTC)
+    statement = result_statement(published, of=about(ANALYSIS), at=now, report=file_sha256(path))
+    bundle_path(path).write_bytes(by(statement))
 
 
 def test_look__says_what_runs(rollout: Rollout) -> None:

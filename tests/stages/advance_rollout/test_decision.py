@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cd4ml.checks.delivery.steps import signed_report_check
 from cd4ml.errors import OptionsError
 from cd4ml.gitops.canary import Canary
 from cd4ml.gitops.history import Commit
@@ -24,7 +25,14 @@ MODEL = "c" * 64
 DEPLOYED = Commit(sha="1" * 40, message=f"Cd4ml-Model: sha256:{MODEL}", time=int(NOW) - 7200)
 STEP = Commit(sha="2" * 40, message="", time=int(NOW) - 1200)
 CANARY = Canary(image="credit@sha256:" + "b" * 64, weight=5, deployed=DEPLOYED, last=STEP)
-ANALYZED = Analysis(status=Status.PASSED, digest="sha256:1", made=NOW - 60, model=MODEL, summary="Because.")
+ANALYZED = Analysis(
+    status=Status.PASSED,
+    digest="sha256:1",
+    made=NOW - 60,
+    model=MODEL,
+    summary="Because.",
+    signed=signed_report_check(None, None),
+)
 RULES = Rules(steps=(1, 5, 10, 50, 100), minimum=10, maximum=60, age=30, rollback_on_timeout=False, resume=False)
 
 

@@ -74,6 +74,42 @@ def test_environment_before__must_serve_it(deploy: Deploy, gitops: GitOps, evide
         assert run.code == 0 and "earlier-environment" in {check["id"] for check in run.report["checks"]}
 
 
+STEPS = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: credit}
+spec:
+  replicas: 5
+  strategy: {canary: {steps: [{setWeight: 5}, {pause: {}}]}}
+  selector: {matchLabels: {app: credit}}
+  template: {metadata: {labels: {app: credit}}, spec: {containers: [{name: credit, image: IMAGE}]}}
+""".replace("IMAGE", IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "code", "reason"),
+    [
+        (
+            Manifest(Manifest(HELM).promoted(image(IMAGE))).with_canary(image(IMAGE.replace("b" * 64, "e" * 64)), 60),
+            1,
+            "not-there-yet",
+        ),
+        (STEPS, 4, "unknown-share"),
+        (STEPS.replace("replicas: 5", "replicas: 0"), 1, "not-there-yet"),
+        (Manifest(HELM).promoted(image(IMAGE)) + "rollout: {engine: argo-rollouts}\n", 4, "unknown-share"),
+    ],
+    ids=["beside a canary", "a Rollout's steps", "no replicas", "the chart's Rollout"],
+)
+def test_environment_before__all_of_the_traffic(
+    deploy: Deploy, gitops: GitOps, evidence: Callable[..., None], earlier: str, code: int, reason: str
+) -> None:
+    """Stable beside a canary, or without replicas, is not enough; where a controller shares out, it is unknown."""
+    evidence()
+    head = gitops.commit("Staging", {"staging/values.yaml": earlier})
+    run = deploy("--after-manifest", "staging/values.yaml")
+    assert (run.code, run.report["checks"][-1]["reason"], gitops.head()) == (code, reason, head)
+
+
 def test_first_deployment__stable(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
     """Into a manifest without an image the first one goes as the stable one, once; as a canary it is refused."""
     evidence()
