@@ -42,10 +42,10 @@ def _found(signing_key: str | None, *, keyless: bool, environ: Mapping[str, str]
                 "signing-key: neither a file that is there nor `env://NAME` for a variable that holds it: give one of "
                 "them, never the key itself (the value is not shown: it may be the key)"
             )
+        name = f"signing-key {signing_key}"
+        pem = _pem(signing_key, name, environ)  # first: a run without the secret needs no library
         from cd4ml.evidence.key_signer import key_signer  # cryptography, which only some environments have
 
-        name = f"signing-key {signing_key}"
-        pem = _pem(signing_key, name, environ)
         return key_signer(pem, environ.get(PASSWORD) or None, name=name)
     if not keyless:
         return None

@@ -114,9 +114,12 @@ def run_act(
     payload: Mapping[str, Any] = _PAYLOAD,
     more: Sequence[str] = (),
 ) -> ActRun:
-    """Run a workflow of a consumer's repository; `more` are further arguments of act."""
+    """Run a workflow of a consumer's repository; `more` are further arguments of act.
+
+    What already lies in the folder `artifacts` of `scratch` is there from the start.
+    """
     artifacts = scratch / "artifacts"
-    artifacts.mkdir(parents=True)
+    artifacts.mkdir(parents=True, exist_ok=True)
     described = scratch / "event.json"
     described.write_text(json.dumps(payload))
     command = [need_program("act"), event, "--workflows", f".github/workflows/{workflow}", "--json"]

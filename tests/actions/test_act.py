@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -9,10 +10,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from cd4ml.digests import file_sha256, folder_sha256
+from cd4ml.evidence.bundles import bundle_path
+from cd4ml.evidence.key_signer import key_signer
+from cd4ml.evidence.result import result_statement
+from cd4ml.report.reading import read_file
+from cd4ml.stages import about
 from tests.actions.act import ActRun, commit, git, run_act
 from tests.actions.consumer import GATES, make_consumer
 from tests.conftest import clean_environment
+from tests.evidence.keys import Key, key_of, pem
 from tests.models import classifier, people, save
 from tests.platform import Platform, serve
 from tests.stages.detect_drift.conftest import customers
@@ -193,36 +202,55 @@ def test_pipeline__nothing_decided(suite: Path, tmp_path: Path, event: str, stag
 
 
 def test_promote__and_back(suite: Path, tmp_path: Path) -> None:
-    """The workflow makes the approved canary the stable image, refuses another, and takes the promotion back."""
+    """The workflow makes the approved canary the stable image and signs that, refuses another and evidence that was
+    changed, and takes the promotion back, for which it asks no evidence."""
     canary = "sha256:" + "b" * 64
-    values = (
-        VALUES.replace('digest: ""', f"digest: {canary}")
-        .replace("enabled: false", "enabled: true")
-        .replace("weight: 0", "weight: 10")
-    )
-    repository = gitops(tmp_path / "gitops", values=values)
+    key, model = key_of("ed25519"), "c" * 64
+    repository = gitops(tmp_path / "gitops")
+    first = git(repository, "rev-parse", "main")
+    secrets = ["--var", f"SIGNING_PUBLIC_KEY={public(key)}", "--secret", f"SIGNING_KEY={pem(key).decode()}"]
 
-    def promote(name: str, image: str, rollback: str) -> tuple[int, str]:
+    def deployed(source: str) -> None:
+        work = tmp_path / "gitops" / "work"
+        git(work, "reset", "--quiet", "--hard", first)
+        (work / "values.yaml").write_text(
+            VALUES.replace('digest: ""', f"digest: {canary}")
+            .replace("enabled: false", "enabled: true")
+            .replace("weight: 0", "weight: 10")
+        )
+        said = f"Cd4ml-Image: localhost:1/credit@{canary}\nCd4ml-Source: {source}\nCd4ml-Model: sha256:{model}"
+        git(work, "commit", "--quiet", "--all", "--message", f"Deploy\n\n{said}\nCd4ml-Manifest: values.yaml")
+        git(work, "push", "--quiet", "--force", str(repository), "main")
+
+    def promote(name: str, image: str, rollback: str, *, forged: bool = False) -> tuple[ActRun, str]:
         given = {
             "GITOPS": str(repository),
             "IMAGE": f"localhost:1/credit@{image}" if image else '""',
             "ROLLBACK": rollback,
         }
-        folder = consumer(tmp_path / name / "credit", "promote.yml", **given)
-        code = run_act(suite, folder, "model.yml", scratch=tmp_path / name / "act", event="workflow_dispatch").code
-        return code, git(repository, "show", "main:values.yaml").split("canary:")[0]
+        folder, scratch = consumer(tmp_path / name / "credit", "promote.yml", **given), tmp_path / name / "act"
+        if image:
+            signed_build(folder, scratch, key, model)
+            deployed(git(folder, "rev-parse", "HEAD"))
+        if forged:
+            report = scratch / "artifacts" / "cd4ml-report-build-image" / "build-image.json"
+            report.write_text(report.read_text().replace("runs no code", "runs no code at all"))
+        run = run_act(suite, folder, "model.yml", scratch=scratch, event="workflow_dispatch", more=secrets)
+        return run, git(repository, "show", "main:values.yaml").split("canary:")[0]
 
-    code, manifest = promote("other", STABLE, "false")
-    assert code != 0 and STABLE in manifest
-    code, manifest = promote("approved", canary, "false")
-    assert code == 0 and canary in manifest
-    code, manifest = promote("back", "", "true")
-    assert code == 0 and STABLE in manifest
+    run, manifest = promote("other", STABLE, "false", forged=True)
+    assert run.code != 0 and STABLE in manifest
+    checks = run.artifact("cd4ml-report-promote-model", "promote-model.json")["checks"]
+    assert {"changed-report", "other-image"} <= {check.get("reason") for check in checks}, checks
+    run, manifest = promote("approved", canary, "false")
+    assert run.code == 0 and canary in manifest, run.text[-4000:]
+    assert (run.artifacts / "cd4ml-report-promote-model" / "promote-model.sigstore.json").exists()
+    run, manifest = promote("back", "", "true")
+    assert run.code == 0 and STABLE in manifest, run.text[-4000:]
 
 
-def test_pipeline__predictions_travel(suite: Path, tmp_path: Path) -> None:
-    """Models are scored in one job and judged in others, which see the predictions of this very run."""
-    folder = consumer(tmp_path / "credit", "pipeline.yml", STAGES="score-model, evaluate-model, audit-fairness")
+def models(folder: Path) -> None:
+    """Give the consumer's repository two models, rows to score them on, and the stages that judge them."""
     (folder / "predictions.parquet").unlink()
     frame = people()
     for name, rows in (("candidate", 200), ("production", 60)):
@@ -235,16 +263,72 @@ def test_pipeline__predictions_travel(suite: Path, tmp_path: Path) -> None:
         " maximum-regression: {accuracy: 0.2}}\n"
         "audit-fairness: {predictions: predictions.parquet, sensitive-features: [city], minimum-ratio: 0.01}\n"
     )
+
+
+def public(key: Key) -> str:
+    """Return a key's public half as it is written."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def signed_build(folder: Path, scratch: Path, key: Key, model: str) -> None:
+    """Leave the report of build-image for the newest commit, as the key signs it: the stage needs a registry."""
+    report = scratch / "artifacts" / "cd4ml-report-build-image" / "build-image.json"
+    report.parent.mkdir(parents=True)
+    (folder / "reports").mkdir()
+    subprocess.run([sys.executable, "build_report.py"], cwd=folder, check=True)
+    document = json.loads((folder / "reports" / "build-image.json").read_text())
+    document["candidate"]["sha256"] = model
+    report.write_text(json.dumps(document))
+    statement = result_statement(
+        read_file(report, "build-image"),
+        of=about("build-image"),
+        at=datetime.datetime.now(datetime.UTC),
+        report=file_sha256(report),
+    )
+    bundle_path(report).write_bytes(key_signer(pem(key), None, name="key").sign(statement))
+
+
+def test_pipeline__signed_and_forged(suite: Path, tmp_path: Path) -> None:
+    """Models are scored in one job, judged in others on the predictions of this very run, and deployed in the last on
+    what each of them signed; where a report was changed between two jobs, nothing is deployed."""
+    password = "correct horse"
+    repository = gitops(tmp_path / "gitops")
+    folder = consumer(tmp_path / "credit", "signed.yml")
+    models(folder)
+    key = key_of("ecdsa")
+    (folder / "key.pub").write_text(public(key))
+    required = "evaluate-model, audit-fairness, score-model, build-image"
+    with (folder / "cd4ml.yaml").open("a") as stream:
+        stream.write(
+            f"deploy-model: {{repository: {repository}, manifest: values.yaml, required-stages: [{required}]}}\n"
+        )
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", "--message", "models")
+    signed_build(folder, tmp_path / "act", key, folder_sha256(folder / "models" / "candidate"))
+    secrets = {"SIGNING_KEY": pem(key, password).decode(), "SIGNING_PASSWORD": password}
+    more = [word for name, value in secrets.items() for word in ("--secret", f"{name}={value}")]
 
-    run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act")
+    run = run_act(suite, folder, "model.yml", scratch=tmp_path / "act", event="push", more=more)
 
-    assert run.code == 0, run.text[-4000:]
-    scored = run.artifact("cd4ml-report-score-model", "score-model.json")
-    judged = run.artifact("cd4ml-report-evaluate-model", "evaluate-model.json")
-    assert scored["candidate"]["sha256"] == judged["candidate"]["sha256"]
-    assert run.jobs["audit-fairness"] == run.jobs["gate"] == "success"
+    said = {str(line["job"]): str(line["jobResult"]) for line in run.lines if "jobResult" in line}
+    judged = ("plan", "score-model", "evaluate-model", "audit-fairness", "deploy-model", "gate")
+    assert {job.rpartition("/")[2]: result for job, result in said.items() if job.startswith("model/")} == (
+        dict.fromkeys(judged, "success")
+    ), run.text[-4000:]
+    deployed = run.artifact("cd4ml-report-deploy-model", "deploy-model.json")
+    (signatures,) = [check for check in deployed["checks"] if check["id"] == "evidence-signatures"]
+    assert signatures["message"].startswith("4 reports are signed by key ")
+    assert (run.artifacts / "cd4ml-report-deploy-model" / "deploy-model.sigstore.json").exists()
+    evaluated = run.artifact("cd4ml-report-evaluate-model", "evaluate-model.json")
+    assert evaluated["candidate"]["sha256"] == deployed["candidate"]["sha256"]
+    assert password not in run.text and "PRIVATE KEY" not in run.text
+
+    refused = run.artifact("forged-report-deploy-model", "deploy-model.json")
+    failed = {check["id"]: check["reason"] for check in refused["checks"] if check["status"] == "failed"}
+    assert failed["evidence:audit-fairness"] == "changed-report"
+    assert "evidence:evaluate-model" not in failed
+    assert said["forged/deploy-model"] == said["forged/gate"] == "failure" and run.code != 0
+    assert git(repository, "rev-list", "--count", "main") == "2"
 
 
 def test_monitor__asks(suite: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
+from cd4ml.stages import PIPELINE
 from tests.conftest import ROOT, need_program
 
 WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -220,6 +221,22 @@ def test_secrets__not_beside_project_code(path: Path) -> None:
     for step in steps(path):
         if "run" in step:
             assert "secrets." not in str(step.get("env", {}))
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_signing__only_the_stage_sees_the_key_and_the_bundle_travels(stage: str) -> None:
+    """In a stage's job, the step of the stage alone gets the signing key, only where the run delivers, and the bundle
+    is uploaded beside the report."""
+    job = load(ROOT / ".github" / "workflows" / "pipeline.yml")["jobs"][stage]
+    seeing = [step for step in job["steps"] if "secrets.signing" in str(step)]
+    texts = re.findall(r"\$\{\{.*?\}\}", str({key: value for step in seeing for key, value in step.items()}))
+    given = [text for text in texts if "secrets.signing" in text]
+
+    assert [step["uses"] for step in seeing] == [f"$/actions/{stage}"] and "secrets.signing" not in str(job.get("env"))
+    assert len(given) == 3 and all("needs.plan.outputs.deliver == 'true' && secrets.signing-" in text for text in given)
+    (kept,) = [step for step in job["steps"] if str(step.get("with", {}).get("name")).endswith(f"-report-{stage}")]
+    names = [line.rpartition("/")[2] for line in kept["with"]["path"].splitlines()]
+    assert names == [f"{stage}.json", f"{stage}.sigstore.json"]
 
 
 def examples() -> list[str]:
