@@ -121,8 +121,8 @@ class Manifest:
     def with_canary(self, new: Image, weight: int) -> str:
         """Return the text with the image as canary of this weight in percent.
 
-        Where the manifest has no canary, a weight of 100 replaces the stable image. A controller that brings new images
-        out by its own steps gets the image, whatever the weight.
+        Where the manifest has no canary, a weight of 100 replaces the stable image. A canary that had all goes on as
+        the stable image. A controller that brings new images out by its own steps gets the image, whatever the weight.
 
         Raises:
             OptionsError: the manifest, as it is written, would not give the image that share.
@@ -149,7 +149,9 @@ class Manifest:
                 advice=f"Add one ({served.place_for_canary}), or set canary-weight: 100 to replace the image at once.",
             )
         _refuse(served.traffic.against(weight))
-        return self._applied([*self._image_edits(served.canary, new), *self._weight_edits(weight, enabled=True)])
+        last = Image(repository=self.repository, digest=self.state.canary or new.digest)
+        kept = self._image_edits(served.stable, last) if last.digest != new.digest and self.alone(last.digest) else []
+        return self._applied([*kept, *self._image_edits(served.canary, new), *self._weight_edits(weight, enabled=True)])
 
     def promoted(self, new: Image) -> str:
         """Return the text with the image as the stable one and no canary.

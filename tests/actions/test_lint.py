@@ -27,6 +27,9 @@ READ: Final = {"contents": "read"}
 GRANTED: Final = {
     ("comment.yml", "comment"): {"actions": "read", "pull-requests": "write"},
     ("monitor.yml", "request"): {"actions": "read", "contents": "write", "issues": "write"},
+    ("promote.yml", "development"): {"contents": "read", "actions": "read"},
+    ("promote.yml", "staging"): {"contents": "read", "actions": "read"},
+    ("promote.yml", "production"): {"contents": "read", "actions": "read"},
     ("release.yml", "publish"): {"contents": "write", "id-token": "write", "attestations": "write"},
 }
 # Jobs that have what their caller grants: to ask for more than that would keep the caller's run from starting.

@@ -76,6 +76,25 @@ def test_canary_and_promotion(text: str) -> None:
     assert (withdrawn.state.stable, withdrawn.state.weight) == (A, 0)
 
 
+@pytest.mark.parametrize("text", [HELM, PLAIN], ids=["helm", "plain"])
+def test_canary_of_all__stable_beside_the_next(text: str) -> None:
+    """What got all of the traffic keeps what the next canary does not get, and is what a roll-back goes back to."""
+    third = image(f"{NEW.repository}@sha256:" + "e" * 64)
+    whole = Manifest(Manifest(text).with_canary(NEW, 100))
+    following = Manifest(whole.with_canary(third, 100))
+    assert following.state == State(stable=B, canary=third.digest, weight=100)
+    assert Manifest(following.without_canary()).state.stable == B
+    assert Manifest(whole.with_canary(NEW, 40)).state == State(stable=A, canary=B, weight=40)
+
+
+def test_canary_of_a_controller__not_called_all() -> None:
+    """A weight of 100 that a controller reaches by its own steps does not make the canary the stable image."""
+    third = image(f"{NEW.repository}@sha256:" + "e" * 64)
+    text = Manifest(HELM).with_canary(NEW, 100) + "rollout:\n  engine: flagger\n"
+
+    assert Manifest(Manifest(text).with_canary(third, 10)).stable == f"{NEW.repository}@{A}"
+
+
 def test_route__stable_gets_the_rest() -> None:
     """In an HTTPRoute both weights are set."""
     text = Manifest(PLAIN).with_canary(NEW, 10)

@@ -23,6 +23,7 @@ from cd4ml.gitops.repository import Clone, clone
 from cd4ml.gitops.requests import Change, declined, deliver, outcome, requested
 from cd4ml.gitops.route import route
 from cd4ml.gitops.trailers import BASELINE, MODEL, message, replaced
+from cd4ml.image.reference import same_image
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import JUDGES, evidence
 from cd4ml.stages import about as evidence_of
@@ -177,7 +178,8 @@ def _manifest(text: str, options: Options, image: Image) -> Manifest:
 def _message(order: Order, judged: Mapping[str, str], options: Options, before: str, after: str) -> str:
     """Return the commit's message; scripts and later runs read its trailers."""
     earlier = _manifest(before, options, order.image)
-    trailers = {**order.trailers, **judged, **replaced(earlier, after)}
+    at_once = same_image(earlier.changed(after).stable, str(order.image))
+    trailers = {**order.trailers, **judged, **(replaced(earlier, after) if at_once else {})}
     # Names in the manifest are somebody's texts: on one line they cannot pass for a trailer.
     share = " ".join(earlier.changed(after).share(order.image.digest).split())
     return message(f"Deploy {order.image.digest[7:19]}\n\nThe manifest gives it {share}.", trailers)

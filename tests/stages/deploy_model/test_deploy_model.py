@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cd4ml.gitops.image import image
-from cd4ml.gitops.manifest import Manifest
+from cd4ml.gitops.manifest import Manifest, State
 from tests.conftest import ROOT, Run, clean_environment
 from tests.gitops.conftest import IMAGE, MODEL, REQUIRED, GitOps, git
 from tests.gitops.test_manifest import HELM, A
@@ -108,6 +108,17 @@ def test_environment_before__all_of_the_traffic(
     head = gitops.commit("Staging", {"staging/values.yaml": earlier})
     run = deploy("--after-manifest", "staging/values.yaml")
     assert (run.code, run.report["checks"][-1]["reason"], gitops.head()) == (code, reason, head)
+
+
+def test_canary_of_all__stays_beside_the_next(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
+    """The image that got all of the traffic becomes the stable one; the commit does not say that ours replaced it."""
+    evidence()
+    other = image(IMAGE.replace("b" * 64, "e" * 64))
+    gitops.commit("Canary", {"credit/values.yaml": Manifest(HELM).with_canary(other, 100)})
+
+    assert deploy("--canary-weight", "100").code == 0
+    assert Manifest(gitops.read()).state == State(stable=other.digest, canary=image(IMAGE).digest, weight=100)
+    assert "Previous-Image" not in git(gitops.bare, "log", "-1", "--format=%B", "main")
 
 
 def test_first_deployment__stable(deploy: Deploy, gitops: GitOps, evidence: Callable[..., None]) -> None:
