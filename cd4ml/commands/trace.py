@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cd4ml
 from cd4ml.commands import COMMANDS
@@ -28,7 +28,11 @@ from cd4ml.report.trace import Trace, Verdict
 from cd4ml.stages import PIPELINE, STAGES, declaration
 from cd4ml.tracing.gitops import Place
 from cd4ml.tracing.story import Sources, trace
+from cd4ml.wording import installs
 from cd4ml.writing import result, write_atomically
+
+if TYPE_CHECKING:
+    from cd4ml.evidence.keys import PublicKey
 
 _CODES: Final = {
     Status.PASSED: PASSED,
@@ -58,7 +62,10 @@ class TraceOptions(Options):
     manifest_path: str | None = vocabulary.MANIFEST_PATH.here()
     layout: str | None = option("Folder with an OCI image layout that holds the image and what is attached to it.")
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
-    public_key: str | None = option("File with the public key (PEM) that must have signed.")
+    public_key: str | None = option(
+        "File with the public key (PEM) that must have signed the reports, the documents beside them and what is "
+        "attached to the image: nothing else of these is believed."
+    )
     online: bool = option(
         "Ask sources on other machines too: the image's registry, a GitOps repository and a registry of models that "
         "are no folders or files here.",
@@ -156,16 +163,22 @@ def _counts(entry: Entry) -> bool:
     return info is not None and (info.in_pipeline or bool(entry.published.report.outputs.get("image")))
 
 
-def _key(path: str | None) -> bytes | None:
+def _key(path: str | None) -> PublicKey | None:
     """Return the public key.
 
     Raises:
-        UnavailableError: it is not there.
+        OptionsError: it is none.
+        UnavailableError: it is not there, or the library that verifies is not installed.
     """
     if path is None:
         return None
     try:
-        return text_file(Path(path), most=_LARGEST_KEY).encode()
+        from cd4ml.evidence.keys import read_public_key  # it needs a library that nothing else here needs
+
+        return read_public_key(text_file(Path(path), most=_LARGEST_KEY).encode(), name=f"public-key {path}")
+    except ModuleNotFoundError as error:
+        message = f"The library {error.name}, which verifies, is not installed beside cd4ml."
+        raise UnavailableError(message, advice=installs("evidence")) from error
     except FileNotFoundError as error:
         raise UnavailableError(f"public-key: {path}: no such file.") from error
 

@@ -22,6 +22,8 @@ DOWNLOAD_SECONDS: Final = 1800.0
 _WORKER: Final = Path(__file__).with_name("worker.py")
 _DATABRICKS: Final = "databricks"
 _UNITY_CATALOG: Final = "databricks-uc"
+# Names of servers that look like folders.
+_SERVER: Final = re.compile(rf"({_DATABRICKS}|{_UNITY_CATALOG})(:.*)?|uc:.*")
 _LOCAL: Final = re.compile(r"sqlite:///|file:(//(localhost)?(?=/))?")
 _HOST_AND_PORT: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+(/.*)?")
 # How MLflow begins to say that it no longer opens a store in files, such as ./mlruns.
@@ -101,11 +103,15 @@ def addresses(tracking: str, registry: str, name: str) -> tuple[str, str]:
     return tracking or registry.replace(_UNITY_CATALOG, _DATABRICKS, 1), registry
 
 
+def names_server(registry: str) -> bool:
+    """Whether an address names a server in a word, as `databricks` does."""
+    return _SERVER.fullmatch(registry) is not None
+
+
 def check_local(registry: str) -> None:
     """Refuse a local store that is not there: MLflow would make an empty one and find nothing in it."""
     path, remote = _LOCAL.sub("", registry).partition("?")[0], "://" in registry and not _LOCAL.match(registry)
-    # `databricks` and `uc` name servers, not folders.
-    if not remote and not registry.startswith(("databricks", "uc:")) and not Path(path).exists():
+    if not remote and not names_server(registry) and not Path(path).exists():
         meant = f" For a server write http://{path}." if _HOST_AND_PORT.fullmatch(registry) else ""
         raise UnavailableError(
             f"The registry's store {path} does not exist.",

@@ -23,6 +23,7 @@ from cd4ml.registry.asking import (
     addresses,
     answering,
     check_local,
+    names_server,
 )
 from cd4ml.registry.reference import Reference
 from cd4ml.wording import redacted
@@ -55,6 +56,8 @@ def registry_address(tracking_uri: str | None, environ: Mapping[str, str], name:
 
 def on_this_machine(address: str) -> bool:
     """Whether a registry is a file or a folder here: asking it needs no network."""
+    if names_server(address):
+        return False
     return listable(address) or "://" not in address or address.startswith("file:")
 
 

@@ -25,7 +25,7 @@ def of_tables(tables: Iterable[tuple[str, str]]) -> str:
         tables: path and SHA-256 of each.
     """
     lines = sorted({f"{sha256}  {path}\n" for path, sha256 in tables})
-    return f"sha256:{bytes_sha256(''.join(lines).encode())}" if lines else ""
+    return f"sha256:{bytes_sha256(''.join(lines).encode('utf-8', 'surrogatepass'))}" if lines else ""
 
 
 @dataclass(frozen=True, kw_only=True)

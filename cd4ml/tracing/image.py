@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cd4ml.errors import Cd4mlError, UnavailableError
 from cd4ml.image import referrers
@@ -19,6 +19,9 @@ from cd4ml.tracing import labels
 from cd4ml.tracing.records import Answer, Bundle, Record
 from cd4ml.tracing.statements import Stated, read
 from cd4ml.tracing.subject import Ids
+
+if TYPE_CHECKING:
+    from cd4ml.evidence.keys import PublicKey
 
 LAYOUT: Final = "layout"
 REGISTRY: Final = "image-registry"
@@ -72,7 +75,7 @@ def resolved(reference: str, environ: Mapping[str, str]) -> str:
     return found.digest or Remote(found, environ).manifest(found.tag or "latest").digest
 
 
-def in_registry(image: str, environ: Mapping[str, str], key: bytes | None) -> Answer:
+def in_registry(image: str, environ: Mapping[str, str], key: PublicKey | None) -> Answer:
     """Return what the registry has of an image.
 
     Args:
@@ -88,7 +91,7 @@ def in_registry(image: str, environ: Mapping[str, str], key: bytes | None) -> An
     return Answer(source=Source(name=REGISTRY, place=image, looked=Looked.READ), bundles=[bundle])
 
 
-def in_layout(folder: Path, key: bytes | None) -> Answer:
+def in_layout(folder: Path, key: PublicKey | None) -> Answer:
     """Return what a layout has of each image in it."""
     try:
         place = Layout(folder)
@@ -99,10 +102,15 @@ def in_layout(folder: Path, key: bytes | None) -> Answer:
     return Answer(source=Source(name=LAYOUT, place=str(folder), looked=Looked.READ), bundles=bundles)
 
 
-def _bundle(place: Place, digest: str, source: str, key: bytes | None, name: str = "") -> Bundle:
+def _bundle(place: Place, digest: str, source: str, key: PublicKey | None, name: str = "") -> Bundle:
     """Return what is known of an image at a place."""
-    label = labels.said(_labels(place, digest, name), by=f"labels of the image ({source})", image=digest)
-    stated = [_document(place, one, key) for one in place.attached(digest)]
+    stated = [_document(place, one, key).held_to(key) for one in place.attached(digest)]
+    by, problems = f"labels of the image ({source})", []
+    if key is None or _vouched(digest, stated):
+        label = labels.said(_labels(place, digest, name), by=by, image=digest)
+    else:
+        label = Record(by=f"the {source}", ids=Ids(image=digest))
+        problems.append(f"nothing that public-key has signed is about the image {digest} ({source})")
     good = [one for one in stated if not one.stray(label.ids)]
     records: list[Record] = [label, *(one.record for one in good if one.record)]
     return Bundle(
@@ -110,9 +118,14 @@ def _bundle(place: Place, digest: str, source: str, key: bytes | None, name: str
         told=f"the image {digest[:19]} ({source})",
         records=records,
         documents=[one.document for one in stated],
-        problems=[problem for one in stated if (problem := one.stray(label.ids))],
+        problems=[*problems, *filter(None, (one.stray(label.ids) for one in stated))],
         notices=[] if stated else [f"nothing is attached to the image ({source})"],
     )
+
+
+def _vouched(digest: str, stated: Sequence[Stated]) -> bool:
+    """Whether the key has signed a statement about the image: its digest then binds its labels."""
+    return any(one.verified and digest.removeprefix("sha256:") in one.about for one in stated)
 
 
 def _labels(place: Place, digest: str, name: str) -> Mapping[str, Any]:
@@ -130,7 +143,7 @@ def _labels(place: Place, digest: str, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _document(place: Place, digest: str, key: bytes | None) -> Stated:
+def _document(place: Place, digest: str, key: PublicKey | None) -> Stated:
     """Return something that is attached."""
     try:
         manifest = place.manifest(digest)

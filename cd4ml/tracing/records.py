@@ -10,6 +10,7 @@ from cd4ml.report.trace import Document, Event, Fact, Saying, Source, Topic, Ver
 from cd4ml.tracing.subject import Ids
 
 Key = tuple[Topic, str]
+_LONGEST: Final = 200
 # One digest of the tables that the stages before the evaluation read: see `registry.tags.of_tables`.
 ALL_TABLES: Final = "digest of all tables"
 
@@ -46,6 +47,7 @@ class Bundle:
     Attributes:
         told: what to call the bundle where it is about something else that is near.
         image: the image's name with its digest, where the bundle has one.
+        believed: whether the ids lead to more; those of what is not signed as it must be do not.
     """
 
     ids: Ids
@@ -57,6 +59,7 @@ class Bundle:
     documents: Sequence[Document] = ()
     problems: Sequence[str] = ()
     notices: Sequence[str] = ()
+    believed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,12 @@ class Answer:
 
     source: Source
     bundles: Sequence[Bundle] = ()
+
+
+def shown(name: object) -> str:
+    """Return the name of a file as a message shows it: reports may name anything."""
+    text = str(name)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def facts(records: Iterable[Record]) -> list[Fact]:

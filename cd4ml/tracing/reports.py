@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.digests import file_sha256
 from cd4ml.errors import Cd4mlError
@@ -15,33 +15,50 @@ from cd4ml.registry import tags
 from cd4ml.report import Published
 from cd4ml.report.trace import Document, Looked, Source, Topic, Verdict
 from cd4ml.tracing import labels
-from cd4ml.tracing.records import ALL_TABLES, Answer, Bundle, Key, Record
+from cd4ml.tracing.records import ALL_TABLES, Answer, Bundle, Key, Record, shown
 from cd4ml.tracing.statements import Stated, read
 from cd4ml.tracing.subject import Ids
 
+if TYPE_CHECKING:
+    from cd4ml.evidence.keys import PublicKey
+
 NAME: Final = "reports"
-_STATEMENTS: Final = tuple(
-    f"{folder}{name}" for folder in ("", f"{BUILD}/") for name in ("*.sigstore.json", "*.intoto.json", "sbom.*.json")
-)
+_BUNDLES: Final = ("*.sigstore.json",)
+_PLAIN: Final = ("*.intoto.json", "sbom.*.json")
 _LARGEST: Final = 64 << 20
 
 
-def answer(folder: Path, verdicts: Sequence[Verdict], unreadable: Mapping[str, str], key: bytes | None) -> Answer:
+def answer(folder: Path, verdicts: Sequence[Verdict], unreadable: Mapping[str, str], key: PublicKey | None) -> Answer:
     """Return what a folder of reports says.
 
     Args:
         verdicts: the reports in it.
         unreadable: why others cannot be read, by name.
-        key: see `statements.read`.
+        key: the public key that must have signed reports and documents; None to verify nothing.
     """
     problems = [f"{folder / name}: {why}" for name, why in unreadable.items()]
     if not verdicts:
         why = "; ".join(problems) or "it holds no report of a change"
         looked = Looked.UNREACHABLE if problems else Looked.SILENT
         return Answer(source=Source(name=NAME, place=str(folder), looked=looked, message=why))
+    bundles = [_document(path, key) for path in _found(folder, _BUNDLES)]
+    believed = [one for one in verdicts if key is None or _is_signed(folder / one.file, bundles)]
+    unsigned = [one for one in verdicts if one not in believed]
+    problems += [f"{folder / one.file} is not signed, and public-key must have signed it" for one in unsigned]
+    stated = [*bundles, *_documents(folder, believed, key)]
+    found = [_bundle(folder, believed, stated, problems)] if believed else []
+    if unsigned:  # what they are about says whom it concerns, and nothing else
+        problems += filter(None, (one.problem for one in stated))
+        ids, told = _anchor(unsigned)[0], f"reports in {folder} that are not signed"
+        documents = [] if believed else [one.document for one in stated]
+        found.append(Bundle(ids=ids, told=told, documents=documents, problems=problems, believed=False))
+    return Answer(source=Source(name=NAME, place=str(folder), looked=Looked.READ), bundles=found)
+
+
+def _bundle(folder: Path, verdicts: Sequence[Verdict], stated: Sequence[Stated], problems: Sequence[str]) -> Bundle:
+    """Return what reports and documents say."""
     ids, image = _anchor(verdicts)
-    stated = list(_documents(folder, verdicts, key))
-    bundle = Bundle(
+    return Bundle(
         ids=ids,
         told=f"the reports in {folder}",
         image=image,
@@ -56,7 +73,20 @@ def answer(folder: Path, verdicts: Sequence[Verdict], unreadable: Mapping[str, s
         problems=[*problems, *_altered(folder, verdicts), *filter(None, (one.stray(ids) for one in stated))],
         notices=list(_modified(verdicts)),
     )
-    return Answer(source=Source(name=NAME, place=str(folder), looked=Looked.READ), bundles=[bundle])
+
+
+def _is_signed(report: Path, stated: Sequence[Stated]) -> bool:
+    """Whether the key has signed a statement about a report as it is now."""
+    digests = {one.report for one in stated if one.verified and not one.problem}
+    return _digest(report) in digests - {None}
+
+
+def _digest(path: Path) -> str | None:
+    """Return the digest of a file, None if it cannot be read."""
+    try:
+        return file_sha256(path)
+    except Cd4mlError:
+        return None
 
 
 def _anchor(verdicts: Sequence[Verdict]) -> tuple[Ids, str | None]:
@@ -148,20 +178,34 @@ def _altered(folder: Path, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yield a problem for each document that is not the one that build-image wrote."""
     for name, digest in _written(verdicts).items():
         path = folder / name
-        if path.is_file() and file_sha256(path) != digest.removeprefix("sha256:"):
+        if (found := _digest(path)) and found != digest.removeprefix("sha256:"):
             yield f"{path} is not the file that build-image wrote (its report names sha256:{digest})"
 
 
-def _documents(folder: Path, verdicts: Sequence[Verdict], key: bytes | None) -> Iterator[Stated]:
-    """Yield the statements and bills of materials beside the reports."""
-    for path in sorted({path for pattern in _STATEMENTS for path in folder.glob(pattern)}):
-        yield _document(path, key)
-    for name in _written(verdicts):
-        if not (path := folder / name).exists():
-            yield Stated(document=Document(kind="missing", place=str(path), note="build-image wrote it"))
+def _found(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """Return the files of some names beside the reports."""
+    return sorted({path for within in ("", f"{BUILD}/") for name in patterns for path in folder.glob(within + name)})
 
 
-def _document(path: Path, key: bytes | None) -> Stated:
+def _documents(folder: Path, verdicts: Sequence[Verdict], key: PublicKey | None) -> Iterator[Stated]:
+    """Yield the statements and bills of materials beside the reports that hold no signature themselves.
+
+    Of those whose digest a report holds that counts, the report's signature is theirs as well.
+    """
+    written = {folder / name: digest.removeprefix("sha256:") for name, digest in _written(verdicts).items()}
+    for path in _found(folder, _PLAIN):
+        named = path in written and _digest(path) == written[path]
+        yield _document(path, None if named else key)
+    for path in written:
+        try:
+            if not path.exists():
+                yield Stated(document=Document(kind="missing", place=str(path), note="build-image wrote it"))
+        except OSError as error:
+            document = Document(kind="unreadable", place=shown(path))
+            yield Stated(document=document, problem=f"{shown(path)} cannot be read: {error.strerror}")
+
+
+def _document(path: Path, key: PublicKey | None) -> Stated:
     """Return a document beside the reports."""
     try:
         if path.is_symlink() or path.stat().st_size > _LARGEST:
@@ -171,7 +215,7 @@ def _document(path: Path, key: bytes | None) -> Stated:
         document = Document(kind="unreadable", place=str(path))
         return Stated(document=document, problem=f"{path} cannot be read: {error.strerror or error}")
     report = path.with_name(path.name.partition(".")[0]).with_suffix(".json")
-    if stated.report and report.is_file() and file_sha256(report) != stated.report:
+    if stated.report and report.is_file() and _digest(report) != stated.report:
         return replace(stated, record=None, problem=f"{path} states another report than {report} is now")
     return stated
 

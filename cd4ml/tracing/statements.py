@@ -1,7 +1,7 @@
 """What was written about an image: in-toto statements, signed or not, and bills of materials.
 
-A statement is read without verifying it, and that is said, unless there is a public key: then what it has not signed is
-a problem, and nothing of it is believed.
+A statement is read without verifying it, and that is said, unless there is a public key: then what that key has not
+signed is a problem, and nothing of it is believed.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.errors import OptionsError
 from cd4ml.evidence import model_signature, provenance, result
@@ -19,6 +19,9 @@ from cd4ml.evidence.statement import Statement, read_statement
 from cd4ml.report.trace import Document, Topic
 from cd4ml.tracing.records import Key, Record
 from cd4ml.tracing.subject import Ids
+
+if TYPE_CHECKING:
+    from cd4ml.evidence.keys import PublicKey
 
 _CYCLONEDX: Final = "https://cyclonedx.org/bom"
 _SPDX: Final = "https://spdx.dev/Document"
@@ -42,6 +45,7 @@ class Stated:
     Attributes:
         about: digests of its subjects.
         report: digest of the report that it states, where it is about one.
+        verified: whether the public key has signed it.
     """
 
     document: Document
@@ -49,6 +53,15 @@ class Stated:
     about: frozenset[str] = frozenset()
     problem: str = ""
     report: str | None = None
+    verified: bool = False
+
+    def held_to(self, key: PublicKey | None) -> Stated:
+        """Return what counts of it: with a key, nothing that it has not signed."""
+        if key is None or self.verified or self.problem:
+            return self
+        place = self.document.place
+        document = Document(kind=self.document.kind, place=place, signature=_UNSIGNED)
+        return Stated(document=document, problem=f"{place} is not signed, and public-key must have signed it")
 
     def stray(self, ids: Ids) -> str:
         """Say that the document is about something else; empty if it is not, or if that cannot be told."""
@@ -58,13 +71,18 @@ class Stated:
         return f"{self.document.place} is about {', '.join(sorted(self.about))}, which is not what is traced"
 
 
-def read(content: bytes, place: str, key: bytes | None) -> Stated:
+def read(content: bytes, place: str, key: PublicKey | None) -> Stated:
     """Read a document.
 
     Args:
         place: its file, or its digest in the registry.
-        key: the public key (PEM) that must have signed it, if it is signed at all.
+        key: the public key that must have signed it; None to verify nothing.
     """
+    return _read(content, place, key).held_to(key)
+
+
+def _read(content: bytes, place: str, key: PublicKey | None) -> Stated:
+    """See read."""
     try:
         written = json.loads(content)
         if not isinstance(written, dict):
@@ -79,27 +97,23 @@ def read(content: bytes, place: str, key: bytes | None) -> Stated:
     return _bill(written, place)
 
 
-def _signed(content: bytes, written: Mapping[str, Any], place: str, key: bytes | None) -> Stated:
+def _signed(content: bytes, written: Mapping[str, Any], place: str, key: PublicKey | None) -> Stated:
     """Read a Sigstore bundle."""
     material = written.get("verificationMaterial") or {}
     hint = (material.get("publicKey") or {}).get("hint")
-    who = f"the key {str(hint)[:100]}" if hint else "a certificate (keyless)"
+    certified = "a certificate (keyless)" if "certificate" in material else "an unnamed signer"
+    who = f"the key {str(hint)[:100]}" if hint else certified
     if key is None:
         payload = base64.b64decode(written["dsseEnvelope"]["payload"], validate=True)
         return _stated(read_statement(payload), place, f"signed by {who}; not verified here")
-    if not hint:  # a key cannot verify what a certificate signed
-        payload = base64.b64decode(written["dsseEnvelope"]["payload"], validate=True)
-        return _stated(read_statement(payload), place, f"signed by {who}, which public-key cannot verify")
-    # Signatures need a library that nothing else here needs.
-    from cd4ml.evidence.dsse import verified_bundle
-    from cd4ml.evidence.keys import read_public_key
+    from cd4ml.evidence.dsse import verified_bundle  # it needs a library that nothing else here needs
 
-    public = read_public_key(key, name="public-key")
     try:
-        return _stated(verified_bundle(content, public), place, "signed, and verified by public-key")
+        statement = verified_bundle(content, key)
     except OptionsError as error:
         document = Document(kind="signed statement", place=place, signature="not verified")
-        return Stated(document=document, problem=f"{place}: {error.message}")
+        return Stated(document=document, problem=f"{place} (signed by {who}): {error.message}")
+    return replace(_stated(statement, place, "signed, and verified by public-key"), verified=True)
 
 
 def _stated(statement: Statement, place: str, signature: str) -> Stated:

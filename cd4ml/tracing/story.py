@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cd4ml.errors import Cd4mlError, OptionsError
 from cd4ml.git import Checkout
@@ -21,6 +21,9 @@ from cd4ml.tracing import checkout, data, gitops, image, model_registry, reports
 from cd4ml.tracing.records import Answer, Bundle, facts
 from cd4ml.tracing.subject import Ids, Subject, subject
 from cd4ml.wording import redacted
+
+if TYPE_CHECKING:
+    from cd4ml.evidence.keys import PublicKey
 
 _OFFLINE: Final = "it is not on this machine: add --online to ask it"
 _MOST_NEAR: Final = 5
@@ -34,7 +37,7 @@ class Sources:
     Attributes:
         reports: what their folder holds, or why it cannot be read; None if nobody named one and there is none.
         online: whether sources on other machines are asked.
-        key: the public key (PEM) that signed what is attached.
+        key: the public key that must have signed the reports, the documents beside them and what is attached.
     """
 
     folder: str
@@ -45,7 +48,7 @@ class Sources:
     online: bool
     checkout: Checkout
     environ: Mapping[str, str] = field(repr=False)
-    key: bytes | None = None
+    key: PublicKey | None = None
 
 
 def trace(asked: str, sources: Sources) -> Trace:
@@ -108,7 +111,8 @@ class _Story:
             if not more:
                 return
             self._taken.append(more[0])
-            self._ids = self._ids.with_more(more[0].ids)
+            if more[0].believed:
+                self._ids = self._ids.with_more(more[0].ids)
 
     def _reports(self) -> Answer:
         """Return what the folder of reports says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,33 @@ def test_who_approved__is_the_author_of_the_promotion(delivered: Delivered) -> N
     assert (promoted["kind"], promoted["author"]) == ("promoted", "test <test@localhost>")
     assert (promoted["commit"], promoted["signature"]) == (delivered.gitops.head(), "not signed")
     assert (deployed["kind"], deployed["trailers"]["Cd4ml-Source"]) == ("deployed", delivered.commit)
+
+
+def test_broken_signature__is_no_signature(
+    delivered: Delivered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signed promotion is told as signed; once somebody changed the commit, its signature is an error."""
+    key, config, commit = tmp_path / "key", tmp_path / "config", tmp_path / "commit"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=30)
+    (tmp_path / "signers").write_text(f"test@localhost {key.with_suffix('.pub').read_text()}")
+    config.write_text(f'[gpg "ssh"]\n\tallowedSignersFile = {tmp_path / "signers"}\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    said(delivered, "Promote bbbb", Promoted=IMAGE, Version="1")
+    work = delivered.gitops.work
+    options = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={key}")
+    git(work, *options, "commit", "--quiet", "--amend", "--no-edit", "--gpg-sign")
+    git(work, "push", "--quiet", "--force", "origin", "HEAD:main")
+
+    promoted = delivered.trace(DIGEST)["events"][0]
+    assert promoted["signature"] == "signed, valid (test@localhost)"
+
+    commit.write_text(git(work, "cat-file", "commit", "HEAD").replace("Promote bbbb", "Promote cccc"))
+    changed = git(work, "hash-object", "-t", "commit", "-w", str(commit)).strip()
+    git(work, "push", "--quiet", "--force", "origin", f"{changed}:main")
+
+    story = delivered.trace(DIGEST, code=1)
+    assert story["events"][0]["signature"] == "signed, and the signature is NOT valid"
+    assert f"GitOps commit {changed[:12]}: signed, and the signature is NOT valid" in story["contradictions"]
 
 
 def test_rewritten_branch__the_ledger_remembers(delivered: Delivered) -> None:
@@ -183,6 +211,15 @@ def test_sources_that_nobody_named__are_listed(delivered: Delivered) -> None:
     assert re.search(r"gitops .*not looked at: .*--online", run.stdout)
     assert re.search(r"image-registry .*not looked at: .*--online", run.stdout)
     assert re.search(r"model-registry .*not looked at", run.stdout) and re.search(r"layout .*not looked at", run.stdout)
+
+
+@pytest.mark.parametrize("address", ["databricks", "databricks-uc", "databricks:work", "uc:http://127.0.0.1:9"])
+def test_registry_that_is_named_in_a_word__is_on_another_machine(delivered: Delivered, address: str) -> None:
+    """Databricks and Unity Catalog look like folders and are servers: they are not asked without --online."""
+    story = delivered.trace("models:/credit/1", "--tracking-uri", address)
+
+    (source,) = [one for one in story["sources"] if one["name"] == "model-registry"]
+    assert source["looked"] == "not-asked" and "--online" in source["message"]
 
 
 @pytest.mark.parametrize("subject", ["sha256:" + "0" * 64, "0" * 64, "1234567", "models:/credit/77"])
