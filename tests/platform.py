@@ -69,7 +69,7 @@ class Platform:
     dispatches: list[dict[str, Any]] = field(default_factory=list)
     refused: dict[str, int | tuple[int, bytes]] = field(default_factory=dict)
     git: Path | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=lambda: {"squash_merge_commit_message": "COMMIT_MESSAGES"})
     drop_labels: bool = False
     tokens_in_storage: list[str] = field(default_factory=list)
     silent: tuple[str, ...] = ()

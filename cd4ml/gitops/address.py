@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cd4ml.errors import OptionsError
 from cd4ml.wording import redacted
@@ -37,6 +37,7 @@ def repository_address(repository: str) -> str:
         OptionsError: it is neither an https or ssh address nor a local folder.
     """
     if _SCHEMES.fullmatch(repository) or _LOOPBACK.fullmatch(repository):
+        parts_of(repository)
         return repository
     path = Path(repository)
     odd = repository.startswith("-") or "::" in repository or "://" in repository or _CONTROL.search(repository)
@@ -46,6 +47,18 @@ def repository_address(repository: str) -> str:
         f"repository {redacted(repository)!r} is neither an https or ssh address nor a local folder",
         advice="Use https://host/owner/name.git, git@host:owner/name.git or a path.",
     )
+
+
+def parts_of(address: str) -> SplitResult:
+    """Return the parts of an address.
+
+    Raises:
+        OptionsError: it has no such parts, such as `https://[x/owner/name`.
+    """
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise OptionsError(f"repository {redacted(address)!r} is not an address: {error}") from error
 
 
 def branch_name(branch: str) -> str:
@@ -84,7 +97,7 @@ def environment(address: str, environ: Mapping[str, str]) -> dict[str, str]:
         "LC_ALL": "C",
         "PATH": environ.get("PATH", os.defpath),
     }
-    parts = urlsplit(address) if "://" in address else None
+    parts = parts_of(address) if "://" in address else None
     if environ.get("CD4ML_GIT_TOKEN") and parts and parts.scheme in ("https", "http"):
         host = parts.netloc.rpartition("@")[2]
         # Not a header: git would send that on to whatever host it is redirected to. The first entry keeps the

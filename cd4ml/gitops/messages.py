@@ -52,7 +52,12 @@ def check_template(template: str) -> None:
             raise OptionsError(
                 f"commit-message: unknown field {{{name}}}{nearest(name, FIELDS)}", advice=f"It may use {known}."
             )
-    if not template.strip() or any(line.strip().startswith(PREFIX) for line in template.splitlines()):
+    _check_words(template)
+
+
+def _check_words(words: str) -> None:
+    """Refuse words that are none, or that later runs could take for the suite's own lines."""
+    if not words.strip() or any(line.strip().casefold().startswith(PREFIX.casefold()) for line in words.splitlines()):
         raise OptionsError(f"commit-message must have words, and no line that begins with {PREFIX}")
 
 
@@ -61,14 +66,24 @@ def worded(template: str | None, message: str, sign_off: str = "") -> str:
 
     Args:
         sign_off: who signs off, as `Name <address>`; empty for nobody.
+
+    Raises:
+        OptionsError: the template, filled, has no words, or a line that begins like a trailer of the suite.
     """
     trailers = trailers_of(message)
     words = message.removesuffix("\n").removesuffix(trailers).rstrip() if trailers else message.rstrip()
     if template:
         words = template.format_map(_fields(words, trailers)).strip()
+        _check_words(words)  # once more: a field that is empty joins what stands around it
     last = f"Signed-off-by: {sign_off}" if sign_off else ""
     block = "\n".join(filter(None, (trailers, last)))
     return f"{words}\n\n{block}\n" if block else f"{words}\n"
+
+
+def same_message(one: str, other: str) -> bool:
+    """Whether two messages are one: the platform takes the first line apart, and git ends them in its own way."""
+    first, second = (message.replace("\r\n", "\n").partition("\n") for message in (one, other))
+    return (first[0].strip(), first[2].strip()) == (second[0].strip(), second[2].strip())
 
 
 def _fields(words: str, trailers: str) -> dict[str, str]:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.github.client import TOKEN, Client, RefusedError
+from cd4ml.gitops.address import parts_of
+from cd4ml.gitops.refusal import Refusal
 
 GIT_TOKEN: Final = "CD4ML_GIT_TOKEN"
 _GITHUB: Final = "github.com"
@@ -34,12 +36,14 @@ def connected(repository: str, environ: Mapping[str, str], *, option: str) -> Cl
         OptionsError: the address is not one of GitHub's, or there is no token.
     """
     host, name = _place(repository)
-    token = (environ.get(GIT_TOKEN) or environ.get(TOKEN) or "").strip()
+    # The job's own token is for the job's own server.
+    beside = environ.get(TOKEN) if _server(environ) in (host, host.removeprefix("ssh.")) else ""
+    token = (environ.get(GIT_TOKEN) or beside or "").strip()
     problems = []
     if not name:
         problems.append(f"{option} needs the address of a repository on GitHub, such as https://{_GITHUB}/OWNER/NAME")
     if not token:
-        problems.append(f"{option} needs a token for GitHub's API: set {GIT_TOKEN}, or {TOKEN} beside a deploy key")
+        problems.append(f"{option} needs a token for GitHub's API: set {GIT_TOKEN}; on the job's server also {TOKEN}")
     elif not re.fullmatch(r"[!-~]+", token, re.ASCII):
         problems.append(f"{GIT_TOKEN} is not a token: it holds spaces, line breaks or letters beyond ASCII")
     if problems:
@@ -50,8 +54,8 @@ def connected(repository: str, environ: Mapping[str, str], *, option: str) -> Cl
 
 def commit_on(
     client: Client, branch: str, *, expected: str, path: str, content: bytes, message: str
-) -> tuple[str, str]:
-    """Have the platform make and sign a commit on a branch; return it, or else why another writer was faster.
+) -> tuple[str, Refusal | None]:
+    """Have the platform make and sign a commit on a branch; return it, or else why another attempt may help.
 
     Args:
         expected: the commit that the branch must point to.
@@ -71,14 +75,14 @@ def commit_on(
     except RefusedError as error:
         if error.status not in _STUMBLES:
             raise
-        return "", error.message
+        return "", Refusal(words=error.message, certain=False)
     with client.understood():
         errors = [f"{error.get('type', '')} {error['message']}".strip() for error in answer.get("errors") or ()]
         if not errors:
-            return str(answer["data"]["createCommitOnBranch"]["commit"]["oid"]), ""
+            return str(answer["data"]["createCommitOnBranch"]["commit"]["oid"]), None
     words = "; ".join(errors)[:600]
     if _STALE.search(words):
-        return "", words
+        return "", Refusal(words=words, certain=True)
     raise UnavailableError(
         f"The commit on {branch} was rejected: {words}", advice="Check the token's permissions and the branch's rules."
     )
@@ -91,14 +95,21 @@ def demand_messages(client: Client, *, merged: bool) -> None:
         merged: whether the commit goes through a merge.
 
     Raises:
-        OptionsError: the repository's settings drop the messages of pull requests that are squashed.
+        OptionsError: the repository's settings drop the messages of pull requests that are squashed, or it is not
+            said what they do.
         UnavailableError: the API does not answer, or refuses the token.
     """
     found = client.json("GET", "")
     with client.understood():
         squashed = merged and found.get("allow_squash_merge") is not False
-        blank = squashed and found.get("squash_merge_commit_message") == "BLANK"
-    if blank:
+        kept = found.get("squash_merge_commit_message") if squashed else ""
+    if kept is None:
+        raise OptionsError(
+            f"whether {client.repository} keeps the commit messages of pull requests that are squashed is not said: "
+            "they say what was deployed",
+            advice="Give the token `contents: write`, with which the API shows the settings, or forbid squash merging.",
+        )
+    if kept == "BLANK":
         raise OptionsError(
             f"{client.repository} drops the commit messages of pull requests that are squashed, which say what was "
             "deployed",
@@ -112,7 +123,7 @@ def _place(repository: str) -> tuple[str, str]:
     if scp and "://" not in repository:
         host, path = scp["host"], scp["path"]
     else:
-        parts = urlsplit(repository)
+        parts = parts_of(repository)
         # The port of ssh is not that of the API.
         host = (parts.hostname or "") if parts.scheme == "ssh" else parts.netloc.rpartition("@")[2]
         path = parts.path if parts.scheme in ("https", "http", "ssh") else ""
@@ -122,9 +133,14 @@ def _place(repository: str) -> tuple[str, str]:
 
 def _api(host: str, environ: Mapping[str, str]) -> str:
     """Return the address of the API of a host; the job's own is taken for its own server alone."""
-    server = urlsplit(environ.get("GITHUB_SERVER_URL") or f"https://{_GITHUB}").netloc.lower()
+    server = _server(environ)
     own = (environ.get("GITHUB_API_URL") or "").rstrip("/")
     plain = host.removeprefix("ssh.")
     if own and server in (host, plain):
         return own
     return f"https://api.{_GITHUB}" if plain == _GITHUB else f"https://{host}/api/v3"
+
+
+def _server(environ: Mapping[str, str]) -> str:
+    """Return the host of the job's own server."""
+    return urlsplit(environ.get("GITHUB_SERVER_URL") or f"https://{_GITHUB}").netloc.lower()

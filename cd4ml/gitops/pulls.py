@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from cd4ml.github.client import Client, RefusedError
 
@@ -59,7 +60,7 @@ class Pulls:
             return None
         with self.client.understood():
             ended = item["state"] == "closed" and item.get("merged_at") is None
-            return _pull(item) if ended and SUPERSEDED not in (item["body"] or "") else None
+            return _pull(item) if ended and not _superseded(item["body"] or "") else None
 
     def bring(self, known: Pull | None, branch: str, title: str, body: str) -> Pull:
         """Open a request, or bring the one that is open up to date."""
@@ -78,7 +79,7 @@ class Pulls:
         said = {"state": "closed", "body": f"{why}\n{SUPERSEDED}\n\n{pull.body}"}
         self.client.json("PATCH", f"pulls/{pull.number}", said)
         try:
-            self.client.json("DELETE", f"git/refs/heads/{pull.branch}")
+            self.client.json("DELETE", f"git/refs/heads/{quote(pull.branch)}")
         except RefusedError as error:
             if error.status not in _GONE:
                 raise
@@ -89,6 +90,11 @@ class Pulls:
         source = (head.get("repo") or {}).get("full_name") or ""
         same = source.casefold() == self.client.repository.casefold()
         return same and str(head["ref"]).startswith(self.prefix)
+
+
+def _superseded(body: str) -> bool:
+    """Whether the suite closed a request: `close` writes so in the second line; what follows quotes others."""
+    return body.splitlines()[1:2] == [SUPERSEDED]
 
 
 def _pull(item: Mapping[str, Any]) -> Pull:

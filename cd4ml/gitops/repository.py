@@ -21,7 +21,7 @@ from cd4ml.gitops.address import branch_name, repository_address, without_secret
 from cd4ml.gitops.files import Entry, regular_file
 from cd4ml.gitops.history import Commit, History, history
 from cd4ml.gitops.ledger import REFSPEC, Ledger
-from cd4ml.gitops.messages import worded
+from cd4ml.gitops.messages import same_message, worded
 from cd4ml.gitops.platform import commit_on
 from cd4ml.gitops.people import Made, made
 from cd4ml.gitops.process import SECONDS, Git
@@ -124,13 +124,12 @@ class Clone:
         if not self.route.by_platform:
             commit = self.commit(manifest, text, message)
             return commit, self.push(commit)
-        commit, raced = self.by_platform(self.branch, manifest, text, message)
-        if raced:
-            return "", Refusal(words=raced, certain=True)
-        self._fetch()
-        return commit, None
+        commit, refusal = self.by_platform(self.branch, manifest, text, message)
+        if refusal is None:
+            self._fetch()
+        return commit, refusal
 
-    def by_platform(self, branch: str, manifest: str, text: str, message: str) -> tuple[str, str]:
+    def by_platform(self, branch: str, manifest: str, text: str, message: str) -> tuple[str, Refusal | None]:
         """Have the platform commit a file on a branch that points where this one does; see `commit_on`."""
         if self.entry(manifest).mode != "100644":
             raise OptionsError(
@@ -139,6 +138,16 @@ class Clone:
             )
         content = text.encode("utf-8")
         return commit_on(api(self.route), branch, expected=self.base, path=manifest, content=content, message=message)
+
+    def landed(self, commit: str, onto: str, message: str) -> str:
+        """Return what landed onto a commit though nobody said so: the one pushed, or of this message; else empty."""
+        if commit:
+            return commit if self.holds(commit) else ""
+        form = "--format=%H%x00%P%x00%B%x00"
+        told = self.git.run("log", "--no-show-signature", "--encoding=UTF-8", form, f"{onto}..{self.base}").output
+        fields = told.decode("utf-8", "replace").split("\0")
+        made = zip(fields[::3], fields[1::3], fields[2::3], strict=False)
+        return next((sha.strip() for sha, on, said in made if on == onto and same_message(said, message)), "")
 
     def worded(self, message: str) -> str:
         """Return a commit's message in the user's words, signed off if he wants it."""
@@ -269,7 +278,8 @@ def land(
         if after == before:
             return None
         said = naming(message if isinstance(message, str) else message(before, after), manifest, part)
-        commit, refusal = repository.publish(manifest, after, repository.worded(said))
+        onto, words = repository.base, repository.worded(said)
+        commit, refusal = repository.publish(manifest, after, words)
         tried.append(commit)
         if refusal is None:
             repository.record(manifest, tried[-1], said, progress)
@@ -282,6 +292,6 @@ def land(
         # Full jitter spreads the writers; without it they collide again and again.
         pause(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2 ** min(len(tried), 10))))
         repository.refresh()
-        if not refusal.certain and repository.holds(tried[-1]):
-            repository.record(manifest, tried[-1], said, progress)
-            return tried[-1]
+        if not refusal.certain and (commit := repository.landed(commit, onto, words)):
+            repository.record(manifest, commit, said, progress)
+            return commit

@@ -153,7 +153,8 @@ def body(message: str, checks: Sequence[Check]) -> str:
 
 def _code(text: str) -> str:
     """Return a text of somebody's as a code span."""
-    return f"`{' '.join(safe(text).replace('`', chr(39)).split())[:400] or '-'}`"
+    plain = safe(text).replace("`", chr(39)).replace("<!--", "<! --")
+    return f"`{' '.join(plain.split())[:400] or '-'}`"
 
 
 def _pulls(repository: Clone, manifest: str, part: str | None) -> Pulls:

@@ -62,11 +62,16 @@ class Told(Protocol):
 
 
 def check_route(options: Told) -> None:
-    """Refuse a template that cannot be filled.
+    """Refuse a template that cannot be filled, and a sign-off in another name than the commit's.
 
     Raises:
-        OptionsError: it cannot.
+        OptionsError: it cannot, or the platform would commit in the name of the token's account.
     """
+    if options.sign_off and options.commit_with == "api":
+        raise OptionsError(
+            "sign-off adds the name of git's committer; with commit-with: api GitHub commits for the token's account",
+            advice="Leave one of them out.",
+        )
     if options.commit_message is not None:
         check_template(options.commit_message)
 

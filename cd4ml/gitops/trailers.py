@@ -33,6 +33,8 @@ MANIFEST: Final = "Cd4ml-Manifest"
 PART: Final = "Cd4ml-Manifest-Path"
 COMMIT: Final = "Cd4ml-Commit"
 PREVIOUS_IMAGE: Final = "Cd4ml-Previous-Image"
+# Of a commit that a pull request asks for: the digest of its message and of the manifest's text.
+SEAL: Final = "Cd4ml-Seal"
 
 
 def message(title: str, trailers: Mapping[str, str]) -> str:

@@ -59,9 +59,18 @@ def test_sign_off__last_line_of_the_block() -> None:
         ("  ", "must have words"),
         ("Deploy\n\nCd4ml-Image: other", "no line that begins with"),
         ("Deploy\n  Cd4ml-Rolled-Back: other", "no line that begins with"),
+        ("Deploy\n\ncd4ml-image: other", "no line that begins with"),
     ],
 )
 def test_template__refused(template: str, words: str) -> None:
     """What cannot be filled, or would pass for a line of the suite's, is refused."""
     with pytest.raises(OptionsError, match=words):
         check_template(template)
+
+
+@pytest.mark.parametrize("template", ["x\n\nCd{version}4ml-Promoted: " + IMAGE, "{version}", "x\nc{weight}D4ML-x"])
+def test_filled__forges_nothing(template: str) -> None:
+    """A field that is empty joins what stands around it: neither a line of the suite's nor an empty message results."""
+    check_template(template)
+    with pytest.raises(OptionsError, match="no line that begins with"):
+        worded(template, naming(message("Deploy", {"Cd4ml-Image": IMAGE}), "credit/values.yaml", None))

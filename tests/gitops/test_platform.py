@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.gitops.address import environment, repository_address
 from cd4ml.gitops.edit import Edit, apply
 from cd4ml.gitops.platform import connected
 from cd4ml.gitops.repository import clone, land
@@ -30,11 +31,9 @@ def there(gitops: GitOps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         yield found
 
 
-def committed(there: Hosted, change: Callable[[str], str], said: str = SAID, sign_off: bool = False) -> str | None:
+def committed(there: Hosted, change: Callable[[str], str], said: str = SAID) -> str | None:
     """Land a change that the platform commits."""
-    route = Route(
-        client=connected(there.url, os.environ, option="commit-with: api"), by_platform=True, sign_off=sign_off
-    )
+    route = Route(client=connected(there.url, os.environ, option="commit-with: api"), by_platform=True)
     with clone(there.url, "main", os.environ, route) as opened:
         return land(opened, MANIFEST, change, said, progress=lambda words: None, pause=lambda _: None)
 
@@ -120,16 +119,19 @@ def test_executable__refused(there: Hosted) -> None:
     assert there.platform.written == []
 
 
-def test_sign_off(there: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signed off, the commit names its committer, among the trailers; the ledger keeps its own lines alone."""
-    monkeypatch.setenv("GIT_COMMITTER_NAME", "Release Bot")
-    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "bot@corp.example")
+def test_answer_lost__the_commit_is_found(there: Hosted) -> None:
+    """A platform that commits and then stumbles has committed: the run names that commit, and the ledger has it."""
 
-    committed(there, weight, sign_off=True)
+    def stumble(request: str) -> None:
+        if request == "POST graphql":
+            there.platform.answer("POST", "graphql", {}, there.platform.calls[-1][1])
+            there.platform.refused = {"POST graphql": 502}
 
-    trailers = git(there.gitops.bare, "log", "-1", "--format=%(trailers)", "main")
-    assert "Signed-off-by: Release Bot <bot@corp.example>" in trailers and "Cd4ml-Image" in trailers
-    assert "Signed-off" not in git(there.gitops.bare, "log", "--format=%B", "refs/cd4ml/ledger/main")
+    there.platform.before = stumble
+    commit = committed(there, weight)
+
+    assert commit == there.gitops.head() and there.platform.written == ["POST graphql"]
+    assert f"Cd4ml-Commit: {commit}" in git(there.gitops.bare, "log", "-1", "--format=%B", "refs/cd4ml/ledger/main")
 
 
 @pytest.mark.parametrize(
@@ -172,3 +174,20 @@ def test_address__of_no_platform(address: str) -> None:
     """Where there is no owner and name there is no API."""
     with pytest.raises(OptionsError, match="address of a repository on GitHub"):
         connected(address, {"CD4ML_GIT_TOKEN": "t"}, option="commit-with: api")
+
+
+@pytest.mark.parametrize("address", ["https://[x/owner/name", "ssh://git@[x/owner/name"])
+def test_address__of_no_parts(address: str) -> None:
+    """A broken address is refused in one sentence, wherever it is read first."""
+    for read in (repository_address, lambda one: environment(one, {}), lambda one: connected(one, {}, option="x")):
+        with pytest.raises(OptionsError, match="is not an address"):
+            read(address)
+
+
+def test_jobs_token__for_its_own_server_alone() -> None:
+    """A token beside a deploy key goes to the job's own server, and to no other host that an address names."""
+    environ = {"CD4ML_GITHUB_TOKEN": "t", "GITHUB_SERVER_URL": "https://github.com"}
+
+    assert connected("ssh://git@ssh.github.com:443/o/g.git", environ, option="x").token == "t"
+    with pytest.raises(OptionsError, match="needs a token"):
+        connected("https://git.elsewhere.example/o/g.git", environ, option="x")

@@ -9,11 +9,13 @@ import pytest
 
 from cd4ml.gitops.image import image
 from cd4ml.gitops.manifest import Manifest
+from cd4ml.gitops.pulls import SUPERSEDED
 from tests.conftest import Run
 from tests.gitops.conftest import IMAGE, GitOps, git
 from tests.gitops.hosted import HOW, Hosted, hosted
 from tests.gitops.test_manifest import HELM
 from tests.platform import pull
+from tests.reports import FINE
 
 CANARY = Manifest(HELM).with_canary(image(IMAGE), 10)
 OTHER = IMAGE.replace("b" * 64, "e" * 64)
@@ -170,12 +172,85 @@ def test_branch_of_somebody__left_alone(deploy: Deploy, there: Hosted, evidence:
     assert git(there.gitops.bare, "rev-parse", branch) == tip
 
 
+@pytest.mark.parametrize("by", ["git", "api"])
+@pytest.mark.parametrize("stands", [True, False], ids=["a request is open", "none is"])
+def test_amended_by_somebody__left_alone(
+    deploy: Deploy, there: Hosted, evidence: Callable[..., None], by: str, stands: bool
+) -> None:
+    """A commit of the suite's that a person amended is theirs: its text or its message, with or without a request."""
+    evidence()
+    deploy("--commit-with", by)
+    branch, work = there.pull["head"]["ref"], there.gitops.work
+    there.pull["state"] = "open" if stands else "closed"
+    git(work, "fetch", "--quiet", "origin", branch)
+    git(work, "checkout", "--quiet", "FETCH_HEAD")
+    said = git(work, "log", "-1", "--format=%B")
+    for text, message in ((CANARY.replace("weight: 10", "weight: 5"), said), (CANARY, f"Mine\n{said}")):
+        (work / "credit/values.yaml").write_text(text)
+        git(work, "commit", "--quiet", "--all", "--amend", "--message", message)
+        git(work, "push", "--quiet", "--force", "origin", f"HEAD:{branch}")
+        tip = git(there.gitops.bare, "rev-parse", branch)
+
+        run = deploy("--commit-with", by, "--redeploy")
+
+        assert run.code == 3 and "Somebody else committed to" in run.report["summary"]
+        assert git(there.gitops.bare, "rev-parse", branch) == tip
+
+
+def test_stale_words__brought_up_to_date(deploy: Deploy, there: Hosted, evidence: Callable[..., None]) -> None:
+    """Where only what the commit says has changed, the branch says it afterwards; its own older commit is replaced."""
+    evidence()
+    deploy()
+    assert deploy("--commit-message", "ship {digest}").code == 0
+
+    said = git(there.gitops.bare, "log", "-1", "--format=%B", there.pull["head"]["ref"])
+    assert said.startswith("ship " + "b" * 12) and f"Cd4ml-Image: {IMAGE}" in said and said.count("Cd4ml-Seal: ") == 1
+
+
+def test_moved_meanwhile__not_forced(deploy: Deploy, there: Hosted, evidence: Callable[..., None]) -> None:
+    """What somebody pushes while the platform makes the new commit stays: the API would move the branch by force."""
+    evidence()
+    deploy("--commit-with", "api")
+    branch = there.pull["head"]["ref"]
+    there.gitops.commit("Comment", {"credit/values.yaml": "# new\n" + HELM})
+
+    def push(request: str) -> None:
+        if request == "POST graphql":
+            git(there.gitops.bare, "update-ref", f"refs/heads/{branch}", "main~1")
+
+    there.platform.before = push
+    run = deploy("--commit-with", "api")
+
+    assert run.code == 3 and "meanwhile" in run.report["summary"]
+    assert git(there.gitops.bare, "rev-parse", branch) == git(there.gitops.bare, "rev-parse", "main~1")
+
+
+def test_superseded_in_a_quotation__is_a_no(deploy: Deploy, there: Hosted, evidence: Callable[..., None]) -> None:
+    """The mark of a request that the suite closed counts where the suite puts it; quoted, it masks nothing."""
+    evidence("build-image", checks=[FINE | {"id": "model-code", "message": f"Fine {SUPERSEDED}"}])
+    deploy()
+    assert "<!--" not in there.pull["body"]
+    there.platform.pulls[-1] |= {"state": "closed", "body": f"{there.pull['body']}\n{SUPERSEDED}\n"}
+
+    run = deploy()
+
+    assert (run.code, run.report["checks"][-1]["reason"]) == (1, "declined")
+
+
+def test_sign_off_by_another__refused(deploy: Deploy, there: Hosted, evidence: Callable[..., None]) -> None:
+    """The platform commits for the token's account: a sign-off in the runner's name would be somebody else's."""
+    evidence()
+    run = deploy("--commit-with", "api", "--sign-off")
+    assert run.code == 2 and "the token's account" in run.report["summary"] and there.platform.written == []
+
+
 @pytest.mark.parametrize(
     ("broken", "code", "words"),
     [
         ("token", 2, "CD4ML_GIT_TOKEN"),
         ("address", 2, "needs the address of a repository on GitHub"),
         ("blank", 2, "drops the commit messages"),
+        ("unsaid", 2, "is not said"),
         ("forbidden", 3, "403"),
         ("down", 3, "cannot be reached"),
     ],
@@ -194,7 +269,8 @@ def test_no_platform__nothing_is_pushed(
     if broken == "token":
         monkeypatch.delenv("CD4ML_GIT_TOKEN")
         monkeypatch.delenv("GITHUB_TOKEN", raising=False)
-    there.platform.settings = {"squash_merge_commit_message": "BLANK"} if broken == "blank" else {}
+    if broken in ("blank", "unsaid"):
+        there.platform.settings = {"squash_merge_commit_message": "BLANK"} if broken == "blank" else {}
     there.platform.refused = {"GET ": 403} if broken == "forbidden" else {}
     if broken == "down":
         monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
