@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cd4ml.evidence.basis import Basis
 from cd4ml.git import Checkout
 from cd4ml.report import Report
 
@@ -33,6 +34,7 @@ class Context:
         save: writes a provisional report to the report path (a stage that acts saves its plan before it acts).
         signer: who signs what this run finds, if anybody.
         unsigned: why nobody signs although it was asked for.
+        basis: what the run is about, as it was before any code of the caller ran.
     """
 
     directory: Path
@@ -43,6 +45,7 @@ class Context:
     save: Callable[[Report], object] = field(default=lambda report: None, repr=False)
     signer: Signer | None = None
     unsigned: UnavailableError | None = None
+    basis: Basis = Basis()
 
     @property
     def checkout(self) -> Checkout:

@@ -41,7 +41,8 @@ _PROBE: Final = "filter.cd4ml-probe.required"
 _FILTER: Final = re.compile(r"filter\.(?P<name>.+)\.(?:clean|smudge|process|required)", re.I | re.S)
 _PLAIN_DIFF: Final = ("--no-ext-diff", "--no-textconv", "--no-renames", "--ignore-submodules")
 _SECONDS: Final = 120.0
-_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# A commit in full.
+SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ABBREVIATED: Final = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -70,7 +71,7 @@ class Checkout:
     def committed(self, commit: str) -> int | None:
         """Return when a commit was made, in seconds since 1970; None if that is not known here."""
         answer = (
-            self._ask("log", "-1", "--format=%ct", "--no-show-signature", commit) if _SHA.fullmatch(commit) else None
+            self._ask("log", "-1", "--format=%ct", "--no-show-signature", commit) if SHA.fullmatch(commit) else None
         )
         return int(answer) if answer and answer.isdigit() else None
 
@@ -136,12 +137,12 @@ class Checkout:
 
     def committed_at(self, commit: str) -> int | None:
         """Return when a commit was made, in seconds since 1970; None if the repository does not know it."""
-        answer = self._ask("show", "--no-patch", "--format=%ct", commit) if _SHA.fullmatch(commit) else None
+        answer = self._ask("show", "--no-patch", "--format=%ct", commit) if SHA.fullmatch(commit) else None
         return int(answer) if answer and answer.isdigit() else None
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether the first commit is part of the second one's history, as far as the repository knows it."""
-        if not (_SHA.fullmatch(older) and _SHA.fullmatch(newer)):
+        if not (SHA.fullmatch(older) and SHA.fullmatch(newer)):
             return False
         return self._ask("merge-base", "--is-ancestor", older, newer) is not None
 
@@ -161,7 +162,7 @@ class Checkout:
     def pushed(self, commit: str) -> bool | None:
         """Whether a branch of a remote holds a commit, as far as this clone knows; None if there is no remote."""
         remotes = self._ask("remote")
-        if not remotes or not _SHA.fullmatch(commit):
+        if not remotes or not SHA.fullmatch(commit):
             return None
         holding = self._ask("for-each-ref", "--count=1", "--format=%(refname)", f"--contains={commit}", "refs/remotes")
         return None if holding is None else bool(holding)

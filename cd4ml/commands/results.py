@@ -13,6 +13,7 @@ from cd4ml.commands.door import Door, Stream
 from cd4ml.commands.look import look_of
 from cd4ml.commands.signing import Signing, forget_bundle, signed
 from cd4ml.errors import INTERNAL, PASSED, Cd4mlError, ExitCode, OptionsError, UnavailableError
+from cd4ml.evidence.basis import Basis, basis, unmoved
 from cd4ml.evidence.bundles import bundle_path
 from cd4ml.git import Checkout
 from cd4ml.github import runtime
@@ -22,7 +23,7 @@ from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.render.inert import inert
 from cd4ml.render.markdown import LARGEST, markdown
 from cd4ml.render.terminal import facts, found, passed, verdict
-from cd4ml.report import Published, Report, Source, Status, error_report, v1
+from cd4ml.report import Published, Report, Status, error_report, v1
 from cd4ml.wording import safe
 from cd4ml.writing import is_report, remove, result, unwritable, write_atomically
 
@@ -51,6 +52,7 @@ class Results:
         grouped: whether what is said is folded away in the platform's log, but for the verdict and what blocks.
         nowhere: whether even the default place of the report is none that may be written.
         known: what the stage last said while it went on.
+        began: what was checked out before the stage ran; None if the run did not come that far.
         signing: who signs the report.
         bundle: the signed statement about the report, once there is one.
     """
@@ -68,6 +70,7 @@ class Results:
     nowhere: bool = False
     plan: Sequence[str] = ()
     known: Report | None = None
+    began: Basis | None = None
     signing: Signing = field(default_factory=Signing)
     bundle: Path | None = None
 
@@ -113,16 +116,15 @@ class Results:
         finished = time.time()
         self.plan = report.plan or self.plan
         report = replace(report, plan=self.plan)
-        checkout = self._checkout
         published = Published(
             report=report,
-            source=Source(git_sha=checkout.head(), modified=checkout.modified()),
+            source=self._basis.source,
             options=as_values(self.options) if self.options else {},
             run={
                 "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
                 "seconds": round(finished - self.started, 3),
                 "directory": str(Path.cwd()),
-                "platform": _platform(self.door.environ),
+                "platform": runtime.told(self.door.environ),
                 **self.signing.told,
             },
         )
@@ -130,6 +132,15 @@ class Results:
         if not self.nowhere:
             write_atomically(self.path, v1.text(document) + "\n")
         return published, document
+
+    def decided(self, report: Report) -> None:
+        """Take the stage's verdict, which holds if the commit is still the one that it is about.
+
+        Raises:
+            MovedError: it is not; what was decided stays in the report.
+        """
+        self.known = report
+        self.began = unmoved(self._basis, self._checkout)
 
     def keep(self, report: Report) -> None:
         """Write what the stage knows so far; however the run ends, that stays in its report."""
@@ -154,7 +165,7 @@ class Results:
         report = self.door.redactor.everywhere(report)
         warned = code is PASSED and report.status in (Status.FAILED, Status.INCONCLUSIVE)
         made, published = self.save(report)
-        self.bundle = signed(made, v1.text(published) + "\n", self.path, self.signing, self._checkout)
+        self.bundle = signed(made, v1.text(published) + "\n", self.path, self.signing, self._basis)
         try:
             self._platform_texts(report, warned=warned)
             self._print(report, published, show_json=show_json, warned=warned)
@@ -213,6 +224,11 @@ class Results:
     def _said(self, text: str, to: Stream) -> None:
         """Print lines; what is printed next, elsewhere, comes behind them."""
         print(text, file=to, end="", flush=True)
+
+    @property
+    def _basis(self) -> Basis:
+        """What the report is about."""
+        return self.began or basis(self._checkout)
 
     @property
     def _checkout(self) -> Checkout:
@@ -278,16 +294,3 @@ def _prefix(root: Path, directory: Path) -> str:
     except ValueError:
         return ""
     return "" if relative == "." else f"{relative}/"
-
-
-def _platform(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return where the run took place, from the platform's own variables."""
-    names = (
-        "GITHUB_REPOSITORY",
-        "GITHUB_RUN_ID",
-        "GITHUB_RUN_ATTEMPT",
-        "GITHUB_WORKFLOW",
-        "GITHUB_JOB",
-        "GITHUB_ACTOR",
-    )
-    return {name.removeprefix("GITHUB_").lower(): environ[name] for name in names if environ.get(name)}

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from cd4ml.digests import bytes_sha256
 from cd4ml.errors import Cd4mlError, UnavailableError
+from cd4ml.evidence.basis import Basis
 from cd4ml.evidence.bundles import bundle_path, is_bundle
-from cd4ml.evidence.result import CONFIG, result_statement
+from cd4ml.evidence.result import result_statement
 from cd4ml.evidence.sign import find_signer
 from cd4ml.evidence.signer import NobodySignsError, Signer
-from cd4ml.evidence.statement import Resource
-from cd4ml.git import Checkout
-from cd4ml.inputs.config import Config
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.report import Published, Status
 from cd4ml.stages import about
@@ -39,12 +37,10 @@ class Signing:
     Attributes:
         signer: None if nobody does.
         unsigned: why nobody does although it was asked for.
-        config: the configuration file, as it was read.
     """
 
     signer: Signer | None = None
     unsigned: UnavailableError | None = None
-    config: Resource | None = None
 
     @property
     def told(self) -> dict[str, str | None]:
@@ -59,19 +55,17 @@ class Signing:
         return f"  unsigned: {safe(self.unsigned.message)}\n" if self.unsigned else ""
 
 
-def find_signing(options: RunOptions, config: Config | None, environ: Mapping[str, str]) -> Signing:
+def find_signing(options: RunOptions, environ: Mapping[str, str]) -> Signing:
     """Return who signs: of a run without the secret or the identity that it names, as a fork's, nobody does.
 
     Raises:
         OptionsError: no such key can be had, or two signers are named.
         UnavailableError: the key's file cannot be read, or a library is missing.
     """
-    read = Resource(name=CONFIG, uri=config.path, digest={"sha256": config.sha256}) if config else None
     try:
-        signer = find_signer(options.signing_key, keyless=options.keyless, environ=environ)
+        return Signing(signer=find_signer(options.signing_key, keyless=options.keyless, environ=environ))
     except NobodySignsError as error:
-        return Signing(unsigned=error, config=read)
-    return Signing(signer=signer, config=read)
+        return Signing(unsigned=error)
 
 
 def forget_bundle(report: str, environ: Mapping[str, str]) -> None:
@@ -85,12 +79,13 @@ def forget_bundle(report: str, environ: Mapping[str, str]) -> None:
     remove(Path.cwd() / result("report", path, environ, endings=(".json",), ours=is_bundle))
 
 
-def signed(published: Published, text: str, path: Path, signing: Signing, checkout: Checkout) -> Path | None:
+def signed(published: Published, text: str, path: Path, signing: Signing, basis: Basis) -> Path | None:
     """Sign what a report says and write that beside it; None if nobody signs, or if there is no verdict.
 
     Args:
         text: of the report's file.
         path: the report's file.
+        basis: what the run is about.
 
     Raises:
         UnsignedError: a service that takes part in it cannot be reached, or the bundle cannot be written.
@@ -102,8 +97,8 @@ def signed(published: Published, text: str, path: Path, signing: Signing, checko
         of=about(published.report.stage),
         at=datetime.datetime.now(datetime.UTC),
         report=bytes_sha256(text.encode()),
-        config=signing.config,
-        repository=checkout.remote_address(),
+        config=basis.config,
+        repository=basis.repository,
     )
     bundle = bundle_path(path)
     try:

@@ -27,7 +27,11 @@ from cd4ml.errors import (
     RequiredOptionsError,
     UnavailableError,
 )
+from cd4ml.evidence.basis import basis
+from cd4ml.evidence.result import CONFIG
 from cd4ml.evidence.signer import without_keys
+from cd4ml.evidence.statement import Resource
+from cd4ml.git import Checkout
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.config import Config
 from cd4ml.inputs.options import Options as StageOptions
@@ -55,6 +59,7 @@ def run_stage(name: str, arguments: Sequence[str], door: Door, *, grouped: bool 
             report = load(name).run(options, replace(run_context, progress=progress.say))
             report.require_unique_ids()
             report = limits.placed(report)
+        results.decided(report)
     except Interrupted as error:
         ended = UnavailableError(f"{error.name} ended the run before a verdict.", advice="Run it again.")
         results.finish(results.broken_off(ended), UNAVAILABLE, show_json=results.json)
@@ -74,7 +79,6 @@ def run_stage(name: str, arguments: Sequence[str], door: Door, *, grouped: bool 
     try:
         return results.finish(report, exit_code(report, run_options), show_json=run_options.json)
     except UnsignedError as error:
-        results.known = report
         return results.finish(results.broken_off(error.why), error.why.exit_code, show_json=results.json)
 
 
@@ -124,7 +128,8 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
         absent = "" if Path(where.config).exists() else f"There is no {where.config} in the working directory."
         raise OptionsError(error.problems, advice=absent) from error
     results.options = options
-    results.signing = find_signing(run_options, config, environ)
+    results.began = basis(Checkout(directory=Path.cwd(), environ=environ), _read(config))
+    results.signing = find_signing(run_options, environ)
     context = Context(
         directory=Path.cwd(),
         environ=without_keys(environ, run_options.signing_key),
@@ -133,8 +138,14 @@ def _prepare(name: str, arguments: Sequence[str], results: Results) -> tuple[Run
         reports=results.path.parent,
         cache=cache_directory(environ),
         save=results.keep,
+        basis=results.began,
     )
     return run_options, options, context, limits
+
+
+def _read(config: Config | None) -> Resource | None:
+    """Return the configuration file as evidence names it."""
+    return Resource(name=CONFIG, uri=config.path, digest={"sha256": config.sha256}) if config else None
 
 
 def _explicit(layers: Sequence[Layer], name: str) -> bool:

@@ -46,10 +46,13 @@ class IdentityVerifier:
             self.demands.verify(certificate)
         except (VerificationError, ValueError) as error:
             raise UntrustedError("wrong-identity", f"it is not signed by {self.identity}: {_told(error)}") from error
+        commit = _commit(certificate)
+        if not commit:
+            raise UntrustedError("wrong-identity", "its certificate does not say on which commit the workflow ran")
         if kind != PAYLOAD_TYPE:
             raise UntrustedError("not-a-bundle", f"the envelope holds {str(kind)[:100]!r}, not an in-toto statement")
         try:
-            return Signed(statement=read_statement(payload), commit=_commit(certificate))
+            return Signed(statement=read_statement(payload), commit=commit)
         except OptionsError as error:
             raise UntrustedError("not-a-bundle", error.message) from error
 

@@ -5,7 +5,6 @@ Its public services take part: Fulcio, which certifies, and Rekor, a public log 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import requests
@@ -16,7 +15,6 @@ from sigstore.sign import SigningContext
 from tuf.api.exceptions import DownloadError, RepositoryError
 
 from cd4ml.errors import UnavailableError
-from cd4ml.evidence.signer import TOKEN_REQUEST, NobodySignsError
 from cd4ml.evidence.statement import Statement
 
 _AUDIENCE: Final = "sigstore"
@@ -27,18 +25,9 @@ _FAILURES: Final = (SigstoreError, RepositoryError, DownloadError, requests.Requ
 class KeylessSigner:
     """Signs as the workflow that runs this job."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        """Refuse a job that has no identity before anything is built.
-
-        Raises:
-            NobodySignsError: it has none.
-        """
-        self._address, self._secret = (environ.get(name, "") for name in TOKEN_REQUEST)
-        if not self._address or not self._secret:
-            raise NobodySignsError(
-                "keyless: this job has no identity to sign with",
-                advice="Give the job `permissions: id-token: write`, or sign with a key (signing-key).",
-            )
+    def __init__(self, address: str, secret: str) -> None:
+        """Take where the job asks for its token, and with which secret."""
+        self._address, self._secret = address, secret
 
     @property
     def identity(self) -> str:

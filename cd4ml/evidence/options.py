@@ -20,6 +20,7 @@ from cd4ml.wording import installs
 
 GITHUB: Final = "https://token.actions.githubusercontent.com"
 _MOST: Final = 1_000_000
+_OLDEST: Final = 36_500.0  # days, which is a hundred years
 
 
 class Evidence(StrEnum):
@@ -135,8 +136,8 @@ def _lacking(options: EvidenceOptions, demand: Evidence) -> list[str]:
         problems.append(
             "evidence: identity needs certificate-github-workflow-repository: any repository may call a workflow"
         )
-    if options.maximum_evidence_age is not None and options.maximum_evidence_age <= 0:
-        problems.append("maximum-evidence-age must be greater than 0")
+    if options.maximum_evidence_age is not None and not 0 < options.maximum_evidence_age <= _OLDEST:
+        problems.append(f"maximum-evidence-age must be greater than 0 and at most {_OLDEST:g} days")
     return problems
 
 

@@ -42,7 +42,7 @@ class Signed:
     """A statement whose signature counts.
 
     Attributes:
-        commit: the commit whose run signed, where the certificate says it.
+        commit: the commit whose run signed; None where a key signed, which says none.
     """
 
     statement: Statement

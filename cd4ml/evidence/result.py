@@ -125,7 +125,7 @@ def _claim(statement: Statement) -> Claim:
         stage=str(run["stage"]),
         checks=checks,
         inputs=[InputDigest(name=n, path=n, sha256=digest) for n, digest, role in _roles(predicate) if role == _READ],
-        outputs={**dict(_outputs(predicate)), _IMAGE: named.get(_IMAGE, {}).get("uri", "")},
+        outputs={**dict(_outputs(predicate)), _IMAGE: str(named.get(_IMAGE, {}).get("uri", ""))},
         candidate=_identity(named.get(_MODEL)),
         production=_identity(named.get(_PRODUCTION)),
         stated=status,
@@ -134,8 +134,8 @@ def _claim(statement: Statement) -> Claim:
         published=Published(
             report=report,
             source=Source(
-                git_sha=source.get("digest", {}).get("gitCommit"),
-                modified=source.get("annotations", {}).get("modified"),
+                git_sha=_commit(source),
+                modified=_modified(source),
             ),
         ),
         at=at,
@@ -143,6 +143,22 @@ def _claim(statement: Statement) -> Claim:
         report=_digest(named.get(REPORT)),
         subjects=frozenset(digest for subject in statement.subjects for digest in subject.digest.values()),
     )
+
+
+def _commit(source: Mapping[str, Any]) -> str | None:
+    """Return the commit, None if the statement names none."""
+    commit = source.get("digest", {}).get("gitCommit")
+    if not isinstance(commit, str | None):
+        raise TypeError("its commit is not a text")
+    return commit
+
+
+def _modified(source: Mapping[str, Any]) -> list[str] | None:
+    """Return which files of the commit were changed, None if the statement does not say."""
+    files = source.get("annotations", {}).get("modified")
+    if files is not None and not (isinstance(files, list) and all(isinstance(file, str) for file in files)):
+        raise TypeError("its changed files are not a list of texts")
+    return files
 
 
 def _source(source: Source, repository: str | None) -> Resource | None:

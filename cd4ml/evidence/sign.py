@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.errors import OptionsError, UnavailableError
-from cd4ml.evidence.signer import PASSWORD, NobodySignsError, Signer
+from cd4ml.evidence.signer import PASSWORD, NobodySignsError, Signer, job_identity
 from cd4ml.wording import VARIABLE, installs, names_place
 
 _LARGEST: Final = 64 << 10
@@ -49,9 +49,10 @@ def _found(signing_key: str | None, *, keyless: bool, environ: Mapping[str, str]
         return key_signer(pem, environ.get(PASSWORD) or None, name=name)
     if not keyless:
         return None
+    address, secret = job_identity(environ)
     from cd4ml.evidence.keyless import KeylessSigner  # it imports Sigstore's client, which takes a second
 
-    return KeylessSigner(environ)
+    return KeylessSigner(address, secret)
 
 
 def _pem(signing_key: str, name: str, environ: Mapping[str, str]) -> bytes:

@@ -35,6 +35,21 @@ class NobodySignsError(UnavailableError):
     """Who is to sign is not there: the variable of the key is not set, or the job has no identity of its own."""
 
 
+def job_identity(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return where a job asks for a token that says who it is, and with which secret.
+
+    Raises:
+        NobodySignsError: it has no identity. That is asked before anything is built, or imported.
+    """
+    address, secret = (environ.get(name, "") for name in TOKEN_REQUEST)
+    if not address or not secret:
+        raise NobodySignsError(
+            "keyless: this job has no identity to sign with",
+            advice="Give the job `permissions: id-token: write`, or sign with a key (signing-key).",
+        )
+    return address, secret
+
+
 def without_keys(environ: Mapping[str, str], signing_key: str | None) -> dict[str, str]:
     """Return the environment for all but the signer: nobody else needs the key, its password or the job's identity."""
     named = [signing_key.removeprefix(VARIABLE)] if signing_key and signing_key.startswith(VARIABLE) else []

@@ -15,7 +15,7 @@ from cd4ml.evidence.proof import Proof, Refused
 from cd4ml.evidence.folder import Reports
 from cd4ml.evidence.reports import BUILD, SCORING, SPLIT
 from cd4ml.evidence.scored import same_rows_check, scored_check
-from cd4ml.report import Check, ModelIdentity, Published, Status
+from cd4ml.report import Check, ModelIdentity, Published, Report, Status
 
 _SHOWN: Final = 5
 
@@ -118,9 +118,36 @@ def verify_all(
     if scored is not None:
         checks.append(scored_check(found, scored, judges=judges))
     split = reports.find(SPLIT)
-    if isinstance(split, Published) and isinstance(scored, Published):
+    if isinstance(split, Refused) and SPLIT not in stages:
+        checks.append(_uncounted_check(SPLIT, split))
+    elif isinstance(split, Published) and isinstance(scored, Published):
         checks.append(same_rows_check(split, scored, required=SPLIT in stages))
     return [*checks, _signatures_check(reports, proof)], about
+
+
+def counting(reports: Reports, stages: Mapping[str, About], about: Subject) -> list[Report]:
+    """Return the reports that count, demanded or not: those that passed for this commit and this model.
+
+    Args:
+        stages: whose reports are meant, and what each is evidence of.
+    """
+    found = {stage: reports.find(stage) for stage in stages}
+    return [
+        one.report
+        for stage, one in found.items()
+        if isinstance(one, Published) and _problem(one, about, stages[stage]) is None
+    ]
+
+
+def _uncounted_check(stage: str, why: Refused) -> Check:
+    """Say of a report that is there and that no deployment demands that it counts for nothing."""
+    return Check(
+        id=f"evidence:{stage}",
+        status=Status.PASSED,
+        reason=why.reason,
+        message=f"The report of {stage} counts for nothing: {why}. Reported only: {stage} is not among "
+        "required-stages.",
+    )
 
 
 def _signatures_check(reports: Reports, proof: Proof | None) -> Check:
@@ -129,9 +156,9 @@ def _signatures_check(reports: Reports, proof: Proof | None) -> Check:
     if proof is None:
         message = "The evidence is unsigned: whoever could write to the folder of reports could have made it."
         return Check(id=id, status=Status.PASSED, reason="unsigned", message=message)
-    configs = {stage: one.config for stage, one in reports.claims.items() if one.config}
+    configs = {stage: one.config for stage, one in reports.claims.items()}
     if len(set(configs.values())) > 1:
-        told = ", ".join(f"{stage} {digest[:12]}" for stage, digest in configs.items())
+        told = ", ".join(f"{stage} {digest[:12] if digest else 'none'}" for stage, digest in configs.items())
         return Check(
             id=id,
             status=Status.FAILED,

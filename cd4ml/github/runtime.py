@@ -133,3 +133,16 @@ def _escape_data(text: str) -> str:
 def _escape_property(text: str) -> str:
     """Escape a property's value."""
     return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def told(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where the run took place, from the platform's own variables."""
+    names = (
+        "GITHUB_REPOSITORY",
+        "GITHUB_RUN_ID",
+        "GITHUB_RUN_ATTEMPT",
+        "GITHUB_WORKFLOW",
+        "GITHUB_JOB",
+        "GITHUB_ACTOR",
+    )
+    return {name.removeprefix("GITHUB_").lower(): environ[name] for name in names if environ.get(name)}

@@ -14,12 +14,14 @@ REVISION = "org.opencontainers.image.revision"
 CREATED = "org.opencontainers.image.created"
 
 
-def origin(environ: Mapping[str, str], checkout: Checkout) -> dict[str, str]:
+def origin(environ: Mapping[str, str], checkout: Checkout, head: str | None) -> dict[str, str]:
     """Return the labels that say it, those that are known. The time is no clock's: a rerun makes the same image.
 
     https://github.com/opencontainers/image-spec/blob/main/annotations.md
+
+    Args:
+        head: the commit that was checked out when the run began.
     """
-    head = checkout.head()
     revision = next(
         (environ[name] for name in ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT") if environ.get(name)), head
     )

@@ -64,7 +64,7 @@ class SignedFolder:
         *,
         by: Sign | None = None,
         at: datetime.timedelta = datetime.timedelta(0),
-        config: str = "c",
+        config: str | None = "c",
         change: Callable[[Statement], Statement] = lambda one: one,
     ) -> None:
         """Sign the report that is there."""
@@ -74,7 +74,7 @@ class SignedFolder:
             of=about(stage),
             at=datetime.datetime.now(datetime.UTC) + at,
             report=file_sha256(self.report(stage)),
-            config=Resource(name=CONFIG, digest={"sha256": config * 64}),
+            config=Resource(name=CONFIG, digest={"sha256": config * 64}) if config else None,
         )
         self.bundle(stage).write_bytes((by or self.sign)(change(statement)))
 

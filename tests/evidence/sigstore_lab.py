@@ -128,7 +128,9 @@ class Sigstore:
     ) -> bytes:
         """Return a statement signed as a workflow, as a bundle."""
         key = _key()
-        certificate = self._certificate(key, {"1": issuer, "3": commit, "5": repository}, workflow)
+        certificate = self._certificate(
+            key, {"1": issuer, "5": repository, **({"3": commit} if commit else {})}, workflow
+        )
         payload = statement.payload
         signature = key.sign(authenticated(PAYLOAD_TYPE, payload), ec.ECDSA(SHA256()))
         envelope = {"payload": _text(payload), "payloadType": PAYLOAD_TYPE, "signatures": [{"sig": _text(signature)}]}

@@ -106,6 +106,20 @@ def test_of_two_passes_the_latest_counts_and_of_two_commits_one_is_named(pushed:
     assert pushed.verify(commit=pushed.signed.commit).status == "passed"
 
 
+def test_a_refused_report_that_nobody_demands_is_named(tmp_path: Path) -> None:
+    """An unsigned check-split beside signed reports blocks nothing, counts for nothing, and is not passed over."""
+    keys = pair(tmp_path)
+    signed = make(tmp_path, lambda commit: key_signer(keys.private.read_bytes(), None, name="key").sign)
+    signed.write("check-split")
+    signed.bundle("check-split").unlink()
+    options = Options(reports=str(signed.folder), public_key=str(keys.public), required_stages=REQUIRED)
+    found = run(options, Context(directory=tmp_path))
+    (said,) = [check for check in found.checks if check.id == "evidence:check-split"]
+    assert (found.status, said.reason) == ("passed", "unsigned") and "counts for nothing" in said.message
+    demanded = replace(options, required_stages=(*REQUIRED, "check-split"))
+    assert reason(run(demanded, Context(directory=tmp_path))) == {(":check-split", "unsigned")}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -119,6 +133,9 @@ def test_of_two_passes_the_latest_counts_and_of_two_commits_one_is_named(pushed:
         ({"reports": "r", "evidence": Evidence.UNSIGNED, "public_key": "k"}, "public-key decides nothing"),
         ({"reports": "r", "maximum_evidence_age": 3.0}, "maximum-evidence-age decides nothing"),
         ({"reports": "r", "public_key": "k", "maximum_evidence_age": 0.0}, "greater than 0"),
+        ({"reports": "r", "public_key": "k", "maximum_evidence_age": 1e12}, "at most 36500 days"),
+        ({"reports": "r", "commit": "main"}, "commit: give it in full"),
+        ({"reports": "r", "commit": "ccccccc"}, "commit: give it in full"),
         ({"reports": "r", "required_stages": ("check-code",)}, "must include build-image"),
     ],
 )

@@ -122,6 +122,20 @@ def _other_subject(statement: Statement) -> Statement:
     return replace(statement, subjects=(Resource(name="model", digest={"sha256": "9" * 64}),))
 
 
+def _source(**changes: Any) -> Forge:
+    """Sign a statement whose commit has fields of another kind."""
+
+    def change(statement: Statement) -> Statement:
+        configuration = [item | (changes if item["name"] == "source" else {}) for item in _items(statement)]
+        return predicate(configuration=configuration)(statement)
+
+    return lambda s: s.signed(EVALUATION, change=change)
+
+
+def _items(statement: Statement) -> list[dict[str, Any]]:
+    return list(statement.predicate["configuration"])
+
+
 def _other_table(signed: SignedFolder) -> None:
     table = {"name": "predictions", "path": "predictions.parquet", "sha256": "8" * 64, "rows": 9}
     signed.write(EVALUATION, inputs=[table], options={"predictions": "predictions.parquet"})
@@ -190,6 +204,9 @@ FORGED: Final[dict[str, tuple[Forge, str, str]]] = {
         "modified",
     ),
     "another configuration": (lambda s: s.signed(EVALUATION, config="d"), OTHERS, "other-configuration"),
+    "no configuration": (lambda s: s.signed(EVALUATION, config=None), OTHERS, "other-configuration"),
+    "changed files that are no list": (_source(annotations={"modified": 1}), EVALUATION, "wrong-predicate"),
+    "a commit that is no text": (_source(digest={"gitCommit": 1}), EVALUATION, "wrong-predicate"),
     "a table that score-model did not write": (_other_table, TABLE, "predictions-changed"),
     "a workflow's signature in a key's place": (
         lambda s: s.signed(EVALUATION, by=lambda one: Sigstore().signed(one, commit=s.commit)),
@@ -252,6 +269,7 @@ IMPOSTORS: Final[dict[str, tuple[Forge, str]]] = {
     "the workflow in another repository": (_as(repository="MALLORY/credit"), "wrong-identity"),
     "another issuer": (_as(issuer="https://accounts.example"), "wrong-identity"),
     "a run on another commit": (_as(commit="2" * 40), "wrong-identity"),
+    "a certificate without a commit": (_as(commit=""), "wrong-identity"),
     "another Sigstore": (
         lambda s: s.signed(EVALUATION, by=lambda one: Sigstore().signed(one, commit=s.commit)),
         "invalid-signature",

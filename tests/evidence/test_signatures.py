@@ -23,6 +23,7 @@ from cd4ml.evidence.dsse import signed_bundle, verified_bundle
 from cd4ml.evidence.keys import PrivateKey, read_private_key, read_public_key
 from cd4ml.evidence.model_signature import model_statement
 from cd4ml.evidence.sign import find_signer
+from cd4ml.evidence.signer import NobodySignsError
 from cd4ml.evidence.statement import Resource, Statement, read_statement
 from cd4ml.inputs.values import as_values
 from cd4ml.inputs.vocabulary import RunOptions
@@ -170,6 +171,15 @@ def test_a_key_in_a_variable() -> None:
     assert find_signer("env://SIGNING_KEY_PEM", keyless=False, environ=environ) is not None
     with pytest.raises(UnavailableError, match="SIGNING_KEY_PEM is not set"):
         find_signer("env://SIGNING_KEY_PEM", keyless=False, environ={})
+
+
+@pytest.mark.parametrize(("key", "keyless"), [("env://SIGNING_KEY_PEM", False), (None, True)])
+def test_who_is_not_there_needs_no_library(monkeypatch: pytest.MonkeyPatch, key: str | None, keyless: bool) -> None:
+    """A fork's run, which nobody signs, goes on in an environment that has nothing to sign with."""
+    for name in ("key_signer", "keyless"):
+        monkeypatch.setitem(sys.modules, f"cd4ml.evidence.{name}", None)
+    with pytest.raises(NobodySignsError):
+        find_signer(key, keyless=keyless, environ={})
 
 
 def _pkcs8(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:

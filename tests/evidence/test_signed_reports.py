@@ -139,6 +139,37 @@ def test_neither_key_nor_identity_reaches_the_tests_of_the_project(
     assert set(_KEPT).isdisjoint(secret)
 
 
+def test_a_test_that_checks_out_another_commit_makes_no_evidence(project: Path, cd4ml: Command, tmp_path: Path) -> None:
+    """A passing run whose tests move HEAD to a commit whose tests fail is an error about the one that was judged."""
+    pair(tmp_path)
+    (project / ".gitignore").write_text("*\n!test_it.py\n!.gitignore\n")
+    commits = []
+    for body in ("assert False", "subprocess.run(['git', 'reset', '-q', '--hard', 'HEAD~1'], check=True)"):
+        (project / "test_it.py").write_text(f"import subprocess\n\n\ndef test_it() -> None:\n    {body}\n")
+        git(project, "add", "--all")
+        git(project, "commit", "--quiet", "--message", body)
+        commits.append(git(project, "rev-parse", "HEAD").strip())
+    run = cd4ml("check-code", "--tools", "pytest", "--signing-key", "key.pem")
+    assert git(project, "rev-parse", "HEAD").strip() == commits[0]
+    assert (run.code, run.report["status"], run.report["source"]["git_sha"]) == (2, "error", commits[1])
+    assert {check["id"] for check in run.report["checks"]} == {"pytest", "commit-changed"}
+    assert not bundle(project, "check-code").exists()
+
+
+def test_what_was_changed_before_or_while_it_ran_counts_as_changed(project: Path, cd4ml: Command) -> None:
+    """A test that restores an uncommitted file hides it no more than one that changes another file."""
+    restore = "subprocess.run(['git', 'checkout', '-q', 'predictions.csv'], check=True)"
+    change = "open('cd4ml.yaml', 'a').write('# changed')"
+    text = f"import subprocess\n\n\ndef test_it() -> None:\n    {restore}\n    {change}\n"
+    (project / "test_it.py").write_text(text)
+    (project / ".gitignore").write_text("")
+    git(project, "add", "test_it.py", ".gitignore")
+    git(project, "commit", "--quiet", "--message", "Test")
+    (project / "predictions.csv").write_text("changed")
+    run = cd4ml("check-code", "--tools", "pytest")
+    assert (run.code, run.report["source"]["modified"]) == (0, ["cd4ml.yaml", "predictions.csv"]), run.report["summary"]
+
+
 def test_defaults_name_the_signer_for_every_stage(project: Path, cd4ml: Command, tmp_path: Path) -> None:
     """One line under `defaults` signs what every stage of a run finds; a pipeline signs each report."""
     pair(tmp_path)

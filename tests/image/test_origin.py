@@ -16,7 +16,8 @@ SHA = "a" * 40
 def said(folder: Path, **environ: str) -> dict[str, str]:
     """Return the labels that a job with these variables makes."""
     own = {"PATH": "/usr/bin:/bin", **environ}
-    return origin(own, Checkout(directory=folder, environ=own))
+    checkout = Checkout(directory=folder, environ=own)
+    return origin(own, checkout, checkout.head())
 
 
 @pytest.fixture

@@ -20,14 +20,14 @@ def moment(name: str, written: str | None, now: datetime) -> datetime | None:
     """
     if written is None:
         return None
-    if ago := _AGO.fullmatch(written.strip()):
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := _AGO.fullmatch(written.strip()):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         found = datetime.fromisoformat(written.strip())
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise OptionsError(
-            f"{name} must be a time with a zone such as 2027-01-15T08:00:00Z, or a span such as 90m; got {written!r}"
-        )
-    return found.astimezone(UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):  # no time, or one that no calendar has
+        pass
+    raise OptionsError(
+        f"{name} must be a time with a zone such as 2027-01-15T08:00:00Z, or a span such as 90m; got {written!r}"
+    )

@@ -150,7 +150,7 @@ def _labels(inputs: Inputs, candidate: Candidate, code: Code, base: BaseImage) -
         sha256=candidate.identity.sha256,
         allow_code=bool(code.findings),
         base=base.resolved,
-        origin=origin(inputs.context.environ, inputs.context.checkout),
+        origin=origin(inputs.context.environ, inputs.context.checkout, inputs.context.basis.source.git_sha),
     )
 
 

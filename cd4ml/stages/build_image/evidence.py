@@ -24,7 +24,7 @@ from cd4ml.image.reference import parse, repository_of
 from cd4ml.image.referrers import Artifact, attach
 from cd4ml.image.registry_api.repository import Repository
 from cd4ml.inputs.values import as_values
-from cd4ml.report import Check, InputDigest, Published, Report, Source, Status
+from cd4ml.report import Check, InputDigest, Published, Report, Status
 from cd4ml.stages import PIPELINE
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.build import Built
@@ -174,7 +174,7 @@ def _statements(inputs: Inputs, facts: Facts) -> Iterator[Statement]:
 
 def _result(inputs: Inputs, facts: Facts) -> Statement:
     """Return what was decided so far: it is about the pushed image, and the report itself is not written yet."""
-    checkout = inputs.context.checkout
+    basis = inputs.context.basis
     report = Report(
         stage=STAGE,
         checks=facts.checks,
@@ -182,14 +182,14 @@ def _result(inputs: Inputs, facts: Facts) -> Statement:
         candidate=facts.candidate.identity,
         outputs={"image": facts.pushed.image},
     )
-    published = Published(report=report, source=Source(git_sha=checkout.head(), modified=checkout.modified()))
+    published = Published(report=report, source=basis.source)
     now = datetime.datetime.now(datetime.UTC)
-    return result_statement(published, of=About.MODEL, at=now, repository=checkout.remote_address())
+    return result_statement(published, of=About.MODEL, at=now, config=basis.config, repository=basis.repository)
 
 
 def _provenance(inputs: Inputs, facts: Facts, image: Resource, model: Resource) -> Statement:
     """Return from what the image was built, and how."""
-    environ, checkout = inputs.context.environ, inputs.context.checkout
+    environ, basis = inputs.context.environ, inputs.context.basis
     # Every option, since each may weaken a check; one that says where a secret is kept is shown only if it does.
     parameters: dict[str, Any] = {**as_values(inputs.options), "engine": facts.built.engine}
     base = facts.base.resolved
@@ -198,7 +198,7 @@ def _provenance(inputs: Inputs, facts: Facts, image: Resource, model: Resource) 
     if base.digest:
         uri = f"docker://{repository_of(base.reference.name)}"
         resolved.append(Resource(name="base", uri=uri, digest={"sha256": base.digest.removeprefix("sha256:")}))
-    commit = source(checkout.remote_address(), checkout.head(), environ, modified=bool(checkout.modified()))
+    commit = source(basis.repository, basis.source.git_sha, environ, modified=bool(basis.source.modified))
     return provenance(
         image,
         parameters=parameters,

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cd4ml.context import Context
-from cd4ml.evidence.reports import BUILD, report_in, tables
+from cd4ml.evidence.reports import BUILD, tables
 from cd4ml.gitops.history import Commit
 from cd4ml.gitops.trailers import SOURCE
 from cd4ml.registry import move_alias, tags
-from cd4ml.report import ModelIdentity, Published, Report
-from cd4ml.stages import PIPELINE
+from cd4ml.report import ModelIdentity, Report
 from cd4ml.stages.promote_model.options import Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a promoted image comes from.
+
+    Attributes:
+        deployed: the commit that deployed it, None if none is known.
+        reports: those that were verified, and count.
+    """
+
+    deployed: Commit | None = None
+    reports: Sequence[Report] = ()
 
 
 def point_alias(version: str | None, options: Options, context: Context) -> None:
@@ -23,7 +36,7 @@ def point_alias(version: str | None, options: Options, context: Context) -> None
 
 
 def record_origin(
-    image: str, deployed: Commit | None, identity: ModelIdentity | None, options: Options, context: Context
+    image: str, origin: Origin, identity: ModelIdentity | None, options: Options, context: Context
 ) -> tags.Tagged:
     """Write on a promoted version what is known of it; on a roll-back, or without a version, nothing.
 
@@ -32,7 +45,7 @@ def record_origin(
     """
     if identity is None or not options.registered_model or not options.version:
         return tags.Tagged()
-    reports = _reports(options.reports)
+    deployed, reports = origin.deployed, origin.reports
     known = {
         tags.MODEL: f"sha256:{identity.sha256}",
         tags.IMAGE: image,
@@ -45,13 +58,7 @@ def record_origin(
     )
 
 
-def _reports(folder: str | None) -> list[Report]:
-    """Return the reports that the promotion has verified."""
-    found = [report_in(Path(folder), stage) for stage in PIPELINE] if folder else []
-    return [one.report for one in found if isinstance(one, Published)]
-
-
-def _lock(reports: list[Report]) -> str:
+def _lock(reports: Sequence[Report]) -> str:
     """Return the digest of the requirements that the image was built with."""
     found = next((one.details.get("lock_sha256") for one in reports if one.stage == BUILD), None)
     return f"sha256:{found}" if found else ""

@@ -37,9 +37,9 @@ from cd4ml.registry import alias_version
 from cd4ml.registry.tags import Tagged
 from cd4ml.report import Check, ModelIdentity, Report, Status
 from cd4ml.stages import unknown_required
-from cd4ml.stages.promote_model.evidence import evidence, production, same_model
+from cd4ml.stages.promote_model.evidence import evidence, same_model
 from cd4ml.stages.promote_model.options import Options
-from cd4ml.stages.promote_model.origin import point_alias, record_origin
+from cd4ml.stages.promote_model.origin import Origin, point_alias, record_origin
 
 STAGE: Final = "promote-model"
 
@@ -49,7 +49,7 @@ class _Decision:
     """What is to be done: the manifest's new text, the commit's message, and the alias's new version.
 
     Attributes:
-        deployed: of a promotion, the commit that deployed the image.
+        origin: of a promotion, where the image comes from.
     """
 
     plan: list[str]
@@ -57,7 +57,7 @@ class _Decision:
     message: str
     image: str
     version: str | None
-    deployed: Commit | None = None
+    origin: Origin = Origin()
 
 
 def run(options: Options, context: Context) -> Report:
@@ -122,7 +122,7 @@ def _landed(
     if options.registered_model:
         context.progress(f"Asking the registry for {options.registered_model}")
     point_alias(decision.version, options, context)
-    tagged = record_origin(decision.image, decision.deployed, identity, options, context)
+    tagged = record_origin(decision.image, decision.origin, identity, options, context)
     alias = f"; {options.alias} is version {decision.version}" if decision.version else ""
     return f"{told}{'' if done.commit else ' already'}{alias}. {tagged.told}".rstrip(), tagged
 
@@ -199,12 +199,12 @@ def _promotion(
     image = Image(repository=name, digest=digest)
     history = repository.history(path, manifest.served.others)
     deployed = next((commit for commit in history.commits if same_image(commit.trailer(IMAGE), str(image))), None)
-    identity, checks = None, [approved_image_check(str(image), options.image), production(deployed, options, context)]
+    identity, checks = None, [approved_image_check(str(image), options.image)]
     if options.registered_model and options.version:
         identity, check = same_model(str(image), deployed, options, context)
         checks.append(check)
-    if options.reports:
-        checks += evidence(options.reports, str(image), deployed, options)
+    found, reports = evidence(str(image), deployed, options, context)
+    checks += found
     was = options.registered_model and alias_version(
         options.registered_model, options.alias, tracking_uri=options.tracking_uri, environ=context.environ
     )
@@ -227,7 +227,7 @@ def _promotion(
         message=message(f"Promote {digest[7:19]}", trailers),
         image=str(image),
         version=options.version,
-        deployed=deployed,
+        origin=Origin(deployed=deployed, reports=reports),
     )
     return decision, checks, identity
 

@@ -24,8 +24,8 @@ class Options(EvidenceOptions):
     reports: str | None = vocabulary.REPORTS.here("They are verified, with the bundles beside them.")
     image: str | None = vocabulary.IMAGE.here("By digest; what is attached to it in its registry is verified.")
     commit: str | None = option(
-        "The commit that the evidence must be about; by default the one that is checked out or, for an image, the one "
-        "that it was built from.",
+        "The commit that the evidence must be about, in full; by default the one that is checked out or, for an image, "
+        "the one that it was built from.",
         group=Group.INPUT,
     )
     required_stages: tuple[str, ...] = vocabulary.REQUIRED_STAGES.here(default=REQUIRED)

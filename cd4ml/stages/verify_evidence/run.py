@@ -14,6 +14,7 @@ from cd4ml.evidence.proof import Proof
 from cd4ml.evidence.folder import FolderReports, Reports
 from cd4ml.evidence.reports import BUILD
 from cd4ml.evidence.verify import verify_all
+from cd4ml.git import SHA
 from cd4ml.image.reference import parse
 from cd4ml.image.referrers import documents
 from cd4ml.image.registry_api.repository import Repository
@@ -66,6 +67,8 @@ def check_options(options: Options) -> None:
         )
     if options.image and parse(options.image, "image").digest is None:
         problems.append("image: name it by digest, name@sha256:…")
+    if options.commit is not None and not SHA.fullmatch(options.commit):
+        problems.append(f"commit: give it in full, as 40 or 64 hexadecimal digits in small letters: {options.commit!r}")
     if problems:
         raise OptionsError(problems)
     demanded(options)

@@ -13,9 +13,11 @@ import pytest
 
 from cd4ml.context import Context
 from cd4ml.digests import file_sha256, folder_sha256
+from cd4ml.evidence.basis import Basis
 from cd4ml.evidence.dsse import verified_bundle
 from cd4ml.evidence.keys import read_private_key, read_public_key
 from cd4ml.evidence.key_signer import KeySigner
+from cd4ml.evidence.result import claim
 from cd4ml.evidence.statement import Resource, Statement, read_statement
 from cd4ml.image.base import Base
 from cd4ml.image.builders.docker import Docker
@@ -24,7 +26,7 @@ from cd4ml.image.reference import parse
 from cd4ml.image.referrers import attached, content
 from cd4ml.image.registry_api.repository import Repository
 from cd4ml.image.sbom import Sbom
-from cd4ml.report import Check, ModelIdentity, Status
+from cd4ml.report import Check, ModelIdentity, Source, Status
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.build import Built
 from cd4ml.stages.build_image.documents import forget
@@ -44,6 +46,11 @@ from tests.stages.build_image.test_build_image import copy
 
 Build = Callable[..., Run]
 PAGE = ROOT / "docs" / "stages" / "build-image.md"
+BASIS = Basis(
+    source=Source(git_sha="e" * 40, modified=["train.py"]),
+    repository="https://github.example/OWNER/loans",
+    config=Resource(name="config", uri="cd4ml.yaml", digest={"sha256": "f" * 64}),
+)
 PROVENANCE = "https://slsa.dev/provenance/v1"
 
 
@@ -134,7 +141,7 @@ def _facts(project: Project, place: Repository, digest: str) -> tuple[Inputs, Fa
     )
     inputs = Inputs(
         options=Options(model="model", image=str(name), push=True, system_packages=()),
-        context=Context(directory=folder, reports=folder / "reports"),
+        context=Context(directory=folder, reports=folder / "reports", basis=BASIS),
         image=name,
         severities=(),
         ignores=(),
@@ -220,4 +227,14 @@ def test_nobody_signs__statements_stay_beside_the_report(tmp_path: Path, project
     assert found.signer is None and not found.checks and not found.attached
     folder = inputs.context.reports / "build-image"
     assert {path.name for path in folder.iterdir()} == {"provenance.intoto.json", "test-result.intoto.json"}
-    assert read_statement((folder / "provenance.intoto.json").read_bytes()).about(digest.removeprefix("sha256:"))
+    _rests_on_the_basis(folder, digest.removeprefix("sha256:"))
+
+
+def _rests_on_the_basis(folder: Path, sha256: str) -> None:
+    """Both statements name commit, changes, repository and configuration as they were before anything was built."""
+    built = read_statement((folder / "provenance.intoto.json").read_bytes())
+    said = claim(read_statement((folder / "test-result.intoto.json").read_bytes()))
+    resolved = {item["name"]: item for item in built.predicate["buildDefinition"]["resolvedDependencies"]}
+    assert built.about(sha256) and sha256 in said.subjects and said.config == "f" * 64
+    assert said.published.source == BASIS.source
+    assert resolved["source"]["uri"] == f"git+{BASIS.repository}" and resolved["source"]["annotations"]["modified"]

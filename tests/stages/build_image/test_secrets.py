@@ -44,7 +44,7 @@ def test_no_program_gets_the_key_that_signs(tmp_path: Path, push: bool) -> None:
         push=push,
         **NOTHING,
     )
-    signing = find_signing(RunOptions(signing_key="env://LOANS_PEM"), None, environ)
+    signing = find_signing(RunOptions(signing_key="env://LOANS_PEM"), environ)
     environ = without_keys(environ, "env://LOANS_PEM")
     inputs = resolve(options, Context(directory=tmp_path, environ=environ, signer=signing.signer), tmp_path)
     assert (inputs.signer is not None) is push
@@ -55,7 +55,7 @@ def test_no_program_gets_the_key_that_signs(tmp_path: Path, push: bool) -> None:
 
 def test_a_pushed_image_that_nobody_can_sign_is_not_built(tmp_path: Path) -> None:
     """Where a signer is named and is not there, build-image says so before it builds what it would push."""
-    signing = find_signing(RunOptions(signing_key="env://LOANS_PEM"), None, {})
+    signing = find_signing(RunOptions(signing_key="env://LOANS_PEM"), {})
     context = Context(directory=tmp_path, environ={"PATH": ""}, unsigned=signing.unsigned)
     options = Options(model="m", image="a.io/x:1", push=True, **NOTHING)
     with pytest.raises(UnavailableError, match="LOANS_PEM is not set"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,13 @@ from cd4ml.gitops.image import image
 from cd4ml.gitops.manifest import Manifest, State
 from cd4ml.registry import reference_of
 from cd4ml.registry.described import described
+from cd4ml.registry.tags import of_tables
 from tests.conftest import Run
 from tests.gitops.conftest import MODEL, GitOps, git
 from tests.gitops.hosted import hosted
 from tests.gitops.http import serve
 from tests.gitops.test_manifest import HELM, A
+from tests.reports import write
 
 NEW = image("ghcr.io/owner/credit@sha256:" + "b" * 64)
 OLD = f"ghcr.io/owner/credit@{A}"
@@ -126,6 +129,31 @@ def test_promote__writes_where_the_version_comes_from(
     }
     assert {"cd4ml.commit"} <= set(run.report["details"]["tags"]["written"])
     assert promote("--rollback").report["details"]["tags"] == {"written": {}, "replaced": {}}
+
+
+def test_promote__writes_only_what_counts(
+    promote: Callable[..., Run],
+    gitops: GitOps,
+    registry: tuple[str, list[str]],
+    evidence: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    """Of the reports, only those about the promoted commit and model say where the version comes from."""
+    evidence()
+    source, model = git(tmp_path, "rev-parse", "HEAD").strip(), {"uri": "credit", "sha256": registry[1][1]}
+    start_canary(gitops, registry[1][1], source)
+    for stage in ("evaluate-model", "audit-fairness", "build-image"):
+        document = json.loads((tmp_path / "reports" / f"{stage}.json").read_text())
+        write(tmp_path / "reports", stage, **document | {"candidate": model})
+    for stage, commit, digest in (("validate-data", source, "5" * 64), ("check-split", "f" * 40, "6" * 64)):
+        table = {"name": "data", "path": f"{stage}.csv", "sha256": digest, "rows": 1}
+        write(tmp_path / "reports", stage, source={"git_sha": commit, "modified": []}, inputs=[table])
+
+    run = promote("--version", "2", "--reports", "reports")
+
+    assert run.code == 0, run.report["summary"]
+    expected = of_tables([("validate-data.csv", "5" * 64)])
+    assert run.report["details"]["tags"]["written"]["cd4ml.data-digest"] == expected
 
 
 def test_rollback__returns_both(promote: Callable[..., Run], gitops: GitOps, registry: tuple[str, list[str]]) -> None:
