@@ -7,16 +7,18 @@ Each request is answered by a run of analyze-rollout as cd4ml.yaml configures it
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cd4ml
 from cd4ml.commands import COMMANDS
@@ -37,7 +39,8 @@ from cd4ml.wording import safe
 
 COMMAND: Final = "serve-analysis"
 _LONGEST_BODY: Final = 65_536  # bytes; Flagger's are a few hundred
-_PATIENCE: Final = 30.0  # seconds in which a request must have been sent
+_PATIENCE: Final = 30.0  # seconds in which the whole of a request must have been sent
+_PLACES: Final = 16  # connections at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +147,7 @@ def _options(arguments: Sequence[str], door: Door) -> ServeAnalysisOptions:
     return options
 
 
-def _listening(options: ServeAnalysisOptions, analyses: Analyses, door: Door) -> ThreadingHTTPServer:
+def _listening(options: ServeAnalysisOptions, analyses: Analyses, door: Door) -> _Server:
     """Return a server that has its port.
 
     Raises:
@@ -156,11 +159,39 @@ def _listening(options: ServeAnalysisOptions, analyses: Analyses, door: Door) ->
 
     Handler.analyses, Handler.door = analyses, door
     try:
-        server = ThreadingHTTPServer((options.host, options.port), Handler)
+        server = _Server((options.host, options.port), Handler)
     except OSError as error:
         raise UnavailableError(f"{options.host}:{options.port} cannot be listened on: {error.strerror}.") from error
-    server.daemon_threads = True
     return server
+
+
+class _Server(ThreadingHTTPServer):
+    """A server that serves so many at a time, and hangs up on whoever comes beyond them."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """Serve nobody yet."""
+        self._places = threading.BoundedSemaphore(_PLACES)
+        super().__init__(*arguments, **named)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve in a thread of its own, if there is a place."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._places.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve, and give the place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -173,8 +204,26 @@ class _Handler(BaseHTTPRequestHandler):
     analyses: Analyses
     door: Door
 
+    def setup(self) -> None:
+        """Begin the time in which the request must have been sent."""
+        super().setup()
+        self._deadline = threading.Timer(_PATIENCE, self._hang_up)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def finish(self) -> None:
+        """End the time with the connection."""
+        self._deadline.cancel()
+        super().finish()
+
+    def _hang_up(self) -> None:
+        """End what is still being read."""
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
     def do_GET(self) -> None:
         """Answer Argo Rollouts: the report with any verdict is 200, and no verdict is 503."""
+        self._deadline.cancel()
         if self.path == "/health":
             return self._answer(HTTPStatus.OK, json.dumps({"status": "ok"}))
         if self.path != "/report":
@@ -187,10 +236,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer Flagger: 200 is yes. It may go on if the analysis passed, and must go back if that failed."""
         wanted = _QUESTIONS.get(self.path)
         length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit() and int(length) <= _LONGEST_BODY):
-            self.close_connection = True
+        digits = length.isascii() and length.isdigit() and len(length) <= len(str(_LONGEST_BODY))
+        if not (digits and int(length) <= _LONGEST_BODY):
             return self._answer(HTTPStatus.BAD_REQUEST, _told("The request must say its length, up to 64 KiB."))
-        self.rfile.read(int(length))
+        if len(self.rfile.read(int(length))) < int(length):
+            self.close_connection = True
+            return None
+        self._deadline.cancel()
         if wanted is None:
             return self._unknown()
         verdict = self.analyses.latest()
@@ -208,6 +260,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
+        self.send_header("Connection", "close")  # a connection is for one request, and so has one deadline
         try:
             self.end_headers()
             self.wfile.write(body)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -28,12 +30,13 @@ BAD: Final = replace(events.CANARY, failed=0.4)
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[str]:
+def serving(folder: Path, *arguments: str, patience: float = 30.0) -> Iterator[str]:
     """Run the command in a folder on a free port; yields its address, and ends it as Kubernetes does."""
     (folder / "cd4ml.yaml").write_text(
         "analyze-rollout: {stable: events.jsonl, judge: [errors], maximum-error-increase: 0.08}\n"
     )
-    command = [sys.executable, "-m", "cd4ml", "serve-analysis", "--port", "0", *arguments]
+    start = f"from cd4ml.commands import serve_analysis as s; s._PATIENCE = {patience}; import cd4ml.__main__"
+    command = [sys.executable, "-c", start, "serve-analysis", "--port", "0", *arguments]
     environ = clean_environment(PYTHONPATH=str(ROOT))
     with subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -98,6 +101,29 @@ def test_no_verdict__503(tmp_path: Path) -> None:
     with serving(tmp_path, "--analysis-seconds", "0.05") as address:
         code, told = ask(f"{address}/report")
     assert (code, told["status"]) == (503, "error") and "did not end within 0.05 seconds" in told["summary"]
+
+
+def test_held_open__others_are_answered(tmp_path: Path) -> None:
+    """Who sends a request byte by byte, or none, is hung up on in all; beyond 16 connections nobody gets a place; and a
+    length of thousands of digits is refused."""
+    with serving(tmp_path, patience=1.5) as address:
+        target = ("127.0.0.1", int(address.rpartition(":")[2]))
+        with ExitStack() as stack:
+            held = [stack.enter_context(socket.create_connection(target, timeout=20)) for _ in range(16)]
+            time.sleep(0.3)
+            with socket.create_connection(target, timeout=20) as beyond:
+                assert beyond.recv(1) == b""
+            began = time.monotonic()
+            with suppress(OSError):
+                while time.monotonic() - began < 10:
+                    held[0].sendall(b"G")
+                    time.sleep(0.1)
+            assert time.monotonic() - began < 5
+        time.sleep(0.3)
+        assert ask(f"{address}/health") == (200, {"status": "ok"})
+        with socket.create_connection(target, timeout=20) as one:
+            one.sendall(b"POST /advance HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+            assert one.recv(100).startswith(b"HTTP/1.1 400")
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,6 @@ def test_two_sided_mixture__published() -> None:
     assert sequential.half_width(10, 1, 0.05) < 30.35209
 
 
-def test_one_sided_mixture__published() -> None:
-    """With confseq's rho for one side, the bound is that of the same test: 27.66071 at a variance of 100."""
-    rho = 100 / (2 * math.log(10) + math.log1p(2 * math.log(10)))
-    progress = 100 / rho / sequential.tuning(0.1)
-
-    assert sequential.one_sided_width(10, progress, 0.05) == pytest.approx(27.66071, abs=1e-5)
-
-
 @pytest.mark.parametrize("progress", [0.01, 0.3, 1, 4])
 def test_width_is_least_where_it_is_tuned_for(progress: float) -> None:
     """Rho is optimal for the planned number: no other one gives a narrower sequence there."""
@@ -46,51 +38,20 @@ def test_width_is_least_where_it_is_tuned_for(progress: float) -> None:
 
 @pytest.mark.parametrize("progress", [0.1, 1, 3])
 def test_p_values_and_intervals_agree(progress: float) -> None:
-    """The p-value is alpha exactly where the sequence touches 0, for both sides and for one."""
+    """The p-value is alpha exactly where the sequence touches 0."""
     half = sequential.half_width(1, progress, 0.05)
-    one = sequential.one_sided_width(1, progress, 0.05)
 
     assert sequential.p_value(half, progress) == pytest.approx(0.05, rel=1e-9)
-    assert sequential.one_sided_p_value(one, progress) == pytest.approx(0.05, rel=1e-9)
     assert sequential.p_value(0, progress) == 1
-    assert sequential.one_sided_p_value(-40, progress) == 1
 
 
-@pytest.mark.parametrize("rate", [0.01, 0.3])
-def test_looks_at_equal_proportions_alarm_rarely(rate: float) -> None:
-    """25 looks at equal shares leave out a difference of 0 in less than 5 % of 2,000 experiments, from the first 200
-    observations of each on."""
-    looks, each, runs = 100, 200, 2000
-    rng = np.random.default_rng(7)
-    counts = rng.binomial(each, rate, size=(2, runs, looks)).cumsum(axis=2)
-    n = each * np.arange(1, looks + 1)
-    alarms = 0
-    for first, second in zip(*counts, strict=True):
-        bounds = [
-            sequential.difference_of_proportions((a, m), (b, m), planned=looks * each * 2)
-            for a, b, m in zip(first[::4], second[::4], n[::4], strict=True)
-        ]
-        alarms += any(one.lower > 0 or one.upper < 0 for one in bounds)
+def test_looks_at_no_difference_alarm_rarely() -> None:
+    """100 looks at a statistic without a difference leave out 0 in less than 5 % of 2,000 experiments."""
+    looks = np.arange(1, 101)
+    found = np.random.default_rng(7).standard_normal((2000, 100)).cumsum(axis=1) / np.sqrt(looks)
+    widths = np.array([sequential.half_width(1, look / 100, 0.05) for look in looks])
 
-    assert alarms < 0.05 * runs
-
-
-def test_means_and_proportions_agree() -> None:
-    """A proportion is the mean of zeros and ones: with many rows both sequences are the same."""
-    a, b, n = 5_000, 5_600, 100_000
-    deviations = [math.sqrt(x / n * (1 - x / n)) for x in (a, b)]
-    means = sequential.difference_of_means((a / n, deviations[0], n), (b / n, deviations[1], n), planned=2 * n)
-    shares = sequential.difference_of_proportions((a, n), (b, n), planned=2 * n)
-
-    assert (means.lower, means.upper) == pytest.approx((shares.lower, shares.upper), abs=2e-6)
-
-
-def test_proportions_without_successes_have_a_width() -> None:
-    """No success on either side is no proof that there is no difference."""
-    found = sequential.difference_of_proportions((0, 50), (0, 50), planned=1000)
-
-    assert found.lower < -0.05
-    assert found.upper > 0.05
+    assert (np.abs(found) > widths).any(axis=1).mean() < 0.05
 
 
 def test_counts__closed_form() -> None:
@@ -153,45 +114,12 @@ def test_one_sided__published() -> None:
     assert group_sequential.boundaries(_equal(5), 0.05, two_sided=False)[-1] == pytest.approx(1.739661, abs=1e-4)
 
 
-def test_crossing__published() -> None:
-    """Constant boundaries at the 95 % quantile and four looks, as rpact's tests have them
-    (test-f_design_group_sequential.R, getGroupSequentialProbabilities), for each side."""
-    found = group_sequential.crossing([float(special.ndtri(0.95))] * 4, _equal(4))
-
-    assert [one / 2 for one in found] == pytest.approx([0.05, 0.030074925, 0.020961248, 0.01595848], abs=1e-8)
-
-
-@pytest.mark.parametrize(
-    ("looks", "rate"), [(2, 0.083), (3, 0.107), (4, 0.126), (5, 0.142), (10, 0.193), (20, 0.248), (50, 0.320)]
-)
-def test_repeated_tests__published(looks: int, rate: float) -> None:
-    """A test at 5 % repeated at so many looks errs so often: table 2 of Armitage, McPherson & Rowe (1969)."""
-    assert round(sum(group_sequential.crossing([1.959964] * looks, _equal(looks))), 3) == rate
-
-
-def test_constants__published() -> None:
-    """The constants of Pocock, 2.413, and of O'Brien and Fleming, 2.040, for five looks and 5 % (tables 2.1 and 2.3 of
-    Jennison & Turnbull 2000) spend 5 %."""
-    flat, falling = [2.413] * 5, [2.040 / math.sqrt(one) for one in _equal(5)]
-
-    assert sum(group_sequential.crossing(flat, _equal(5))) == pytest.approx(0.05, abs=5e-5)
-    assert sum(group_sequential.crossing(falling, _equal(5))) == pytest.approx(0.05, abs=5e-5)
-
-
-@pytest.mark.parametrize("fractions", [_equal(30), [0.001, 0.002, 0.5, 0.51, 1.0], [0.3, 0.9], [1.0]])
+@pytest.mark.parametrize("fractions", [_equal(5), [0.1, 0.5, 0.51, 1.0]])
 @pytest.mark.parametrize("spending", Spending)
 def test_boundaries_spend_what_they_may(fractions: list[float], spending: Spending) -> None:
-    """Looks at any time spend what the function allows up to the last one, and no more."""
-    found = group_sequential.boundaries(fractions, 0.05, spending)
+    """Paths of a simulated Brownian motion cross the boundaries of declared looks in 5 %, within 4 standard errors."""
+    steps = np.sqrt(np.diff([0.0, *fractions]))
+    found = (np.random.default_rng(3).standard_normal((40_000, len(fractions))) * steps).cumsum(axis=1)
+    crossed = np.abs(found) / np.sqrt(fractions) > group_sequential.boundaries(fractions, 0.05, spending)
 
-    spent = 2 * group_sequential.spent(spending, fractions[-1], 0.025)
-    assert sum(group_sequential.crossing(found, fractions)) == pytest.approx(spent, rel=1e-4)
-
-
-def test_power__fixed_horizon() -> None:
-    """With one look, the power is that of the z-test: 80 % at a drift of 2.8016; more looks cost little of it."""
-    one = group_sequential.crossing(group_sequential.boundaries([1.0], 0.05), [1.0], drift=2.8015852)
-    five = group_sequential.crossing(group_sequential.boundaries(_equal(5), 0.05), _equal(5), drift=2.8015852)
-
-    assert sum(one) == pytest.approx(0.80, abs=2e-4)
-    assert 0.78 < sum(five) < 0.80
+    assert crossed.any(axis=1).mean() == pytest.approx(0.05, abs=0.0044)

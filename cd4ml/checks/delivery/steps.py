@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from cd4ml.report import Check, Status
 
 
@@ -97,6 +99,24 @@ def early_check(weight: int, minutes: float, minimum: float) -> Check:
         message=f"The step of {weight} % had lasted {_lasted(minutes)} when it was analyzed, and takes "
         f"{_lasted(minimum)}.",
         advice="Nothing to do: a later run goes on.",
+    )
+
+
+def earlier_data_check(weight: int, since: float) -> Check:
+    """Return the inconclusive check of an analysis that rests on data of an earlier step, or may do so.
+
+    Args:
+        weight: of the step, in percent.
+        since: when it began, in seconds since 1970.
+    """
+    began = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Check(
+        id="rollout",
+        status=Status.INCONCLUSIVE,
+        reason="data-of-an-earlier-step",
+        message=f"The step of {weight} % began at {began}, and the report rests on data from before, or does not say "
+        "since when its data count.",
+        advice=f"Run analyze-rollout with since: {began}, and pass its new report on.",
     )
 
 

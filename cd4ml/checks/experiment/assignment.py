@@ -156,3 +156,21 @@ def before_first_look_check(units: int, first: int) -> Check:
         message=f"{units:,} units; the first declared look is at {first:,}. No metric was read.",
         advice=f"Wait for {first - units:,} more units.",
     )
+
+
+def after_last_look_check(units: int, most: int) -> Check:
+    """Return the check of an experiment that went on after its last declared look."""
+    return Check(
+        id="planned-units",
+        status=Status.INCONCLUSIVE,
+        reason="after-last-look",
+        metric="units",
+        value=units,
+        limit=most,
+        bound=Bound.AT_MOST,
+        option=("looks",),
+        n=units,
+        message=f"{units:,} units; the last declared look was up to {most:,}. No metric was read.",
+        advice="Read the units that came first, as many as were planned. To look on, plan the next experiment without "
+        "looks.",
+    )

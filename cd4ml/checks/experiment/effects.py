@@ -62,9 +62,7 @@ def effect_check(found: Effect, alpha: float) -> Check:
     shared = _shared("effect", found)
     corrected = f" after Holm's correction for {found.tests} tests" if found.tests > 1 else ""
     words = f"{_told(found)} {chance(found.p_value)}{corrected}."
-    if found.p_value <= alpha and better:
-        return Check(**shared, status=Status.PASSED, message=f"{words} The variant is better.")
-    if found.p_value <= alpha:
+    if found.p_value <= alpha and not better:
         advice = "Keep the control."
         return Check(
             **shared, status=Status.FAILED, reason="worse", message=f"{words} The variant is worse.", advice=advice
@@ -77,6 +75,8 @@ def effect_check(found: Effect, alpha: float) -> Check:
             message=f"{words} An improvement of {as_set(found.effect)} is ruled out.",
             advice="Keep the control, or look for a smaller effect in a larger experiment.",
         )
+    if found.p_value <= alpha:
+        return Check(**shared, status=Status.PASSED, message=f"{words} The variant is better.")
     return Check(
         **shared,
         status=Status.INCONCLUSIVE,
@@ -156,6 +156,20 @@ def few_outcomes_check(metric: str, variant: str, fewest: int, least: int) -> Ch
         message=f"{metric}: only {fewest:,} units of {variant} or of the control have the rarer outcome; "
         f"{least} are needed.",
         advice="Wait for more units.",
+    )
+
+
+def few_beyond_check(metric: str, variant: str, share: float, fewest: int) -> Check:
+    """Return the check of a quantile beyond which there are too few units to say how certain it is."""
+    return Check(
+        id=check_id("effect", metric, variant),
+        status=Status.INCONCLUSIVE,
+        reason="too-few-units-beyond-quantile",
+        metric=metric,
+        n=fewest,
+        message=f"{metric}: {fewest:,} units of {variant} or of the control are too few for the quantile {share:g}: "
+        "hardly any lie beyond it.",
+        advice="Wait for more units, or take a quantile nearer to the middle.",
     )
 
 

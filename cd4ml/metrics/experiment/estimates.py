@@ -77,16 +77,30 @@ def linearised(numerator: Floats, denominator: Floats) -> Floats:
     return np.asarray(ratio + (numerator - ratio * denominator) / denominator.mean(), dtype=float)
 
 
+def places(n: int, share: float, confidence: float = 0.95) -> tuple[int, int]:
+    """Return the places of the order statistics between which a quantile of n values lies; some may not exist."""
+    reach = normal_quantile((1 + confidence) / 2) * math.sqrt(n * share * (1 - share))
+    return math.floor(n * share - reach), math.ceil(n * share + reach)
+
+
+def has_quantile(n: int, share: float) -> bool:
+    """Whether n values reach far enough beyond a quantile for its standard error."""
+    low, high = places(n, share)
+    return low >= 0 and high < n
+
+
 def quantile(values: Floats, share: float, confidence: float = 0.95) -> Estimate:
     """Return a quantile; its standard error is that of the interval between two order statistics.
+
+    Args:
+        values: so many that `has_quantile`.
 
     Source:
         Woodruff (1952), JASA 47:635; for experiments, section 3 of Schultzberg & Ankargren (2022), Resampling-free
         bootstrap inference for quantiles.
     """
     n, z = len(values), normal_quantile((1 + confidence) / 2)
-    reach = z * math.sqrt(n * share * (1 - share))
-    low, high = max(0, math.floor(n * share - reach)), min(n - 1, math.ceil(n * share + reach))
+    low, high = places(n, share, confidence)
     ordered = np.partition(values, (low, high))
     error = float(ordered[high] - ordered[low]) / (2 * z)
     return Estimate(n=n, value=float(np.quantile(values, share)), standard_error=error)

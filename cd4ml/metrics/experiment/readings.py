@@ -78,8 +78,7 @@ class AlwaysValid:
 
     def reach(self, alpha: float, degrees: float) -> float:
         """See Reading. The mixture stays that of `level`, so that intervals and p-values agree at every level."""
-        u = sequential.tuning(self.level) * self.progress
-        return math.sqrt((u + 1) / u * math.log((u + 1) / alpha**2))
+        return sequential.half_width(1.0, self.progress, alpha, self.level)
 
     def final_reach(self, alpha: float) -> float:
         """See Reading."""

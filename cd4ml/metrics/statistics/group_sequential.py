@@ -1,6 +1,6 @@
 """Boundaries for looks that are declared beforehand: each look spends a part of the level.
 
-The statistic at a share t of the planned observations is that of a Brownian motion with drift: its value times the root
+The statistic at a share t of the planned observations is that of a Brownian motion: its value times the root
 of t has independent increments. What is left of the paths that no look has stopped is integrated from look to look.
 """
 
@@ -73,58 +73,34 @@ def boundaries(
     return found
 
 
-def crossing(
-    limits: Sequence[float], fractions: Sequence[float], drift: float = 0.0, *, two_sided: bool = True
-) -> list[float]:
-    """Return the probability that each look is the first one at which the statistic exceeds its boundary.
-
-    Args:
-        limits: boundary at each look.
-        fractions: of the observations planned, rising, above 0.
-        drift: expected statistic at fraction 1; 0 without a difference. The sum is then the power.
-    """
-    paths, found = _Paths(drift), []
-    for limit, fraction in zip(limits, fractions, strict=True):
-        upper, lower = paths.beyond(limit, fraction)
-        found.append(upper + lower if two_sided else upper)
-        paths.stop(limit, fraction, two_sided=two_sided)
-    return found
-
-
 class _Paths:
     """The paths that no look has stopped: their density at the points of the last look."""
 
-    def __init__(self, drift: float = 0.0) -> None:
+    def __init__(self) -> None:
         """Begin at 0, with all paths."""
-        self._drift = drift
         self._at = 0.0
         self._points, self._masses = np.zeros(1), np.ones(1)
 
-    def beyond(self, limit: float, fraction: float) -> tuple[float, float]:
-        """Return the probabilities of a statistic above the limit, and below its negative, at the next look."""
+    def above(self, limit: float, fraction: float) -> float:
+        """Return the probability of a statistic above the limit at the next look."""
         root, step = math.sqrt(fraction), math.sqrt(fraction - self._at)
-        centre = self._points + self._drift * (fraction - self._at)
-        above = self._masses @ special.ndtr((centre - limit * root) / step)
-        below = self._masses @ special.ndtr((-limit * root - centre) / step)
-        return float(above), float(below)
+        return float(self._masses @ special.ndtr((self._points - limit * root) / step))
 
     def boundary(self, fraction: float, probability: float) -> float:
         """Return the limit that the statistic exceeds at the next look with this probability."""
         low, high = -_HIGHEST, _HIGHEST
         for _ in range(60):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.beyond(middle, fraction)[0] > probability else (low, middle)
+            low, high = (middle, high) if self.above(middle, fraction) > probability else (low, middle)
         return high
 
     def stop(self, limit: float, fraction: float, *, two_sided: bool) -> None:
         """Go on to the next look, with the paths that do not exceed the limit there."""
         root, step = math.sqrt(fraction), math.sqrt(fraction - self._at)
-        middle = self._drift * fraction
-        upper = min(limit * root, middle + _FAR * root)
-        lower = max(-limit * root if two_sided else -math.inf, middle - _FAR * root)
+        upper = min(limit, _FAR) * root
+        lower = -upper if two_sided else -_FAR * root
         points, weights = _grid(lower, upper, step)
-        centre = self._points + self._drift * (fraction - self._at)
-        density = np.exp(-0.5 * ((points[:, None] - centre[None, :]) / step) ** 2) @ self._masses
+        density = np.exp(-0.5 * ((points[:, None] - self._points[None, :]) / step) ** 2) @ self._masses
         self._points, self._masses = points, weights * density / (step * math.sqrt(2 * math.pi))
         self._at = fraction
 

@@ -13,11 +13,7 @@ from typing import Final
 
 from scipy import special
 
-from cd4ml.metrics.statistics.intervals import Bounds
-from cd4ml.report import Interval
-
 METHOD: Final = "confidence sequence"
-_STEPS: Final = 200
 
 
 @lru_cache
@@ -28,46 +24,25 @@ def tuning(alpha: float) -> float:
 
     Source:
         Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), Annals of Statistics 52:2613, appendix B.2; proposition 3
-        of Howard, Ramdas, McAuliffe & Sekhon (2021), Annals of Statistics 49:1055. For
-        one side they take that of 2 alpha.
+        of Howard, Ramdas, McAuliffe & Sekhon (2021), Annals of Statistics 49:1055.
     """
     return float(-special.lambertw(-(alpha**2) / math.e, k=-1).real) - 1
 
 
-def half_width(standard_error: float, progress: float, alpha: float) -> float:
+def half_width(standard_error: float, progress: float, alpha: float, tuned: float | None = None) -> float:
     """Return half the width of a two-sided confidence sequence, in the units of the standard error.
 
     Args:
         standard_error: of the estimate now, of any estimate that is asymptotically normal; at least 0.
         progress: observations so far over those that it is tuned for; above 0. It may exceed 1.
         alpha: chance that the sequence ever leaves out the true value, in (0, 1).
+        tuned: the alpha for which it is tightest; None for this one.
 
     Source:
         Asymptotic confidence sequence, theorem 2.2 of Waudby-Smith et al. (2024): a normal mixture (Robbins 1970).
     """
-    u = tuning(alpha) * progress
+    u = tuning(alpha if tuned is None else tuned) * progress
     return standard_error * math.sqrt((u + 1) / u * math.log((u + 1) / alpha**2))
-
-
-def one_sided_width(standard_error: float, progress: float, alpha: float) -> float:
-    """Return how far a one-sided confidence sequence reaches from the estimate, in the units of the standard error.
-
-    Source:
-        One-sided normal mixture, proposition 6 of Howard et al. (2021), solved without their closed approximation.
-    """
-    low, high = -8.0, 8.0
-    while _one_sided(high, progress, alpha) > alpha:
-        high *= 2
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _one_sided(middle, progress, alpha) > alpha else (low, middle)
-    return standard_error * high
-
-
-def always_valid(value: float, standard_error: float, progress: float, confidence: float = 0.95) -> Interval:
-    """Return the interval of an estimate that holds at all looks at once; for the arguments see `half_width`."""
-    half = half_width(standard_error, progress, 1 - confidence)
-    return Bounds(lower=value - half, upper=value + half).named(confidence, METHOD)
 
 
 def p_value(statistic: float, progress: float, alpha: float = 0.05) -> float:
@@ -83,64 +58,6 @@ def p_value(statistic: float, progress: float, alpha: float = 0.05) -> float:
     u = tuning(alpha) * progress
     log = math.log1p(u) / 2 - statistic**2 * u / (2 * (u + 1))
     return min(1.0, math.exp(min(0.0, log)))
-
-
-def one_sided_p_value(statistic: float, progress: float, alpha: float = 0.05) -> float:
-    """Return the always-valid p-value of the hypothesis that what is estimated is at most 0; small where it is more."""
-    return min(1.0, _one_sided(statistic, progress, alpha))
-
-
-def _one_sided(statistic: float, progress: float, alpha: float) -> float:
-    """Return the inverse of the one-sided mixture likelihood ratio."""
-    u = tuning(2 * alpha) * progress
-    scaled = statistic * math.sqrt(u / (u + 1))
-    log = math.log1p(u) / 2 - math.log(2) - scaled**2 / 2 - float(special.log_ndtr(scaled))
-    return math.exp(min(700.0, log))
-
-
-def mean_error(deviation: float, n: float) -> float:
-    """Return the standard error of a mean of n observations with this standard deviation."""
-    return deviation / math.sqrt(n)
-
-
-def difference_of_means(
-    first: tuple[float, float, float], second: tuple[float, float, float], planned: float, confidence: float = 0.95
-) -> Interval:
-    """Return the confidence sequence of the mean of first - second, of independent observations.
-
-    Args:
-        first, second: (mean, standard deviation, observations) of each; at least 2 observations.
-        planned: observations of both for which the sequence is tuned.
-    """
-    (mean_1, deviation_1, n_1), (mean_2, deviation_2, n_2) = first, second
-    error = math.hypot(mean_error(deviation_1, n_1), mean_error(deviation_2, n_2))
-    return always_valid(mean_1 - mean_2, error, (n_1 + n_2) / planned, confidence)
-
-
-def proportions_error(first: tuple[float, float], second: tuple[float, float]) -> float:
-    """Return the standard error of the difference of two proportions, above 0 also where neither has a success.
-
-    Args:
-        first, second: (successes, observations) of each.
-
-    Source:
-        Agresti & Caffo (2000), American Statistician 54:280: the variance with one success and one failure more each.
-    """
-    shares = [((successes + 1) / (n + 2), n + 2) for successes, n in (first, second)]
-    return math.sqrt(sum(share * (1 - share) / n for share, n in shares))
-
-
-def difference_of_proportions(
-    first: tuple[float, float], second: tuple[float, float], planned: float, confidence: float = 0.95
-) -> Interval:
-    """Return the confidence sequence of the share of first - second, of independent observations.
-
-    Args:
-        first, second: (successes, observations) of each; at least one observation.
-        planned: observations of both for which the sequence is tuned.
-    """
-    value = first[0] / first[1] - second[0] / second[1]
-    return always_valid(value, proportions_error(first, second), (first[1] + second[1]) / planned, confidence)
 
 
 def counts_p_value(counts: Sequence[int], shares: Sequence[float], concentration: float = 1000.0) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ class Analysis:
     Attributes:
         digest: `sha256:` and the digest of the report.
         made: when the analysis began, in seconds since 1970.
+        first: since when its data count, in seconds since 1970; None if it does not say.
         model: digest of the model that it judged, or to which it was told to restrict itself; None if it does not say.
         summary: what it found, for people, in one line.
         signed: whether it is signed as it must be; where it is not, it decides nothing.
@@ -34,6 +36,7 @@ class Analysis:
     status: Status
     digest: str
     made: float
+    first: float | None
     model: str | None
     summary: str
     signed: Check
@@ -68,6 +71,7 @@ def read_analysis(path: Path, proof: Proof | None = None) -> Analysis:
         status=report.status,
         digest=f"sha256:{digest}",
         made=_made(published, path),
+        first=_first(published),
         model=_model(published),
         summary=" ".join(report.summary.split())[:400],
         signed=_signed(path, published, digest, proof),
@@ -91,12 +95,26 @@ def _model(published: Published) -> str | None:
     return stated.removeprefix("sha256:") if isinstance(stated, str) and stated else None
 
 
+def _first(published: Published) -> float | None:
+    """Return since when data count: the start of the window that was asked for, else the first event."""
+    window = published.report.details.get("window")
+    said = (window.get("since") or window.get("first")) if isinstance(window, Mapping) else None
+    first = _time(said)
+    return first.timestamp() if first else None
+
+
+def _time(said: object) -> datetime | None:
+    """Return a time with its zone, None if it is no such thing."""
+    try:
+        found = datetime.fromisoformat(str(said))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
 def _made(published: Published, path: Path) -> float:
     """Return when the analysis began."""
-    try:
-        made = datetime.fromisoformat(str(published.run.get("started_at")))
-    except ValueError:
-        made = datetime.min
-    if made.tzinfo is None:
+    made = _time(published.run.get("started_at"))
+    if made is None:
         raise OptionsError(f"{path} does not say when it was made (run.started_at)")
     return made.timestamp()

@@ -11,6 +11,7 @@ from cd4ml.checks.delivery.images import decision_check
 from cd4ml.checks.delivery.steps import (
     by_hand_check,
     early_check,
+    earlier_data_check,
     report_check,
     stale_check,
     undecided_check,
@@ -97,6 +98,8 @@ def decide(canary: Canary, analysis: Analysis, rules: Rules, now: float, *, comp
     minutes = max(analysis.made - canary.since, 0) / 60
     if minutes < rules.minimum:
         return _nothing(Action.WAITS, canary, early_check(canary.weight, minutes, rules.minimum))
+    if analysis.first is None or min(analysis.first, analysis.made) < canary.since:
+        return _nothing(Action.WAITS, canary, earlier_data_check(canary.weight, canary.since))
     return _next(canary, rules, about)
 
 

@@ -12,6 +12,7 @@ from cd4ml.checks.experiment.effects import (
     Effect,
     covariate_check,
     effect_check,
+    few_beyond_check,
     few_outcomes_check,
     guardrail_check,
     unreadable_check,
@@ -131,6 +132,10 @@ def _of_metric(
         fewest = _fewest([values[variant][0], values[plan.control][0]]) if metric.kind == PROPORTION else None
         if fewest is not None and fewest < _FEWEST_OUTCOMES:
             result.refuse(few_outcomes_check(name, variant, fewest, _FEWEST_OUTCOMES), variant)
+            continue
+        share, least = metric.share, min(len(each[variant]), len(each[plan.control]))
+        if share is not None and not estimates.has_quantile(least, share):
+            result.refuse(few_beyond_check(name, variant, share, least), variant)
             continue
         one = difference(estimated[variant], estimated[plan.control])
         if not one.standard_error > 0:

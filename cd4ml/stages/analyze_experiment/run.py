@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.experiment.assignment import (
     Assignment,
+    after_last_look_check,
     before_first_look_check,
     few_units_check,
     sample_ratio_check,
@@ -25,6 +27,8 @@ from cd4ml.stages.analyze_experiment.options import Options, Plan, ReadingKind, 
 from cd4ml.stages.analyze_experiment.table import Experiment, assignment, read
 
 STAGE: Final = "analyze-experiment"
+# Units over those planned up to which the last declared look may come late.
+_LATEST: Final = 1.1
 
 
 def run(options: Options, context: Context) -> Report:
@@ -84,6 +88,8 @@ def _too_early(counts: Mapping[str, int], options: Options) -> Check | None:
         return too_early_check(units, planned)
     if options.looks and units * options.looks < planned:
         return before_first_look_check(units, -(-planned // options.looks))
+    if options.looks and units > planned * _LATEST:
+        return after_last_look_check(units, math.floor(planned * _LATEST))
     if min(counts.values()) < options.minimum_units:
         return few_units_check(counts, options.minimum_units)
     return None
@@ -93,15 +99,12 @@ def _reading(units: int, options: Options) -> Reading:
     """Return how the experiment is read now."""
     if options.reading is ReadingKind.FIXED or options.planned_units is None:
         return Fixed()
-    progress = units / options.planned_units
     if options.looks is None:
-        return AlwaysValid(progress=progress, level=options.alpha)
+        return AlwaysValid(progress=units / options.planned_units, level=options.alpha)
     planned = tuple(look / options.looks for look in range(1, options.looks + 1))
-    # The last look may come late, with more units than were planned: it then spends what is left.
-    so_far = max(1, sum(one <= progress for one in planned))
-    return Looks(
-        fractions=(*planned[: so_far - 1], min(1.0, progress)), planned=planned, spending=Spending(options.spending)
-    )
+    # A reading between two looks is the last one that was due, again: it spends nothing of its own.
+    due = max(1, min(options.looks, units * options.looks // options.planned_units))
+    return Looks(fractions=planned[:due], planned=planned, spending=Spending(options.spending))
 
 
 def _read(

@@ -60,6 +60,7 @@ def read(options: Options, plan: Plan) -> Experiment:
     problems = [problem for source in sources for problem in _problems(source, options, wanted)]
     if not problems and not sum(source.rows for source in sources):
         problems.append("data: there are no rows")
+    problems += [] if problems else _twice(sources)
     if problems:
         raise OptionsError(problems)
     named = {options.variant: _VARIANT} | ({options.unit: _UNIT} if options.unit else {})
@@ -97,6 +98,17 @@ def _problems(source: Source, options: Options, wanted: Sequence[str]) -> list[s
             found.append(
                 f"{source.name}: column `{name}` holds {kind}, no numbers: a metric needs numbers in every row"
             )
+    return found
+
+
+def _twice(sources: Sequence[Source]) -> list[str]:
+    """Return which tables are the same one again: their units would count twice."""
+    first, found = dict[str, str](), list[str]()
+    for source in sources:
+        digest = source.digest("").sha256
+        if digest in first:
+            found.append(f"data: {source.name} holds what {first[digest]} holds: its units would count twice")
+        first.setdefault(digest, source.name)
     return found
 
 

@@ -135,7 +135,7 @@ def _report(counts: Counts, verdict: Verdict, wanted: Wanted) -> Report:
         candidate=_identity(counts, CANARY, wanted),
         production=_identity(counts, STABLE, wanted),
         details={
-            "window": {"first": _text(counts.first), "last": _text(counts.last)},
+            "window": {"since": _text(wanted.since), "first": _text(counts.first), "last": _text(counts.last)},
             "left_out": {why: rows for why, rows in counts.left_out.items() if rows},
             "models": {role: dict(found) for role, found in counts.models.items()},
         },

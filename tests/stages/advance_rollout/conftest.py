@@ -60,6 +60,7 @@ class Rollout:
             "candidate": {"uri": "events", "sha256": model} if model else None,
             "seed": self._number,
             "run": {"started_at": made, "seconds": 1.0},
+            "details": {"window": {"since": made, "first": made, "last": made}},
         }
         return write(self.folder / "reports", ANALYSIS, **given | changes)
 

@@ -29,6 +29,7 @@ ANALYZED = Analysis(
     status=Status.PASSED,
     digest="sha256:1",
     made=NOW - 60,
+    first=STEP.time,
     model=MODEL,
     summary="Because.",
     signed=signed_report_check(None, None),
@@ -97,6 +98,33 @@ def test_least_time__holds_back_what_passed(status: Status, made: float, expecte
     found = decide(CANARY, replace(ANALYZED, status=status, made=made), RULES, NOW, complete=True)
 
     assert (found.action, found.checks[-1].reason) == expected
+
+
+@pytest.mark.parametrize(
+    "changes", [{"first": STEP.time - 1.0}, {"first": None}, {"made": STEP.time - 1.0}], ids=["old", "unknown", "made"]
+)
+def test_data_of_an_earlier_step__waits(changes: dict[str, Any]) -> None:
+    """What passed on data from before the step, or was made before it, takes no step, without a least time either."""
+    found = decide(CANARY, replace(ANALYZED, **changes), replace(RULES, minimum=0), NOW, complete=True)
+
+    assert (found.action, found.checks[-1].reason) == (Action.WAITS, "data-of-an-earlier-step")
+
+
+@pytest.mark.parametrize(
+    ("window", "first"),
+    [
+        ({"since": "2026-11-27T10:00:00Z", "first": "2026-11-27T11:00:00+00:00"}, 1795773600.0),
+        ({"since": None, "first": "2026-11-27T11:00:00+00:00"}, 1795777200.0),
+        ({"since": None, "first": None}, None),
+        ({"first": "2026-11-27T11:00:00"}, None),
+        ([], None),
+    ],
+)
+def test_window__read_from_the_report(tmp_path: Path, window: object, first: float | None) -> None:
+    """Data count since the time that the analysis was told, else since their first event; without a zone, unknown."""
+    run = {"started_at": "2026-11-27T12:00:00Z"}
+
+    assert read_analysis(write(tmp_path, ANALYSIS, details={"window": window}, run=run)).first == first
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,25 @@ def test_below_minimum_effect__fails(analyze: Analyze) -> None:
     assert by_id(run)["effect:converted:new"]["reason"] == "below-minimum-effect"
 
 
+def test_below_minimum_effect__fails_also_where_it_is_significant(analyze: Analyze) -> None:
+    """A shown improvement that is shown to be less than the smallest one that matters does not win."""
+    run = analyze(units(20_000, 20_000, lift=0.02), "--minimum-effect", "converted=0.05")
+    check = by_id(run)["effect:converted:new"]
+
+    assert (run.code, check["reason"], run.report["outputs"]["winner"]) == (1, "below-minimum-effect", "")
+    assert check["interval"]["lower"] > 0
+
+
+@pytest.mark.parametrize(("share", "read"), [("0.95", True), ("0.999", False), ("0.001", False)])
+def test_quantile__needs_units_beyond_it(analyze: Analyze, share: str, read: bool) -> None:
+    """Where too few units lie beyond a quantile for its interval, it is inconclusive, however large the difference."""
+    table = units(500, 500, lift=0.5)
+    check = by_id(analyze(table, "--lower-is-better", "q", metrics=f"q=quantile:{share}@latency"))["effect:q:new"]
+
+    assert (check.get("reason") != "too-few-units-beyond-quantile") is read
+    assert read or check["status"] == "inconclusive"
+
+
 @pytest.mark.parametrize(("limit", "status"), [("20", "passed"), ("9", "failed"), ("14.9", "inconclusive")])
 def test_guardrail(analyze: Analyze, limit: str, status: str) -> None:
     """A loss is allowed only if the interval rules out more than its limit; here latency rises by 15."""

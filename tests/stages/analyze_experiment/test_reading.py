@@ -54,10 +54,23 @@ def test_looks__before_the_first(analyze: Analyze) -> None:
 
 
 def test_looks__late_end(analyze: Analyze) -> None:
-    """More units than were planned are the last look."""
-    run = analyze(units(lift=0.1), *SEQUENTIAL, "5000", "--looks", "3")
+    """A few more units than were planned are the last look; once there are a tenth more, nothing is read."""
+    late = analyze(units(lift=0.1), *SEQUENTIAL, "5400", "--looks", "3")
+    too_late = analyze(units(lift=0.1), *SEQUENTIAL, "5000", "--looks", "3")
 
-    assert run.code == 0
+    assert late.code == 0
+    assert (too_late.code, by_id(too_late)["planned-units"]["reason"]) == (4, "after-last-look")
+    assert "effects" not in too_late.report["metrics"]
+
+
+def test_looks__between_two_is_the_last_one_again(analyze: Analyze) -> None:
+    """The boundary between two looks is that of the last one that was due, not a laxer one of its own."""
+    table, reaches = units(lift=0.02), []
+    for planned in ("10000", "12000"):  # 60 % and 50 % of the units
+        found = by_id(analyze(table, *SEQUENTIAL, planned, "--looks", "2"))["effect:converted:new"]["interval"]
+        reaches.append(found["upper"] - found["lower"])
+
+    assert reaches[0] == pytest.approx(reaches[1])
 
 
 def test_few_units__decide_nothing(analyze: Analyze) -> None:

@@ -155,3 +155,16 @@ def test_page__runs_as_shown(tmp_path: Path) -> None:
     assert (configured.code, told.code, drawn.code) == (0, 0, 0), configured.stdout + told.stdout + drawn.stdout
     assert "Effects" in (tmp_path / "page.html").read_text()
     assert "converted new" in (tmp_path / "page.html").read_text()
+
+
+def test_same_table_twice__refused(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A table that is given twice, also under another name, would count its units twice: it is refused."""
+    table = units(300, 300)
+    for name in ("units.parquet", "again.parquet"):
+        table.write_parquet(tmp_path / name)
+    declared = ("--variant", "variant", "--expected", "control=0.5,new=0.5", "--metrics", "revenue=mean")
+
+    for data in ("units.parquet,units.parquet", "units.parquet,again.parquet"):
+        run = cd4ml("analyze-experiment", "--data", data, *declared)
+        assert run.code == 2
+        assert "its units would count twice" in run.stdout + run.stderr
