@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.rollout import SCENARIOS, World, rollout
 from cd4ml.metrics.rollout.shares import log_evidence, lower, upper
-from cd4ml.metrics.statistics.sequential import always_valid, mean_error
+from cd4ml.metrics.statistics.sequential import half_width
 
 
 @pytest.mark.parametrize("mean", [0.5, 0.1, 0.01])
@@ -44,10 +44,10 @@ def test_evidence__ever_strong(mean: float, above: bool) -> None:
 
 def test_bounds__near_another_method() -> None:
     """For 20,000 rows a share has bounds that are a little wider than its asymptotic confidence sequence."""
-    other = always_valid(0.03, mean_error(math.sqrt(0.03 * 0.97), 20_000), 1.0)
+    other = 2 * half_width(math.sqrt(0.03 * 0.97 / 20_000), 1.0, 0.05)
     low, high = float(lower(600, 20_000, 0.025)), float(upper(600, 20_000, 0.025))
 
-    assert 1.0 < (high - low) / (other.upper - other.lower) < 1.25
+    assert 1.0 < (high - low) / other < 1.25
 
 
 def test_thirty_looks__at_equal_variants() -> None:

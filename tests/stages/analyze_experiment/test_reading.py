@@ -55,7 +55,7 @@ def test_looks__before_the_first(analyze: Analyze) -> None:
 
 def test_looks__late_end(analyze: Analyze) -> None:
     """A few more units than were planned are the last look; once there are a tenth more, nothing is read."""
-    late = analyze(units(lift=0.1), *SEQUENTIAL, "5400", "--looks", "3")
+    late = analyze(units(lift=0.1), *SEQUENTIAL, "5500", "--looks", "3")
     too_late = analyze(units(lift=0.1), *SEQUENTIAL, "5000", "--looks", "3")
 
     assert late.code == 0

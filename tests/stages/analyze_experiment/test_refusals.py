@@ -167,4 +167,4 @@ def test_same_table_twice__refused(cd4ml: Callable[..., Run], tmp_path: Path) ->
     for data in ("units.parquet,units.parquet", "units.parquet,again.parquet"):
         run = cd4ml("analyze-experiment", "--data", data, *declared)
         assert run.code == 2
-        assert "its units would count twice" in run.stdout + run.stderr
+        assert "its units would count twice" in run.report["summary"]
