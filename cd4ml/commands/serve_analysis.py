@@ -16,13 +16,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+from urllib.parse import urlsplit
 
 import cd4ml
 from cd4ml.commands import COMMANDS
+from cd4ml.commands.analysis_steps import Steps, step_of
 from cd4ml.commands.door import Door
+from cd4ml.commands.places import PlacesServer
 from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory, read_config
 from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
@@ -40,7 +43,6 @@ from cd4ml.wording import safe
 COMMAND: Final = "serve-analysis"
 _LONGEST_BODY: Final = 65_536  # bytes; Flagger's are a few hundred
 _PATIENCE: Final = 30.0  # seconds in which the whole of a request must have been sent
-_PLACES: Final = 16  # connections at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,29 +68,40 @@ class Verdict:
 
 
 class Analyses:
-    """The newest analysis, made when it is asked for."""
+    """The newest analysis of each step, made when it is asked for."""
 
     def __init__(self, options: ServeAnalysisOptions, door: Door) -> None:
         """Make none yet."""
         self._options, self._door = options, door
         self._lock = threading.Lock()
-        self._latest: Verdict | None = None
-        self._made = 0.0
+        self._steps = Steps()
+        self._made: dict[str, tuple[float, Verdict]] = {}
 
-    def latest(self) -> Verdict:
-        """Return a verdict that is no older than it may be; whoever asks meanwhile waits for the same one."""
+    def latest(self, step: str, ends: Status | None = None) -> Verdict:
+        """Return a verdict that is no older than it may be; whoever asks meanwhile waits for the same one.
+
+        Args:
+            step: whose data alone count; empty for all that the configuration takes.
+            ends: the verdict after which the next step of this name begins.
+        """
         with self._lock:
-            if self._latest is None or time.monotonic() - self._made > self._options.reuse_seconds:
-                self._latest = self._analyze()
-                self._made = time.monotonic()
-            return self._latest
+            now, kept = time.monotonic(), self._options.reuse_seconds
+            self._made = {name: one for name, one in self._made.items() if now - one[0] <= kept}
+            if step not in self._made:
+                verdict = self._analyze(self._steps.since(step).isoformat() if step else None)
+                self._made[step] = (time.monotonic(), verdict)
+            verdict = self._made[step][1]
+            if step and verdict.status is ends:
+                self._steps.restart(step)
+                del self._made[step]
+            return verdict
 
-    def _analyze(self) -> Verdict:
+    def _analyze(self, since: str | None) -> Verdict:
         """Run the stage; whatever goes wrong is the status `error`, which lets nothing through."""
         with tempfile.TemporaryDirectory(prefix="cd4ml-analysis-") as folder:
             report = Path(folder) / "report.json"
             try:
-                self._run(report)
+                self._run(report, since)
                 text = text_file(report, most=LARGEST)
                 return Verdict(status=parse(text, ANALYSIS).report.status, document=text)
             except FileNotFoundError:
@@ -96,13 +109,13 @@ class Analyses:
             except Cd4mlError as error:
                 return _error(error)
 
-    def _run(self, report: Path) -> None:
+    def _run(self, report: Path, since: str | None) -> None:
         """Run the stage in a process of its own, with the modules that this one has."""
         command = [sys.executable, "-P", "-m", "cd4ml", ANALYSIS, "--config", self._options.config]
         environ = {name: value for name, value in self._door.environ.items() if not name.startswith("GITHUB_")}
         environ["PYTHONPATH"] = str(Path(cd4ml.__file__).resolve().parent.parent)
         completed(
-            [*command, "--report", str(report), "--quiet"],
+            [*command, *(["--since", since] if since else []), "--report", str(report), "--quiet"],
             environ=environ,
             seconds=self._options.analysis_seconds,
             name=f"cd4ml {ANALYSIS}",
@@ -147,7 +160,7 @@ def _options(arguments: Sequence[str], door: Door) -> ServeAnalysisOptions:
     return options
 
 
-def _listening(options: ServeAnalysisOptions, analyses: Analyses, door: Door) -> _Server:
+def _listening(options: ServeAnalysisOptions, analyses: Analyses, door: Door) -> PlacesServer:
     """Return a server that has its port.
 
     Raises:
@@ -159,39 +172,10 @@ def _listening(options: ServeAnalysisOptions, analyses: Analyses, door: Door) ->
 
     Handler.analyses, Handler.door = analyses, door
     try:
-        server = _Server((options.host, options.port), Handler)
+        server = PlacesServer((options.host, options.port), Handler)
     except OSError as error:
         raise UnavailableError(f"{options.host}:{options.port} cannot be listened on: {error.strerror}.") from error
     return server
-
-
-class _Server(ThreadingHTTPServer):
-    """A server that serves so many at a time, and hangs up on whoever comes beyond them."""
-
-    daemon_threads = True
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        """Serve nobody yet."""
-        self._places = threading.BoundedSemaphore(_PLACES)
-        super().__init__(*arguments, **named)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve in a thread of its own, if there is a place."""
-        if not self._places.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._places.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve, and give the place back."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -224,28 +208,30 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer Argo Rollouts: the report with any verdict is 200, and no verdict is 503."""
         self._deadline.cancel()
-        if self.path == "/health":
+        path = urlsplit(self.path).path
+        if path == "/health":
             return self._answer(HTTPStatus.OK, json.dumps({"status": "ok"}))
-        if self.path != "/report":
+        if path != "/report":
             return self._unknown()
-        verdict = self.analyses.latest()
+        verdict = self.analyses.latest(step_of(self.path))
         code = HTTPStatus.SERVICE_UNAVAILABLE if verdict.status in _NONE else HTTPStatus.OK
         return self._answer(code, verdict.document)
 
     def do_POST(self) -> None:
         """Answer Flagger: 200 is yes. It may go on if the analysis passed, and must go back if that failed."""
-        wanted = _QUESTIONS.get(self.path)
+        wanted = _QUESTIONS.get(urlsplit(self.path).path)
         length = self.headers.get("Content-Length", "")
         digits = length.isascii() and length.isdigit() and len(length) <= len(str(_LONGEST_BODY))
         if not (digits and int(length) <= _LONGEST_BODY):
             return self._answer(HTTPStatus.BAD_REQUEST, _told("The request must say its length, up to 64 KiB."))
-        if len(self.rfile.read(int(length))) < int(length):
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
             self.close_connection = True
             return None
         self._deadline.cancel()
         if wanted is None:
             return self._unknown()
-        verdict = self.analyses.latest()
+        verdict = self.analyses.latest(step_of(self.path, body), ends=wanted if wanted is Status.PASSED else None)
         code = HTTPStatus.OK if verdict.status is wanted else HTTPStatus.CONFLICT
         return self._answer(HTTPStatus.SERVICE_UNAVAILABLE if verdict.status in _NONE else code, verdict.document)
 

@@ -116,7 +116,8 @@ def test_argo__every_step_waits_and_is_judged() -> None:
 
 
 def test_argo__every_step_asks_about_the_image_that_it_rolls_out(tmp_path: Path) -> None:
-    """The analysis is given the digest of the pods that it judges, so that it can refuse a verdict on another image."""
+    """The analysis is given the digest of the pods that it judges, and the weight, so that it can refuse a verdict
+    on another image or step."""
     manifest = Manifest(BEFORE.format(stable=STABLE))
     for written, digest in ((manifest.text, STABLE), (manifest.with_canary(CANDIDATE, 1), CANARY)):
         (tmp_path / "values.yaml").write_text(written, encoding="utf-8")
@@ -124,9 +125,12 @@ def test_argo__every_step_asks_about_the_image_that_it_rolls_out(tmp_path: Path)
         (rollout,), (analysis,) = of_kind(objects, "Rollout"), of_kind(objects, "AnalysisTemplate")
         steps = rollout["spec"]["strategy"]["canary"]["steps"]
 
-        assert analysis["spec"]["args"] == [{"name": "digest"}]
+        assert analysis["spec"]["args"] == [{"name": "digest"}, {"name": "weight"}]
         assert "/{{args.digest}}/" in analysis["spec"]["metrics"][0]["provider"]["web"]["url"]
-        assert [step["analysis"]["args"] for step in steps[2::3]] == [[{"name": "digest", "value": digest}]] * 5
+        assert [step["analysis"]["args"] for step in steps[2::3]] == [
+            [{"name": "digest", "value": digest}, {"name": "weight", "value": str(step["setWeight"])}]
+            for step in steps[0::3]
+        ]
         assert container(rollout)["image"].endswith(digest)
 
 

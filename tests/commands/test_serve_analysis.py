@@ -13,12 +13,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from cd4ml.cli import main
+from cd4ml.commands.analysis_steps import Steps, step_of
 from cd4ml.report.reading import parse
 from cd4ml.stages import ANALYSIS
 from tests import events
@@ -101,6 +103,40 @@ def test_no_verdict__503(tmp_path: Path) -> None:
     with serving(tmp_path, "--analysis-seconds", "0.05") as address:
         code, told = ask(f"{address}/report")
     assert (code, told["status"]) == (503, "error") and "did not end within 0.05 seconds" in told["summary"]
+
+
+def test_step__is_judged_on_its_own_data(tmp_path: Path) -> None:
+    """What came before a step was first asked for is no data of it; without a name all data count. The next step of
+    Flagger's begins where it was told to go on."""
+    events.write(tmp_path / "events.jsonl", events.events(events.STABLE, events.CANARY, rows=6_000))
+    with serving(tmp_path, "--reuse-seconds", "600") as address:
+        assert ask(f"{address}/report")[1]["status"] == "passed"
+        first = ask(f"{address}/report?step=digest-5")
+        again = ask(f"{address}/report?step=digest-5")
+        flagger = ask(f"{address}/advance?step=credit", WEBHOOK)
+
+    assert (first[0], first[1]["status"]) == (200, "inconclusive")
+    assert again == first
+    assert (flagger[0], flagger[1]["status"]) == (409, "inconclusive")
+
+
+def test_steps() -> None:
+    """A step keeps its beginning while it is asked for, begins again after a yes, and is forgotten after a day; a
+    request's step is its name, and of Flagger's the canary's checksum too."""
+    at = [datetime(2026, 11, 27, 12, tzinfo=UTC)]
+    steps, began = Steps(lambda: at[0]), at[0]
+
+    assert steps.since("a") == began
+    at[0] += timedelta(hours=1)
+    assert (steps.since("a"), steps.since("b")) == (began, at[0])
+    steps.restart("a")
+    assert steps.since("a") == at[0]
+    at[0] += timedelta(hours=25)
+    assert steps.since("a") == at[0]
+    assert step_of("/report?step=x-5") == "x-5"
+    assert step_of("/report") == step_of("/advance", b"{}") == ""
+    assert step_of("/advance?step=x", json.dumps(WEBHOOK).encode()) == "x 85d557f47b"
+    assert step_of("/advance?step=x", b"[" * 60_000) == step_of("/advance?step=x", b"[]") == "x "
 
 
 def test_held_open__others_are_answered(tmp_path: Path) -> None:
