@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -31,6 +31,9 @@ from cd4ml.metrics.rollout.pairs import DIFFER, ONLY_SHADOW, ONLY_STABLE, WRONG
 from cd4ml.metrics.rollout.variables import FAILED, GROWTH, REFUSED, latency_borders
 from cd4ml.report import Check, Status
 from cd4ml.report.ids import check_id
+
+# Of more classes than this no unseen ones are called a fault: there is always another.
+_MOST_SETS: Final = 900
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +91,10 @@ def _silence(counts: Counts) -> tuple[int, float, float]:
     last = max(canary)
     before = sum(rows for minute, rows in stable.items() if minute <= last)
     after = sum(rows for minute, rows in stable.items() if minute > last)
-    share = sum(canary.values()) / before if before else 0.0
-    return round(sum(canary.values())), share * after, max(stable) - last
+    silent = max(stable) - last
+    if not before:  # it ended before the other began: by its own rate
+        return round(sum(canary.values())), sum(canary.values()) / len(canary) * max(0, silent), silent
+    return round(sum(canary.values())), sum(canary.values()) / before * after, silent
 
 
 def _errors(judge: Judge) -> None:
@@ -157,19 +162,35 @@ def _predictions(judge: Judge) -> None:
             continue
         _distance(judge, variable, ordered=variable != "prediction" or not classes, what=what)
     if classes:
-        both, levels = judge.matched("prediction"), judge.levels
-        known = {cell for cells in judge.counts.minutes("prediction", STABLE).values() for cell in cells}
-        unseen = [place for place, label in enumerate(both.labels) if label not in known]
-        judge.add(
-            "unseen-predictions",
-            both,
-            lambda those: one_share(those.canary, unseen, levels),
-            metric="unseen-predictions",
-            what="Share of the canary's predictions in classes that the stable version never gives",
-            option="maximum-unseen-predictions",
-            limit=judge.limits.unseen_predictions,
-            reason="unseen-predictions",
-        )
+        _unseen(judge)
+
+
+def _unseen(judge: Judge) -> None:
+    """Judge classes that the stable version never gave.
+
+    Which these are, chance decides as well: stable rows give some of the rarer classes late. So the bound allows for
+    what share the stable version may have in them, whichever of the classes they are: any of 2^classes sets.
+    """
+    both, levels = judge.matched("prediction"), judge.levels
+    known = {cell for cells in judge.counts.minutes("prediction", STABLE).values() for cell in cells}
+    unseen = [place for place, label in enumerate(both.labels) if label not in known]
+    sets = len(both.labels)
+    strict = Levels(harm=levels.harm * 2.0 ** -min(sets, _MOST_SETS), good=levels.good)
+
+    def change(those: Matched) -> Change:
+        lower = share_change(those, unseen, strict).lower if sets <= _MOST_SETS else 0.0
+        return replace(one_share(those.canary, unseen, levels), lower=max(0.0, lower))
+
+    judge.add(
+        "unseen-predictions",
+        both,
+        change,
+        metric="unseen-predictions",
+        what="Share of the canary's predictions in classes that the stable version never gives",
+        option="maximum-unseen-predictions",
+        limit=judge.limits.unseen_predictions,
+        reason="unseen-predictions",
+    )
 
 
 def _distance(judge: Judge, variable: str, *, ordered: bool, what: str) -> None:

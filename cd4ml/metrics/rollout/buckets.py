@@ -21,25 +21,25 @@ def outcomes(statuses: Mapping[str, float]) -> dict[str, float]:
 
 
 def latencies(seconds: Sequence[float], rows: Mapping[str, float]) -> dict[str, float]:
-    """Return requests by cell of latency: within a bucket they are taken to be spread evenly, as Prometheus does.
+    """Return requests by cell of latency: those of a bucket in the first cell of its time, the others of it empty.
+
+    Where in its bucket a request lies is not known: that the borders of all buckets are there, of empty ones too, keeps
+    every bound of a quantile on a bucket's border.
 
     Args:
         seconds: upper borders of the buckets, ascending; the last may be infinite.
         rows: by border, as text.
     """
     borders = latency_borders()
-    found = np.zeros(len(borders) - 1)
+    found = {len(borders) - 2: 0.0}
     low = 0.0
     for border in seconds:
-        high = 1000 * border
-        if math.isinf(high):
-            found[-1] += rows.get(repr(border), 0.0)
-        else:
-            inside = np.clip(np.minimum(borders[1:], high) - np.maximum(borders[:-1], low), 0.0, None)
-            if inside.sum() > 0:
-                found += rows.get(repr(border), 0.0) * inside / inside.sum()
-        low = high
-    return {f"{cell:04d}": float(found[cell]) for cell in np.flatnonzero(found)}
+        cell = min(int(np.searchsorted(borders, 1000 * low, side="right")) - 1, len(borders) - 2) if low else 0
+        found[cell] = found.get(cell, 0.0) + rows.get(repr(border), 0.0)
+        low = border
+        if not math.isinf(border):
+            found.setdefault(int(np.searchsorted(borders, 1000 * border, side="right")) - 1, 0.0)
+    return {f"{cell:04d}": number for cell, number in sorted(found.items())}
 
 
 def ordered(borders: Sequence[float], rows: Mapping[str, float]) -> dict[str, float]:

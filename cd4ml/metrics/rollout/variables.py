@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -53,12 +54,14 @@ class Layout:
 
     Attributes:
         predictions: borders, if the model predicts numbers; None if it predicts classes.
-        probabilities: whether scores lie in [0, 1].
+        scored: whether the model gives scores.
+        scores: borders of scores that are no probabilities; None if all lie in [0, 1].
     """
 
     features: tuple[Feature, ...] = ()
     predictions: tuple[float, ...] | None = None
-    probabilities: bool = True
+    scored: bool = False
+    scores: tuple[float, ...] | None = None
 
 
 def latency_borders() -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -72,64 +75,66 @@ def layout_of(sample: pl.DataFrame, features: Collection[str], exclude: Collecti
     Args:
         features: to look at; empty for all that are numbers or categories.
     """
+    scores = sample["y_score"].drop_nulls()
     return Layout(
         features=tuple(_features(sample["features"].drop_nulls().to_list(), features, exclude)),
         predictions=_prediction_borders(sample),
-        probabilities=bool(sample["y_score"].drop_nulls().is_between(0, 1).all()),
+        scored=bool(len(scores)),
+        scores=None if scores.is_between(0, 1).all() else _borders(scores),
     )
 
 
 def _prediction_borders(sample: pl.DataFrame) -> tuple[float, ...] | None:
-    """Return the borders of predicted numbers; None where the predictions are classes."""
+    """Return the borders of predicted numbers; None where the predictions are classes, as a few whole numbers are."""
     predictions = sample["y_pred"].drop_nulls()
-    if predictions.n_unique() <= _MOST_CLASSES:
-        return None
     numbers = predictions.cast(pl.Float64, strict=False)
-    return None if numbers.is_null().any() else _borders(numbers.to_numpy())
+    if numbers.is_null().any():
+        return None
+    fractions = bool((numbers != numbers.floor()).any())
+    return _borders(numbers) if fractions or predictions.n_unique() > _MOST_CLASSES else None
 
 
 def _features(rows: Sequence[str], wanted: Collection[str], exclude: Collection[str]) -> list[Feature]:
     """Return the cells of features; lists and objects, as tensors are, have none."""
-    values: dict[str, list[Any]] = {}
+    kinds: dict[str, set[type]] = {}
     for row in rows:
-        try:
-            found = json.loads(row)
-        except ValueError:
-            continue
-        for name, value in found.items() if isinstance(found, dict) else ():
-            values.setdefault(name, []).append(value)
-    names = [name for name in values if name not in exclude and (not wanted or name in wanted)]
-    return [feature for name in names if (feature := _feature(name, values[name])) is not None]
+        for name, value in _object(row).items():
+            kinds.setdefault(name, set()).add(type(value))
+    names = [name for name in kinds if name not in exclude and (not wanted or name in wanted)]
+    names = [name for name in names if not kinds[name] & {list, dict}]
+    if not names:
+        return []
+    # The texts are made as those are that will be counted.
+    texts = _decoded(pl.Series(rows), pl.Struct(dict.fromkeys(names, pl.String))).struct.unnest()
+    found = [_feature(name, by_name.values(texts, name).drop_nulls(), kinds[name]) for name in names]
+    return [feature for feature in found if feature is not None]
 
 
-def _feature(name: str, values: Sequence[Any]) -> Feature | None:
-    """Return the cells of a feature, None for one that has none: a list, an object, or values that name rows."""
-    given = [value for value in values if value is not None]
-    if any(isinstance(value, list | dict) for value in given):
-        return None
-    if given and all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
-        numbers = np.asarray(given, dtype=np.float64)
-        if len(np.unique(numbers)) > _MOST_CATEGORIES:
+def _object(row: str) -> dict[str, Any]:
+    """Return what a row says by name; nothing if it is no object."""
+    try:
+        found = json.loads(row)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _feature(name: str, texts: pl.Series, kinds: set[type]) -> Feature | None:
+    """Return the cells of a feature, None for one whose values name rows."""
+    if len(texts) and kinds <= {int, float, type(None)}:
+        numbers = texts.cast(pl.Float64, strict=False)
+        if numbers.n_unique() > _MOST_CATEGORIES:
             return Feature(name=name, borders=_borders(numbers))
-    texts = [_text(value) for value in given]
-    counts = {text: texts.count(text) for text in dict.fromkeys(texts)} if len(set(texts)) <= 200 else None
-    if counts is None:
+    counts = Counter(texts.to_list())
+    if len(counts) > 200:
         return None
-    return Feature(name=name, categories=tuple(sorted(counts, key=lambda text: -counts[text])[:_MOST_CATEGORIES]))
+    return Feature(name=name, categories=tuple(text for text, _ in counts.most_common(_MOST_CATEGORIES)))
 
 
-def _text(value: Any) -> str:
-    """Return a value as Polars decodes it to text."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return str(value)
-
-
-def _borders(numbers: np.ndarray[Any, Any]) -> tuple[float, ...]:
+def _borders(numbers: pl.Series) -> tuple[float, ...]:
     """Return the deciles, which are the borders between cells."""
-    return tuple(float(value) for value in np.unique(np.quantile(numbers, np.arange(1, 10) / 10)))
+    finite = numbers.filter(numbers.is_finite().fill_null(False)).to_numpy()
+    return tuple(float(value) for value in np.unique(np.quantile(finite, np.arange(1, 10) / 10))) if len(finite) else ()
 
 
 def request_cells(events: pl.DataFrame) -> pl.DataFrame:
@@ -155,16 +160,18 @@ def prediction_cells(events: pl.DataFrame, layout: Layout) -> dict[str, pl.DataF
     else:
         predicted = _cut(pl.col("y_pred").cast(pl.Float64, strict=False), layout.predictions)
     found = {"prediction": rows.with_columns(predicted.alias("cell"))}
-    scored = rows.filter(pl.col("y_score").is_not_null())
-    if len(scored) and layout.probabilities:
-        score = pl.col("y_score")
+    score = pl.col("y_score")
+    none = pl.when(score.is_null()).then(pl.lit(MISSING))
+    if layout.scores is not None:
+        found["score"] = rows.with_columns(none.otherwise(_cut(score, layout.scores)).alias("cell"))
+    elif layout.scored:
         usable = score.is_between(0, 1).fill_null(False)
         place = _numbered((score * _STEPS).floor().clip(0, _STEPS - 1))
         bits = -(score * score.log(2) + (1 - score) * (1 - score).log(2)).fill_nan(0.0)
         shown = _numbered((bits * _STEPS).floor().clip(0, _STEPS - 1))
         odd = pl.lit("no probability")
-        found["score"] = scored.with_columns(pl.when(usable).then(place).otherwise(odd).alias("cell"))
-        found["entropy"] = scored.with_columns(pl.when(usable).then(shown).otherwise(odd).alias("cell"))
+        found["score"] = rows.with_columns(none.when(usable).then(place).otherwise(odd).alias("cell"))
+        found["entropy"] = rows.with_columns(none.when(usable).then(shown).otherwise(odd).alias("cell"))
     return found
 
 
@@ -183,11 +190,14 @@ def feature_cells(events: pl.DataFrame, layout: Layout) -> dict[str, pl.DataFram
 
 
 def _decoded(texts: pl.Series, kind: pl.Struct) -> pl.Series:
-    """Return features as columns of texts."""
+    """Return features as columns of texts; a row that cannot be decoded says nothing."""
     try:
         return texts.str.json_decode(kind)
-    except PolarsError:  # of some row the features are no object
-        return pl.Series([text if text.startswith("{") else "{}" for text in texts]).str.json_decode(kind)
+    except PolarsError:
+        half = len(texts) // 2
+        if not half:
+            return pl.Series(["{}"]).str.json_decode(kind)
+        return pl.concat([_decoded(texts[:half], kind), _decoded(texts[half:], kind)])
 
 
 def _feature_cell(feature: Feature) -> pl.Expr:

@@ -18,7 +18,7 @@ _ENTROPY = "cd4ml_prediction_entropy"
 def take(
     counts: Counts, server: Prometheus, selectors: Mapping[str, str], since: datetime, until: datetime, *, all_: bool
 ) -> None:
-    """Count what the metrics say: requests, errors and latency, and with `all_` predictions and models as well.
+    """Count what the metrics say: requests, errors, latency if no event does; with `all_` predictions and models.
 
     Args:
         selectors: role -> labels of its series.
@@ -27,12 +27,15 @@ def take(
         UnavailableError: the server is out of reach, or answers only in part.
         OptionsError: it refuses a selector.
     """
+    # Events know each latency, metrics only its bucket.
+    known = all(counts.rows("latency", role) for role in selectors)
     for role, selector in selectors.items():
         window = Window(selector=selector, since=since, until=until)
         requests = _each(server.requests(window), buckets.outcomes)
         found = {"requests": requests, "errors": requests}
-        seconds, rows = server.buckets(_LATENCY, window)
-        found["latency"] = _each(rows, partial(buckets.latencies, seconds))
+        if not known:
+            seconds, rows = server.buckets(_LATENCY, window)
+            found["latency"] = _each(rows, partial(buckets.latencies, seconds))
         if all_:
             found["prediction"] = server.classes(window)
             for variable, name in (("score", _SCORE), ("entropy", _ENTROPY)):

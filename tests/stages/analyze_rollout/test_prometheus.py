@@ -33,12 +33,12 @@ def samples(name: str, track: str, labels: str, each_minute: float, *, restart: 
 
 
 def metrics(track: str, model: str, *, rows: float, failed: float, slow: float) -> Iterator[tuple[str, str]]:
-    """Yield family and line of what a version's pod shows; `slow` is the share of requests above 50 ms."""
+    """Yield family and line of what a version's pod shows; `slow` is the share above 50 ms, half of it above 250."""
     requests = REQUESTS.name.removesuffix("_total")
     for status, share in (("200", 1 - failed), ("503", failed)):
         for line in samples(REQUESTS.name, track, f',status="{status}"', rows * share, restart=True):
             yield f"{requests} counter", line
-    for le, share in (("0.025", 0.5), ("0.05", 1 - slow), ("0.1", 1.0), ("+Inf", 1.0)):
+    for le, share in (("0.025", 0.5), ("0.05", 1 - slow), ("0.25", 1 - slow / 2), ("0.5", 1.0), ("+Inf", 1.0)):
         for line in samples(f"{DURATION.name}_bucket", track, f',le="{le}"', rows * share):
             yield f"{DURATION.name} histogram", line
     for name in ("count", "sum"):
@@ -115,7 +115,7 @@ def judge(cd4ml: Callable[..., Run], server: str, track: str, *arguments: str) -
 )
 def test_metrics__decide(cd4ml: Callable[..., Run], server: str, track: str, code: int, failed: str | None) -> None:
     """Errors, latency and predictions are judged as those of events are; pods that start again lose no count."""
-    run = judge(cd4ml, server, track)
+    run = judge(cd4ml, server, track, "--maximum-latency-increase", "1.5")
 
     assert run.code == code, not_passed(run)
     assert run.report["metrics"]["requests"] == {"stable": 2000 * (MINUTES - 1), "canary": 400 * (MINUTES - 1)}
@@ -130,12 +130,13 @@ def test_metrics__decide(cd4ml: Callable[..., Run], server: str, track: str, cod
         (("--canary-selector", 'track="nobody"'), 4),
         (("--canary-selector", "track="), 2),
         (("--judge", "errors,bias"), 4),
+        (("--judge", "latency"), 4),
         (("--canary-model", "c" * 64), 4),
     ],
-    ids=["no series", "no selector", "bias", "another model"],
+    ids=["no series", "no selector", "bias", "wide buckets", "another model"],
 )
 def test_metrics__never_pass(cd4ml: Callable[..., Run], server: str, arguments: tuple[str, ...], code: int) -> None:
-    """No series, a wrong selector, what metrics do not hold and another model never pass."""
+    """No series, a wrong selector, what metrics do not hold, wide buckets and another model never pass."""
     assert judge(cd4ml, server, "good", *arguments).code == code
 
 
