@@ -47,12 +47,16 @@ def test_commands__one_after_another(tmp_path: Path) -> None:
     events.write(tmp_path / "here" / "events.jsonl", found)
     lines = re.findall(r"^\$ cd4ml (.*)$", blocks("console")[0], re.M)
 
+    since = ""
     for line in lines:
-        stage, *arguments = shlex.split(line.replace(" MODEL", f" {events.CANARY_MODEL}"))
+        stage, *arguments = shlex.split(
+            line.replace(" MODEL", f" {events.CANARY_MODEL}").replace(" SINCE", f" {since}")
+        )
         run = run_cd4ml(tmp_path / "here", stage, *arguments)
         assert run.code == 0, f"{line}\n{run.stdout}{run.stderr}"
         if "--look" in line:
             assert run.report["outputs"]["model"] == events.CANARY_MODEL
+            since = run.report["outputs"]["since"]
 
     assert len(lines) == 3 and run.report["outputs"]["action"] == "advanced"
     assert "Cd4ml-Advanced" in git(gitops.bare, "log", "-1", "--format=%B", "main")
