@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import run_cd4ml
+from tests.events import CANARY, STABLE, events, write
 from tests.reports import document
 
 PREDICTIONS = ("--predictions", "predictions.parquet")
@@ -71,6 +73,12 @@ def run_stages(folder: Path) -> None:
     features = ("--sensitive-features", "race,region", "--positive-label", "1")
     assert run_cd4ml(folder, "audit-fairness", *PREDICTIONS, *features).code == 1
     assert run_cd4ml(folder, "detect-drift", "--reference", "data.parquet", "--current", "today.parquet").code == 1
+    write(folder / "events.jsonl", events(STABLE, replace(CANARY, failed=0.1)))
+    assert run_cd4ml(folder, "analyze-rollout", "--stable", "events.jsonl").code == 1
+    units = people(seed=6).assign(variant=lambda table: np.where(table["row_id"] % 2, "new", "control"))
+    units.to_parquet(folder / "units.parquet", index=False)
+    planned = ("--data", "units.parquet", "--variant", "variant", "--expected", "control=0.5,new=0.5")
+    assert run_cd4ml(folder, "analyze-experiment", *planned, "--metrics", "y_pred=proportion").code == 4
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +110,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "plan": ["Commit and push."],
             "details": {"branch": "main", "changed": True},
         },
+        "verify-evidence": {"candidate": MODEL},
+        "advance-rollout": {"outputs": {"action": "advanced", "weight": "10"}},
         "promote-model": {"outputs": {"image": "registry.example/credit@sha256:74"}},
         "request-retraining": {"details": {"windows": [{"window": "2026-11", "verdict": "drift"}]}},
     }
