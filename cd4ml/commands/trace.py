@@ -62,9 +62,8 @@ class TraceOptions(Options):
     manifest_path: str | None = vocabulary.MANIFEST_PATH.here()
     layout: str | None = option("Folder with an OCI image layout that holds the image and what is attached to it.")
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
-    public_key: str | None = option(
-        "File with the public key (PEM) that must have signed the reports, the documents beside them and what is "
-        "attached to the image: nothing else of these is believed."
+    public_key: str | None = vocabulary.PUBLIC_KEY.here(
+        "The reports, the documents beside them and what is attached to the image: nothing else of these is believed."
     )
     online: bool = option(
         "Ask sources on other machines too: the image's registry, a GitOps repository and a registry of models that "

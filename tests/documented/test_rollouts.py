@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -84,9 +85,10 @@ def test_values__render(tmp_path: Path, values: dict[str, Any]) -> None:
     if values["rollout"]["engine"] == "flagger":
         (canary,) = of_kind(objects, "Canary")
         assert canary["spec"]["analysis"]["threshold"] == 144
-        assert {hook["type"]: hook["url"][-9:] for hook in canary["spec"]["analysis"]["webhooks"]} == {
-            "rollout": "0/advance",
-            "rollback": "/rollback",
+        hooks = {hook["type"]: urlsplit(hook["url"]) for hook in canary["spec"]["analysis"]["webhooks"]}
+        assert {kind: (url.path, url.query) for kind, url in hooks.items()} == {
+            "rollout": ("/advance", "step=credit"),
+            "rollback": ("/rollback", "step=credit"),
         }
     else:
         assert len(of_kind(objects, "AnalysisTemplate")) == 1 and asked == {"/report"}
