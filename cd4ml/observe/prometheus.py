@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException, HTTPResponse
 from typing import Any, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
@@ -76,7 +78,10 @@ class Prometheus:
     def buckets(self, name: str, window: Window) -> tuple[tuple[float, ...], Cells]:
         """Return the upper borders of a histogram's buckets, ascending, and rows by minute and border (as text)."""
         below = self._increases(f"{name}_bucket", window, lambda labels: labels.get("le", ""))
-        borders = sorted({float(le) for cells in below.values() for le in cells if le})
+        try:
+            borders = sorted({float(le) for cells in below.values() for le in cells if le})
+        except ValueError as error:
+            raise UnavailableError(f"{self.name}: {name} has a bucket whose border is no number") from error
         found: Cells = {}
         for minute, cells in below.items():
             sums = {float(le): rows for le, rows in cells.items() if le}
@@ -112,19 +117,30 @@ class Prometheus:
         step = max(_STEP, math.ceil((end - start) / _POINTS))
         query = {"query": f"{metric}{{{window.selector}}}", "start": f"{start}", "end": f"{end:.3f}", "step": f"{step}"}
         # The window need not end at a whole step: its last moment is asked for as well.
-        every = {_named(one): one for one in self._ask("query_range", query)}
-        last = {"query": query["query"], "time": query["end"]}
-        newest = {_named(one): one["value"] for one in self._ask("query", last)}
-        for name, one in every.items():
-            points = [(float(at), float(value)) for at, value in one["values"]]
-            if name in newest and float(newest[name][0]) > points[-1][0] + 0.5:
-                points.append((float(newest[name][0]), float(newest[name][1])))
-            if not all(math.isfinite(value) and value >= 0 for _, value in points):
-                raise UnavailableError(f"{self.name}: {metric} has a value that is no count")
-            yield one["metric"], points
-        for name in newest.keys() - every.keys():
-            labels = dict(json.loads(name))
-            yield labels, [(float(newest[name][0]), float(newest[name][1]))]
+        every = self._points(metric, self._ask("query_range", query))
+        newest = self._points(metric, self._ask("query", {"query": query["query"], "time": query["end"]}))
+        for name, points in every.items():
+            if name in newest and newest[name][0][0] > points[-1][0] + 0.5:
+                points += newest[name]
+        for name, points in (newest | every).items():
+            yield dict(json.loads(name)), points
+
+    def _points(self, metric: str, series: list[Any]) -> dict[str, list[tuple[float, float]]]:
+        """Return the points of each series, by its labels.
+
+        Raises:
+            UnavailableError: a series has no points, or one that is no count.
+        """
+        try:
+            found = {
+                _named(one): [(float(at), float(value)) for at, value in one.get("values") or [one["value"]]]
+                for one in series
+            }
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise UnavailableError(f"{self.name}: {metric} has a series without values that can be read") from error
+        if not all(math.isfinite(value) and value >= 0 for points in found.values() for _, value in points):
+            raise UnavailableError(f"{self.name}: {metric} has a value that is no count")
+        return found
 
     def _ask(self, path: str, query: Mapping[str, str]) -> list[Any]:
         """Return the series of an answer.
@@ -137,18 +153,43 @@ class Prometheus:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         request = urllib.request.Request(f"{self._address}/api/v1/{path}", data=data, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-                found = json.loads(answer.read(_MOST))
+            with _OPENER.open(request, timeout=_SECONDS) as answer:
+                found = json.loads(_body(answer))
             result = found["data"]["result"]
             if found["status"] != "success" or not isinstance(result, list) or found.get("warnings"):
                 raise UnavailableError(f"{self.name} answers only in part: {found.get('warnings') or found['status']}")
         except urllib.error.HTTPError as error:
             if error.code in (400, 422):
                 raise OptionsError(f"{self.name} refuses the query {query['query']}: is the selector right?") from error
-            raise UnavailableError(f"{self.name} answers with {error.code}") from error
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            moved = ", a redirect: set `prometheus` to where it leads" if 300 <= error.code < 400 else ""
+            raise UnavailableError(f"{self.name} answers with {error.code}{moved}") from error
+        except (OSError, ValueError, LookupError, TypeError, HTTPException, RecursionError) as error:
             raise UnavailableError(f"no answer from {self.name}: {type(error).__name__}") from error
         return result
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: it would carry the token to wherever it leads."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""
+
+
+_OPENER: Final = urllib.request.build_opener(_NoRedirects)
+
+
+def _body(answer: HTTPResponse) -> bytes:
+    """Return what an answer says, which has one deadline however slowly it comes.
+
+    Raises:
+        OSError: it takes too long, or is too large.
+    """
+    end, found = time.monotonic() + _SECONDS, bytearray()
+    while piece := answer.read1(1024**2):
+        found += piece
+        if len(found) > _MOST or time.monotonic() > end:
+            raise OSError("too large or too slow")
+    return bytes(found)
 
 
 def _named(series: Mapping[str, Any]) -> str:

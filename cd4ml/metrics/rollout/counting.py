@@ -21,6 +21,7 @@ SHADOW: Final = "shadow"
 # Stable rows from which the cells are made.
 _SAMPLE: Final = 5_000
 _MOST_HELD: Final = 2_000_000
+NO_MODEL: Final = "no model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +51,15 @@ class Counts:
     Attributes:
         cells: variable -> role -> minute since 1970 -> cell -> rows.
         left_out: rows by why they do not count.
-        models: role -> model -> rows, of all models that answered.
+        models: role -> model -> rows, of all models that answered; failed requests need not say one (`NO_MODEL`).
+        served: role -> model -> points of its series, as the metrics say.
         identities: model -> its name, version and sha256, as far as the events say them.
     """
 
     cells: dict[str, dict[str, dict[int, dict[str, float]]]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     models: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    served: dict[str, Counter[str]] = field(default_factory=dict)
     identities: dict[str, Mapping[str, str | None]] = field(default_factory=dict)
     layout: Layout = field(default_factory=Layout)
     first: datetime | None = None
@@ -130,6 +133,7 @@ class Counting:
             frame = self._without(frame, "before the window", pl.col("time") < wanted.since)
         if wanted.until:
             frame = self._without(frame, "after the window", pl.col("time") >= wanted.until)
+        frame = self._without(frame, "of no model", self._untold())
         frame = frame.with_columns(self._role().alias("track"), (pl.col("time").dt.epoch("s") // 60).alias("minute"))
         frame = self._without(frame, "of another track", pl.col("track").is_null())
         frame = self._of_the_models(frame)
@@ -147,6 +151,12 @@ class Counting:
         self.result.left_out[why] += len(frame) - len(kept)
         return kept
 
+    def _untold(self) -> pl.Expr:
+        """Return whether an event is of a track that two roles share, and no model tells which of them it is."""
+        tracks = list(self.wanted.tracks.values())
+        shared = [track for track in tracks if tracks.count(track) > 1]
+        return pl.col("track").is_in(shared) & pl.col("digest").is_null()
+
     def _role(self) -> pl.Expr:
         """Return which track an event is of; None if of none that is looked at."""
         role = pl.lit(None, dtype=pl.String)
@@ -159,13 +169,18 @@ class Counting:
         return role
 
     def _of_the_models(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the events of the models that are meant; count those of others."""
-        for role, model, identity, rows in frame.group_by("track", "digest", "model").len().iter_rows():
+        """Return the events of the models that are meant; count those of others.
+
+        A request that failed need not say which model did not answer it: it is its track's.
+        """
+        failed = (pl.col("status") >= 400).fill_null(False) & pl.col("digest").is_null()
+        found = frame.with_columns(pl.when(failed).then(pl.lit(NO_MODEL)).otherwise("digest").alias("digest"))
+        for role, model, identity, rows in found.group_by("track", "digest", "model").len().iter_rows():
             self.result.models[role][model or "unknown"] += rows
             self.result.identities.setdefault(model or "unknown", identity or {})
         foreign = pl.lit(False)
         for role, model in self.wanted.models.items():
-            foreign |= (pl.col("track") == role) & (pl.col("digest").fill_null("") != model)
+            foreign |= (pl.col("track") == role) & ~failed & (pl.col("digest").fill_null("") != model)
         return self._without(frame, "of another model", foreign)
 
     def _count(self, events: pl.DataFrame) -> None:

@@ -8,12 +8,15 @@ from typing import ClassVar, Final
 
 import polars as pl
 
+from cd4ml.observe.events.features import sound
+
 # What is read of an event, and how. Features are JSON: which there are, only the events know.
 READ: Final = pl.Schema(
     {
         "id": pl.String(),
         "time": pl.String(),
         "trace_id": pl.String(),
+        "request_id": pl.String(),
         "row": pl.Int64(),
         "model": pl.Struct({"name": pl.String(), "version": pl.String(), "sha256": pl.String()}),
         "track": pl.String(),
@@ -77,7 +80,7 @@ def checked(frame: pl.DataFrame, numbers: Sequence[int], place: Place, poison: P
     if frame.schema["time"] == pl.String:
         time = pl.col("time").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
         events = frame.with_columns(time)
-    usable = events.select(_USABLE.fill_null(False)).to_series()
+    usable = events.select(_USABLE.fill_null(False)).to_series() & sound(events["features"])
     if not usable.all():
         odd = frame.with_row_index("__at").filter(~usable)
         for row in odd.head(Poison.NAMED).iter_rows(named=True):
@@ -105,4 +108,4 @@ def _why(row: dict[str, object]) -> str:
     prediction = row["prediction"]
     if row["status"] is None and not (isinstance(prediction, dict) and prediction.get("y_pred") is not None):
         return "has neither status nor prediction"
-    return "its time, status or latency_ms is not valid"
+    return "its time, status, latency_ms or features are not valid"

@@ -25,8 +25,11 @@ def read(written: str) -> Labels:
     frame = source.lazy().select(by_name.columns([*keys, "y_true"])).collect(engine="streaming")
     frame = frame.with_columns(_text(frame.schema["y_true"])).filter(pl.col("y_true").is_not_null())
     if keys[0] == "trace_id":
-        row = pl.col("row").cast(pl.Int64) if "row" in keys else pl.lit(0, dtype=pl.Int64).alias("row")
+        row = pl.col("row").cast(pl.Int64, strict=False) if "row" in keys else pl.lit(0, dtype=pl.Int64).alias("row")
         frame = frame.with_columns(row)
+    frame = frame.with_columns(by_name.column(keys[0]).cast(pl.String))
+    if frame.null_count().sum_horizontal().item():
+        raise OptionsError(f"{source.name} has labels without {' or '.join(keys)}")
     if frame.select(pl.all().exclude("y_true")).is_duplicated().any():
         raise OptionsError(f"{source.name} has several values of y_true for one row")
     return Labels(frame)

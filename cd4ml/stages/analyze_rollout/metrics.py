@@ -18,7 +18,7 @@ _ENTROPY = "cd4ml_prediction_entropy"
 def take(
     counts: Counts, server: Prometheus, selectors: Mapping[str, str], since: datetime, until: datetime, *, all_: bool
 ) -> None:
-    """Count what the metrics say: requests, errors, latency if no event does; with `all_` predictions and models.
+    """Count what the metrics say: requests, errors, models, latency if no event does; with `all_` predictions.
 
     Args:
         selectors: role -> labels of its series.
@@ -36,12 +36,13 @@ def take(
         if not known:
             seconds, rows = server.buckets(_LATENCY, window)
             found["latency"] = _each(rows, partial(buckets.latencies, seconds))
+        counts.served[role] = server.models(window)
         if all_:
             found["prediction"] = server.classes(window)
             for variable, name in (("score", _SCORE), ("entropy", _ENTROPY)):
                 borders, rows = server.buckets(name, window)
                 found[variable] = _each(rows, partial(buckets.ordered, borders))
-            counts.models[role].update(server.models(window))
+            counts.models[role].update(counts.served[role])
         for variable, minutes in found.items():
             counts.cells.setdefault(variable, {})[role] = minutes
 

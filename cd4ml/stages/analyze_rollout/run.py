@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from cd4ml.checks.rollout.evidence import models_checks, poisoned_check
+from cd4ml.checks.rollout.evidence import labels_check, models_checks, paired_check, poisoned_check, untold_check
 from cd4ml.checks.rollout.judge import Limits
 from cd4ml.checks.rollout.verdict import Verdict, decide
 from cd4ml.context import Context
@@ -45,8 +45,16 @@ def run(options: Options, context: Context) -> Report:
         selectors = {STABLE: options.stable_selector, CANARY: options.canary_selector}
         take(counts, server, selectors, wanted.since, wanted.until or now, all_=not has_events(options))
     verdict = decide(counts, _limits(options))
-    checks = [*events.checks(), *models_checks(counts.models, wanted.models), *verdict.checks]
+    checks = [*events.checks(), *_models(options, counts, wanted), *verdict.checks]
     return _report(counts, Verdict(checks=checks, rows=verdict.rows, minutes=verdict.minutes), wanted)
+
+
+def _models(options: Options, counts: Counts, wanted: Wanted) -> list[Check]:
+    """Return the checks of which models answered; metrics do not tell rows of different models apart."""
+    if not has_events(options):
+        return models_checks(counts.models, wanted.models)
+    checks = models_checks(counts.models, wanted.models, limit=options.maximum_poisoned)
+    return [*checks, *models_checks(counts.served, wanted.models, name="served-model")]
 
 
 class _Events:
@@ -70,7 +78,8 @@ class _Events:
             if pairs:
                 pairs.add(kept, judged)
             self._note(part)
-        self.unpaired = pairs.finish(counting) if pairs and self.read else 0
+        self.paired = pairs.finish(counting) if pairs and self.read else None
+        self.labels = labels
         self.counts = counting.finish()
         if labels and self.counts.layout.predictions is not None:
             raise OptionsError("labels: predicted numbers are not compared with labels; leave labels out")
@@ -82,11 +91,16 @@ class _Events:
         self.read += len(part.events)
 
     def checks(self) -> list[Check]:
-        """Return the check of what could not be read."""
+        """Return the checks of what could not be read, paired or told apart."""
         if not has_events(self.options):
             return []
         lines = [f"{one.place} {one.reason}" for one in self.named]
-        return [poisoned_check(self.poisoned, self.read, lines, self.options.maximum_poisoned)]
+        most, untold = self.options.maximum_poisoned, self.counts.left_out["of no model"]
+        checks = [poisoned_check(self.poisoned, self.read, lines, most)]
+        checks += [paired_check(self.paired)] if self.paired else []
+        checks += [labels_check(self.labels.ambiguous, self.labels.rows, most)] if self.labels else []
+        checks += [untold_check(untold, self.read, most)] if untold else []
+        return checks
 
 
 def _wanted(options: Options, now: datetime) -> Wanted:

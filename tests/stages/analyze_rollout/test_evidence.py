@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tests.events import CANARY, CANARY_MODEL, STABLE, events
+import pytest
+
+from tests.events import CANARY, CANARY_MODEL, STABLE, STABLE_MODEL, events
 from tests.stages.analyze_rollout.conftest import Rollout, by_id, not_passed
 
 ERRORS = ("--judge", "errors")
@@ -34,7 +36,7 @@ def test_other_window__does_not_count(rollout: Rollout) -> None:
 
 
 def test_other_model__refused(rollout: Rollout) -> None:
-    """Events of another model than the stated one are left out; if no others are there, nothing is judged."""
+    """Events of another model than the stated one are left out; if they are many, nothing passes."""
     stated = ("--canary-model", CANARY_MODEL)
     foreign = replace(CANARY, model="c" * 64)
 
@@ -42,7 +44,7 @@ def test_other_model__refused(rollout: Rollout) -> None:
     alone = rollout(events(STABLE, foreign, rows=3_000), *ERRORS, *stated)
 
     assert mixed.report["details"]["left_out"]["of another model"] > 300
-    assert by_id(mixed)["model:canary"]["status"] == "passed"
+    assert not_passed(mixed)["model:canary"] == ("inconclusive", "foreign-model")
     assert not_passed(alone)["model:canary"] == ("inconclusive", "foreign-model")
 
 
@@ -81,3 +83,51 @@ def test_no_status__is_no_success(rollout: Rollout) -> None:
     run = rollout([event for event in found if "prediction" in event], *ERRORS)
 
     assert not_passed(run)["error-increase:failed"] == ("inconclusive", "no-data")
+
+
+def test_failures_without_model__count(rollout: Rollout) -> None:
+    """A failed request that names no model is its track's, also where the model is stated."""
+    found = events(STABLE, replace(CANARY, failed=0.3), rows=4_000)
+    for event in found:
+        if event["track"] == "canary" and event["status"] == 500:
+            del event["model"]
+
+    run = rollout(found, *ERRORS, "--canary-model", CANARY_MODEL)
+
+    assert run.code == 1
+    assert not_passed(run)["error-increase:failed"] == ("failed", "more-errors")
+
+
+def test_untold_failures_in_one_track__inconclusive(rollout: Rollout) -> None:
+    """Where both versions share a track, events without a model are nobody's, and too many decide nothing."""
+    found = [event | {"track": "stable"} for event in events(STABLE, CANARY, rows=4_000)]
+    for event in found[::20]:
+        event.pop("model")
+    models = ("--stable-model", STABLE_MODEL, "--canary-model", CANARY_MODEL, "--canary-track", "stable")
+
+    assert not_passed(rollout(found, *ERRORS, *models))["untold-model"] == ("inconclusive", "untold-model")
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        "[" * 100_000,
+        '{"a":' + "[" * 100_000,
+        '{"a":' + "1" * 400 + "}",
+        '{"a":NaN}',
+        '{"a":1e999}',
+        "{bad",
+        '{"a": bad}',
+        "5",
+        "",
+    ],
+)
+def test_odd_features__poison(rollout: Rollout, features: str) -> None:
+    """Features that are no object of finite numbers make an event unreadable, and end no run."""
+    found = events(STABLE, CANARY, rows=500)
+    found[3]["features"] = features
+
+    run = rollout(found)
+
+    assert run.code == 4, run.report["summary"]
+    assert "events.jsonl:4" in by_id(run)["poisoned-events"]["message"]

@@ -107,3 +107,58 @@ def test_labels__for_no_row(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
 
     assert run.code == 4
     assert not_passed(run)["quality-drop"] == ("inconclusive", "no-data")
+
+
+def test_shadow__one_trace_for_several_requests(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Requests of one trace are paired by their ids; without ids they are paired with nothing, and nothing passes."""
+    stable = [
+        event | {"trace_id": f"t{at // 3}", "request_id": f"r{at}"}
+        for at, event in enumerate(events(STABLE, rows=6_000))
+    ]
+    shadow = shadows(stable, other=200)
+    write(tmp_path / "stable.jsonl", stable)
+    write(tmp_path / "shadow.jsonl", shadow[::-1])
+    told = cd4ml("analyze-rollout", "--stable", "stable.jsonl", "--shadow", "shadow.jsonl")
+    for name, found in (("stable", stable), ("shadow", shadow[::-1])):
+        write(tmp_path / f"{name}.jsonl", [event | {"request_id": event["trace_id"]} for event in found])
+    untold = cd4ml("analyze-rollout", "--stable", "stable.jsonl", "--shadow", "shadow.jsonl")
+
+    assert told.code == 0, not_passed(told)
+    assert not_passed(untold)["unpaired-rows"] == ("inconclusive", "unpaired-rows")
+
+
+def test_shadow__that_fails(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A shadow that fails for most copies is not judged by the others."""
+    stable = events(STABLE, rows=6_000)
+    write(tmp_path / "stable.jsonl", stable)
+    failed = [
+        {k: v for k, v in one.items() if k != "prediction"} | {"status": 500} for one in shadows(stable, other=200)
+    ]
+    write(tmp_path / "shadow.jsonl", [*failed[:5_000], *shadows(stable, other=200)[5_000:]])
+
+    run = cd4ml("analyze-rollout", "--stable", "stable.jsonl", "--shadow", "shadow.jsonl", "--judge", "agreement")
+
+    assert (run.code, not_passed(run)) == (4, {"unpaired-rows": ("inconclusive", "unpaired-rows")})
+
+
+def test_labels__of_a_trace_with_several_requests(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """A label that fits several requests of one trace decides nothing."""
+    found = [event | {"trace_id": f"t{at // 3}"} for at, event in enumerate(events(STABLE, CANARY, rows=3_000))]
+    write(tmp_path / "events.jsonl", found)
+    pl.DataFrame({"trace_id": [f"t{at}" for at in range(1_000)], "y_true": 0}).write_csv(tmp_path / "labels.csv")
+
+    run = cd4ml("analyze-rollout", "--stable", "events.jsonl", "--labels", "labels.csv", "--judge", "quality")
+
+    assert not_passed(run)["ambiguous-labels"] == ("inconclusive", "ambiguous-labels")
+
+
+def test_labels__ids_of_whole_numbers(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """Ids that are whole numbers in a CSV are the ids of the events."""
+    found = [event | {"id": str(at)} for at, event in enumerate(events(STABLE, CANARY, rows=500))]
+    write(tmp_path / "events.jsonl", found)
+    pl.DataFrame({"id": range(500), "y_true": 0}).write_csv(tmp_path / "labels.csv")
+
+    run = cd4ml("analyze-rollout", "--stable", "events.jsonl", "--labels", "labels.csv", "--judge", "quality")
+
+    assert run.code in (1, 4)
+    assert by_id(run)["quality-drop"]["n"] > 50
