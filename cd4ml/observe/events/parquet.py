@@ -53,7 +53,8 @@ def _events(frame: pl.DataFrame, name: str) -> pl.DataFrame:
         expressions = by_name.columns([column for column in ("y_pred", "y_score") if column in there])
         frame = frame.with_columns(pl.struct(expressions).alias("prediction"))
     if isinstance(there.get("features"), pl.Struct):
-        frame = frame.with_columns(pl.col("features").struct.json_encode())
+        told = pl.col("features").is_not_null()
+        frame = frame.with_columns(pl.when(told).then(pl.col("features").struct.json_encode()).alias("features"))
     try:
         return frame.select([_column(column, kind, frame.schema) for column, kind in READ.items()])
     except PolarsError as error:
