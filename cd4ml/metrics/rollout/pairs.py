@@ -106,7 +106,7 @@ class Pairs:
         mute = pl.col("y_pred").is_null() & pl.col("y_pred_stable").is_null() & pl.col("minute_stable").is_not_null()
         once = once.filter(~mute)
         both = once.filter(pl.col("y_pred").is_not_null() & pl.col("y_pred_stable").is_not_null())
-        ambiguous = len(shadow) - int(shadow.select(named).to_series().sum())
+        ambiguous = len(shadow) - len(shadow.filter(named))
         self._count(both, counting)
         return Paired(rows=len(once) + ambiguous, unpaired=len(once) - len(both), ambiguous=ambiguous)
 
