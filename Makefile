@@ -3,13 +3,17 @@ SHELL := /bin/bash
 python := .venv/bin/python
 checked := cd4ml tests bin bin/demo bin/container-lab bin/release benchmarks examples
 
-.PHONY: help setup tools demo test lint docs generate lock clean
+# In a network that has only loopback, and where nothing outlives what was started.
+alone := unshare --map-root-user --net --pid --fork --kill-child --mount-proc
+
+.PHONY: help setup tools demo test test-rig lint docs generate lock clean
 
 help:
 	@echo "make setup     the environment in .venv (the others make it too)"
 	@echo "make tools     the outside programs that tests use, into the user's cache"
 	@echo "make demo      the whole pipeline on real data, set-up included"
 	@echo "make test      every test, set-up included"
+	@echo "make test-rig  a rollout on a real API server; its programs are compiled once, in about 25 minutes"
 	@echo "make lint      black, flake8 and mypy"
 	@echo "make docs      the documentation as a site, in site/"
 	@echo "make generate  rewrite what is generated from the stages"
@@ -27,6 +31,11 @@ demo: setup
 
 test: tools lint
 	@$(python) -m pytest --numprocesses 2 $(PYTEST_ARGUMENTS)
+
+test-rig: setup
+	@bin/setup-tools --require-all helm crds
+	@bin/setup-tools --tier rig --require-all
+	@CD4ML_NO_SKIP=1 $(alone) sh -c 'ip link set lo up && exec "$$@"' sh $(python) -m pytest tests/rig --capture=no $(PYTEST_ARGUMENTS)
 
 lint: setup
 	@$(python) -m black --quiet --check $(checked)
