@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cd4ml.digests import file_sha256, folder_sha256
 from cd4ml.evidence.bundles import bundle_path
 from cd4ml.evidence.key_signer import key_signer
-from cd4ml.evidence.result import result_statement
+from cd4ml.evidence.result import CONFIG, result_statement
+from cd4ml.evidence.statement import Resource
 from cd4ml.report.reading import read_file
 from cd4ml.stages import about
 from tests.actions.act import ActRun, commit, git, run_act
@@ -285,6 +286,7 @@ def signed_build(folder: Path, scratch: Path, key: Key, model: str) -> None:
         of=about("build-image"),
         at=datetime.datetime.now(datetime.UTC),
         report=file_sha256(report),
+        config=Resource(name=CONFIG, digest={"sha256": file_sha256(folder / "cd4ml.yaml")}),
     )
     bundle_path(report).write_bytes(key_signer(pem(key), None, name="key").sign(statement))
 
