@@ -126,7 +126,6 @@ def _of_metric(
     if covariate:
         adjusted, reduction = estimates.adjusted(list(each.values()), [columns[-1] for columns in values.values()])
         each = dict(zip(each, adjusted, strict=True))
-    estimated = {variant: _estimate(metric, one, covariate) for variant, one in each.items()}
     compared = {}
     for variant in plan.variants:
         fewest = _fewest([values[variant][0], values[plan.control][0]]) if metric.kind == PROPORTION else None
@@ -137,6 +136,7 @@ def _of_metric(
         if share is not None and not estimates.has_quantile(least, share):
             result.refuse(few_beyond_check(name, variant, share, least), variant)
             continue
+        estimated = {one: _estimate(metric, each[one], covariate) for one in (variant, plan.control)}
         one = difference(estimated[variant], estimated[plan.control])
         if not one.standard_error > 0:
             told = f"{variant} and the control vary too little to say how certain a difference is."
