@@ -217,6 +217,24 @@ def test_name__not_one_of_another_calls_artifacts(tmp_path: Path, name: str, cod
         assert not fnmatch.fnmatch(f"{name}-report-check-code", "credit-report-*")
 
 
+@pytest.mark.parametrize(
+    ("repository", "code"),
+    [("gitops", 0), ("Git.Ops_1-x", 0), ("", 2), (" ", 2), (",", 2), ("a,b", 2), ("a\nb", 2), ("OWNER/gitops", 2)],
+)
+def test_app__for_one_repository(tmp_path: Path, repository: str, code: int) -> None:
+    """An app whose token would be for all repositories that it may reach, or for several, is refused before any job."""
+    jobs = workflow()["jobs"]
+    (step,) = [step for step in jobs["plan"]["steps"] if "inputs.gitops-app-id" in str(step.get("if"))]
+    (app,) = [step for step in jobs["deploy-model"]["steps"] if step.get("id") == "app"]
+    command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
+    env = {"PATH": "/usr/bin:/bin", "REPOSITORY": repository}
+
+    run = subprocess.run(command, cwd=tmp_path, env=env, check=False, capture_output=True, text=True)
+
+    assert run.returncode == code and ("::error title=cd4ml::" in run.stdout) is bool(code)
+    assert step["if"] == app["if"] and step["env"]["REPOSITORY"] == app["with"]["repositories"]
+
+
 def test_gate__needs_every_job() -> None:
     """The gate always runs, waits for every job that judges or acts, and asks for each stage's verdict."""
     jobs = workflow()["jobs"]

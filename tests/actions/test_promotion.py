@@ -107,6 +107,12 @@ def test_environments__approved_digest_alone(suite: Path, tmp_path: Path) -> Non
         ({"STAGING": "s.yaml", "IMAGE": IMAGE}, 0, ""),
         ({"ROLLBACK": "true", "STAGING": "s.yaml", "PRODUCTION": "p.yaml", "ENVIRONMENT": "staging"}, 0, "s.yaml"),
         ({"ROLLBACK": "true", "MANIFEST": "a.yaml", "ENVIRONMENT": "eu"}, 0, "a.yaml"),
+        ({"MANIFEST": "a.yaml", "APP": "1"}, 0, "a.yaml"),
+        ({"MANIFEST": "a.yaml", "APP": "1", "REPOSITORY": "git@github.com:OWNER/gitops.git"}, 0, "a.yaml"),
+        ({"MANIFEST": "a.yaml", "APP": "1", "REPOSITORY": "https://github.com/OWNER/"}, 2, ""),
+        ({"MANIFEST": "a.yaml", "APP": "1", "REPOSITORY": "https://github.com/OWNER/ "}, 2, ""),
+        ({"MANIFEST": "a.yaml", "APP": "1", "REPOSITORY": "https://github.com/OWNER/a,b"}, 2, ""),
+        ({"MANIFEST": "a.yaml", "APP": "1", "REPOSITORY": ""}, 2, ""),
         ({}, 2, ""),
         ({"STAGING": "s.yaml"}, 2, ""),
         ({"STAGING": "s.yaml", "IMAGE": "localhost:1/credit:v1"}, 2, ""),
@@ -116,11 +122,11 @@ def test_environments__approved_digest_alone(suite: Path, tmp_path: Path) -> Non
     ],
 )
 def test_request__nothing_forgotten(tmp_path: Path, asked: dict[str, str], code: int, manifest: str) -> None:
-    """Without a manifest, or without the digest that was approved, the run is red before any environment is asked."""
+    """Without a manifest, the approved digest, or one repository for the app's token, no environment is asked."""
     (step,) = workflow()["jobs"]["request"]["steps"]
     output = tmp_path / "output"
     output.write_text("")
-    env = dict.fromkeys(("MANIFEST", "DEVELOPMENT", "STAGING", "PRODUCTION", "IMAGE", "ENVIRONMENT"), "")
+    env = dict.fromkeys(("MANIFEST", "DEVELOPMENT", "STAGING", "PRODUCTION", "IMAGE", "ENVIRONMENT", "APP"), "")
     env |= {"ROLLBACK": "false", "REPOSITORY": "https://github.com/OWNER/gitops.git", **asked}
 
     run = subprocess.run(
