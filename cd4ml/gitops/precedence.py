@@ -20,7 +20,7 @@ from cd4ml.gitops.trailers import CANARY_WEIGHT, IMAGE, SOURCE, SOURCE_TIME
 from cd4ml.image.reference import repository_of, same_image
 from cd4ml.report import Check, Status
 
-_CLOCKS: Final = 300  # seconds by which the clocks of two machines may differ
+CLOCKS: Final = 300  # seconds by which the clocks of two machines may differ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +67,12 @@ def overruled(order: Order, state: State, history: History) -> Check | None:
 def outpaced(order: Order, requested: Sequence[Commit]) -> Check | None:
     """Return a failed check if an open request asks for what was made from a newer commit."""
     for other in requested:
-        source = other.trailer(SOURCE)
-        if source and source != order.source and _newer(order, other, source):
-            return Check(
-                id="precedence",
-                status=Status.FAILED,
-                reason="superseded",
-                message=f"A pull request asks for {other.trailer(IMAGE)}, from the newer commit {source[:12]}.",
-                advice="None if this run only finished late; otherwise close that pull request, or set redeploy: true.",
+        source = _newer(order, other)
+        if source:
+            return _failed(
+                "superseded",
+                f"A pull request asks for {other.trailer(IMAGE)}, from the newer commit {source[:12]}.",
+                "None if this run only finished late; otherwise close that pull request, or set redeploy: true.",
             )
     return None
 
@@ -83,13 +81,16 @@ def refused(address: str) -> Check | None:
     """Return a failed check if somebody closed the pull request for this image, at an address, without a merge."""
     if not address:
         return None
-    return Check(
-        id="precedence",
-        status=Status.FAILED,
-        reason="declined",
-        message=f"The pull request that asked for this image was closed without a merge: {address}.",
-        advice="Reopen it, deploy a new build, or set redeploy: true to ask again.",
+    return _failed(
+        "declined",
+        f"The pull request that asked for this image was closed without a merge: {address}.",
+        "Reopen it, deploy a new build, or set redeploy: true to ask again.",
     )
+
+
+def _failed(reason: str, message: str, advice: str) -> Check:
+    """Return the failed check of an order that somebody goes before."""
+    return Check(id="precedence", status=Status.FAILED, reason=reason, message=message, advice=advice)
 
 
 def _deployments(order: Order, history: History) -> list[Commit]:
@@ -107,31 +108,34 @@ def _overtaken(order: Order, state: State, history: History) -> Check | None:
         commit for commit in deployed if state.weight and (commit.trailer(IMAGE) or "").endswith(f"@{state.canary}")
     ]
     for last in (*deployed[:1], *runs[:1]):
-        source = last.trailer(SOURCE)
-        if source is None or source == order.source or not _newer(order, last, source):
-            continue
-        return Check(
-            id="precedence",
-            status=Status.FAILED,
-            reason="superseded",
-            message=f"{last.trailer(IMAGE)} was deployed from the newer commit {source[:12]} ({last.sha[:12]}).",
-            advice="None if this run only finished late; otherwise deploy from a newer commit, or set redeploy: true.",
-        )
+        source = _newer(order, last)
+        if source:
+            return _failed(
+                "superseded",
+                f"{last.trailer(IMAGE)} was deployed from the newer commit {source[:12]} ({last.sha[:12]}).",
+                "None if this run only finished late; otherwise deploy from a newer commit, or set redeploy: true.",
+            )
     return None
 
 
-def _newer(order: Order, last: Commit, source: str) -> bool:
-    """Whether a deployed commit is newer than ours: by ancestry if the checkout knows both, else by their times."""
+def _newer(order: Order, last: Commit) -> str:
+    """Return the commit that a deployment names as its source if it is newer than ours; empty if it is not.
+
+    Ancestry says so if the checkout knows both, else their times.
+    """
+    source = last.trailer(SOURCE)
+    if not source or source == order.source:
+        return ""
     if order.checkout.is_ancestor(order.source, source):
-        return True
+        return source
     if order.checkout.is_ancestor(source, order.source):
-        return False
+        return ""
     ours, text = order.checkout.committed_at(order.source), last.trailer(SOURCE_TIME) or ""
     theirs = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else None
     if ours is None or theirs is None:
-        return False
+        return ""
     # A commit cannot have been made after its own deployment: a date in the future says nothing.
-    return ours < theirs <= min(last.time, time.time()) + _CLOCKS
+    return source if ours < theirs <= min(last.time, time.time()) + CLOCKS else ""
 
 
 def _withdrawn(order: Order, state: State, history: History) -> Check | None:
@@ -142,13 +146,11 @@ def _withdrawn(order: Order, state: State, history: History) -> Check | None:
         return None
     if state.canary == order.image.digest and state.weight > 0:
         return None
-    return Check(
-        id="precedence",
-        status=Status.FAILED,
-        reason="taken-back",
-        message=f"{order.image} was deployed in {before.sha[:12]} and rolled back since (last change: "
+    return _failed(
+        "taken-back",
+        f"{order.image} was deployed in {before.sha[:12]} and rolled back since (last change: "
         f"{history.commits[0].sha[:12]}).",
-        advice="Deploy a new build, or set redeploy: true to bring it back.",
+        "Deploy a new build, or set redeploy: true to bring it back.",
     )
 
 

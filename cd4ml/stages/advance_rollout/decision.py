@@ -18,12 +18,12 @@ from cd4ml.checks.delivery.steps import (
     unknown_history_check,
 )
 from cd4ml.gitops.canary import Canary
+from cd4ml.gitops.precedence import CLOCKS
 from cd4ml.gitops.trailers import MODEL
 from cd4ml.report import Check, Status
 from cd4ml.stages.advance_rollout.analysis import Analysis
 
 ALL: Final = 100  # percent
-_CLOCKS: Final = 300  # seconds by which the clocks of two machines may differ
 
 
 class Action(StrEnum):
@@ -116,7 +116,7 @@ def _refused(canary: Canary, analysis: Analysis, rules: Rules, now: float, *, co
     age = (now - analysis.made) / 60
     if age > rules.age:
         return stale_check(f"The report is {age:.0f} minutes old, and may be {rules.age:g} (report-minutes).")
-    if analysis.made > now + _CLOCKS:
+    if analysis.made > now + CLOCKS:
         return stale_check("The report says that it was made in the future.")
     if canary.deployed and analysis.made < canary.deployed.time:
         return stale_check(f"The report was made before {canary.image} was deployed ({canary.deployed.sha[:12]}).")
