@@ -13,8 +13,9 @@ import pytest
 from cd4ml.gitops.image import image
 from cd4ml.gitops.manifest import Manifest
 from tests import events
-from tests.actions.act import ActRun, commit, git, run_act
+from tests.actions.act import commit, git, run_act
 from tests.actions.test_act import VALUES
+from tests.actions.test_story import results
 
 pytestmark = pytest.mark.timeout(900)
 NEW: Final = image("localhost:1/credit@sha256:" + "b" * 64)
@@ -55,12 +56,6 @@ def consumer(folder: Path, repository: Path) -> Path:
     for name, found in EVENTS.items():
         events.write(folder / name, found)
     return commit(folder)
-
-
-def results(run: ActRun, name: str) -> dict[str, str]:
-    """Return the results of a call's jobs; one that was skipped is not there."""
-    said = [line for line in run.lines if "jobResult" in line and str(line["job"]).startswith(f"{name}/")]
-    return {str(line["job"]).rpartition("/")[2]: str(line["jobResult"]) for line in said}
 
 
 def test_rollout__failed_waiting_silent_and_idle(suite: Path, tmp_path: Path) -> None:
