@@ -65,10 +65,11 @@ def analyse(options: Options, plan: Plan, found: Experiment, reading: Reading) -
     for name, metric in plan.metrics.items():
         for variant, compared in _of_metric(name, metric, options, plan, found, result).items():
             differences[name, variant] = compared
-    tested = {key: reading.p_value(one.found) for key, one in differences.items() if key[0] not in options.guardrails}
-    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+    p_values = {key: reading.p_value(one.found) for key, one in differences.items()}
+    tested = [key for key in p_values if key[0] not in options.guardrails]
+    p_values |= zip(tested, holm([p_values[key] for key in tested]), strict=True)
     tests = sum(name not in options.guardrails for name in plan.metrics) * len(plan.variants)
-    units = int(sum(one is not None for one in found.variants))
+    units = len(found.variants) - found.variants.null_count()
     for (name, variant), one in differences.items():
         guarded = name in options.guardrails
         # A guardrail of several variants is broken unseen no more often than that of one.
@@ -81,7 +82,7 @@ def analyse(options: Options, plan: Plan, found: Experiment, reading: Reading) -
             value=one.variant.value,
             control=one.control.value,
             interval=interval(reading, one.found, confidence),
-            p_value=corrected.get((name, variant), reading.p_value(one.found)),
+            p_value=p_values[name, variant],
             n=one.found.n,
             tests=1 if guarded else tests,
             lower_is_better=name in options.lower_is_better,
@@ -113,16 +114,13 @@ def _of_metric(
     columns = [*metric.columns, *([covariate] if covariate else [])]
     values = {variant: [found.values(column, variant) for column in columns] for variant in plan.shares}
     refused = _refusal(name, metric, covariate, columns, values)
+    if refused is None and covariate:
+        refused = _differing(name, covariate, plan, values)
     if refused is not None:
         result.refuse(refused)
         return {}
-    reduction = None
-    if covariate:
-        differing = _differing(name, covariate, plan, values)
-        if differing is not None:
-            result.refuse(differing)
-            return {}
     each = {variant: _values(metric, columns) for variant, columns in values.items()}
+    control = reduction = None
     if covariate:
         adjusted, reduction = estimates.adjusted(list(each.values()), [columns[-1] for columns in values.values()])
         each = dict(zip(each, adjusted, strict=True))
@@ -136,8 +134,9 @@ def _of_metric(
         if share is not None and not estimates.has_quantile(least, share):
             result.refuse(few_beyond_check(name, variant, share, least), variant)
             continue
-        estimated = {one: _estimate(metric, each[one], covariate) for one in (variant, plan.control)}
-        one = difference(estimated[variant], estimated[plan.control])
+        control = control or _estimate(metric, each[plan.control], covariate)
+        estimated = _estimate(metric, each[variant], covariate)
+        one = difference(estimated, control)
         if not one.standard_error > 0:
             told = f"{variant} and the control vary too little to say how certain a difference is."
             advice = "Look at the values of the metric: a constant shows nothing."
@@ -145,9 +144,7 @@ def _of_metric(
                 replace(unreadable_check(name, "constant", told, advice), id=f"values:{name}:{variant}"), variant
             )
             continue
-        compared[variant] = _Compared(
-            variant=estimated[variant], control=estimated[plan.control], found=one, reduction=reduction
-        )
+        compared[variant] = _Compared(variant=estimated, control=control, found=one, reduction=reduction)
     return compared
 
 
