@@ -117,10 +117,10 @@ def guardrail_check(found: Effect, limit: float) -> Check:
     )
 
 
-def unreadable_check(metric: str, reason: str, told: str, advice: str) -> Check:
-    """Return the check of a metric whose values do not allow to read it."""
+def unreadable_check(metric: str, reason: str, told: str, advice: str, *variant: str) -> Check:
+    """Return the check of a metric whose values do not allow to read it, for all variants or for one."""
     return Check(
-        id=check_id("values", metric),
+        id=check_id("values", metric, *variant),
         status=Status.FAILED,
         reason=reason,
         metric=metric,

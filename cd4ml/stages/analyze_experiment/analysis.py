@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -140,9 +140,7 @@ def _of_metric(
         if not one.standard_error > 0:
             told = f"{variant} and the control vary too little to say how certain a difference is."
             advice = "Look at the values of the metric: a constant shows nothing."
-            result.refuse(
-                replace(unreadable_check(name, "constant", told, advice), id=f"values:{name}:{variant}"), variant
-            )
+            result.refuse(unreadable_check(name, "constant", told, advice, variant), variant)
             continue
         compared[variant] = _Compared(variant=estimated, control=control, found=one, reduction=reduction)
     return compared

@@ -40,6 +40,7 @@ def test_gap_beside_a_winner__fails(analyze: Analyze) -> None:
     [
         ({"revenue": 1.0}, "revenue=mean", "values:revenue:new", "constant"),
         ({"latency": 1.0}, "p=quantile:0.5@latency", "values:p:new", "constant"),
+        ({"revenue": 1.0}, "a:b=mean@revenue", "values:a%3Ab:new", "constant"),
         ({"converted": 2}, "converted=proportion", "values:converted", "no-proportion"),
         ({"views": 0}, "ctr=ratio:clicks/views", "values:ctr", "no-ratio"),
         ({"converted": 0}, "converted=proportion", "effect:converted:new", "too-few-outcomes"),
