@@ -105,18 +105,12 @@ def sample_ratio_check(found: Assignment, shares: Mapping[str, float], p_value: 
 
 def too_early_check(units: int, planned: int) -> Check:
     """Return the check of an experiment that is to be read once, before its end."""
-    return Check(
-        id="planned-units",
-        status=Status.INCONCLUSIVE,
-        reason="before-planned-size",
-        metric="units",
-        value=units,
-        limit=planned,
-        bound=Bound.AT_LEAST,
-        option=("planned-units",),
-        n=units,
-        message=f"{units:,} of {planned:,} planned units: a fixed reading is valid once, at the end. "
-        "No metric was read.",
+    return _not_now(
+        "before-planned-size",
+        units,
+        planned,
+        option="planned-units",
+        told=f"{units:,} of {planned:,} planned units: a fixed reading is valid once, at the end.",
         advice=f"Wait for {planned - units:,} more units. To look earlier, plan the next experiment with reading: "
         "sequential.",
     )
@@ -143,34 +137,44 @@ def few_units_check(counts: Mapping[str, int], least: int) -> Check:
 
 def before_first_look_check(units: int, first: int) -> Check:
     """Return the check of an experiment whose first declared look is still to come."""
-    return Check(
-        id="planned-units",
-        status=Status.INCONCLUSIVE,
-        reason="before-first-look",
-        metric="units",
-        value=units,
-        limit=first,
-        bound=Bound.AT_LEAST,
-        option=("looks",),
-        n=units,
-        message=f"{units:,} units; the first declared look is at {first:,}. No metric was read.",
+    return _not_now(
+        "before-first-look",
+        units,
+        first,
+        option="looks",
+        told=f"{units:,} units; the first declared look is at {first:,}.",
         advice=f"Wait for {first - units:,} more units.",
     )
 
 
 def after_last_look_check(units: int, most: int) -> Check:
     """Return the check of an experiment that went on after its last declared look."""
+    return _not_now(
+        "after-last-look",
+        units,
+        most,
+        bound=Bound.AT_MOST,
+        option="looks",
+        told=f"{units:,} units; the last declared look was up to {most:,}.",
+        advice="Read the units that came first, as many as were planned. To look on, plan the next experiment without "
+        "looks.",
+    )
+
+
+def _not_now(
+    reason: str, units: int, limit: int, *, option: str, told: str, advice: str, bound: Bound = Bound.AT_LEAST
+) -> Check:
+    """Return the check of an experiment that is not to be read at its size."""
     return Check(
         id="planned-units",
         status=Status.INCONCLUSIVE,
-        reason="after-last-look",
+        reason=reason,
         metric="units",
         value=units,
-        limit=most,
-        bound=Bound.AT_MOST,
-        option=("looks",),
+        limit=limit,
+        bound=bound,
+        option=(option,),
         n=units,
-        message=f"{units:,} units; the last declared look was up to {most:,}. No metric was read.",
-        advice="Read the units that came first, as many as were planned. To look on, plan the next experiment without "
-        "looks.",
+        message=f"{told} No metric was read.",
+        advice=advice,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cd4ml.report import Bound, Check, Interval, Status, as_set, chance, fixed, percent, worst
@@ -53,7 +53,7 @@ class Effect:
         """The interval of the improvement: of the difference, or of its negative where less is better."""
         if not self.lower_is_better:
             return self.interval
-        return Interval(**{**vars(self.interval), "lower": -self.interval.upper, "upper": -self.interval.lower})
+        return replace(self.interval, lower=-self.interval.upper, upper=-self.interval.lower)
 
 
 def effect_check(found: Effect, alpha: float) -> Check:

@@ -12,7 +12,7 @@ from scipy import optimize
 from cd4ml.metrics.experiment.estimates import Difference
 from cd4ml.metrics.statistics import sequential
 from cd4ml.metrics.statistics.group_sequential import Spending, boundaries
-from cd4ml.metrics.statistics.intervals import POWER, Bounds, normal_quantile, student_below, student_quantile
+from cd4ml.metrics.statistics.intervals import POWER, normal_quantile, student_below, student_quantile
 from cd4ml.report import Interval
 
 # A repeated p-value is not looked for beyond these.
@@ -133,8 +133,8 @@ def _boundary(fractions: tuple[float, ...], alpha: float, spending: Spending) ->
 def interval(reading: Reading, found: Difference, confidence: float) -> Interval:
     """Return the interval of a difference at a confidence."""
     half = reading.reach(1 - confidence, found.degrees) * found.standard_error
-    named = Bounds(lower=found.value - half, upper=found.value + half).named(confidence, reading.method)
-    return Interval(**{**vars(named), "of": "difference"})
+    lower, upper = found.value - half, found.value + half
+    return Interval(lower=lower, upper=upper, confidence=confidence, method=reading.method, of="difference")
 
 
 def units_needed(reading: Reading, found: Difference, effect: float, units: int, alpha: float) -> int | None:
