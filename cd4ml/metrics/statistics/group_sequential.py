@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from scipy import special
 
 from cd4ml.metrics.statistics.intervals import normal_quantile
+from cd4ml.metrics.statistics.spending import Spending as Spending
 
 Floats = npt.NDArray[np.float64]
 # Beyond so many standard deviations there is nothing left to integrate.
@@ -25,13 +25,6 @@ _DENSITY: Final = 8
 _FEWEST: Final = 64
 _MOST: Final = 3000
 _HIGHEST: Final = 12.0
-
-
-class Spending(StrEnum):
-    """How the level is spent: late, so that the last look loses little, or evenly, so that early looks may stop."""
-
-    OBRIEN_FLEMING = "obrien-fleming"
-    POCOCK = "pocock"
 
 
 def spent(spending: Spending, fraction: float, alpha: float) -> float:

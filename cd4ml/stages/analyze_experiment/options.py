@@ -11,6 +11,7 @@ from cd4ml.data.tables.dialect import CsvOptions
 from cd4ml.errors import OptionsError
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
+from cd4ml.metrics.statistics.spending import Spending
 from cd4ml.stages.analyze_experiment.declared import Metric, parsed
 from cd4ml.wording import nearest
 
@@ -29,13 +30,6 @@ class ReadingKind(StrEnum):
 
     FIXED = "fixed"
     SEQUENTIAL = "sequential"
-
-
-class Spending(StrEnum):
-    """How declared looks spend the level."""
-
-    OBRIEN_FLEMING = "obrien-fleming"
-    POCOCK = "pocock"
 
 
 @dataclass(frozen=True, kw_only=True)

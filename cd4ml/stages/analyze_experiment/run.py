@@ -20,7 +20,6 @@ from cd4ml.checks.experiment.effects import Effect, choose
 from cd4ml.context import Context
 from cd4ml.metrics.experiment.assignment import always_valid_ratio_p_value, ratio_p_value
 from cd4ml.metrics.experiment.readings import AlwaysValid, Fixed, Looks, Reading
-from cd4ml.metrics.statistics.group_sequential import Spending
 from cd4ml.report import Check, Report, Status, headline
 from cd4ml.stages.analyze_experiment.analysis import analyse
 from cd4ml.stages.analyze_experiment.options import Options, Plan, ReadingKind, plan
@@ -104,7 +103,7 @@ def _reading(units: int, options: Options) -> Reading:
     planned = tuple(look / options.looks for look in range(1, options.looks + 1))
     # A reading between two looks is the last one that was due, again: it spends nothing of its own.
     due = max(1, min(options.looks, units * options.looks // options.planned_units))
-    return Looks(fractions=planned[:due], planned=planned, spending=Spending(options.spending))
+    return Looks(fractions=planned[:due], planned=planned, spending=options.spending)
 
 
 def _read(
