@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import time
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,10 +175,8 @@ def test_stores_and_events__of_each_worker(people: Path, tmp_path: Path) -> None
                 head = {"connection": "close"}
                 rows = {"rows": [{**ROW, "age": age}] * 3}
                 assert started.client.post("/predict", json=rows, headers=head).status_code == 200
-            deadline = time.monotonic() + 20  # another worker's counts of the cache are as of its last beat
-            while (counts := metrics(started))['cd4ml_cache_total{outcome="hit"}'] < 36:
-                assert time.monotonic() < deadline, counts
-                time.sleep(0.2)
+            # Another worker's counts of the cache are as of its last beat.
+            eventually(lambda: metrics(started)['cd4ml_cache_total{outcome="hit"}'] >= 36)
             os.kill(started.process.pid, signal.SIGTERM)
             assert started.process.wait(30) == 0
     found = read(files(path))

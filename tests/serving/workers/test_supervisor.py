@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from tests.conftest import ROOT, clean_environment
+from tests.serving.telemetry.test_gateway import eventually
 
 PROGRAM = """
 import logging, os, signal, socket, sys, time
@@ -65,14 +65,6 @@ def begun(process: subprocess.Popen[str], count: int) -> list[list[str]]:
         if len(found) == count:
             break
     return sorted(found)
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def gone(process: int) -> bool:
@@ -137,7 +129,7 @@ def test_does_not_drain__killed() -> None:
         os.kill(process.pid, signal.SIGTERM)
         start = time.monotonic()
         assert process.wait(60) == 3 and time.monotonic() - start >= 0.9
-        eventually(lambda: all(map(gone, workers)))
+        eventually(lambda: all(map(gone, workers)), seconds=60)
 
 
 def test_supervisor_killed__workers_end() -> None:
@@ -145,4 +137,4 @@ def test_supervisor_killed__workers_end() -> None:
     with supervised(BEATING) as process:
         workers = [int(one) for _, one, _ in begun(process, 2)]
         os.kill(process.pid, signal.SIGKILL)
-        eventually(lambda: all(map(gone, workers)))
+        eventually(lambda: all(map(gone, workers)), seconds=60)
