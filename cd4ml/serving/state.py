@@ -122,10 +122,8 @@ class State:
     @contextmanager
     def _failing(self) -> Iterator[None]:
         """Note what keeps the model from being loaded."""
-        whole = False
         try:
             yield
-            whole = True
         except (
             ModelError,
             Cd4mlError,
@@ -141,10 +139,9 @@ class State:
         ) as error:
             self.phase, self.reason = Phase.FAILED, type(error).__name__
             _LOG.error("the model cannot be served: %s: %s", type(error).__name__, error)
-        finally:
-            # The model's code may raise anything, and end the thread with it.
-            if not whole and self.phase is Phase.LOADING:
-                self.phase, self.reason = Phase.FAILED, "the model's code failed while it was loaded"
+        except BaseException:  # the model's code may raise anything, and end the thread with it
+            self.phase, self.reason = Phase.FAILED, "the model's code failed while it was loaded"
+            raise
 
     def _verified(self) -> Runtime:
         """Verify and load the model; what that needs is imported only now, while probes are answered already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +77,19 @@ def evidence(tmp_path: Path) -> Callable[..., None]:
     (tmp_path / ".gitignore").write_text("*\n")
     git(tmp_path, "add", "--force", ".gitignore")
     git(tmp_path, "commit", "--quiet", "--message", "Source")
-    commit = git(tmp_path, "rev-parse", "HEAD").strip()
+    return partial(write_evidence, tmp_path, git(tmp_path, "rev-parse", "HEAD").strip(), IMAGE, MODEL)
 
-    def write(changed: str | None = None, /, **changes: Any) -> None:
-        for name in REQUIRED:
-            about_model = name in REQUIRED[2:]
-            report: dict[str, Any] = {
-                "source": {"git_sha": commit, "modified": []},
-                "candidate": {"uri": "models:/credit/1", "sha256": MODEL} if about_model else None,
-                "checks": [FINE | {"id": CHECKS.get(name, "x")}],
-                "outputs": {"image": IMAGE} if name == "build-image" else {},
-            }
-            write_report(tmp_path / "reports", name, **report | (changes if name == changed else {}))
 
-    return write
+def write_evidence(
+    folder: Path, commit: str, image: str, model: str, changed: str | None = None, /, **changes: Any
+) -> None:
+    """Write the reports of all required stages about a commit and an image; keyword arguments change one of them."""
+    for name in REQUIRED:
+        about_model = name in REQUIRED[2:]
+        report: dict[str, Any] = {
+            "source": {"git_sha": commit, "modified": []},
+            "candidate": {"uri": "models:/credit/1", "sha256": model} if about_model else None,
+            "checks": [FINE | {"id": CHECKS.get(name, "x")}],
+            "outputs": {"image": image} if name == "build-image" else {},
+        }
+        write_report(folder / "reports", name, **report | (changes if name == changed else {}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any, Final
 import yaml
 
 from tests.charts.rendering import CHART
+from tests.charts.test_documented import SHOWN
 from tests.conftest import ROOT, Run, run_cd4ml
-from tests.gitops.conftest import CHECKS, REQUIRED, GitOps, git
-from tests.reports import FINE
-from tests.reports import write as write_report
+from tests.gitops.conftest import GitOps, git, write_evidence
 from tests.rig.argo import ARGOCD
 from tests.rig.kubernetes import ADDRESS, Api, Object
 from tests.rig.processes import Processes, until
@@ -34,11 +32,9 @@ replicas: 4
 """
 
 
-def documented(page: str, kind: str) -> Any:
-    """Return the block of a page that holds this word, as it can be pasted from there."""
-    (block,) = (
-        text for text in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / page).read_text(), re.S) if kind in text
-    )
+def documented(word: str) -> Any:
+    """Return the block of the chart's page that holds this word, as it can be pasted from there."""
+    (block,) = (text for text in SHOWN if word in text)
     return yaml.safe_load(block)
 
 
@@ -82,7 +78,8 @@ class Release:
         """Run deploy-model for a candidate that has passed every stage."""
         git(self._source, "commit", "--quiet", "--allow-empty", "--message", digest)
         git(self._source, "add", "--force", ".gitignore")
-        write_evidence(self._source, digest)
+        commit = git(self._source, "rev-parse", "HEAD").strip()
+        write_evidence(self._source, commit, f"{REPOSITORY}@{digest}", digest.removeprefix("sha256:"))
         where = ("--repository", str(self._gitops.bare), "--manifest", "credit/values.yaml")
         return run_cd4ml(self._source, "deploy-model", *where, "--canary-weight", str(weight))
 
@@ -137,7 +134,7 @@ class Release:
 
 def settings(*, installed: bool) -> Object:
     """Return how it is rolled out: as the page of the chart shows, in steps of seconds."""
-    found: Object = documented("chart.md", "analyze-rollout.json")["rollout"]
+    found: Object = documented("analyze-rollout.json")["rollout"]
     (metric,) = found["analysis"]["metrics"]
     url = metric["provider"]["web"]["url"]
     metric["provider"]["web"]["url"] = url.replace(
@@ -149,27 +146,13 @@ def settings(*, installed: bool) -> Object:
 
 def application(name: str, chart: Path, gitops: Path) -> Object:
     """Return the Application that the page of the chart shows, with the addresses of the rig."""
-    found: Object = documented("chart.md", "kind: Application")
+    found: Object = documented("kind: Application")
     found["metadata"]["name"] = name
     spec = found["spec"]
     charts, values = spec["sources"]
     charts["repoURL"], values["repoURL"] = f"file://{chart}", f"file://{gitops}"
     spec["destination"] = {"server": ADDRESS, "namespace": name}
     return found
-
-
-def write_evidence(folder: Path, digest: str) -> None:
-    """Write the reports of all required stages, about this commit and image."""
-    commit = git(folder, "rev-parse", "HEAD").strip()
-    for name in REQUIRED:
-        about_model = name in REQUIRED[2:]
-        report: Object = {
-            "source": {"git_sha": commit, "modified": []},
-            "candidate": {"uri": "models:/credit/1", "sha256": digest[7:]} if about_model else None,
-            "checks": [FINE | {"id": CHECKS.get(name, "x")}],
-            "outputs": {"image": f"{REPOSITORY}@{digest}"} if name == "build-image" else {},
-        }
-        write_report(folder / "reports", name, **report)
 
 
 def _dump(rollout: Object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from cd4ml.digests import folder_sha256
 from cd4ml.model_files.signature import inputs
 from cd4ml.scoring.conversion import program
 from cd4ml.scoring.conversion.run import Signature, _way
@@ -32,3 +33,8 @@ def converted(estimator: Any, frame: pd.DataFrame, folder: Path) -> Path:
     columns = [{"name": one.name, "type": one.type, "required": one.required} for one in inputs(model) or ()]
     given = Signature(sha256=SHA256, columns=columns)
     return _way(made, folder / "ways", said["ways"][-1], said, given).folder
+
+
+def service_of(folder: Path) -> dict[str, Any]:
+    """Return what service.json says of a converted model."""
+    return {"runtime": "onnx", "sha256": SHA256, "onnx_sha256": folder_sha256(folder)}

@@ -13,15 +13,14 @@ import numpy as np
 import pytest
 import tritonclient.http as triton
 
-from cd4ml.digests import folder_sha256
 from cd4ml.serving.model import load
 from cd4ml.serving.runtimes import fast
 from cd4ml.serving.runtimes.native import Native
 from cd4ml.serving.signature import ModelError
 from tests import networks
 from tests.serving.conftest import Gateway, running
+from tests.serving.conversion import SHA256, service_of
 
-SHA256 = "a" * 64
 ROWS = networks.contents(6)
 KINDS = ["python", "html"]
 WRONG: list[Any] = [float("nan"), None, "1", True, 1.5, 2**31, -(2**63), [1], {}]
@@ -33,8 +32,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway with the network, which writes events."""
     scratch = tmp_path_factory.mktemp("network")
     folder = networks.converted(scratch / "model", SHA256)
-    service: dict[str, Any] = {"runtime": "onnx", "sha256": SHA256, "onnx_sha256": folder_sha256(folder)}
-    with running(folder, scratch, env={"EVENTS": str(scratch / "events.jsonl")}, **service) as gateway:
+    with running(folder, scratch, env={"EVENTS": str(scratch / "events.jsonl")}, **service_of(folder)) as gateway:
         gateway.until(200)
         yield gateway
 

@@ -27,7 +27,7 @@ from cd4ml.serving.state import Phase, Service, State
 from tests import models
 from tests.conftest import ROOT
 from tests.serving.conftest import running
-from tests.serving.conversion import SHA256, Convert
+from tests.serving.conversion import SHA256, Convert, service_of
 
 GOOD: dict[str, list[Any]] = {"age": [40, 60], "income": [3.5, None], "city": ["Oslo", "Bergen"]}
 
@@ -204,7 +204,7 @@ def test_gateway_says_which_provider_it_lacks(people: Path, runtime: str | None,
 
 def test_gateway_serves_the_graph_under_the_digest_of_the_model(people: Path, tmp_path: Path) -> None:
     """Over HTTP the answers name the MLflow model that the gates looked at, and bad rows are refused as ever."""
-    with running(people, tmp_path, runtime="onnx", sha256=SHA256, onnx_sha256=folder_sha256(people)) as gateway:
+    with running(people, tmp_path, **service_of(people)) as gateway:
         gateway.until(200)
         answer = gateway.predict([{"age": 40, "income": 3.5, "city": "Oslo"}])
         assert answer.status_code == 200 and answer.json()["model"]["sha256"] == SHA256
@@ -222,9 +222,7 @@ def test_gateway_serves_the_graph_under_the_digest_of_the_model(people: Path, tm
 @pytest.mark.parametrize("service", [{"sha256": "b" * 64}, {"onnx_sha256": "c" * 64}, {"onnx_sha256": None}])
 def test_gateway_serves_no_other_graph(people: Path, tmp_path: Path, service: dict[str, Any]) -> None:
     """A graph of another model, or one that was changed after it was proven, never becomes ready."""
-    with running(
-        people, tmp_path, **{"runtime": "onnx", "sha256": SHA256, "onnx_sha256": folder_sha256(people), **service}
-    ) as gateway:
+    with running(people, tmp_path, **service_of(people) | service) as gateway:
         assert gateway.until(503, "/health/liveness").json()["status"] == "failed"
         assert gateway.predict([{"age": 40, "income": 3.5, "city": "Oslo"}]).status_code == 503
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from cd4ml.digests import folder_sha256
 from cd4ml.serving.exchange import Batch
 from cd4ml.serving.refused import Refused
 from cd4ml.serving.settings import Settings, SettingsError
 from cd4ml.serving.telemetry.metrics.ranges import demand, ranges_for, ranges_of
 from tests.serving.conftest import running
-from tests.serving.conversion import SHA256
+from tests.serving.conversion import service_of
 from tests.serving.telemetry.test_gateway import metrics
 
 RANGES = {"age": {"minimum": 18, "maximum": 75}, "city": {"categories": ["Oslo", "Bergen"]}}
@@ -50,8 +49,7 @@ def test_gateway__refuses_and_counts(people: Path, tmp_path: Path) -> None:
     file = tmp_path / "own.json"
     file.write_text(json.dumps({"ranges": RANGES}))
     env = {"RANGES_FILE": str(file), "OUT_OF_RANGE": "refuse"}
-    service: dict[str, Any] = {"runtime": "onnx", "sha256": SHA256, "onnx_sha256": folder_sha256(people)}
-    with running(people, tmp_path, env=env, **service) as gateway:
+    with running(people, tmp_path, env=env, **service_of(people)) as gateway:
         gateway.until(200)
         good = gateway.predict([ROW])
         bad = gateway.predict([ROW, ROW | {"age": 17}])

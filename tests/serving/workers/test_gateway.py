@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from cd4ml.digests import folder_sha256
 from cd4ml.serving.telemetry.metrics.board import Board
 from cd4ml.serving.workers.others import Others
 from tests.serving.conftest import Gateway, running
-from tests.serving.conversion import SHA256
+from tests.serving.conversion import service_of
 from tests.serving.events.exchanges import files, read
 from tests.serving.redis import serving
 from tests.serving.telemetry.test_gateway import eventually, metrics
@@ -28,17 +27,12 @@ REQUESTS = 'cd4ml_requests_total{code="",protocol="predict",status="200"}'
 WORKERS = 2
 
 
-def service(people: Path) -> dict[str, Any]:
-    """Return what service.json says of the converted model."""
-    return {"runtime": "onnx", "sha256": SHA256, "onnx_sha256": folder_sha256(people)}
-
-
 @pytest.fixture(scope="module")
 def gateway(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway of two workers that is ready."""
     scratch = tmp_path_factory.mktemp("workers")
     env = {"WORKERS": str(WORKERS), "LOG_LEVEL": "warning"}
-    with running(people, scratch, env=env, **service(people)) as started:
+    with running(people, scratch, env=env, **service_of(people)) as started:
         started.until(200)
         yield started
 
@@ -131,7 +125,7 @@ def test_port_in_use__told_at_once(people: Path, gateway: Gateway, tmp_path: Pat
     """A second gateway on the port gets no share of the first one's connections: it ends, and says why."""
     port = str(gateway.client.base_url.port)
     env = {"WORKERS": "2", "PORT": port}
-    with running(people, tmp_path, env=env, **service(people)) as second:
+    with running(people, tmp_path, env=env, **service_of(people)) as second:
         assert second.process.wait(60) == 3
         assert second.process.stderr is not None
         said = json.loads(second.process.stderr.readline())
@@ -141,7 +135,7 @@ def test_port_in_use__told_at_once(people: Path, gateway: Gateway, tmp_path: Pat
 def test_setting_that_cannot_be__told_once(people: Path, tmp_path: Path) -> None:
     """A wrong setting ends the gateway before anything is forked, with one line and the exit code of such mistakes."""
     env = {"WORKERS": "2", "EVENTS": "ftp://nowhere"}
-    with running(people, tmp_path, env=env, **service(people)) as started:
+    with running(people, tmp_path, env=env, **service_of(people)) as started:
         _, said = started.process.communicate(timeout=60)
     assert started.process.returncode == 2
     assert [json.loads(line)["message"] for line in said.splitlines()] == [
@@ -151,7 +145,7 @@ def test_setting_that_cannot_be__told_once(people: Path, tmp_path: Path) -> None
 
 def test_sigterm__no_request_is_lost(people: Path, tmp_path: Path) -> None:
     """Under 200 clients that keep their connections, every one is answered, and told that the answer is the last."""
-    with running(people, tmp_path, env={"WORKERS": "2", "LOG_LEVEL": "error"}, **service(people)) as started:
+    with running(people, tmp_path, env={"WORKERS": "2", "LOG_LEVEL": "error"}, **service_of(people)) as started:
         started.until(200)
         started.client.close()
 
@@ -169,7 +163,7 @@ def test_stores_and_events__of_each_worker(people: Path, tmp_path: Path) -> None
     env = {"WORKERS": "2", "EVENTS": str(path), "LOG_LEVEL": "error", "EVENTS_FILE_BYTES": "4000", "EVENTS_FILES": "90"}
     with serving() as server:
         env |= {"CACHE": "require", "REDIS_URL": server.url, "CACHE_SLOW_MS": "1000", "CACHE_BUDGET_MS": "1000"}
-        with running(people, tmp_path, env=env, **service(people)) as started:
+        with running(people, tmp_path, env=env, **service_of(people)) as started:
             started.until(200)
             for age in [40] * 40 + list(range(18, 58)):
                 head = {"connection": "close"}
