@@ -160,13 +160,22 @@ def result(
         resolved = (Path.cwd() / target).parent.resolve() / target.name
         if not any(resolved.is_relative_to(root.resolve()) for root in roots(environ, Path.cwd())):
             raise OptionsError(f"{name}: {path} is outside the workspace", advice="Results are written inside it.")
-    if os.path.lexists(target):
-        _refuse_other(name, target, ours)
+    refuse_other(name, target, ours)
     return target
 
 
-def _refuse_other(name: str, target: Path, ours: Callable[[Path], bool]) -> None:
-    """Refuse to replace what is not a result."""
+def refuse_other(name: str, target: Path, ours: Callable[[Path], bool]) -> None:
+    """Refuse to replace what is there and is not a result.
+
+    Args:
+        name: the option that names the path.
+        ours: whether a file is a result of an earlier run.
+
+    Raises:
+        OptionsError: it is not.
+    """
+    if not os.path.lexists(target):
+        return
     if not target.is_file():
         raise OptionsError(f"{name}: {target} is not a regular file")
     if target.stat().st_size and not ours(target):

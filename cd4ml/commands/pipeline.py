@@ -172,9 +172,10 @@ def _pipeline_report(options: PipelineOptions) -> Path:
 def _forget(wanted: Mapping[str, bool], options: PipelineOptions, door: Door) -> None:
     """Remove the reports of an earlier run: one of a stage that does not come to run must not pass for one of this."""
     for name in ("pipeline", *(name for name, runs in wanted.items() if runs)):
-        path = str(Path(options.reports) / f"{name}.json")
-        remove(result("reports", path, door.environ, endings=(".json",), ours=is_report))
-        forget_bundle(path, door.environ)
+        named = str(Path(options.reports) / f"{name}.json")
+        path = result("reports", named, door.environ, endings=(".json",), ours=is_report)
+        remove(path)
+        forget_bundle(path)
 
 
 def _left(outcomes: Sequence[_Outcome], options: PipelineOptions) -> Iterator[str]:

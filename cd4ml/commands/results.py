@@ -52,7 +52,7 @@ class Results:
         grouped: whether what is said is folded away in the platform's log, but for the verdict and what blocks.
         nowhere: whether even the default place of the report is none that may be written.
         known: what the stage last said while it went on.
-        began: what was checked out before the stage ran; None if the run did not come that far.
+        began: what was checked out before the stage ran, or when its first report was written if it never did.
         signing: who signs the report.
         bundle: the signed statement about the report, once there is one.
     """
@@ -107,7 +107,7 @@ class Results:
         self.report_path = result("report", named, self.door.environ, endings=(".json",), ours=is_report)
         self.nowhere = False
         remove(self.path)
-        forget_bundle(named, self.door.environ)
+        forget_bundle(self.report_path)
         # Until a verdict is reached the outputs say `error`: a run that is killed must not look like one that passed.
         write_verdict(self.door, Status.ERROR, str(self.path), {})
 
@@ -228,7 +228,9 @@ class Results:
     @property
     def _basis(self) -> Basis:
         """What the report is about."""
-        return self.began or basis(self._checkout)
+        if self.began is None:
+            self.began = basis(self._checkout)
+        return self.began
 
     @property
     def _checkout(self) -> Checkout:

@@ -18,7 +18,7 @@ from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.report import Published, Status
 from cd4ml.stages import about
 from cd4ml.wording import safe
-from cd4ml.writing import remove, result, write_atomically
+from cd4ml.writing import refuse_other, remove, write_atomically
 
 
 class UnsignedError(Exception):
@@ -68,15 +68,19 @@ def find_signing(options: RunOptions, environ: Mapping[str, str]) -> Signing:
         return Signing(unsigned=error)
 
 
-def forget_bundle(report: str, environ: Mapping[str, str]) -> None:
+def forget_bundle(report: Path) -> None:
     """Remove the bundle that an earlier run has left beside a report: it is about another one.
+
+    Args:
+        report: its file, which may be written; so may what lies beside it.
 
     Raises:
         OptionsError: what lies there is none.
         UnavailableError: it cannot be removed.
     """
-    path = str(bundle_path(Path(report)))
-    remove(Path.cwd() / result("report", path, environ, endings=(".json",), ours=is_bundle))
+    path = bundle_path(report)
+    refuse_other("report", path, is_bundle)
+    remove(Path.cwd() / path)
 
 
 def signed(published: Published, text: str, path: Path, signing: Signing, basis: Basis) -> Path | None:

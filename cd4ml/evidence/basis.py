@@ -32,7 +32,10 @@ class Basis:
 
 def basis(checkout: Checkout, config: Resource | None = None) -> Basis:
     """Return what is checked out now."""
-    source = Source(git_sha=checkout.head(), modified=checkout.modified())
+    commit = checkout.head()
+    if commit is None:  # then git has nothing to say of changed files, and the repository does not matter
+        return Basis(config=config)
+    source = Source(git_sha=commit, modified=checkout.modified())
     return Basis(source=source, repository=checkout.remote_address(), config=config)
 
 
@@ -49,7 +52,8 @@ def unmoved(before: Basis, checkout: Checkout) -> Basis:
             "be about either",
             advice="Check out the commit that is meant and run again; no test may change which one is checked out.",
         )
-    first, last = before.source.modified, checkout.modified()
+    first = before.source.modified
+    last = None if first is None else checkout.modified()
     modified = None if first is None or last is None else sorted({*first, *last})
     return replace(before, source=Source(git_sha=commit, modified=modified))
 
