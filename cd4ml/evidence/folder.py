@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from cd4ml.digests import bytes_sha256
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.about import About
 from cd4ml.evidence.bundles import LARGEST, bundle_path
 from cd4ml.evidence.proof import Proof, Refused, mismatch
 from cd4ml.evidence.reports import absent
 from cd4ml.evidence.result import Claim
-from cd4ml.reading import text_file
-from cd4ml.report import Published, reading
+from cd4ml.report import Published
+from cd4ml.report.reading import read_with_digest
 
 
 class Reports(Protocol):
@@ -63,21 +62,14 @@ class FolderReports:
         if path.is_symlink():
             return Refused("unreadable", f"{path} is a link")
         try:
-            text = text_file(path, most=reading.LARGEST)
-            published = reading.parse(text, stage)
+            published, sha256 = read_with_digest(path, stage)
         except FileNotFoundError:
             return None
-        except reading.ReportError as error:
-            return Refused("unreadable", f"{path} is not a report of {stage}: {error.message}")
         except (OptionsError, UnavailableError) as error:
             return Refused("unreadable", error.message)
         if self.proof is None:
             return published
-        return self._proven(stage, published, bytes_sha256(text.encode()), self.proof)
-
-    def _proven(self, stage: str, published: Published, sha256: str, proof: Proof) -> Published | Refused:
-        """Return a report that is signed as it must be, or why it is not."""
-        said = signed_claim(self.folder / f"{stage}.json", published, sha256, self.of(stage), proof)
+        said = signed_claim(path, published, sha256, self.of(stage), self.proof)
         if isinstance(said, Refused):
             return said
         self.claims[stage] = said

@@ -26,6 +26,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
+from cd4ml.digests import bytes_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.reading import text_file
 from cd4ml.report.model import Check, Interval, ModelIdentity, Published, Report, Source, Status
@@ -74,9 +75,14 @@ def read_file(path: Path, stage: str, *, whole: bool = True) -> Published:
         OptionsError: it is not a report of the stage; the message names the file.
         UnavailableError: it cannot be read.
     """
+    return read_with_digest(path, stage, whole=whole)[0]
+
+
+def read_with_digest(path: Path, stage: str, *, whole: bool = True) -> tuple[Published, str]:
+    """Read a stage's report as `read_file` does, and return also the SHA-256 of what was read."""
     text = text_file(path, most=LARGEST)
     try:
-        return parse(text, stage, whole=whole)
+        return parse(text, stage, whole=whole), bytes_sha256(text.encode())
     except ReportError as error:
         raise ReportError(f"{path} is not a report of {stage}: {error.message}") from error
 

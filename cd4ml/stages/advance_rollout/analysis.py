@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.checks.delivery.steps import signed_report_check
-from cd4ml.digests import bytes_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.folder import signed_claim
 from cd4ml.evidence.proof import Proof, Refused
-from cd4ml.reading import missing_file, text_file
-from cd4ml.report import Check, Published, Status, reading
+from cd4ml.reading import missing_file
+from cd4ml.report import Check, Published, Status
+from cd4ml.report.reading import read_with_digest
 from cd4ml.stages import ANALYSIS, about
 
 _VERDICTS: Final = (Status.PASSED, Status.FAILED, Status.INCONCLUSIVE)
@@ -55,13 +55,9 @@ def read_analysis(path: Path, proof: Proof | None = None) -> Analysis:
     if path.is_symlink():  # no stage writes one: it would be somebody else's, or an earlier run's
         raise OptionsError(f"{path} is a link", advice="Pass on the report itself.")
     try:
-        text = text_file(path, most=reading.LARGEST)
-        published = reading.parse(text, ANALYSIS)
+        published, digest = read_with_digest(path, ANALYSIS)
     except FileNotFoundError as error:
         raise missing_file(path) from error
-    except reading.ReportError as error:
-        raise OptionsError(f"{path} is not a report of {ANALYSIS}: {error.message}") from error
-    digest = bytes_sha256(text.encode())
     report = published.report
     if report.status not in _VERDICTS:
         raise OptionsError(
