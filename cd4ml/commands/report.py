@@ -26,7 +26,6 @@ from cd4ml.writing import result, write_atomically
 
 LIBRARY: Final = "vl_convert"
 # Enough of a file to know such a page by.
-_HEAD: Final = 4096
 
 
 class OnIncomplete(StrEnum):
@@ -138,11 +137,7 @@ def _write(options: ReportOptions, door: Door) -> None:
 
 def _is_page(path: Path) -> bool:
     """Whether a file is a page of an earlier run."""
-    from cd4ml.render.html.page import DOCTYPE, GENERATOR
+    from cd4ml.render.html.frame import is_page
+    from cd4ml.render.html.page import GENERATOR
 
-    try:
-        with path.open(encoding="utf-8") as stream:
-            head = stream.read(_HEAD)
-    except (OSError, ValueError):
-        return False
-    return head.startswith(DOCTYPE) and GENERATOR in head
+    return is_page(path, GENERATOR)

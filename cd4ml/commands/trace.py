@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ from cd4ml.commands.folder import look
 from cd4ml.commands.look import look_of
 from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory, read_config
-from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, Cd4mlError, ExitCode, UnavailableError
+from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, Cd4mlError, UnavailableError
 from cd4ml.git import Checkout
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
@@ -96,12 +97,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
     else:
         look = look_of(door.stdout, door.environ, verbose=options.verbose)
         print(terminal.text(found, look=look), file=door.stdout, end="")
-    return _code(found).code
-
-
-def _code(found: Trace) -> ExitCode:
-    """Return the exit code of a story."""
-    return _CODES[found.status]
+    return _CODES[found.status].code
 
 
 def _sources(options: TraceOptions, door: Door) -> Sources:
@@ -190,9 +186,11 @@ def _page(options: TraceOptions, door: Door) -> Path | None:
     """
     if not options.html:
         return None
-    from cd4ml.render.html.trace import is_page
+    from cd4ml.render.html.frame import is_page
+    from cd4ml.render.html.trace import GENERATOR
 
-    return result("html", options.html, door.environ, endings=(".html",), ours=is_page)
+    ours = partial(is_page, made_by=GENERATOR)
+    return result("html", options.html, door.environ, endings=(".html",), ours=ours)
 
 
 def _write(path: Path, found: Trace) -> None:

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 from typing import Final
 
 from cd4ml.render.html.elements import Html, element
 from cd4ml.render.html.style import STYLE
 
-# With the generator, a file is known by it to be a page of ours.
-DOCTYPE: Final = "<!doctype html>\n"
+_DOCTYPE: Final = "<!doctype html>\n"
+# Enough of a file to know a page of ours by.
+_HEAD: Final = 4096
 
 
 def generator(command: str) -> Html:
     """Return what says which command made a page."""
     return Html(f'<meta name="generator" content="cd4ml {command}">')
+
+
+def is_page(path: Path, made_by: Html) -> bool:
+    """Whether a file is a page that a command made in an earlier run."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            head = stream.read(_HEAD)
+    except (OSError, ValueError):
+        return False
+    return head.startswith(_DOCTYPE) and made_by in head
 
 
 def whole(title: str, made_by: Html, body: Html) -> str:
@@ -31,4 +43,4 @@ def whole(title: str, made_by: Html, body: Html) -> str:
         element("title", title),
         Html(f"<style>{STYLE}</style>"),
     )
-    return f"{DOCTYPE}{element('html', head, body, lang='en')}\n"
+    return f"{_DOCTYPE}{element('html', head, body, lang='en')}\n"

@@ -7,7 +7,7 @@ from typing import Final
 from cd4ml.render.html.checks import badge, blocking, what_blocks, what_passed
 from cd4ml.render.html.elements import Content, Html, element, joined, short
 from cd4ml.render.html.evidence import differences, digests, evidence, measured, seconds, subject
-from cd4ml.render.html.frame import DOCTYPE, generator, whole
+from cd4ml.render.html.frame import generator, whole
 from cd4ml.render.html.pictures import picture
 from cd4ml.render.html.plots import Mark, bars
 from cd4ml.render.html.sections import section
@@ -16,8 +16,6 @@ from cd4ml.render.numbers import duration, plural
 from cd4ml.render.pipeline_run import Entry, Run
 from cd4ml.report import Report, Status
 
-# By these a file is known to be such a page.
-__all__ = ["DOCTYPE", "GENERATOR", "page"]
 GENERATOR: Final = generator("report")
 _SENTENCE: Final = {
     Status.PASSED: "Every stage that ran passed.",

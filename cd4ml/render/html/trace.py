@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from cd4ml.render.html.checks import badge, what_blocks, what_passed
 from cd4ml.render.html.elements import Content, Html, element, joined
-from cd4ml.render.html.frame import DOCTYPE, generator, whole
+from cd4ml.render.html.frame import generator, whole
 from cd4ml.render.html.tables import table
 from cd4ml.render.trace.words import STATUSES, people, sentence, source_told, verdict_told
 from cd4ml.report.trace import Fact, Topic, Trace, Verdict
 
 GENERATOR: Final = generator("trace")
-# Enough of a file to know such a page by.
-_HEAD: Final = 4096
 _HEADINGS: Final = {
     Topic.DELIVERY: "What runs now",
     Topic.IMAGE: "The image",
@@ -34,16 +31,6 @@ def page(trace: Trace) -> str:
     foot = element("footer", element("p", "Made by cd4ml trace. n is the number of rows that a value rests on."))
     skip = element("a", "Skip to the story", href="#story", class_="skip")
     return whole(f"cd4ml trace: {trace.status}", GENERATOR, element("body", skip, head, main, foot))
-
-
-def is_page(path: Path) -> bool:
-    """Whether a file is a page of an earlier run."""
-    try:
-        with path.open(encoding="utf-8") as stream:
-            head = stream.read(_HEAD)
-    except (OSError, ValueError):
-        return False
-    return head.startswith(DOCTYPE) and GENERATOR in head
 
 
 def _summary(trace: Trace) -> list[Html]:
