@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import cd4ml
 from cd4ml.commands import COMMANDS
@@ -15,13 +15,13 @@ from cd4ml.commands.folder import look
 from cd4ml.commands.look import look_of
 from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory, read_config
-from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, Cd4mlError, UnavailableError
+from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, Cd4mlError
+from cd4ml.evidence.options import find_public_key
 from cd4ml.git import Checkout
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
-from cd4ml.reading import text_file
 from cd4ml.render.pipeline_run import Entry
 from cd4ml.render.trace import document, terminal
 from cd4ml.report import Status
@@ -29,11 +29,7 @@ from cd4ml.report.trace import Trace, Verdict
 from cd4ml.stages import PIPELINE, STAGES, declaration
 from cd4ml.tracing.gitops import Place
 from cd4ml.tracing.story import Sources, trace
-from cd4ml.wording import installs
 from cd4ml.writing import result, write_atomically
-
-if TYPE_CHECKING:
-    from cd4ml.evidence.keys import PublicKey
 
 _CODES: Final = {
     Status.PASSED: PASSED,
@@ -43,7 +39,6 @@ _CODES: Final = {
 }
 _REPORTS: Final = "reports"
 _CONFIG: Final = "cd4ml.yaml"
-_LARGEST_KEY: Final = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +117,7 @@ def _sources(options: TraceOptions, door: Door) -> Sources:
         online=options.online,
         checkout=Checkout(directory=Path.cwd(), environ=door.environ),
         environ=door.environ,
-        key=_key(options.public_key),
+        key=find_public_key(options.public_key) if options.public_key is not None else None,
     )
 
 
@@ -156,26 +151,6 @@ def _counts(entry: Entry) -> bool:
     """Whether a report is about a change: what watches production is about other data, at another time."""
     info = STAGES.get(entry.stage)
     return info is not None and (info.in_pipeline or bool(entry.published.report.outputs.get("image")))
-
-
-def _key(path: str | None) -> PublicKey | None:
-    """Return the public key.
-
-    Raises:
-        OptionsError: it is none.
-        UnavailableError: it is not there, or the library that verifies is not installed.
-    """
-    if path is None:
-        return None
-    try:
-        from cd4ml.evidence.keys import read_public_key  # it needs a library that nothing else here needs
-
-        return read_public_key(text_file(Path(path), most=_LARGEST_KEY).encode(), name=f"public-key {path}")
-    except ModuleNotFoundError as error:
-        message = f"The library {error.name}, which verifies, is not installed beside cd4ml."
-        raise UnavailableError(message, advice=installs("evidence")) from error
-    except FileNotFoundError as error:
-        raise UnavailableError(f"public-key: {path}: no such file.") from error
 
 
 def _page(options: TraceOptions, door: Door) -> Path | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cd4ml.errors import OptionsError
 from cd4ml.evidence.dsse import SignatureError, verified_bundle
-from cd4ml.evidence.keys import PublicKey, read_public_key
+from cd4ml.evidence.keys import PublicKey
 from cd4ml.evidence.proof import Signed, UntrustedError
 
 
@@ -40,12 +40,3 @@ class KeyVerifier:
             return UntrustedError("invalid-signature", "the signature is not valid: the content was changed")
         who = f"key {hint[:16]}" if isinstance(hint, str) else "something that is not a key"
         return UntrustedError("wrong-key", f"{who} signed it, not {self.identity}")
-
-
-def key_verifier(pem: str, *, name: str) -> KeyVerifier:
-    """Return who verifies with a public key.
-
-    Raises:
-        OptionsError: it is no such key.
-    """
-    return KeyVerifier(key=read_public_key(pem.encode(), name=name))

@@ -6,10 +6,12 @@ The words are those of cosign, where it has them.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.proof import Proof, Verifier
@@ -18,8 +20,11 @@ from cd4ml.inputs.options import Group, Options, option
 from cd4ml.reading import missing_file, text_file
 from cd4ml.wording import installs
 
+if TYPE_CHECKING:
+    from cd4ml.evidence.keys import PublicKey
+
 GITHUB: Final = "https://token.actions.githubusercontent.com"
-_MOST: Final = 1_000_000
+_MOST: Final = 100_000
 _OLDEST: Final = 36_500.0  # days, which is a hundred years
 
 
@@ -95,11 +100,8 @@ def find_proof(options: EvidenceOptions) -> Proof | None:
     demand = demanded(options)
     if demand is Evidence.UNSIGNED:
         return None
-    try:
-        verifier = _of_key(options) if demand is Evidence.SIGNED else _of_identity(options)
-    except ModuleNotFoundError as error:
-        message = f"The library {error.name}, which verifies, is not installed beside cd4ml."
-        raise UnavailableError(message, advice=installs("evidence")) from error
+    with _libraries():
+        verifier = _of_key(options.public_key or "") if demand is Evidence.SIGNED else _of_identity(options)
     age = options.maximum_evidence_age
     return Proof(
         verifier=verifier,
@@ -141,16 +143,38 @@ def _lacking(options: EvidenceOptions, demand: Evidence) -> list[str]:
     return problems
 
 
-def _of_key(options: EvidenceOptions) -> Verifier:
-    """Return the verifier of a key's signatures."""
-    from cd4ml.evidence.key_verifier import key_verifier  # cryptography, which only some environments have
+def find_public_key(path: str) -> PublicKey:
+    """Return the key in the file that public-key names.
 
-    path = Path(options.public_key or "")
+    Raises:
+        OptionsError: it is none.
+        UnavailableError: it is not there or cannot be read, or the library that verifies is not installed.
+    """
+    with _libraries():
+        from cd4ml.evidence.keys import read_public_key  # cryptography, which only some environments have
     try:
-        return key_verifier(text_file(path, most=_MOST), name=f"public-key {path}")
+        return read_public_key(text_file(Path(path), most=_MOST).encode(), name=f"public-key {path}")
     except FileNotFoundError as error:
-        missing = missing_file(path)
+        missing = missing_file(Path(path))
         raise UnavailableError(f"public-key {missing.message}", advice=missing.advice) from error
+
+
+@contextmanager
+def _libraries() -> Iterator[None]:
+    """Say in one sentence that a library is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"The library {error.name}, which verifies, is not installed beside cd4ml."
+        raise UnavailableError(message, advice=installs("evidence")) from error
+
+
+def _of_key(path: str) -> Verifier:
+    """Return the verifier of a key's signatures."""
+    key = find_public_key(path)
+    from cd4ml.evidence.key_verifier import KeyVerifier  # see find_public_key
+
+    return KeyVerifier(key=key)
 
 
 def _of_identity(options: EvidenceOptions) -> Verifier:
