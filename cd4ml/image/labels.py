@@ -8,7 +8,10 @@ from typing import Final
 from cd4ml.image.base import Base
 
 MODEL: Final = "io.cd4ml.model.sha256"
+NAME: Final = "io.cd4ml.model.name"
+VERSION: Final = "io.cd4ml.model.version"
 BASE: Final = "org.opencontainers.image.base.name"
+BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
 # Labels that say what an image is; on a base they say what the base is.
 # https://github.com/opencontainers/image-spec/blob/main/annotations.md, label-schema.org, and Red Hat's containers.
 _DESCRIBING: Final = ("io.cd4ml.", "org.opencontainers.image.", "org.label-schema.", "io.k8s.", "com.redhat.component")
@@ -29,13 +32,13 @@ def of_image(
     labels = {
         **origin,
         MODEL: sha256,
-        "io.cd4ml.model.name": model,
-        "io.cd4ml.model.version": version or "",
+        NAME: model,
+        VERSION: version or "",
         "io.cd4ml.model.allow-code": "true" if allow_code else "",
         "org.opencontainers.image.title": model,
         "org.opencontainers.image.version": version or sha256[:12],
         BASE: base.wanted,
-        "org.opencontainers.image.base.digest": base.digest or "",
+        BASE_DIGEST: base.digest or "",
     }
     return own_labels({key: " ".join(value.split()) for key, value in labels.items() if value}, base.labels)
 

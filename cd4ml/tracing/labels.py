@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cd4ml.image.labels import MODEL
+from cd4ml.image.labels import BASE, BASE_DIGEST, MODEL, NAME, VERSION
 from cd4ml.image.origin import REVISION, SOURCE
 from cd4ml.report.trace import Topic
 from cd4ml.tracing.records import Key, Record
@@ -21,11 +21,11 @@ def said(labels: Mapping[str, Any], *, by: str = "", image: str | None = None) -
         image: digest of the image that has them.
     """
     found = {str(name): str(value) for name, value in labels.items() if value not in (None, "")}
-    name, version = found.get("io.cd4ml.model.name"), found.get("io.cd4ml.model.version")
+    name, version = found.get(NAME), found.get(VERSION)
     values: dict[Key, str | None] = {
         (Topic.CODE, "repository"): repository(found.get(SOURCE, "")),
-        (Topic.IMAGE, "base"): found.get("org.opencontainers.image.base.digest"),
-        (Topic.IMAGE, "base name"): found.get("org.opencontainers.image.base.name"),
+        (Topic.IMAGE, "base"): found.get(BASE_DIGEST),
+        (Topic.IMAGE, "base name"): found.get(BASE),
     }
     ids = Ids(
         image=image,
