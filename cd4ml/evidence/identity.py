@@ -6,24 +6,21 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-import requests
 from cryptography.x509 import Certificate, ExtensionNotFound, ObjectIdentifier, UnrecognizedExtension
 from pydantic import ValidationError
 from sigstore.errors import Error as SigstoreError
 from sigstore.errors import VerificationError
 from sigstore.models import Bundle, ClientTrustConfig, InvalidBundle, TrustedRoot
 from sigstore.verify import Verifier, policy
-from tuf.api.exceptions import DownloadError, RepositoryError
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.evidence.bundles import LARGEST
 from cd4ml.evidence.proof import Signed, UntrustedError
+from cd4ml.evidence.sigstore_errors import UNREACHABLE, told
 from cd4ml.evidence.statement import PAYLOAD_TYPE, read_statement
 
-_UNREACHABLE: Final = (SigstoreError, RepositoryError, DownloadError, requests.RequestException)
 # The commit whose run asked for the certificate: https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
 _COMMIT: Final = ObjectIdentifier("1.3.6.1.4.1.57264.1.3")
-_SHOWN: Final = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +37,12 @@ class IdentityVerifier:
         try:
             kind, payload = self.verifier.verify_dsse(read, policy.UnsafeNoOp())
         except (VerificationError, ValueError) as error:
-            raise UntrustedError("invalid-signature", f"Sigstore does not accept it: {_told(error)}") from error
+            raise UntrustedError("invalid-signature", f"Sigstore does not accept it: {told(error)}") from error
         certificate = read.signing_certificate
         try:
             self.demands.verify(certificate)
         except (VerificationError, ValueError) as error:
-            raise UntrustedError("wrong-identity", f"it is not signed by {self.identity}: {_told(error)}") from error
+            raise UntrustedError("wrong-identity", f"it is not signed by {self.identity}: {told(error)}") from error
         commit = _commit(certificate)
         if not commit:
             raise UntrustedError("wrong-identity", "its certificate does not say on which commit the workflow ran")
@@ -85,16 +82,16 @@ def _root(path: str | None) -> TrustedRoot:
     if path is None:
         try:
             return ClientTrustConfig.production().trusted_root
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             raise UnavailableError(
-                f"Sigstore's trusted root cannot be had: {_told(error)}.", advice="Name one with trusted-root."
+                f"Sigstore's trusted root cannot be had: {told(error)}.", advice="Name one with trusted-root."
             ) from error
     try:
         return TrustedRoot.from_file(path)
     except OSError as error:
         raise UnavailableError(f"trusted-root {path}: {error.strerror}.") from error
     except (SigstoreError, ValidationError, ValueError) as error:
-        raise OptionsError(f"trusted-root: not a trusted root of Sigstore: {_told(error)}") from error
+        raise OptionsError(f"trusted-root: not a trusted root of Sigstore: {told(error)}") from error
 
 
 def _bundle(data: bytes) -> Bundle:
@@ -108,7 +105,7 @@ def _bundle(data: bytes) -> Bundle:
             raise UntrustedError("no-identity", "a key signed it, which proves no workflow's identity")
         return Bundle.from_json(data)
     except (InvalidBundle, ValidationError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise UntrustedError("not-a-bundle", f"not a Sigstore bundle: {_told(error)}") from error
+        raise UntrustedError("not-a-bundle", f"not a Sigstore bundle: {told(error)}") from error
 
 
 def _commit(certificate: Certificate) -> str | None:
@@ -118,8 +115,3 @@ def _commit(certificate: Certificate) -> str | None:
     except ExtensionNotFound:
         return None
     return found.value.decode("ascii", "replace") if isinstance(found, UnrecognizedExtension) else None
-
-
-def _told(error: Exception) -> str:
-    """Return an error of the library in one line."""
-    return " ".join(str(error).split())[:_SHOWN] or type(error).__name__

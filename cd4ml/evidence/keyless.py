@@ -9,17 +9,16 @@ from typing import Final
 
 import requests
 from sigstore import dsse, oidc
-from sigstore.errors import Error as SigstoreError
 from sigstore.models import ClientTrustConfig
 from sigstore.sign import SigningContext
-from tuf.api.exceptions import DownloadError, RepositoryError
 
 from cd4ml.errors import UnavailableError
+from cd4ml.evidence.sigstore_errors import UNREACHABLE, told
 from cd4ml.evidence.statement import Statement
 
 _AUDIENCE: Final = "sigstore"
 _SECONDS: Final = 30
-_FAILURES: Final = (SigstoreError, RepositoryError, DownloadError, requests.RequestException, oidc.ExpiredIdentity)
+_FAILURES: Final = (*UNREACHABLE, oidc.ExpiredIdentity)
 
 
 class KeylessSigner:
@@ -41,8 +40,7 @@ class KeylessSigner:
             with context.signer(oidc.IdentityToken(self._token())) as signer:
                 return signer.sign_dsse(dsse.Statement(statement.payload)).to_json().encode()
         except _FAILURES as error:
-            reason = " ".join(str(error).split())[:300]
-            raise UnavailableError(f"Sigstore did not sign: {reason or type(error).__name__}.") from error
+            raise UnavailableError(f"Sigstore did not sign: {told(error)}.") from error
 
     def _token(self) -> str:
         """Return a token of the job's, for Sigstore alone.
