@@ -30,6 +30,18 @@ REPOSITORY: Final = "OWNER/credit"
 _FULCIO: Final = "1.3.6.1.4.1.57264.1."
 _SCTS: Final = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 _DAY: Final = datetime.timedelta(days=1)
+# What none of its keys is for.
+_NO_USAGE: Final = dict.fromkeys(
+    (
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "encipher_only",
+        "decipher_only",
+    ),
+    False,
+)
 
 
 def _key() -> ec.EllipticCurvePrivateKey:
@@ -63,17 +75,6 @@ class Sigstore:
             [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "lab"), x509.NameAttribute(NameOID.COMMON_NAME, "lab")]
         )
         public = self.authority_key.public_key()
-        usage = dict.fromkeys(
-            (
-                "content_commitment",
-                "key_encipherment",
-                "data_encipherment",
-                "key_agreement",
-                "encipher_only",
-                "decipher_only",
-            ),
-            False,
-        )
         self.authority = (
             x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=public)
             .serial_number(1)
@@ -81,7 +82,7 @@ class Sigstore:
             .not_valid_after(self.now + _DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
             .add_extension(
-                x509.KeyUsage(digital_signature=False, key_cert_sign=True, crl_sign=True, **usage), critical=True
+                x509.KeyUsage(digital_signature=False, key_cert_sign=True, crl_sign=True, **_NO_USAGE), critical=True
             )
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .sign(self.authority_key, SHA256())
@@ -146,17 +147,6 @@ class Sigstore:
 
     def _certificate(self, key: ec.EllipticCurvePrivateKey, says: dict[str, str], workflow: str) -> x509.Certificate:
         """Return a certificate of some minutes, which the certificate log has taken."""
-        usage = dict.fromkeys(
-            (
-                "content_commitment",
-                "key_encipherment",
-                "data_encipherment",
-                "key_agreement",
-                "encipher_only",
-                "decipher_only",
-            ),
-            False,
-        )
         issuer_key = self.authority_key.public_key()
         builder = (
             x509.CertificateBuilder(issuer_name=self.authority.subject, subject_name=x509.Name([]))
@@ -165,7 +155,7 @@ class Sigstore:
             .not_valid_before(self.now - datetime.timedelta(minutes=1))
             .not_valid_after(self.now + datetime.timedelta(minutes=9))
             .add_extension(
-                x509.KeyUsage(digital_signature=True, key_cert_sign=False, crl_sign=False, **usage), critical=True
+                x509.KeyUsage(digital_signature=True, key_cert_sign=False, crl_sign=False, **_NO_USAGE), critical=True
             )
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
