@@ -54,10 +54,11 @@ class AttachedReports:
         said = [one for one in self.said if one.published.report.stage == stage]
         if stage == BUILD:
             said = [one for one in said if self.image in one.subjects]
-        here = [one for one in said if one.published.source.git_sha == self.built_from]
+        commit = self.built_from
+        here = [one for one in said if one.published.source.git_sha == commit]
         if len({str(one.published.report.status) for one in here}) > 1:
             return Refused("contradicting", f"signed statements about {stage} contradict each other")
-        if said and not here and self.built_from is None:
+        if said and not here and commit is None:
             return Refused("contradicting", "the image was built from several commits; name the one that is meant")
         latest = max(here or said, key=lambda one: one.at, default=None)
         if latest is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ class Layout:
             OptionsError: it is no layout.
         """
         self._folder = folder
+        self._subjects: dict[str, str | None] = {}
         if not (folder / _MARKER).is_file() or not (folder / "index.json").is_file():
             raise OptionsError(
                 f"{folder} is not an OCI image layout (a folder with {_MARKER} and index.json)",
@@ -36,7 +38,7 @@ class Layout:
 
     def images(self) -> Iterator[tuple[str, str]]:
         """Yield digest and name of each image: what the index lists and what is attached to nothing."""
-        for entry in self._entries():
+        for entry in self._entries:
             digest = str(entry.get("digest"))
             if self._subject(digest) is None and not _is_list_of_attached(entry):
                 yield digest, _name(entry)
@@ -59,15 +61,16 @@ class Layout:
 
     def attached(self, digest: str) -> list[str]:
         """Return what is attached to a digest: manifests that name it as their subject, wherever they are listed."""
-        listed = [str(entry.get("digest")) for entry in self._entries()]
+        listed = [str(entry.get("digest")) for entry in self._entries]
         tag = digest.replace(":", "-", 1)
-        for entry in self._entries():
+        for entry in self._entries:
             if _name(entry).rpartition(":")[2] == tag:
                 listed += [one.digest for one in self.manifest(str(entry.get("digest"))).manifests]
         return [one for one in dict.fromkeys(listed) if self._subject(one) == digest]
 
+    @cached_property
     def _entries(self) -> list[dict[str, Any]]:
-        """Return what the index lists."""
+        """What the index lists."""
         path = self._folder / "index.json"
         try:
             entries = json.loads(path.read_bytes()[:_LARGEST_MANIFEST])["manifests"]
@@ -76,7 +79,13 @@ class Layout:
             raise UnavailableError(f"{path} cannot be read: {error}.") from error
 
     def _subject(self, digest: str) -> str | None:
-        """Return what a manifest is attached to, None if it is attached to nothing."""
+        """Return what a manifest is attached to, None if it is attached to nothing; each is read once for that."""
+        if digest not in self._subjects:
+            self._subjects[digest] = self._read_subject(digest)
+        return self._subjects[digest]
+
+    def _read_subject(self, digest: str) -> str | None:
+        """See _subject."""
         try:
             found = json.loads(self.manifest(digest).data).get("subject")
             return str(found["digest"]) if found else None

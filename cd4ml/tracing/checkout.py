@@ -1,4 +1,4 @@
-"""What the checkout says of a commit: whether it is there, who wrote it, and where it was pushed to."""
+"""What the checkout says of a commit: whether it is there, and who wrote it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ NAME: Final = "checkout"
 def answer(checkout: Checkout, commit: str | None) -> Answer:
     """Return what the repository around the working directory says of a commit."""
     place = str(checkout.directory)
-    if checkout.head() is None:
+    head = checkout.head()
+    if head is None:
         why = checkout.refused() or "no repository with a commit"
         return Answer(source=Source(name=NAME, place=place, looked=Looked.NOT_ASKED, message=why))
     if commit is None:
@@ -31,7 +32,7 @@ def answer(checkout: Checkout, commit: str | None) -> Answer:
         (Topic.CODE, "author"): found.author,
         (Topic.CODE, "time"): found.time,
         (Topic.CODE, "signature"): "signed; not verified here" if found.signed else "not signed",
-        (Topic.CODE, "checked out"): "this commit" if checkout.head() == commit else f"{checkout.head()}, not this one",
+        (Topic.CODE, "checked out"): "this commit" if head == commit else f"{head}, not this one",
     }
     ids = Ids(commit=commit)
     bundle = Bundle(ids=ids, told="the checkout", records=[Record(by="the checkout", ids=ids, values=values)])

@@ -7,7 +7,7 @@ of an image) leads to more in the next.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -78,8 +78,7 @@ class _Story:
             self._answers = [one.result() for one in early]
         stored = self._model_registry()
         self._answers += [stored] if stored else []
-        bundles = [bundle for answer in self._answers for bundle in answer.bundles]
-        self._kind, self._ids = self._subject.meant([bundle.ids for bundle in bundles])
+        self._kind, self._ids = self._subject.meant([bundle.ids for bundle in self._bundles])
         if self._ids.commit and (full := self._sources.checkout.described(self._ids.commit)):
             self._ids = replace(self._ids, commit=full.sha)
         if stored and self._subject.model_uri and stored.bundles:
@@ -105,14 +104,15 @@ class _Story:
 
     def _follow(self) -> None:
         """Take every bundle that is about the subject, until none leads to another one."""
-        while True:
-            bundles = [bundle for answer in self._answers for bundle in answer.bundles]
-            more = [one for one in bundles if one not in self._taken and self._ids.same(one.ids)]
-            if not more:
-                return
-            self._taken.append(more[0])
-            if more[0].believed:
-                self._ids = self._ids.with_more(more[0].ids)
+        while more := next((one for one in self._bundles if self._ids.same(one.ids) and one not in self._taken), None):
+            self._taken.append(more)
+            if more.believed:
+                self._ids = self._ids.with_more(more.ids)
+
+    @property
+    def _bundles(self) -> Iterator[Bundle]:
+        """What the sources answered so far."""
+        return (bundle for answer in self._answers for bundle in answer.bundles)
 
     def _reports(self) -> Answer:
         """Return what the folder of reports says."""
@@ -235,12 +235,7 @@ class _Story:
 
     def _beside(self) -> Iterable[str]:
         """Yield what is worth knowing: what is about the same model or commit in another image, and what runs not."""
-        others = [
-            bundle
-            for answer in self._answers
-            for bundle in answer.bundles
-            if bundle not in self._taken and self._ids.near(bundle.ids)
-        ]
+        others = [one for one in self._bundles if self._ids.near(one.ids) and one not in self._taken]
         for bundle in others[:_MOST_NEAR]:
             yield f"{bundle.told} is about something else of the same origin: {bundle.image or bundle.ids.model}"
         if len(others) > _MOST_NEAR:
