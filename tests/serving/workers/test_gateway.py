@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,21 +71,29 @@ def test_metrics__whichever_worker_answers(gateway: Gateway) -> None:
 def test_connections__to_all_workers(gateway: Gateway) -> None:
     """Of 200 connections that stay open, each worker has a fair part: five standard deviations of a coin's at most."""
     host, port = gateway.client.base_url.host, gateway.client.base_url.port or 80
-    before = [len(os.listdir(f"/proc/{child}/fd")) for child in children(gateway)]
     connections = [socket.create_connection((host, port), timeout=20) for _ in range(CLIENTS)]
     try:
-        eventually(lambda: sum(taken(gateway, before)) == CLIENTS)
-        found = taken(gateway, before)
+        ports = {connection.getsockname()[1] for connection in connections}
+        eventually(lambda: sum(taken(gateway, ports)) == CLIENTS, seconds=60)
+        found = taken(gateway, ports)
     finally:
         for connection in connections:
             connection.close()
     assert abs(found[0] - CLIENTS / 2) <= 5 * (CLIENTS / 4) ** 0.5
 
 
-def taken(gateway: Gateway, before: list[int]) -> list[int]:
-    """Return how many more files each worker has open than before."""
-    now = [len(os.listdir(f"/proc/{child}/fd")) for child in children(gateway)]
-    return [more - less for more, less in zip(now, before, strict=True)]
+def taken(gateway: Gateway, ports: set[int]) -> list[int]:
+    """Return how many of the connections from these ports each worker has."""
+    table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{line[9]}]" for line in table if int(line[2].rpartition(":")[2], 16) in ports}
+    return [len(sockets.intersection(opened(child))) for child in children(gateway)]
+
+
+def opened(process: int) -> Iterator[str]:
+    """Yield what a process has open; a file that it closes meanwhile is left out."""
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield os.readlink(file)
 
 
 def test_killed__replaced_shown_and_told(gateway: Gateway) -> None:

@@ -42,7 +42,7 @@ def supervised(work: str, *, drain: float = 60, silent: int = 10_000) -> Iterato
         drain: how many seconds they may take to end; `silent`: after how many looks one that does nothing is killed.
     """
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", PROGRAM + work, str(drain), str(silent)],
+        [sys.executable, "-c", PROGRAM + work, str(drain), str(silent)],
         env=clean_environment(PYTHONPATH=str(ROOT)),
         stdout=subprocess.PIPE,
         text=True,
