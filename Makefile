@@ -30,7 +30,7 @@ demo: setup
 	@$(python) bin/demo
 
 test: tools lint
-	@$(python) -m pytest --numprocesses 2 $(PYTEST_ARGUMENTS)
+	@bin/test $(PYTEST_ARGUMENTS)
 
 test-rig: setup
 	@bin/setup-tools --require-all helm crds
