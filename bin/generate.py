@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from cd4ml.stages import STAGES  # noqa: E402
-from generators import actions, chart, excerpts, flow, gateway, schemas, tables  # noqa: E402
+from generators import actions, chart, dashboard, excerpts, flow, gateway, schemas, tables  # noqa: E402
 from generators.marked import MarkersError  # noqa: E402
 from generators.templates import GITLAB, JENKINS, gitlab, jenkins  # noqa: E402
 from generators.workflow import WORKFLOW, workflow  # noqa: E402
@@ -42,6 +42,7 @@ def files() -> dict[str, Callable[[], str]]:
         chart.SETTINGS: chart.settings,
         chart.SCHEMA: lambda: chart.schema(text_of(chart.SCHEMA)),
         chart.README: lambda: chart.readme(text_of(chart.README), text_of(f"{chart.CHART}/values.yaml")),
+        dashboard.FILE: dashboard.page,
         "docs/pictures/pipeline.svg": flow.picture,
         "docs/first-verdict.md": lambda: excerpts.first_verdict(text_of("docs/first-verdict.md"), text_of("README.md")),
         "action.yml": actions.root_action,
