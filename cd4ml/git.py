@@ -102,6 +102,10 @@ class Checkout:
         """Return the files below a path that git tracks or would track, relative to this folder; empty outside one."""
         return self._listed("--cached", "--others", "--exclude-standard", "--", path)
 
+    def tracks(self, path: str) -> bool:
+        """Whether git tracks a file, or any below a folder."""
+        return bool(self._listed("--cached", "--", path))
+
     def ignored(self, path: str) -> list[Path]:
         """Return what git ignores below a path; of a folder that is ignored as a whole, the folder."""
         return self._listed("--others", "--ignored", "--exclude-standard", "--directory", "--", path)

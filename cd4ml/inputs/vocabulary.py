@@ -75,6 +75,14 @@ DATA: Final = Word(
     example="data/train.parquet",
     group=Group.INPUT,
 )
+# The backend that reads the tables itself.
+LOCAL: Final = "local"
+BACKEND: Final = Word(
+    meaning="Where the checks are computed: `local`; `spark`, or `ibis://backend/address`, for tables that lie there.",
+    example="ibis://duckdb/warehouse.ddb",
+    formerly="engine",
+    group=Group.INPUT,
+)
 TEST_DATA: Final = Word(
     meaning="The test rows: a file, `folder@3` of a Delta table, a `.dvc` file, an address.",
     example="data/test.parquet",

@@ -155,6 +155,11 @@ STAGES: Final[dict[str, StageInfo]] = {
         requirements=("evidence",),
         in_pipeline=False,
     ),
+    "check-freshness": StageInfo(
+        summary="Tables are as new as they must be: by age, by deadline, and by how long past runs took.",
+        requirements=("check-freshness",),
+        in_pipeline=False,
+    ),
     "detect-drift": StageInfo(
         summary="Current data and predictions are like the reference, and performance holds where labels exist.",
         requirements=("detect-drift", "registry"),

@@ -73,10 +73,17 @@ def rollout(checks: Checks) -> str:
     return "roll-back" if "failed" in statuses else "go-on" if statuses == {"passed"} else "wait"
 
 
+def stale(checks: Checks) -> str:
+    """Return whether a check says that a table is not as new as it must be."""
+    reasons = {"empty-table", "no-stamp", "in-the-future", "stale", "deadline-missed"}
+    return str(bool(reasons & {check.get("reason") for check in checks})).lower()
+
+
 VERDICTS: Mapping[str, Mapping[str, Callable[[Checks], str]]] = {
     "audit-fairness": {"disparate-impact-ratio": least_ratio, "reported-ratio": lambda checks: ""},
     "analyze-experiment": {"mismatch": mismatched},
     "analyze-rollout": {"verdict": rollout},
+    "check-freshness": {"stale": stale},
     "detect-drift": {"drift": drifted, "retrain": retrain, "worst-feature": worst},
 }
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,14 @@ class Table(ABC):
         dataset = self.dataset()
         with refused(self.name):
             return _whole(dataset) if choose is None else _columns(dataset, choose(dataset.schema.names))
+
+    def commits(self) -> Sequence[datetime] | None:
+        """Return when rows came into it, the latest first; None where the format does not keep that."""
+        return None
+
+    def notes(self, key: str) -> Sequence[bytes] | None:
+        """Return what its files note of themselves under a key; None where the format has no such notes."""
+        return None
 
     @property
     def temporary(self) -> bool:

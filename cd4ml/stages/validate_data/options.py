@@ -13,8 +13,8 @@ from cd4ml.inputs.options import Group, option
 
 EXAMPLE: Final = "--data data/train.parquet --schema schema.yaml"
 OUTPUTS: Final[dict[str, str]] = {}
-# The backend that reads the tables itself, and what the ids of checks between two tables begin with.
-LOCAL: Final = "local"
+LOCAL: Final = vocabulary.LOCAL
+# What the ids of checks between two tables begin with.
 SKEW: Final = "skew:"
 
 
@@ -83,13 +83,7 @@ class Options(TableOptions):
         example="0.5",
         group=Group.LIMITS,
     )
-    backend: str = option(
-        "Where the checks are computed: `local`; `spark`, or `ibis://backend/address`, where data names their tables.",
-        default=LOCAL,
-        example="ibis://duckdb/warehouse.ddb",
-        formerly="engine",
-        group=Group.INPUT,
-    )
+    backend: str = vocabulary.BACKEND.here(default=LOCAL)
     read_everything: bool = option(
         "Read every value and do not trust the metadata of Parquet files.", default=False, group=Group.ADVANCED
     )

@@ -131,7 +131,7 @@ def audit_table(table: Any, rules: Rules, targets: Sequence[tuple[str, Part]]) -
         for key, expression in _counts(table, name, part, stored[name]):
             wanted[name, key] = expression
     labels = {f"c{position}": key for position, key in enumerate(wanted)}
-    row = _only_row(table.aggregate(**dict(zip(labels, wanted.values(), strict=True))))
+    row = only_row(table.aggregate(**dict(zip(labels, wanted.values(), strict=True))))
     counts = {key: int(row[label] or 0) for label, key in labels.items()}
     result = Audit()
     for name, part in targets:
@@ -149,7 +149,7 @@ def _backend(expression: Any) -> str:
     return str(expression.get_backend().name)
 
 
-def _only_row(query: Any) -> dict[str, Any]:
+def only_row(query: Any) -> dict[str, Any]:
     """Return the row that an aggregate is.
 
     Raises:
@@ -237,7 +237,7 @@ def _unique(table: Any, columns: Sequence[str], keep: str, label: str, result: A
     renamed = table.select(**values)
     groups = renamed.group_by(list(values)).aggregate(n=renamed.count())
     repeated = groups.filter(groups["n"] > 1)
-    row = _only_row(repeated.aggregate(rows=repeated["n"].sum(), groups=repeated.count()))
+    row = only_row(repeated.aggregate(rows=repeated["n"].sum(), groups=repeated.count()))
     rows, distinct = int(row["rows"] or 0), int(row["groups"] or 0)
     result.proofs.setdefault(label, {})["unique"] = "engine"
     _add(result, "unique", label, rows if keep == "all" else rows - distinct)

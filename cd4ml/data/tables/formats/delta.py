@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.tables.dialect import Reading
 from cd4ml.data.tables.formats.parquet.files import DELTA_LOG, check_footers
@@ -21,6 +22,20 @@ from cd4ml.wording import installs
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
+
+# Operations of the log that bring rows. Others rearrange, restore or delete what was there, or change no row.
+# https://docs.delta.io/latest/delta-utility.html#describe-history, and what delta-rs writes.
+_WRITES: Final = frozenset(
+    {
+        *("WRITE", "MERGE", "UPDATE", "STREAMING UPDATE", "COPY INTO"),
+        *("CREATE TABLE AS SELECT", "REPLACE TABLE AS SELECT", "CREATE OR REPLACE TABLE AS SELECT"),
+    }
+)
+# How many rows an operation wrote, as Spark and delta-rs call it.
+_ROWS: Final = (
+    *("numOutputRows", "numTargetRowsInserted", "numTargetRowsUpdated", "numUpdatedRows"),
+    *("num_added_rows", "num_target_rows_inserted", "num_target_rows_updated", "num_updated_rows"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +64,13 @@ class DeltaTable(Table):
         with _unreadable(self.path):
             found: ds.Dataset = self._version.to_pyarrow_dataset()
         return found
+
+    def commits(self) -> list[datetime]:
+        """Return when rows came into it, the latest first, as far back as its log goes."""
+        with _unreadable(self.path):
+            history = self._version.history()
+        found = [one["timestamp"] for one in history if isinstance(one.get("timestamp"), int) and _brought_rows(one)]
+        return sorted((datetime.fromtimestamp(at / 1000, UTC) for at in found), reverse=True)
 
     def sha256(self) -> str:
         """Return the SHA-256 of the version's files."""
@@ -83,6 +105,13 @@ def opened(path: Path, version: int | None, reading: Reading) -> DeltaTable:
         check_footers(path, files) if files else None
     name = f"{path.as_posix()}@{found.version()}"
     return DeltaTable(path=path, name=name, reading=reading, files=files, _version=found)
+
+
+def _brought_rows(commit: Mapping[str, Any]) -> bool:
+    """Whether a commit brought rows; one that does not count them may have."""
+    counts = commit.get("operationMetrics") or {}
+    told = [str(counts[name]) for name in _ROWS if name in counts]
+    return commit.get("operation") in _WRITES and (not told or any(count != "0" for count in told))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -49,3 +50,25 @@ def fetch(address: str, folder: Path) -> Path:
             advice = installs("tables")
         raise UnavailableError(f"{public(address)}: cannot be fetched: {error.raised.where}.", advice=advice) from error
     return target
+
+
+def modified(address: str) -> datetime | None:
+    """Return when what is at an address was written last; None where its file system does not tell.
+
+    Raises:
+        UnavailableError: it cannot be asked.
+    """
+    try:
+        with user_code():  # every file system has exceptions of its own
+            import fsspec
+
+            files, path = fsspec.url_to_fs(address)
+            try:
+                found = files.modified(path)
+            except NotImplementedError:
+                return None
+    except UserCodeError as error:
+        raise UnavailableError(f"{public(address)}: cannot be asked for its time: {error.raised.where}.") from error
+    if not isinstance(found, datetime):
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -52,6 +52,14 @@ class ParquetTable(Table):
         with refused(self.name):
             return dataset(self.path, self._files())
 
+    def notes(self, key: str) -> list[bytes]:
+        """Return what the files' own metadata hold under a key."""
+        import pyarrow.parquet as pq
+
+        with refused(self.name):
+            found = [(pq.read_metadata(file).metadata or {}).get(key.encode()) for file in self._files()]
+        return [note for note in found if note is not None]
+
     def _files(self) -> tuple[Path, ...]:
         """Return the table's files, their footers looked at."""
         files = tuple(parquet_files(self.path)) if self.path.is_dir() else (self.path,)

@@ -1,0 +1,1 @@
+"""Stamps of tables, deadlines and limits -> checks. Pure."""

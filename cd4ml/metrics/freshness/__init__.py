@@ -1,0 +1,1 @@
+"""When a table is due, and how likely the run that writes it is to be late. Pure."""

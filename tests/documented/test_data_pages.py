@@ -1,0 +1,33 @@
+"""The commands of the pages on fresh tables and on features work as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from tests.conftest import ROOT, Run
+
+
+def commands(page: str) -> list[list[str]]:
+    """Return the words of each command that a page shows."""
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / page).read_text(), re.S)
+    lines = [line for block in blocks for line in re.findall(r"^\$ cd4ml (.*)$", block, re.M)]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_check_freshness__passes_and_fails(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """The command of the page passes a table of today, and fails it two days later."""
+    (line,) = commands("stages/check-freshness.md")
+    (tmp_path / "data").mkdir()
+    found = []
+    for hours in (3, 51):
+        frame = pl.DataFrame({"scored_at": [datetime.now(UTC) - timedelta(hours=hours)], "y_score": [0.5]})
+        frame.write_parquet(tmp_path / "data" / "scores.parquet")
+        found.append(cd4ml(*line).code)
+
+    assert found == [0, 1]
