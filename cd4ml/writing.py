@@ -14,8 +14,8 @@ from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.git import Checkout
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that it is either the old one or the whole new one.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is either the old one or the whole new one; a text is written as UTF-8.
 
     Raises:
         UnavailableError: it cannot be written; nothing half-written stays.
@@ -24,11 +24,9 @@ def write_atomically(path: Path, text: str) -> None:
     with unwritable(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=path.parent, prefix=".cd4ml-", delete=False
-            ) as stream:
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".cd4ml-", delete=False) as stream:
                 scratch = Path(stream.name)
-                stream.write(text)
+                stream.write(content.encode("utf-8") if isinstance(content, str) else content)
             os.chmod(scratch, 0o644)
             os.replace(scratch, path)
         except BaseException:

@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 
 from cd4ml.commands.door import Door
 from cd4ml.inputs.help_text import HelpText
-from cd4ml.stages import ANALYSIS
+from cd4ml.stages import ANALYSIS, DRIFT, STAGES
 
 __all__ = ["COMMANDS", "Command", "Runs", "load"]
 
@@ -98,6 +98,13 @@ COMMANDS: Final[dict[str, Command]] = {
         page="rollouts.md",
         module="serve_analysis",
         requirements=(ANALYSIS,),
+    ),
+    "monitor": Command(
+        summary="Count prediction events in windows of time, and judge each window as detect-drift judges a table.",
+        example="--events events.jsonl --window 1h",
+        page="monitor.md",
+        module="monitor",
+        requirements=STAGES[DRIFT].requirements,
     ),
     "schema": Command(
         summary="`schema infer` proposes a schema for validate-data from training data.",

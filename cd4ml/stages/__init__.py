@@ -22,6 +22,7 @@ from cd4ml.wording import nearest
 __all__ = [
     "ABOUT_FILES",
     "ANALYSIS",
+    "DRIFT",
     "JUDGES",
     "PIPELINE",
     "REQUIRED",
@@ -182,6 +183,8 @@ JUDGES: Final = frozenset(name for name, info in STAGES.items() if "score-model"
 
 # The stage whose verdict a rollout goes by.
 ANALYSIS: Final = "analyze-rollout"
+# The stage that the drift worker judges windows of events by.
+DRIFT: Final = "detect-drift"
 
 
 def needed(name: str) -> tuple[str, ...]:

@@ -74,12 +74,13 @@ ALLOWED: dict[str, frozenset[str]] = {
     "stages": FLOOR
     | {"report", "inputs", "context", "data", "metrics", "checks", "code_tools", "registry", "scoring", "image"}
     | {"model_files", "gitops", "evidence", "retraining", "observe"},
+    "worker": FLOOR | {"report", "inputs", "context", "data", "observe", "checks", "stages"},
     "project": FLOOR | {"inputs", "data", "metrics", "code_tools", "registry"},
     "diagnosis": FLOOR
     | {"report", "inputs", "context", "environments", "code_tools", "registry", "image", "stages", "github"},
     "commands": FLOOR
     | {"metrics", "project", "report", "inputs", "context", "data", "checks", "stages", "render", "github"}
-    | {"diagnosis", "evidence", "tracing"},
+    | {"diagnosis", "evidence", "tracing", "worker"},
     "cli": FLOOR | {"commands", "stages"},
     "__main__": frozenset({"cli"}),
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from cd4ml.checks.drift.concept import CONCEPT_DRIFT, COVARIATE_SHIFT, NO_OVERLAP
 from cd4ml.checks.drift.effects import MODERATE, SIGNIFICANT, Limits, severity
 from cd4ml.checks.drift.features import UNSEEN, drift_checks, identifiers, unusable_check, worst_feature
+from cd4ml.checks.drift.stream import DEMAND, OTHER_TYPE
 from cd4ml.data.profile.cells import Cells
 from cd4ml.metrics.drift.feature import FeatureDrift, feature_drift
 from cd4ml.report import Check, Status
@@ -45,10 +46,11 @@ class Verdict:
 
     @property
     def retrain(self) -> bool:
-        """Whether what was found calls for retraining: not where old rows teach what no longer holds."""
+        """Whether what was found calls for retraining: not where old rows teach what no longer holds, and not on
+        values that whoever produces them must fix."""
         found = self._reasons
         calls = {MODERATE, SIGNIFICANT, UNSEEN, COVARIATE_SHIFT, NO_OVERLAP}
-        return bool(found & calls) and CONCEPT_DRIFT not in found
+        return bool(found & calls) and not found & {CONCEPT_DRIFT, OTHER_TYPE, DEMAND}
 
     @property
     def worst_feature(self) -> str:

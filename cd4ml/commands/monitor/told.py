@@ -1,0 +1,34 @@
+"""What the worker is told: the options of the command, read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cd4ml.stages.detect_drift.options import Options as DriftOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What is watched, and how.
+
+    Attributes:
+        events: places.
+        seconds, lateness: of a window.
+        tracks: whose events are counted.
+        schema: that each value is held against, None if none.
+        remembered: how many ids of events.
+        state: file that holds what was counted.
+        drift: the stage's options, as the configuration has them.
+    """
+
+    events: Sequence[str]
+    seconds: int
+    lateness: int
+    tracks: tuple[str, ...]
+    schema: str | None
+    maximum_broken: float
+    maximum_unreadable: float
+    remembered: int
+    state: str
+    drift: DriftOptions

@@ -1,0 +1,58 @@
+"""The worker that the options ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cd4ml.commands.door import Door
+from cd4ml.commands.monitor.told import Told
+from cd4ml.context import Context
+from cd4ml.report import Report
+from cd4ml.stages.detect_drift.reference import compared, reference_of
+from cd4ml.worker import state
+from cd4ml.worker.program import Worker
+from cd4ml.worker.setting import basis_of, counting_of, judge_of
+from cd4ml.worker.sources.opening import open_source
+from cd4ml.worker.windows import Rules
+from cd4ml.writing import result
+
+
+@contextmanager
+def made(told: Told, door: Door, publish: Callable[[Report], None]) -> Iterator[Worker]:
+    """Yield the worker, which goes on where its state says.
+
+    Raises:
+        OptionsError: there is nothing to compare, or the state is damaged or another worker's.
+        UnavailableError: the reference or the state cannot be read.
+    """
+    path = result("state", told.state, door.environ, endings=(".npz",), ours=state.is_state)
+    context = Context(directory=Path.cwd(), environ=door.environ)
+    reference, _, model = reference_of(told.drift, context)
+    judge = judge_of(
+        told.drift,
+        reference,
+        model,
+        compared(told.drift, reference),
+        schema=told.schema,
+        maximum_broken=told.maximum_broken,
+        maximum_unreadable=told.maximum_unreadable,
+    )
+    rules = Rules(seconds=told.seconds, lateness=told.lateness, tracks=told.tracks)
+    with state.alone(path):
+        known = state.read(
+            path,
+            basis_of(judge, rules),
+            rules,
+            counting_of(judge),
+            remembered=told.remembered,
+            now=time.time(),
+        )
+        sources = [open_source(place, known.positions) for place in told.events]
+        worker = Worker(known, path, sources, judge, publish)
+        try:
+            yield worker
+        finally:
+            worker.close()

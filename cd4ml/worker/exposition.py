@@ -1,0 +1,133 @@
+"""What the worker knows, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cd4ml.report import Report, Status
+from cd4ml.worker.state import State
+from cd4ml.worker.windows import Outcome
+
+# Names and labels of one sample, and its value.
+Sample = tuple[Mapping[str, str], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A metric.
+
+    Attributes:
+        kind: `counter` or `gauge`.
+    """
+
+    name: str
+    kind: str
+    help: str
+
+
+EVENTS: Final = Family(name="cd4ml_monitor_events_total", kind="counter", help="Events by what became of them.")
+WINDOWS: Final = Family(
+    name="cd4ml_monitor_windows_total", kind="counter", help="Windows by the status of their reports."
+)
+LAST_EVENT: Final = Family(
+    name="cd4ml_monitor_last_event_timestamp_seconds", kind="gauge", help="Time of the newest event that was read."
+)
+LAST_WINDOW: Final = Family(
+    name="cd4ml_monitor_last_window_timestamp_seconds", kind="gauge", help="End of the newest window that was judged."
+)
+STATUS: Final = Family(
+    name="cd4ml_monitor_status", kind="gauge", help="1 for the status of the newest window's report, 0 for the others."
+)
+DRIFT: Final = Family(
+    name="cd4ml_monitor_drift",
+    kind="gauge",
+    help="Whether the newest window drifted, 1 or 0; absent where no verdict was reached.",
+)
+OPEN: Final = Family(
+    name="cd4ml_monitor_open_window_events", kind="gauge", help="Events counted in windows that are still open."
+)
+UP: Final = Family(name="cd4ml_monitor_source_up", kind="gauge", help="Whether a source of events could be read.")
+PSI: Final = Family(
+    name="cd4ml_monitor_feature_population_stability_index",
+    kind="gauge",
+    help="PSI of a feature in the newest window, its bias removed.",
+)
+KS: Final = Family(
+    name="cd4ml_monitor_feature_kolmogorov_smirnov_distance",
+    kind="gauge",
+    help="Distance of a feature of numbers in the newest window.",
+)
+MISSING: Final = Family(
+    name="cd4ml_monitor_feature_missing_ratio",
+    kind="gauge",
+    help="Share of the newest window's rows without a usable value.",
+)
+UNSEEN: Final = Family(
+    name="cd4ml_monitor_feature_unseen_ratio",
+    kind="gauge",
+    help="Share of the newest window's rows in categories that the reference does not have.",
+)
+FAILED: Final = Family(
+    name="cd4ml_monitor_failed_checks", kind="gauge", help="Checks of the newest window that failed, by their rule."
+)
+_OF_FEATURES: Final = {PSI.name: PSI, KS.name: KS, MISSING.name: MISSING, UNSEEN.name: UNSEEN}
+
+
+def numbers_of(report: Report) -> dict[str, dict[str, float]]:
+    """Return what is shown of a report, by metric and feature or rule."""
+    found: dict[str, dict[str, float]] = {}
+    for name, numbers in report.metrics.get("features", {}).items():
+        found.setdefault(PSI.name, {})[name] = numbers["corrected_psi"]
+        found.setdefault(MISSING.name, {})[name] = numbers["missing_current"]
+        if numbers["ks"]:
+            found.setdefault(KS.name, {})[name] = numbers["ks"]["statistic"]
+        else:
+            found.setdefault(UNSEEN.name, {})[name] = numbers["unseen"]
+    for check in report.checks:
+        if check.status is Status.FAILED:
+            failed = found.setdefault(FAILED.name, {})
+            failed[check.rule] = failed.get(check.rule, 0) + 1
+    return found
+
+
+def text(state: State, sources: Sequence[str], away: Mapping[str, str]) -> str:
+    """Return all metrics in Prometheus' text format."""
+    lines = []
+    for family, samples in _samples(state, sources, away):
+        lines += [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]
+        lines += [f"{family.name}{_labels(labels)} {value!r}" for labels, value in samples]
+    return "\n".join(lines) + "\n"
+
+
+def _samples(state: State, sources: Sequence[str], away: Mapping[str, str]) -> Iterator[tuple[Family, list[Sample]]]:
+    """Yield each metric with its samples."""
+    windows = state.windows
+    yield EVENTS, [({"outcome": outcome}, windows.totals.of(outcome)) for outcome in Outcome]
+    yield WINDOWS, [({"status": status}, state.statuses[status]) for status in Status if status is not Status.SKIPPED]
+    yield OPEN, [({}, sum(counted.events for counted in windows.open.values()))]
+    yield UP, [({"source": name}, int(name not in away)) for name in sources]
+    if windows.newest:
+        yield LAST_EVENT, [({}, windows.newest)]
+    if state.verdicts:
+        newest = state.verdicts[0]
+        yield LAST_WINDOW, [({}, newest.end)]
+        yield STATUS, [({"status": one}, int(one == newest.status)) for one in Status if one is not Status.SKIPPED]
+        if newest.drifted is not None:
+            yield DRIFT, [({}, int(newest.drifted))]
+    for name, family in _OF_FEATURES.items():
+        if name in state.numbers:
+            yield family, [({"feature": feature}, value) for feature, value in state.numbers[name].items()]
+    yield FAILED, [({"rule": rule}, value) for rule, value in state.numbers.get(FAILED.name, {}).items()]
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    """Return labels as the format writes them."""
+    written = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return f"{{{written}}}" if written else ""
+
+
+def _escaped(value: str) -> str:
+    """Return a label's value as the format writes it."""
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

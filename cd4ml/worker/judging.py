@@ -1,0 +1,121 @@
+"""A window -> the report that detect-drift would write about its events."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from cd4ml.checks.drift.stream import demand_checks, events_check, type_checks, unreadable_check
+from cd4ml.data.profile.cells import Cells, NumberCells
+from cd4ml.data.profile.reference import Profile
+from cd4ml.report import Check, InputDigest, ModelIdentity, Report
+from cd4ml.stages.detect_drift.judging import STAGE, judged, reference_digest
+from cd4ml.stages.detect_drift.options import Options
+from cd4ml.worker.counting import Counted
+from cd4ml.worker.demands import Demand
+from cd4ml.worker.windows import Arrivals, Outcome
+
+_OTHERS: Final = {
+    Outcome.LATE: "late",
+    Outcome.DUPLICATE: "that were there already",
+    Outcome.FUTURE: "with a time in the future",
+    Outcome.NOT_ANSWERED: "of requests that were not answered",
+    Outcome.OTHER_TRACK: "of other tracks",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """What windows are judged by.
+
+    Attributes:
+        options: of detect-drift.
+        compared: features that events can have, with what the reference has of them.
+        not_compared: names of what the reference has beside them.
+        maximum_unreadable, maximum_broken: largest allowed shares.
+    """
+
+    options: Options
+    reference: Profile
+    model: ModelIdentity | None
+    compared: Mapping[str, Cells]
+    not_compared: Sequence[str]
+    demands: Sequence[Demand]
+    maximum_unreadable: float
+    maximum_broken: float
+
+    def report(
+        self, counted: Counted, arrivals: Arrivals, span: tuple[datetime, datetime], *, places: str, left_out: int = 0
+    ) -> Report:
+        """Judge one window.
+
+        Args:
+            arrivals: what was read since the window before.
+            places: where the events lie, for people.
+        """
+        digest = InputDigest(name="current", path=places, sha256=digest_of(counted, span), rows=counted.events)
+        first = self._stream_checks(counted, arrivals, span, left_out)
+        if counted.events:
+            report = judged(
+                self.options,
+                self.reference,
+                counted.cells,
+                digest,
+                columns=[*self.compared, *self.not_compared],
+                before=[*first, *self._payload_checks(counted)],
+            )
+        else:
+            report = self._of_nothing(first, digest)
+        begin, end = (moment.isoformat().replace("+00:00", "Z") for moment in span)
+        details = {
+            "window": {"begin": begin, "end": end},
+            "events": {str(outcome): arrivals.of(outcome) for outcome in Outcome},
+            "not_used": arrivals.named,
+            "models": dict(counted.models),
+        }
+        return replace(report, details={**report.details, **details}, production=self.model)
+
+    def _stream_checks(
+        self, counted: Counted, arrivals: Arrivals, span: tuple[datetime, datetime], left_out: int
+    ) -> list[Check]:
+        """Return the checks of what was read."""
+        words = f"{span[0]:%Y-%m-%d %H:%M:%S} to {span[1]:%H:%M:%S} UTC"
+        others = {why: arrivals.of(outcome) for outcome, why in _OTHERS.items()}
+        places = arrivals.named.get(Outcome.UNREADABLE, [])
+        return [
+            events_check(counted.events, span=words, others=others, left_out=left_out),
+            unreadable_check(arrivals.of(Outcome.UNREADABLE), arrivals.read, places, self.maximum_unreadable),
+        ]
+
+    def _payload_checks(self, counted: Counted) -> list[Check]:
+        """Return the checks of single values."""
+        demands = [(demand.id, demand.feature, demand.words) for demand in self.demands]
+        return [
+            *type_checks(counted.mistyped, list(self.compared), counted.featured, self.maximum_broken),
+            *demand_checks(counted.broken, demands, counted.featured, self.maximum_broken),
+        ]
+
+    def _of_nothing(self, checks: Sequence[Check], digest: InputDigest) -> Report:
+        """Return the report of a window in which nothing can be compared."""
+        return Report(
+            stage=STAGE,
+            checks=checks,
+            summary=checks[0].message,
+            metrics={"rows": {"reference": self.reference.rows, "current": 0}, "features": {}},
+            outputs={"drift": "unknown", "retrain": "false", "worst-feature": ""},
+            inputs=(reference_digest(self.reference, self.options), digest),
+        )
+
+
+def digest_of(counted: Counted, span: tuple[datetime, datetime]) -> str:
+    """Return the digest of what was counted in a window: which data a report is about."""
+    cells: dict[str, Any] = {
+        name: one.counts.tolist() if isinstance(one, NumberCells) else sorted(one.counts.items())
+        for name, one in counted.cells.items()
+    }
+    content = [span[0].isoformat(), span[1].isoformat(), counted.events, counted.featured, cells]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

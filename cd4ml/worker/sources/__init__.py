@@ -1,0 +1,1 @@
+"""Where events come from, batch by batch, and how far they were read."""

@@ -1,0 +1,25 @@
+"""The one door to sources of events: which kind of place an address names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cd4ml.errors import OptionsError
+from cd4ml.worker.sources.batch import Source
+from cd4ml.worker.sources.files import Files
+
+
+def open_source(place: str, positions: Mapping[str, Mapping[str, Any]]) -> Source:
+    """Return a source, which goes on where it was left.
+
+    Args:
+        positions: of all sources, by their names.
+
+    Raises:
+        OptionsError: the place is of no kind that is known.
+    """
+    scheme, separator, _ = place.partition("://")
+    if separator:
+        raise OptionsError(f"{scheme}://… is not read: events are files of JSON lines, or a folder of them")
+    return Files(place, positions.get(place))
