@@ -153,13 +153,22 @@ def result(
     target = Path(path)
     if not path.endswith(tuple(endings)):
         raise OptionsError(f"{name}: expected a file that ends in {' or '.join(endings)}, got {path!r}")
+    refuse_outside(name, target, environ)
+    refuse_other(name, target, ours)
+    return target
+
+
+def refuse_outside(name: str, target: Path, environ: Mapping[str, str]) -> None:
+    """Refuse a place of a result that leaves the workspace; where it is allowed to, see `result`.
+
+    Raises:
+        OptionsError: it does.
+    """
     if not target.is_absolute() or environ.get("GITHUB_WORKSPACE"):
         # The place itself, not what a link in that place points at: writing replaces the link.
         resolved = (Path.cwd() / target).parent.resolve() / target.name
         if not any(resolved.is_relative_to(root.resolve()) for root in roots(environ, Path.cwd())):
-            raise OptionsError(f"{name}: {path} is outside the workspace", advice="Results are written inside it.")
-    refuse_other(name, target, ours)
-    return target
+            raise OptionsError(f"{name}: {target} is outside the workspace", advice="Results are written inside it.")
 
 
 def refuse_other(name: str, target: Path, ours: Callable[[Path], bool]) -> None:

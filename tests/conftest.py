@@ -64,6 +64,7 @@ TOGETHER = {
     "build_image": "image",
     "registry": "registry",
     "scoring": "scoring",
+    "score_batch": "scoring",
     "score_model": "scoring",
     "serving": "serving",
 }

@@ -78,7 +78,7 @@ DATA: Final = Word(
 # The backend that reads the tables itself.
 LOCAL: Final = "local"
 BACKEND: Final = Word(
-    meaning="Where the checks are computed: `local`; `spark`, or `ibis://backend/address`, for tables that lie there.",
+    meaning="Where tables lie, and are read: `local` for files; `spark`, or `ibis://backend/address`.",
     example="ibis://duckdb/warehouse.ddb",
     formerly="engine",
     group=Group.INPUT,
@@ -106,6 +106,9 @@ EXCLUDE: Final = Word(
     example="customer_id",
     group=Group.INPUT,
 )
+KEEP: Final = Word(
+    meaning="Columns of the rows to carry into the predictions table.", example="sex, age", group=Group.INPUT
+)
 INCLUDE_VALUES: Final = Word(
     meaning="Show values of the data in the report; without it, only row numbers and counts.", group=Group.OUTPUT
 )
@@ -119,6 +122,11 @@ POSITIVE_LABEL: Final = Word(
 ALPHA: Final = Word(meaning="Chance of any false alarm, over all that is tested.", group=Group.DECISION)
 TASK: Final = Word(meaning="What the model predicts.", group=Group.INPUT)
 
+MODEL: Final = Word(
+    meaning="The model: `models:/<name>/<version>`, `models:/<name>@<alias>` or an MLflow model's folder.",
+    example="models:/credit@champion",
+    group=Group.MODEL,
+)
 CANDIDATE: Final = Word(
     meaning="The model to judge: models:/<name>/<version>, models:/<name>@<alias>, or a folder.",
     example="models:/credit@challenger",
@@ -139,6 +147,25 @@ REGISTERED_MODEL: Final = Word(
     meaning="Registered model whose alias is moved.", example="credit", formerly="model", group=Group.MODEL
 )
 ALIAS: Final = Word(meaning="Alias of the production version.", group=Group.MODEL)
+
+TIMEOUT: Final = Word(meaning="Seconds that a model may take to score one table.", group=Group.ADVANCED)
+MEMORY_LIMIT: Final = Word(
+    meaning="GiB of address space that a model's process may take (default: no limit).", group=Group.ADVANCED
+)
+
+
+class Isolation(StrEnum):
+    """What is asked of the sandbox in which models run."""
+
+    AVAILABLE = "available"
+    REQUIRED = "required"
+
+
+ISOLATION: Final = Word(
+    meaning="How far models are isolated: as far as this machine supports (`available`), or not run at all unless "
+    "every protection holds (`required`).",
+    group=Group.ADVANCED,
+)
 
 REPOSITORY: Final = Word(
     meaning="The GitOps repository: an https or ssh address, or a local folder. CD4ML_GIT_TOKEN in the environment is "

@@ -22,6 +22,8 @@ from cd4ml.process.programs import NotCompletedError, completed
 from cd4ml.reading import text_file
 from cd4ml.yaml_text import document as yaml_document
 
+# What a model's environment needs beside the model's own requirements, to read rows and to write predictions.
+READERS: Final = ("pandas", "pyarrow")
 _PINNED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*===?\s*[^\s;*]+(\s*;.*)?")
 # What conda calls the interpreter, and what comes with it.
 _OF_PYTHON: Final = frozenset({"python", "pip", "setuptools", "wheel"})
@@ -119,6 +121,17 @@ def lock_requirements(model_folder: Path, *, extra: Sequence[str], python_versio
             advice = "Save the model with compatible requirements that have wheels for this platform."
             raise OptionsError(f"The model's requirements cannot be met: {error.message}", advice=advice) from error
         raise
+
+
+def environment_of(model_folder: Path, *, extra: Sequence[str], context: Context) -> tuple[Path, str]:
+    """Return the Python interpreter of a model's environment, and its lock.
+
+    Raises:
+        OptionsError, UnavailableError: as of `lock_requirements` and `model_environment`.
+    """
+    version = python_version(model_folder)
+    lock = lock_requirements(model_folder, extra=extra, python_version=version, context=context)
+    return model_environment(lock, python_version=version, context=context), lock
 
 
 def locked(wanted: Sequence[str], *, python_version: str, context: Context) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import IO, Final
 
 from cd4ml.process.descendants import contained
-from cd4ml.process.programs import waited
+from cd4ml.process.programs import Process, waited
 from cd4ml.scoring import sandbox
 from cd4ml.scoring.sandbox import Isolation, Room
 from cd4ml.scoring.scorer import Limits, ScoringError
@@ -39,10 +40,11 @@ def program(interpreter: Path, module: str, *arguments: object) -> list[str]:
     return [str(interpreter), "-I", "-B", "-c", _START, str(PACKAGE), module, *map(str, arguments)]
 
 
-def run(
-    command: list[str], room: Room, limits: Limits, seconds: float, environ: Mapping[str, str]
-) -> tuple[ScoringError | None, Isolation]:
-    """Run the child to its end, and end all that it leaves behind; return why it failed, if it did, and what held."""
+@contextmanager
+def running(
+    command: list[str], room: Room, limits: Limits, environ: Mapping[str, str]
+) -> Iterator[tuple[Process, Isolation, LastWords]]:
+    """Run a child while the block lasts, and end it with all that it leaves behind; yield it and what holds."""
     clean = {name: environ[name] for name in _KEPT if name in environ}
     clean |= {"HOME": str(room.own), "TMPDIR": str(room.own), "PYTHONUTF8": "1", "PYTHONWARNINGS": "ignore"}
     clean |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
@@ -51,16 +53,40 @@ def run(
         contained(),
         sandbox.started(command, room=room, environ=clean, memory=memory, required=limits.isolated) as (process, held),
     ):
-        words = _LastWords(process.stdout)
-        if limits.isolated and held.missing:
-            return ScoringError(f"the model was not run: the sandbox lacks {', '.join(held.missing)}"), held
+        yield process, held, LastWords(process.stdout)
+
+
+def run(
+    command: list[str], room: Room, limits: Limits, seconds: float, environ: Mapping[str, str]
+) -> tuple[ScoringError | None, Isolation]:
+    """Run the child to its end, and end all that it leaves behind; return why it failed, if it did, and what held."""
+    with running(command, room, limits, environ) as (process, held, words):
+        if problem := not_isolated(limits, held):
+            return problem, held
         code = waited(process, seconds)
         if code is None:
-            return ScoringError(f"the model did not finish within {seconds:.0f} seconds"), held
-    return ScoringError(f"the model's process ended with code {code}: {words.text()}") if code else None, held
+            return too_late(seconds), held
+    return ended(code, words) if code else None, held
 
 
-class _LastWords:
+def not_isolated(limits: Limits, held: Isolation) -> ScoringError | None:
+    """Return why the child was not run at all, None if it was."""
+    if not (limits.isolated and held.missing):
+        return None
+    return ScoringError(f"the model was not run: the sandbox lacks {', '.join(held.missing)}")
+
+
+def too_late(seconds: float) -> ScoringError:
+    """Return what to say of a child that takes too long."""
+    return ScoringError(f"the model did not finish within {seconds:.0f} seconds")
+
+
+def ended(code: int, words: LastWords) -> ScoringError:
+    """Return what to say of a child that ended."""
+    return ScoringError(f"the model's process ended with code {code}: {words.text()}")
+
+
+class LastWords:
     """The end of what a process prints; the rest is dropped, however much it is."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:

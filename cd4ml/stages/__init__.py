@@ -151,6 +151,11 @@ STAGES: Final[dict[str, StageInfo]] = {
         requirements=("analyze-experiment",),
         in_pipeline=False,
     ),
+    "score-batch": StageInfo(
+        summary="A model scores a whole table, which is published in one step.",
+        requirements=("registry", "score-batch"),
+        in_pipeline=False,
+    ),
     "verify-evidence": StageInfo(
         summary="Every required stage passed for exactly this commit and model, and its evidence is signed.",
         requirements=("evidence",),

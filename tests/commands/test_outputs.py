@@ -26,6 +26,7 @@ NAMES = {
     "analyze-rollout": {"rows-needed", "minutes-needed"},
     "advance-rollout": {"action", "canary", "model", "weight", "since", "commit"},
     "analyze-experiment": {"winner"},
+    "score-batch": {"output", "run"},
     "request-retraining": {"requested", "request"},
 }
 

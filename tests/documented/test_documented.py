@@ -39,6 +39,7 @@ PAGES: Final = (
     "deploy-model",
     "promote-model",
     "advance-rollout",
+    "score-batch",
 )
 GETTING_STARTED: Final = ROOT / "docs" / "getting-started.md"
 FEATURES: Final = ["age", "income", "city"]

@@ -243,10 +243,7 @@ def write_predictions(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    origins = {"candidate": candidate, "production": production, "test_data": test_data}
-    metadata = {
-        f"{_METADATA}{name}": json.dumps(asdict(origin), sort_keys=True) for name, origin in origins.items() if origin
-    }
+    metadata = metadata_of(candidate=candidate, production=production, test_data=test_data)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     # In one move: a half-written table would be one of fewer rows to whoever reads it next.
     scratch = path.with_name(f".cd4ml-{secrets.token_hex(8)}")
@@ -257,6 +254,15 @@ def write_predictions(
             os.replace(scratch, path)
         finally:
             scratch.unlink(missing_ok=True)
+
+
+def metadata_of(**origins: ModelIdentity | InputDigest | Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the metadata of a predictions table: which models made it, on which rows, and what else is told."""
+    return {
+        f"{_METADATA}{name}": json.dumps(origin if isinstance(origin, Mapping) else asdict(origin), sort_keys=True)
+        for name, origin in origins.items()
+        if origin is not None
+    }
 
 
 def is_predictions(path: Path) -> bool:

@@ -21,6 +21,7 @@ from cd4ml.report import InputDigest
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.dataset as ds
 
 # Picks the columns that are needed from the names found.
@@ -76,7 +77,7 @@ class Table(ABC):
         """
         dataset = self.dataset()
         with refused(self.name):
-            return _whole(dataset) if choose is None else _columns(dataset, choose(dataset.schema.names))
+            return as_frame(dataset.to_table()) if choose is None else _columns(dataset, choose(dataset.schema.names))
 
     def commits(self) -> Sequence[datetime] | None:
         """Return when rows came into it, the latest first; None where the format does not keep that."""
@@ -100,9 +101,8 @@ class Table(ABC):
         return InputDigest(name=name, path=self.name, sha256=self.sha256(), rows=rows)
 
 
-def _whole(dataset: ds.Dataset) -> pd.DataFrame:
-    """Return all columns; what pandas stored as an index is a column like any other, row numbers are never values."""
-    table = dataset.to_table()
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """Return rows for pandas; what it stored as an index is a column like any other, row numbers are never values."""
     try:
         frame: pd.DataFrame = table.to_pandas()
     except TypeError:  # a type that another library brought to pandas: what Arrow makes of it is enough

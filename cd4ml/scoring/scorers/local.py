@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cd4ml.context import Context
 from cd4ml.scoring import isolated, returned
-from cd4ml.scoring.environment import lock_requirements, model_environment, python_version
+from cd4ml.scoring.environment import READERS, environment_of
 from cd4ml.scoring.scorer import Limits, Scored, ScoringError, write_rows
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def score(
     trials: Sequence[pd.DataFrame] = (),
 ) -> Scored:
     """See Scorer."""
-    version = python_version(model)
-    lock = lock_requirements(model, extra=("pandas", "pyarrow"), python_version=version, context=context)
-    interpreter = model_environment(lock, python_version=version, context=context)
+    interpreter, lock = environment_of(model, extra=READERS, context=context)
     with tempfile.TemporaryDirectory(prefix="cd4ml-score-", ignore_cleanup_errors=True) as name:
         room = isolated.furnish(Path(name), interpreter, [model.resolve()])
         every = [*tables, *trials]

@@ -41,12 +41,7 @@ class Runtime(StrEnum):
 class Options(TableOptions):
     """Options of build-image."""
 
-    model: str = option(
-        "The candidate: `models:/<name>/<version>`, `models:/<name>@<alias>` or an MLflow model's folder.",
-        required=True,
-        example="models:/loan-approval@challenger",
-        group=Group.MODEL,
-    )
+    model: str = vocabulary.MODEL.here("It is the candidate.", required=True)
     image: str = vocabulary.IMAGE.here(
         "Its name, e.g. `ghcr.io/owner/loan-approval`; without a tag it gets one from the model's digest.",
         required=True,

@@ -78,7 +78,7 @@ class Options(TableOptions):
         default=0.5,
         group=Group.LIMITS,
     )
-    backend: str = vocabulary.BACKEND.here(default=vocabulary.LOCAL)
+    backend: str = vocabulary.BACKEND.here("Stamps in columns are read there.", default=vocabulary.LOCAL)
     textfile: str | None = option(
         "Where to write the numbers for Prometheus (node exporter's textfile collector).",
         example="freshness.prom",

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cd4ml.data.schema.engine.warehouse import columns_of, only_row, table_of
+from cd4ml.data.schema.engine.connections import table_of
+from cd4ml.data.schema.engine.warehouse import columns_of, only_row
 from cd4ml.data.tables.by_name import column as by_name
 from cd4ml.data.tables.columns import Family, family
 from cd4ml.data.tables.opening import open_table

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
+from cd4ml.inputs.vocabulary import Isolation
 
 EXAMPLE: Final = (
     "--candidate models:/credit@challenger --production models:/credit@champion"
@@ -20,13 +20,6 @@ OUTPUTS: Final[dict[str, str]] = {
     "train-predictions-sha256": "Digest of the predictions on training rows; empty if there are none.",
     "model-sha256": "Digest of the candidate's files.",
 }
-
-
-class Isolation(StrEnum):
-    """What is asked of the sandbox in which models run."""
-
-    AVAILABLE = "available"
-    REQUIRED = "required"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +35,7 @@ class Options(TableOptions):
     test_data: str = vocabulary.TEST_DATA.here("They hold the target.", required=True)
     target: str = vocabulary.TARGET.here(required=True)
     predictions: str = vocabulary.PREDICTIONS.here("Where it is written.", default="predictions.parquet")
-    keep: tuple[str, ...] = option(
-        "Columns of the test data to carry into the predictions table, for slices and audits.",
-        example="sex, age",
-        group=Group.INPUT,
-    )
+    keep: tuple[str, ...] = vocabulary.KEEP.here("They are for slices and audits.")
     exclude: tuple[str, ...] = vocabulary.EXCLUDE.here("Needed only for models that do not name their input columns.")
     train_data: str | None = vocabulary.TRAIN_DATA.here("They are scored as well, to see overfitting.")
     train_predictions: str = vocabulary.TRAIN_PREDICTIONS.here(
@@ -75,13 +64,6 @@ class Options(TableOptions):
         default=500,
         group=Group.LIMITS,
     )
-    timeout: float = option("Seconds that one model may take to score one table.", default=900.0, group=Group.ADVANCED)
-    memory_limit: float | None = option(
-        "GiB of address space that a model's process may take (default: no limit).", group=Group.ADVANCED
-    )
-    isolation: Isolation = option(
-        "How far models are isolated: as far as this machine supports (`available`), or not run at all unless every "
-        "protection holds (`required`).",
-        default=Isolation.AVAILABLE,
-        group=Group.ADVANCED,
-    )
+    timeout: float = vocabulary.TIMEOUT.here(default=900.0)
+    memory_limit: float | None = vocabulary.MEMORY_LIMIT.here()
+    isolation: Isolation = vocabulary.ISOLATION.here(default=Isolation.AVAILABLE)

@@ -12,12 +12,13 @@ from cd4ml.checks.scoring.models import called
 from cd4ml.checks.scoring.scored import isolation_checks, scored_check
 from cd4ml.context import Context
 from cd4ml.digests import folder_sha256
+from cd4ml.inputs.vocabulary import Isolation
 from cd4ml.report import Check, InputDigest, ModelIdentity, Status
 from cd4ml.scoring.environment import requirements
 from cd4ml.scoring.sandbox import PROTECTIONS
 from cd4ml.scoring.scorer import Limits, ScoringError
 from cd4ml.scoring.scorers import LOCAL, SCORERS
-from cd4ml.stages.score_model.options import Isolation, Options
+from cd4ml.stages.score_model.options import Options
 
 if TYPE_CHECKING:
     import pandas as pd

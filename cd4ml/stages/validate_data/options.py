@@ -83,7 +83,7 @@ class Options(TableOptions):
         example="0.5",
         group=Group.LIMITS,
     )
-    backend: str = vocabulary.BACKEND.here(default=LOCAL)
+    backend: str = vocabulary.BACKEND.here("The checks are computed there.", default=LOCAL)
     read_everything: bool = option(
         "Read every value and do not trust the metadata of Parquet files.", default=False, group=Group.ADVANCED
     )

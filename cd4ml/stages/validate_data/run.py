@@ -24,7 +24,8 @@ from cd4ml.context import Context
 from cd4ml.data.personal.search import Searched
 from cd4ml.data.schema.audit import audited
 from cd4ml.data.schema.engine.audit import Audit
-from cd4ml.data.schema.engine.warehouse import audit_table, columns_of, table_of
+from cd4ml.data.schema.engine.connections import table_of
+from cd4ml.data.schema.engine.warehouse import audit_table, columns_of
 from cd4ml.data.schema.lines import Lines
 from cd4ml.data.schema.load import Schema, load_schema
 from cd4ml.data.tables.by_name import column

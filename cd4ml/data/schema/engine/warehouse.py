@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cd4ml.data.schema.engine.audit import Audit, shape
@@ -17,90 +16,16 @@ from cd4ml.data.schema.engine.predicates import Family, as_stored, family, under
 from cd4ml.data.schema.engine.rules import Part, Rules, Test
 from cd4ml.data.schema.engine.types import DTYPES, meets, pandas_name
 from cd4ml.data.schema.findings import Finding
-from cd4ml.data.tables.dialect import Reading
-from cd4ml.data.tables.formats.parquet.table import ParquetTable
-from cd4ml.data.tables.opening import is_stored, open_table
-from cd4ml.data.tables.refusals import refused
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.user_code import UserCodeError, user_code
-from cd4ml.wording import installs
 
 if TYPE_CHECKING:
     import polars as pl
 
-SPARK: Final = "spark"
-PREFIX: Final = "ibis://"
 _ROWS: Final = ("", "rows")
 _SPARK: Final = "pyspark"
 # Where every character of Unicode was seen to be in the classes that Python has it in.
 _PATTERNS: Final = ("duckdb", _SPARK)
-
-
-def table_of(engine: str, name: str, folder: Path, reading: Reading | None = None) -> Any:
-    """Return a table of an engine, as an Ibis expression.
-
-    Args:
-        engine: `spark` (the session that Spark's own settings describe), or `ibis://<backend>/<rest of its address>`,
-            such as `ibis://duckdb/warehouse.ddb`.
-        name: a table of it; for Spark and DuckDB also a table of any other kind, as `open_table` opens it.
-        folder: where one that is not Parquet is written as Parquet, which must be there as long as the table: engines
-            have rules of their own for types, gaps and headers of CSV, and for the files of a Delta table.
-        reading: how CSV files are written; what there is to say of this one is added.
-
-    Raises:
-        UnavailableError: the engine does not answer, or has no such table.
-        OptionsError: there is no such engine.
-    """
-    backend, separator, rest = engine.removeprefix(PREFIX).partition("/")
-    if engine != SPARK and not (engine.startswith(PREFIX) and separator and backend):
-        raise OptionsError(f"backend: expected local, spark or ibis://<backend>/<address>, got {engine!r}")
-    stored = _as_parquet(name, folder, reading) if is_stored(name) else None
-    try:
-        with user_code():  # every backend has exceptions of its own
-            connection = _spark() if engine == SPARK else _connect(f"{backend}://{rest}")
-            return connection.read_parquet(str(stored)) if stored else connection.table(name)
-    except UserCodeError as error:
-        said = error.raised.text or error.raised.where
-        if isinstance(error.__cause__, ImportError):
-            advice = installs("warehouse")
-            raise UnavailableError(
-                f"backend {backend} needs packages that are not installed: {said}.", advice=advice
-            ) from error
-        advice = "Check that the backend runs and that the table exists."
-        raise UnavailableError(f"{name}: {backend} cannot read this table: {said}", advice=advice) from error
-
-
-def _as_parquet(name: str, folder: Path, reading: Reading | None) -> Path:
-    """Return a table as Parquet; rows that lie in other files are written, in the types that every other stage sees."""
-    table = open_table(name, reading=reading)
-    if isinstance(table, ParquetTable) and not table.temporary:
-        _refuse_pattern(table.name)
-        return table.path
-    source, target = table.source(), folder / "rows.parquet"
-    with refused(table.name):
-        source.lazy().sink_parquet(target)
-    return target
-
-
-def _refuse_pattern(name: str) -> None:
-    """Refuse a file whose name an engine would take for a pattern, and so for other files."""
-    if set(name) & set("*?[]{}"):
-        raise OptionsError(f"{name}: an engine takes `*?[]{{}}` in the name of a file for a pattern; rename the file")
-
-
-def _spark() -> Any:
-    """Return the session that Spark's own settings describe."""
-    import ibis
-    from pyspark.sql import SparkSession
-
-    return ibis.pyspark.connect(SparkSession.builder.getOrCreate())
-
-
-def _connect(address: str) -> Any:
-    """Return a connection of Ibis."""
-    import ibis
-
-    return ibis.connect(address)
 
 
 def columns_of(table: Any) -> dict[str, pl.DataType]:
