@@ -35,6 +35,7 @@ def files() -> dict[str, Callable[[], str]]:
         "docs/report.v1.schema.json": schemas.report_schema,
         "docs/model-card.v1.schema.json": schemas.model_card_schema,
         "docs/trace.v1.schema.json": schemas.trace_schema,
+        "docs/diagnosis.v1.schema.json": schemas.diagnosis_schema,
         "docs/prediction-event.v1.schema.json": schemas.prediction_event_schema,
         "docs/model-card.md": lambda: tables.model_card_page(text_of("docs/model-card.md")),
         gateway.PAGE: lambda: gateway.page(text_of(gateway.PAGE)),

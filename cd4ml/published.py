@@ -14,6 +14,7 @@ BEHAVIOUR_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELE
 REPORT_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/report.v1.schema.json"
 MODEL_CARD_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/model-card.v1.schema.json"
 TRACE_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/trace.v1.schema.json"
+DIAGNOSIS_SCHEMA: Final = f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/diagnosis.v1.schema.json"
 PREDICTION_EVENT_SCHEMA: Final = (
     f"https://raw.githubusercontent.com/{REPOSITORY}/{RELEASE}/docs/prediction-event.v1.schema.json"
 )

@@ -13,6 +13,7 @@ from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.published import (
     BEHAVIOUR_SCHEMA,
     CONFIG_SCHEMA,
+    DIAGNOSIS_SCHEMA,
     MODEL_CARD_SCHEMA,
     PREDICTION_EVENT_SCHEMA,
     REPORT_SCHEMA,
@@ -20,6 +21,7 @@ from cd4ml.published import (
 )
 from cd4ml.render.model_card.structure import ANNEX_IV, FIELDS
 from cd4ml.report import Bound, Status
+from cd4ml.report.diagnosis import Answer, Incident
 from cd4ml.report.trace import Looked, Topic
 from cd4ml.scoring.behaviour.declared import MOST_POINTS, SECTIONS, Key
 from cd4ml.scoring.behaviour.declared import Kind as KeyKind
@@ -277,6 +279,45 @@ _TRACE: Final = {
         "items": _object({"name": _TEXT, "place": _TEXT, "looked": {"enum": list(map(str, Looked))}, "message": _TEXT}),
     },
 }
+_DIAGNOSIS: Final = {
+    "$schema": {"const": DIAGNOSIS_SCHEMA},
+    "schema_version": {"const": "1"},
+    "tool": _REPORT["tool"],
+    "status": {
+        "enum": ["passed", "failed", "inconclusive", "error"],
+        "description": "failed if an incident was found, error if a source could not be read, inconclusive if one "
+        "could not be told; passed only if each was looked for and none is there.",
+    },
+    "summary": _TEXT,
+    "incidents": {
+        "type": "array",
+        "items": _object(
+            {
+                "incident": {"enum": list(map(str, Incident))},
+                "answer": {"enum": list(map(str, Answer))},
+                "told": _TEXT,
+                "evidence": {
+                    "type": "array",
+                    "items": _object(
+                        {
+                            "says": _TEXT,
+                            "source": {**_TEXT, "description": "A file with its line, or an address with the metric."},
+                            "value": {"type": ["number", "null"]},
+                            "interval": {"oneOf": [_INTERVAL, {"type": "null"}]},
+                            "contradicts": {"type": "boolean", "description": "It speaks against the answer."},
+                        }
+                    ),
+                },
+                "changes": {
+                    "type": "array",
+                    "items": _object({"place": _TEXT, "to": _TEXT, "key": _TEXT, "now": _TEXT}),
+                },
+                "lacking": {**_LIST_OF_TEXTS, "description": "Why it cannot be told."},
+            }
+        ),
+    },
+    "sources": _TRACE["sources"],
+}
 
 
 def config_schema() -> str:
@@ -368,6 +409,17 @@ def trace_schema() -> str:
         "$id": TRACE_SCHEMA,
         "title": "Story of cd4ml trace, version 1",
         **_object(_TRACE),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def diagnosis_schema() -> str:
+    """Return the JSON Schema of a diagnosis, version 1."""
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": DIAGNOSIS_SCHEMA,
+        "title": "Diagnosis of cd4ml diagnose, version 1",
+        **_object(_DIAGNOSIS),
     }
     return json.dumps(document, indent=2) + "\n"
 

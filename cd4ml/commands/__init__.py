@@ -86,6 +86,14 @@ COMMANDS: Final[dict[str, Command]] = {
         page="trace.md",
         module="trace",
     ),
+    "diagnose": Command(
+        summary="Say which of the known incidents a service has, by what evidence, and what to change.",
+        example="--events events.jsonl --since 2027-01-15T08:00:00Z --metrics metrics.txt --values credit/values.yaml "
+        "--reports reports",
+        page="diagnose.md",
+        module="diagnose",
+        requirements=(ANALYSIS,),
+    ),
     "init": Command(
         summary="Propose cd4ml.yaml, a schema and a workflow for this repository, and run the gates once.",
         example="--dry-run",

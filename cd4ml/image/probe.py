@@ -70,6 +70,7 @@ def look(port: int, seconds: float) -> dict[str, Any]:
         "model_sha256": folder_sha256(Path("/app/model")),
         "python": platform.python_version(),
         "startup_seconds": age() if status == 200 else None,
+        "ready_bytes": resident_bytes(gateway()) if status == 200 else 0,
     }
 
 

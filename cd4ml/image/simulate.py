@@ -25,6 +25,7 @@ class Look:
 
     Attributes:
         startup_seconds: from the start of the gateway until it was ready, None if that cannot be read.
+        ready_bytes: resident memory of the gateway's processes once it was ready; 0 if it could not be read.
         log: end of the container's log, if the gateway did not become ready.
         offline: whether it had no network; None if the container does not say.
     """
@@ -40,6 +41,7 @@ class Look:
     columns: Sequence[str]
     optional: Sequence[str] = ()
     startup_seconds: float | None = None
+    ready_bytes: int = 0
     log: str = ""
     offline: bool | None = None
 
@@ -143,6 +145,7 @@ def _look(builder: Builder, container: Container, seconds: float) -> Look:
         offline=None if answer.get("routes") is None else answer["routes"] == 0,
         optional=version.get("optional_columns", ()),
         startup_seconds=answer["startup_seconds"],
+        ready_bytes=answer["ready_bytes"],
         log="" if ready else said(builder.logs(container)),
     )
 

@@ -69,11 +69,19 @@ class Prometheus:
 
     def requests(self, window: Window) -> Cells:
         """Return requests by minute and HTTP status."""
-        return self._increases("cd4ml_requests_total", window, lambda labels: labels.get("status", ""))
+        return self.counted("cd4ml_requests_total", "status", window)
 
     def classes(self, window: Window) -> Cells:
         """Return predictions by minute and class."""
-        return self._increases("cd4ml_predictions_total", window, lambda labels: labels.get("class", ""))
+        return self.counted("cd4ml_predictions_total", "class", window)
+
+    def counted(self, metric: str, label: str, window: Window) -> Cells:
+        """Return the increase of a counter by minute and value of a label."""
+        return self._increases(metric, window, lambda labels: labels.get(label, ""))
+
+    def latest(self, metric: str, window: Window) -> list[tuple[Mapping[str, str], float]]:
+        """Return the labels of each series of a gauge, and its last value."""
+        return [(labels, points[-1][1]) for labels, points in self._series(metric, window)]
 
     def buckets(self, name: str, window: Window) -> tuple[tuple[float, ...], Cells]:
         """Return the upper borders of a histogram's buckets, ascending, and rows by minute and border (as text)."""

@@ -77,7 +77,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "worker": FLOOR | {"report", "inputs", "context", "data", "observe", "checks", "stages"},
     "project": FLOOR | {"inputs", "data", "metrics", "code_tools", "registry"},
     "diagnosis": FLOOR
-    | {"report", "inputs", "context", "environments", "code_tools", "registry", "image", "stages", "github"},
+    | {"report", "inputs", "context", "environments", "code_tools", "registry", "image", "stages", "github"}
+    # What a running service says of itself, for its incidents.
+    | {"data", "metrics", "observe"},
     "commands": FLOOR
     | {"metrics", "project", "report", "inputs", "context", "data", "checks", "stages", "render", "github"}
     | {"diagnosis", "evidence", "tracing", "worker"},

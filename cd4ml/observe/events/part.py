@@ -23,6 +23,7 @@ READ: Final = pl.Schema(
         "cohort": pl.String(),
         "status": pl.Int64(),
         "latency_ms": pl.Float64(),
+        "rows": pl.Int64(),
         "features": pl.String(),
         "prediction": pl.Struct({"y_pred": pl.String(), "y_score": pl.Float64()}),
     }

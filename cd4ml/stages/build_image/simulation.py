@@ -58,6 +58,7 @@ class Simulated:
             "test_rows": answers.of if answers else 0,
             "scores_compared": answers.scores_compared if answers else False,
             "startup_seconds": look.startup_seconds and round(look.startup_seconds, 2),
+            "ready_mib": round(look.ready_bytes / 1024**2, 1) or None,
             "load": _load_details(load) if load else None,
             "differences": [asdict(item) for item in answers.differences[:_MOST_DIFFERENCES]] if answers else [],
         }
