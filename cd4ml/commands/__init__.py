@@ -114,6 +114,14 @@ COMMANDS: Final[dict[str, Command]] = {
         module="monitor",
         requirements=STAGES[DRIFT].requirements,
     ),
+    "materialize-features": Command(
+        summary="Write the latest features of each entity from a table to Redis, where the gateway finds them.",
+        example="--offline features.parquet --online redis://127.0.0.1:6379/0 --entity customer_id "
+        "--timestamp event_timestamp",
+        page="features.md",
+        module="materialize_features",
+        requirements=("check-features",),
+    ),
     "schema": Command(
         summary="`schema infer` proposes a schema for validate-data from training data.",
         example="--data data/train.parquet --output schema.yaml",

@@ -14,6 +14,7 @@ ALLOWED = {
     "profile": {"tables"},
     "personal": {"tables"},
     "schema": {"tables"},
+    "features": {"tables"},
 }
 
 

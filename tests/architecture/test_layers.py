@@ -52,7 +52,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     # Of evidence no more than who signs.
     "context": FLOOR | {"report", "evidence"},
     "environments": FLOOR | {"context"},
-    "data": FLOOR | {"report", "inputs"},
+    "data": FLOOR | {"report", "inputs", "feature_store"},
     "observe": FLOOR | {"report", "inputs", "data"},
     "metrics": FLOOR | {"report", "inputs", "data"},
     "image": FLOOR | {"environments", "serving"},

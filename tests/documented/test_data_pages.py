@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from tests.conftest import ROOT, Run
+from tests.serving import redis as real
 
 
 def commands(page: str) -> list[list[str]]:
@@ -31,3 +32,15 @@ def test_check_freshness__passes_and_fails(cd4ml: Callable[..., Run], tmp_path: 
         found.append(cd4ml(*line).code)
 
     assert found == [0, 1]
+
+
+def test_materialize_features__writes(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """The command of the page on features by key writes what it says, to a Redis at another port."""
+    (line,) = commands("features.md")
+    moment = datetime.now(UTC) - timedelta(hours=1)
+    pl.DataFrame({"customer_id": [17], "event_timestamp": [moment], "income": [52000.0]}).write_parquet(
+        tmp_path / "features.parquet"
+    )
+    with real.serving() as server:
+        assert cd4ml(*(word.replace(":6379", f":{server.port}") for word in line)).code == 0
+        assert server.ask().hget("cd4ml:features:customer_id:17", "income") == b"52000.0"

@@ -20,7 +20,7 @@ from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.git import Checkout
 from cd4ml.inputs.vocabulary import LOCAL
-from cd4ml.metrics.split.moments import are_times, moments
+from cd4ml.data.tables.moments import are_times, moments
 from cd4ml.stages.check_freshness.options import Options, Stamp
 from cd4ml.wording import nearest
 

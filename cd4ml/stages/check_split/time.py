@@ -9,7 +9,7 @@ from cd4ml.checks.split.time import late_feature_check, time_overlap_check
 from cd4ml.data.tables.by_name import values
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
-from cd4ml.metrics.split.moments import are_comparable, are_times, moments, said_apart
+from cd4ml.data.tables.moments import are_comparable, are_times, moments, said_apart
 from cd4ml.metrics.split.rows import Rows
 from cd4ml.report import Check
 from cd4ml.stages.check_split.options import Options

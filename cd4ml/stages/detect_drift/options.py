@@ -62,11 +62,7 @@ class Options(TableOptions):
         example="data/today.parquet",
         group=Group.INPUT,
     )
-    features: tuple[str, ...] = option(
-        "Columns to compare, predictions among them (default: every column that can be compared).",
-        example="age, income, y_score",
-        group=Group.INPUT,
-    )
+    features: tuple[str, ...] = vocabulary.FEATURES.here("They are compared; predictions may be among them.")
     exclude: tuple[str, ...] = vocabulary.EXCLUDE.here()
     categorical: tuple[str, ...] = option(
         "Columns of numbers that are categories; texts and booleans always are.", example="postcode", group=Group.INPUT

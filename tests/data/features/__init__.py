@@ -1,0 +1,1 @@
+"""Tests of features as tables have them."""
