@@ -36,7 +36,7 @@ class MaterializeOptions(TableOptions):
     timestamp: str = vocabulary.TIMESTAMP.here(required=True)
     features: tuple[str, ...] = vocabulary.FEATURES.here()
     ttl: float | None = vocabulary.TTL.here("They are deleted then, and older ones are not written.")
-    until: str | None = option(
+    as_of: str | None = option(
         "Moment (RFC 3339) up to which rows are taken, as if it were now (default: now).",
         example="2026-11-27T06:00:00Z",
     )
@@ -128,15 +128,15 @@ def _until(options: MaterializeOptions, now: datetime) -> datetime:
     problems, until = [], now
     if options.ttl is not None and not 0 < options.ttl < 24 * 366 * 100:
         problems.append(f"ttl must be above 0 and at most a hundred years of hours, got {options.ttl:g}")
-    if options.until is not None:
+    if options.as_of is not None:
         try:
-            until = datetime.fromisoformat(options.until)
+            until = datetime.fromisoformat(options.as_of)
         except ValueError:
-            problems.append(f"until is not a time in RFC 3339: {options.until!r}")
+            problems.append(f"as-of is not a time in RFC 3339: {options.as_of!r}")
         if until.tzinfo is None:
-            problems.append("until needs a time zone, such as Z")
+            problems.append("as-of needs a time zone, such as Z")
         elif until > now:
-            problems.append("until must not lie in the future: later runs could not replace what it writes")
+            problems.append("as-of must not lie in the future: later runs could not replace what it writes")
     if problems:
         raise OptionsError(problems)
     return until

@@ -61,10 +61,11 @@ class TraceOptions(Options):
     public_key: str | None = vocabulary.PUBLIC_KEY.here(
         "The reports, the documents beside them and what is attached to the image: nothing else of these is believed."
     )
-    online: bool = option(
+    remote: bool = option(
         "Ask sources on other machines too: the image's registry, a GitOps repository and a registry of models that "
         "are no folders or files here.",
         default=False,
+        formerly="online",
     )
     html: str | None = option("Write the story as an HTML page to this file.", example="trace.html")
     json: bool = vocabulary.JSON.here("It holds the whole story.", default=False)
@@ -114,7 +115,7 @@ def _sources(options: TraceOptions, door: Door) -> Sources:
         gitops=place,
         layout=options.layout,
         tracking_uri=options.tracking_uri or _text(told, "tracking-uri"),
-        online=options.online,
+        online=options.remote,
         checkout=Checkout(directory=Path.cwd(), environ=door.environ),
         environ=door.environ,
         key=find_public_key(options.public_key) if options.public_key is not None else None,

@@ -25,7 +25,7 @@ from cd4ml.wording import redacted
 if TYPE_CHECKING:
     from cd4ml.evidence.keys import PublicKey
 
-_OFFLINE: Final = "it is not on this machine: add --online to ask it"
+_OFFLINE: Final = "it is not on this machine: add --remote to ask it"
 _MOST_NEAR: Final = 5
 _REMOTE: Final = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:")
 
@@ -156,7 +156,7 @@ class _Story:
         if not self._sources.online:
             raise OptionsError(
                 f"{wanted.reference}: only its registry knows which image the tag names",
-                advice="Add --online to ask it, or name the image by its digest.",
+                advice="Add --remote to ask it, or name the image by its digest.",
             )
         digest = image.resolved(wanted.reference, self._sources.environ)
         name = wanted.reference.rpartition(":")[0]

@@ -87,7 +87,7 @@ def test_gateway__reads_what_the_table_says(
     """The latest row of each entity is what the gateway finds; of the future nothing, and a gap is a null."""
     write(tmp_path, ROWS)
 
-    run = materialize(cd4ml, store, "--until", NOON.isoformat(), capsys=capsys)
+    run = materialize(cd4ml, store, "--as-of", NOON.isoformat(), capsys=capsys)
 
     assert (run.code, held(store, 17, 18, 19, 20)) == (
         0,
@@ -107,10 +107,10 @@ def test_repeated__changes_nothing(cd4ml: Cd4ml, store: real.Server, tmp_path: P
     client = store.ask()
     found = []
     for moment in (NOON, NOON, NOON - timedelta(hours=2)):
-        assert materialize(cd4ml, store, "--until", moment.isoformat()).code == 0
+        assert materialize(cd4ml, store, "--as-of", moment.isoformat()).code == 0
         found.append({key: client.hgetall(key) for key in sorted(client.keys())})
     write(tmp_path, [(17, NOON, 300.0, "Moss")])
-    assert materialize(cd4ml, store, "--until", NOON.isoformat(), "--features", "income").code == 0
+    assert materialize(cd4ml, store, "--as-of", NOON.isoformat(), "--features", "income").code == 0
 
     assert found[0] == found[1] == found[2]
     assert held(store, 17) == [{"income": 300.0, "@": NOON}]  # as a whole: the city was of another moment
@@ -135,7 +135,7 @@ def test_texts_name_entities(cd4ml: Cd4ml, store: real.Server, tmp_path: Path) -
     """An entity may be named by a text, which is another one than the number of the same digits."""
     write(tmp_path, [("17", NOON, 1.0, "a"), ("ø:*", NOON, 2.0, "b")])
 
-    assert materialize(cd4ml, store, "--until", NOON.isoformat()).code == 0
+    assert materialize(cd4ml, store, "--as-of", NOON.isoformat()).code == 0
     assert [one.get("income") for one in held(store, "17", "ø:*", kind="string")] == [1.0, 2.0]
     assert held(store, 17) == [{}]
 
@@ -149,7 +149,7 @@ def test_foreign_key__stays(
     client.hset(layout.key_of("customer_id", 18), "income", "1")
     write(tmp_path, ROWS)
 
-    run = materialize(cd4ml, store, "--until", NOON.isoformat(), capsys=capsys)
+    run = materialize(cd4ml, store, "--as-of", NOON.isoformat(), capsys=capsys)
 
     assert (run.code, "2 keys hold something else" in run.stdout) == (1, True)
     assert (client.get(layout.key_of("customer_id", 17)), held(store, 20)[0]["city"]) == (b"mine", None)
@@ -166,8 +166,8 @@ def test_foreign_key__stays(
         ([(1, NOON, [1.0], "a")], (), "is of type List"),
         ([(1, NOON, math.inf, "a")], (), "infinite"),
         (ROWS, ("--features", "incom"), "did you mean `income`"),
-        (ROWS, ("--until", "2999-01-01T00:00:00Z"), "must not lie in the future"),
-        (ROWS, ("--until", "2026-01-01"), "needs a time zone"),
+        (ROWS, ("--as-of", "2999-01-01T00:00:00Z"), "must not lie in the future"),
+        (ROWS, ("--as-of", "2026-01-01"), "needs a time zone"),
         (ROWS, ("--ttl", "0"), "ttl must be above 0"),
     ],
 )
@@ -206,7 +206,7 @@ def test_cluster(cd4ml: Cd4ml, tmp_path: Path) -> None:
     """A cluster is written as one server is."""
     write(tmp_path, ROWS)
     with real.serving_cluster() as server:
-        assert materialize(cd4ml, server, "--cluster", "true", "--until", NOON.isoformat()).code == 0
+        assert materialize(cd4ml, server, "--cluster", "true", "--as-of", NOON.isoformat()).code == 0
         assert server.ask().dbsize() == 3
 
 
@@ -217,7 +217,7 @@ def test_killed__the_next_run_writes_the_rest(store: real.Server, cd4ml: Cd4ml, 
         {"customer_id": range(count), "at": [NOON] * count, "income": [float(one) for one in range(count)]}
     ).write_parquet(tmp_path / "features.parquet")
     client: Any = store.ask()
-    arguments = ("--online", store.url, "--entity", "customer_id", "--timestamp", "at", "--until", NOON.isoformat())
+    arguments = ("--online", store.url, "--entity", "customer_id", "--timestamp", "at", "--as-of", NOON.isoformat())
     process = subprocess.Popen(
         [sys.executable, "-m", "cd4ml", "materialize-features", "--offline", "features.parquet", *arguments],
         cwd=tmp_path,
@@ -234,6 +234,6 @@ def test_killed__the_next_run_writes_the_rest(store: real.Server, cd4ml: Cd4ml, 
     whole = {layout.LAYOUT, layout.EVENT_TIMESTAMP, b"income"}
     half = [key for key in client.scan(count=200)[1] if set(client.hkeys(key)) != whole]
 
-    assert materialize(cd4ml, store, "--until", NOON.isoformat()).code == 0
+    assert materialize(cd4ml, store, "--as-of", NOON.isoformat()).code == 0
     assert (0 < some, half, client.dbsize()) == (True, [], count)
     assert client.hget(layout.key_of("customer_id", count - 1), "income") == str(float(count - 1)).encode()

@@ -219,7 +219,7 @@ def test_signed_report__changed_afterwards(delivered: Delivered) -> None:
 
 
 def test_registry__asked_only_online(delivered: Delivered, tmp_path: Path) -> None:
-    """With --online the image's registry tells the same, by tag too; one that does not answer is named."""
+    """With --remote the image's registry tells the same, by tag too; one that does not answer is named."""
     pair = keys.pair(delivered.folder)
     with registry(tmp_path / "registry") as host:
         place = Repository(parse(f"{host}/team/credit", "image"), {})
@@ -232,7 +232,7 @@ def test_registry__asked_only_online(delivered: Delivered, tmp_path: Path) -> No
         bundles = [signed(statement, pair) for statement in statements(digest, delivered.commit)]
         attach(place, digest, [Artifact(media_type=BUNDLE_TYPE, content=bundle) for bundle in bundles])
 
-        story = delivered.trace(f"{host}/team/credit:v1", "--online")
+        story = delivered.trace(f"{host}/team/credit:v1", "--remote")
 
     assert looked(story, "image-registry") == "read" and values(story, "image", "digest") == [digest]
     assert values(story, "dependencies", "packages (CycloneDX)") == ["3"] and len(story["documents"]) == 2

@@ -185,7 +185,7 @@ def test_data__compared_with_what_is_here(delivered: Delivered) -> None:
         (["--layout", "data"], "layout"),
         (["--tracking-uri", "sqlite:///nowhere.db"], "model-registry"),
         (["--tracking-uri", "sqlite:///data/test.csv"], "model-registry"),
-        (["--tracking-uri", "http://127.0.0.1:9", "--online"], "model-registry"),
+        (["--tracking-uri", "http://127.0.0.1:9", "--remote"], "model-registry"),
     ],
 )
 def test_source_that_cannot_be_read__is_named(delivered: Delivered, arguments: list[str], source: str) -> None:
@@ -208,18 +208,18 @@ def test_sources_that_nobody_named__are_listed(delivered: Delivered) -> None:
     run = delivered.command("trace", DIGEST, "--repository", "https://git.invalid/x.git", "--manifest", "v.yaml")
 
     assert run.code == 0
-    assert re.search(r"gitops .*not looked at: .*--online", run.stdout)
-    assert re.search(r"image-registry .*not looked at: .*--online", run.stdout)
+    assert re.search(r"gitops .*not looked at: .*--remote", run.stdout)
+    assert re.search(r"image-registry .*not looked at: .*--remote", run.stdout)
     assert re.search(r"model-registry .*not looked at", run.stdout) and re.search(r"layout .*not looked at", run.stdout)
 
 
 @pytest.mark.parametrize("address", ["databricks", "databricks-uc", "databricks:work", "uc:http://127.0.0.1:9"])
 def test_registry_that_is_named_in_a_word__is_on_another_machine(delivered: Delivered, address: str) -> None:
-    """Databricks and Unity Catalog look like folders and are servers: they are not asked without --online."""
+    """Databricks and Unity Catalog look like folders and are servers: they are not asked without --remote."""
     story = delivered.trace("models:/credit/1", "--tracking-uri", address)
 
     (source,) = [one for one in story["sources"] if one["name"] == "model-registry"]
-    assert source["looked"] == "not-asked" and "--online" in source["message"]
+    assert source["looked"] == "not-asked" and "--remote" in source["message"]
 
 
 @pytest.mark.parametrize("subject", ["sha256:" + "0" * 64, "0" * 64, "1234567", "models:/credit/77"])
@@ -242,10 +242,10 @@ def test_subject_of_no_form__is_refused(delivered: Delivered, subject: str) -> N
 
 
 def test_tag__needs_its_registry(delivered: Delivered) -> None:
-    """Which image a tag names only its registry knows, which is not asked unless --online says so."""
+    """Which image a tag names only its registry knows, which is not asked unless --remote says so."""
     run = delivered.command("trace", "ghcr.io/owner/credit:latest")
 
-    assert run.code == 2 and "--online" in run.stderr
+    assert run.code == 2 and "--remote" in run.stderr
 
 
 def test_same_origin__is_noted(delivered: Delivered) -> None:
