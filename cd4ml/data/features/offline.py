@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -82,7 +82,6 @@ class Latest:
     rows: int
     later: int
     entities: int
-    labels: Sequence[str] = field(repr=False)
 
     def batches(self) -> Iterator[Batch]:
         """Yield entities, some at a time."""
@@ -90,8 +89,7 @@ class Latest:
 
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(_ROWS_AT_ONCE):
-                entities, stamps = batch[ENTITY].to_pylist(), batch[MOMENT].to_pylist()
-                features = [batch[label].to_pylist() for label in self.labels]
+                entities, stamps, *features = (values.to_pylist() for values in batch.columns)
                 yield list(zip(entities, stamps, zip(*features, strict=True), strict=True))
 
 
@@ -183,7 +181,7 @@ def latest(offline: Offline, until: datetime, folder: Path) -> Latest:
     if rows > entities:
         told = f"{rows - entities:,} entities have several rows of their latest `{offline.timestamp}` that differ"
         raise OptionsError(f"{offline.source.name}: {told}", advice="Keep one row for each entity and time.")
-    return Latest(path=path, rows=offline.source.rows, later=later, entities=entities, labels=offline.labels)
+    return Latest(path=path, rows=offline.source.rows, later=later, entities=entities)
 
 
 def microseconds(moment: datetime) -> int:
