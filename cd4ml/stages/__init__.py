@@ -26,6 +26,7 @@ __all__ = [
     "JUDGES",
     "PIPELINE",
     "REQUIRED",
+    "RETRAINING",
     "STAGES",
     "Declaration",
     "Stage",
@@ -190,6 +191,8 @@ JUDGES: Final = frozenset(name for name, info in STAGES.items() if "score-model"
 ANALYSIS: Final = "analyze-rollout"
 # The stage that the drift worker judges windows of events by.
 DRIFT: Final = "detect-drift"
+# The stage by which it asks for retraining.
+RETRAINING: Final = "request-retraining"
 
 
 def needed(name: str) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ class Worker:
         path: Path,
         sources: Sequence[Source],
         judge: Judge,
-        publish: Callable[[Report], None],
+        publish: Callable[[Report, Sequence[Verdict]], None],
         *,
         commit_seconds: float | None = None,
         clock: Callable[[], float] = time.time,
@@ -46,7 +46,7 @@ class Worker:
 
         Args:
             path: of the state.
-            publish: takes the report of each window.
+            publish: takes the report of each window, and the verdicts up to it, newest first.
             commit_seconds: after which the state is written, if something was counted; COMMIT_SECONDS if not set.
         """
         self.state, self.away = state, dict[str, str]()
@@ -62,7 +62,7 @@ class Worker:
         drained = not any(read) and not self.away
         closed = self._judge_due(drained=drained)
         if self.away and not was_away:
-            self._publish(error_report(STAGE, UnavailableError("; ".join(self.away.values()))))
+            self._publish(error_report(STAGE, UnavailableError("; ".join(self.away.values()))), ())
         elapsed = self._clock() - self._committed >= self._commit_seconds
         if closed or (self._dirty and (drained or elapsed)):
             self.commit()
@@ -136,7 +136,7 @@ class Worker:
         del state.verdicts[_VERDICTS:]
         state.numbers = numbers_of(report)
         self.newest = report
-        self._publish(report)
+        self._publish(report, state.verdicts)
 
 
 def _verdict(report: Report, end: float) -> Verdict:

@@ -82,7 +82,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     | {"data", "metrics", "observe"},
     "commands": FLOOR
     | {"metrics", "project", "report", "inputs", "context", "data", "checks", "stages", "render", "github"}
-    | {"diagnosis", "evidence", "tracing", "worker"},
+    | {"diagnosis", "evidence", "tracing", "retraining", "worker"},
     "cli": FLOOR | {"commands", "stages"},
     "__main__": frozenset({"cli"}),
 }

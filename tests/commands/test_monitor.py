@@ -20,6 +20,7 @@ from cd4ml.cli import main
 from cd4ml.report.reading import read_file
 from cd4ml.retraining.window import window
 from tests.conftest import ROOT, clean_environment, need_program
+from tests.platform import Platform, serve
 from tests.worker.stream import append, events, rows, write_profile
 
 HOUR = 3600.0
@@ -75,6 +76,32 @@ def test_once__the_report_of_detect_drift(project: Path, capsys: pytest.CaptureF
 
     assert main(["monitor", "--events", "events.jsonl", "--once"]) == 4
     assert json.loads(Path("reports/detect-drift.json").read_text())["status"] == "inconclusive"
+
+
+def test_retraining__asked_once_on_drift_that_lasts(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two windows that drifted ask once, by an issue and an event; where GitHub is away nothing is taken for asked."""
+    configuration = (project / "cd4ml.yaml").read_text()
+    (project / "cd4ml.yaml").write_text(configuration + "request-retraining: {violations: 2, windows: 3}\n")
+    drifted = {"income": lambda value: value * 1.3}
+    begin = last_hour() - 3 * HOUR
+    look = ["monitor", "--events", "events.jsonl", "--once", "--request-retraining"]
+    github = Platform()
+    with serve(github):
+        for name, value in (("API_URL", github.address), ("REPOSITORY", "owner/model")):
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+        monkeypatch.setenv("CD4ML_GITHUB_TOKEN", "t0ken")
+        append(project / "events.jsonl", events(rows(400, seed=2, **drifted), begin))
+        for hour in (1, 2, 3):
+            append(project / "events.jsonl", events(rows(400, seed=hour, **drifted), begin + hour * HOUR))
+        assert main(look) == 1
+        asked = read_file(Path("reports/request-retraining.json"), "request-retraining").report
+
+    assert asked.outputs == {"requested": "true", "request": "1"}
+    assert len(github.issues) == len(github.dispatches) == 1
+    assert github.dispatches[0]["client_payload"]["worst_feature"] == "income"
+    assert "Request #1 was made" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from cd4ml.worker import state
 from cd4ml.worker.program import Worker
 from cd4ml.worker.setting import basis_of, counting_of, judge_of
 from cd4ml.worker.sources.opening import open_source
+from cd4ml.worker.state import Verdict
 from cd4ml.worker.windows import Rules
 
 # A Monday, on the hour.
@@ -99,6 +100,10 @@ class Running:
             pass
         return self.reports[before:]
 
+    def publish(self, report: Report, _verdicts: Sequence[Verdict]) -> None:
+        """Take a report."""
+        self.reports.append(report)
+
     @property
     def counts(self) -> dict[str, int]:
         """Events by what became of them."""
@@ -119,7 +124,5 @@ def worker(
     known = state.read(path, basis_of(judge, rules), rules, counting_of(judge), remembered=remembered, now=BEGIN)
     sources = [open_source(place, known.positions) for place in (places or (str(folder / "events.jsonl"),))]
     running = Running(worker=None)  # type: ignore[arg-type]
-    running.worker = Worker(
-        known, path, sources, judge, running.reports.append, commit_seconds=0, clock=lambda: running.now
-    )
+    running.worker = Worker(known, path, sources, judge, running.publish, commit_seconds=0, clock=lambda: running.now)
     return running

@@ -13,8 +13,9 @@ from typing import Final
 
 from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
+from cd4ml.commands.monitor.asking import Asking
 from cd4ml.commands.monitor.serving import serving
-from cd4ml.commands.monitor.told import Told
+from cd4ml.commands.monitor.told import Judged, Told
 from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory, read_config
 from cd4ml.commands.results import Results
@@ -26,9 +27,10 @@ from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
 from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.report import Report, error_report
-from cd4ml.stages import DRIFT, help_text
+from cd4ml.stages import DRIFT, RETRAINING, help_text
 from cd4ml.stages.detect_drift.options import Options as DriftOptions
 from cd4ml.stages.detect_drift.options import check_options
+from cd4ml.stages.request_retraining.options import Options as RetrainingOptions
 from cd4ml.wording import safe
 from cd4ml.writing import is_report, result
 
@@ -43,7 +45,8 @@ class MonitorOptions(Options):
     """Options of `cd4ml monitor`."""
 
     events: tuple[str, ...] = option(
-        "Where the gateway's events go: a file of JSON lines, with those that it was rotated to, or a folder of them.",
+        "Where the gateway's events go: a file of JSON lines with those that it was rotated to, a folder of them, or "
+        "redis://HOST:PORT/STREAM.",
         required=True,
         example="/events/events.jsonl",
     )
@@ -65,6 +68,9 @@ class MonitorOptions(Options):
     )
     state: str = option("File that holds what was counted, and how far was read.", default="monitor-state.npz")
     once: bool = option("Judge what there is, and end with the exit code of the newest window's report.", default=False)
+    request_retraining: bool = option(
+        "Ask for retraining where drift lasts, as the section request-retraining of cd4ml.yaml says.", default=False
+    )
     report: str | None = option(
         "Where the JSON report is written (default: reports/<stage>.json). That of the newest window, by detect-drift."
     )
@@ -109,14 +115,17 @@ def _once(told: Told, results: Results, door: Door) -> int:
     """Judge what there is, and return the exit code of the newest window's report."""
     from cd4ml.commands.monitor.worker import made
 
+    asking = _asking(told, door)
     try:
-        with made(told, door, partial(_publish, results, door)) as worker:
+        with made(told, door, partial(_publish, results, door, asking)) as worker:
             while worker.turn():
                 pass
             if worker.away:
                 raise UnavailableError("; ".join(worker.away.values()))
             worker.commit()
             report = worker.newest or worker.waiting()
+        if asking and (asked := asking.turn()):
+            _say(door, asked.summary)
     except Cd4mlError as error:
         return results.finish(error_report(DRIFT, error), error.exit_code, show_json=False).code
     return results.finish(report, exit_code(report, RunOptions()), show_json=False).code
@@ -126,8 +135,9 @@ def _watch(options: MonitorOptions, told: Told, results: Results, door: Door) ->
     """Go on until a signal comes; what was counted since the last commit is counted again by the next worker."""
     from cd4ml.commands.monitor.worker import made
 
+    asking = _asking(told, door)
     with ExitStack() as stack:
-        worker = stack.enter_context(made(told, door, partial(_publish, results, door)))
+        worker = stack.enter_context(made(told, door, partial(_publish, results, door, asking)))
         shown = stack.enter_context(serving(options.metrics_host, options.metrics_port, door))
         away: dict[str, str] = {}
         while True:
@@ -136,15 +146,27 @@ def _watch(options: MonitorOptions, told: Told, results: Results, door: Door) ->
             if worker.away != away:
                 away = dict(worker.away)
                 _say(door, *(away.values() or ["all sources can be read again"]))
+            try:
+                if asking and (asked := asking.turn()):
+                    _say(door, asked.summary)
+            except Cd4mlError as error:
+                _say(door, f"{error}")
             if not read:
                 time.sleep(_POLL_SECONDS)
 
 
-def _publish(results: Results, door: Door, report: Report) -> None:
+def _asking(told: Told, door: Door) -> Asking | None:
+    """Return who asks for retraining, if anybody."""
+    return Asking(told.retraining, door) if told.retraining else None
+
+
+def _publish(results: Results, door: Door, asking: Asking | None, report: Report, verdicts: Sequence[Judged]) -> None:
     """Write the report of a window, and say in a line what it came to."""
     results.started = time.time()
     results.save(report)
     _say(door, f"{report.status}: {report.summary}")
+    if asking and verdicts:
+        asking.judged(report, [one.drifted for one in verdicts])
 
 
 def _say(door: Door, *lines: str) -> None:
@@ -178,6 +200,7 @@ def _read(arguments: Sequence[str], door: Door) -> tuple[MonitorOptions, Told]:
         remembered=options.remembered,
         state=options.state,
         drift=_drift(options, door),
+        retraining=_retraining(options, door) if options.request_retraining else None,
     )
 
 
@@ -210,6 +233,12 @@ def _drift(options: MonitorOptions, door: Door) -> DriftOptions:
     found = replace(found, current=options.events[0], save_profile=None, label=None, time_column=None, sample_every=1)
     check_options(found)
     return found
+
+
+def _retraining(options: MonitorOptions, door: Door) -> RetrainingOptions:
+    """Return the options of the stage that asks for retraining."""
+    layers = argument_layers(RETRAINING, declared(RetrainingOptions), [], door.environ, help_text(RETRAINING))
+    return resolve(RetrainingOptions, [*layers, read_config(options.config).layer(RETRAINING)])
 
 
 def _seconds(name: str, written: str) -> int:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from cd4ml.stages.detect_drift.options import Options as DriftOptions
+from cd4ml.stages.request_retraining.options import Options as RetrainingOptions
+
+
+class Judged(Protocol):
+    """A window that was judged."""
+
+    @property
+    def drifted(self) -> bool | None:
+        """Whether it drifted, None if no verdict was reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +30,7 @@ class Told:
         remembered: how many ids of events.
         state: file that holds what was counted.
         drift: the stage's options, as the configuration has them.
+        retraining: of the stage that asks for it, None if nobody is to be asked.
     """
 
     events: Sequence[str]
@@ -32,3 +43,4 @@ class Told:
     remembered: int
     state: str
     drift: DriftOptions
+    retraining: RetrainingOptions | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from cd4ml.worker import state
 from cd4ml.worker.program import Worker
 from cd4ml.worker.setting import basis_of, counting_of, judge_of
 from cd4ml.worker.sources.opening import open_source
+from cd4ml.worker.state import Verdict
 from cd4ml.worker.windows import Rules
 from cd4ml.writing import result
 
 
 @contextmanager
-def made(told: Told, door: Door, publish: Callable[[Report], None]) -> Iterator[Worker]:
+def made(told: Told, door: Door, publish: Callable[[Report, Sequence[Verdict]], None]) -> Iterator[Worker]:
     """Yield the worker, which goes on where its state says.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -23,23 +24,41 @@ _DAY: Final = timedelta(days=1)
 
 
 def run(options: Options, context: Context) -> Report:
-    """Decide, write the plan, then open the issue and send the event.
-
-    What an earlier run left unfinished is finished first, by that run's own plan: if this window drifted as well, and
-    events are to be sent at all.
+    """Decide on the window that the drift report is about, by the artifacts of the windows before it.
 
     Raises:
         OptionsError: an option is missing, or the drift report reached no verdict.
         UnavailableError: earlier windows or requests cannot be read.
     """
-    rules, newest = _rules(options), _newest(options)
+    rules_of(options)
+    newest = _newest(options)
+    return ask(options, context, newest, lambda platform: _verdicts(platform, newest, options, context))
+
+
+def ask(
+    options: Options, context: Context, newest: Window, verdicts_of: Callable[[Platform], Sequence[bool | None]]
+) -> Report:
+    """Decide, write the plan, then open the issue and send the event.
+
+    What an earlier run left unfinished is finished first, by that run's own plan: if this window drifted as well, and
+    events are to be sent at all.
+
+    Args:
+        newest: window, which has a verdict.
+        verdicts_of: returns whether each window drifted, newest first.
+
+    Raises:
+        OptionsError: an option is missing.
+        UnavailableError: earlier windows or requests cannot be read.
+    """
+    rules = rules_of(options)
     context.progress("Asking GitHub for earlier requests and drift reports")
     platform = Platform.of(context.environ, options.github_repository)
     requests = platform.requests(options.issue_label)
     unfinished = next(((item.number, body) for item, body in requests if item.is_open and PENDING in body), None)
     if unfinished and newest.drifted and options.by is By.DISPATCH:
         return _finish(platform, *unfinished, context)
-    verdicts = _verdicts(platform, newest, options, context)
+    verdicts = list(verdicts_of(platform))
     outcome, why = decide(verdicts, [item for item, _ in requests], rules, datetime.now(UTC))
     if outcome is not Outcome.REQUEST:
         return _not_now(outcome, f"{why}{_waiting(unfinished, options)}", verdicts)
@@ -58,7 +77,7 @@ def run(options: Options, context: Context) -> Report:
     return _asked(number, f"{why} Request #{number} was made.", plan, verdicts)
 
 
-def _rules(options: Options) -> Rules:
+def rules_of(options: Options) -> Rules:
     """Return the limits; those that decide nothing are refused."""
     problems = [
         f"{name} must be at least 1, got {value}"

@@ -95,9 +95,8 @@ class Files:
         block = file.read(_BLOCK)
         end = block.rfind(b"\n") + 1
         if not end:
-            if len(block) > _LONGEST:
-                raise OptionsError(f"{path.as_posix()} has a line of more than {_LONGEST:,} bytes: no prediction event")
-            end = len(block) if _whole(block) else 0
+            # A line that is too long is no event; what follows of it is another one that cannot be read.
+            end = len(block) if len(block) > _LONGEST or _whole(block) else 0
         elif len(block) < _BLOCK and _whole(block[end:]):
             end = len(block)
         if not end:

@@ -8,6 +8,7 @@ from typing import Any
 from cd4ml.errors import OptionsError
 from cd4ml.worker.sources.batch import Source
 from cd4ml.worker.sources.files import Files
+from cd4ml.worker.sources.redis_group import RedisGroup
 
 
 def open_source(place: str, positions: Mapping[str, Mapping[str, Any]]) -> Source:
@@ -20,6 +21,8 @@ def open_source(place: str, positions: Mapping[str, Mapping[str, Any]]) -> Sourc
         OptionsError: the place is of no kind that is known.
     """
     scheme, separator, _ = place.partition("://")
+    if separator and scheme in ("redis", "rediss"):
+        return RedisGroup(place, positions)
     if separator:
-        raise OptionsError(f"{scheme}://… is not read: events are files of JSON lines, or a folder of them")
+        raise OptionsError(f"{scheme}://… is not read: events are files of JSON lines, redis://… or rediss://…")
     return Files(place, positions.get(place))
