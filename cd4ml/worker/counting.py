@@ -12,6 +12,7 @@ import polars as pl
 
 from cd4ml.data.profile.cells import MOST_CATEGORIES, CategoryCells, Cells, Counters, NumberCells
 from cd4ml.data.tables import by_name
+from cd4ml.metrics.drift.estimate import Expected, expected
 from cd4ml.worker.decoding import Decoder
 from cd4ml.worker.demands import Demand
 
@@ -31,6 +32,7 @@ class Counted:
         mistyped: values of another type than in the reference, by feature.
         broken: rows that break a demand of the schema, by its id.
         models: events by the digest of the model that answered.
+        expected: confusion matrix by the model's own probabilities.
     """
 
     events: int = 0
@@ -39,17 +41,26 @@ class Counted:
     mistyped: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
+    expected: Expected = Expected()
 
 
 class Counting:
     """How events are counted: in the cells of the reference, and against the demands of a schema."""
 
-    def __init__(self, reference: Mapping[str, Cells], decoder: Decoder, demands: Iterable[Demand] = ()) -> None:
+    def __init__(
+        self,
+        reference: Mapping[str, Cells],
+        decoder: Decoder,
+        demands: Iterable[Demand] = (),
+        positive_label: str | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             reference: counted values of the features that are compared.
+            positive_label: whose probability the scores are; None if nobody says.
         """
+        self._positive_label = positive_label
         self._reference = reference
         self._decoder = decoder
         self._demands = tuple(demands)
@@ -67,6 +78,8 @@ class Counting:
         """
         counted.events += len(events)
         _add_models(counted.models, events)
+        if self._positive_label is not None:
+            counted.expected += _expected(events, self._positive_label)
         told = events.filter(pl.col("features").is_not_null())
         if not len(told):
             return
@@ -133,6 +146,14 @@ def _with_categories(before: CategoryCells, values: pl.Series, reference: Cells)
             label = label if new > 0 else OVERFLOW
         counts[label] = counts.get(label, 0) + number
     return replace(before, counts=counts, nulls=nulls)
+
+
+def _expected(events: pl.DataFrame, positive_label: str) -> Expected:
+    """Return the expected confusion matrix of predictions that have a probability."""
+    predictions = events["prediction"].struct.unnest()
+    scored = predictions.filter(pl.col("y_score").is_between(0, 1) & pl.col("y_pred").is_not_null())
+    positive = scored.select((pl.col("y_pred") == positive_label).alias("positive")).to_series()
+    return expected(positive.to_numpy(), scored["y_score"].to_numpy())
 
 
 def _add_models(models: Counter[str], events: pl.DataFrame) -> None:

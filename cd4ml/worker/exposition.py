@@ -72,6 +72,11 @@ UNSEEN: Final = Family(
 FAILED: Final = Family(
     name="cd4ml_monitor_failed_checks", kind="gauge", help="Checks of the newest window that failed, by their rule."
 )
+ESTIMATE: Final = Family(
+    name="cd4ml_monitor_estimated_accuracy",
+    kind="gauge",
+    help="Accuracy of the newest window by the model's own probabilities, and the bounds around it.",
+)
 _OF_FEATURES: Final = {PSI.name: PSI, KS.name: KS, MISSING.name: MISSING, UNSEEN.name: UNSEEN}
 
 
@@ -85,6 +90,12 @@ def numbers_of(report: Report) -> dict[str, dict[str, float]]:
             found.setdefault(KS.name, {})[name] = numbers["ks"]["statistic"]
         else:
             found.setdefault(UNSEEN.name, {})[name] = numbers["unseen"]
+    if estimated := report.metrics.get("estimated_performance"):
+        found[ESTIMATE.name] = {
+            "value": estimated["expected_accuracy"],
+            "lower": estimated["expected_accuracy_lower"],
+            "upper": estimated["expected_accuracy_upper"],
+        }
     for check in report.checks:
         if check.status is Status.FAILED:
             failed = found.setdefault(FAILED.name, {})
@@ -119,6 +130,8 @@ def _samples(state: State, sources: Sequence[str], away: Mapping[str, str]) -> I
     for name, family in _OF_FEATURES.items():
         if name in state.numbers:
             yield family, [({"feature": feature}, value) for feature, value in state.numbers[name].items()]
+    if ESTIMATE.name in state.numbers:
+        yield ESTIMATE, [({"bound": bound}, value) for bound, value in state.numbers[ESTIMATE.name].items()]
     yield FAILED, [({"rule": rule}, value) for rule, value in state.numbers.get(FAILED.name, {}).items()]
 
 

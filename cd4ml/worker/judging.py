@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from cd4ml.checks.drift.estimate import estimate_check
 from cd4ml.checks.drift.stream import demand_checks, events_check, type_checks, unreadable_check
 from cd4ml.data.profile.cells import Cells, NumberCells
 from cd4ml.data.profile.reference import Profile
@@ -37,6 +38,8 @@ class Judge:
         compared: features that events can have, with what the reference has of them.
         not_compared: names of what the reference has beside them.
         maximum_unreadable, maximum_broken: largest allowed shares.
+        positive_label: whose probability the scores are; None if performance is not estimated.
+        minimum_accuracy: that the estimate must reach, None if it is only told.
     """
 
     options: Options
@@ -47,6 +50,8 @@ class Judge:
     demands: Sequence[Demand]
     maximum_unreadable: float
     maximum_broken: float
+    positive_label: str | None = None
+    minimum_accuracy: float | None = None
 
     def report(
         self, counted: Counted, arrivals: Arrivals, span: tuple[datetime, datetime], *, places: str, left_out: int = 0
@@ -67,6 +72,7 @@ class Judge:
                 digest,
                 columns=[*self.compared, *self.not_compared],
                 before=[*first, *self._payload_checks(counted)],
+                after=self._estimate_checks(counted),
             )
         else:
             report = self._of_nothing(first, digest)
@@ -77,7 +83,8 @@ class Judge:
             "not_used": arrivals.named,
             "models": dict(counted.models),
         }
-        return replace(report, details={**report.details, **details}, production=self.model)
+        metrics = {**report.metrics, **_estimated(counted)}
+        return replace(report, metrics=metrics, details={**report.details, **details}, production=self.model)
 
     def _stream_checks(
         self, counted: Counted, arrivals: Arrivals, span: tuple[datetime, datetime], left_out: int
@@ -99,6 +106,12 @@ class Judge:
             *demand_checks(counted.broken, demands, counted.featured, self.maximum_broken),
         ]
 
+    def _estimate_checks(self, counted: Counted) -> list[Check]:
+        """Return the check of the performance that the model's own probabilities promise."""
+        if self.positive_label is None:
+            return []
+        return [estimate_check(counted.expected, self.minimum_accuracy, least=self.options.minimum_sample_size)]
+
     def _of_nothing(self, checks: Sequence[Check], digest: InputDigest) -> Report:
         """Return the report of a window in which nothing can be compared."""
         return Report(
@@ -109,6 +122,25 @@ class Judge:
             outputs={"drift": "unknown", "retrain": "false", "worst-feature": ""},
             inputs=(reference_digest(self.reference, self.options), digest),
         )
+
+
+def _estimated(counted: Counted) -> dict[str, Any]:
+    """Return the estimated performance, nothing where none was estimated."""
+    found = counted.expected
+    if not found.n:
+        return {}
+    bounds = found.accuracy_bounds
+    return {
+        "estimated_performance": {
+            "n": found.n,
+            "expected_accuracy": found.accuracy,
+            "expected_accuracy_lower": bounds.lower,
+            "expected_accuracy_upper": bounds.upper,
+            "expected_precision": found.precision,
+            "expected_recall": found.recall,
+            "expected_f1": found.f1,
+        }
+    }
 
 
 def digest_of(counted: Counted, span: tuple[datetime, datetime]) -> str:

@@ -35,12 +35,15 @@ def judge_of(
     schema: str | None,
     maximum_broken: float,
     maximum_unreadable: float,
+    positive_label: str | None = None,
+    minimum_accuracy: float | None = None,
 ) -> Judge:
     """Return how windows are judged.
 
     Args:
         names: features that are to be compared.
         schema: pandera YAML that each value is held against.
+        positive_label, minimum_accuracy: see Judge.
 
     Raises:
         OptionsError: nothing can be compared, or the schema says nothing of what is compared.
@@ -66,6 +69,8 @@ def judge_of(
         demands=found,
         maximum_unreadable=maximum_unreadable,
         maximum_broken=maximum_broken,
+        positive_label=positive_label,
+        minimum_accuracy=minimum_accuracy,
     )
 
 
@@ -73,7 +78,7 @@ def counting_of(judge: Judge) -> Counting:
     """Return how events are counted."""
     families = {name: judge.reference.families[name] for name in judge.compared}
     numbers = [name for name, cells in judge.compared.items() if isinstance(cells, NumberCells)]
-    return Counting(judge.compared, Decoder(families, numbers), judge.demands)
+    return Counting(judge.compared, Decoder(families, numbers), judge.demands, judge.positive_label)
 
 
 def basis_of(judge: Judge, rules: Rules) -> str:
@@ -83,5 +88,6 @@ def basis_of(judge: Judge, rules: Rules) -> str:
         list(judge.compared),
         [[demand.id, demand.words] for demand in judge.demands],
         asdict(rules),
+        judge.positive_label,
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

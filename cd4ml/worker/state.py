@@ -22,6 +22,7 @@ import polars as pl
 
 from cd4ml.data.profile.cells import CategoryCells, Cells, NumberCells
 from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.metrics.drift.estimate import Expected
 from cd4ml.worker.counting import Counted, Counting
 from cd4ml.worker.memory import Memory
 from cd4ml.worker.windows import Arrivals, Rules, Windows
@@ -215,6 +216,7 @@ def _counted(counted: Counted) -> tuple[dict[str, Any], Any]:
         "mistyped": counted.mistyped,
         "broken": counted.broken,
         "models": counted.models,
+        "expected": asdict(counted.expected),
     }
     return document, np.concatenate([np.empty(0, dtype=np.int64), *grids])
 
@@ -246,4 +248,5 @@ def _read_counted(document: Mapping[str, Any], grids: Any, empty: Counted) -> Co
         mistyped=Counter(document["mistyped"]),
         broken=Counter(document["broken"]),
         models=Counter(document["models"]),
+        expected=Expected(**document["expected"]),
     )

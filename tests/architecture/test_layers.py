@@ -74,7 +74,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "stages": FLOOR
     | {"report", "inputs", "context", "data", "metrics", "checks", "code_tools", "registry", "scoring", "image"}
     | {"model_files", "gitops", "evidence", "retraining", "observe"},
-    "worker": FLOOR | {"report", "inputs", "context", "data", "observe", "checks", "stages"},
+    "worker": FLOOR | {"report", "inputs", "context", "data", "observe", "metrics", "checks", "stages"},
     "project": FLOOR | {"inputs", "data", "metrics", "code_tools", "registry"},
     "diagnosis": FLOOR
     | {"report", "inputs", "context", "environments", "code_tools", "registry", "image", "stages", "github"}

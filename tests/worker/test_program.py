@@ -205,6 +205,27 @@ def test_crashes__nothing_lost_or_doubled(folder: Path, monkeypatch: pytest.Monk
     assert [report.inputs[1].rows for report in reports] == [1_500]
 
 
+@pytest.mark.parametrize(
+    ("limit", "status"), [(None, "passed"), (0.6, "passed"), (0.67, "inconclusive"), (0.8, "failed")]
+)
+def test_estimate__before_labels(folder: Path, limit: float | None, status: str) -> None:
+    """The accuracy that the probabilities promise survives a restart, and is held against its limit by its interval."""
+    found = events(rows(1_000, seed=2), BEGIN)
+    for one in found:
+        one["prediction"]["y_pred"] = int(one["prediction"]["y_score"] >= 0.5)
+    scores = [one["prediction"]["y_score"] for one in found]
+    told: dict[str, Any] = {"positive_label": "1", "minimum_accuracy": limit}
+    append(folder / "events.jsonl", found[:400])
+    worker(folder, **told).drain(BEGIN + HOUR)
+    append(folder / "events.jsonl", found[400:])
+    (report,) = worker(folder, **told).drain(AFTER)
+    (check,) = [check for check in report.checks if check.id == "estimated-accuracy"]
+
+    assert check.value == pytest.approx(sum(max(score, 1 - score) for score in scores) / 1_000)
+    assert (check.status, check.n) == (status, 1_000)
+    assert report.metrics["estimated_performance"]["expected_accuracy_lower"] < check.value
+
+
 def test_half_a_line__waits_for_its_end(folder: Path) -> None:
     """A line that is being written is read once, when it is whole."""
     path = append(folder / "events.jsonl", events(rows(3, seed=2), BEGIN, 60.0))

@@ -63,6 +63,8 @@ class MonitorOptions(Options):
         default=0.01,
     )
     maximum_unreadable: float = option("Largest allowed share of events that cannot be understood.", default=0.01)
+    positive_label: str | None = vocabulary.POSITIVE_LABEL.here("With it, accuracy is estimated before labels arrive.")
+    minimum_estimated_accuracy: float | None = option("Least accuracy that the estimate must reach.", example="0.8")
     remembered: int = option(
         "How many of the newest events are remembered by their ids, to count none twice.", default=200_000
     )
@@ -197,6 +199,8 @@ def _read(arguments: Sequence[str], door: Door) -> tuple[MonitorOptions, Told]:
         schema=options.schema,
         maximum_broken=options.maximum_broken,
         maximum_unreadable=options.maximum_unreadable,
+        positive_label=options.positive_label,
+        minimum_accuracy=options.minimum_estimated_accuracy,
         remembered=options.remembered,
         state=options.state,
         drift=_drift(options, door),
@@ -212,6 +216,11 @@ def _problems(options: MonitorOptions, seconds: int) -> Sequence[str]:
         for name, share in shares.items()
         if not 0 <= share < 1
     ]
+    least = options.minimum_estimated_accuracy
+    if least is not None and not 0 < least < 1:
+        problems.append(f"minimum-estimated-accuracy must be above 0 and below 1, got {least:g}")
+    if least is not None and options.positive_label is None:
+        problems.append("minimum-estimated-accuracy needs positive-label")
     problems += [] if seconds else ["window must not be empty"]
     problems += [] if options.tracks else ["tracks must name one at least"]
     problems += [] if options.remembered >= 1000 else [f"remembered must be at least 1000, got {options.remembered}"]

@@ -27,6 +27,7 @@ class Told:
         seconds, lateness: of a window.
         tracks: whose events are counted.
         schema: that each value is held against, None if none.
+        positive_label, minimum_accuracy: of the estimate of performance.
         remembered: how many ids of events.
         state: file that holds what was counted.
         drift: the stage's options, as the configuration has them.
@@ -40,6 +41,8 @@ class Told:
     schema: str | None
     maximum_broken: float
     maximum_unreadable: float
+    positive_label: str | None
+    minimum_accuracy: float | None
     remembered: int
     state: str
     drift: DriftOptions

@@ -40,6 +40,8 @@ def made(told: Told, door: Door, publish: Callable[[Report, Sequence[Verdict]], 
         schema=told.schema,
         maximum_broken=told.maximum_broken,
         maximum_unreadable=told.maximum_unreadable,
+        positive_label=told.positive_label,
+        minimum_accuracy=told.minimum_accuracy,
     )
     rules = Rules(seconds=told.seconds, lateness=told.lateness, tracks=told.tracks)
     with state.alone(path):
