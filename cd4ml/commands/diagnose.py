@@ -39,9 +39,8 @@ _REPORTS: Final = "reports"
 class DiagnoseOptions(Options):
     """Options of `cd4ml diagnose`."""
 
-    events: tuple[str, ...] = option(
-        "Prediction events: files of JSON lines or Parquet, folders of them, `redis://…/STREAM`, `kafka://…/TOPIC`.",
-        example="events.jsonl",
+    events: tuple[str, ...] = vocabulary.EVENTS.here(
+        "Files of JSON lines or Parquet, folders of them, `redis://…/STREAM`, `kafka://…/TOPIC`."
     )
     track: str = option("Whose events count.", default="stable")
     since: str | None = option(

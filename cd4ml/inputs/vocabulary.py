@@ -94,6 +94,7 @@ TRAIN_DATA: Final = Word(
     group=Group.INPUT,
 )
 TARGET: Final = Word(meaning="Column that holds the true value.", example="approved", group=Group.INPUT)
+EVENTS: Final = Word(meaning="Prediction events.", example="events.jsonl", group=Group.INPUT)
 PREDICTIONS: Final = Word(meaning="The predictions table.", example="predictions.parquet", group=Group.INPUT)
 TRAIN_PREDICTIONS: Final = Word(meaning="The predictions table of the training rows.", group=Group.INPUT)
 COLUMNS: Final = Word(

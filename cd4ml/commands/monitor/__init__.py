@@ -44,11 +44,9 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 class MonitorOptions(Options):
     """Options of `cd4ml monitor`."""
 
-    events: tuple[str, ...] = option(
-        "Where the gateway's events go: a file of JSON lines with those that it was rotated to, a folder of them, or "
-        "redis://HOST:PORT/STREAM.",
+    events: tuple[str, ...] = vocabulary.EVENTS.here(
+        "A file of JSON lines with those that it was rotated to, a folder of them, or redis://HOST:PORT/STREAM.",
         required=True,
-        example="/events/events.jsonl",
     )
     window: str = option("Length of a window: 30s, 5m, 1h or 1d.", default="1h")
     lateness: str = option("How long after its end the events of a window may still come.", default="5m")
