@@ -81,7 +81,11 @@ def _limit(places: Places, values: Values | None) -> Limit:
         return Limit(milliseconds=places.maximum_p99_ms, source="maximum-p99-ms")
     keys = ("metrics", "rules", "p99Seconds")
     seconds = float(values.get(*keys) if values else DEFAULTS["metrics"]["rules"]["p99Seconds"])
-    where = f"{'.'.join(keys)} in {values.where(*keys)}" if values else f"the chart's default of {'.'.join(keys)}"
+    where = (
+        f"{'.'.join(keys)}: {values.text(*keys)}, in {values.where(*keys)}"
+        if values
+        else f"the chart's default of {'.'.join(keys)}"
+    )
     return Limit(milliseconds=1000 * seconds, source=where)
 
 

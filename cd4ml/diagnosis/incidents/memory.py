@@ -113,7 +113,7 @@ class _Look:
             told = f"the gateway needs {start:,.0f} MiB once it is ready, and a pod may have {limit:,.0f} MiB"
             return Answer.FOUND, told, ()
         if self.killed:
-            return Answer.FOUND, f"{len(self.killed)} pods were OOMKilled: {', '.join(self.killed[:5])}", ()
+            return Answer.FOUND, f"the last end of a container was OOMKilled: {', '.join(self.killed[:5])}", ()
         if self.kills and most is not None and limit is not None and most > limit:
             told = (
                 f"workers were killed, and the gateway needs up to {most:,.0f} MiB under the largest requests, of "
@@ -188,15 +188,15 @@ class _Look:
         assert self.metrics
         if self.killed is not None:
             count = len(self.killed)
-            says = f"the last end of {count} containers was one for memory"
+            says = f"containers whose last end was OOMKilled: {count}"
             yield Evidence(
                 says=says, source=f"{self.metrics.place}, {KILLED}", value=count, contradicts=found and not count
             )
-        says = f"{self.kills:,.0f} workers were ended by {_KILL}"
+        says = f"workers that were ended by {_KILL}: {self.kills:,.0f}"
         yield Evidence(says=says, source=f"{self.metrics.place}, {RESTARTS}", value=self.kills)
         if ready := self.metrics.ready:
             count = sum(map(bool, ready))
-            says = f"{count} of {len(ready)} gateways are ready"
+            says = f"gateways that are ready: {count} of {len(ready)}"
             against = found and self._lives and not self.killed and not self.kills
             yield Evidence(says=says, source=f"{self.metrics.place}, {READY}", value=count, contradicts=against)
 

@@ -247,7 +247,12 @@ FITS = {"ready_mib": 300.0, "startup_seconds": 4.0, "load": {"peak_mib": 420.0}}
         (MEMORY.format("256Mi"), "", "needs 300 MiB once it is ready, and a pod may have 256 MiB", "576Mi"),
         (MEMORY.format("1Gi") + "env: {WORKERS: 4}\n", "", "needs 1,200 MiB once it is ready", "2112Mi"),
         (MEMORY.format("400Mi"), METRICS.format(ready=1, kills=2), "it starts, and dies under load", "576Mi"),
-        (MEMORY.format("1Gi"), "cd4ml_model_ready 0\n" + KILLED.format(1), "1 pods were OOMKilled: credit-1", "twice"),
+        (
+            MEMORY.format("1Gi"),
+            "cd4ml_model_ready 0\n" + KILLED.format(1),
+            "the last end of a container was OOMKilled: credit-1",
+            "twice",
+        ),
     ],
 )
 def test_memory__found(values: str, more: str, told: str, to: str, tmp_path: Path, diagnose: Diagnose) -> None:

