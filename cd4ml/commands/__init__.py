@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 
 from cd4ml.commands.door import Door
 from cd4ml.inputs.help_text import HelpText
-from cd4ml.stages import ANALYSIS, DRIFT, STAGES
+from cd4ml.stages import ANALYSIS, DRIFT, FEATURES, STAGES
 
 __all__ = ["COMMANDS", "Command", "Runs", "load"]
 
@@ -120,7 +120,7 @@ COMMANDS: Final[dict[str, Command]] = {
         "--timestamp event_timestamp",
         page="features.md",
         module="materialize_features",
-        requirements=("check-features",),
+        requirements=STAGES[FEATURES].requirements,
     ),
     "schema": Command(
         summary="`schema infer` proposes a schema for validate-data from training data.",

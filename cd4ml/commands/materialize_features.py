@@ -13,7 +13,7 @@ from cd4ml.commands.progress import Progress
 from cd4ml.commands.project import change_directory
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.errors import FAILED, PASSED, OptionsError
-from cd4ml.inputs import vocabulary
+from cd4ml.inputs import feature_words, vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
 from cd4ml.inputs.options import declared, option
 from cd4ml.inputs.values import resolve
@@ -30,18 +30,18 @@ COMMAND: Final = "materialize-features"
 class MaterializeOptions(TableOptions):
     """Options of `cd4ml materialize-features`."""
 
-    offline: str = vocabulary.OFFLINE.here(required=True)
-    online: str = vocabulary.ONLINE.here(required=True)
-    entity: str = vocabulary.ENTITY.here(required=True)
-    timestamp: str = vocabulary.TIMESTAMP.here(required=True)
+    offline: str = feature_words.OFFLINE.here(required=True)
+    online: str = feature_words.ONLINE.here(required=True)
+    entity: str = feature_words.ENTITY.here(required=True)
+    timestamp: str = feature_words.TIMESTAMP.here(required=True)
     features: tuple[str, ...] = vocabulary.FEATURES.here()
-    ttl: float | None = vocabulary.TTL.here("They are deleted then, and older ones are not written.")
+    ttl: float | None = feature_words.TTL.here("They are deleted then, and older ones are not written.")
     as_of: str | None = option(
         "Moment (RFC 3339) up to which rows are taken, as if it were now (default: now).",
         example="2026-11-27T06:00:00Z",
     )
-    prefix: str = vocabulary.FEATURE_PREFIX.here(default="cd4ml:features")
-    cluster: bool = vocabulary.CLUSTER.here(default=False)
+    prefix: str = feature_words.FEATURE_PREFIX.here(default="cd4ml:features")
+    cluster: bool = feature_words.CLUSTER.here(default=False)
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
 
 

@@ -107,33 +107,6 @@ FEATURES: Final = Word(
     example="age, income, city",
     group=Group.INPUT,
 )
-OFFLINE: Final = Word(
-    meaning="The offline table of features: a row for each entity and the moment at which its features held.",
-    example="features.parquet",
-    group=Group.INPUT,
-)
-ONLINE: Final = Word(
-    meaning="The online store that serves the features: `redis://HOST:PORT/DATABASE`, `rediss://…`, `unix://…`.",
-    example="redis://store:6379/0",
-    group=Group.INPUT,
-)
-ENTITY: Final = Word(
-    meaning="Column of the offline table that names an entity, as requests name it.",
-    example="customer_id",
-    group=Group.INPUT,
-)
-TIMESTAMP: Final = Word(
-    meaning="Column of the moments at which features held; times without an offset count as UTC.",
-    example="event_timestamp",
-    group=Group.INPUT,
-)
-TTL: Final = Word(
-    meaning="Hours after their moment for which features may be served.", example="48", group=Group.LIMITS
-)
-FEATURE_PREFIX: Final = Word(
-    meaning="What keys in Redis begin with, as the gateway's FEATURE_PREFIX says.", group=Group.ADVANCED
-)
-CLUSTER: Final = Word(meaning="Whether the Redis server is a node of a cluster.", group=Group.ADVANCED)
 EXCLUDE: Final = Word(
     meaning="Columns that are not features, such as identifiers: no model sees them, and drift does not compare them.",
     example="customer_id",

@@ -23,6 +23,7 @@ __all__ = [
     "ABOUT_FILES",
     "ANALYSIS",
     "DRIFT",
+    "FEATURES",
     "JUDGES",
     "PIPELINE",
     "REQUIRED",
@@ -167,6 +168,11 @@ STAGES: Final[dict[str, StageInfo]] = {
         requirements=("check-freshness",),
         in_pipeline=False,
     ),
+    "check-features": StageInfo(
+        summary="Models are served the features that they are trained on: parity, staleness, units, leakage.",
+        requirements=("check-features",),
+        in_pipeline=False,
+    ),
     "detect-drift": StageInfo(
         summary="Current data and predictions are like the reference, and performance holds where labels exist.",
         requirements=("detect-drift", "registry"),
@@ -189,6 +195,8 @@ JUDGES: Final = frozenset(name for name, info in STAGES.items() if "score-model"
 
 # The stage whose verdict a rollout goes by.
 ANALYSIS: Final = "analyze-rollout"
+# The stage that asks online stores of features; what writes to them needs its libraries.
+FEATURES: Final = "check-features"
 # The stage that the drift worker judges windows of events by.
 DRIFT: Final = "detect-drift"
 # The stage by which it asks for retraining.

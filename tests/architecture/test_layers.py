@@ -73,7 +73,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "retraining": FLOOR | {"report", "github"},
     "stages": FLOOR
     | {"report", "inputs", "context", "data", "metrics", "checks", "code_tools", "registry", "scoring", "image"}
-    | {"model_files", "gitops", "evidence", "retraining", "observe"},
+    | {"model_files", "gitops", "evidence", "retraining", "observe", "serving"},
     "worker": FLOOR | {"report", "inputs", "context", "data", "observe", "metrics", "checks", "stages"},
     "project": FLOOR | {"inputs", "data", "metrics", "code_tools", "registry"},
     "diagnosis": FLOOR

@@ -44,3 +44,18 @@ def test_materialize_features__writes(cd4ml: Callable[..., Run], tmp_path: Path)
     with real.serving() as server:
         assert cd4ml(*(word.replace(":6379", f":{server.port}") for word in line)).code == 0
         assert server.ask().hget("cd4ml:features:customer_id:17", "income") == b"52000.0"
+
+
+def test_check_features__passes_and_fails(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
+    """The command of the page passes what `materialize-features` wrote, and fails once a value is another one."""
+    (check,), (write,) = commands("stages/check-features.md"), commands("features.md")
+    moments = [datetime.now(UTC) - timedelta(hours=1)] * 100
+    frame = pl.DataFrame({"customer_id": range(100), "event_timestamp": moments, "income": [52000.0] * 100})
+    frame.write_parquet(tmp_path / "features.parquet")
+    with real.serving() as server:
+        there = [[word.replace(":6379", f":{server.port}") for word in line] for line in (write, check)]
+        codes = [cd4ml(*line).code for line in there]
+        server.ask().hset("cd4ml:features:customer_id:17", "income", "52.0")
+        codes.append(cd4ml(*there[1]).code)
+
+    assert codes == [0, 0, 1]

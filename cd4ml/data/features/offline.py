@@ -49,16 +49,19 @@ class Offline:
     timestamp: str
     features: Sequence[str]
 
-    def frame(self, more: Sequence[pl.Expr] = ()) -> pl.LazyFrame:
-        """Return the rows: entity, moment in microseconds since 1970, and the features as `f0`, `f1` …"""
+    @property
+    def entity_type(self) -> pl.DataType:
+        """The type of what names entities, as `frame` has it: a whole number or a text."""
         import polars as pl
 
-        kind = self.source.schema[self.entity]
+        return pl.Int64() if self.source.schema[self.entity].is_integer() else pl.String()
+
+    def frame(self) -> pl.LazyFrame:
+        """Return the rows: entity, moment in microseconds since 1970, and the features as `f0`, `f1` …"""
         expressions = [
-            column(self.entity).cast(pl.Int64 if kind.is_integer() else pl.String).alias(ENTITY),
+            column(self.entity).cast(self.entity_type).alias(ENTITY),
             moments(self.timestamp, self.source.schema[self.timestamp]).alias(MOMENT),
             *(column(name).alias(label) for name, label in zip(self.features, self.labels, strict=True)),
-            *more,
         ]
         return self.source.lazy().select(expressions)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cd4ml.data.tables.dialect import TableOptions
-from cd4ml.inputs import vocabulary
+from cd4ml.inputs import feature_words, vocabulary
 from cd4ml.inputs.options import Group, Limit, option
 
 EXAMPLE: Final = "--train-data data/train.parquet --test-data data/test.parquet --target approved"
@@ -38,11 +38,7 @@ class Options(TableOptions):
         example="balance_at",
         group=Group.INPUT,
     )
-    label_time: str | None = option(
-        "Column of the time that the label is about, for feature-times (default: time).",
-        example="decided_at",
-        group=Group.INPUT,
-    )
+    label_time: str | None = feature_words.LABEL_TIME.here("For feature-times (default: time).")
     exclude: tuple[str, ...] = vocabulary.EXCLUDE.here()
     maximum_overlap: float = option(
         "Largest share of test rows, beyond what chance explains, whose features are those of a training row. In this "
@@ -72,11 +68,7 @@ class Options(TableOptions):
     maximum_time_overlap: float = option(
         "Largest share of test rows that are earlier than the latest training row.", default=0.0, group=Group.LIMITS
     )
-    maximum_late_features: float = option(
-        "Largest share of rows with a feature that became known after the time of the label.",
-        default=0.0,
-        group=Group.LIMITS,
-    )
+    maximum_late_features: float = feature_words.MAXIMUM_LATE_FEATURES.here(default=0.0)
     maximum_feature_power: Limit = option(
         "Largest power (AUC, for targets of numbers R²) of a column alone: a number for all columns, and "
         "`column=number` for single ones. 1 allows all.",

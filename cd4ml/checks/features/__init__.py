@@ -1,0 +1,1 @@
+"""Features of two stores and limits -> checks. Pure."""

@@ -1,0 +1,1 @@
+"""Features as two stores have them, compared value by value. Pure."""
