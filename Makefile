@@ -6,13 +6,14 @@ checked := cd4ml tests bin bin/demo bin/container-lab bin/release benchmarks exa
 # In a network that has only loopback, and where nothing outlives what was started.
 alone := unshare --map-root-user --net --pid --fork --kill-child --mount-proc
 
-.PHONY: help setup tools demo test test-rig lint docs generate lock clean
+.PHONY: help setup tools demo test test-real-engines test-rig lint docs generate lock clean
 
 help:
 	@echo "make setup     the environment in .venv (the others make it too)"
 	@echo "make tools     the outside programs that tests use, into the user's cache"
 	@echo "make demo      the whole pipeline on real data, set-up included"
 	@echo "make test      every test, set-up included"
+	@echo "make test-real-engines  what takes a heavy engine to show: score-batch on Spark (needs Java 17)"
 	@echo "make test-rig  a rollout on a real API server; its programs are compiled once, in about 25 minutes"
 	@echo "make lint      black, flake8 and mypy"
 	@echo "make docs      the documentation as a site, in site/"
@@ -31,6 +32,9 @@ demo: setup
 
 test: tools lint
 	@bin/test $(PYTEST_ARGUMENTS)
+
+test-real-engines: setup
+	@CD4ML_NO_SKIP=1 $(python) -m pytest tests/real_engines $(PYTEST_ARGUMENTS)
 
 test-rig: setup
 	@bin/setup-tools --require-all helm crds

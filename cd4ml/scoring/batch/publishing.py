@@ -32,9 +32,11 @@ def _tables(staging: Staging, parts: int, schema: pa.Schema) -> Iterator[pa.Tabl
     import pyarrow.parquet as pq
 
     for number in range(parts):
-        table = pq.read_table(staging.path(number)).replace_schema_metadata(None)
+        table = pq.read_table(staging.path(number))
+        if not staging.made(number, table.schema.metadata):
+            raise ScoringError(f"part {number} was replaced by another run's")
         try:
-            yield table.cast(schema)
+            yield table.replace_schema_metadata(None).cast(schema)
         except (pa.ArrowInvalid, ValueError) as error:
             raise ScoringError(
                 f"part {number} has other columns or types than the first: {str(error).splitlines()[0][:200]}"

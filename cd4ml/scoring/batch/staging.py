@@ -86,10 +86,12 @@ class Staging:
             footer = pq.read_metadata(self.path(number))
         except (OSError, pa.ArrowException):
             return None
-        found = footer.metadata or {}
-        if (found.get(_RUN), found.get(_NUMBER)) != (self.run.encode(), str(number).encode()):
-            return None
-        return int(footer.num_rows)
+        return int(footer.num_rows) if self.made(number, footer.metadata) else None
+
+    def made(self, number: int, metadata: Mapping[bytes, bytes] | None) -> bool:
+        """Whether a part's metadata say that this run made it: workers of a run that was killed may still write."""
+        found = metadata or {}
+        return (found.get(_RUN), found.get(_NUMBER)) == (self.run.encode(), str(number).encode())
 
     def drop(self) -> None:
         """Forget all parts: they are not to be published."""

@@ -25,6 +25,7 @@ class Runner(StrEnum):
     """Where the model runs."""
 
     LOCAL = "local"
+    SPARK = "spark"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,10 @@ class Options(TableOptions):
     allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     runner: Runner = option(
-        "Where the model runs: `local`, in one process beside this one.", default=Runner.LOCAL, group=Group.ADVANCED
+        "Where the model runs: `local`, in one process beside this one, or `spark`, on the workers of the session that "
+        "Spark's own settings describe.",
+        default=Runner.LOCAL,
+        group=Group.ADVANCED,
     )
     part_rows: int = option(
         "Rows that are scored at once; a run that is killed loses no more.", default=100_000, group=Group.ADVANCED

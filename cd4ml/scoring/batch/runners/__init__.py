@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from cd4ml.scoring.batch.job import Runner
-from cd4ml.scoring.batch.runners import local
+from cd4ml.scoring.batch.runners import local, spark
 
 LOCAL: Final = "local"
-RUNNERS: Final[dict[str, Runner]] = {LOCAL: local}
+SPARK: Final = "spark"
+RUNNERS: Final[dict[str, Runner]] = {LOCAL: local, SPARK: spark}

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 _SECONDS_OF_SILENCE: Final = 10.0
 
 
-def score(job: Job, context: Context) -> Outcome:
-    """See Runner."""
-    folder = job.staging.scratch / "model"
+def score(job: Job, context: Context, *, room: str = "model") -> Outcome:
+    """See Runner.
+
+    Args:
+        room: name of a folder for what passes between the model's process and this one.
+    """
+    folder = job.staging.scratch / room
     folder.mkdir()
     limits = job.loading.limits
     with kernel(job.loading, folder, context.environ) as (model, held):

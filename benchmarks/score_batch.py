@@ -1,0 +1,134 @@
+"""score-batch beside `mlflow.pyfunc` on a pandas table: rows a second, and the memory of all processes together.
+
+Both read the same Parquet file, score every row and write a Parquet file, as whole processes. Run it with
+
+    python benchmarks/score_batch.py [--rows 1000000] [--model linear|trees] [--only score-batch]
+
+What is scored differs: score-batch asks a classifier for its class and its probability, pyfunc for the class alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests import models  # noqa: E402
+
+COLUMNS: Final = [f"x{place}" for place in range(10)]
+PYFUNC: Final = (
+    "import sys, mlflow.pyfunc, pandas as pd; rows = pd.read_parquet('rows.parquet'); "
+    "model = mlflow.pyfunc.load_model('model'); "
+    "pd.DataFrame({'y_pred': model.predict(rows)}).to_parquet('pyfunc.parquet')"
+)
+_GROUP: Final = 1_000_000
+
+
+def model(kind: str, folder: Path) -> None:
+    """Save a fitted classifier."""
+    from sklearn.ensemble import GradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = table(5_000, 0).to_pandas()
+    last: Any = LogisticRegression() if kind == "linear" else GradientBoostingClassifier(n_estimators=50)
+    fitted = make_pipeline(StandardScaler(), last).fit(rows, (rows.sum(axis=1) > 0).astype(int))
+    models.save(fitted, folder, rows)
+
+
+def table(rows: int, seed: int) -> pa.Table:
+    """Return rows."""
+    rng = np.random.default_rng(seed)
+    return pa.table({name: rng.normal(size=rows) for name in COLUMNS})
+
+
+def write(path: Path, rows: int) -> None:
+    """Write rows, a million at a time."""
+    with pq.ParquetWriter(path, table(1, 0).schema) as writer:
+        for seed, start in enumerate(range(0, rows, _GROUP)):
+            writer.write_table(table(min(_GROUP, rows - start), seed))
+
+
+def below(pid: int) -> Iterator[int]:
+    """Yield a process and its descendants."""
+    yield pid
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from below(int(child))
+
+
+def memory(pid: int) -> int:
+    """Return the bytes that a process and its descendants take; what they share counts once."""
+    found = 0
+    for one in below(pid):
+        with suppress(OSError):
+            match = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{one}/smaps_rollup").read_text(), re.M)
+            found += int(match[1]) * 1024 if match else 0
+    return found
+
+
+def processor() -> float:
+    """Return the processor seconds of all processes that have ended below this one."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
+
+
+def measured(command: Sequence[str], folder: Path) -> tuple[float, float, int]:
+    """Return the seconds that a command takes, those of the processor, and the most memory."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    start, most, before = time.perf_counter(), 0, processor()
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=output, stderr=output)
+        while process.poll() is None:
+            most = max(most, memory(process.pid))
+            time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit((folder / "output").read_text()[-2000:])
+    return time.perf_counter() - start, processor() - before, most
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--model", choices=("linear", "trees"), default="trees")
+    parser.add_argument("--only", choices=("score-batch", "pyfunc"))
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cd4ml-benchmark-") as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        folder = Path(name)
+        model(asked.model, folder / "model")
+        write(folder / "rows.parquet", asked.rows)
+        batch = "-m cd4ml score-batch --model model --data rows.parquet --output scores.parquet".split()
+        contenders = {"score-batch": batch, "pyfunc": ["-c", PYFUNC]}
+        for contender in [asked.only] if asked.only else list(contenders):
+            seconds, cpu, most = measured([sys.executable, *contenders[contender]], folder)
+            said = f"{seconds:.1f} s, {cpu:.1f} CPU s, {asked.rows / cpu:,.0f} rows a CPU second, {most >> 20} MiB"
+            print(f"{contender}: {asked.rows:,} rows in {said}", flush=True)
+        if not asked.only:
+            ours, theirs = pd.read_parquet(folder / "scores.parquet"), pd.read_parquet(folder / "pyfunc.parquet")
+            print(f"equal predictions: {(ours['y_pred'] == theirs['y_pred']).all()} of {len(ours):,}")
+
+
+if __name__ == "__main__":
+    main()

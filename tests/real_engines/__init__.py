@@ -1,0 +1,1 @@
+"""What takes a heavy engine to show; `make test-real-engines` runs it."""
