@@ -196,6 +196,13 @@ PUBLIC_KEY: Final = Word(
 )
 IMAGE: Final = Word(meaning="The serving image.", group=Group.DELIVERY)
 
+COOLDOWN_DAYS: Final = Word(
+    meaning="Days after a request or a retraining in which there is no other.", group=Group.LIMITS
+)
+SEARCH_PLAN: Final = Word(meaning="The plan of the search, which plan-search writes.", group=Group.INPUT)
+JOURNALS: Final = Word(meaning="Folder of the search's journals, one of each job.", group=Group.INPUT)
+SELECTED: Final = Word(meaning="The parameters that select-trial selected.", group=Group.INPUT)
+
 
 class WriteBack(StrEnum):
     """How a change reaches the branch of the GitOps repository."""

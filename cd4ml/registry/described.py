@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from cd4ml.registry.asking import (
     names_server,
 )
 from cd4ml.registry.reference import Reference
+from cd4ml.registry.tags import REQUEST
 from cd4ml.wording import redacted
 
 _SQLITE: Final = re.compile(r"sqlite:///(?P<path>[^?]+)")
@@ -90,6 +91,33 @@ def described(reference: Reference | None, *, tracking_uri: str | None, environ:
         answer(START_SECONDS)
         found = answer(LOOKUP_SECONDS)
     return [_version(reference.name, one) for one in found["versions"]]
+
+
+def every_version(name: str, *, tracking_uri: str | None, environ: Mapping[str, str]) -> list[Version]:
+    """Return all versions of a model with their tags; none if there is no such model.
+
+    Raises:
+        OptionsError: no registry is configured.
+        UnavailableError: the registry does not answer in time.
+    """
+    address = registry_address(tracking_uri, environ, name)
+    check_local(address)
+    stored = _stored(address)
+    if stored is not None:
+        return [one for one in stored if one.name == name]
+    try:
+        with answering([{"operation": "describe", "name": name}], tracking_uri, environ) as answer:
+            answer(START_SECONDS)
+            found = answer(LOOKUP_SECONDS)
+    except MissingModelError:
+        return []
+    return [_version(name, one) for one in found["versions"]]
+
+
+def served(versions: Iterable[Version]) -> dict[int, str]:
+    """Return the requests for retraining that were served, and the version that each led to."""
+    told = {one.version: one.tags.get(REQUEST, "") for one in versions}
+    return {int(request): version for version, request in told.items() if request.isdigit()}
 
 
 def _version(name: str, told: Mapping[str, Any]) -> Version:

@@ -16,6 +16,16 @@ IMAGE: Final = f"{PREFIX}image"
 COMMIT: Final = f"{PREFIX}commit"
 DATA: Final = f"{PREFIX}data-digest"
 LOCK: Final = f"{PREFIX}lock-digest"
+# Where a model that a search found comes from.
+TRAIN_DATA: Final = f"{PREFIX}train-data"
+TRAIN_DATA_DIGEST: Final = f"{PREFIX}train-data-digest"
+TRAINING_CODE: Final = f"{PREFIX}training-code-digest"
+TRAINING_LOCK: Final = f"{PREFIX}training-lock-digest"
+PARAMETERS: Final = f"{PREFIX}parameters"
+PLAN: Final = f"{PREFIX}search-plan-digest"
+SEARCH: Final = f"{PREFIX}search-digest"
+REQUEST: Final = f"{PREFIX}retraining-request"
+TRAINED: Final = f"{PREFIX}trained-at"
 
 
 def of_tables(tables: Iterable[tuple[str, str]]) -> str:

@@ -227,7 +227,27 @@ def _aliases(client: Any, operation: dict[str, str]) -> dict[str, Any]:
     return {"aliases": dict(found.aliases), "newest": max(versions, default=None)}
 
 
+def _register(client: Any, operation: dict[str, Any]) -> dict[str, Any]:
+    """Register a folder as a new version of a model, which is made if there is none, with the run it comes from."""
+    name, tags = operation["name"], operation["tags"]
+    if not client.search_registered_models(f"name='{name}'"):
+        client.create_registered_model(name)
+    experiment = client.get_experiment_by_name(name)
+    number = experiment.experiment_id if experiment else client.create_experiment(name)
+    run = client.create_run(number, tags=tags)
+    for key, value in operation["parameters"].items():
+        client.log_param(run.info.run_id, key, value)
+    for key, value in operation["metrics"].items():
+        client.log_metric(run.info.run_id, key, value)
+    client.log_artifacts(run.info.run_id, operation["folder"], "model")
+    client.set_terminated(run.info.run_id)
+    source = f"{run.info.artifact_uri}/model"
+    made = client.create_model_version(name, source, run.info.run_id, tags=tags)
+    return {"version": str(made.version)}
+
+
 _OPERATIONS = {
+    "register": _register,
     "version": _version,
     "aliases": _aliases,
     "download": _download,

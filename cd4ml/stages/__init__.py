@@ -183,6 +183,27 @@ STAGES: Final[dict[str, StageInfo]] = {
         acts=True,
         in_pipeline=False,
     ),
+    "plan-search": StageInfo(
+        summary="A search of hyper-parameters is due, and is planned: its space, its jobs, its budget.",
+        requirements=("registry", "score-model"),
+        in_pipeline=False,
+    ),
+    "run-trial": StageInfo(
+        summary="One job of the search: every trial has a score on each fold, and no test row was seen.",
+        requirements=("search", "score-model"),
+        in_pipeline=False,
+    ),
+    "select-trial": StageInfo(
+        summary="The journals of all jobs are whole and agree; nested validation says what the best is worth.",
+        requirements=("search",),
+        in_pipeline=False,
+    ),
+    "train-model": StageInfo(
+        summary="A model with the selected parameters is trained and registered as challenger, with its lineage.",
+        requirements=("registry", "score-model"),
+        acts=True,
+        in_pipeline=False,
+    ),
 }
 
 PIPELINE: Final = tuple(name for name, info in STAGES.items() if info.in_pipeline)

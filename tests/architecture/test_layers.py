@@ -24,6 +24,7 @@ EVERYTHING_CAUGHT = {
     "cd4ml.scoring.sandbox.launcher",
     "cd4ml.scoring.child",
     "cd4ml.scoring.conversion.program",
+    "cd4ml.scoring.training.program",
     "cd4ml.serving.stores.lookups",
 }
 HEAVY = {
@@ -56,7 +57,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "observe": FLOOR | {"report", "inputs", "data"},
     "metrics": FLOOR | {"report", "inputs", "data"},
     "image": FLOOR | {"environments", "serving"},
-    "checks": FLOOR | {"report", "inputs", "data", "metrics", "image"},
+    "search": FLOOR,
+    "checks": FLOOR | {"report", "inputs", "data", "metrics", "image", "search"},
     "model_files": frozenset({"errors"}),
     # What writes features to an online store, compares them, or serves them.
     "feature_store": frozenset(),
@@ -73,7 +75,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "retraining": FLOOR | {"report", "github"},
     "stages": FLOOR
     | {"report", "inputs", "context", "data", "metrics", "checks", "code_tools", "registry", "scoring", "image"}
-    | {"model_files", "gitops", "evidence", "retraining", "observe", "serving"},
+    | {"model_files", "gitops", "evidence", "retraining", "observe", "search", "serving"},
     "worker": FLOOR | {"report", "inputs", "context", "data", "observe", "metrics", "checks", "stages"},
     "project": FLOOR | {"inputs", "data", "metrics", "code_tools", "registry"},
     "diagnosis": FLOOR
@@ -242,7 +244,7 @@ def test_only_the_cli_reads_environment_and_exits() -> None:
     """`os.environ`, `sys.argv` and `sys.exit` occur at the doors alone."""
     doors = (
         *("cli.py", "__main__.py", "serving/", "scoring/child", "scoring/conversion/program", "scoring/conversion/ask"),
-        "scoring/batch/answering",
+        *("scoring/batch/answering", "scoring/training/program"),
         *("scoring/sandbox/launcher", "registry/worker", "image/base_probe", "image/slim"),
         *("image/builders/attendant", "image/builders/offline"),
     )

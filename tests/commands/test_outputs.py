@@ -28,6 +28,10 @@ NAMES = {
     "analyze-experiment": {"winner"},
     "score-batch": {"output", "run"},
     "request-retraining": {"requested", "request"},
+    "plan-search": {"jobs"},
+    "run-trial": {"journal", "trials"},
+    "select-trial": {"selected"},
+    "train-model": {"version"},
 }
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from cd4ml.inputs import options as declaration
+from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
 
 EXAMPLE: Final = "--drift-report reports/detect-drift.json --by issue"
@@ -32,7 +33,7 @@ class Options(declaration.Options):
     )
     violations: int = option("Windows that must have drifted, the newest among them.", default=2, group=Group.DECISION)
     windows: int = option("Number of newest windows to look at.", default=3, group=Group.DECISION)
-    cooldown_days: float = option("Days after a request in which no other is made.", default=7.0, group=Group.LIMITS)
+    cooldown_days: float = vocabulary.COOLDOWN_DAYS.here(default=7.0)
     request_budget: int = option("Most requests in a calendar month.", default=2, formerly="budget", group=Group.LIMITS)
     by: By = option(
         "`dispatch` opens an issue and sends the `repository_dispatch`; `issue` only opens the issue.",

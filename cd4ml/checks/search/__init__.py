@@ -1,0 +1,1 @@
+"""Checks of a search of hyper-parameters."""
