@@ -114,6 +114,10 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "advance-rollout": {"outputs": {"action": "advanced", "weight": "10"}},
         "promote-model": {"outputs": {"image": "registry.example/credit@sha256:74"}},
         "request-retraining": {"details": {"windows": [{"window": "2026-11", "verdict": "drift"}]}},
+        "plan-search": {"outputs": {"jobs": "[0, 1]"}},
+        "run-trial": {"metrics": {"scores": [0.81, None]}},
+        "select-trial": {"metrics": {"trials": 4, "cross-validated": 0.82, "nested": 0.8}},
+        "train-model": {"candidate": MODEL, "plan": ["Register a new version of credit, with its lineage as tags."]},
     }
     for stage, changes in made.items():
         (folder / "reports" / f"{stage}.json").write_text(json.dumps(document(stage, **changes)))
