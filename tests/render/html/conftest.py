@@ -110,6 +110,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "plan": ["Commit and push."],
             "details": {"branch": "main", "changed": True},
         },
+        "score-batch": {"candidate": MODEL, "metrics": {"rows": 600}},
+        "check-freshness": {
+            "metrics": {"tables": {"scores.parquet": {"rows": 9, "stamp": "2026-11-27T04:40:00+00:00"}}}
+        },
+        "check-features": {"metrics": {"entities": {"sampled": 1000}, "features": {"income": {"equal": 1000}}}},
         "verify-evidence": {"candidate": MODEL},
         "advance-rollout": {"outputs": {"action": "advanced", "weight": "10"}},
         "promote-model": {"outputs": {"image": "registry.example/credit@sha256:74"}},
