@@ -29,7 +29,7 @@ if code is not None:
 page = board.page(one.worker)
 page.begin()
 page.beat(ready=True)
-print("begun", one.worker, os.getpid(), one.after or "-")
+sys.stdout.write(f"begun {one.worker} {os.getpid()} {one.after or '-'}\\n")  # in one piece: workers write at once
 """
 BEATING = "while True: page.beat(ready=True); time.sleep(0.02)\n"
 
