@@ -131,7 +131,7 @@ def test_the_gateway_of_another_image_is_not_measured() -> None:
     Neither is what such a gateway has started, nor what only sounds like one.
     """
     folders = [item for name in ("/usr", "/bin", "/lib", "/lib64") for item in ("--ro-bind-try", name, name)]
-    script = "exec sh -c 'sleep 60 & echo $$ $!; read line; kill $!' cd4ml.serving"
+    script = "exec sh -c 'sleep 600 & echo $$ $!; read line; kill $!' cd4ml.serving"
     command = [need_program("bwrap"), *folders, "sh", "-c", script]
     router = [sys.executable, "-c", "input()", "cd4ml.serving.router"]
     with (
