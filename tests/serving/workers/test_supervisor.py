@@ -29,20 +29,25 @@ if code is not None:
 page = board.page(one.worker)
 page.begin()
 page.beat(ready=True)
+"""
+BEGUN = """
 sys.stdout.write(f"begun {one.worker} {os.getpid()} {one.after or '-'}\\n")  # in one piece: workers write at once
 """
 BEATING = "while True: page.beat(ready=True); time.sleep(0.02)\n"
 
 
 @contextmanager
-def supervised(work: str, *, drain: float = 60, silent: int = 10_000) -> Iterator[subprocess.Popen[str]]:
+def supervised(
+    work: str, *, before: str = "", drain: float = 60, silent: int = 10_000
+) -> Iterator[subprocess.Popen[str]]:
     """Start a supervisor of two workers that do some work; stop it by its id.
 
     Args:
+        before: what they do before they say that they have begun.
         drain: how many seconds they may take to end; `silent`: after how many looks one that does nothing is killed.
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM + work, str(drain), str(silent)],
+        [sys.executable, "-c", PROGRAM + before + BEGUN + work, str(drain), str(silent)],
         env=clean_environment(PYTHONPATH=str(ROOT)),
         stdout=subprocess.PIPE,
         text=True,
@@ -96,8 +101,7 @@ def test_killed__replaced_and_told() -> None:
 
 def test_ends_in_good_order() -> None:
     """On SIGTERM all workers are told to end, and the exit code is 0 when they do."""
-    work = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n" + BEATING
-    with supervised(work) as process:
+    with supervised(BEATING, before="signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))") as process:
         begun(process, 2)
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(60) == 0
@@ -124,7 +128,7 @@ def test_hangs__killed_and_replaced() -> None:
 
 def test_does_not_drain__killed() -> None:
     """A worker that ignores SIGTERM is killed after the time of the drain, and the exit code says so."""
-    with supervised("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + BEATING, drain=1) as process:
+    with supervised(BEATING, before="signal.signal(signal.SIGTERM, signal.SIG_IGN)", drain=1) as process:
         workers = [int(one) for _, one, _ in begun(process, 2)]
         os.kill(process.pid, signal.SIGTERM)
         start = time.monotonic()
