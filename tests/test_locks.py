@@ -34,6 +34,7 @@ MLFLOW_LATER: Final = ("import mlflow.store.model_registry.sqlalchemy_store", "i
 REASONS: Final = {
     **dict.fromkeys(("gitdb", "gitpython", "smmap"), "mlflow-skinny requires it, to note the commit of a training"),
     "python-dotenv": "mlflow-skinny requires it, to read .env files",
+    **dict.fromkeys(("deprecated", "wrapt"), "deltalake requires it, and imports it nowhere"),
     "async-timeout": "redis requires it before Python 3.11.3",
     "dnspython": "sigstore requires what requires it, to read addresses of e-mail",
     **dict.fromkeys(("markdown-it-py", "mdurl", "rich"), "sigstore requires it, to write to terminals"),

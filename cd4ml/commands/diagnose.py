@@ -43,26 +43,22 @@ class DiagnoseOptions(Options):
         "Files of JSON lines or Parquet, folders of them, `redis://…/STREAM`, `kafka://…/TOPIC`."
     )
     track: str = option("Whose events count.", default="stable")
-    since: str | None = option(
-        "When the trouble began: a time with a zone, or a span such as 90m. Events before are what those after are "
-        "compared with; metrics of a server are read from then on (default: the last hour).",
-        example="2027-01-15T08:00:00Z",
+    since: str | None = vocabulary.SINCE.here(
+        "The trouble began then: later events are compared with earlier ones, and metrics of a server are read from "
+        "then on (default: the last hour)."
     )
-    prometheus: str | None = option(
-        "Prometheus that scrapes the gateways; CD4ML_PROMETHEUS_TOKEN in the environment is sent over https.",
-        example="http://prometheus:9090",
-    )
+    prometheus: str | None = vocabulary.PROMETHEUS.here("CD4ML_PROMETHEUS_TOKEN in the environment is sent over https.")
     selector: str = option("Labels of the gateways' series.", default="", example='namespace="models",track="stable"')
     pod_selector: str | None = option(
         "Labels of the pods' series of kube-state-metrics, which say whether a container was OOMKilled.",
         example='namespace="models",pod=~"credit-.*"',
     )
-    metrics: str | None = option("Instead of a server: a file with what /metrics answered.", example="metrics.txt")
+    metrics_file: str | None = option("Instead of a server: a file with what /metrics answered.", example="metrics.txt")
     values: str | None = option("Values file of the chart model-server.", example="credit/values.yaml")
     values_path: str | None = option("Key above these values, in an umbrella chart's file.", example="credit")
     reports: str | None = vocabulary.REPORTS.here(f"That of the image says what it needs. Default: {_REPORTS}.")
     maximum_p99_ms: float | None = option(
-        "How many milliseconds 99 of 100 requests may take (default: metrics.rules.p99Seconds of the values)."
+        "Limit on the 99th percentile of the latency, in milliseconds. Default: metrics.rules.p99Seconds of the values."
     )
     include_values: bool = vocabulary.INCLUDE_VALUES.here(default=False)
     json: bool = vocabulary.JSON.here("It holds the whole diagnosis.", default=False)
@@ -95,8 +91,8 @@ def _places(options: DiagnoseOptions, door: Door) -> Places:
     """
     now = datetime.now(UTC)
     problems = []
-    if options.prometheus and options.metrics:
-        problems.append("prometheus and metrics are two sources of the same numbers: set one")
+    if options.prometheus and options.metrics_file:
+        problems.append("prometheus and metrics-file are two sources of the same numbers: set one")
     if options.maximum_p99_ms is not None and not options.maximum_p99_ms > 0:
         problems.append(f"maximum-p99-ms must be above 0, got {options.maximum_p99_ms:g}")
     if options.values_path and not options.values:
@@ -106,7 +102,7 @@ def _places(options: DiagnoseOptions, door: Door) -> Places:
     return Places(
         events=options.events,
         track=options.track,
-        metrics=options.metrics,
+        metrics=options.metrics_file,
         prometheus=options.prometheus,
         selector=options.selector,
         pods=options.pod_selector,

@@ -95,6 +95,14 @@ TRAIN_DATA: Final = Word(
 )
 TARGET: Final = Word(meaning="Column that holds the true value.", example="approved", group=Group.INPUT)
 EVENTS: Final = Word(meaning="Prediction events.", example="events.jsonl", group=Group.INPUT)
+SINCE: Final = Word(
+    meaning="From when on: a time (RFC 3339) with a zone, or how long ago (`90m`, `2h`).",
+    example="2027-01-15T08:00:00Z",
+    group=Group.INPUT,
+)
+PROMETHEUS: Final = Word(
+    meaning="Prometheus server with the gateways' metrics.", example="http://prometheus:9090", group=Group.INPUT
+)
 PREDICTIONS: Final = Word(meaning="The predictions table.", example="predictions.parquet", group=Group.INPUT)
 TRAIN_PREDICTIONS: Final = Word(meaning="The predictions table of the training rows.", group=Group.INPUT)
 COLUMNS: Final = Word(

@@ -117,7 +117,7 @@ def _metrics(places: Places, sources: list[Source]) -> Metrics | None:
         place, told = file, "since the gateway began"
         found = _read(name, place, lambda: from_text(file), sources)
     else:
-        _not_named(name, "prometheus, or metrics for what /metrics answered", sources)
+        _not_named(name, "prometheus, or metrics-file for what /metrics answered", sources)
         return None
     if found:
         silent = "" if found.killed is not None else "; no kube-state-metrics, so ends of containers are not known"

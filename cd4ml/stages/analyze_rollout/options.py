@@ -55,11 +55,9 @@ class Options(declaration.Options):
         example="labels.parquet",
         group=Group.INPUT,
     )
-    prometheus: str | None = option(
-        "Prometheus server with the gateways' metrics: errors and latency are judged by them, and predictions where "
-        "there are no events. A token for it stands in CD4ML_PROMETHEUS_TOKEN.",
-        example="http://prometheus:9090",
-        group=Group.INPUT,
+    prometheus: str | None = vocabulary.PROMETHEUS.here(
+        "Errors and latency are judged by them, and predictions where there are no events. A token for it stands in "
+        "CD4ML_PROMETHEUS_TOKEN."
     )
     stable_selector: str = option(
         "Labels of the stable version's series in Prometheus.", default='track="stable"', group=Group.INPUT
@@ -73,12 +71,7 @@ class Options(declaration.Options):
         example="errors, latency",
         group=Group.DECISION,
     )
-    since: str | None = option(
-        "When the step began: a time (RFC 3339) with a zone, or how long ago (`90m`, `2h`). "
-        "Earlier events do not count.",
-        example="2027-01-15T08:00:00Z",
-        group=Group.INPUT,
-    )
+    since: str | None = vocabulary.SINCE.here("The step began then; earlier events do not count.")
     until: str | None = option("End of the window, written as `since` (default: now).", group=Group.INPUT)
     stable_track: str = option("Track of the stable version's events.", default="stable", group=Group.INPUT)
     canary_track: str = option(

@@ -119,7 +119,7 @@ class Options(TableOptions):
         "Requests a second, of one row each, at which the image's latency is measured.", default=50.0, group=Group.IMAGE
     )
     maximum_p99_ms: float | None = option(
-        "Limit on the 99th percentile of that latency, in milliseconds; the scan then comes first.",
+        "Limit on the 99th percentile of the latency, in milliseconds. The scan then comes first.",
         group=Group.IMAGE,
     )
     pod_memory: str = option(

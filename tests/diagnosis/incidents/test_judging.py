@@ -261,7 +261,7 @@ def test_memory__found(values: str, more: str, told: str, to: str, tmp_path: Pat
     (tmp_path / "values.yaml").write_text(values)
     (tmp_path / "metrics.txt").write_text(more)
 
-    given = ["--metrics", "metrics.txt"] if more else []
+    given = ["--metrics-file", "metrics.txt"] if more else []
     judged = diagnose("--values", "values.yaml", *given, code=1)["out-of-memory"]
 
     assert judged["answer"] == "found" and told in judged["told"]
@@ -290,7 +290,7 @@ def test_memory__near_misses(
     (tmp_path / "values.yaml").write_text(values)
     (tmp_path / "metrics.txt").write_text(more)
 
-    given = ["--metrics", "metrics.txt"] if more else []
+    given = ["--metrics-file", "metrics.txt"] if more else []
     judged = diagnose("--values", "values.yaml", *given, code=4)["out-of-memory"]
 
     assert judged["answer"] == answer and says in said(judged)
@@ -344,9 +344,9 @@ def test_nothing_given(diagnose: Diagnose) -> None:
     [
         ("--events", None),
         ("--events", '{"id": "1", "time": "2027-01-15T08:00:00Z", "track": "canary", "status": 200}\n'),
-        ("--metrics", None),
-        ("--metrics", "go_goroutines 7\n"),
-        ("--metrics", "cd4ml_model_ready one\n"),
+        ("--metrics-file", None),
+        ("--metrics-file", "go_goroutines 7\n"),
+        ("--metrics-file", "cd4ml_model_ready one\n"),
         ("--values", None),
         ("--values", "resources: {limits: {memory: much}}\n"),
         ("--values", "- a list\n"),
@@ -367,7 +367,7 @@ def test_unreachable(option: str, content: str | None, tmp_path: Path, diagnose:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--prometheus", "http://127.0.0.1:9", "--metrics", "metrics.txt"],
+        ["--prometheus", "http://127.0.0.1:9", "--metrics-file", "metrics.txt"],
         ["--maximum-p99-ms", "0"],
         ["--values-path", "credit"],
         ["--since", "yesterday"],

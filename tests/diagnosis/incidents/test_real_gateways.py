@@ -157,7 +157,7 @@ def said(judged: Mapping[str, Any]) -> str:
 def test_unit_changed_upstream__found(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
     """Incomes that come a thousand times as large are named with their factor, beside the gateway's count of them."""
     found = diagnosed(
-        story.folder, capsys, "--events", "events.jsonl", "--metrics", "metrics.txt",
+        story.folder, capsys, "--events", "events.jsonl", "--metrics-file", "metrics.txt",
         "--since", story.broken.isoformat(), "--maximum-p99-ms", "20000", code=1,
     )  # fmt: skip
 
@@ -175,8 +175,9 @@ def test_more_traffic_alone__not_found(story: Story, capsys: pytest.CaptureFixtu
     reports.write(story.folder / "measured", "build-image", details={"simulation": story.measured})
 
     found = diagnosed(
-        story.folder, capsys, "--events", "calm.jsonl", "--metrics", "calm.txt", "--since", story.volume.isoformat(),
-        "--values", "fits.yaml", "--reports", "measured", "--maximum-p99-ms", "20000", code=0,
+        story.folder, capsys, "--events", "calm.jsonl", "--metrics-file", "calm.txt",
+        "--since", story.volume.isoformat(), "--values", "fits.yaml", "--reports", "measured",
+        "--maximum-p99-ms", "20000", code=0,
     )  # fmt: skip
 
     assert {one["answer"] for one in found.values()} == {"not-this"}
@@ -198,7 +199,7 @@ def test_latency__found_on_large_requests(story: Story, tmp_path: Path, capsys: 
     (tmp_path / "values.yaml").write_text(VALUES.format(large / 2000))
 
     found = diagnosed(
-        tmp_path, capsys, "--events", "events.jsonl", "--metrics", "metrics.txt", "--values", "values.yaml", code=1
+        tmp_path, capsys, "--events", "events.jsonl", "--metrics-file", "metrics.txt", "--values", "values.yaml", code=1
     )
 
     judged = found["latency-grows-with-input"]
@@ -214,7 +215,7 @@ def test_memory__more_than_the_pod_may_have(story: Story, capsys: pytest.Capture
     reports.write(story.folder / "measured", "build-image", details={"simulation": story.measured})
 
     found = diagnosed(
-        story.folder, capsys, "--values", "small.yaml", "--reports", "measured", "--metrics", "metrics.txt", code=1
+        story.folder, capsys, "--values", "small.yaml", "--reports", "measured", "--metrics-file", "metrics.txt", code=1
     )
 
     judged = found["out-of-memory"]
