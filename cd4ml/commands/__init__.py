@@ -88,8 +88,8 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "diagnose": Command(
         summary="Say which of the known incidents a service has, by what evidence, and what to change.",
-        example="--events events.jsonl --since 2027-01-15T08:00:00Z --metrics metrics.txt --values credit/values.yaml "
-        "--reports reports",
+        example="--events events.jsonl --since 2027-01-15T08:00:00Z --metrics-file metrics.txt "
+        "--values credit/values.yaml --reports reports",
         page="diagnose.md",
         module="diagnose",
         requirements=(ANALYSIS,),

@@ -20,7 +20,7 @@ from tests.serving.protocols.conftest import MODEL, Classifier
 from tests.serving.redis import Server, serving
 
 PAGE = (ROOT / "docs" / "features.md").read_text()
-EXAMPLE, FEAST = (block.splitlines() for block in re.findall(r"^```console\n(.*?)^```$", PAGE, re.M | re.S))
+EXAMPLE, _, FEAST = (block.splitlines() for block in re.findall(r"^```console\n(.*?)^```$", PAGE, re.M | re.S))
 SHOWN = json.loads(re.findall(r"^```json\n(.*?)^```$", PAGE, re.M | re.S)[0])
 
 
