@@ -37,7 +37,7 @@ _STYLE: Final = """\
 
 
 def picture() -> str:
-    """Return the stages as boxes: those that judge a change, those that deliver it, and those that come afterwards, by when."""
+    """Return the stages as boxes: those that judge a change, that deliver it, and that come afterwards, by when."""
     judge = [name for name, info in STAGES.items() if info.in_pipeline and not info.acts]
     deliver = [name for name, info in STAGES.items() if info.in_pipeline and info.acts]
     later = [name for name, info in STAGES.items() if not info.in_pipeline]
