@@ -14,7 +14,7 @@ from cd4ml.process.descendants import contained
 from cd4ml.process.programs import Process, waited
 from cd4ml.scoring import sandbox
 from cd4ml.scoring.sandbox import Isolation, Room
-from cd4ml.scoring.scorer import Limits, ScoringError
+from cd4ml.scoring.scorer import Limits, ScoringError, TooLateError
 
 PACKAGE: Final = Path(__file__).parent.parent
 # Of cd4ml only what the program imports: its environment has no cd4ml, and not even a search path is changed.
@@ -76,9 +76,9 @@ def not_isolated(limits: Limits, held: Isolation) -> ScoringError | None:
     return ScoringError(f"the model was not run: the sandbox lacks {', '.join(held.missing)}")
 
 
-def too_late(seconds: float) -> ScoringError:
+def too_late(seconds: float) -> TooLateError:
     """Return what to say of a child that takes too long."""
-    return ScoringError(f"the model did not finish within {seconds:.0f} seconds")
+    return TooLateError(f"the model did not finish within {seconds:.0f} seconds")
 
 
 def ended(code: int, words: LastWords) -> ScoringError:

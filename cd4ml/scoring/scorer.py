@@ -29,6 +29,10 @@ class ScoringError(Exception):
         self.refused = refused
 
 
+class TooLateError(ScoringError):
+    """The model's process did not finish in time."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """What a child process may do.

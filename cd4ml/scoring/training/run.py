@@ -23,7 +23,7 @@ from cd4ml.reading import missing_file, text_file
 from cd4ml.scoring import isolated
 from cd4ml.scoring.environment import model_environment
 from cd4ml.scoring.sandbox import Isolation
-from cd4ml.scoring.scorer import Limits, write_rows
+from cd4ml.scoring.scorer import Limits, TooLateError, write_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,7 +171,7 @@ def _ran(
             raise TrainingError(f"this machine cannot keep the training code from the test rows: {why}")
         if ended is not None:
             text = str(ended).replace("the model", "the training code", 1)
-            raise TrainingError(text, late="did not finish within" in text)
+            raise TrainingError(text, late=isinstance(ended, TooLateError))
         said = _answer(answer)
         if "failed" in said:
             raise TrainingError(f"{bench.code.function} raised {said['failed']}")

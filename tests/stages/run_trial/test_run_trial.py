@@ -31,6 +31,9 @@ def score(parameters, train, validation):
         raise ValueError("no such depth")
     if mode == "ends":
         os._exit(0)
+    if mode == "claims":
+        os.write(2, b"it did not finish within 300 seconds\\n")
+        os._exit(3)
     if mode == "sleeps":
         time.sleep(600)
     if mode == "peeks":
@@ -88,10 +91,12 @@ def test_folds__each_once_and_apart(place: Bench) -> None:
         ("raises", "raised ValueError: no such depth"),
         ("ends", "left no answer"),
         ("peeks", "test.parquet"),
+        ("claims", "ended with code 3: it did not finish within"),
     ],
 )
 def test_code__that_does_wrong(place: Bench, mode: str, said: str) -> None:
-    """Code that raises, ends its process or opens the test rows has no scores, and it is said why."""
+    """Code that raises, ends its process or opens the test rows has no scores, and it is said why; what it prints does
+    not make it late."""
     with pytest.raises(TrainingError, match=said) as caught:
         scores(place, {"mode": mode}, seed=0, seconds=300, n=9)
     assert not caught.value.late
