@@ -60,7 +60,10 @@ class Prometheus:
         Raises:
             OptionsError: the address is not one.
         """
-        parts = urllib.parse.urlsplit(address)
+        try:
+            parts = urllib.parse.urlsplit(address)
+        except ValueError:  # a bracket without an end
+            parts = urllib.parse.urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OptionsError("prometheus must be the server's address, such as http://prometheus:9090")
         if token and parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):

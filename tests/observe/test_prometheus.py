@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from cd4ml.errors import UnavailableError
+from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.observe.prometheus import Prometheus, Window
 
 NOW = datetime.now(UTC)
@@ -39,6 +39,13 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.mark.parametrize("address", ["prometheus:9090", "http://", "http://[localhost", "https://[::1"])
+def test_address__that_is_none(address: str) -> None:
+    """What is no address of a server is refused before anything is asked."""
+    with pytest.raises(OptionsError, match="must be the server's address"):
+        Prometheus(address)
 
 
 def test_redirect__is_not_followed() -> None:

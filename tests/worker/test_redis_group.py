@@ -61,10 +61,11 @@ def test_group__killed_stopped_and_empty(tmp_path: Path, monkeypatch: pytest.Mon
     assert running.worker.away == {} and running.counts["duplicate"] == 100
 
 
-def test_address__refused_without_its_password(tmp_path: Path) -> None:
-    """An address without a stream is refused, and not repeated."""
+@pytest.mark.parametrize("place", ["localhost", "localhost:99999/events", "[localhost/events"])
+def test_address__refused_without_its_password(tmp_path: Path, place: str) -> None:
+    """An address without a stream, or that is none, is refused, and not repeated."""
     write_profile(tmp_path, 200)
     with pytest.raises(OptionsError) as error:
-        worker(tmp_path, "redis://:secret@localhost")
+        worker(tmp_path, f"redis://:secret@{place}")
 
     assert "secret" not in str(error.value)

@@ -34,7 +34,10 @@ def parts(url: str) -> Iterator[Part]:
             "kafka://… needs the package confluent-kafka",
             advice="Install it beside cd4ml: pip install confluent-kafka.",
         ) from None
-    pieces = urlsplit(url)
+    try:
+        pieces = urlsplit(url)
+    except ValueError:  # a bracket without an end
+        pieces = urlsplit("")
     topic, properties = pieces.path.strip("/"), dict(parse_qsl(pieces.query))
     odd = [name for name in properties if not name.startswith(_PROPERTIES)]
     if not topic or not pieces.netloc or odd:

@@ -31,7 +31,7 @@ def held(
         UnavailableError: the store does not answer.
     """
     http = options.online.startswith(HTTP)
-    name = urlsplit(options.online).hostname if http else public(options.online)
+    name = _server(options.online) if http else public(options.online)
     called = {column: f"{options.feature_view}:{column}" if http else column for column in features}
     kind = "string" if values and isinstance(values[0], str) else "long"
     entities = (Entity(name=options.entity, type=kind, features=called),)
@@ -51,6 +51,21 @@ def held(
             f"{name} does not answer as an online store: {type(error.__cause__).__name__}.",
             advice="Check that it runs, and that the features are there under these names.",
         ) from error
+
+
+def _server(address: str) -> str:
+    """Return the host of a server.
+
+    Raises:
+        OptionsError: the address has none.
+    """
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise OptionsError("online is not a URL")
+    return host
 
 
 async def _ask(store: Feast | Hashes, keys: Sequence[Key]) -> list[Held]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
 
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.errors import UnavailableError
 from cd4ml.observe.events.lines import decoded
+from cd4ml.observe.events.redis_stream import address_of
 from cd4ml.worker.sources.batch import Batch, batch_of
 
 GROUP: Final = "cd4ml-monitor"
 _CONSUMER: Final = "worker"
 _ENTRIES: Final = 10_000
-_SECONDS: Final = 10.0
 _NOTHING: Final = "0-0"
 
 
@@ -34,20 +33,8 @@ class RedisGroup:
         Raises:
             OptionsError: the address names no stream. It is not repeated: there may be a password in it.
         """
-        from redis import Redis
-
-        pieces = urlsplit(url)
-        path, _, stream = pieces.path.rpartition("/")
-        self._stream = unquote(stream)
-        if not self._stream or not pieces.hostname:
-            raise OptionsError("a Redis stream is redis://HOST:PORT/STREAM, or redis://HOST:PORT/DATABASE/STREAM")
-        self.name = f"{pieces.scheme}://{pieces.hostname}:{pieces.port or 6379}{path}/{self._stream}"
-        try:
-            self._client: Any = Redis.from_url(
-                urlunsplit(pieces._replace(path=path)), socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
-            )
-        except ValueError:
-            raise OptionsError("the address of a Redis stream is not one that the Redis client understands") from None
+        address = address_of(url)
+        self.name, self._stream, self._client = address.name, address.stream, address.client()
         self._counted = str(positions.get(self.name, {}).get("counted", _NOTHING))
         self._waiting: list[bytes] = []
         # What was delivered to an earlier worker comes first.

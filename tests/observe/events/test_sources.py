@@ -104,8 +104,11 @@ def test_no_events__refused(tmp_path: Path) -> None:
         (".", OptionsError),
         ("s3://bucket/events", OptionsError),
         ("redis://localhost", OptionsError),
+        ("redis://localhost:99999/events", OptionsError),
+        ("redis://[localhost/events", OptionsError),
         ("redis://127.0.0.1:1/events", UnavailableError),
         ("kafka://127.0.0.1:1", OptionsError),
+        ("kafka://[localhost/events", OptionsError),
     ],
 )
 def test_place__not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: type[Cd4mlError]) -> None:

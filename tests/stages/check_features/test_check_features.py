@@ -220,6 +220,16 @@ def test_what_decides_nothing__refused(
     assert said in run.report["checks"][0]["message"]
 
 
+@pytest.mark.parametrize("url", ["http://[localhost", "http://", "https://localhost:99999"])
+def test_feast__an_address_that_is_none(cd4ml: Cd4ml, tmp_path: Path, url: str) -> None:
+    """What is no address of a feature server is refused in a sentence."""
+    customers(tmp_path)
+
+    run = check(cd4ml, url, "--feature-view", "v")
+
+    assert (run.code, run.report["checks"][0]["message"][:6]) == (2, "online")
+
+
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 OPTIONS = Options(offline="o", online="redis://h", entity="e", timestamp="t", minimum_entities=50)
 
