@@ -118,15 +118,13 @@ def _predictions() -> Iterator[Panel]:
     yield _lines("Mean score", "short", _mean(of.SCORE), "{{track}}")
     yield _lines("Mean entropy in bits", "short", _mean(of.ENTROPY), "{{track}}")
     yield _lines("Mean prediction of numbers", "short", _mean(of.VALUE), "{{track}}")
-    rows = f"sum by (track) (rate({of.BATCH.name}_sum{{{_CHOSEN}}}[$__rate_interval]))"
-    yield _lines("Rows predicted a second", "short", rows, "{{track}}")
+    yield _lines("Rows predicted a second", "short", _part(of.BATCH, "sum"), "{{track}}")
 
 
 def _inputs() -> Iterator[Panel]:
     """Yield what reaches the model, as a share of its rows."""
     for title, family in (("Missing", of.MISSING), ("Outside the ranges", of.OUT_OF_RANGE)):
-        rows = f"sum by (track) (rate({of.BATCH.name}_sum{{{_CHOSEN}}}[$__rate_interval]))"
-        share = f"{_rate(family, 'feature')} / on (track) group_left () {rows}"
+        share = f"{_rate(family, 'feature')} / on (track) group_left () {_part(of.BATCH, 'sum')}"
         yield _lines(f"{title}, by feature", "percentunit", share, "{{track}} {{feature}}")
 
 
@@ -145,10 +143,12 @@ def _rate(family: Family, *by: str, more: str = "") -> str:
 
 def _mean(family: Family) -> str:
     """Return the mean of a histogram's or summary's values, by version."""
-    total, number = (
-        f"sum by (track) (rate({family.name}_{part}{{{_CHOSEN}}}[$__rate_interval]))" for part in ("sum", "count")
-    )
-    return f"{total} / {number}"
+    return f"{_part(family, 'sum')} / {_part(family, 'count')}"
+
+
+def _part(family: Family, part: str) -> str:
+    """Return the increase a second of a histogram's or summary's `sum` or `count`, by version."""
+    return f"sum by (track) (rate({family.name}_{part}{{{_CHOSEN}}}[$__rate_interval]))"
 
 
 def _quantile(share: float, family: Family) -> str:

@@ -19,12 +19,12 @@ from cd4ml.diagnosis.incidents.looking import Places, Reports, diagnose
 from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, Cd4mlError, OptionsError
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers
+from cd4ml.inputs.moments import moment
 from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
 from cd4ml.render import incidents
 from cd4ml.report import Status
 from cd4ml.report.diagnosis import Diagnosis
-from cd4ml.stages.analyze_rollout.window import moment
 
 _CODES: Final = {
     Status.PASSED: PASSED,

@@ -125,9 +125,7 @@ def _until(options: MaterializeOptions, now: datetime) -> datetime:
     Raises:
         OptionsError: an option makes no sense.
     """
-    problems, until = [], now
-    if options.ttl is not None and not 0 < options.ttl < 24 * 366 * 100:
-        problems.append(f"ttl must be above 0 and at most a hundred years of hours, got {options.ttl:g}")
+    problems, until = list(feature_words.ttl_problems(options.ttl)), now
     if options.as_of is not None:
         try:
             until = datetime.fromisoformat(options.as_of)

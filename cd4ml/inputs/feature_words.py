@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from cd4ml.inputs.options import Group
@@ -38,3 +39,9 @@ FEATURE_PREFIX: Final = Word(
     meaning="What keys in Redis begin with, as the gateway's FEATURE_PREFIX says.", group=Group.ADVANCED
 )
 CLUSTER: Final = Word(meaning="Whether the Redis server is a node of a cluster.", group=Group.ADVANCED)
+
+
+def ttl_problems(hours: float | None) -> Iterator[str]:
+    """Yield what is wrong with a `ttl`."""
+    if hours is not None and not 0 < hours < 24 * 366 * 100:
+        yield f"ttl must be above 0 and at most a hundred years of hours, got {hours:g}"

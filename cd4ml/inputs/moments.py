@@ -1,4 +1,4 @@
-"""The window of time: as the caller writes its ends."""
+"""Moments as the caller writes them: times with a zone, or how long ago."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics as text, as an answer of `/metrics` that was saved: Prometheus' format, and OpenMetrics'.
+"""Metrics as text: written in Prometheus' format, and read in that and in OpenMetrics', as `/metrics` answers.
 
 Source:
     https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -7,7 +7,7 @@ Source:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +51,43 @@ def samples(text: str, name: str) -> Iterator[Sample]:
             raise OptionsError(f"{name}:{number} is not a line of metrics", advice="Save what /metrics answers.")
         labels = {one[1]: _ESCAPED.sub(_plain, one[2]) for one in _NAMED.finditer(matched[2] or "")}
         yield Sample(name=matched[1], labels=labels, value=value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A metric.
+
+    Attributes:
+        kind: `counter` or `gauge`.
+    """
+
+    name: str
+    kind: str
+    help: str
+
+
+# The labels of one number of a metric, and the number.
+Labelled = tuple[Mapping[str, str], float]
+
+
+def written(metrics: Iterable[tuple[Family, Iterable[Labelled]]]) -> str:
+    """Return metrics with their numbers as Prometheus reads them."""
+    lines = []
+    for family, numbers in metrics:
+        lines += [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]
+        lines += [f"{family.name}{_labels(labels)} {value!r}" for labels, value in numbers]
+    return "\n".join(lines) + "\n"
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    """Return labels as the format writes them."""
+    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return f"{{{told}}}" if told else ""
+
+
+def _escaped(value: str) -> str:
+    """Return a label's value as the format writes it."""
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _plain(escaped: re.Match[str]) -> str:

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from cd4ml.observe.exposition import Family, Labelled, written
 from cd4ml.report import Report, Status
 from cd4ml.worker.state import State
 from cd4ml.worker.windows import Outcome
-
-# Names and labels of one sample, and its value.
-Sample = tuple[Mapping[str, str], float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Family:
-    """A metric.
-
-    Attributes:
-        kind: `counter` or `gauge`.
-    """
-
-    name: str
-    kind: str
-    help: str
-
 
 EVENTS: Final = Family(name="cd4ml_monitor_events_total", kind="counter", help="Events by what became of them.")
 WINDOWS: Final = Family(
@@ -105,14 +88,10 @@ def numbers_of(report: Report) -> dict[str, dict[str, float]]:
 
 def text(state: State, sources: Sequence[str], away: Mapping[str, str]) -> str:
     """Return all metrics in Prometheus' text format."""
-    lines = []
-    for family, samples in _samples(state, sources, away):
-        lines += [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]
-        lines += [f"{family.name}{_labels(labels)} {value!r}" for labels, value in samples]
-    return "\n".join(lines) + "\n"
+    return written(_samples(state, sources, away))
 
 
-def _samples(state: State, sources: Sequence[str], away: Mapping[str, str]) -> Iterator[tuple[Family, list[Sample]]]:
+def _samples(state: State, sources: Sequence[str], away: Mapping[str, str]) -> Iterator[tuple[Family, list[Labelled]]]:
     """Yield each metric with its samples."""
     windows = state.windows
     yield EVENTS, [({"outcome": outcome}, windows.totals.of(outcome)) for outcome in Outcome]
@@ -133,14 +112,3 @@ def _samples(state: State, sources: Sequence[str], away: Mapping[str, str]) -> I
     if ESTIMATE.name in state.numbers:
         yield ESTIMATE, [({"bound": bound}, value) for bound, value in state.numbers[ESTIMATE.name].items()]
     yield FAILED, [({"rule": rule}, value) for rule, value in state.numbers.get(FAILED.name, {}).items()]
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    """Return labels as the format writes them."""
-    written = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return f"{{{written}}}" if written else ""
-
-
-def _escaped(value: str) -> str:
-    """Return a label's value as the format writes it."""
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -10,7 +10,7 @@ import pytest
 
 from cd4ml.cli import main
 from cd4ml.worker import exposition
-from cd4ml.worker.exposition import Family
+from cd4ml.observe.exposition import Family
 from tests.commands.test_monitor import last_hour
 from tests.conftest import ROOT
 from tests.worker.stream import append, events, rows, write_profile

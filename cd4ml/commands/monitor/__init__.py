@@ -23,6 +23,7 @@ from cd4ml.commands.stage import exit_code
 from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.arguments import layers as argument_layers
+from cd4ml.inputs.config import Config
 from cd4ml.inputs.options import Options, declared, option
 from cd4ml.inputs.values import resolve
 from cd4ml.inputs.vocabulary import RunOptions
@@ -189,6 +190,7 @@ def _read(arguments: Sequence[str], door: Door) -> tuple[MonitorOptions, Told]:
     if problems:
         raise OptionsError(problems)
     change_directory(options.working_directory)
+    config = read_config(options.config)
     return options, Told(
         events=tuple(dict.fromkeys(options.events)),
         seconds=seconds,
@@ -201,8 +203,8 @@ def _read(arguments: Sequence[str], door: Door) -> tuple[MonitorOptions, Told]:
         minimum_accuracy=options.minimum_estimated_accuracy,
         remembered=options.remembered,
         state=options.state,
-        drift=_drift(options, door),
-        retraining=_retraining(options, door) if options.request_retraining else None,
+        drift=_drift(options, config, door),
+        retraining=_retraining(config, door) if options.request_retraining else None,
     )
 
 
@@ -230,9 +232,8 @@ def _problems(options: MonitorOptions, seconds: int) -> Sequence[str]:
     return problems
 
 
-def _drift(options: MonitorOptions, door: Door) -> DriftOptions:
+def _drift(options: MonitorOptions, config: Config, door: Door) -> DriftOptions:
     """Return the options of the stage; what it says of tables of current data is not meant."""
-    config = read_config(options.config)
     if not config.configures(DRIFT):
         raise OptionsError(f"{options.config} has no section {DRIFT}: nothing says what to compare with")
     layers = argument_layers(DRIFT, declared(DriftOptions), [], door.environ, help_text(DRIFT))
@@ -242,10 +243,10 @@ def _drift(options: MonitorOptions, door: Door) -> DriftOptions:
     return found
 
 
-def _retraining(options: MonitorOptions, door: Door) -> RetrainingOptions:
+def _retraining(config: Config, door: Door) -> RetrainingOptions:
     """Return the options of the stage that asks for retraining."""
     layers = argument_layers(RETRAINING, declared(RetrainingOptions), [], door.environ, help_text(RETRAINING))
-    return resolve(RetrainingOptions, [*layers, read_config(options.config).layer(RETRAINING)])
+    return resolve(RetrainingOptions, [*layers, config.layer(RETRAINING)])
 
 
 def _seconds(name: str, written: str) -> int:

@@ -52,14 +52,14 @@ class Parts:
         Raises:
             UnavailableError, OptionsError: the table cannot be read.
         """
-        chosen = sorted(wanted)
-        if not chosen:
+        if not wanted:
             return
+        chosen, first, last = frozenset(wanted), min(wanted), max(wanted)
         with refused(self.name):
-            for number, rows in enumerate(self._tables(chosen[0], columns), chosen[0]):
+            for number, rows in enumerate(self._tables(first, columns), first):
                 if number in chosen:
                     yield number, rows
-                if number == chosen[-1]:
+                if number == last:
                     return
 
     def _tables(self, first: int, columns: Sequence[str]) -> Iterator[pa.Table]:

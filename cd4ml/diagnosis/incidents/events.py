@@ -11,6 +11,7 @@ import polars as pl
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.rollout.seen import Seen
 from cd4ml.observe.events.sources import parts
+from cd4ml.wording import redacted
 
 ANSWERED: Final = 200
 _MOST: Final = 2_000_000
@@ -70,8 +71,8 @@ def _kept(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _place(places: Iterable[str]) -> str:
-    """Return the places in words: of an address, what holds no password."""
-    named = [place.rpartition("@")[2] if "://" in place else place for place in dict.fromkeys(places)]
+    """Return the places in words, without what may be secret in an address."""
+    named = [redacted(place) for place in dict.fromkeys(places)]
     more = f" and {len(named) - _PLACES} more" if len(named) > _PLACES else ""
     return ", ".join(named[:_PLACES]) + more
 

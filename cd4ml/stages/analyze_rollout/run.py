@@ -10,6 +10,7 @@ from cd4ml.checks.rollout.judge import Limits
 from cd4ml.checks.rollout.verdict import Verdict, decide
 from cd4ml.context import Context
 from cd4ml.errors import OptionsError
+from cd4ml.inputs.moments import moment
 from cd4ml.metrics.rollout.counting import CANARY, SHADOW, STABLE, Counting, Counts, Wanted
 from cd4ml.metrics.rollout.pairs import Pairs
 from cd4ml.observe.events.part import Part, Poison, Unreadable
@@ -19,7 +20,6 @@ from cd4ml.report import Check, ModelIdentity, Report, Status, headline
 from cd4ml.stages.analyze_rollout.labels import read as read_labels
 from cd4ml.stages.analyze_rollout.metrics import take
 from cd4ml.stages.analyze_rollout.options import Options, check_options, findings, has_events, shadow_alone
-from cd4ml.stages.analyze_rollout.window import moment
 
 STAGE: Final = "analyze-rollout"
 TOKEN: Final = "CD4ML_PROMETHEUS_TOKEN"

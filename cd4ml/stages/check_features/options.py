@@ -87,8 +87,7 @@ def _problems(options: Options) -> Iterator[str]:
     for feature, value in options.tolerance.values.items():
         if not 0 <= value < 1:
             yield f"tolerance of {feature} must be at least 0 and below 1, got {value:g}"
-    if options.ttl is not None and not 0 < options.ttl < 24 * 366 * 100:
-        yield f"ttl must be above 0 and at most a hundred years of hours, got {options.ttl:g}"
+    yield from feature_words.ttl_problems(options.ttl)
     if not 0 <= options.maximum_lag < 24 * 366 * 100:
         yield f"maximum-lag must be at least 0 and at most a hundred years of hours, got {options.maximum_lag:g}"
     for name, most in (("sample_size", 1_000_000), ("minimum_entities", 1_000_000)):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 from cd4ml.checks.data.remarks import remarked
@@ -43,9 +43,9 @@ class Feature:
     counts: Counter[Parity] = field(default_factory=Counter)
     pairs: list[tuple[float, float]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def scale(self) -> Scale | None:
-        """The unit that explains the difference."""
+        """The unit that explains the difference; asked for once all pairs are there."""
         return scale_of([one for one, _ in self.pairs], [other for _, other in self.pairs])
 
 

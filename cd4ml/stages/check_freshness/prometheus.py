@@ -8,12 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-_FAMILIES: Final = {
-    "cd4ml_table_updated_timestamp_seconds": "When the table was written last.",
-    "cd4ml_table_due_timestamp_seconds": "When the table is overdue, unless it is written again.",
-    "cd4ml_table_fresh": "1 if every check of the table passed, else 0.",
-    "cd4ml_table_checked_timestamp_seconds": "When cd4ml looked at the table.",
-}
+from cd4ml.observe.exposition import Family, written
+
+_UPDATED: Final = Family(
+    name="cd4ml_table_updated_timestamp_seconds", kind="gauge", help="When the table was written last."
+)
+_DUE: Final = Family(
+    name="cd4ml_table_due_timestamp_seconds",
+    kind="gauge",
+    help="When the table is overdue, unless it is written again.",
+)
+_FRESH: Final = Family(name="cd4ml_table_fresh", kind="gauge", help="1 if every check of the table passed, else 0.")
+_CHECKED: Final = Family(
+    name="cd4ml_table_checked_timestamp_seconds", kind="gauge", help="When cd4ml looked at the table."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,25 +40,21 @@ class Seen:
 
 def text(tables: Sequence[Seen], now: datetime) -> str:
     """Return what Prometheus reads."""
-    values: list[list[float | None]] = [
-        [one.stamp.timestamp() if one.stamp else None for one in tables],
-        [one.overdue.timestamp() if one.overdue else None for one in tables],
-        [float(one.fresh) for one in tables],
-        [now.timestamp() for _ in tables],
-    ]
-    lines = []
-    for (name, help_), of_family in zip(_FAMILIES.items(), values, strict=True):
-        lines += [f"# HELP {name} {help_}", f"# TYPE {name} gauge"]
-        named = zip(tables, of_family, strict=True)
-        lines += [f'{name}{{table="{_escaped(one.table)}"}} {value}' for one, value in named if value is not None]
-    return "\n".join([*lines, ""])
+    return written(
+        [
+            (_UPDATED, [(_of(one), one.stamp.timestamp()) for one in tables if one.stamp]),
+            (_DUE, [(_of(one), one.overdue.timestamp()) for one in tables if one.overdue]),
+            (_FRESH, [(_of(one), float(one.fresh)) for one in tables]),
+            (_CHECKED, [(_of(one), now.timestamp()) for one in tables]),
+        ]
+    )
 
 
 def is_ours(path: Path) -> bool:
     """Whether a file is one of an earlier run."""
-    return path.read_bytes().startswith(f"# HELP {next(iter(_FAMILIES))} ".encode())
+    return path.read_bytes().startswith(f"# HELP {_UPDATED.name} ".encode())
 
 
-def _escaped(label: str) -> str:
-    """Return a label's value as Prometheus reads it."""
-    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _of(one: Seen) -> dict[str, str]:
+    """Return the labels of a table's numbers."""
+    return {"table": one.table}

@@ -12,10 +12,10 @@ from typing import Final
 from cd4ml.checks.freshness.schedule import Due
 from cd4ml.data.tables.by_name import column
 from cd4ml.data.tables.dialect import Reading
+from cd4ml.data.tables.moments import are_times, moments
 from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError
 from cd4ml.metrics.freshness.schedule import Schedule
-from cd4ml.data.tables.moments import are_times, moments
 
 # So many past runs say enough, and older ones are of another pipeline.
 _MOST: Final = 100

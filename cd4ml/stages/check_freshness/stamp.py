@@ -12,6 +12,7 @@ from cd4ml.data.schema.engine.connections import table_of
 from cd4ml.data.schema.engine.warehouse import columns_of, only_row
 from cd4ml.data.tables.by_name import column as by_name
 from cd4ml.data.tables.columns import Family, family
+from cd4ml.data.tables.moments import are_times, moments
 from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.places import addresses, dvc
 from cd4ml.data.tables.scratch import Folder
@@ -20,7 +21,6 @@ from cd4ml.data.tables.table import Table
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.git import Checkout
 from cd4ml.inputs.vocabulary import LOCAL
-from cd4ml.data.tables.moments import are_times, moments
 from cd4ml.stages.check_freshness.options import Options, Stamp
 from cd4ml.wording import nearest
 
