@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 import yaml
@@ -18,8 +18,8 @@ from cd4ml.diagnosis.incidents.values import DEFAULTS
 from tests import events as made
 from tests import reports
 from tests.conftest import ROOT
+from tests.diagnosis.incidents.asking import diagnosed
 
-SCHEMA = json.loads((ROOT / "docs" / "diagnosis.v1.schema.json").read_text())
 SINCE = datetime(2027, 1, 15, 8, tzinfo=UTC)
 MEMORY = "resources:\n  limits:\n    memory: {}\n"
 KILLED = 'kube_pod_container_status_last_terminated_reason{{pod="credit-1",reason="OOMKilled"}} {}\n'
@@ -31,17 +31,7 @@ Diagnose = Callable[..., dict[str, dict[str, Any]]]
 def diagnose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Diagnose:
     """Return a function that runs the command and returns each incident's answer; its JSON is as published."""
     monkeypatch.chdir(tmp_path)
-
-    def diagnosed(*arguments: str, code: int) -> dict[str, dict[str, Any]]:
-        ended = main(["diagnose", "--json", *arguments])
-        shown = capsys.readouterr()
-        assert ended == code, shown.out + shown.err
-        document = json.loads(shown.out)
-        jsonschema.validate(document, SCHEMA)
-        assert document["status"] == {0: "passed", 1: "failed", 3: "error", 4: "inconclusive"}[code]
-        return {one["incident"]: one for one in document["incidents"]}
-
-    return diagnosed
+    return partial(diagnosed, tmp_path, capsys)
 
 
 def asked(

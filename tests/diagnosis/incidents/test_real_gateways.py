@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -16,24 +13,21 @@ from statistics import median
 from typing import Any
 
 import httpx
-import jsonschema
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, save
 
-from cd4ml.cli import main
 from cd4ml.diagnosis.incidents.metrics import KILLED, READY, Metrics, from_text
 from cd4ml.image import probe
 from tests import reports
-from tests.conftest import ROOT, need_program
+from tests.diagnosis.incidents.asking import diagnosed
 from tests.observe.test_prometheus import serving
-from tests.ports import free_port
+from tests.prometheus import prometheus
 from tests.serving.conftest import Gateway, running
 from tests.serving.conversion import SHA256, service_of
 from tests.serving.telemetry.test_gateway import eventually
 
 RANGES = {"income": {"minimum": 0, "maximum": 200_000}}
-SCHEMA = json.loads((ROOT / "docs" / "diagnosis.v1.schema.json").read_text())
 MEMORY = "resources:\n  limits:\n    memory: {}\n"
 VALUES = 'metrics:\n  rules:\n    p99Seconds: {:.6f}\nenv:\n  MAX_ROWS: "1000"\n'
 OOM = 'kube_pod_container_status_last_terminated_reason{namespace="models",pod="credit-1",reason="OOMKilled"} 1\n'
@@ -133,20 +127,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         load = {"rows": 400, "peak_mib": round(peak / 1024**2, 1)}
         measured = {"ready_mib": round(ready / 1024**2, 1), "startup_seconds": round(took, 2), "load": load}
         yield Story(folder=folder, gateway=gateway, volume=volume, broken=broken, measured=measured)
-
-
-def diagnosed(
-    folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str, code: int
-) -> dict[str, Mapping[str, Any]]:
-    """Return what the command answers for each incident; fail unless it ends so, and its JSON is as published."""
-    with chdir(folder):
-        ended = main(["diagnose", "--json", *arguments])
-    shown = capsys.readouterr()
-    assert ended == code, shown.out + shown.err
-    document = json.loads(shown.out)
-    jsonschema.validate(document, SCHEMA)
-    assert document["status"] == {0: "passed", 1: "failed", 3: "error", 4: "inconclusive"}[code]
-    return {one["incident"]: one for one in document["incidents"]}
 
 
 def said(judged: Mapping[str, Any]) -> str:
@@ -269,20 +249,10 @@ def pods(request: BaseHTTPRequestHandler) -> None:
 def scraped(folder: Path, gateway: Gateway) -> Iterator[str]:
     """Run a Prometheus that scrapes a gateway and what says who was killed, and return its address."""
     with serving(pods) as states:
-        port = free_port()
         targets = [f"127.0.0.1:{gateway.client.base_url.port}", f"127.0.0.1:{states}"]
-        job = {"job_name": "all", "scrape_interval": "1s", "static_configs": [{"targets": targets}]}
-        (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
-        command = [need_program("prometheus"), "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
-        command.append(f"--web.listen-address=127.0.0.1:{port}")
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            address = f"http://127.0.0.1:{port}"
+        with prometheus(folder, [{"targets": targets}]) as address:
             eventually(lambda: knows(address, READY) and knows(address, KILLED), seconds=60)
             yield address
-        finally:
-            os.kill(process.pid, signal.SIGTERM)
-            process.wait(20)
 
 
 def knows(address: str, name: str) -> bool:

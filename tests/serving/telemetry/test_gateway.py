@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ import httpx
 import pytest
 
 from cd4ml.serving.telemetry import log
-from tests.conftest import need_program
-from tests.ports import free_port
+from tests.prometheus import prometheus
 from tests.serving.conftest import Gateway, running
 from tests.serving.telemetry.collector import Collector, collecting
 from tests.serving.telemetry.exchanges import PARENT
@@ -118,38 +116,18 @@ def test_metrics__of_requests_and_inputs(watched: Watched) -> None:
 def test_prometheus__scrapes_it(watched: Watched, tmp_path: Path) -> None:
     """A real Prometheus scrapes the gateway, and answers queries about it."""
     assert watched.gateway.predict([ROW]).status_code == 200
-    port = free_port()
     target = f"127.0.0.1:{watched.gateway.client.base_url.port}"
-    scraped = {"job_name": "gateway", "scrape_interval": "1s", "static_configs": [{"targets": [target]}]}
-    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [scraped]}))
-    program = need_program("prometheus")
-    process = subprocess.Popen(
-        [
-            program,
-            f"--config.file={tmp_path}/prometheus.yml",
-            f"--storage.tsdb.path={tmp_path}/data",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with prometheus(tmp_path, [{"targets": [target]}]) as address:
 
-    def asked(query: str) -> list[Any]:
-        try:
-            answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query})
-        except httpx.TransportError:
-            return []
-        return list(answer.json()["data"]["result"]) if answer.status_code == 200 else []
+        def asked(query: str) -> list[Any]:
+            answer = httpx.get(f"{address}/api/v1/query", params={"query": query})
+            return list(answer.json()["data"]["result"]) if answer.status_code == 200 else []
 
-    try:
         (model,) = eventually(lambda: asked("cd4ml_model_info"))
         (quantile,) = eventually(
             lambda: asked("histogram_quantile(0.99, sum by (le) (cd4ml_request_duration_seconds_bucket))")
         )
         (up,) = asked("up")
-    finally:
-        process.terminate()
-        process.wait(20)
 
     assert model["metric"]["name"] == "loans" and model["metric"]["runtime"] == "native"
     assert 0 < float(quantile["value"][1]) <= 10

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from cd4ml.serving.telemetry.metrics.families import DURATION, PREDICTIONS, REQU
 from tests.conftest import Run, need_program
 from tests.events import CANARY_MODEL, STABLE_MODEL
 from tests.ports import free_port
+from tests.prometheus import prometheus
 from tests.stages.analyze_rollout.conftest import by_id, not_passed
 
 START = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=40)
@@ -53,38 +51,15 @@ def metrics(track: str, model: str, *, rows: float, failed: float, slow: float) 
         yield "cd4ml_model_info gauge", f'cd4ml_model_info{{track="{track}",sha256="{model}"}} 1 {at:.0f}'
 
 
-@contextmanager
-def prometheus(folder: Path, found: list[tuple[str, str]]) -> Iterator[str]:
-    """Run Prometheus on what was scraped."""
+def fill(folder: Path, found: list[tuple[str, str]]) -> None:
+    """Write what was scraped as the data of a Prometheus."""
     families: dict[str, list[str]] = {}
     for family, line in found:
         families.setdefault(family, []).append(line)
     text = "".join(f"# TYPE {family}\n" + "\n".join(lines) + "\n" for family, lines in families.items())
     (folder / "metrics.txt").write_text(f"{text}# EOF\n")
-    fill = [need_program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "metrics.txt", "data"]
-    subprocess.run(fill, cwd=folder, check=True, capture_output=True)
-    (folder / "prometheus.yml").write_text("scrape_configs: []\n")
-    port = free_port()
-    command = [need_program("prometheus"), f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.path=data"]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait(f"http://127.0.0.1:{port}/-/ready")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait(20)
-
-
-def _wait(address: str) -> None:
-    """Wait until a server is ready."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{address} did not answer")
+    command = [need_program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "metrics.txt", "data"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +73,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             track, STABLE_MODEL if track == "stable" else CANARY_MODEL, rows=rows, failed=failed, slow=slow
         )
     ]
-    with prometheus(tmp_path_factory.mktemp("prometheus"), found) as address:
+    folder = tmp_path_factory.mktemp("prometheus")
+    fill(folder, found)
+    with prometheus(folder) as address:
         yield address
 
 
