@@ -14,7 +14,7 @@ help:
 	@echo "make demo      the whole pipeline on real data, set-up included"
 	@echo "make test      every test, set-up included"
 	@echo "make test-real-engines"
-	@echo "               what takes a heavy engine to show: score-batch on Spark (needs Java 17)"
+	@echo "               what takes a heavy engine to show: Spark, Kafka, Feast … (needs Java 17 and Maven)"
 	@echo "make test-rig  a rollout on a real API server; its programs are compiled once, in about 25 minutes"
 	@echo "make lint      black, flake8 and mypy"
 	@echo "make docs      the documentation as a site, in site/"
@@ -35,6 +35,8 @@ test: tools lint
 	@bin/test $(PYTEST_ARGUMENTS)
 
 test-real-engines: setup
+	@bin/setup-tools --require-all helm
+	@bin/setup-tools --tier engines --require-all
 	@CD4ML_NO_SKIP=1 $(python) -m pytest tests/real_engines $(PYTEST_ARGUMENTS)
 
 test-rig: setup

@@ -28,7 +28,7 @@ def tools_directory() -> Path:
 
 def find_program(name: str) -> str | None:
     """Return the path of an outside program, or None if this machine does not have it."""
-    pinned = sorted(tools_directory().glob(f"{name}-*/{name}"))
+    pinned = sorted(tools_directory().glob(f"{name}-*/{name}"), key=os.path.getmtime)
     beside_python = Path(sys.executable).parent / name
     if pinned:
         return str(pinned[-1])
