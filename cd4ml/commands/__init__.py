@@ -112,7 +112,7 @@ COMMANDS: Final[dict[str, Command]] = {
         example="--events events.jsonl --window 1h",
         page="monitor.md",
         module="monitor",
-        requirements=STAGES[DRIFT].requirements,
+        requirements=("monitor", *STAGES[DRIFT].requirements),
     ),
     "materialize-features": Command(
         summary="Write the latest features of each entity from a table to Redis, where the gateway finds them.",

@@ -10,10 +10,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from cd4ml.checks.drift.estimate import estimate_check
-from cd4ml.checks.drift.stream import demand_checks, events_check, type_checks, unreadable_check
+from cd4ml.checks.drift.stream import (
+    ANOTHER_MODEL,
+    NO_EVENTS,
+    demand_checks,
+    events_check,
+    model_check,
+    type_checks,
+    unreadable_check,
+)
 from cd4ml.data.profile.cells import Cells, NumberCells
 from cd4ml.data.profile.reference import Profile
-from cd4ml.report import Check, InputDigest, ModelIdentity, Report
+from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.detect_drift.judging import STAGE, judged, reference_digest
 from cd4ml.stages.detect_drift.options import Options
 from cd4ml.worker.counting import Counted
@@ -64,7 +72,7 @@ class Judge:
         """
         digest = InputDigest(name="current", path=places, sha256=digest_of(counted, span), rows=counted.events)
         first = self._stream_checks(counted, arrivals, span, left_out)
-        if counted.events:
+        if all(check.reason not in (NO_EVENTS, ANOTHER_MODEL) for check in first):
             report = judged(
                 self.options,
                 self.reference,
@@ -96,6 +104,7 @@ class Judge:
         return [
             events_check(counted.events, span=words, others=others, left_out=left_out),
             unreadable_check(arrivals.of(Outcome.UNREADABLE), arrivals.read, places, self.maximum_unreadable),
+            *([model_check(counted.models, self.model.sha256 if self.model else None)] if counted.events else []),
         ]
 
     def _payload_checks(self, counted: Counted) -> list[Check]:
@@ -117,8 +126,8 @@ class Judge:
         return Report(
             stage=STAGE,
             checks=checks,
-            summary=checks[0].message,
-            metrics={"rows": {"reference": self.reference.rows, "current": 0}, "features": {}},
+            summary=next(check.message for check in checks if check.status is Status.INCONCLUSIVE),
+            metrics={"rows": {"reference": self.reference.rows, "current": digest.rows}, "features": {}},
             outputs={"drift": "unknown", "retrain": "false", "worst-feature": ""},
             inputs=(reference_digest(self.reference, self.options), digest),
         )

@@ -116,9 +116,9 @@ def worker(
     """Return a worker that goes on where the state in the folder says."""
     options = Options(reference=str(folder / "profile.json"), current="events")
     reference = profile.read(folder / "profile.json")
-    schema, names = told.pop("schema", None), told.pop("names", NAMES)
+    schema, names, model = told.pop("schema", None), told.pop("names", NAMES), told.pop("model", None)
     limits = {"maximum_broken": 0.01, "maximum_unreadable": 0.01} | told
-    judge = judge_of(options, reference, None, names, schema=schema, **limits)
+    judge = judge_of(options, reference, model, names, schema=schema, **limits)
     rules = Rules(seconds=seconds, lateness=lateness, tracks=("stable",))
     path = folder / "state.npz"
     known = state.read(path, basis_of(judge, rules), rules, counting_of(judge), remembered=remembered, now=BEGIN)

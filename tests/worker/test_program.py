@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cd4ml.errors import OptionsError
-from cd4ml.report import Status
+from cd4ml.report import ModelIdentity, Status
 from cd4ml.worker import state
 from cd4ml.worker.sources import files
 from tests.worker.stream import BEGIN, append, events, rows, stamp, worker, write_profile
@@ -160,6 +160,39 @@ def test_unreadable__a_share_above_the_limit_fails(folder: Path) -> None:
 
     assert found["unreadable-events"].status is Status.FAILED
     assert (report.outputs["retrain"], report.status) == ("false", Status.FAILED)
+
+
+OWN = ModelIdentity(uri="models:/credit@champion", sha256="a" * 64)
+
+
+@pytest.mark.parametrize(
+    ("model", "digests", "status"),
+    [
+        (OWN, ["a"], "passed"),
+        (OWN, ["a", ""], "passed"),
+        (OWN, ["b"], "inconclusive"),
+        (OWN, ["a"] * 599 + ["b"], "inconclusive"),
+        (None, ["b"], "passed"),
+        (None, ["a", "b"], "inconclusive"),
+    ],
+)
+def test_another_model__not_compared_with_the_reference(
+    folder: Path, model: ModelIdentity | None, digests: list[str], status: str
+) -> None:
+    """A window that another model than the reference's answered is named and inconclusive, however much it drifted."""
+    changed = {} if status == "passed" else {"income": lambda value: value * 1.3}
+    found = events(rows(600, seed=2, **changed), BEGIN)
+    for at, one in enumerate(found):
+        one["model"]["sha256"] = digests[at % len(digests)] * 64 or None
+    append(folder / "events.jsonl", found)
+
+    (report,) = worker(folder, model=model).drain(AFTER)
+    (check,) = [check for check in report.checks if check.id == "model"]
+
+    assert (report.status, check.status) == (status, status)
+    assert report.outputs["drift"] == ("false" if status == "passed" else "unknown")
+    assert report.outputs["retrain"] == "false"
+    assert status == "passed" or "bbbbbbbbbbbb" in report.summary
 
 
 def test_restart__goes_on_where_it_was(folder: Path) -> None:

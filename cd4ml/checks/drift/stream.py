@@ -11,7 +11,13 @@ from typing import Any, Final
 from cd4ml.report import Bound, Check, Status, percent
 from cd4ml.report.ids import check_id
 
-NO_EVENTS, UNREADABLE, OTHER_TYPE, DEMAND = "no-events", "unreadable-events", "other-type", "schema-broken"
+NO_EVENTS, ANOTHER_MODEL, UNREADABLE, OTHER_TYPE, DEMAND = (
+    "no-events",
+    "another-model",
+    "unreadable-events",
+    "other-type",
+    "schema-broken",
+)
 
 
 def events_check(counted: int, *, span: str, others: Mapping[str, int], left_out: int) -> Check:
@@ -38,6 +44,41 @@ def events_check(counted: int, *, span: str, others: Mapping[str, int], left_out
         )
     message = f"{counted:,} events of {span} were counted.{words}"
     return Check(id="events", status=Status.PASSED, metric="events", value=counted, n=counted, message=message)
+
+
+def model_check(models: Mapping[str, int], own: str | None) -> Check:
+    """Decide on whether the reference is that of the model which answered: if not, there is nothing to compare with.
+
+    Args:
+        models: events by the digest of the model that answered; "" of those that name none.
+        own: digest of the reference's model, None if the reference is not part of a model.
+    """
+    named = {digest: number for digest, number in models.items() if digest}
+    others = {digest: number for digest, number in named.items() if digest != own} if own else named
+    words = ", ".join(f"{digest[:12]} {number:,}" for digest, number in sorted(others.items(), key=lambda one: -one[1]))
+    shared: dict[str, Any] = {"id": "model", "n": sum(models.values())}
+    if own and others:
+        return Check(
+            **shared,
+            status=Status.INCONCLUSIVE,
+            reason=ANOTHER_MODEL,
+            message=f"The reference is that of the model {own[:12]}, but others answered (events): {words}. "
+            "Nothing is compared.",
+            advice="Let `reference` name the model that serves, and restart the worker, which reads it at its start.",
+        )
+    if len(others) > 1:
+        return Check(
+            **shared,
+            status=Status.INCONCLUSIVE,
+            reason=ANOTHER_MODEL,
+            message=f"{len(others)} models answered (events): {words}. The reference can be that of one at most. "
+            "Nothing is compared.",
+            advice="Watch the track of one model. The next window decides again, if one model has replaced another.",
+        )
+    message = f"One model answered: {next(iter(named))[:12]}." if named else "The events name no model."
+    message += f" {models['']:,} events name none." if named and models.get("") else ""
+    message += "" if own else " Which one the reference is for, it does not say."
+    return Check(**shared, status=Status.PASSED, message=message)
 
 
 def no_window_check(waiting: int, seconds: int, lateness: int) -> Check:

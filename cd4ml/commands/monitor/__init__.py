@@ -46,7 +46,8 @@ class MonitorOptions(Options):
     """Options of `cd4ml monitor`."""
 
     events: tuple[str, ...] = vocabulary.EVENTS.here(
-        "A file of JSON lines with those that it was rotated to, a folder of them, or redis://HOST:PORT/STREAM.",
+        "A file of JSON lines with those that it was rotated to, a folder of them, redis://HOST:PORT/STREAM or "
+        "kafka://HOST:PORT/TOPIC.",
         required=True,
     )
     window: str = option("Length of a window: 30s, 5m, 1h or 1d.", default="1h")
@@ -92,7 +93,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
     except ModuleNotFoundError as error:
         missing = UnavailableError(
             f"The library {error.name} is not installed beside cd4ml.",
-            advice="Install requirements/detect-drift.txt of cd4ml's repository and, for a schema, validate-data.txt.",
+            advice="Install requirements/monitor.txt of cd4ml's repository and, for a schema, validate-data.txt.",
         )
         return refused(COMMAND, missing, door)
     except Cd4mlError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -27,40 +28,80 @@ def parts(url: str) -> Iterator[Part]:
         OptionsError: the address names no topic, or the client is not installed.
         UnavailableError: no broker answers, or there is no such topic.
     """
+    address = address_of(url)
+    from confluent_kafka import KafkaException
+
     try:
+        consumer = address.consumer(
+            {"group.id": "cd4ml-analyze-rollout", "enable.auto.commit": False, "enable.partition.eof": False}
+        )
+        try:
+            yield from _messages(consumer, address.topic, address.name)
+        finally:
+            consumer.close()
+    except KafkaException as error:
+        raise UnavailableError(f"no answer from {address.name}: {error.args[0].name()}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where a topic is.
+
+    Attributes:
+        name: for people, without secrets.
+        properties: of librdkafka.
+    """
+
+    name: str
+    topic: str
+    properties: Mapping[str, str] = field(repr=False)
+
+    def consumer(self, settings: Mapping[str, Any]) -> Any:
+        """Return a consumer; nothing is connected.
+
+        Args:
+            settings: beside those of the address, which they yield to.
+
+        Raises:
+            OptionsError: librdkafka refuses a property. It is not repeated: there may be a password in it.
+        """
         from confluent_kafka import Consumer, KafkaException
+
+        try:
+            return Consumer({**settings, **self.properties, "logger": _silent()})
+        except (KafkaException, ValueError, TypeError):
+            raise OptionsError(f"librdkafka refuses the properties in the address of {self.name}") from None
+
+
+def address_of(url: str, more: Collection[str] = ()) -> Address:
+    """Return where a topic is.
+
+    Args:
+        url: `kafka://HOST:PORT[,HOST:PORT…]/TOPIC`, with properties of librdkafka after `?`.
+        more: properties that the address may say beside those that all readers allow.
+
+    Raises:
+        OptionsError: the address names no topic, or the client is not installed.
+    """
+    try:
+        import confluent_kafka  # noqa: F401
     except ImportError:
         raise OptionsError(
             "kafka://… needs the package confluent-kafka",
-            advice="Install it beside cd4ml: pip install confluent-kafka.",
+            advice="Install requirements/monitor.txt of cd4ml's repository beside cd4ml.",
         ) from None
     try:
         pieces = urlsplit(url)
     except ValueError:  # a bracket without an end
         pieces = urlsplit("")
     topic, properties = pieces.path.strip("/"), dict(parse_qsl(pieces.query))
-    odd = [name for name in properties if not name.startswith(_PROPERTIES)]
+    odd = [name for name in properties if not name.startswith(_PROPERTIES) and name not in more]
     if not topic or not pieces.netloc or odd:
         raise OptionsError(
             f"a topic is kafka://HOST:PORT/TOPIC, with properties that begin with {', '.join(_PROPERTIES)}"
         )
     name = f"kafka://{pieces.netloc.rpartition('@')[2]}/{topic}"
-    settings = {
-        **properties,
-        "bootstrap.servers": pieces.netloc,
-        "group.id": "cd4ml-analyze-rollout",
-        "enable.auto.commit": False,
-        "enable.partition.eof": False,
-        "logger": _silent(),
-    }
-    try:
-        consumer = Consumer(settings)
-        try:
-            yield from _messages(consumer, topic, name)
-        finally:
-            consumer.close()
-    except KafkaException as error:
-        raise UnavailableError(f"no answer from {name}: {error.args[0].name()}") from error
+    return Address(name=name, topic=topic, properties={**properties, "bootstrap.servers": pieces.netloc})
 
 
 def _silent() -> Any:

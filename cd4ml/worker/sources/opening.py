@@ -8,6 +8,7 @@ from typing import Any
 from cd4ml.errors import OptionsError
 from cd4ml.worker.sources.batch import Source
 from cd4ml.worker.sources.files import Files
+from cd4ml.worker.sources.kafka_group import KafkaGroup
 from cd4ml.worker.sources.redis_group import RedisGroup
 
 
@@ -23,6 +24,10 @@ def open_source(place: str, positions: Mapping[str, Mapping[str, Any]]) -> Sourc
     scheme, separator, _ = place.partition("://")
     if separator and scheme in ("redis", "rediss"):
         return RedisGroup(place, positions)
+    if separator and scheme == "kafka":
+        return KafkaGroup(place, positions)
     if separator:
-        raise OptionsError(f"{scheme}://… is not read: events are files of JSON lines, redis://… or rediss://…")
+        raise OptionsError(
+            f"{scheme}://… is not read: events are files of JSON lines, redis://…, rediss://… or kafka://…"
+        )
     return Files(place, positions.get(place))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,30 +15,17 @@ import pytest
 from cd4ml.serving.events.publisher import Publisher
 from cd4ml.serving.events.sinks.kafka import Kafka
 from cd4ml.serving.settings import SettingsError
-from tests.conftest import ROOT, need_program
+from tests.conftest import ROOT
+from tests.serving.events.brokers import serving
 from tests.serving.events.exchanges import events, exchange, read
 from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker on the loopback interface, with all it holds in memory; ended by its id."""
-    from confluent_kafka import admin
-
-    port = free_port()
-    url = f"tcp://127.0.0.1:{port}"
-    command = [need_program("tansu"), "--listener-url", url, "--advertised-listener-url", url]
-    with (tmp_path_factory.mktemp("tansu") / "log").open("wb") as log:
-        process = subprocess.Popen([*command, "--storage-engine", "memory://tansu/"], stdout=log, stderr=log)
-        try:
-            client: Any = admin.AdminClient({"bootstrap.servers": f"127.0.0.1:{port}"})
-            topics: Any = admin
-            made = client.create_topics([topics.NewTopic("predictions", 1, 1)], operation_timeout=20)
-            made["predictions"].result(20)
-            yield f"127.0.0.1:{port}"
-        finally:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait(20)
+def broker() -> Iterator[str]:
+    """A broker."""
+    with serving() as found:
+        yield found
 
 
 def topic(broker: str, count: int) -> list[dict[str, Any]]:

@@ -1,0 +1,128 @@
+"""The worker on a real Kafka: each event once, whatever ends, goes away, or is assigned anew."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cd4ml.errors import OptionsError
+from cd4ml.report import Status
+from cd4ml.worker.sources import kafka_group
+from tests.real_engines.kafka import Broker, running
+from tests.worker.stream import BEGIN, events, rows, worker, write_profile
+
+AFTER = BEGIN + 3901
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    """A broker."""
+    with running() as found:
+        yield found
+
+
+def fill(broker: Broker, topic: str, found: list[dict[str, Any]]) -> None:
+    """Add events to the topic, acknowledged by the broker."""
+    from confluent_kafka import Producer
+
+    producer = Producer({"bootstrap.servers": broker.address, "acks": "all", "enable.idempotence": True})
+    for one in found:
+        producer.produce(topic, json.dumps(one))
+    assert producer.flush(60) == 0
+
+
+def lag(broker: Broker, topic: str) -> int:
+    """Return how many messages of the topic the group has not committed."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": broker.address, "group.id": kafka_group.GROUP})
+    places = [
+        TopicPartition(topic, number) for number in consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    ]
+    ends = {one.partition: consumer.get_watermark_offsets(one, timeout=30)[1] for one in places}
+    committed = consumer.committed(places, timeout=30)
+    consumer.close()
+    return sum(ends[one.partition] - max(one.offset, 0) for one in committed)
+
+
+def test_group__crashes_and_a_broker_that_stops(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers that end at any point count each message once; a broker that was shut down is waited for, and silence
+    ends no window meanwhile; what the state holds is committed, and nothing else."""
+    monkeypatch.setattr(kafka_group, "_MESSAGES", 60)
+    monkeypatch.setattr(kafka_group, "_PATIENCE", 5.0)
+    write_profile(tmp_path)
+    broker.topic("credit")
+    url, whole, rng = f"kafka://{broker.address}/credit", events(rows(1_200, seed=2), BEGIN), random.Random(5)
+    fill(broker, "credit", [*whole[:700], *whole[600:1_000]])
+    for _ in range(6):
+        crashing = worker(tmp_path, url)
+        crashing.now = BEGIN + 3600
+        for _ in range(rng.randrange(4)):
+            crashing.worker.turn()
+        monkeypatch.setattr(crashing.worker, "commit", lambda: None)
+        crashing.worker.turn()
+        crashing.worker.close()
+    running = worker(tmp_path, url)
+    running.drain(BEGIN + 3600)
+    broker.stop()
+    running.drain(AFTER)
+    away = dict(running.worker.away)
+    broker.start()
+    fill(broker, "credit", whole[1_000:])
+    while running.worker.away:
+        running.worker.turn()
+    running.drain(AFTER)
+    running.worker.close()
+    report = running.reports[-1]
+
+    assert "no answer from kafka://" in away[url] or "sent nothing" in away[url]
+    assert [one.status for one in running.reports] == [Status.ERROR, Status.PASSED]
+    assert (report.inputs[1].rows, running.counts["duplicate"]) == (1_200, 100)
+    assert lag(broker, "credit") == 0
+
+
+def test_second_worker__shuts_out_the_first(broker: Broker, tmp_path: Path) -> None:
+    """Of two workers in one group only the newer goes on; the other ends, and says why."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_profile(tmp_path / name)
+    broker.topic("shared")
+    url = f"kafka://{broker.address}/shared"
+    fill(broker, "shared", events(rows(300, seed=2), BEGIN))
+    first = worker(tmp_path / "one", url)
+    first.drain(BEGIN + 3600)
+    second = worker(tmp_path / "two", url)
+    second.drain(BEGIN + 3600)
+
+    with pytest.raises(OptionsError, match="another worker reads .* as the same group"):
+        for _ in range(200):
+            first.worker.turn()
+    first.worker.close()
+    second.worker.close()
+
+
+def test_partitions__more_of_them(broker: Broker, tmp_path: Path) -> None:
+    """A topic that gets further partitions is assigned anew, and read whole."""
+    write_profile(tmp_path)
+    broker.topic("grows", 1)
+    url, whole = f"kafka://{broker.address}/grows", events(rows(600, seed=2), BEGIN)
+    fill(broker, "grows", whole[:300])
+    running = worker(tmp_path, url)
+    running.now = BEGIN + 3600
+    while running.counts.get("counted", 0) < 300:
+        running.worker.turn()
+    broker.grow("grows", 4)
+    fill(broker, "grows", whole[300:])
+    while running.counts["counted"] < 600:
+        running.worker.turn()
+    report = running.drain(AFTER)[-1]
+    running.worker.close()
+
+    assert (report.inputs[1].rows, running.counts) == (600, {"counted": 600})
