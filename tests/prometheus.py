@@ -18,27 +18,28 @@ from tests.ports import free_port
 
 
 @contextmanager
-def prometheus(folder: Path, targets: Sequence[Mapping[str, Any]] = ()) -> Iterator[str]:
+def prometheus(folder: Path, targets: Sequence[Mapping[str, Any]] = (), **sections: Any) -> Iterator[str]:
     """Run a server in a folder, whose `data` it keeps; yield its address once it answers, and end it by its id.
 
     Args:
         targets: that it scrapes every second, as `static_configs` has them.
+        sections: of its configuration, beside these.
     """
     job = {"job_name": "all", "scrape_interval": "1s", "static_configs": list(targets)}
-    (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job] if targets else []}))
+    (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job] if targets else [], **sections}))
     address = f"127.0.0.1:{free_port()}"
     command = [need_program("prometheus"), "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
     command.append(f"--web.listen-address={address}")
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _wait(f"http://{address}/-/ready")
+        until_answers(f"http://{address}/-/ready")
         yield f"http://{address}"
     finally:
         os.kill(process.pid, signal.SIGTERM)
         process.wait(20)
 
 
-def _wait(address: str) -> None:
+def until_answers(address: str) -> None:
     """Wait until a server is ready."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
