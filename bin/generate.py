@@ -43,6 +43,7 @@ def files() -> dict[str, Callable[[], str]]:
         chart.SETTINGS: chart.settings,
         chart.SCHEMA: lambda: chart.schema(text_of(chart.SCHEMA)),
         chart.README: lambda: chart.readme(text_of(chart.README), text_of(f"{chart.CHART}/values.yaml")),
+        chart.FRESHNESS_RULES: lambda: text_of(chart.FRESHNESS),
         dashboard.FILE: dashboard.page,
         "docs/pictures/pipeline.svg": flow.picture,
         "docs/first-verdict.md": lambda: excerpts.first_verdict(text_of("docs/first-verdict.md"), text_of("README.md")),

@@ -16,6 +16,9 @@ CHART: Final = "charts/model-server"
 SETTINGS: Final = f"{CHART}/settings.json"
 SCHEMA: Final = f"{CHART}/values.schema.json"
 README: Final = f"{CHART}/README.md"
+# The chart can read files of its own folder alone.
+FRESHNESS: Final = "docs/freshness.rules.yaml"
+FRESHNESS_RULES: Final = f"{CHART}/rules/freshness.yaml"
 # What the chart says itself: a caller who said it would swap the model, move the port or mix the tracks.
 OWN: Final = ("HOST", "MODEL_DIRECTORY", "PORT", "SERVICE_FILE", "TRACK")
 # The template adds these up, so they cannot come out of a Secret.

@@ -1,6 +1,7 @@
 """The Grafana dashboard of a model server, which the Helm chart ships.
 
-A query names metrics by the gateway's own families: a metric that is renamed leaves no empty panel behind.
+A query names metrics by the gateway's and the drift worker's own families: one that is renamed leaves no empty panel
+behind.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from cd4ml.serving.telemetry.metrics import families as of
+from cd4ml.observe.exposition import Family as WorkerFamily
 from cd4ml.serving.telemetry.metrics.families import Family
+from cd4ml.worker import exposition as worker
 
 FILE: Final = "charts/model-server/dashboards/model-server.json"
 _UID: Final = "cd4ml-model-server"
 _SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 # What is chosen on the page; the chart's monitors set `track`.
 _CHOSEN: Final = 'namespace="$namespace",pod=~"$pod",track=~"$track"'
+# The drift worker counts all versions' events, and has a pod of its own.
+_WORKERS: Final = 'namespace="$namespace"'
 # Of 24 columns: three panels beside each other.
 _WIDTH, _HEIGHT = 8, 8
 
@@ -39,7 +44,9 @@ def page() -> str:
     made = (
         dashboard.Dashboard("Model server")
         .uid(_UID)
-        .description("What the gateway tells: health, traffic, predictions, inputs, and what it depends on.")
+        .description(
+            "What the gateway tells: health, traffic, predictions, inputs, what it depends on, and what drifts."
+        )
         .tags(["cd4ml"])
         .refresh("30s")
         .time("now-3h", "now")
@@ -58,6 +65,7 @@ def page() -> str:
         ("Predictions", _predictions()),
         ("Inputs", _inputs()),
         ("Cache, features, events", _dependencies()),
+        ("Drift worker", _drift()),
     ):
         made = made.with_row(dashboard.Row(title).id(next(number)))
         for panel in panels:
@@ -134,6 +142,37 @@ def _dependencies() -> Iterator[Panel]:
     yield _lines("Features of the online store", "ops", _rate(of.FEATURES, "outcome"), "{{track}} {{outcome}}")
     yield _lines("Wait for features, 99% are faster", "s", _quantile(0.99, of.FETCHING), "{{track}}")
     yield _lines("Prediction events", "ops", _rate(of.EVENTS, "outcome"), "{{track}} {{outcome}}")
+
+
+def _drift() -> Iterator[Panel]:
+    """Yield what the drift worker tells of the newest window, and whether it still looks."""
+    verdict = f"{_newest(worker.STATUS, 'status')} == 1"
+    yield _stat("Newest window", verdict, "{{pod}}: {{status}}", "The status of the newest window's report.")
+    yield _lines("Failed checks of the newest window", "short", _newest(worker.FAILED, "rule"), "{{pod}} {{rule}}")
+    estimate = _newest(worker.ESTIMATE, "bound")
+    yield _lines("Accuracy, estimated before labels arrive", "percentunit", estimate, "{{pod}} {{bound}}")
+    of_feature = "{{pod}} {{feature}}"
+    yield _lines("Population stability index, by feature", "short", _newest(worker.PSI, "feature"), of_feature)
+    yield _lines("Kolmogorov-Smirnov distance, by feature", "short", _newest(worker.KS, "feature"), of_feature)
+    gaps, unseen = _newest(worker.MISSING, "feature"), _newest(worker.UNSEEN, "feature")
+    yield _lines(
+        "Missing and unseen values, by feature",
+        "percentunit",
+        gaps,
+        f"{of_feature} missing",
+        unseen,
+        f"{of_feature} unseen",
+    )
+    events = f"sum by (pod, outcome) (rate({worker.EVENTS.name}{{{_WORKERS}}}[$__rate_interval]))"
+    yield _lines("Events that the worker reads", "ops", events, "{{pod}} {{outcome}}")
+    since_event, since_window = (f"time() - {_newest(one)}" for one in (worker.LAST_EVENT, worker.LAST_WINDOW))
+    yield _lines("Since the newest", "s", since_event, "{{pod}} event", since_window, "{{pod}} judged window")
+    yield _lines("Sources that can be read", "short", _newest(worker.UP, "source"), "{{pod}} {{source}}")
+
+
+def _newest(family: WorkerFamily, *by: str) -> str:
+    """Return what a drift worker tells, by its pod and more labels."""
+    return f"max by ({', '.join(('pod', *by))}) ({family.name}{{{_WORKERS}}})"
 
 
 def _rate(family: Family, *by: str, more: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The dashboard: each of its queries finds something in a Prometheus that scrapes gateways."""
+"""The dashboard: each of its queries finds something in a Prometheus that scrapes gateways and a drift worker."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from cd4ml.feature_store.layout import fields_of, key_of
 from tests import models
 from tests.charts.rendering import CHART, MINIMAL, of_kind, refused, render
 from tests.charts.test_monitoring import TRAFFIC
+from tests.commands.test_monitor import last_hour, watching
 from tests.prometheus import prometheus
 from tests.serving.conftest import Gateway, running
 from tests.serving.conversion import converted, service_of
 from tests.serving.redis import serving
 from tests.serving.telemetry.test_gateway import eventually
 from tests.serving.telemetry.test_ranges import RANGES
+from tests.worker.stream import append, events, rows, write_profile
 
 DASHBOARD: dict[str, Any] = json.loads((CHART / "dashboards" / "model-server.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -71,6 +73,17 @@ def targets(both: tuple[Gateway, Gateway]) -> list[dict[str, Any]]:
     ]
 
 
+@contextmanager
+def drift_worker(scratch: Path) -> Iterator[dict[str, Any]]:
+    """Run a worker that has judged a window which drifted; yield how it is scraped."""
+    write_profile(scratch)
+    (scratch / "cd4ml.yaml").write_text("detect-drift: {reference: profile.json}\n")
+    append(scratch / "events.jsonl", events(rows(900, seed=2, income=lambda value: value * 1.3), last_hour()))
+    with watching(scratch, "--positive-label", "1") as (_, address):
+        labels = {"namespace": "models", "pod": "credit-monitor"}
+        yield {"targets": [address.removeprefix("http://")], "labels": labels}
+
+
 def ask(both: tuple[Gateway, Gateway]) -> None:
     """Ask for whatever a panel shows: rows by value and by key, some missing, outside the ranges or refused."""
     stable, canary = both
@@ -95,8 +108,13 @@ def empty(address: str) -> list[str]:
 
 
 def test_queries__find_what_gateways_tell(tmp_path: Path) -> None:
-    """Every query of every panel gives numbers, once gateways have answered a few requests."""
-    with gateways(tmp_path) as both, prometheus(tmp_path, targets(both)) as address:
+    """Every query of every panel gives numbers, once gateways have answered a few requests and a window has drifted."""
+    (watched := tmp_path / "watched").mkdir()
+    with (
+        gateways(tmp_path) as both,
+        drift_worker(watched) as worker,
+        prometheus(tmp_path, [*targets(both), worker]) as address,
+    ):
 
         def shown() -> bool:
             ask(both)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.charts.rendering import CHART, of_kind, render
 from tests.conftest import ROOT, need_program
 
 RULES = ROOT / "docs" / "freshness.rules.yaml"
@@ -51,6 +52,14 @@ def test_alerts__fire_for_what_is_wrong_alone(tmp_path: Path, case: str) -> None
 def test_alerts__a_wrong_expectation_is_noticed(tmp_path: Path) -> None:
     """promtool says so where an alert is expected that does not fire: the tests above can fail."""
     assert firing(tmp_path, "9h", FINE, ["TableOverdue"]).returncode == 1
+
+
+def test_chart__ships_them_as_they_are() -> None:
+    """The chart's PrometheusRule says what the documented file says, and is there only where it is asked for."""
+    (rule,) = of_kind(render("--values", CHART / "ci" / "everything-values.yaml"), "PrometheusRule")
+
+    assert rule["spec"] == yaml.safe_load(RULES.read_text())
+    assert (rule["metadata"]["name"], rule["metadata"]["labels"]["release"]) == ("credit-freshness", "prometheus")
 
 
 def test_alerts__there_is_a_test_of_each() -> None:
