@@ -32,7 +32,8 @@ def test_application__takes_the_chart_and_leaves_alone_what_argo_rollouts_change
     objects = render("--values", CHART / "ci" / "argo-rollouts-values.yaml")
 
     assert ROOT / spec["sources"][0]["path"] == CHART
-    assert "RespectIgnoreDifferences=true" in spec["syncPolicy"]["syncOptions"]
+    options = spec["syncPolicy"]["syncOptions"]
+    assert "ApplyOutOfSyncOnly=true" in options and not any("RespectIgnore" in option for option in options)
     for ignored in (route, service):
         groups = [item["apiVersion"].rpartition("/")[0] for item in of_kind(objects, ignored["kind"])]
         assert groups and set(groups) == {ignored.get("group", "")}

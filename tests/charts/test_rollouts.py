@@ -155,6 +155,17 @@ def test_argo__services_and_route_are_those_that_it_moves() -> None:
     assert {one["name"] for one in said} == {environment(rollout)["TRACK_HEADER"]}
 
 
+def test_argo__references_of_the_route_are_complete() -> None:
+    """No default is left to the cluster, also of a mirror: Argo CD would find a rule other than the commit says."""
+    shadow = ["--set", f"shadow.enabled=true,shadow.image.digest={STABLE}"]
+    (route,) = of_kind(render("--values", ARGO, *shadow), "HTTPRoute")
+    (rule,) = route["spec"]["rules"]
+    mirrored = [item["requestMirror"]["backendRef"] for item in rule["filters"]]
+
+    assert mirrored and all({"group", "kind", "name", "port"} == set(ref) for ref in mirrored)
+    assert all({"group", "kind", "name", "port", "weight", "filters"} == set(ref) for ref in rule["backendRefs"])
+
+
 def test_argo__no_client_names_the_track() -> None:
     """The route overwrites what a client says; pods without the route do not read it, and a shadow's never do."""
     shadow = ["--set", f"shadow.enabled=true,shadow.image.digest={STABLE},env.TRACK_HEADER=X-Which"]

@@ -83,6 +83,10 @@ class Release:
         where = ("--repository", str(self._gitops.bare), "--manifest", "credit/values.yaml")
         return run_cd4ml(self._source, "deploy-model", *where, "--canary-weight", str(weight))
 
+    def change(self, values: str) -> None:
+        """Commit another setting, as people do."""
+        self._gitops.commit("A setting", {"credit/values.yaml": f"{self._gitops.read()}{values}\n"})
+
     def promote(self, *, rollback: bool = False) -> Run:
         """Run promote-model."""
         where = ("--repository", str(self._gitops.bare), "--manifest", "credit/values.yaml")
@@ -97,7 +101,7 @@ class Release:
         try:
             until(what, look, seconds=seconds, processes=self._processes)
         except AssertionError as error:
-            error.add_note(f"{self.state()} {self.rollout().get('status', {})} {self.weights()}")
+            error.add_note(f"{self.state()} {self.unsynced()} {self.rollout().get('status', {})} {self.weights()}")
             raise
 
     def state(self) -> tuple[str, str]:
@@ -106,6 +110,12 @@ class Release:
         sync, head = status.get("sync", {}), self._gitops.head()
         applied = sync.get("status") if head in sync.get("revisions", []) else "Unknown"
         return str(applied), str(status.get("health", {}).get("status"))
+
+    def unsynced(self) -> list[Object]:
+        """Return the objects that Argo CD finds other than the commit says, and what it says of the commit itself."""
+        status = self._api.find("Application", ARGOCD, self.name).get("status", {})
+        objects = [item for item in status.get("resources", []) if item.get("status") != "Synced"]
+        return objects + list(status.get("conditions", []))
 
     def rollout(self) -> Object:
         """Return the Rollout."""
@@ -120,6 +130,12 @@ class Release:
         route = self._api.find("HTTPRoute", self.name, self.name)
         refs = route["spec"]["rules"][0]["backendRefs"] if route else []
         return {ref["name"].removeprefix(f"{self.name}-"): ref["weight"] for ref in refs}
+
+    def path(self) -> str:
+        """Return the path prefix that the route serves."""
+        (rule,) = self._api.find("HTTPRoute", self.name, self.name)["spec"]["rules"]
+        (match,) = rule["matches"]
+        return str(match["path"]["value"])
 
     def images(self) -> set[str]:
         """Return the digests of the images of all pods."""

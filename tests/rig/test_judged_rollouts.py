@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.rig.verdicts import DEGRADED, HEALTHY, Judge, Watch, analyzed
 STABLE, CANDIDATE = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 STEPS = [1, 5, 10, 50]
 ON_STABLE = {"stable": 100, "canary": 0}
+Watched = Callable[[Judge], Watch]
 
 
 @pytest.fixture
@@ -29,10 +32,30 @@ def release(rig: Rig, request: pytest.FixtureRequest) -> Release:
     return found
 
 
-def test_judged__healthy(rig: Rig, release: Release) -> None:
-    """A healthy candidate gets 1, 5, 10, 50 and all, each step after a report on it; promoting it changes nothing."""
+@pytest.fixture
+def watched(rig: Rig, release: Release) -> Iterator[Watched]:
+    """Return what deploys a candidate and watches what becomes of it, until the test ends."""
+    started: list[Watch] = []
+
+    def deploy(judge: Judge) -> Watch:
+        started.append(Watch(release, rig.verdicts, CANDIDATE, judge))
+        started[-1].start()
+        deployed = release.deploy(CANDIDATE)
+        assert deployed.code == 0, deployed.stderr
+        return started[-1]
+
+    yield deploy
+    for watch in started:
+        watch.stop()
+
+
+def test_judged__healthy(release: Release, watched: Watched) -> None:
+    """A healthy candidate gets 1, 5, 10, 50 and all, each step after a report on it, whatever else is committed meanwhile.
+
+    Promoting it changes nothing, and the route still takes what is committed about it.
+    """
     began = time.monotonic()
-    watch = watched(rig, release, lambda _: analyzed(release.folder, HEALTHY))
+    watch = watched(partial(beside_another_commit, release))
     release.wait("Argo CD has applied the commit", lambda: release.state()[0] == "Synced")
     say(f"{release.name}: applied {time.monotonic() - began:.0f} s after the start of deploy-model")
     release.wait_until_synced("Healthy", seconds=300)
@@ -49,11 +72,15 @@ def test_judged__healthy(rig: Rig, release: Release) -> None:
     assert release.rollout()["status"]["currentPodHash"] == running
     assert (release.images(), len(release.analyses())) == ({CANDIDATE}, len(STEPS))
 
+    release.change("httpRoute: {path: /credit}")
+    release.wait_until_synced("Healthy")
+    assert (release.path(), release.weights()) == ("/credit", ON_STABLE)
 
-def test_judged__degraded(rig: Rig, release: Release) -> None:
+
+def test_judged__degraded(release: Release, watched: Watched) -> None:
     """A candidate that degrades at 5 % is aborted within five minutes of its commit; rolled back, all is as before."""
     began = time.monotonic()
-    watch = watched(rig, release, lambda share: analyzed(release.folder, HEALTHY if share < 5 else DEGRADED))
+    watch = watched(lambda share: analyzed(release.folder, HEALTHY if share < 5 else DEGRADED))
     release.wait("Argo Rollouts aborts", lambda: release.phase() == "Degraded", seconds=300)
     release.wait("all traffic is on the stable version", lambda: release.weights() == ON_STABLE)
     seconds = time.monotonic() - began
@@ -67,11 +94,11 @@ def test_judged__degraded(rig: Rig, release: Release) -> None:
 
 
 @pytest.mark.parametrize("why", ["few requests", "an old report"])
-def test_judged__undecided(rig: Rig, release: Release, why: str) -> None:
+def test_judged__undecided(rig: Rig, release: Release, watched: Watched, why: str) -> None:
     """A report that cannot decide, or is of an earlier time, stops the rollout where it is: a person decides."""
     old = document("analyze-rollout", run={"started_at": "2026-01-01T00:00:00Z"})
     few = partial(analyzed, release.folder, HEALTHY, rows=60)
-    watch = watched(rig, release, lambda _: old if why == "an old report" else few())
+    watch = watched(lambda _: old if why == "an old report" else few())
     release.wait("Argo Rollouts pauses", lambda: paused(release) == ["InconclusiveAnalysisRun"], seconds=300)
     rig.verdicts.publish(CANDIDATE, analyzed(release.folder, HEALTHY))
     time.sleep(15)  # longer than a step: nothing asks again
@@ -83,10 +110,10 @@ def test_judged__undecided(rig: Rig, release: Release, why: str) -> None:
     rolled_back(release)
 
 
-def test_judged__nothing_said(rig: Rig, release: Release) -> None:
+def test_judged__nothing_said(rig: Rig, release: Release, watched: Watched) -> None:
     """Without a report about its own image a candidate gets no further, whatever is said about another one."""
     rig.verdicts.publish(STABLE, analyzed(release.folder, HEALTHY))
-    watch = watched(rig, release, lambda _: None)
+    watch = watched(lambda _: None)
     release.wait("Argo Rollouts aborts", lambda: release.phase() == "Degraded", seconds=300)
     release.wait("all traffic is on the stable version", lambda: release.weights() == ON_STABLE)
 
@@ -95,13 +122,11 @@ def test_judged__nothing_said(rig: Rig, release: Release) -> None:
     rolled_back(release)
 
 
-def watched(rig: Rig, release: Release, judge: Judge) -> Watch:
-    """Deploy a candidate, and watch what becomes of it."""
-    watch = Watch(release, rig.verdicts, CANDIDATE, judge)
-    watch.start()
-    deployed = release.deploy(CANDIDATE)
-    assert deployed.code == 0, deployed.stderr
-    return watch
+def beside_another_commit(release: Release, share: int) -> Any:
+    """Return a report on a healthy candidate; at one of the steps somebody else commits something of the release."""
+    if share == 5:
+        release.change("serviceAccount: {annotations: {example.com/team: credit}}")
+    return analyzed(release.folder, HEALTHY)
 
 
 def rolled_back(release: Release) -> None:

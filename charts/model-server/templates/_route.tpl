@@ -1,4 +1,5 @@
-{{/* The backends of a rule: the version of a cohort, or both by weight. Takes root and track ("" for both). */}}
+{{/* The backends of a rule: the version of a cohort, or both by weight. Takes root and track ("" for both). Defaults are
+written out: a rule that Argo CD has to leave alone in part (the weights) is compared with the live one as a whole. */}}
 {{- define "model-server.backends" -}}
 {{- $root := .root -}}
 {{- $rollout := eq $root.Values.rollout.engine "argo-rollouts" -}}
@@ -8,7 +9,9 @@
 {{- if .track -}}{{- $weights = dict .track 1 -}}{{- end -}}
 {{- range $track := list "stable" "canary" }}
 {{- if hasKey $weights $track }}
-- name: {{ include "model-server.name" $root }}-{{ $track }}
+- group: ""
+  kind: Service
+  name: {{ include "model-server.name" $root }}-{{ $track }}
   port: {{ $root.Values.service.port }}
   weight: {{ get $weights $track }}
   {{- if $rollout }}
@@ -56,6 +59,8 @@
     - type: RequestMirror
       requestMirror:
         backendRef:
+          group: ""
+          kind: Service
           name: {{ include "model-server.name" $root }}-shadow
           port: {{ $root.Values.service.port }}
         percent: {{ $shadow.percent }}
