@@ -50,7 +50,7 @@ def watched(rig: Rig, release: Release) -> Iterator[Watched]:
 
 
 def test_judged__healthy(release: Release, watched: Watched) -> None:
-    """A healthy candidate gets 1, 5, 10, 50 and all, each step after a report on it, whatever else is committed meanwhile.
+    """A healthy candidate gets 1, 5, 10, 50 and all, each step after a report on it, whatever else is committed.
 
     Promoting it changes nothing, and the route still takes what is committed about it.
     """
