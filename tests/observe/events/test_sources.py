@@ -12,6 +12,7 @@ import pytest
 from cd4ml.errors import Cd4mlError, OptionsError, UnavailableError
 from cd4ml.observe.events.sources import parts
 from tests.events import CANARY, STABLE, events, lines, write
+from tests.serving.events import brokers
 from tests.serving.redis import serving
 
 
@@ -132,3 +133,21 @@ def test_redis_stream__read_to_its_end(found: list[dict[str, Any]]) -> None:
 
     assert part.events["id"].to_list() == [event["id"] for event in found]
     assert [one.place.rpartition(" ")[2] for one in part.unreadable] == [odd.decode()]
+
+
+def test_kafka_topic__read_to_its_end(found: list[dict[str, Any]]) -> None:
+    """The messages of a topic are the events that the gateway wrote; one that is none is named by its offset."""
+    from confluent_kafka import Producer
+
+    with brokers.serving() as broker:
+        producer = Producer({"bootstrap.servers": broker, "batch.num.messages": 1})
+        for message in [*lines(found), "no event"]:
+            producer.produce("predictions", message)
+        assert producer.flush(30) == 0
+
+        whole = list(parts([f"kafka://{broker}/predictions"]))
+        with pytest.raises(UnavailableError, match="does not exist"):
+            list(parts([f"kafka://{broker}/none"]))
+
+    assert [one for part in whole for one in part.events["id"]] == [event["id"] for event in found]
+    assert [one.place.rpartition(", ")[2] for part in whole for one in part.unreadable] == [f"offset {len(found)}"]
