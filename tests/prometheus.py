@@ -29,7 +29,8 @@ def prometheus(folder: Path, targets: Sequence[Mapping[str, Any]] = (), **sectio
     (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job] if targets else [], **sections}))
     address = f"127.0.0.1:{free_port()}"
     command = [need_program("prometheus"), "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
-    command.append(f"--web.listen-address={address}")
+    # An alert that fires before an Alertmanager is known would be sent again after a minute.
+    command += [f"--web.listen-address={address}", "--rules.alert.resend-delay=1s"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until_answers(f"http://{address}/-/ready")
