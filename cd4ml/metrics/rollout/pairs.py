@@ -31,7 +31,7 @@ class Paired:
     """How many rows of the shadow were paired.
 
     Attributes:
-        rows: of the shadow, without those that neither version answered.
+        rows: of the shadow, without those that neither version answered and copies of the canary's requests.
         unpaired: without a stable row, or with an answer of one version alone.
         ambiguous: whose name several rows of one side have.
     """
@@ -83,6 +83,8 @@ class Pairs:
         """
         self._role, self._tolerance = role, tolerance
         self._sides: dict[str, list[pl.DataFrame]] = {STABLE: [], role: []}
+        # A router copies the canary's requests as well: those have no stable answer that could be missing.
+        self._canary: list[pl.DataFrame] = []
         self._truths: list[pl.DataFrame] = []
 
     def add(self, events: pl.DataFrame, judged: pl.DataFrame | None) -> None:
@@ -91,6 +93,8 @@ class Pairs:
         for role, held in self._sides.items():
             rows = events.filter(pl.col("track") == role)
             held.append(rows.select(_key(), "minute", pl.when(answered).then("y_pred").alias("y_pred")))
+        if self._role == SHADOW:
+            self._canary.append(events.filter(pl.col("track") == CANARY).select(_key()))
         if judged is not None:
             known = judged.filter(pl.col("trace_id").is_not_null())
             self._truths.append(known.select(_key(), "track", (pl.col("cell") == RIGHT).alias("right")))
@@ -98,6 +102,9 @@ class Pairs:
     def finish(self, counting: Counting) -> Paired:
         """Count the pairs as rows of the canary; return how many rows of the shadow were paired."""
         stable, shadow = (pl.concat(self._sides[role]) for role in (STABLE, self._role))
+        if self._canary:
+            elsewhere = pl.concat(self._canary).drop_nulls().join(stable, on="key", how="anti")
+            shadow = shadow.join(elsewhere, on="key", how="anti")
         several = pl.concat(
             [side.filter(pl.col("key").is_duplicated())["key"] for side in (stable, shadow)]
         ).drop_nulls()

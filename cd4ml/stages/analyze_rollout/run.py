@@ -112,7 +112,8 @@ def _wanted(options: Options, now: datetime) -> Wanted:
         tracks={STABLE: options.stable_track, CANARY: canary, **shadow},
         models={role: model for role, model in models.items() if model},
         since=moment("since", options.since, now),
-        until=moment("until", options.until, now),
+        # Sources are read one after the other: without an end, the last one would reach further than the first.
+        until=moment("until", options.until, now) or now,
         now=now + _SKEW,
         features=options.bias_features,
         exclude=options.exclude,

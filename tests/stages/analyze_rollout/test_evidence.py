@@ -35,6 +35,13 @@ def test_other_window__does_not_count(rollout: Rollout) -> None:
     assert sum(run.report["metrics"]["requests"].values()) == 1_000
 
 
+def test_window__ends_when_the_analysis_begins(rollout: Rollout) -> None:
+    """Without `until`, sources that are read one after the other reach equally far: what comes meanwhile waits."""
+    run = rollout(events(STABLE, CANARY, rows=1_000, minutes=8, end=datetime.now(UTC) + timedelta(minutes=4)), *ERRORS)
+
+    assert 400 < run.report["details"]["left_out"]["after the window"] < 600
+
+
 def test_other_model__refused(rollout: Rollout) -> None:
     """Events of another model than the stated one are left out; if they are many, nothing passes."""
     stated = ("--canary-model", CANARY_MODEL)

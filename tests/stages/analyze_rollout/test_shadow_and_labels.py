@@ -55,6 +55,22 @@ def test_shadow__agreement(cd4ml: Callable[..., Run], tmp_path: Path, other: int
         assert not_passed(run)[check] == ("failed", "disagreement")
 
 
+@pytest.mark.parametrize(("lost", "code"), [(0, 0), (900, 4)], ids=["all", "some-of-stable"])
+def test_shadow__beside_a_canary(cd4ml: Callable[..., Run], tmp_path: Path, lost: int, code: int) -> None:
+    """Copies of requests that the canary answered lack no partner; copies of the stable version's still do."""
+    both = events(STABLE, CANARY, rows=8_000)
+    kept = [event for event in both if event["track"] == "canary"]
+    write(tmp_path / "stable.jsonl", [event for event in both if event["track"] == "stable"][lost:])
+    write(tmp_path / "canary.jsonl", [*kept, *shadows(both, other=200)])
+
+    sources = ("--canary", "canary.jsonl", "--shadow", "canary.jsonl")
+    run = cd4ml("analyze-rollout", "--stable", "stable.jsonl", *sources, "--judge", "agreement")
+
+    assert run.code == code, not_passed(run)
+    assert ("unpaired-rows" in not_passed(run)) is bool(lost)
+    assert by_id(run)["unpaired-rows"]["n"] == pytest.approx(len(both) - len(kept), rel=0.02)
+
+
 def test_shadow__unpaired(cd4ml: Callable[..., Run], tmp_path: Path) -> None:
     """Shadow predictions of which none is of a stable row prove no agreement."""
     stable = events(STABLE, rows=3_000)
