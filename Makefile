@@ -1,17 +1,19 @@
 # Two commands: `make demo` shows the whole pipeline on real data, `make test` proves it.
 SHELL := /bin/bash
 python := .venv/bin/python
-checked := cd4ml tests bin bin/demo bin/container-lab bin/release benchmarks examples
+checked := cd4ml tests bin bin/demo bin/demo-loop bin/container-lab bin/release benchmarks examples
 
 # In a network that has only loopback, and where nothing outlives what was started.
 alone := unshare --map-root-user --net --pid --fork --kill-child --mount-proc
 
-.PHONY: help setup tools demo test test-real-engines test-rig lint docs generate lock clean
+.PHONY: help setup tools demo demo-loop test test-real-engines test-rig lint docs generate lock clean
 
 help:
 	@echo "make setup     the environment in .venv (the others make it too)"
 	@echo "make tools     the outside programs that tests use, into the user's cache"
 	@echo "make demo      the whole pipeline on real data, set-up included"
+	@echo "make demo-loop"
+	@echo "               the closed loop on real data: drift, retraining, gates, canary, promotion"
 	@echo "make test      every test, set-up included"
 	@echo "make test-real-engines"
 	@echo "               what takes a heavy engine to show: Spark, Kafka, Feast … (needs Java 17 and Maven)"
@@ -31,6 +33,9 @@ tools: setup
 demo: setup
 	@$(python) bin/demo
 
+demo-loop: setup
+	@$(python) bin/demo-loop
+
 test: tools lint
 	@bin/test $(PYTEST_ARGUMENTS)
 
@@ -48,7 +53,7 @@ lint: setup
 	@$(python) -m black --quiet --check $(checked)
 	@$(python) -m flake8 $(checked)
 	@$(python) -m mypy
-	@$(python) -m mypy --scripts-are-modules bin/demo bin/container-lab bin/release bin/generate.py bin/pictures.py
+	@MYPYPATH=bin $(python) -m mypy --scripts-are-modules bin/demo bin/demo-loop bin/container-lab bin/release bin/generate.py bin/pictures.py
 
 docs: setup
 	@bin/docs

@@ -6,17 +6,14 @@ MLFLOW_TRACKING_URI says where the registry is.
 from __future__ import annotations
 
 import argparse
-from importlib.metadata import version
 
 import mlflow
 import pandas as pd
 from loan_approval.data import TARGET
-from loan_approval.models import MODELS
+from loan_approval.models import MODELS, requirements
 from mlflow.models import infer_signature
 
 NAME = "loan-approval"
-# What the model needs to run, and nothing else: these become the scoring environment and the serving image.
-RUNTIME = ["numpy", "pandas", "scikit-learn", "skops"]
 
 
 def train(kind: str, alias: str) -> str:
@@ -31,7 +28,7 @@ def train(kind: str, alias: str) -> str:
             model,
             name="model",
             signature=infer_signature(rows[features], model.predict(rows[features])),
-            pip_requirements=[f"{package}=={version(package)}" for package in RUNTIME],
+            pip_requirements=requirements(),
             registered_model_name=NAME,
             skops_trusted_types=["numpy.dtype"],  # SimpleImputer keeps the type that it was fitted to
         )

@@ -52,3 +52,14 @@ def test_mitigated_model_does_not_see_race(cleaned: pd.DataFrame) -> None:
 
     assert features == FEATURES
     assert set(model.predict(test[features])) == {0, 1}
+
+
+def test_weighted_model_approves_more_of_the_minorities(cleaned: pd.DataFrame) -> None:
+    """The weight of a retraining raises the share of minorities that is approved."""
+    from loan_approval.models import weighted
+
+    train, test = split(cleaned)
+    minorities = test[test["race"] != "white"]
+    shares = [weighted(train, strength=0.1, weight=weight)[0].predict(minorities[FEATURES]).mean() for weight in (1, 8)]
+
+    assert shares[0] + 0.03 < shares[1]

@@ -1,0 +1,1 @@
+"""What the demonstrations `bin/demo` and `bin/demo-loop` are made of."""
