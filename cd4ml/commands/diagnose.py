@@ -13,6 +13,7 @@ from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
 from cd4ml.commands.folder import look
 from cd4ml.commands.look import look_of
+from cd4ml.commands.pages import page_path
 from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory
 from cd4ml.diagnosis.incidents.looking import Places, Reports, diagnose
@@ -25,6 +26,7 @@ from cd4ml.inputs.values import resolve
 from cd4ml.render import incidents
 from cd4ml.report import Status
 from cd4ml.report.diagnosis import Diagnosis
+from cd4ml.writing import write_atomically
 
 _CODES: Final = {
     Status.PASSED: PASSED,
@@ -61,6 +63,7 @@ class DiagnoseOptions(Options):
         "Limit on the 99th percentile of the latency, in milliseconds. Default: metrics.rules.p99Seconds of the values."
     )
     include_values: bool = vocabulary.INCLUDE_VALUES.here(default=False)
+    html: str | None = vocabulary.HTML.here()
     json: bool = vocabulary.JSON.here("It holds the whole diagnosis.", default=False)
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
     verbose: bool = vocabulary.VERBOSE.here(default=False, last=True)
@@ -72,7 +75,10 @@ def run(arguments: Sequence[str], door: Door) -> int:
         given = layers("diagnose", declared(DiagnoseOptions), arguments, door.environ, COMMANDS["diagnose"])
         options = resolve(DiagnoseOptions, given)
         change_directory(options.working_directory)
+        page = page_path(options.html, "diagnose", door.environ)
         found: Diagnosis = door.redactor.everywhere(diagnose(_places(options, door)))
+        if page:
+            _write(page, found)
     except Cd4mlError as error:
         return refused("diagnose", error, door)
     if options.json:
@@ -81,6 +87,13 @@ def run(arguments: Sequence[str], door: Door) -> int:
         shown = look_of(door.stdout, door.environ, verbose=options.verbose)
         print(incidents.text(found, look=shown), file=door.stdout, end="")
     return _CODES[found.status].code
+
+
+def _write(path: Path, found: Diagnosis) -> None:
+    """Write the page."""
+    from cd4ml.render.html.diagnosis import page  # most calls want no page
+
+    write_atomically(path, page(found))
 
 
 def _places(options: DiagnoseOptions, door: Door) -> Places:

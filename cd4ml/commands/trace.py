@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from cd4ml.commands import COMMANDS
 from cd4ml.commands.door import Door
 from cd4ml.commands.folder import look
 from cd4ml.commands.look import look_of
+from cd4ml.commands.pages import page_path
 from cd4ml.commands.plan import refused
 from cd4ml.commands.project import change_directory, read_config
 from cd4ml.errors import FAILED, INCONCLUSIVE, PASSED, UNAVAILABLE, Cd4mlError
@@ -29,7 +29,7 @@ from cd4ml.report.trace import Trace, Verdict
 from cd4ml.stages import PIPELINE, STAGES, declaration
 from cd4ml.tracing.gitops import Place
 from cd4ml.tracing.story import Sources, trace
-from cd4ml.writing import result, write_atomically
+from cd4ml.writing import write_atomically
 
 _CODES: Final = {
     Status.PASSED: PASSED,
@@ -67,7 +67,7 @@ class TraceOptions(Options):
         default=False,
         formerly="online",
     )
-    html: str | None = option("Write the story as an HTML page to this file.", example="trace.html")
+    html: str | None = vocabulary.HTML.here()
     json: bool = vocabulary.JSON.here("It holds the whole story.", default=False)
     config: str | None = vocabulary.CONFIG.here(f"By default {_CONFIG}, if it is there.")
     working_directory: str = vocabulary.WORKING_DIRECTORY.here(default=".")
@@ -82,7 +82,7 @@ def run(arguments: Sequence[str], door: Door) -> int:
         given = argument_layers("trace", declared(TraceOptions), arguments, door.environ, COMMANDS["trace"])
         options = resolve(TraceOptions, given)
         change_directory(options.working_directory)
-        page = _page(options, door)
+        page = page_path(options.html, "trace", door.environ)
         found: Trace = door.redactor.everywhere(trace(options.subject, _sources(options, door)))
         if page:
             _write(page, found)
@@ -152,21 +152,6 @@ def _counts(entry: Entry) -> bool:
     """Whether a report is about a change: what watches production is about other data, at another time."""
     info = STAGES.get(entry.stage)
     return info is not None and (info.in_pipeline or bool(entry.published.report.outputs.get("image")))
-
-
-def _page(options: TraceOptions, door: Door) -> Path | None:
-    """Return where the page goes.
-
-    Raises:
-        OptionsError: it may not be written there.
-    """
-    if not options.html:
-        return None
-    from cd4ml.render.html.frame import is_page
-    from cd4ml.render.html.trace import GENERATOR
-
-    ours = partial(is_page, made_by=GENERATOR)
-    return result("html", options.html, door.environ, endings=(".html",), ours=ours)
 
 
 def _write(path: Path, found: Trace) -> None:

@@ -66,6 +66,7 @@ QUIET: Final = Word(meaning="Print the verdict alone, and no progress.", group=G
 SHOWN: Final = frozenset({"json", "verbose", "quiet"})
 REPORTS: Final = Word(meaning="Folder of the stages' JSON reports.", group=Group.INPUT)
 OUTPUT: Final = Word(meaning="The file that is written.", group=Group.OUTPUT)
+HTML: Final = Word(meaning="Write what was found as an HTML page to this file.", group=Group.OUTPUT)
 PLANNED: Final = Word(meaning="Stages that had to run, as `cd4ml plan` names them.", group=Group.INPUT)
 REQUIRED_STAGES: Final = Word(meaning="Stages whose reports must have passed.", group=Group.DECISION)
 

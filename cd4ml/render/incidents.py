@@ -16,12 +16,12 @@ from cd4ml.wording import safe
 
 _VERSION: Final = "1"
 _LONGEST: Final = 600
-_NAMES: Final = {
+NAMES: Final = {
     Incident.LATENCY: "latency grows with the input",
     Incident.UPSTREAM: "predictions changed with an upstream change",
     Incident.MEMORY: "pods run out of memory",
 }
-_ANSWERS: Final = {
+ANSWERS: Final = {
     Answer.FOUND: ("FOUND", Status.FAILED),
     Answer.NOT_THIS: ("not this", Status.PASSED),
     Answer.CANNOT_TELL: ("cannot tell", Status.INCONCLUSIVE),
@@ -31,9 +31,9 @@ _ANSWERS: Final = {
 def sentence(diagnosis: Diagnosis) -> str:
     """Say which incident it is."""
     if diagnosis.found:
-        open_ = [_NAMES[one.incident] for one in diagnosis.judged if one.answer is Answer.CANNOT_TELL]
+        open_ = [NAMES[one.incident] for one in diagnosis.judged if one.answer is Answer.CANNOT_TELL]
         also = f" Cannot tell: {'; '.join(open_)}." if open_ else ""
-        return f"{' · '.join(_NAMES[one.incident] for one in diagnosis.found)}.{also}"
+        return f"{' · '.join(NAMES[one.incident] for one in diagnosis.found)}.{also}"
     if diagnosis.status is Status.PASSED:
         return "None of these."
     if diagnosis.status is Status.ERROR:
@@ -56,9 +56,9 @@ def text(diagnosis: Diagnosis, *, look: Look = PLAIN) -> str:
 
 def _judged(one: Judged, look: Look) -> Iterator[str]:
     """Yield an incident with the answer, the evidence, what is lacking, and what to change."""
-    word, status = _ANSWERS[one.answer]
+    word, status = ANSWERS[one.answer]
     yield ""
-    yield look.spelled(f"{look.mark(status)} {look.bold(_NAMES[one.incident])}: {word}")
+    yield look.spelled(f"{look.mark(status)} {look.bold(NAMES[one.incident])}: {word}")
     yield from look.lines(_short(one.told), indent="  ", first="  ")
     for evidence in one.evidence:
         first = "  ! but " if evidence.contradicts else "  · "
@@ -71,9 +71,14 @@ def _judged(one: Judged, look: Look) -> Iterator[str]:
 
 def _evidence(evidence: Evidence) -> str:
     """Return evidence in a line, with where it comes from."""
+    sure = share(evidence)
+    return f"{evidence.says}{f'; {sure}' if sure else ''}  ({evidence.source})"
+
+
+def share(evidence: Evidence) -> str:
+    """Return the share that evidence rests on, with its interval; nothing if there is none."""
     found = evidence.interval
-    sure = f"; share {number(evidence.value)} [{interval(found)}, {found.confidence:g}]" if found else ""
-    return f"{evidence.says}{sure}  ({evidence.source})"
+    return f"share {number(evidence.value)} [{interval(found)}, {found.confidence:g}]" if found else ""
 
 
 def _change(change: Change) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from cd4ml.render.html.checks import badge, what_blocks, what_passed
 from cd4ml.render.html.elements import Content, Html, element, joined
 from cd4ml.render.html.frame import generator, whole
+from cd4ml.render.html.sources import section, sources
 from cd4ml.render.html.tables import table
-from cd4ml.render.trace.words import STATUSES, people, sentence, source_told, verdict_told
+from cd4ml.render.trace.words import people, sentence, verdict_told
 from cd4ml.report.trace import Fact, Topic, Trace, Verdict
 
 GENERATOR: Final = generator("trace")
@@ -27,7 +27,7 @@ def page(trace: Trace) -> str:
     """Return the whole document."""
     head = element("header", element("h1", f"Where this {trace.kind} comes from"), *_summary(trace))
     parts = [*(_topic(topic, trace) for topic in Topic), _verdicts(trace), _documents(trace), _events(trace)]
-    main = element("main", *parts, _sources(trace), id="story")
+    main = element("main", *parts, sources(trace.sources), id="story")
     foot = element("footer", element("p", "Made by cd4ml trace. n is the number of rows that a value rests on."))
     skip = element("a", "Skip to the story", href="#story", class_="skip")
     return whole(f"cd4ml trace: {trace.status}", GENERATOR, element("body", skip, head, main, foot))
@@ -46,7 +46,7 @@ def _summary(trace: Trace) -> list[Html]:
 def _topic(topic: Topic, trace: Trace) -> Html:
     """Return what is known of a topic."""
     rows = [row for fact in trace.facts if fact.topic is topic for row in _rows(fact)]
-    return _section(_HEADINGS[topic], table(_HEADINGS[topic], ("What", "Value", "Who says so"), rows))
+    return section(_HEADINGS[topic], table(_HEADINGS[topic], ("What", "Value", "Who says so"), rows))
 
 
 def _rows(fact: Fact) -> list[list[Content]]:
@@ -59,7 +59,7 @@ def _rows(fact: Fact) -> list[list[Content]]:
 
 def _verdicts(trace: Trace) -> Html:
     """Return each verdict with all of its checks."""
-    return _section("Verdicts", *(_verdict(one) for one in trace.verdicts))
+    return section("Verdicts", *(_verdict(one) for one in trace.verdicts))
 
 
 def _verdict(verdict: Verdict) -> Html:
@@ -75,7 +75,7 @@ def _documents(trace: Trace) -> Html:
     rows: list[list[Content]] = [
         [one.kind, element("code", one.place), one.signature, one.note] for one in trace.documents
     ]
-    return _section("Documents", table("Documents", ("What", "Where", "Signature", "Note"), rows, of="document"))
+    return section("Documents", table("Documents", ("What", "Where", "Signature", "Note"), rows, of="document"))
 
 
 def _events(trace: Trace) -> Html:
@@ -85,19 +85,4 @@ def _events(trace: Trace) -> Html:
         for one in trace.events
     ]
     heads = ("When", "What", "Commit", "Message", "Who")
-    return _section("Who deployed and approved", table("Commits of the GitOps repository", heads, rows, of="commit"))
-
-
-def _sources(trace: Trace) -> Html:
-    """Return every source, those that were not looked at too."""
-    rows: list[list[Content]] = [
-        [one.name, badge(str(STATUSES[one.looked])), element("code", one.place), source_told(one)]
-        for one in trace.sources
-    ]
-    return _section("Where it was looked", table("Sources", ("Source", "", "Place", "What became of it"), rows))
-
-
-def _section(title: str, *parts: Content) -> Html:
-    """Return a section, nothing if nothing is in it."""
-    held: Sequence[Content] = [part for part in parts if part]
-    return element("section", element("h2", title), *held, class_="stage") if held else Html()
+    return section("Who deployed and approved", table("Commits of the GitOps repository", heads, rows, of="commit"))

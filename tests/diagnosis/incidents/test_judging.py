@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -411,3 +412,25 @@ def test_page__example_as_shown(
         for part in quoted.replace("+", "").split("…"):
             if not any(mark.isdigit() for mark in part):
                 assert part.strip() in shown, part
+    assert "times a thousand, as kilometres in metres" in (tmp_path / "diagnosis.html").read_text()
+
+
+def test_html__holds_what_the_document_holds(tmp_path: Path, diagnose: Diagnose) -> None:
+    """Every answer, number, source and change is on the page as text; it replaces an earlier page and nothing else."""
+    hostile = "<script>alert(1)</script>"
+    before_and_after(tmp_path, income=lambda value: value * 1000, city=lambda value: hostile)
+    given = ("--events", "events.jsonl", "--since", SINCE.isoformat(), "--include-values", "--html", "found.html")
+
+    for _ in range(2):
+        judged = diagnose(*given, code=1)
+    page = html.unescape((tmp_path / "found.html").read_text())
+
+    assert hostile not in (tmp_path / "found.html").read_text() and hostile in page
+    for incident in judged.values():
+        told = [incident["told"], *incident["lacking"], *(change["to"] for change in incident["changes"])]
+        for evidence in incident["evidence"]:
+            told += [evidence["says"], evidence["source"]]
+        assert [one for one in told if one not in page] == []
+    (tmp_path / "found.html").write_text("mine")
+    assert main(["diagnose", *given]) == 2
+    assert (tmp_path / "found.html").read_text() == "mine"
