@@ -24,8 +24,9 @@ from cd4ml.report import Report
 from cd4ml.stages.detect_drift.options import Options
 from cd4ml.worker import state
 from cd4ml.worker.program import Worker
-from cd4ml.worker.setting import basis_of, counting_of, judge_of
+from cd4ml.worker.setting import basis_of, counting_of, judge_of, terms_of
 from cd4ml.worker.sources.files import Files
+from cd4ml.worker.sources.opening import open_labels
 from cd4ml.worker.windows import Rules
 
 HOUR = 3600
@@ -65,8 +66,8 @@ def lines(number: int, begin: float, seed: int) -> Iterator[str]:
         )
 
 
-def worker(folder: Path, reports: list[Report], clock: list[float]) -> Worker:
-    """Return a worker over a file in the folder."""
+def worker(folder: Path, reports: list[Report], clock: list[float], *, labels: bool = False) -> Worker:
+    """Return a worker over a file in the folder, which waits for labels or not."""
     table = folder / "train.parquet"
     if not table.exists():
         pl.DataFrame(columns(50_000, 1)).write_parquet(table)
@@ -83,27 +84,38 @@ def worker(folder: Path, reports: list[Report], clock: list[float]) -> Worker:
     )
     rules = Rules(seconds=HOUR, lateness=300, tracks=("stable",))
     path = folder / "state.npz"
-    known = state.read(path, basis_of(judge, rules), rules, counting_of(judge), remembered=200_000, now=BEGIN)
+    terms = terms_of(judge, seconds=24 * HOUR, most=500_000) if labels else None
+    known = state.read(
+        path, basis_of(judge, rules), rules, counting_of(judge), remembered=200_000, now=BEGIN, terms=terms
+    )
     sources = [Files(str(folder / "events.jsonl"), known.positions.get(str(folder / "events.jsonl")))]
-    return Worker(known, path, sources, judge, lambda report, _: reports.append(report), clock=lambda: clock[0])
+    late = [open_labels(str(folder / "labels.jsonl"), known.label_positions)] if labels else []
+    return Worker(
+        known, path, sources, judge, lambda report, _: reports.append(report), clock=lambda: clock[0], labels=late
+    )
 
 
-def speed(events: int) -> None:
-    """Print events a second on one core."""
+def speed(events: int, *, labels: bool) -> None:
+    """Print events a second on one core; with labels, each event has one that comes with it."""
     with tempfile.TemporaryDirectory() as name:
         folder, reports, clock = Path(name), list[Report](), [BEGIN + HOUR + 301.0]
         with (folder / "events.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(lines(events, BEGIN, 2))
+        if labels:
+            with (folder / "labels.jsonl").open("w", encoding="utf-8") as file:
+                name = f"{2:016x}{{:016x}}-00f067aa0ba902b7-0"
+                file.writelines(f'{{"id": "{name.format(n)}", "y_true": 1}}\n' for n in range(events))
         size = (folder / "events.jsonl").stat().st_size
-        one = worker(folder, reports, clock)
+        one = worker(folder, reports, clock, labels=labels)
         began = time.process_time()
         while one.turn():
             pass
         took = time.process_time() - began
         counted = reports[0].inputs[1].rows
         assert counted == events, counted
+        words = "events with labels" if labels else "events"
         print(
-            f"{events:,} events of {size / events:.0f} bytes: {took:.2f} s of one core, {events / took:,.0f} events/s"
+            f"{events:,} {words} of {size / events:.0f} bytes: {took:.2f} s of one core, {events / took:,.0f} events/s"
         )
 
 
@@ -138,7 +150,8 @@ def main() -> None:
     parser.add_argument("--events-an-hour", type=int, default=100_000)
     told = parser.parse_args()
     assert pl.thread_pool_size() == 1, "set POLARS_MAX_THREADS=1: the figure is for one core"
-    speed(told.events)
+    for labels in (False, True):
+        speed(told.events, labels=labels)
     day(told.hours, told.events_an_hour)
 
 

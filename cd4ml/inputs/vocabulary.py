@@ -96,6 +96,12 @@ TRAIN_DATA: Final = Word(
 )
 TARGET: Final = Word(meaning="Column that holds the true value.", example="approved", group=Group.INPUT)
 EVENTS: Final = Word(meaning="Prediction events.", example="events.jsonl", group=Group.INPUT)
+LABELS: Final = Word(
+    meaning="True values that came later: `y_true`, and either `id`, or `trace_id` and (of requests with several rows) "
+    "`row`.",
+    example="labels.jsonl",
+    group=Group.INPUT,
+)
 SINCE: Final = Word(
     meaning="From when on: a time (RFC 3339) with a zone, or how long ago (`90m`, `2h`).",
     example="2027-01-15T08:00:00Z",

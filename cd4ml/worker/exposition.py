@@ -7,6 +7,7 @@ from typing import Final
 
 from cd4ml.observe.exposition import Family, Labelled, written
 from cd4ml.report import Report, Status
+from cd4ml.worker.awaiting import Came
 from cd4ml.worker.state import State
 from cd4ml.worker.windows import Outcome
 
@@ -60,6 +61,16 @@ ESTIMATE: Final = Family(
     kind="gauge",
     help="Accuracy of the newest window by the model's own probabilities, and the bounds around it.",
 )
+LABELS: Final = Family(name="cd4ml_monitor_labels_total", kind="counter", help="Labels by what became of them.")
+WAITING: Final = Family(
+    name="cd4ml_monitor_awaited_labels", kind="gauge", help="Predictions that wait for their labels."
+)
+LOSS: Final = Family(
+    name="cd4ml_monitor_loss",
+    kind="gauge",
+    help="Mean loss (error rate, or absolute error) of the newest window whose labels are there, of the reference, and "
+    "as the model's own probabilities let expect.",
+)
 _OF_FEATURES: Final = {PSI.name: PSI, KS.name: KS, MISSING.name: MISSING, UNSEEN.name: UNSEEN}
 
 
@@ -79,6 +90,11 @@ def numbers_of(report: Report) -> dict[str, dict[str, float]]:
             "lower": estimated["expected_accuracy_lower"],
             "upper": estimated["expected_accuracy_upper"],
         }
+    for one in report.metrics.get("realised_performance", [])[-1:]:
+        loss = {"window": one.get("loss"), "reference": one.get("reference_loss")}
+        if "expected_accuracy" in one:
+            loss["estimate"] = 1 - one["expected_accuracy"]
+        found[LOSS.name] = {of: value for of, value in loss.items() if value is not None}
     for check in report.checks:
         if check.status is Status.FAILED:
             failed = found.setdefault(FAILED.name, {})
@@ -111,4 +127,9 @@ def _samples(state: State, sources: Sequence[str], away: Mapping[str, str]) -> I
             yield family, [({"feature": feature}, value) for feature, value in state.numbers[name].items()]
     if ESTIMATE.name in state.numbers:
         yield ESTIMATE, [({"bound": bound}, value) for bound, value in state.numbers[ESTIMATE.name].items()]
+    if windows.awaiting:
+        yield LABELS, [({"outcome": came}, windows.awaiting.totals[came]) for came in Came]
+        yield WAITING, [({}, windows.awaiting.waiting)]
+    if LOSS.name in state.numbers:
+        yield LOSS, [({"of": of}, value) for of, value in state.numbers[LOSS.name].items()]
     yield FAILED, [({"rule": rule}, value) for rule, value in state.numbers.get(FAILED.name, {}).items()]

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cd4ml.checks.drift.estimate import estimate_check
+from cd4ml.checks.drift.labels import Labelled, estimated_accuracy, labels_check, performance_checks
 from cd4ml.checks.drift.stream import (
     ANOTHER_MODEL,
     NO_EVENTS,
@@ -24,6 +25,7 @@ from cd4ml.data.profile.reference import Profile
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.detect_drift.judging import STAGE, judged, reference_digest
 from cd4ml.stages.detect_drift.options import Options
+from cd4ml.worker.awaiting import Settled
 from cd4ml.worker.counting import Counted
 from cd4ml.worker.demands import Demand
 from cd4ml.worker.windows import Arrivals, Outcome
@@ -35,6 +37,23 @@ _OTHERS: Final = {
     Outcome.NOT_ANSWERED: "of requests that were not answered",
     Outcome.OTHER_TRACK: "of other tracks",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """What came of labels.
+
+    Attributes:
+        settled: windows whose labels have come or were waited for, with when they began.
+        came: labels since the report before, by what became of them.
+        places: of the first of those that could not be understood.
+        waiting: predictions without a label.
+    """
+
+    settled: Sequence[tuple[datetime, Settled]]
+    came: Mapping[str, int]
+    places: Sequence[str]
+    waiting: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +81,23 @@ class Judge:
     minimum_accuracy: float | None = None
 
     def report(
-        self, counted: Counted, arrivals: Arrivals, span: tuple[datetime, datetime], *, places: str, left_out: int = 0
+        self,
+        counted: Counted,
+        arrivals: Arrivals,
+        span: tuple[datetime, datetime],
+        *,
+        places: str,
+        left_out: int = 0,
+        joined: Joined | None = None,
     ) -> Report:
         """Judge one window.
 
         Args:
             arrivals: what was read since the window before.
             places: where the events lie, for people.
+            joined: what came of labels, None if nobody waits for any.
         """
+        late = self._label_checks(joined) if joined else []
         digest = InputDigest(name="current", path=places, sha256=digest_of(counted, span), rows=counted.events)
         first = self._stream_checks(counted, arrivals, span, left_out)
         if all(check.reason not in (NO_EVENTS, ANOTHER_MODEL) for check in first):
@@ -80,10 +108,10 @@ class Judge:
                 digest,
                 columns=[*self.compared, *self.not_compared],
                 before=[*first, *self._payload_checks(counted)],
-                after=self._estimate_checks(counted),
+                after=[*self._estimate_checks(counted), *late],
             )
         else:
-            report = self._of_nothing(first, digest)
+            report = self._of_nothing([*first, *late], digest)
         begin, end = (moment.isoformat().replace("+00:00", "Z") for moment in span)
         details = {
             "window": {"begin": begin, "end": end},
@@ -91,7 +119,7 @@ class Judge:
             "not_used": arrivals.named,
             "models": dict(counted.models),
         }
-        metrics = {**report.metrics, **_estimated(counted)}
+        metrics = {**report.metrics, **_estimated(counted), **self._realised(joined)}
         return replace(report, metrics=metrics, details={**report.details, **details}, production=self.model)
 
     def _stream_checks(
@@ -121,14 +149,60 @@ class Judge:
             return []
         return [estimate_check(counted.expected, self.minimum_accuracy, least=self.options.minimum_sample_size)]
 
+    def is_mixed(self, counted: Counted) -> bool:
+        """Whether another model than the reference's answered."""
+        return model_check(counted.models, self.model.sha256 if self.model else None).reason == ANOTHER_MODEL
+
+    def _label_checks(self, joined: Joined) -> list[Check]:
+        """Return the checks of labels and of the performance that they show."""
+        windows = [
+            Labelled(
+                name=_name(begin),
+                losses=one.losses,
+                awaited=one.awaited,
+                contested=one.contested,
+                crowded_out=one.crowded_out,
+                mixed=one.mixed,
+            )
+            for begin, one in joined.settled
+        ]
+        return [
+            labels_check(joined.came, joined.waiting, joined.places, self.maximum_unreadable),
+            *performance_checks(
+                windows,
+                self.reference.performance,
+                maximum_drop=self.options.maximum_performance_drop,
+                least=self.options.minimum_sample_size,
+                alpha=self.options.alpha,
+            ),
+        ]
+
+    def _realised(self, joined: Joined | None) -> dict[str, Any]:
+        """Return the performance that labels show, beside that of the reference and the estimated one."""
+        before = self.reference.performance
+        if joined is None or before is None or not joined.settled:
+            return {}
+        found = []
+        for begin, one in joined.settled:
+            told: dict[str, Any] = {"window": _name(begin), "labelled": one.losses.n, "awaited": one.awaited}
+            if one.losses.n:
+                told |= {"loss": one.losses.mean, "reference_loss": before.losses.mean}
+            if one.losses.is_told:
+                accuracy, bounds = estimated_accuracy(one.losses)
+                told |= {"realised_accuracy": 1 - one.losses.mean, "expected_accuracy": accuracy}
+                told |= {"expected_accuracy_lower": bounds.lower, "expected_accuracy_upper": bounds.upper}
+            found.append(told)
+        return {"realised_performance": found}
+
     def _of_nothing(self, checks: Sequence[Check], digest: InputDigest) -> Report:
         """Return the report of a window in which nothing can be compared."""
+        failed = any(check.status is Status.FAILED for check in checks)
         return Report(
             stage=STAGE,
             checks=checks,
             summary=next(check.message for check in checks if check.status is Status.INCONCLUSIVE),
             metrics={"rows": {"reference": self.reference.rows, "current": digest.rows}, "features": {}},
-            outputs={"drift": "unknown", "retrain": "false", "worst-feature": ""},
+            outputs={"drift": "true" if failed else "unknown", "retrain": "false", "worst-feature": ""},
             inputs=(reference_digest(self.reference, self.options), digest),
         )
 
@@ -150,6 +224,11 @@ def _estimated(counted: Counted) -> dict[str, Any]:
             "expected_f1": found.f1,
         }
     }
+
+
+def _name(begin: datetime) -> str:
+    """Return the name of a window."""
+    return f"{begin:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def digest_of(counted: Counted, span: tuple[datetime, datetime]) -> str:

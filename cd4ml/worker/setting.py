@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.data.profile.cells import NumberCells
+from cd4ml.data.profile.losses import ABSOLUTE_ERROR
 from cd4ml.data.profile.reference import Profile, to_json
 from cd4ml.data.schema.load import load_schema
 from cd4ml.data.tables.columns import Family
 from cd4ml.errors import OptionsError
 from cd4ml.report import ModelIdentity
 from cd4ml.stages.detect_drift.options import Options
+from cd4ml.worker.awaiting import Terms
 from cd4ml.worker.counting import Counting
 from cd4ml.worker.decoding import Decoder
 from cd4ml.worker.demands import demands
@@ -79,6 +81,23 @@ def counting_of(judge: Judge) -> Counting:
     families = {name: judge.reference.families[name] for name in judge.compared}
     numbers = [name for name, cells in judge.compared.items() if isinstance(cells, NumberCells)]
     return Counting(judge.compared, Decoder(families, numbers), judge.demands, judge.positive_label)
+
+
+def terms_of(judge: Judge, *, seconds: int, most: int) -> Terms:
+    """Return on what terms labels are waited for: the reference says what a loss is.
+
+    Args:
+        seconds, most: see Terms.
+
+    Raises:
+        OptionsError: the scores are probabilities of one class here and of another in the reference.
+    """
+    before = judge.reference.performance
+    theirs, mine = before.positive_label if before else None, judge.positive_label
+    if theirs and mine and theirs != mine:
+        raise OptionsError("positive-label is not that of the reference, whose performance was taken with another")
+    numeric = before is not None and before.loss == ABSOLUTE_ERROR
+    return Terms(numeric=numeric, positive_label=mine or theirs, seconds=seconds, most=most)
 
 
 def basis_of(judge: Judge, rules: Rules) -> str:

@@ -23,6 +23,8 @@ import polars as pl
 from cd4ml.data.profile.cells import CategoryCells, Cells, NumberCells
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.metrics.drift.estimate import Expected
+from cd4ml.worker.awaiting import Awaiting, Terms
+from cd4ml.worker.awaiting_state import awaiting_of, told_of
 from cd4ml.worker.counting import Counted, Counting
 from cd4ml.worker.memory import Memory
 from cd4ml.worker.windows import Arrivals, Rules, Windows
@@ -58,7 +60,7 @@ class State:
 
     Attributes:
         basis: digest of what the counts are in: reference, features, demands and windows.
-        positions: of each source, by its name.
+        positions: of each source, by its name; `label_positions` of those of labels.
         verdicts: of the newest windows, newest first.
         statuses: windows by the status of their reports.
         numbers: what is shown of the newest report, by metric and feature or rule.
@@ -72,6 +74,7 @@ class State:
     statuses: Counter[str] = field(default_factory=Counter)
     numbers: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: int = 0
+    label_positions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def write(path: Path, state: State) -> None:
@@ -104,21 +107,43 @@ def write(path: Path, state: State) -> None:
         "statuses": state.statuses,
         "numbers": state.numbers,
         "left_out": state.left_out,
+        "label_positions": state.label_positions,
     }
+    if windows.awaiting:
+        told["awaiting"], waiting = told_of(windows.awaiting)
+        arrays |= waiting
     arrays["told"] = np.frombuffer(json.dumps(told, allow_nan=False).encode(), dtype=np.uint8)
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     write_atomically(path, stream.getvalue())
 
 
-def read(path: Path, basis: str, rules: Rules, counting: Counting, *, remembered: int, now: float) -> State:
+def read(
+    path: Path,
+    basis: str,
+    rules: Rules,
+    counting: Counting,
+    *,
+    remembered: int,
+    now: float,
+    terms: Terms | None = None,
+) -> State:
     """Return the state that is there, or that of a worker which has read nothing.
+
+    Args:
+        terms: on which labels are waited for, None if they are not.
 
     Raises:
         OptionsError: the file is no state, or a damaged one.
         UnavailableError: it cannot be read.
     """
-    fresh = Windows(rules=rules, counting=counting, memory=Memory(remembered), started=now)
+    fresh = Windows(
+        rules=rules,
+        counting=counting,
+        memory=Memory(remembered),
+        started=now,
+        awaiting=Awaiting(terms=terms) if terms else None,
+    )
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             told = json.loads(arrays["told"].tobytes())
@@ -171,6 +196,7 @@ def alone(path: Path) -> Iterator[None]:
 def _state(told: Mapping[str, Any], arrays: Any, basis: str, fresh: Windows, remembered: int) -> State:
     """Return a state from what was written."""
     windows = fresh
+    terms = windows.awaiting.terms if windows.awaiting else None
     if told["hashes"] == pl.__version__:
         windows.memory = Memory(remembered, arrays["older"], arrays["newer"])
     windows.started, windows.newest, windows.closed = told["started"], told["newest"], told["closed"]
@@ -182,6 +208,9 @@ def _state(told: Mapping[str, Any], arrays: Any, basis: str, fresh: Windows, rem
             windows.open[int(number)] = _read_counted(document, arrays[f"window{number}"], windows.counting.empty())
         else:
             left_out += document["events"]
+    # Another Polars has other hashes; what waited on another reference is not compared with this one.
+    if terms and same and told["hashes"] == pl.__version__ and "awaiting" in told:
+        windows.awaiting = awaiting_of(terms, told["awaiting"], arrays)
     if windows.closed is not None:  # windows may have had another length
         windows.closed = (windows.closed + 1) * told["seconds"] // windows.rules.seconds - 1
     return State(
@@ -192,6 +221,7 @@ def _state(told: Mapping[str, Any], arrays: Any, basis: str, fresh: Windows, rem
         statuses=Counter(told["statuses"]),
         numbers=told["numbers"],
         left_out=left_out,
+        label_positions=dict(told.get("label_positions", {})),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import polars as pl
 
+from cd4ml.worker.awaiting import Awaiting
 from cd4ml.worker.counting import Counted, Counting
 from cd4ml.worker.memory import Memory
 
@@ -82,6 +83,7 @@ class Windows:
         newest: the latest time of an event, in seconds.
         arrivals: since the last window was judged.
         totals: since the worker first ran.
+        awaiting: where labels are joined to events that were counted.
     """
 
     rules: Rules
@@ -93,6 +95,7 @@ class Windows:
     newest: float = 0.0
     arrivals: Arrivals = field(default_factory=Arrivals)
     totals: Arrivals = field(default_factory=Arrivals)
+    awaiting: Awaiting | None = None
 
     def note(self, outcome: Outcome, number: int, names: list[str] | None = None) -> None:
         """Take note of what became of events."""
@@ -120,6 +123,8 @@ class Windows:
         self.note(Outcome.COUNTED, len(counted))
         for (number,), some in counted.group_by(_number(self.rules.seconds), maintain_order=True):
             self.counting.add(self.open.setdefault(int(str(number)), self.counting.empty()), some)
+            if self.awaiting:
+                self.awaiting.add(int(str(number)), some)
 
     def _set_apart(self, events: pl.DataFrame, outcome: Outcome, mask: pl.Expr) -> pl.DataFrame:
         """Return the events that are not masked, and take note of the others."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from cd4ml.cli import main
@@ -21,6 +22,7 @@ from cd4ml.report.reading import read_file
 from cd4ml.retraining.window import window
 from tests.conftest import ROOT, clean_environment, need_program
 from tests.platform import Platform, serve
+from tests.worker.test_labels import by_id, labelled, predicted, save
 from tests.worker.stream import append, events, rows, write_profile
 
 HOUR = 3600.0
@@ -104,6 +106,34 @@ def test_retraining__asked_once_on_drift_that_lasts(
     assert "Request #1 was made" in capsys.readouterr().err
 
 
+def test_concept_drift__calls_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels that show concept drift open an issue, and send no event: nothing is retrained, although a feature drifted
+    as well."""
+    monkeypatch.chdir(tmp_path)
+    pl.DataFrame(labelled(3_000, seed=1)).write_parquet("test.parquet")
+    save("--positive-label", "1")
+    Path("cd4ml.yaml").write_text(
+        "detect-drift: {reference: profile.json}\nrequest-retraining: {violations: 1, windows: 1}\n"
+    )
+    found = labelled(2_000, 2, 0.3, income=lambda value: value * 1.3)
+    append(Path("events.jsonl"), predicted(found, last_hour()))
+    append(Path("labels.jsonl"), by_id(found, last_hour()))
+    github = Platform()
+    with serve(github):
+        for name, value in (("API_URL", github.address), ("REPOSITORY", "owner/model")):
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+        monkeypatch.setenv("CD4ML_GITHUB_TOKEN", "t0ken")
+        look = ["monitor", "--events", "events.jsonl", "--labels", "labels.jsonl", "--once", "--request-retraining"]
+        assert main([*look, "--positive-label", "1"]) == 1
+
+    assert (len(github.issues), len(github.dispatches)) == (1, 0)
+    assert "investigation needed" in github.issues[0]["title"]
+    report = json.loads(Path("reports/detect-drift.json").read_text())
+    assert {check.get("reason") for check in report["checks"]} >= {"concept-drift", "performance-dropped"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -111,6 +141,9 @@ def test_retraining__asked_once_on_drift_that_lasts(
         (["--events", "mqtt://broker/topic"], 2, "mqtt://… is not read"),
         (["--events", "events.jsonl", "--window", "soon"], 2, "window must be a span"),
         (["--events", "events.jsonl", "--maximum-broken", "1"], 2, "maximum-broken must be at least 0 and below 1"),
+        (["--events", "events.jsonl", "--labels", "mqtt://broker/topic"], 2, "mqtt://… is not read"),
+        (["--events", "events.jsonl", "--label-wait", "long"], 2, "label-wait must be a span"),
+        (["--events", "events.jsonl", "--awaited", "5"], 2, "awaited must be at least 1000"),
         (["--events", "events.jsonl", "--state", "cd4ml.yaml"], 2, "state: expected a file that ends in .npz"),
         (["--events", "events.jsonl", "--config", "other.yaml"], 2, "has no section detect-drift"),
     ],

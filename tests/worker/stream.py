@@ -17,8 +17,8 @@ from cd4ml.report import Report
 from cd4ml.stages.detect_drift.options import Options
 from cd4ml.worker import state
 from cd4ml.worker.program import Worker
-from cd4ml.worker.setting import basis_of, counting_of, judge_of
-from cd4ml.worker.sources.opening import open_source
+from cd4ml.worker.setting import basis_of, counting_of, judge_of, terms_of
+from cd4ml.worker.sources.opening import open_labels, open_source
 from cd4ml.worker.state import Verdict
 from cd4ml.worker.windows import Rules
 
@@ -117,12 +117,19 @@ def worker(
     options = Options(reference=str(folder / "profile.json"), current="events")
     reference = profile.read(folder / "profile.json")
     schema, names, model = told.pop("schema", None), told.pop("names", NAMES), told.pop("model", None)
+    labels, wait, most = told.pop("labels", None), told.pop("wait", 0), told.pop("most", 10_000)
     limits = {"maximum_broken": 0.01, "maximum_unreadable": 0.01} | told
     judge = judge_of(options, reference, model, names, schema=schema, **limits)
     rules = Rules(seconds=seconds, lateness=lateness, tracks=("stable",))
     path = folder / "state.npz"
-    known = state.read(path, basis_of(judge, rules), rules, counting_of(judge), remembered=remembered, now=BEGIN)
+    terms = terms_of(judge, seconds=wait, most=most) if labels else None
+    known = state.read(
+        path, basis_of(judge, rules), rules, counting_of(judge), remembered=remembered, now=BEGIN, terms=terms
+    )
     sources = [open_source(place, known.positions) for place in (places or (str(folder / "events.jsonl"),))]
     running = Running(worker=None)  # type: ignore[arg-type]
-    running.worker = Worker(known, path, sources, judge, running.publish, commit_seconds=0, clock=lambda: running.now)
+    late = [open_labels(labels, known.label_positions)] if labels else []
+    running.worker = Worker(
+        known, path, sources, judge, running.publish, commit_seconds=0, clock=lambda: running.now, labels=late
+    )
     return running

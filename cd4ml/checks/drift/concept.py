@@ -16,6 +16,7 @@ from cd4ml.report.ids import check_id
 SMALLEST_OVERLAP: Final = 100
 # Reasons of the check `drift-origin`.
 CONCEPT_DRIFT, COVARIATE_SHIFT, NO_OVERLAP = "concept-drift", "covariate-shift", "no-overlap"
+ORIGIN_UNKNOWN: Final = "origin-unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +98,9 @@ def origin_check(found: Origin) -> Check:
             lower=found.relation_bounds.lower,
             upper=found.relation_bounds.upper,
             confidence=0.95,
-            method="importance-weighting",
+            method=found.method,
         ),
-        n=round(found.effective_rows),
+        n=None if found.effective_rows is None else round(found.effective_rows),
         message=f"{looks} {numbers}",
         advice=advice,
     )
@@ -107,7 +108,7 @@ def origin_check(found: Origin) -> Check:
 
 def _reading(found: Origin) -> tuple[str, str, str]:
     """Return reason, verdict and advice."""
-    if found.effective_rows < SMALLEST_OVERLAP:
+    if found.effective_rows is not None and found.effective_rows < SMALLEST_OVERLAP:
         return (
             NO_OVERLAP,
             f"What changed cannot be determined: only {found.effective_rows:.0f} effective reference rows are like the "

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cd4ml.checks.drift.concept import CONCEPT_DRIFT, COVARIATE_SHIFT, NO_OVERLAP
+from cd4ml.checks.drift.concept import CONCEPT_DRIFT, COVARIATE_SHIFT, NO_OVERLAP, ORIGIN_UNKNOWN
 from cd4ml.checks.drift.effects import MODERATE, SIGNIFICANT, Limits, severity
 from cd4ml.checks.drift.features import UNSEEN, drift_checks, identifiers, unusable_check, worst_feature
 from cd4ml.checks.drift.stream import DEMAND, OTHER_TYPE
@@ -50,7 +50,7 @@ class Verdict:
         values that whoever produces them must fix."""
         found = self._reasons
         calls = {MODERATE, SIGNIFICANT, UNSEEN, COVARIATE_SHIFT, NO_OVERLAP}
-        return bool(found & calls) and not found & {CONCEPT_DRIFT, OTHER_TYPE, DEMAND}
+        return bool(found & calls) and not found & {CONCEPT_DRIFT, ORIGIN_UNKNOWN, OTHER_TYPE, DEMAND}
 
     @property
     def worst_feature(self) -> str:

@@ -30,7 +30,7 @@ from cd4ml.inputs.vocabulary import RunOptions
 from cd4ml.report import Report, error_report
 from cd4ml.stages import DRIFT, RETRAINING, help_text
 from cd4ml.stages.detect_drift.options import Options as DriftOptions
-from cd4ml.stages.detect_drift.options import check_options
+from cd4ml.stages.detect_drift.options import check_options, is_profile
 from cd4ml.stages.request_retraining.options import Options as RetrainingOptions
 from cd4ml.wording import safe
 from cd4ml.writing import is_report, result
@@ -65,6 +65,11 @@ class MonitorOptions(Options):
     maximum_unreadable: float = option("Largest allowed share of events that cannot be understood.", default=0.01)
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("With it, accuracy is estimated before labels arrive.")
     minimum_estimated_accuracy: float | None = option("Least accuracy that the estimate must reach.", example="0.8")
+    labels: str | None = vocabulary.LABELS.here(
+        "JSON lines, a Redis Stream or a Kafka topic. With it, performance is compared with that of the reference."
+    )
+    label_wait: str = option("How long after the end of a window its labels may still come.", default="1d")
+    awaited: int = option("How many of the newest predictions wait for their labels.", default=500_000)
     remembered: int = option(
         "How many of the newest events are remembered by their ids, to count none twice.", default=200_000
     )
@@ -187,6 +192,7 @@ def _read(arguments: Sequence[str], door: Door) -> tuple[MonitorOptions, Told]:
     given = argument_layers(COMMAND, declared(MonitorOptions), arguments, door.environ, COMMANDS[COMMAND])
     options = resolve(MonitorOptions, given)
     seconds, lateness = (_seconds(name, getattr(options, name)) for name in ("window", "lateness"))
+    label_wait = _seconds("label-wait", options.label_wait)
     problems = list(_problems(options, seconds))
     if problems:
         raise OptionsError(problems)
@@ -202,6 +208,9 @@ def _read(arguments: Sequence[str], door: Door) -> tuple[MonitorOptions, Told]:
         maximum_unreadable=options.maximum_unreadable,
         positive_label=options.positive_label,
         minimum_accuracy=options.minimum_estimated_accuracy,
+        labels=(options.labels,) if options.labels else (),
+        label_wait=label_wait,
+        awaited=options.awaited,
         remembered=options.remembered,
         state=options.state,
         drift=_drift(options, config, door),
@@ -224,6 +233,7 @@ def _problems(options: MonitorOptions, seconds: int) -> Sequence[str]:
         problems.append("minimum-estimated-accuracy needs positive-label")
     problems += [] if seconds else ["window must not be empty"]
     problems += [] if options.tracks else ["tracks must name one at least"]
+    problems += [] if options.awaited >= 1000 else [f"awaited must be at least 1000, got {options.awaited}"]
     problems += [] if options.remembered >= 1000 else [f"remembered must be at least 1000, got {options.remembered}"]
     problems += (
         []
@@ -239,7 +249,8 @@ def _drift(options: MonitorOptions, config: Config, door: Door) -> DriftOptions:
         raise OptionsError(f"{options.config} has no section {DRIFT}: nothing says what to compare with")
     layers = argument_layers(DRIFT, declared(DriftOptions), [], door.environ, help_text(DRIFT))
     found = resolve(DriftOptions, [*layers, config.layer(DRIFT)])
-    found = replace(found, current=options.events[0], save_profile=None, label=None, time_column=None, sample_every=1)
+    label = None if is_profile(found.reference) else found.label
+    found = replace(found, current=options.events[0], save_profile=None, label=label, time_column=None, sample_every=1)
     check_options(found)
     return found
 

@@ -28,6 +28,9 @@ class Told:
         tracks: whose events are counted.
         schema: that each value is held against, None if none.
         positive_label, minimum_accuracy: of the estimate of performance.
+        labels: places of labels that come later.
+        label_wait: seconds after the end of a window for which its labels are waited for.
+        awaited: how many predictions wait for theirs.
         remembered: how many ids of events.
         state: file that holds what was counted.
         drift: the stage's options, as the configuration has them.
@@ -43,6 +46,9 @@ class Told:
     maximum_unreadable: float
     positive_label: str | None
     minimum_accuracy: float | None
+    labels: Sequence[str]
+    label_wait: int
+    awaited: int
     remembered: int
     state: str
     drift: DriftOptions

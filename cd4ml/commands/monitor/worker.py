@@ -14,8 +14,8 @@ from cd4ml.report import Report
 from cd4ml.stages.detect_drift.reference import compared, reference_of
 from cd4ml.worker import state
 from cd4ml.worker.program import Worker
-from cd4ml.worker.setting import basis_of, counting_of, judge_of
-from cd4ml.worker.sources.opening import open_source
+from cd4ml.worker.setting import basis_of, counting_of, judge_of, terms_of
+from cd4ml.worker.sources.opening import open_labels, open_source
 from cd4ml.worker.state import Verdict
 from cd4ml.worker.windows import Rules
 from cd4ml.writing import result
@@ -31,7 +31,7 @@ def made(told: Told, door: Door, publish: Callable[[Report, Sequence[Verdict]], 
     """
     path = result("state", told.state, door.environ, endings=(".npz",), ours=state.is_state)
     context = Context(directory=Path.cwd(), environ=door.environ)
-    reference, _, model = reference_of(told.drift, context)
+    reference, _, model = reference_of(told.drift, context, labelled=bool(told.labels))
     judge = judge_of(
         told.drift,
         reference,
@@ -44,6 +44,7 @@ def made(told: Told, door: Door, publish: Callable[[Report, Sequence[Verdict]], 
         minimum_accuracy=told.minimum_accuracy,
     )
     rules = Rules(seconds=told.seconds, lateness=told.lateness, tracks=told.tracks)
+    terms = terms_of(judge, seconds=told.label_wait, most=told.awaited) if told.labels else None
     with state.alone(path):
         known = state.read(
             path,
@@ -52,9 +53,11 @@ def made(told: Told, door: Door, publish: Callable[[Report, Sequence[Verdict]], 
             counting_of(judge),
             remembered=told.remembered,
             now=time.time(),
+            terms=terms,
         )
         sources = [open_source(place, known.positions) for place in told.events]
-        worker = Worker(known, path, sources, judge, publish)
+        labels = [open_labels(place, known.label_positions) for place in told.labels]
+        worker = Worker(known, path, sources, judge, publish, labels=labels)
         try:
             yield worker
         finally:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from cd4ml.data.profile.cells import CategoryCells, Cells, NumberCells, count_and_fit
 from cd4ml.data.profile.grids import Grid, Spacing
+from cd4ml.data.profile.losses import Baseline, from_document, to_document
 from cd4ml.data.tables.columns import Family, family
 from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError, UnavailableError
@@ -37,6 +38,7 @@ class Profile:
         features: the counted values by name of the feature.
         schema_sha256: digest of all columns and their types, as the reference had them.
         data_sha256: digest of the reference's files.
+        performance: on its labelled rows; None if it has none, as profiles of older versions.
     """
 
     rows: int
@@ -44,6 +46,7 @@ class Profile:
     features: Mapping[str, Cells]
     schema_sha256: str
     data_sha256: str
+    performance: Baseline | None = None
 
 
 def build(source: Source, numbers: Sequence[str], categories: Sequence[str], *, every: int = 1) -> Profile:
@@ -71,6 +74,7 @@ def to_json(profile: Profile) -> str:
         "rows": profile.rows,
         "schema_sha256": profile.schema_sha256,
         "data_sha256": profile.data_sha256,
+        **({"performance": to_document(profile.performance)} if profile.performance else {}),
         "features": {
             name: {"family": str(profile.families[name]), **_document(cells)}
             for name, cells in sorted(profile.features.items())
@@ -139,6 +143,7 @@ def from_json(text: str) -> Profile:
         features=features,
         schema_sha256=document["schema_sha256"],
         data_sha256=document["data_sha256"],
+        performance=from_document(document["performance"]) if "performance" in document else None,
     )
 
 

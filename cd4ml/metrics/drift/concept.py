@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from cd4ml.data.profile.losses import Losses, losses_of
 from cd4ml.metrics.statistics.intervals import Bounds, newcombe, normal_quantile
 
 Values = npt.NDArray[np.float64]
@@ -51,13 +52,15 @@ class Origin:
     Attributes:
         from_inputs, from_relation: the parts by a change of P(X) and of P(Y|X), each with 95 % bounds.
         effective_rows: reference rows that the weighted mean rests on (Kish 1965); few, where inputs hardly overlap.
+            None where nothing is weighted.
     """
 
     from_inputs: float
     inputs_bounds: Bounds
     from_relation: float
     relation_bounds: Bounds
-    effective_rows: float
+    effective_rows: float | None
+    method: str = "importance-weighting"
 
 
 def increase(reference: npt.ArrayLike, current: npt.ArrayLike, confidence: float = 0.95) -> Increase:
@@ -69,26 +72,60 @@ def increase(reference: npt.ArrayLike, current: npt.ArrayLike, confidence: float
         reference, current: loss of each row, shapes (n,) and (m,), n and m >= 2.
     """
     before, after = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
-    n, m = len(before), len(after)
-    difference = float(after.mean() - before.mean())
-    error = math.sqrt(_variance(before) / n + _variance(after) / m)
+    shares = bool(np.isin(before, (0, 1)).all() and np.isin(after, (0, 1)).all())
+    return increase_of_sums(losses_of(before), losses_of(after), shares=shares, confidence=confidence)
+
+
+def increase_of_sums(before: Losses, after: Losses, *, shares: bool, confidence: float = 0.95) -> Increase:
+    """Return the increase of the mean loss between independent samples, by their sums; see `increase`.
+
+    Args:
+        before, after: of 2 losses at least.
+        shares: whether all losses are 0 or 1.
+    """
+    difference = after.mean - before.mean
+    error = math.sqrt(before.variance / before.n + after.variance / after.n)
     method = "welch"
-    if np.isin(before, (0, 1)).all() and np.isin(after, (0, 1)).all():
-        method, bounds = "newcombe", newcombe((float(after.sum()), m), (float(before.sum()), n), confidence)
-        share = (before.sum() + after.sum()) / (n + m)
-        error = math.sqrt(share * (1 - share) * (1 / n + 1 / m))
+    if shares:
+        method, bounds = "newcombe", newcombe((after.total, after.n), (before.total, before.n), confidence)
+        share = (before.total + after.total) / (before.n + after.n)
+        error = math.sqrt(share * (1 - share) * (1 / before.n + 1 / after.n))
     else:
         half = normal_quantile((1 + confidence) / 2) * error
         bounds = Bounds(lower=difference - half, upper=difference + half)
     p_value = 0.5 * math.erfc(difference / error / math.sqrt(2)) if error > 0 else float(difference <= 0)
     return Increase(
-        reference=float(before.mean()),
-        current=float(after.mean()),
-        n_reference=n,
-        n_current=m,
+        reference=before.mean,
+        current=after.mean,
+        n_reference=before.n,
+        n_current=after.n,
         bounds=bounds,
         method=method,
         p_value=p_value,
+    )
+
+
+def origin_by_probabilities(before: Losses, after: Losses) -> Origin:
+    """Split the increase of the error rate by the model's own probabilities, where no row of the reference is kept.
+
+    The loss that a calibrated probability lets expect is E[loss | x], so the change of its mean comes with the inputs,
+    and what the losses are above it is left to P(Y|X) (the terms of Cai, Namkoong & Yadlowsky 2023). What is above it
+    in the reference already, because the probabilities are not quite calibrated, is no change.
+
+    Args:
+        before, after: of 2 losses at least, each with the one that was to be expected (`is_told`).
+    """
+    inputs = after.expected_mean - before.expected_mean
+    relation = (after.mean - after.expected_mean) - (before.mean - before.expected_mean)
+    of_inputs = before.expected_variance / before.n + after.expected_variance / after.n
+    of_relation = before.rest_variance / before.n + after.rest_variance / after.n
+    return Origin(
+        from_inputs=inputs,
+        inputs_bounds=_around(inputs, math.sqrt(of_inputs)),
+        from_relation=relation,
+        relation_bounds=_around(relation, math.sqrt(of_relation)),
+        effective_rows=None,
+        method="own-probabilities",
     )
 
 

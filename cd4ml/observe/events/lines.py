@@ -18,6 +18,10 @@ _BLOCK: Final = 16 * 1024**2
 # An event has at most some kilobytes.
 _LONGEST: Final = 4 * 1024**2
 _MOST_POISON: Final = 10_000
+_NEITHER: Final = {
+    True: "is not a JSON object with the fields of a prediction event",
+    False: "is not a JSON object with the fields of a label",
+}
 
 
 def parts(path: Path) -> Iterator[Part]:
@@ -49,9 +53,9 @@ def decoded(lines: Sequence[bytes], place: Place) -> Part:
     """Return the events of lines, empty ones left out; `place` says where the line of a number stands."""
     numbers = [number for number, line in enumerate(lines) if line.strip()]
     poison = Poison()
-    frames = list(_frames(lines, numbers, place, poison))
-    events = pl.concat([pl.DataFrame(schema=READ), *(frame for frame, _ in frames)])
-    return checked(events, [number for _, found in frames for number in found], place, poison)
+    read = list(frames(lines, numbers, place, poison, READ))
+    events = pl.concat([pl.DataFrame(schema=READ), *(frame for frame, _ in read)])
+    return checked(events, [number for _, found in read for number in found], place, poison)
 
 
 def _place(name: str, first: int, number: int) -> str:
@@ -71,21 +75,21 @@ def _blocks(file: io.BufferedReader, name: str) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def _frames(
-    lines: Sequence[bytes], numbers: list[int], place: Place, poison: Poison
+def frames(
+    lines: Sequence[bytes], numbers: list[int], place: Place, poison: Poison, schema: pl.Schema
 ) -> Iterator[tuple[pl.DataFrame, list[int]]]:
-    """Yield the events of lines that can be read, halving what cannot until the line is found."""
+    """Yield the rows of lines that can be read, halving what cannot until the line is found."""
     if not numbers:
         return
     try:
-        frame = pl.read_ndjson(io.BytesIO(b"\n".join([lines[number] for number in numbers])), schema=READ)
+        frame = pl.read_ndjson(io.BytesIO(b"\n".join([lines[number] for number in numbers])), schema=schema)
     except (PolarsError, UnicodeDecodeError):
         frame = None
     if frame is not None and len(frame) == len(numbers):
         yield frame, numbers
     elif len(numbers) == 1:
-        poison.add(place(numbers[0]), "is not a JSON object with the fields of a prediction event")
+        poison.add(place(numbers[0]), _NEITHER[schema is READ])
     elif poison.count <= _MOST_POISON:
         half = len(numbers) // 2
-        yield from _frames(lines, numbers[:half], place, poison)
-        yield from _frames(lines, numbers[half:], place, poison)
+        yield from frames(lines, numbers[:half], place, poison, schema)
+        yield from frames(lines, numbers[half:], place, poison, schema)

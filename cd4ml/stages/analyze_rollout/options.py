@@ -49,12 +49,7 @@ class Options(declaration.Options):
         example="shadow.jsonl",
         group=Group.INPUT,
     )
-    labels: str | None = option(
-        "Table of true values that came later: `y_true`, and either `id`, or `trace_id` and (of requests with several "
-        "rows) `row`.",
-        example="labels.parquet",
-        group=Group.INPUT,
-    )
+    labels: str | None = vocabulary.LABELS.here("A table.")
     prometheus: str | None = vocabulary.PROMETHEUS.here(
         "Errors and latency are judged by them, and predictions where there are no events. A token for it stands in "
         "CD4ML_PROMETHEUS_TOKEN."

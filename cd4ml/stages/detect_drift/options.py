@@ -118,12 +118,16 @@ class Options(TableOptions):
         group=Group.OUTPUT,
     )
     label: str | None = option(
-        "Column of delayed labels; where it is set, performance on the labelled rows is compared.",
+        "Column of delayed labels; where it is set, performance on the labelled rows is compared, and a profile holds "
+        "that of the reference.",
         example="y_true",
         group=Group.INPUT,
     )
     prediction: str = option(
         "Column of predictions that labels are compared with.", default="y_pred", group=Group.INPUT
+    )
+    positive_label: str | None = vocabulary.POSITIVE_LABEL.here(
+        "With it and y_score, a profile also holds the error rate that the probabilities let expect."
     )
     task: Task = vocabulary.TASK.here(
         "Labels are compared with predictions by the error rate, or for `regression` by the mean absolute error.",
@@ -169,7 +173,7 @@ def check_options(options: Options) -> None:
         problems.append("save-profile must end in .json: that is how a profile is recognised")
     if not options.current and not options.save_profile:
         problems.append("current is required: The table to look at. (Or set save-profile.)")
-    if options.label and (is_profile(options.reference) or not options.current):
+    if options.label and (is_profile(options.reference) or not (options.current or options.save_profile)):
         problems.append("label needs the rows of the reference: set reference to a table, not to a profile")
     if options.label and options.task is Task.MULTILABEL:
         problems.append("label: sets of labels (task: multilabel) cannot be compared; leave label out")

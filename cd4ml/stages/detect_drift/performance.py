@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from cd4ml.checks.drift import concept as checks
 from cd4ml.data.predictions.labelled import inputs, read_labelled
+from cd4ml.data.predictions.labels import label_text
+from cd4ml.data.profile.losses import ABSOLUTE_ERROR, ERROR_RATE, Baseline, losses_of
+from cd4ml.data.tables.by_name import values
 from cd4ml.data.tables.columns import Family, family
 from cd4ml.data.tables.source import Source
 from cd4ml.metrics.drift.concept import increase, origin
+from cd4ml.metrics.performance.metric import Task
 from cd4ml.report import Check
 from cd4ml.stages.detect_drift.options import Options
+
+_SCORE: Final = "y_score"
 
 
 def performance(
@@ -39,7 +49,7 @@ def performance(
         maximum_increase=options.maximum_performance_drop * (float(before.losses.mean()) if numeric else 1.0),
         minimum_rows=options.minimum_sample_size,
         alpha=options.alpha,
-        loss="mean-absolute-error" if numeric else "error-rate",
+        loss=ABSOLUTE_ERROR if numeric else ERROR_RATE,
     )
     named = [(_window_name(number, part, after.times), part) for number, part in enumerate(windows, start=1)]
     names = [f"window-{number}" for number in range(1, len(windows) + 1)] if after.times else ["labelled-rows"]
@@ -62,6 +72,38 @@ def performance(
     ]
     pair = inputs(before.frame, after.frame[rows], categorical)
     return [*found, checks.origin_check(origin(before.losses, after.losses[rows], *pair))]
+
+
+def baseline(options: Options, source: Source) -> Baseline | None:
+    """Return the performance on the labelled rows of a table as a profile holds it, None of fewer than two.
+
+    Raises:
+        OptionsError: a column is missing, or labelled rows have no prediction.
+    """
+    numeric = options.task is Task.REGRESSION
+    scored = options.positive_label is not None and not numeric and _SCORE in source.schema
+    found = read_labelled(
+        source,
+        label=str(options.label),
+        prediction=options.prediction,
+        features=[options.prediction, *([_SCORE] if scored else [])],
+        time=None,
+        numeric=numeric,
+    )
+    if len(found.losses) < 2:
+        return None
+    return Baseline(
+        loss=ABSOLUTE_ERROR if numeric else ERROR_RATE,
+        positive_label=options.positive_label if scored else None,
+        losses=losses_of(found.losses, _expected(found.frame, options) if scored else None),
+    )
+
+
+def _expected(frame: pl.DataFrame, options: Options) -> npt.NDArray[np.float64]:
+    """Return the loss that the probability of each row lets expect, shape (n,); not-a-number without one."""
+    said = [label_text(value) == options.positive_label for value in values(frame, options.prediction)]
+    score = values(frame, _SCORE).cast(pl.Float64).to_numpy()
+    return np.where((score >= 0) & (score <= 1), np.where(np.array(said, dtype=bool), 1 - score, score), np.nan)
 
 
 def _windows(rows: int, wanted: int, least: int) -> list[slice]:

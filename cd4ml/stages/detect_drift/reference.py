@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from cd4ml.data.tables.source import Source
 from cd4ml.errors import OptionsError
 from cd4ml.report import ModelIdentity
 from cd4ml.stages.detect_drift.options import Options, is_model, is_profile
+from cd4ml.stages.detect_drift.performance import baseline
 from cd4ml.wording import nearest
 
 # Where a model keeps the profile of the data that it was trained on.
@@ -25,8 +27,14 @@ PROFILE: Final = "reference-profile.json"
 _NO_FEATURES: Final = ("row_id", "y_true", "production_y_pred", "production_y_score", "sample_weight")
 
 
-def reference_of(options: Options, context: Context) -> tuple[Profile, Source | None, ModelIdentity | None]:
-    """Return the profile of the reference, read or made, the table it was made from, and the model that holds it."""
+def reference_of(
+    options: Options, context: Context, *, labelled: bool
+) -> tuple[Profile, Source | None, ModelIdentity | None]:
+    """Return the profile of the reference, read or made, the table it was made from, and the model that holds it.
+
+    Args:
+        labelled: whether a profile that is made is to hold the performance, where `label` says what is right.
+    """
     if is_model(options.reference):
         return _profile_of_model(options, context)
     if is_profile(options.reference):
@@ -35,7 +43,10 @@ def reference_of(options: Options, context: Context) -> tuple[Profile, Source | 
     if not source.rows:
         raise OptionsError(f"{options.reference} holds no rows")
     numbers, categories = _features(options, source)
-    return profile.build(source, numbers, categories, every=options.sample_every), source, None
+    made = profile.build(source, numbers, categories, every=options.sample_every)
+    if labelled and options.label:
+        made = replace(made, performance=baseline(options, source))
+    return made, source, None
 
 
 def _profile_of_model(options: Options, context: Context) -> tuple[Profile, None, ModelIdentity]:

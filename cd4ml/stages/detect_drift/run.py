@@ -38,7 +38,7 @@ def run(options: Options, context: Context) -> Report:
     place = _place_of_profile(options, context)
     kept = is_model(options.reference) or is_profile(options.reference)
     context.progress(f"{'Fetching the profile of' if kept else 'Counting the values of'} {options.reference}")
-    reference, source, model = reference_of(options, context)
+    reference, source, model = reference_of(options, context, labelled=bool(place))
     if place:
         profile.write(place, reference)
     if current is None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import polars as pl
 
-from cd4ml.observe.events.part import Part
+from cd4ml.observe.events.part import Part, Place
+
+# What lines hold: events, or labels.
+Decode = Callable[[Sequence[bytes], Place], Part]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.observe.events.lines import decoded
-from cd4ml.worker.sources.batch import Batch, batch_of
+from cd4ml.worker.sources.batch import Batch, Decode, batch_of
 
 _BLOCK: Final = 8 * 1024**2
 _LONGEST: Final = 4 * 1024**2
@@ -29,12 +29,14 @@ _LINES: Final = re.compile(r"(.+\.(?:jsonl|ndjson))(?:\.(\d+))?$")
 class Files:
     """A file with the ones that it was rotated to, or all files of a folder."""
 
-    def __init__(self, place: str, position: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, place: str, position: Mapping[str, Any] | None = None, decode: Decode = decoded) -> None:
         """Prepare; nothing need be there yet.
 
         Args:
             position: of an earlier worker.
+            decode: what lines hold.
         """
+        self._decode = decode
         self.name = place
         self._path = Path(place)
         # Oldest first: what was read last is kept longest.
@@ -105,7 +107,7 @@ class Files:
         self._offsets[key] = offset + end
         lines = block[:end].split(b"\n")
         place = partial(_place, path.as_posix(), offset, lines)
-        return batch_of(decoded(lines, place), sum(bool(line.strip()) for line in lines))
+        return batch_of(self._decode(lines, place), sum(bool(line.strip()) for line in lines))
 
 
 def _place(name: str, offset: int, lines: list[bytes], number: int) -> str:

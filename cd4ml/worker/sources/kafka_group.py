@@ -10,14 +10,13 @@ from typing import Any, Final
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.observe.events.kafka import address_of
 from cd4ml.observe.events.lines import decoded
-from cd4ml.worker.sources.batch import Batch, batch_of
+from cd4ml.worker.sources.batch import Batch, Decode, batch_of
 
 GROUP: Final = "cd4ml-monitor"
 _MESSAGES: Final = 10_000
 _WAIT: Final = 0.5  # seconds that messages are collected for
 _PATIENCE: Final = 15.0
 _SETTINGS: Final = {
-    "group.id": GROUP,
     # One worker is the whole group. A worker that was killed is followed at once, without waiting for its session to
     # end, and the broker shuts out one that another has replaced.
     "group.instance.id": "worker",
@@ -36,12 +35,13 @@ class KafkaGroup:
     was removed.
     """
 
-    def __init__(self, url: str, positions: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, url: str, positions: Mapping[str, Mapping[str, Any]], decode: Decode = decoded) -> None:
         """Prepare; nothing is asked.
 
         Args:
             url: `kafka://HOST:PORT[,HOST:PORT…]/TOPIC`, with properties of librdkafka after `?`.
             positions: of an earlier worker, by the names of its sources: no password stands in a state.
+            decode: what messages hold. Those that are no events have a group of their own.
 
         Raises:
             OptionsError: the address names no topic, or the client is not installed.
@@ -55,7 +55,9 @@ class KafkaGroup:
         # Partitions that are assigned, None before any are; and those of them whose position was not looked at yet.
         self._mine: set[int] | None = None
         self._unchecked: set[int] = set()
-        self._consumer = address.consumer(_SETTINGS)
+        self._decode = decode
+        group = GROUP if decode is decoded else f"{GROUP}-labels"
+        self._consumer = address.consumer({**_SETTINGS, "group.id": group})
         self._consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._lost, on_lost=self._lost)
 
     def read(self) -> Batch | None:
@@ -112,7 +114,7 @@ class KafkaGroup:
                 self._next[number] = at + 1
                 lines.append(message.value() or b"{}")
                 places.append(f"{self.name}, partition {number}, offset {at}")
-        return batch_of(decoded(lines, places.__getitem__), len(lines)) if lines else None
+        return batch_of(self._decode(lines, places.__getitem__), len(lines)) if lines else None
 
     def _took(self, error: Any, message: Any) -> None:
         """Take what is no message: the end of a partition, or an error."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cd4ml.errors import UnavailableError
 from cd4ml.observe.events.lines import decoded
 from cd4ml.observe.events.redis_stream import address_of
-from cd4ml.worker.sources.batch import Batch, batch_of
+from cd4ml.worker.sources.batch import Batch, Decode, batch_of
 
 GROUP: Final = "cd4ml-monitor"
 _CONSUMER: Final = "worker"
@@ -23,12 +23,13 @@ class RedisGroup:
     again, and known by their place in the stream.
     """
 
-    def __init__(self, url: str, positions: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, url: str, positions: Mapping[str, Mapping[str, Any]], decode: Decode = decoded) -> None:
         """Prepare; nothing is connected.
 
         Args:
             url: `redis://HOST:PORT[/DATABASE]/STREAM`, or `rediss://…`.
             positions: of an earlier worker, by the names of its sources: no password stands in a state.
+            decode: what entries hold.
 
         Raises:
             OptionsError: the address names no stream. It is not repeated: there may be a password in it.
@@ -36,6 +37,7 @@ class RedisGroup:
         address = address_of(url)
         self.name, self._stream, self._client = address.name, address.stream, address.client()
         self._counted = str(positions.get(self.name, {}).get("counted", _NOTHING))
+        self._decode = decode
         self._waiting: list[bytes] = []
         # What was delivered to an earlier worker comes first.
         self._again: str | None = _NOTHING
@@ -57,7 +59,7 @@ class RedisGroup:
             self._counted = new[-1][0].decode()
         places = [f"{self.name} {entry.decode()}" for entry, _ in new]
         lines = [(fields or {}).get(b"event") or b"{}" for _, fields in new]
-        return batch_of(decoded(lines, places.__getitem__), len(lines))
+        return batch_of(self._decode(lines, places.__getitem__), len(lines))
 
     def position(self) -> Mapping[str, Any]:
         """See Source."""
