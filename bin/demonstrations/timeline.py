@@ -70,7 +70,8 @@ class Timeline:
     def text(self) -> str:
         """Return it for the terminal: a line for each moment, cut where it is long."""
         told = [(moment, shorten(moment.text, _WIDTH, placeholder=" …")) for moment in self.moments]
-        lines = [f"{moment.seconds:6.0f} s  {moment.title:<24}{text}" for moment, text in told]
+        wide = max((len(moment.title) for moment in self.moments), default=0) + 2
+        lines = [f"{moment.seconds:6.0f} s  {moment.title:<{wide}}{text}" for moment, text in told]
         return "\n".join([*lines, *(f"not shown  {what}" for what in self.missing)])
 
     def markdown(self) -> str:
