@@ -255,9 +255,11 @@ class Platform:
     def _issues(self, method: str, parts: list[str], body: Any) -> tuple[int, Any]:
         """Answer what is about issues."""
         if (method, parts) == ("POST", ["issues"]):
-            self.issue(state="open", body=body["body"], title=body["title"])
             labels = [] if self.drop_labels else [{"name": name} for name in body["labels"]]
-            return 201, {**self.issues[0], "labels": labels}
+            self.issue(state="open", body=body["body"], title=body["title"], labels=labels)
+            return 201, self.issues[0]
+        if method == "GET" and parts[0] == "issues":
+            return next(((200, item) for item in self.issues if str(item["number"]) == parts[1]), (404, {}))
         if method == "PATCH" and parts[0] == "issues":
             (issue,) = [item for item in self.issues if item["number"] == int(parts[1])]
             issue.update(body)

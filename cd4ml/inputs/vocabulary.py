@@ -84,6 +84,9 @@ BACKEND: Final = Word(
     formerly="engine",
     group=Group.INPUT,
 )
+ISSUE_LABEL: Final = Word(
+    meaning="Label of the issues that are requests; each model needs its own.", formerly="label", group=Group.OUTPUT
+)
 TEST_DATA: Final = Word(
     meaning="The test rows: a file, `folder@3` of a Delta table, a `.dvc` file, an address.",
     example="data/test.parquet",

@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from cd4ml.errors import UnavailableError
-from cd4ml.github.client import Client, connect
+from cd4ml.github.client import Client, RefusedError, connect
 from cd4ml.report.reading import ReportError, parse
 from cd4ml.retraining.decision import Request
+from cd4ml.retraining.plan import noted
 from cd4ml.retraining.window import STAGE, Window, window
 
 PENDING: Final = "<!-- cd4ml-dispatch: pending -->"
 SENT: Final = "<!-- cd4ml-dispatch: sent -->"
+_MISSING: Final = (404, 410)
 _PERMISSIONS: Final = "`actions: read`, `issues: write` and `contents: write`"
 
 
@@ -25,13 +27,16 @@ class Platform:
     client: Client
 
     @classmethod
-    def of(cls, environ: Mapping[str, str], repository: str | None) -> Platform:
+    def of(cls, environ: Mapping[str, str], repository: str | None, *, permissions: str = _PERMISSIONS) -> Platform:
         """Return the repository that is spoken to; by default that of the workflow.
+
+        Args:
+            permissions: what the token must be allowed, for messages.
 
         Raises:
             OptionsError: the environment does not say which, or has no token.
         """
-        return cls(client=connect(environ, repository, permissions=_PERMISSIONS))
+        return cls(client=connect(environ, repository, permissions=permissions))
 
     def windows(self, artifact: str, branch: str, skip: str) -> Iterator[Window | None]:
         """Yield the windows of earlier runs on a branch, newest first; None for one whose report has expired.
@@ -69,6 +74,25 @@ class Platform:
                     request = Request(number=int(item["number"]), created=created, is_open=item["state"] == "open")
                     found.append((request, (item.get("body") or "") if _is_own(item) else ""))
         return found
+
+    def problem_of(self, number: int, label: str) -> str | None:
+        """Return why an issue is no open request for a retraining, None if it is one."""
+        try:
+            item = self.client.json("GET", f"issues/{number}")
+        except RefusedError as error:
+            if error.status not in _MISSING:
+                raise
+            return "there is no such issue, or the token may not read it"
+        with self.client.understood():
+            if "pull_request" in item:
+                return "it is a pull request"
+            if label not in [one["name"] for one in item["labels"]]:
+                return f"it lacks the label {label}"
+            if not _is_own(item):
+                return "it was opened by somebody who may not write to the repository"
+            if item["state"] != "open":
+                return "it is closed"
+            return None if noted(item.get("body") or "") else "it asks people to look"
 
     def open_request(self, title: str, body: str, label: str) -> int:
         """Open an issue and return its number."""

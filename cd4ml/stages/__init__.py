@@ -185,7 +185,7 @@ STAGES: Final[dict[str, StageInfo]] = {
     ),
     "plan-search": StageInfo(
         summary="A search of hyper-parameters is due, and is planned: its space, its jobs, its budget.",
-        requirements=("registry", "score-model"),
+        requirements=("registry", "check-freshness"),
         in_pipeline=False,
     ),
     "run-trial": StageInfo(

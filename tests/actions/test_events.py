@@ -39,7 +39,10 @@ def expressions() -> tuple[str, str]:
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository whose workflow prints what the pipeline's expressions are."""
     folder = tmp_path_factory.mktemp("probe")
-    deliver, refusal = (text.replace("inputs.deliver", "true") for text in expressions())
+    deliver, refusal = (
+        text.replace("inputs.deliver", "true").replace("inputs.candidate", "github.event.candidate")
+        for text in expressions()
+    )
     path = folder / ".github" / "workflows" / "probe.yml"
     path.parent.mkdir(parents=True)
     path.write_text(PROBE.replace("DELIVERED", deliver).replace("UNKNOWN", refusal))
@@ -58,12 +61,15 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("workflow_dispatch", {"ref": "refs/heads/main", "repository": {}}, "deliver=false refused=true"),
         ("pull_request", {"pull_request": {"number": 1}, **REPOSITORY}, "deliver=false refused=false"),
         ("merge_group", REPOSITORY, "deliver=false refused=false"),
-        ("repository_dispatch", REPOSITORY, "deliver=false refused=false"),
+        ("repository_dispatch", {**REPOSITORY, "candidate": ""}, "deliver=false refused=false"),
+        ("repository_dispatch", {**REPOSITORY, "candidate": "models:/credit/7"}, "deliver=true refused=false"),
+        ("pull_request", {**REPOSITORY, "candidate": "models:/credit/7"}, "deliver=false refused=false"),
     ],
 )
 def test_delivery__by_event(probe: Path, tmp_path: Path, event: str, payload: dict[str, Any], expected: str) -> None:
     """A schedule delivers though its payload names no repository; other events deliver from the default branch alone,
-    and are red where they do not say which one that is."""
+    and are red where they do not say which one that is. What a repository_dispatch starts is delivered only with a
+    candidate."""
     (tmp_path / "event.json").write_text(json.dumps(payload))
     command = [need_program("act"), event, "-P", "ubuntu-latest=-self-hosted", "-e", str(tmp_path / "event.json")]
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}

@@ -235,6 +235,73 @@ def test_app__for_one_repository(tmp_path: Path, repository: str, code: int) -> 
     assert step["if"] == app["if"] and step["env"]["REPOSITORY"] == app["with"]["repositories"]
 
 
+@pytest.mark.parametrize(
+    ("candidate", "code"),
+    [
+        ("models:/credit/7", 0),
+        ("models:/credit risk-2/12", 0),
+        ("models:/credit@challenger", 2),
+        ("models:/credit/latest", 2),
+        ("models:/credit/Production", 2),
+        ("models:/credit", 2),
+        ("models:/a/b/7", 2),
+        ("models:/a\\b/7", 2),
+        ("models:/%2e/7", 2),
+        ("models", 2),
+        ("runs:/abc/model", 2),
+        ("models:/credit/7\n", 2),
+        ("x\nmodels:/credit/7", 2),
+        ("$(touch here)", 2),
+    ],
+)
+def test_candidate__one_version(tmp_path: Path, candidate: str, code: int) -> None:
+    """Only a version is taken as candidate: an alias could point at another model between two jobs."""
+    run = candidate_step(tmp_path, "Refuse a candidate that is not one version", CANDIDATE=candidate)
+
+    assert run.returncode == code and ("::error title=cd4ml::" in run.stdout) is bool(code)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("stages", "code"),
+    [
+        ('["score-model", "evaluate-model"]', 0),
+        ('["check-code", "score-model", "evaluate-model", "audit-fairness"]', 0),
+        ('["evaluate-model"]', 2),
+        ('["score-model", "audit-fairness"]', 2),
+        ('["score-models", "evaluate-model"]', 2),
+        ("[]", 2),
+        ("", 2),
+    ],
+)
+def test_candidate__is_judged(tmp_path: Path, stages: str, code: int) -> None:
+    """A candidate that no stage would score and evaluate is refused before any stage runs."""
+    assert candidate_step(tmp_path, "Refuse not to judge the candidate", STAGES=stages).returncode == code
+
+
+def candidate_step(folder: Path, name: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a step that looks at the candidate; it is there only where one was named."""
+    steps = workflow()["jobs"]["plan"]["steps"]
+    (step,) = [step for step in steps if step.get("name") == name]
+    assert step["if"] == "${{ inputs.candidate != '' }}"
+    command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
+    env = {"PATH": "/usr/bin:/bin", **env}
+    return subprocess.run(command, cwd=folder, env=env, check=False, capture_output=True, text=True)
+
+
+def test_candidate__scored_and_built() -> None:
+    """The model that is scored and the one that is built are the candidate that was named."""
+    jobs = workflow()["jobs"]
+    given = {
+        name: step["with"]
+        for name in ("score-model", "build-image")
+        for step in jobs[name]["steps"]
+        if "with" in step and step.get("id") == "stage"
+    }
+
+    assert given["score-model"]["candidate"] == given["build-image"]["model"] == "${{ inputs.candidate }}"
+
+
 def test_gate__needs_every_job() -> None:
     """The gate always runs, waits for every job that judges or acts, and asks for each stage's verdict."""
     jobs = workflow()["jobs"]

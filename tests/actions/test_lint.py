@@ -30,6 +30,7 @@ GRANTED: Final = {
     ("promote.yml", "development"): {"contents": "read", "actions": "read"},
     ("promote.yml", "staging"): {"contents": "read", "actions": "read"},
     ("promote.yml", "production"): {"contents": "read", "actions": "read"},
+    ("retrain.yml", "plan"): {"contents": "read", "issues": "read"},
     ("release.yml", "publish"): {"contents": "write", "id-token": "write", "attestations": "write"},
 }
 # Jobs that have what their caller grants: to ask for more than that would keep the caller's run from starting.

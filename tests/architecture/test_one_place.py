@@ -23,6 +23,7 @@ READERS = {
     "retraining/window.py",
     "code_tools/interpreter.py",
     "render/model_card/structure.py",
+    "retraining/validated.py",
 }
 
 

@@ -28,7 +28,7 @@ NAMES = {
     "analyze-experiment": {"winner"},
     "score-batch": {"output", "run"},
     "request-retraining": {"requested", "request"},
-    "plan-search": {"jobs"},
+    "plan-search": {"jobs", "served"},
     "run-trial": {"journal", "trials"},
     "select-trial": {"selected"},
     "train-model": {"version"},

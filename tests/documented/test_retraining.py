@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 def write_example(folder: Path) -> None:
     """Write the files of the page, and what it says lies beside them."""
-    (script,), (configuration,) = blocks("python"), blocks("yaml")
+    (script,), (configuration, _) = blocks("python"), blocks("yaml")
     (folder / "training.py").write_text(script)
     (folder / "cd4ml.yaml").write_text(configuration)
     (folder / "data").mkdir()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from cd4ml.report import Check, Status
@@ -24,6 +24,55 @@ def served_check(request: int, served: Mapping[int, str]) -> Check:
             advice="Judge or promote that version, or close the request and let the next drift make another.",
         )
     return Check(id="served", status=Status.PASSED, message="No earlier retraining served this request.")
+
+
+def nothing_due_check(request: int, version: str) -> Check:
+    """Return the check of a request that led to a version before: no search is due, and nothing is wrong."""
+    return Check(
+        id="served",
+        status=Status.PASSED,
+        reason="already-trained",
+        message=f"Request #{request} was served: it led to {version}. No search is due.",
+    )
+
+
+def asked_check(request: int, problem: str | None) -> Check:
+    """Check that an issue is a request for a retraining.
+
+    Args:
+        problem: what else it is, None if it is one.
+    """
+    if problem is None:
+        return Check(id="asked", status=Status.PASSED, message=f"Request #{request} asks for a retraining.")
+    return Check(
+        id="asked",
+        status=Status.FAILED,
+        reason="not-a-request",
+        message=f"Issue #{request} does not ask for a retraining: {problem}.",
+        advice="Only request-retraining opens such issues. To retrain without one, leave out `request`.",
+    )
+
+
+def validated_check(train_sha256: str, *, passed: bool, validated: Collection[str | None]) -> Check:
+    """Check that validate-data passed on the very rows to train on.
+
+    Args:
+        passed: whether its report says so.
+        validated: digests of the tables that it read.
+    """
+    if passed and train_sha256 in validated:
+        return Check(id="validated", status=Status.PASSED, message="validate-data passed on the training rows.")
+    return Check(
+        id="validated",
+        status=Status.FAILED,
+        reason="other-rows" if passed else "not-validated",
+        message=(
+            "The tables that validate-data passed on do not include the training rows."
+            if passed
+            else "validate-data did not pass on the training rows."
+        ),
+        advice="Let validate-data's `data` name the training rows as they are, and fix what it reports.",
+    )
 
 
 def cooldown_check(last: datetime | None, *, cooldown: timedelta, now: datetime) -> Check:

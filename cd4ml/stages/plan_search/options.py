@@ -18,6 +18,7 @@ EXAMPLE: Final = (
 OUTPUTS: Final[dict[str, str]] = {
     "jobs": "The numbers of the jobs as a JSON list, for a matrix; `[]` where no search is due.",
     "plan-sha256": "Digest of the plan.",
+    "served": "The version that the request led to earlier, as `models:/<name>/<version>`; empty if none.",
 }
 
 
@@ -103,6 +104,14 @@ class Options(TableOptions):
     request: int | None = option(
         "Number of the issue that asks for the retraining; each is served once. Needs registered-model.",
         example="17",
+        group=Group.DECISION,
+    )
+    issue_label: str | None = vocabulary.ISSUE_LABEL.here(
+        "Where it is set, the request is looked up on GitHub, and must be an open one that asks for a retraining."
+    )
+    data_report: str | None = option(
+        "The report of validate-data: it must have passed on the training rows.",
+        example="reports/validate-data.json",
         group=Group.DECISION,
     )
     registered_model: str | None = vocabulary.REGISTERED_MODEL.here("Its versions tell when it was trained last.")

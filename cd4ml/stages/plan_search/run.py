@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from cd4ml.checks.data.remarks import remarked
-from cd4ml.checks.search.due import apart_check, cooldown_check, served_check
+from cd4ml.checks.search.due import (
+    apart_check,
+    asked_check,
+    cooldown_check,
+    nothing_due_check,
+    served_check,
+    validated_check,
+)
 from cd4ml.context import Context
 from cd4ml.data.tables.header import lacking
 from cd4ml.data.tables.opening import open_table
@@ -18,6 +25,8 @@ from cd4ml.errors import OptionsError
 from cd4ml.registry import tags
 from cd4ml.registry.described import Version, every_version, served
 from cd4ml.report import Check, InputDigest, Report, Status, headline
+from cd4ml.retraining.platform import Platform
+from cd4ml.retraining.validated import validated
 from cd4ml.scoring.training.run import Code, code_sha256
 from cd4ml.search.plan import Plan, is_plan, write
 from cd4ml.search.space import Parameter, parameters
@@ -31,7 +40,7 @@ _MOST_JOBS: Final = 256  # of a matrix
 
 
 def run(options: Options, context: Context) -> Report:
-    """Check what the search rests on, and write its plan if it is due.
+    """Check what the search rests on, and write its plan if it is due; for a request that was served none is.
 
     Raises:
         OptionsError: options decide nothing, or contradict each other.
@@ -41,10 +50,14 @@ def run(options: Options, context: Context) -> Report:
     remove(target)
     _check(options)
     space = parameters(options.space)
+    versions = _versions(options, context)
+    earlier = served(versions).get(options.request or 0)
+    if earlier:
+        return _nothing_due(options, f"models:/{options.registered_model}/{earlier}")
     context.progress(f"Reading {options.train_data}")
     inputs = _inputs(options)
     train, test = (one.sha256 for one in inputs)
-    checks = [apart_check(train, test), *_due_checks(options, context)]
+    checks = [*_data_checks(options, train, test), *_due_checks(options, versions, context)]
     passed = all(check.status is Status.PASSED for check in checks)
     plan = _plan(options, space, context, train=train, test=test)
     if passed:
@@ -60,8 +73,17 @@ def run(options: Options, context: Context) -> Report:
         outputs={
             "jobs": json.dumps(list(range(plan.jobs)) if passed else []),
             "plan-sha256": plan.sha256 if passed else "",
+            "served": "",
         },
     )
+    return remarked(report, options.reading)
+
+
+def _nothing_due(options: Options, version: str) -> Report:
+    """Return the report on a request that led to a version before: there is nothing to do, and no plan."""
+    checks = [nothing_due_check(options.request or 0, version)]
+    outputs = {"jobs": "[]", "plan-sha256": "", "served": version}
+    report = Report(stage=STAGE, checks=checks, summary=checks[0].message, outputs=outputs)
     return remarked(report, options.reading)
 
 
@@ -87,6 +109,8 @@ def _check(options: Options) -> None:
         problems.append(f"request must be the number of an issue, got {options.request}")
     if options.request is not None and not options.registered_model:
         problems.append("request needs registered-model, whose versions tell which requests were served")
+    if options.issue_label is not None and options.request is None:
+        problems.append("issue-label needs request, the number of the issue")
     if options.stratify and options.fold_group:
         problems.append("set stratify or fold-group, not both")
     problems += function_problems("score", options.score)
@@ -111,17 +135,36 @@ def _inputs(options: Options) -> list[InputDigest]:
     return [table.digest(name, rows[name]) for name, table in tables.items()]
 
 
-def _due_checks(options: Options, context: Context) -> list[Check]:
-    """Check that no earlier retraining stands in the way; without a registered model none is known."""
-    versions: Sequence[Version] = ()
-    if options.registered_model:
-        context.progress("Asking the registry for earlier retrainings")
-        versions = every_version(options.registered_model, tracking_uri=options.tracking_uri, environ=context.environ)
+def _data_checks(options: Options, train: str, test: str) -> list[Check]:
+    """Check that the rows to train on are no test rows, and those that validate-data passed on."""
+    checks = [apart_check(train, test)]
+    if options.data_report is not None:
+        passed, digests = validated(Path(options.data_report))
+        checks.append(validated_check(train, passed=passed, validated=digests))
+    return checks
+
+
+def _versions(options: Options, context: Context) -> Sequence[Version]:
+    """Return the versions of the registered model; without one none is known."""
+    if not options.registered_model:
+        return ()
+    context.progress("Asking the registry for earlier retrainings")
+    return every_version(options.registered_model, tracking_uri=options.tracking_uri, environ=context.environ)
+
+
+def _due_checks(options: Options, versions: Sequence[Version], context: Context) -> list[Check]:
+    """Check that a request asks for this, and that the last retraining is long enough ago."""
     last = max((_trained(one.tags) for one in versions if tags.TRAINED in one.tags), default=None)
-    return [
+    checks = [
         served_check(options.request or 0, served(versions)),
         cooldown_check(last, cooldown=options.cooldown_days * _DAY, now=datetime.now(UTC)),
     ]
+    if options.issue_label is not None and options.request is not None:
+        context.progress("Looking the request up on GitHub")
+        platform = Platform.of(context.environ, None, permissions="`issues: read`")
+        problem = platform.problem_of(options.request, options.issue_label)
+        checks.insert(0, asked_check(options.request, problem))
+    return checks
 
 
 def _trained(found: Mapping[str, str]) -> datetime:

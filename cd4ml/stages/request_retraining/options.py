@@ -41,12 +41,7 @@ class Options(declaration.Options):
         group=Group.OUTPUT,
     )
     event_type: str = option("Type of the `repository_dispatch`.", default="cd4ml-retrain", group=Group.OUTPUT)
-    issue_label: str = option(
-        "Label of the issues that are requests; each model needs its own.",
-        default="cd4ml-retraining",
-        formerly="label",
-        group=Group.OUTPUT,
-    )
+    issue_label: str = vocabulary.ISSUE_LABEL.here(default="cd4ml-retraining")
     artifact: str = option(
         "Artifact that holds a run's drift report.", default="cd4ml-report-detect-drift", group=Group.INPUT
     )

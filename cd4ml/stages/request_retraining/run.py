@@ -67,7 +67,7 @@ def ask(
     plan += [f"Send the repository_dispatch {options.event_type}."] if retrain else []
     context.save(Report(stage=STAGE, checks=(), plan=plan))
     event = _event(newest, options)
-    marks = f"{note(event)}\n{PENDING}" if retrain else SENT
+    marks = f"{note(event)}\n{PENDING if retrain else SENT}" if newest.retrain else SENT
     body = f"{why}\n\n{_quoted(newest.summary)}\n\n{_next(retrain)}\n\n{marks}"
     number = platform.open_request(
         f"Drift: {'retraining' if retrain else 'investigation'} needed", body, options.issue_label

@@ -12,6 +12,7 @@ from cd4ml.inputs.options import Group, option
 EXAMPLE: Final = "--search-plan search/plan.json --job 0"
 OUTPUTS: Final[dict[str, str]] = {
     "journal": "Path of the job's journal.",
+    "journal-sha256": "Digest of the job's journal.",
     "trials": "Number of trials that have scores.",
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.search.trials import FAILED, NOT_A_NUMBER, OUT_OF_TIME, TEST_DATA, trial_checks
 from cd4ml.context import Context
+from cd4ml.digests import sha256
 from cd4ml.errors import OptionsError
 from cd4ml.report import Report, headline
 from cd4ml.scoring.training import run as training
@@ -55,7 +56,11 @@ def run(options: Options, context: Context) -> Report:
         details={"job": options.job, "plan": planned.sha256, "isolation": held},
         inputs=(digest,),
         seed=planned.seed,
-        outputs={"journal": str(path), "trials": str(sum(trial.scores is not None for trial in trials))},
+        outputs={
+            "journal": str(path),
+            "journal-sha256": sha256(path),
+            "trials": str(sum(trial.scores is not None for trial in trials)),
+        },
     )
     return remarked(report, options.reading)
 

@@ -12,6 +12,7 @@ from cd4ml.inputs.options import Group, option
 EXAMPLE: Final = "--search-plan search/plan.json --journals search"
 OUTPUTS: Final[dict[str, str]] = {
     "selected": "Path of the file with the selected parameters; empty where none were.",
+    "selected-sha256": "Digest of the file with the selected parameters.",
     "search-sha256": "Digest of the journals of all jobs: the log of the search.",
 }
 

@@ -56,7 +56,11 @@ def run(options: Options, context: Context) -> Report:
         details=_details(best, trials, planned),
         inputs=(InputDigest(name="plan", path=options.search_plan, sha256=planned.sha256), *digests),
         seed=planned.seed,
-        outputs={"selected": str(target) if best else "", "search-sha256": search if best else ""},
+        outputs={
+            "selected": str(target) if best else "",
+            "selected-sha256": sha256(target) if best else "",
+            "search-sha256": search if best else "",
+        },
     )
 
 

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cd4ml.checks.search.due import cooldown_check, served_check
+from cd4ml.digests import file_sha256
+from cd4ml.registry import tags
+from cd4ml.retraining.plan import Plan as Event
+from cd4ml.retraining.plan import note
+from cd4ml.retraining.platform import SENT
 from tests import models
 from tests.conftest import Run
 from tests.generated.test_generated import problems
+from tests.platform import REPOSITORY, Platform, serve
+from tests.reports import document
 
 Plan = Callable[..., Run]
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+LABEL = "cd4ml-retraining"
+NOTE = note(Event(event_type="cd4ml-retrain", worst_feature="income", current_sha256=""))
 LOCK = "pandas==3.1.1 \\\n    --hash=sha256:" + "0" * 64 + "\n"
 
 
@@ -27,7 +39,7 @@ def plan(cd4ml: Callable[..., Run], tmp_path: Path) -> Plan:
     (tmp_path / "training.py").write_text("def score(parameters, train, validation):\n    return 0.0\n")
     (tmp_path / "training.txt").write_text(LOCK)
 
-    def run(*arguments: str, **changes: object) -> Run:
+    def run(*arguments: str, planned: bool | None = None, **changes: object) -> Run:
         options = {
             "train-data": "train.parquet",
             "test-data": "test.parquet",
@@ -40,7 +52,7 @@ def plan(cd4ml: Callable[..., Run], tmp_path: Path) -> Plan:
         (tmp_path / "cd4ml.yaml").write_text(json.dumps({"plan-search": options}))
         found = cd4ml("plan-search", *arguments)
         assert problems("report.v1.schema.json", found.report) == []
-        assert (tmp_path / "search" / "plan.json").exists() is (found.code == 0)
+        assert (tmp_path / "search" / "plan.json").exists() is (found.code == 0 if planned is None else planned)
         return found
 
     return run
@@ -119,3 +131,99 @@ def test_cooldown(days: float | None, status: str) -> None:
 def test_served(request_: int, status: str) -> None:
     """A request that led to a version blocks; another one, and a run that nobody asked for by an issue, do not."""
     assert served_check(request_, {5: "3", 0: "4"}).status == status
+
+
+@pytest.fixture
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """Run the platform, with an issue that request-retraining opened."""
+    found = Platform()
+    with serve(found) as address:
+        monkeypatch.setenv("GITHUB_API_URL", address)
+        monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
+        monkeypatch.setenv("CD4ML_GITHUB_TOKEN", "t0ken")
+        found.issue(state="open", body=f"{NOTE}\n{SENT}", labels=[{"name": LABEL}])
+        yield found
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> str:
+    """Return MLflow's store as far as its file is read, with a version that was just trained for request #3."""
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
+        connection.execute("CREATE TABLE model_versions (name, version, current_stage)")
+        connection.execute("CREATE TABLE model_version_tags (name, version, key, value)")
+        connection.execute("CREATE TABLE registered_model_aliases (name, version, alias)")
+        connection.execute("INSERT INTO model_versions VALUES ('credit', 1, 'None')")
+        told = {tags.REQUEST: "3", tags.TRAINED: datetime.now(UTC).isoformat()}
+        rows = [("credit", 1, key, value) for key, value in told.items()]
+        connection.executemany("INSERT INTO model_version_tags VALUES (?, ?, ?, ?)", rows)
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_request__that_was_served(plan: Plan, github: Platform, registry: str) -> None:
+    """A request that led to a version passes with no job and no plan, whatever became of its issue; another one has to
+    wait."""
+    with_registry = {"registered_model": "credit", "tracking_uri": registry, "issue_label": LABEL}
+    plan()
+    run = plan(request=3, **with_registry, planned=False)
+
+    assert (run.code, run.report["outputs"]["jobs"], run.report["outputs"]["plan-sha256"]) == (0, "[]", "")
+    assert run.report["outputs"]["served"] == "models:/credit/1" and not github.calls
+    assert run.report["checks"][0]["reason"] == "already-trained"
+
+    later = plan(request=1, **with_registry)
+    assert (later.code, later.report["outputs"]["served"], later.report["outputs"]["jobs"]) == (1, "", "[]")
+    assert [check["reason"] for check in later.report["checks"] if check["status"] == "failed"] == ["cooldown"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"number": 9}, "no such issue"),
+        ({"pull_request": {}}, "pull request"),
+        ({"labels": [{"name": "cd4ml-retrainin"}]}, "lacks the label"),
+        ({"state": "closed"}, "closed"),
+        ({"author_association": "NONE"}, "may not write"),
+        ({"body": SENT}, "asks people to look"),
+    ],
+)
+def test_request__that_is_none(plan: Plan, github: Platform, registry: str, changes: dict[str, Any], said: str) -> None:
+    """An issue that request-retraining did not open for a retraining starts nothing: concept drift asks people."""
+    asked = {"registered_model": "other", "tracking_uri": registry, "issue_label": LABEL, "request": 1}
+    assert plan(**asked).code == 0
+
+    github.issues[0].update(changes)
+    run = plan(**asked)
+
+    (failed,) = [check for check in run.report["checks"] if check["status"] == "failed"]
+    assert (run.code, failed["id"], failed["reason"]) == (1, "asked", "not-a-request") and said in failed["message"]
+    github.refused = {"GET issues/": 503}
+    assert plan(**asked).code == 3
+
+
+def test_issue_label__needs_request(plan: Plan) -> None:
+    """A label without a request would look nothing up, and is refused."""
+    assert plan(issue_label=LABEL).code == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "reason"),
+    [
+        ("passed", "train.parquet", None),
+        ("passed", "test.parquet", "other-rows"),
+        ("failed", "train.parquet", "not-validated"),
+    ],
+)
+def test_data_report(plan: Plan, tmp_path: Path, status: str, path: str, reason: str | None) -> None:
+    """Rows are trained on only if validate-data passed on these very rows."""
+    digest = file_sha256(tmp_path / path)
+    checks = [{"id": "x", "status": status, "message": "Found."}]
+    inputs = [{"name": "data", "path": path, "sha256": digest}]
+    text = json.dumps(document("validate-data", status=status, checks=checks, inputs=inputs))
+    (tmp_path / "data.json").write_text(text)
+
+    run = plan(data_report="data.json")
+
+    found = {check["id"]: check.get("reason") for check in run.report["checks"]}
+    assert (run.code, found["validated"]) == (int(reason is not None), reason)
+    (tmp_path / "data.json").unlink()
+    assert plan(data_report="data.json").code == 3
