@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from cd4ml.data.predictions.table import CLASS_SCORE
 from cd4ml.data.tables.opening import open_table
+from cd4ml.data.tables.refusals import refused
+from cd4ml.data.tables.table import as_frame
 from cd4ml.errors import OptionsError
 from cd4ml.scoring.scorer import ScoringError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _MOST_BYTES: Final = 16384
 _LONGEST: Final = 300
@@ -44,33 +47,50 @@ def predictions(path: Path, n: int) -> pd.DataFrame:
     Raises:
         ScoringError: they are not one usable prediction for each of its n rows.
     """
-    import numpy as np
-    import pandas as pd
+    return as_frame(table(path, n))
 
+
+def table(path: Path, n: int) -> pa.Table:
+    """Return the predictions of one table, as `predictions` does."""
     if path.is_symlink() or not path.is_file():
         if unusable := _said(path.with_suffix(_UNUSABLE)):
             raise ScoringError(unusable)
-        refused = _said(path.with_suffix(_REFUSED))
-        raise ScoringError(refused or "the model's process ended without predictions", refused=bool(refused))
+        why = _said(path.with_suffix(_REFUSED))
+        raise ScoringError(why or "the model's process ended without predictions", refused=bool(why))
     try:
-        table = open_table(path).frame()
+        opened = open_table(path)
+        with refused(opened.name):
+            found = opened.dataset().to_table()
     except OptionsError as error:
         raise ScoringError(f"its predictions cannot be read: {error}") from error
-    names = [name for name in map(str, table.columns) if not name.startswith(CLASS_SCORE)]
+    names = [name for name in found.column_names if not name.startswith(CLASS_SCORE)]
     if names not in (["y_pred"], ["y_pred", "y_score"]):
         raise ScoringError("its predictions have other columns than y_pred and y_score")
-    if len(table) != n:
-        raise ScoringError(f"{len(table)} predictions for {n} rows")
-    for name, values in table.items():
-        missing = int(values.isna().sum())
-        if missing:
-            raise ScoringError(f"{name} is missing for {missing} of {n} rows", int(np.argmax(values.isna())))
-        numeric = pd.api.types.is_numeric_dtype(values)
-        if numeric and not (finite := np.isfinite(values.to_numpy(dtype=float))).all():
-            raise ScoringError(f"{name} is infinite for some of {n} rows", int(np.argmin(finite)))
-        if name != "y_pred" and not numeric:
-            raise ScoringError(f"{name} is not a number")
-    return table
+    if found.num_rows != n:
+        raise ScoringError(f"{found.num_rows} predictions for {n} rows")
+    for name in found.column_names:
+        _refuse_gaps(name, found.column(name), n)
+    return found
+
+
+def _refuse_gaps(name: str, values: pa.ChunkedArray, n: int) -> None:
+    """Refuse predictions of which one is missing or infinite, and scores that are no numbers.
+
+    Raises:
+        ScoringError: with the first row, where it is about single ones.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    gaps = pc.is_null(values, nan_is_null=True)
+    if missing := pc.sum(gaps).as_py():
+        raise ScoringError(f"{name} is missing for {missing} of {n} rows", pc.index(gaps, True).as_py())
+    kind = values.type
+    fraction = pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if pa.types.is_floating(kind) and not pc.all(finite := pc.is_finite(values)).as_py():
+        raise ScoringError(f"{name} is infinite for some of {n} rows", pc.index(finite, False).as_py())
+    if name != "y_pred" and not (fraction or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        raise ScoringError(f"{name} is not a number")
 
 
 def _is_over(path: Path) -> bool:

@@ -5,6 +5,7 @@ A format is a class of its own that says how its rows are streamed; what Arrow r
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -109,6 +110,18 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
         frame = table.replace_schema_metadata(None).to_pandas()
     named = [name for name in frame.index.names if name is not None and name not in frame.columns]
     return frame.reset_index(named).reset_index(drop=True) if named else frame.reset_index(drop=True)
+
+
+def framed(table: pa.Table) -> pa.Table:
+    """Return rows whose `to_pandas` is what `as_frame` makes of them, wherever that is called."""
+    try:
+        table.slice(0, 0).to_pandas()
+    except TypeError:
+        return table.replace_schema_metadata(None)
+    told = dict(table.schema.metadata or {})
+    if b"pandas" in told:
+        told[b"pandas"] = json.dumps(json.loads(told[b"pandas"]) | {"index_columns": []}).encode()
+    return table.replace_schema_metadata(told)
 
 
 def _columns(dataset: ds.Dataset, names: Sequence[str]) -> pd.DataFrame:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cd4ml.context import Context
 from cd4ml.data.tables.parts import Parts
-from cd4ml.data.tables.table import as_frame
+from cd4ml.data.tables.table import framed
 from cd4ml.scoring.batch.kernel import Loading
-from cd4ml.scoring.batch.staging import Staging
+from cd4ml.scoring.batch.staging import ROW_ID, Staging
 from cd4ml.scoring.sandbox import Isolation
 from cd4ml.scoring.scorer import ScoringError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
-
-ROW_ID: Final = "row_id"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +35,11 @@ class Job:
     keep: Sequence[str]
     staging: Staging
 
-    def question(self, rows: pa.Table) -> pd.DataFrame:
+    def question(self, rows: pa.Table) -> pa.Table:
         """Return what the model is shown of a part."""
-        frame = as_frame(rows)
-        return frame[[name for name in self.shown if name in frame.columns]]
+        return framed(rows.select([name for name in self.shown if name in rows.column_names]))
 
-    def take(self, number: int, rows: pa.Table, predictions: pd.DataFrame) -> None:
+    def take(self, number: int, rows: pa.Table, answers: pa.Table) -> None:
         """Stage the predictions of a part, beside what tells its rows apart.
 
         Raises:
@@ -52,7 +48,6 @@ class Job:
         """
         import pyarrow as pa
 
-        answers = pa.Table.from_pandas(predictions, preserve_index=False).replace_schema_metadata(None)
         if not rows.num_rows == answers.num_rows == self.parts.count(number):
             raise ScoringError(f"{answers.num_rows} predictions for {rows.num_rows} rows")
         columns = {ROW_ID: self._ids(number, rows), **{name: rows.column(name) for name in self.keep}}
@@ -66,11 +61,12 @@ class Job:
 
     def _ids(self, number: int, rows: pa.Table) -> pa.ChunkedArray | pa.Array:
         """Return what tells the rows apart: their own ids, or their positions in the table."""
+        import numpy as np
         import pyarrow as pa
 
         if ROW_ID not in rows.column_names:
             first = self.parts.start(number)
-            return pa.array(range(first, first + rows.num_rows), pa.int64())
+            return pa.array(np.arange(first, first + rows.num_rows, dtype="int64"))
         found = rows.column(ROW_ID)
         if found.null_count:
             raise ScoringError(f"`{ROW_ID}` is missing for {found.null_count} of {rows.num_rows} rows")

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cd4ml.errors import OptionsError
 from cd4ml.process.programs import Process
 from cd4ml.scoring import isolated, returned
 from cd4ml.scoring.sandbox import Isolation, Room
 from cd4ml.scoring.scorer import Limits, ScoringError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 # Bytes that the predictions of a row may take, and those of any table.
 _MOST_BYTES: Final = (4096, 1 << 20)
@@ -54,26 +53,17 @@ class Kernel:
         self._asked: list[int] = []
         self._given = 0
 
-    def ask(self, rows: pd.DataFrame) -> None:
-        """Ask for the predictions of rows.
-
-        Raises:
-            OptionsError: they cannot be passed to the model.
-        """
+    def ask(self, rows: pa.Table) -> None:
+        """Ask for the predictions of rows."""
         import pyarrow as pa
 
         path = self._questions / f"{self._given + len(self._asked)}.arrow"
-        try:
-            rows.to_feather(path, compression="uncompressed")
-        except (pa.ArrowException, ValueError) as error:
-            raise OptionsError(
-                f"the rows cannot be passed to the model: {str(error).splitlines()[0][:300]}",
-                advice="Give every column one type, or leave it out with exclude.",
-            ) from error
-        self._asked.append(len(rows))
+        with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_file(stream, rows.schema) as writer:
+            writer.write_table(rows)
+        self._asked.append(rows.num_rows)
         os.write(self._asks, b".")
 
-    def answer(self, seconds: float) -> pd.DataFrame:
+    def answer(self, seconds: float) -> pa.Table:
         """Return the predictions of the rows that were asked for first.
 
         Raises:
@@ -84,7 +74,7 @@ class Kernel:
         copy = self._answers.parent / name
         try:
             _copied(self._answers / name, copy, rows * _MOST_BYTES[0] + _MOST_BYTES[1])
-            return returned.predictions(copy, rows)
+            return returned.table(copy, rows)
         finally:
             self._given += 1
             for path in (self._questions / name, self._answers / name, copy):

@@ -22,6 +22,7 @@ from cd4ml.writing import unwritable, write_atomically
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROW_ID: Final = "row_id"
 _LOCK: Final = "lock"
 _MANIFEST: Final = "manifest.json"
 _RUN: Final = b"cd4ml.run"
@@ -69,7 +70,7 @@ class Staging:
         with unwritable(scratch):
             self._parts.mkdir(exist_ok=True)
             metadata = {_RUN: self.run.encode(), _NUMBER: str(number).encode()}
-            pq.write_table(rows.replace_schema_metadata(metadata), scratch)
+            pq.write_table(rows.replace_schema_metadata(metadata), scratch, use_dictionary=repeating(rows.schema))
             flush(scratch)
             os.replace(scratch, self.path(number))
 
@@ -128,6 +129,13 @@ def staging(output: Path) -> Iterator[Staging]:
             shutil.rmtree(found.scratch, ignore_errors=True)
             if not (folder / _MANIFEST).exists():
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def repeating(schema: pa.Schema) -> list[str]:
+    """Return the columns whose values may repeat: looking for that among scores costs more than writing them."""
+    import pyarrow as pa
+
+    return [field.name for field in schema if field.name != ROW_ID and not pa.types.is_floating(field.type)]
 
 
 def flush(path: Path) -> None:

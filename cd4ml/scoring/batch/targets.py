@@ -15,7 +15,7 @@ from cd4ml.data.tables.formats.parquet.files import DELTA_LOG, PARQUET
 from cd4ml.data.tables.opening import open_table
 from cd4ml.errors import OptionsError, UnavailableError
 from cd4ml.report import InputDigest
-from cd4ml.scoring.batch.staging import flush
+from cd4ml.scoring.batch.staging import flush, repeating
 from cd4ml.wording import installs
 from cd4ml.writing import refuse_outside, result, unwritable
 
@@ -93,7 +93,9 @@ class ParquetFile:
 
         whole = scratch / "whole.parquet"
         with unwritable(self.path):
-            with pq.ParquetWriter(whole, schema.with_metadata(dict(metadata))) as writer:
+            with pq.ParquetWriter(
+                whole, schema.with_metadata(dict(metadata)), use_dictionary=repeating(schema)
+            ) as writer:
                 for table in tables:
                     writer.write_table(table.replace_schema_metadata(dict(metadata)))
             flush(whole)

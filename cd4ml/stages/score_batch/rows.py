@@ -14,7 +14,7 @@ from cd4ml.digests import file_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.model_files.signature import Input
 from cd4ml.report import InputDigest
-from cd4ml.scoring.batch.job import ROW_ID
+from cd4ml.scoring.batch.staging import ROW_ID
 from cd4ml.stages.score_batch.options import LOCAL, Options
 
 
