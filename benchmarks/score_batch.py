@@ -2,7 +2,7 @@
 
 Both read the same Parquet file, score every row and write a Parquet file, as whole processes. Run it with
 
-    python benchmarks/score_batch.py [--rows 1000000] [--model linear|trees] [--only score-batch]
+    python benchmarks/score_batch.py [--rows 1000000] [--model mixed-linear] [--only score-batch]
 
 What is scored differs: score-batch asks a classifier for its class and its probability, pyfunc for the class alone.
 """
@@ -33,6 +33,10 @@ sys.path.insert(0, str(ROOT))
 from tests import models  # noqa: E402
 
 COLUMNS: Final = [f"x{place}" for place in range(10)]
+# Columns of texts, and how many there are in each.
+CATEGORIES: Final = {"c0": 5, "c1": 20, "c2": 50}
+MIXED: Final = "mixed-"
+KINDS: Final = ("linear", "trees", f"{MIXED}linear", f"{MIXED}trees")
 PYFUNC: Final = (
     "import sys, mlflow.pyfunc, pandas as pd; rows = pd.read_parquet('rows.parquet'); "
     "model = mlflow.pyfunc.load_model('model'); "
@@ -42,29 +46,39 @@ _GROUP: Final = 1_000_000
 
 
 def model(kind: str, folder: Path) -> None:
-    """Save a fitted classifier."""
+    """Save a fitted classifier: of numbers, or of numbers and categories."""
+    from sklearn.compose import make_column_transformer
     from sklearn.ensemble import GradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    rows = table(5_000, 0).to_pandas()
-    last: Any = LogisticRegression() if kind == "linear" else GradientBoostingClassifier(n_estimators=50)
-    fitted = make_pipeline(StandardScaler(), last).fit(rows, (rows.sum(axis=1) > 0).astype(int))
-    models.save(fitted, folder, rows)
+    rows = table(20_000, 0, kind).to_pandas()
+    label = (rows[COLUMNS].sum(axis=1) + 2 * (rows["c0"] == "value 1" if "c0" in rows else 0) > 0).astype(int)
+    scaled = StandardScaler()
+    if kind.startswith(MIXED):
+        scaled = make_column_transformer(
+            (scaled, COLUMNS), (OneHotEncoder(handle_unknown="ignore"), list(CATEGORIES))
+        )
+    last: Any = LogisticRegression() if kind.endswith("linear") else GradientBoostingClassifier(n_estimators=50)
+    models.save(make_pipeline(scaled, last).fit(rows, label), folder, rows)
 
 
-def table(rows: int, seed: int) -> pa.Table:
-    """Return rows."""
+def table(rows: int, seed: int, kind: str) -> pa.Table:
+    """Return rows for a model of a kind."""
     rng = np.random.default_rng(seed)
-    return pa.table({name: rng.normal(size=rows) for name in COLUMNS})
+    columns: dict[str, Any] = {name: rng.normal(size=rows) for name in COLUMNS}
+    for name, values in CATEGORIES.items() if kind.startswith(MIXED) else ():
+        names = pa.array([f"value {place}" for place in range(values)])
+        columns[name] = names.take(pa.array(rng.integers(0, values, rows)))
+    return pa.table(columns)
 
 
-def write(path: Path, rows: int) -> None:
+def write(path: Path, rows: int, kind: str) -> None:
     """Write rows, a million at a time."""
-    with pq.ParquetWriter(path, table(1, 0).schema) as writer:
+    with pq.ParquetWriter(path, table(1, 0, kind).schema) as writer:
         for seed, start in enumerate(range(0, rows, _GROUP)):
-            writer.write_table(table(min(_GROUP, rows - start), seed))
+            writer.write_table(table(min(_GROUP, rows - start), seed, kind))
 
 
 def below(pid: int) -> Iterator[int]:
@@ -115,14 +129,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--model", choices=("linear", "trees"), default="trees")
+    parser.add_argument("--model", choices=KINDS, default="trees")
     parser.add_argument("--only", choices=("score-batch", "pyfunc"))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cd4ml-benchmark-") as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(name)
         model(asked.model, folder / "model")
-        write(folder / "rows.parquet", asked.rows)
+        write(folder / "rows.parquet", asked.rows, asked.model)
         batch = "-m cd4ml score-batch --model model --data rows.parquet --output scores.parquet".split()
         contenders = {"score-batch": batch, "pyfunc": ["-c", PYFUNC]}
         for contender in [asked.only] if asked.only else list(contenders):
