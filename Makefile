@@ -16,7 +16,7 @@ help:
 	@echo "               the closed loop on real data: drift, retraining, gates, canary, promotion"
 	@echo "make test      every test, set-up included"
 	@echo "make test-real-engines"
-	@echo "               what takes a heavy engine to show: Spark, Kafka, Feast … (needs Java 17 and Maven)"
+	@echo "               what takes a heavy engine to show: Spark, Ray, Kafka, Feast … (needs Java 17 and Maven)"
 	@echo "make test-rig  a rollout on a real API server; its programs are compiled once, in about 25 minutes"
 	@echo "make lint      black, flake8 and mypy"
 	@echo "make docs      the documentation as a site, in site/"

@@ -57,9 +57,7 @@ def model(kind: str, folder: Path) -> None:
     label = (rows[COLUMNS].sum(axis=1) + 2 * (rows["c0"] == "value 1" if "c0" in rows else 0) > 0).astype(int)
     scaled = StandardScaler()
     if kind.startswith(MIXED):
-        scaled = make_column_transformer(
-            (scaled, COLUMNS), (OneHotEncoder(handle_unknown="ignore"), list(CATEGORIES))
-        )
+        scaled = make_column_transformer((scaled, COLUMNS), (OneHotEncoder(handle_unknown="ignore"), list(CATEGORIES)))
     last: Any = LogisticRegression() if kind.endswith("linear") else GradientBoostingClassifier(n_estimators=50)
     models.save(make_pipeline(scaled, last).fit(rows, label), folder, rows)
 

@@ -122,10 +122,12 @@ def clean_environment(**extra: str) -> dict[str, str]:
     return {**kept, "CD4ML_MYPY_CACHE": "never", **extra}
 
 
-def run_cd4ml(directory: Path, stage: str, *arguments: str, env: Mapping[str, str] | None = None) -> Run:
+def run_cd4ml(
+    directory: Path, stage: str, *arguments: str, env: Mapping[str, str] | None = None, python: str = sys.executable
+) -> Run:
     """Run `cd4ml <stage>` as a process of its own and return its report."""
     result = subprocess.run(
-        [sys.executable, "-m", "cd4ml", stage, *arguments],
+        [python, "-m", "cd4ml", stage, *arguments],
         cwd=directory,
         env=clean_environment(**(env or {}), PYTHONPATH=str(ROOT)),
         capture_output=True,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 16384
 _LONGEST: Final = 300
+# Where the metadata of an empty answer say why it is empty.
+_REFUSAL: Final = b"cd4ml.refused"
 # How the names of the files end in which the process says that the model refused a trial, or gave what is no answer.
 _REFUSED: Final = ".error"
 _UNUSABLE: Final = ".unusable"
@@ -63,6 +65,8 @@ def table(path: Path, n: int) -> pa.Table:
             found = opened.dataset().to_table()
     except OptionsError as error:
         raise ScoringError(f"its predictions cannot be read: {error}") from error
+    if refusal := (found.schema.metadata or {}).get(_REFUSAL):
+        raise ScoringError(refusal.decode("utf-8", "replace")[:_LONGEST], refused=True)
     names = [name for name in found.column_names if not name.startswith(CLASS_SCORE)]
     if names not in (["y_pred"], ["y_pred", "y_score"]):
         raise ScoringError("its predictions have other columns than y_pred and y_score")

@@ -91,6 +91,11 @@ ALLOWED: dict[str, frozenset[str]] = {
 # The process that scores has the modules of the image beside it, and nothing else of the package.
 IN_THE_ENVIRONMENT_OF_THE_MODEL = {
     "cd4ml.scoring.batch.answering": {"cd4ml.serving.model"},
+    "cd4ml.scoring.batch.converted": {
+        "cd4ml.serving.runtimes.graph",
+        "cd4ml.serving.runtimes.onnx",
+        "cd4ml.serving.signature",
+    },
     "cd4ml.scoring.child": {"cd4ml.serving.model"},
     "cd4ml.scoring.conversion.program": {"cd4ml.serving.model", "cd4ml.serving.tensor_model"},
     "cd4ml.scoring.conversion.ask": {
@@ -244,7 +249,7 @@ def test_only_the_cli_reads_environment_and_exits() -> None:
     """`os.environ`, `sys.argv` and `sys.exit` occur at the doors alone."""
     doors = (
         *("cli.py", "__main__.py", "serving/", "scoring/child", "scoring/conversion/program", "scoring/conversion/ask"),
-        *("scoring/batch/answering", "scoring/training/program"),
+        *("scoring/batch/answering", "scoring/batch/converted", "scoring/training/program"),
         *("scoring/sandbox/launcher", "registry/worker", "image/base_probe", "image/slim"),
         *("image/builders/attendant", "image/builders/offline"),
     )

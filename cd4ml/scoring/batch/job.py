@@ -87,10 +87,12 @@ class Outcome:
     Attributes:
         isolation: what held of the sandbox; None if no model was run.
         problem: why parts are missing, None if all are there.
+        unequal: whether a conversion is not equal to its model, so that the parts that are there are worth nothing.
     """
 
     isolation: Isolation | None = None
     problem: str | None = None
+    unequal: bool = False
 
 
 class Runner(Protocol):

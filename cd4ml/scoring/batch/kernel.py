@@ -5,11 +5,12 @@ Its process lives on while its answers are read, so nothing is read where it can
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,30 @@ _PATIENCE: Final = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fast:
+    """A conversion that was proven equal to its model.
+
+    Attributes:
+        folder: its files; `interpreter` is the Python of an environment that has ONNX Runtime.
+        scores: the columns of scores that the model gives.
+        gaps: columns whose values may be missing.
+        tolerance: relative and absolute, of each column that may differ by rounding.
+    """
+
+    folder: Path
+    interpreter: Path
+    scores: Sequence[str]
+    gaps: Sequence[str]
+    tolerance: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Loading:
     """A model that is to be asked, and how.
 
     Attributes:
         model: its folder; `interpreter` is the Python of its environment.
+        fast: what is asked instead, if anything is.
     """
 
     model: Path
@@ -41,6 +61,7 @@ class Loading:
     positive_label: str | None
     allow_code: bool
     limits: Limits
+    fast: Fast | None = None
 
 
 class Kernel:
@@ -123,18 +144,28 @@ def kernel(loading: Loading, folder: Path, environ: Mapping[str, str]) -> Iterat
         ScoringError: it may not run, since a protection is missing.
         UnavailableError: it cannot be started.
     """
-    room = isolated.furnish(folder, loading.interpreter, [loading.model.resolve()])
+    one = loading if loading.fast is None else loading.fast
+    place = loading.model.resolve() if loading.fast is None else loading.fast.folder.resolve()
+    room = isolated.furnish(folder, one.interpreter, [place])
     # Both ends of each pipe are held here, so that neither side waits for the other to open its own.
     pipes = (_pipe(folder / "rows" / "questions"), _pipe(room.own / "answers"))
-    code = "allow-code" if loading.allow_code else ""
-    arguments = (loading.model.resolve(), loading.positive_label or "", code, folder / "rows", room.own)
-    command = isolated.program(loading.interpreter, "cd4ml.scoring.batch.answering", *arguments)
+    module, *known = _program(loading)
+    command = isolated.program(one.interpreter, module, place, *known, folder / "rows", room.own)
     try:
         with isolated.running(command, room, loading.limits, environ) as (process, held, words):
             yield Kernel(process, words, room, pipes), held
     finally:
         for pipe in pipes:
             os.close(pipe)
+
+
+def _program(loading: Loading) -> list[str]:
+    """Return the module that answers, and what it is told beside the folders."""
+    if loading.fast is not None:
+        known = {"scores": list(loading.fast.scores), "gaps": list(loading.fast.gaps)}
+        return ["cd4ml.scoring.batch.converted", json.dumps(known)]
+    code = "allow-code" if loading.allow_code else ""
+    return ["cd4ml.scoring.batch.answering", loading.positive_label or "", code]
 
 
 def _pipe(path: Path) -> int:

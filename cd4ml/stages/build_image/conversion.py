@@ -38,8 +38,8 @@ from cd4ml.scoring.scorer import Limits
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
-from cd4ml.stages.build_image.options import Runtime
-from cd4ml.stages.build_image.proof import TEST_ROWS, Tables, dependence, derived, difference, other_batches
+from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.stages.proof import TEST_ROWS, Tables, dependence, derived, difference, other_batches
 from cd4ml.stages.build_image.report import Part
 from cd4ml.stages.build_image.requirements import gateway_requirements
 
@@ -208,7 +208,7 @@ def _tables(inputs: Inputs, columns: Sequence[Input]) -> Tables:
     if len(test) < MINIMUM_ROWS:
         raise _Unproven("too-few-rows", f"test-data has {len(test)} rows; {MINIMUM_ROWS} are needed to prove it equal")
     test = test[[one.name for one in columns if one.name in test.columns]]
-    rows = derived(test, columns)
+    rows = [(edge.name, edge.frame) for edge in derived(test, columns)]
     batches = other_batches(len(test), columns)
     rows += [(name, test.iloc[list(places)]) for name, places in batches.items()]
     names = [one.name for one in columns]

@@ -9,6 +9,7 @@ from typing import Final
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.image.builders import AUTO, BUILDERS
 from cd4ml.inputs import vocabulary
+from cd4ml.inputs.vocabulary import Runtime
 from cd4ml.inputs.options import Group, option
 
 EXAMPLE: Final = (
@@ -29,14 +30,6 @@ class Network(StrEnum):
     NONE = "none"
 
 
-class Runtime(StrEnum):
-    """What asks the model in the image."""
-
-    AUTO = "auto"
-    ONNX = "onnx"
-    NATIVE = "native"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Options(TableOptions):
     """Options of build-image."""
@@ -51,11 +44,10 @@ class Options(TableOptions):
     predictions: str | None = vocabulary.PREDICTIONS.here("The image's answers must equal it.")
     simulate: bool = option("Compare the image's predictions with the scored ones.", default=True, group=Group.IMAGE)
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
-    runtime: Runtime = option(
-        "What asks the model: `onnx`, ONNX Runtime in a small image, once the converted model is proven equal on "
-        "test-data; `native`, the model's own library; `auto`, ONNX Runtime where that is proven.",
+    runtime: Runtime = vocabulary.RUNTIME.here(
+        "ONNX Runtime needs a smaller image, and the converted model to be proven equal on test-data; `auto` takes it "
+        "where that is proven.",
         default=Runtime.AUTO,
-        group=Group.IMAGE,
     )
     base_image: str = option("Base of the image; it provides Python.", default="python:3.11-slim", group=Group.IMAGE)
     system_packages: tuple[str, ...] = option(

@@ -9,7 +9,7 @@ from typing import Final
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
-from cd4ml.inputs.vocabulary import Isolation
+from cd4ml.inputs.vocabulary import Isolation, Runtime
 
 EXAMPLE: Final = "--model models:/credit@champion --data today.parquet --output scores.parquet --keep city"
 OUTPUTS: Final[dict[str, str]] = {
@@ -26,6 +26,7 @@ class Runner(StrEnum):
 
     LOCAL = "local"
     SPARK = "spark"
+    RAY = "ray"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +51,18 @@ class Options(TableOptions):
     allow_code: bool = vocabulary.ALLOW_CODE.here(default=False)
     tracking_uri: str | None = vocabulary.TRACKING_URI.here()
     runner: Runner = option(
-        "Where the model runs: `local`, in one process beside this one, or `spark`, on the workers of the session that "
-        "Spark's own settings describe.",
+        "Where the model runs: `local`, in one process beside this one; `spark` or `ray`, on the workers of the "
+        "session or cluster that the engine's own settings describe.",
         default=Runner.LOCAL,
         group=Group.ADVANCED,
     )
     part_rows: int = option(
         "Rows that are scored at once; a run that is killed loses no more.", default=100_000, group=Group.ADVANCED
+    )
+    runtime: Runtime = vocabulary.RUNTIME.here(
+        "ONNX Runtime needs the converted model to be proven equal on the first rows, and on some of each part; `auto` "
+        "tries that from a million rows on, and takes it where it is quicker too.",
+        default=Runtime.AUTO,
     )
     timeout: float = vocabulary.TIMEOUT.here("Each part of `part-rows` rows counts by itself.", default=900.0)
     memory_limit: float | None = vocabulary.MEMORY_LIMIT.here()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from cd4ml import __version__
 from cd4ml.checks.data.remarks import remarked
 from cd4ml.checks.image.model_code import model_code_check
+from cd4ml.checks.image.runtime import Obstacle
 from cd4ml.checks.scoring.published import data_unchanged_check, rows_check
 from cd4ml.checks.scoring.scored import isolation_checks, scored_check
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import metadata_of
 from cd4ml.digests import folder_sha256
-from cd4ml.inputs.vocabulary import Isolation
+from cd4ml.inputs.vocabulary import Isolation, Runtime
 from cd4ml.model_files import code_of
 from cd4ml.model_files.signature import inputs as signature_inputs
 from cd4ml.registry import fetch
@@ -30,6 +31,7 @@ from cd4ml.scoring.batch.targets import Target, target
 from cd4ml.scoring.environment import READERS, environment_of, requirements
 from cd4ml.scoring.sandbox import PROTECTIONS
 from cd4ml.scoring.scorer import Limits, ScoringError
+from cd4ml.stages.score_batch.conversion import Road, choose, native
 from cd4ml.stages.score_batch.options import Options
 from cd4ml.stages.score_batch.preflight import check_options
 from cd4ml.stages.score_batch.rows import Columns, Rows, columns_of, rows_of
@@ -93,13 +95,31 @@ def _score(one: _Run) -> None:
     columns = columns_of(rows.parts, options, signature_inputs(one.folder))
     one.inputs.append(rows.digest)
     environment = hashlib.sha256(lock.encode()).hexdigest()
-    goes_on = one.staging.begin(_about(one, rows, columns, environment))
-    one.details |= {"lock": environment, "run": one.staging.run}
+    one.details["lock"] = environment
+    loading = _loading(one, interpreter)
+    road = choose(options.runtime, loading, rows, columns, one.model.sha256, one.staging.scratch, context)
+    if why := _go(one, rows, columns, loading, road):
+        one.staging.drop()
+        obstacle = Obstacle(reason="not-equal", why=f"its conversion is not equal to it: {why}")
+        context.progress("The conversion is not equal to the model: scoring again, with the model's own library")
+        _go(one, rows, columns, loading, native(obstacle, demanded=options.runtime is Runtime.ONNX))
+
+
+def _go(one: _Run, rows: Rows, columns: Columns, loading: Loading, road: Road) -> str | None:
+    """Score and publish on a road; return where a conversion was seen to differ from its model, None if nowhere."""
+    options, context = one.options, one.context
+    one.checks = [*(check for check in one.checks if check.id != road.check.id), road.check]
+    one.details["runtime"] = dict(road.details)
+    if not one.passed:
+        return None
+    environment = one.details["lock"]
+    goes_on = one.staging.begin(_about(one, rows, columns, road))
+    one.details["run"] = one.staging.run
     done = goes_on and one.target.published(one.staging.run)
     if not done:
-        _predict(one, rows, columns, interpreter, goes_on=goes_on)
-    if not one.passed:
-        return
+        unequal = _predict(one, rows, columns, replace(loading, fast=road.fast), goes_on=goes_on)
+        if unequal or not one.passed:
+            return unequal
     if not done:
         context.progress(f"Publishing {options.output}")
         _publish(one, rows, environment)
@@ -108,15 +128,30 @@ def _score(one: _Run) -> None:
         published = one.target.digest(rows.parts.rows)
         one.outputs |= {"output": options.output, "output-sha256": published.sha256, "run": one.staging.run}
         one.staging.drop()
+    return None
 
 
-def _about(one: _Run, rows: Rows, columns: Columns, environment: str) -> dict[str, Any]:
+def _loading(one: _Run, interpreter: Path) -> Loading:
+    """Return how the model is asked."""
+    options = one.options
+    required = options.isolation is Isolation.REQUIRED
+    return Loading(
+        model=one.folder,
+        interpreter=interpreter,
+        positive_label=options.positive_label,
+        allow_code=options.allow_code,
+        limits=Limits(seconds=options.timeout, memory=options.memory_limit, isolated=required),
+    )
+
+
+def _about(one: _Run, rows: Rows, columns: Columns, road: Road) -> dict[str, Any]:
     """Return all that the output follows from: what differs in any of it is another run."""
     options = one.options
     return {
         "cd4ml": __version__,
         "model": one.model.sha256,
-        "environment": environment,
+        "environment": one.details["lock"],
+        "runtime": road.identity,
         "data": rows.digest.sha256,
         "rows": rows.parts.rows,
         "part_rows": options.part_rows,
@@ -125,22 +160,16 @@ def _about(one: _Run, rows: Rows, columns: Columns, environment: str) -> dict[st
     }
 
 
-def _predict(one: _Run, rows: Rows, columns: Columns, interpreter: Path, *, goes_on: bool) -> None:
-    """Have the parts scored that are missing, and check that they are what they must be."""
+def _predict(one: _Run, rows: Rows, columns: Columns, loading: Loading, *, goes_on: bool) -> str | None:
+    """Have the parts scored that are missing, and check that they are what they must be.
+
+    Returns:
+        Where a conversion differs from its model, None if it does not; then nothing was checked.
+    """
     options, parts, staged = one.options, rows.parts, one.staging
     numbers = range(len(parts))
     missing = [number for number in numbers if staged.rows(number) != parts.count(number)] if goes_on else numbers
     one.metrics |= {"parts": len(parts), "parts_resumed": len(parts) - len(missing)}
-    limits = Limits(
-        seconds=options.timeout, memory=options.memory_limit, isolated=options.isolation is Isolation.REQUIRED
-    )
-    loading = Loading(
-        model=one.folder,
-        interpreter=interpreter,
-        positive_label=options.positive_label,
-        allow_code=options.allow_code,
-        limits=limits,
-    )
     job = Job(
         loading=loading,
         parts=parts,
@@ -152,11 +181,14 @@ def _predict(one: _Run, rows: Rows, columns: Columns, interpreter: Path, *, goes
     )
     one.context.progress(f"Scoring {sum(map(parts.count, missing)):,} of {parts.rows:,} rows")
     outcome = RUNNERS[options.runner].score(job, one.context) if missing else Outcome()
+    if outcome.unequal:
+        return outcome.problem
     one.checks += _scored(one, rows, outcome)
     if one.passed:
         one.checks.append(rows_check(parts.rows, sum(staged.rows(number) or 0 for number in numbers)))
     elif any(check.reason in ("model-changed", "data-changed") for check in one.checks):
         staged.drop()
+    return None
 
 
 def _scored(one: _Run, rows: Rows, outcome: Outcome) -> list[Check]:

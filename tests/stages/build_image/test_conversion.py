@@ -28,8 +28,9 @@ from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.conversion import Road, _compared, _Unproven, choose_road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
-from cd4ml.stages.build_image.options import Options, Runtime
-from cd4ml.stages.build_image.proof import Tables, dependence, derived, difference, other_batches
+from cd4ml.stages.build_image.options import Options
+from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.stages.proof import Tables, dependence, derived, difference, other_batches
 from tests import models, networks
 
 Choose = Callable[..., Road]
@@ -309,7 +310,7 @@ def test_rows_are_derived_one_by_one() -> None:
     """Each derived row is a table of its own, so that a refused row leaves those beside it compared."""
     columns = [Input(name="x", type="double", required=True), Input(name="s", type="string", required=True)]
     found = derived(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "s": list("abcd")}), columns)
-    assert len(found) == len({name for name, _ in found}) == 9 and all(len(frame) == 1 for _, frame in found)
+    assert len(found) == len({edge.name for edge in found}) == 9 and all(len(edge.frame) == 1 for edge in found)
 
 
 def test_several_classes_are_compared_one_by_one() -> None:

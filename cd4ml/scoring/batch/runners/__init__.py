@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from cd4ml.scoring.batch.job import Runner
-from cd4ml.scoring.batch.runners import local, spark
+from cd4ml.scoring.batch.runners import local, ray, spark
 
 LOCAL: Final = "local"
 SPARK: Final = "spark"
-RUNNERS: Final[dict[str, Runner]] = {LOCAL: local, SPARK: spark}
+RAY: Final = "ray"
+RUNNERS: Final[dict[str, Runner]] = {LOCAL: local, SPARK: spark, RAY: ray}

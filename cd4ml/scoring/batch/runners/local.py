@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cd4ml.context import Context
 from cd4ml.scoring import isolated
+from cd4ml.scoring.batch.checked import Checked, UnequalError, asked as asking
 from cd4ml.scoring.batch.job import Job, Outcome
-from cd4ml.scoring.batch.kernel import Kernel, kernel
+from cd4ml.scoring.batch.kernel import Kernel
 from cd4ml.scoring.scorer import ScoringError
 
 if TYPE_CHECKING:
@@ -18,16 +21,12 @@ if TYPE_CHECKING:
 _SECONDS_OF_SILENCE: Final = 10.0
 
 
-def score(job: Job, context: Context, *, room: str = "model") -> Outcome:
-    """See Runner.
-
-    Args:
-        room: name of a folder for what passes between the model's process and this one.
-    """
-    folder = job.staging.scratch / room
-    folder.mkdir()
+def score(job: Job, context: Context) -> Outcome:
+    """See Runner."""
+    # Several run side by side as tasks of an engine, which starts one again that was lost.
+    folder = Path(tempfile.mkdtemp(prefix="model-", dir=job.staging.scratch))
     limits = job.loading.limits
-    with kernel(job.loading, folder, context.environ) as (model, held):
+    with asking(job.loading, folder, context.environ) as (model, held):
         if problem := isolated.not_isolated(limits, held):
             return Outcome(isolation=held, problem=str(problem))
         asked: deque[tuple[int, pa.Table]] = deque()
@@ -44,11 +43,12 @@ def score(job: Job, context: Context, *, room: str = "model") -> Outcome:
             while asked:
                 _take(job, model, asked)
         except ScoringError as error:
-            return Outcome(isolation=held, problem=f"{job.place(asked[0][0])}: {error}")
+            unequal = isinstance(error, UnequalError)
+            return Outcome(isolation=held, problem=f"{job.place(asked[0][0])}: {error}", unequal=unequal)
     return Outcome(isolation=held)
 
 
-def _take(job: Job, model: Kernel, asked: deque[tuple[int, pa.Table]]) -> None:
+def _take(job: Job, model: Kernel | Checked, asked: deque[tuple[int, pa.Table]]) -> None:
     """Take the answer that was asked for first."""
     number, rows = asked[0]
     job.take(number, rows, model.answer(job.loading.limits.seconds))

@@ -39,20 +39,41 @@ class Tables:
     batches: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
-def derived(test: pd.DataFrame, columns: Sequence[Input]) -> list[tuple[str, pd.DataFrame]]:
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """A row derived from another one, a table of its own: if it is refused, that says nothing of rows beside it.
+
+    Attributes:
+        column: whose value was changed; to a text that no row has (`unseen`), or it is missing.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    column: str
+    unseen: bool
+
+
+def derived(test: pd.DataFrame, columns: Sequence[Input], *, empty: bool = False) -> list[Edge]:
     """Return a few of the rows with each column's value missing, where it may be, and with each text unseen.
 
-    Each is a table of its own: a row that is refused says nothing of those beside it.
+    Args:
+        empty: whether to return them with each text empty as well.
     """
-    few, found = [test.iloc[[at]] for at in range(min(len(test), _EDGE_ROWS))], []
+    found = []
     for column in columns:
         name = column.name
-        if name in test.columns and (column.type in ("float", "double", "string") or not column.required):
-            found += [(f"test row {at} without `{name}`", _filled(row, name, None)) for at, row in enumerate(few)]
-        if name in test.columns and column.type == "string":
-            found += [
-                (f"test row {at} with an unseen `{name}`", _filled(row, name, _UNSEEN)) for at, row in enumerate(few)
-            ]
+        if name not in test.columns:
+            continue
+        changes: list[tuple[str, str | None]] = []
+        if column.type in ("float", "double", "string") or not column.required:
+            changes.append(("without", None))
+        if column.type == "string":
+            changes += [("with an unseen", _UNSEEN), *([("with an empty", "")] if empty else [])]
+        for words, value in changes:
+            for at in range(min(len(test), _EDGE_ROWS)):
+                frame = _filled(test.iloc[[at]], name, value)
+                words_of_row = f"test row {at} {words} `{name}`"
+                found.append(Edge(name=words_of_row, frame=frame, column=name, unseen=value is not None))
     return found
 
 
