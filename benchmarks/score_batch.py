@@ -1,10 +1,12 @@
-"""score-batch beside `mlflow.pyfunc` on a pandas table: rows a second, and the memory of all processes together.
+"""score-batch beside `mlflow.pyfunc` on a pandas table, and beside a plain `mapInArrow`: rows a second, and memory.
 
-Both read the same Parquet file, score every row and write a Parquet file, as whole processes. Run it with
+All read the same Parquet file, score every row and write Parquet, as whole processes; the memory is that of all their
+processes together. Run it with
 
-    python benchmarks/score_batch.py [--rows 1000000] [--model mixed-linear] [--only score-batch]
+    python benchmarks/score_batch.py [--rows 1000000] [--model mixed-linear] [--only score-batch pyfunc]
 
-What is scored differs: score-batch asks a classifier for its class and its probability, pyfunc for the class alone.
+What is scored differs: pyfunc gives the class alone, all others the class and its probability. `pyfunc-both` asks the
+model inside for that as well. `plain-spark` asks the model as score-batch does, without a sandbox and without parts.
 """
 
 from __future__ import annotations
@@ -42,6 +44,34 @@ PYFUNC: Final = (
     "model = mlflow.pyfunc.load_model('model'); "
     "pd.DataFrame({'y_pred': model.predict(rows)}).to_parquet('pyfunc.parquet')"
 )
+BOTH: Final = (
+    "import sys, mlflow.pyfunc, pandas as pd; rows = pd.read_parquet('rows.parquet'); "
+    "model = mlflow.pyfunc.load_model('model'); scores = model.get_raw_model().predict_proba(rows)[:, 1]; "
+    "pd.DataFrame({'y_pred': model.predict(rows), 'y_score': scores}).to_parquet('pyfunc.parquet')"
+)
+PLAIN_SPARK: Final = """
+import pyarrow as pa
+from pyspark.sql import SparkSession
+def score(batches):
+    from cd4ml.scoring.child import predict
+    from cd4ml.serving.model import load
+    model = load('model')
+    for batch in batches:
+        yield pa.RecordBatch.from_pandas(predict(model, batch.to_pandas()), preserve_index=False)
+session = SparkSession.builder.config('spark.sql.execution.arrow.maxRecordsPerBatch', 100_000).getOrCreate()
+rows = session.read.parquet('rows.parquet')
+rows.mapInArrow(score, 'y_pred long, y_score double').write.mode('overwrite').parquet('plain-spark')
+session.stop()
+"""
+BATCH: Final = "-m cd4ml score-batch --model model --data rows.parquet --output scores.parquet --runtime".split()
+CONTENDERS: Final[dict[str, list[str]]] = {
+    "score-batch": [*BATCH, "auto"],
+    "native": [*BATCH, "native"],
+    "pyfunc": ["-c", PYFUNC],
+    "pyfunc-both": ["-c", BOTH],
+    "spark": [*BATCH, "native", "--runner", "spark"],
+    "plain-spark": ["-c", PLAIN_SPARK],
+}
 _GROUP: Final = 1_000_000
 
 
@@ -109,6 +139,7 @@ def processor(pid: int) -> float:
 def measured(command: Sequence[str], folder: Path) -> tuple[float, float, int]:
     """Return the seconds that a command takes, those of the processor, and the most memory."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environ |= {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     start, most = time.perf_counter(), 0
     # Looked at while they run: nobody waits for a model's process that is ended, so no parent knows of its seconds.
     taken: dict[int, float] = {}
@@ -128,20 +159,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--model", choices=KINDS, default="trees")
-    parser.add_argument("--only", choices=("score-batch", "pyfunc"))
+    parser.add_argument("--only", choices=CONTENDERS, nargs="+", default=list(CONTENDERS)[:4])
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cd4ml-benchmark-") as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(name)
         model(asked.model, folder / "model")
         write(folder / "rows.parquet", asked.rows, asked.model)
-        batch = "-m cd4ml score-batch --model model --data rows.parquet --output scores.parquet".split()
-        contenders = {"score-batch": batch, "pyfunc": ["-c", PYFUNC]}
-        for contender in [asked.only] if asked.only else list(contenders):
-            seconds, cpu, most = measured([sys.executable, *contenders[contender]], folder)
+        for contender in asked.only:
+            seconds, cpu, most = measured([sys.executable, *CONTENDERS[contender]], folder)
             said = f"{seconds:.1f} s, {cpu:.1f} CPU s, {asked.rows / cpu:,.0f} rows a CPU second, {most >> 20} MiB"
             print(f"{contender}: {asked.rows:,} rows in {said}", flush=True)
-        if not asked.only:
+        if (folder / "scores.parquet").exists() and (folder / "pyfunc.parquet").exists():
             ours, theirs = pd.read_parquet(folder / "scores.parquet"), pd.read_parquet(folder / "pyfunc.parquet")
             print(f"equal predictions: {(ours['y_pred'] == theirs['y_pred']).all()} of {len(ours):,}")
 
