@@ -190,20 +190,6 @@ ISOLATION: Final = Word(
     "every protection holds (`required`).",
     group=Group.ADVANCED,
 )
-
-
-class Runtime(StrEnum):
-    """What asks a model."""
-
-    AUTO = "auto"
-    ONNX = "onnx"
-    NATIVE = "native"
-
-
-RUNTIME: Final = Word(
-    meaning="What asks the model: its library (`native`) or ONNX Runtime (`onnx`).", group=Group.ADVANCED
-)
-
 REPOSITORY: Final = Word(
     meaning="The GitOps repository: an https or ssh address, or a local folder. CD4ML_GIT_TOKEN in the environment is "
     "used for https.",

@@ -20,7 +20,7 @@ from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
-from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.build_image.ranges import FILE, Ranges
 from cd4ml.stages.build_image.report import Part
 from cd4ml.stages.build_image.requirements import gateway_requirements

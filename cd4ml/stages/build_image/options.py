@@ -9,7 +9,7 @@ from typing import Final
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.image.builders import AUTO, BUILDERS
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.inputs.runtime import RUNTIME, Runtime
 from cd4ml.inputs.options import Group, option
 
 EXAMPLE: Final = (
@@ -44,7 +44,7 @@ class Options(TableOptions):
     predictions: str | None = vocabulary.PREDICTIONS.here("The image's answers must equal it.")
     simulate: bool = option("Compare the image's predictions with the scored ones.", default=True, group=Group.IMAGE)
     positive_label: str | None = vocabulary.POSITIVE_LABEL.here("By default the greater of the model's two classes.")
-    runtime: Runtime = vocabulary.RUNTIME.here(
+    runtime: Runtime = RUNTIME.here(
         "ONNX Runtime needs a smaller image, and the converted model to be proven equal on test-data; `auto` takes it "
         "where that is proven.",
         default=Runtime.AUTO,

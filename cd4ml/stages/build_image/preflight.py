@@ -16,7 +16,7 @@ from cd4ml.image.licenses import Forbidden
 from cd4ml.image.reference import Reference
 from cd4ml.image.statements import Vex
 from cd4ml.image.vex import read_vex
-from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.build_image.options import Options
 from cd4ml.stages.models import looked_at, model_findings
 from cd4ml.stages.preflight import Early, Finding, tried

@@ -19,7 +19,7 @@ from cd4ml.stages.build_image.documents import forget
 from cd4ml.stages.build_image.evidence import DOCUMENTS, Facts, give_evidence
 from cd4ml.stages.build_image.inputs import Inputs, resolve
 from cd4ml.stages.build_image.model import fetch_model, look_for_code
-from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.build_image.options import Options
 from cd4ml.stages.build_image.push import NotPushed, push_image
 from cd4ml.stages.build_image.ranges import feature_ranges

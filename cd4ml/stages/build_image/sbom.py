@@ -17,7 +17,7 @@ from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.documents import written
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate
-from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.build_image.report import Part
 
 CYCLONEDX: Final = "sbom.cyclonedx.json"

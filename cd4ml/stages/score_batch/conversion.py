@@ -23,7 +23,7 @@ from cd4ml.data.tables.table import as_frame, framed
 from cd4ml.digests import folder_sha256
 from cd4ml.image.comparison import CONVERTED
 from cd4ml.image.pairing import largest
-from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.model_files.signature import Input, inputs
 from cd4ml.report import Check
 from cd4ml.scoring.batch.checked import SHARE, UnequalError, as_expected, difference

@@ -9,7 +9,8 @@ from typing import Final
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.inputs import vocabulary
 from cd4ml.inputs.options import Group, option
-from cd4ml.inputs.vocabulary import Isolation, Runtime
+from cd4ml.inputs.runtime import RUNTIME, Runtime
+from cd4ml.inputs.vocabulary import Isolation
 
 EXAMPLE: Final = "--model models:/credit@champion --data today.parquet --output scores.parquet --keep city"
 OUTPUTS: Final[dict[str, str]] = {
@@ -59,7 +60,7 @@ class Options(TableOptions):
     part_rows: int = option(
         "Rows that are scored at once; a run that is killed loses no more.", default=100_000, group=Group.ADVANCED
     )
-    runtime: Runtime = vocabulary.RUNTIME.here(
+    runtime: Runtime = RUNTIME.here(
         "ONNX Runtime needs the converted model to be proven equal on the first rows, and on some of each part; `auto` "
         "tries that from a million rows on, and takes it where it is quicker too.",
         default=Runtime.AUTO,

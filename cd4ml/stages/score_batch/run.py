@@ -17,7 +17,8 @@ from cd4ml.checks.scoring.scored import isolation_checks, scored_check
 from cd4ml.context import Context
 from cd4ml.data.predictions.table import metadata_of
 from cd4ml.digests import folder_sha256
-from cd4ml.inputs.vocabulary import Isolation, Runtime
+from cd4ml.inputs.runtime import Runtime
+from cd4ml.inputs.vocabulary import Isolation
 from cd4ml.model_files import code_of
 from cd4ml.model_files.signature import inputs as signature_inputs
 from cd4ml.registry import fetch

@@ -23,7 +23,7 @@ from cd4ml.scoring.conversion import ask
 from cd4ml.scoring.conversion.run import Conversion, Signature, _answers, _converters, _way
 from cd4ml.stages.build_image.conversion import Road, _compared, _tables, _Unproven
 from cd4ml.stages.build_image.options import Options
-from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.proof import Tables
 from tests import models
 from tests.conftest import ROOT, clean_environment

@@ -29,7 +29,7 @@ from cd4ml.stages.build_image.conversion import Road, _compared, _Unproven, choo
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
 from cd4ml.stages.build_image.options import Options
-from cd4ml.inputs.vocabulary import Runtime
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.proof import Tables, dependence, derived, difference, other_batches
 from tests import models, networks
 
