@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.scoring.conftest import coded, saved
+from tests.serving.conftest import loan_model
 
-__all__ = ["coded", "saved"]
+__all__ = ["coded", "loan_model", "saved"]

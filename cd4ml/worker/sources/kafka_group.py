@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from cd4ml.errors import OptionsError, UnavailableError
+from cd4ml.errors import UnavailableError
 from cd4ml.observe.events.kafka import address_of
 from cd4ml.observe.events.lines import decoded
 from cd4ml.worker.sources.batch import Batch, Decode, batch_of
@@ -15,11 +15,10 @@ from cd4ml.worker.sources.batch import Batch, Decode, batch_of
 GROUP: Final = "cd4ml-monitor"
 _MESSAGES: Final = 10_000
 _WAIT: Final = 0.5  # seconds that messages are collected for
-_PATIENCE: Final = 15.0
+_PATIENCE: Final = 30.0
 _SETTINGS: Final = {
-    # One worker is the whole group. A worker that was killed is followed at once, without waiting for its session to
-    # end, and the broker shuts out one that another has replaced.
-    "group.instance.id": "worker",
+    # The broker waits so long for a worker that was killed before the next one gets its partitions.
+    "session.timeout.ms": 10_000,
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "enable.partition.eof": True,
@@ -54,7 +53,7 @@ class KafkaGroup:
         self._ends: dict[int, int] = {}
         # Partitions that are assigned, None before any are; and those of them whose position was not looked at yet.
         self._mine: set[int] | None = None
-        self._unchecked: set[int] = set()
+        self._unchecked: set[int] | None = None
         self._decode = decode
         group = GROUP if decode is decoded else f"{GROUP}-labels"
         self._consumer = address.consumer({**_SETTINGS, "group.id": group})
@@ -73,7 +72,7 @@ class KafkaGroup:
                 if self._mine is not None and self._drained():
                     return None
                 if time.monotonic() > end:
-                    raise UnavailableError(f"{self.name} sent nothing for {_PATIENCE:g} seconds{self._why()}")
+                    raise UnavailableError(f"{self.name} sent nothing for {_PATIENCE:g} seconds")
         except KafkaException as error:
             raise UnavailableError(f"no answer from {self.name}: {error.args[0].name()}") from error
 
@@ -101,7 +100,7 @@ class KafkaGroup:
 
     def _some(self) -> Batch | None:
         """Return the next messages, None if none came."""
-        if self._unchecked and (lost := self._check()):
+        if self._unchecked is not None and (lost := self._check()):
             return lost
         lines, places = [], []
         for message in self._consumer.consume(_MESSAGES, timeout=_WAIT):
@@ -122,11 +121,6 @@ class KafkaGroup:
 
         if error.code() == KafkaError._PARTITION_EOF:
             self._ends[message.partition()] = message.offset()
-        elif error.code() == KafkaError._FATAL:
-            raise OptionsError(
-                f"another worker reads {self.name} as the same group",
-                advice="End one of them, or give each a group of its own: ?group.id=NAME in the address.",
-            )
         else:
             raise KafkaException(error)
 
@@ -140,14 +134,21 @@ class KafkaGroup:
 
     def _lost(self, _consumer: Any, _partitions: Any) -> None:
         """Read nothing until partitions are assigned again."""
-        self._mine, self._unchecked = None, set()
+        self._mine, self._unchecked = None, None
 
     def _check(self) -> Batch | None:
         """Hold where the state says to go on against what the topic holds; messages that it dropped are unreadable."""
         from confluent_kafka import TopicPartition
 
+        try:
+            self._whole()
+        except UnavailableError:
+            # Nothing is read, but whoever asks for nothing learns of no other assignment. The next one begins anew.
+            self._consumer.pause(self._consumer.assignment())
+            self._consumer.consume(1, timeout=_WAIT)
+            raise
         lost, places = 0, []
-        for number in sorted(self._unchecked):
+        for number in sorted(self._unchecked or ()):
             place = TopicPartition(self._topic, number)
             low, high = self._consumer.get_watermark_offsets(place, timeout=_PATIENCE)
             at = self._next[number]
@@ -157,25 +158,30 @@ class KafkaGroup:
             if not low <= at <= high:  # above: a topic of this name was made again
                 self._next[number] = low
                 self._consumer.seek(TopicPartition(self._topic, number, low))
-            self._unchecked.discard(number)
+        self._unchecked = None
         return replace(batch_of(decoded([], str), 0), unreadable=lost, places=places) if lost else None
 
     def _drained(self) -> bool:
-        """Whether everything was read that the topic holds now; whoever has a part of it has not."""
+        """Whether everything was read that the topic holds now."""
+        self._whole()
+        # The answers to fetches tell the ends; asking for each would wait in line behind the next fetch.
+        mine = self._mine or set()
+        return mine == self._ends.keys() and all(self._ends[number] >= self._high(number) for number in mine)
+
+    def _whole(self) -> None:
+        """See that this worker has the whole topic: it must not judge windows on a part of their events."""
         there = self._consumer.list_topics(self._topic, timeout=_PATIENCE).topics[self._topic]
         if there.error is not None or not there.partitions:
             raise UnavailableError(f"{self.name} does not exist", advice="Say where the gateway's EVENTS go.")
-        if set(there.partitions) != self._mine:
-            return False
-        # The answers to fetches tell the ends; asking for each would wait in line behind the next fetch.
-        return all(self._ends.get(number, -1) >= self._high(number) for number in self._mine)
+        if self._mine is not None and not self._mine >= set(there.partitions):
+            raise UnavailableError(
+                f"{self.name}: {len(self._mine)} of {len(there.partitions)} partitions are assigned to this worker: "
+                "others read as the same group, or partitions were added just now",
+                advice="One worker is the whole group; give each its own: ?group.id=NAME in the address.",
+            )
 
     def _high(self, number: int) -> int:
         """Return where a partition ended by the newest answer."""
         from confluent_kafka import TopicPartition
 
         return int(self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)[1])
-
-    def _why(self) -> str:
-        """Say what may hold it up."""
-        return ", or others of its group read a part of it" if self._mine is not None else ""
