@@ -1,7 +1,6 @@
 """Features from a server that answers as Feast's feature server 0.67 does: a stand-in of its HTTP contract.
 
-Feast itself needs pandas 2 and an environment of its own, and takes longer to start than all of these tests: what it
-answers here was taken from a real one (docs/features.md says how to run it).
+Feast itself takes longer to start than all of these tests: `tests/real_engines/test_feast.py` asks a real one.
 """
 
 from __future__ import annotations
