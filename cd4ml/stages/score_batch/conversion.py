@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# From so many rows on a conversion can win what it costs to make it.
-_PAYS: Final = 1_000_000
+# From so many rows on a conversion can win what it costs to make it: ten CPU seconds, for a microsecond a row.
+_PAYS: Final = 10_000_000
 _SAMPLE: Final = 20_000
 _FEWEST: Final = 20
 _ENVIRONMENT: Final = (*RUNTIME, "pyarrow>=15")

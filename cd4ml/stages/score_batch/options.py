@@ -62,7 +62,7 @@ class Options(TableOptions):
     )
     runtime: Runtime = RUNTIME.here(
         "ONNX Runtime needs the converted model to be proven equal on the first rows, and on some of each part; `auto` "
-        "tries that from a million rows on, and takes it where it is quicker too.",
+        "tries that from ten million rows on, and takes it where it is quicker too.",
         default=Runtime.AUTO,
     )
     timeout: float = vocabulary.TIMEOUT.here("Each part of `part-rows` rows counts by itself.", default=900.0)

@@ -39,6 +39,7 @@ def offset_of(path: Path) -> int:
     return int(offset)
 
 
+@pytest.mark.timeout(600 + 60 * KILLS)
 @pytest.mark.parametrize("output", ["scores.parquet", "scores"])
 def test_killed_at_random(output: str, tmp_path: Path) -> None:
     """After kill -9 at any moment a table is whole, of this run or of the last one; the next run completes it."""
