@@ -88,14 +88,6 @@ class Broker:
         client = self.admin()  # what it was asked ends with it
         client.create_topics([new.NewTopic(name, partitions, 1)], operation_timeout=60)[name].result(60)
 
-    def grow(self, name: str, partitions: int) -> None:
-        """Give a topic more partitions."""
-        from confluent_kafka import admin
-
-        new: Any = admin
-        client = self.admin()
-        client.create_partitions([new.NewPartitions(name, partitions)])[name].result(60)
-
     def _java(self, *arguments: str) -> list[str]:
         """Return the command of one of its programs."""
         return [need_program("kafka"), *arguments]
