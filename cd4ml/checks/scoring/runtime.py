@@ -34,7 +34,7 @@ def library_check(obstacle: Obstacle | None, *, demanded: bool) -> Check:
         obstacle: None if nothing else was wanted.
     """
     if obstacle is None:
-        message = "The model's own library scores the table, as runtime: native says."
+        message = "The model's own library scores the table: `runtime` asks for nothing else."
         return Check(id=_ID, status=Status.PASSED, value="native", message=message)
     if demanded:
         message = f"ONNX Runtime cannot score the table: {obstacle.why[:_SHOWN]}."

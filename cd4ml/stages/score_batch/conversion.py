@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# From so many rows on a conversion can win what it costs to make it: ten CPU seconds, for a microsecond a row.
-_PAYS: Final = 10_000_000
 _SAMPLE: Final = 20_000
 _FEWEST: Final = 20
 _ENVIRONMENT: Final = (*RUNTIME, "pyarrow>=15")
@@ -71,7 +69,7 @@ class _Unproven(Exception):
 
 
 def choose(
-    wanted: Runtime, loading: Loading, rows: Rows, columns: Columns, sha256: str, scratch: Path, context: Context
+    wanted: Runtime | None, loading: Loading, rows: Rows, columns: Columns, sha256: str, scratch: Path, context: Context
 ) -> Road:
     """Convert the model and compare, if the option lets it; else, or if that fails, its own library scores the table.
 
@@ -82,11 +80,9 @@ def choose(
     Raises:
         UnavailableError, OptionsError: an environment cannot be made, or the rows cannot be read.
     """
-    if wanted is Runtime.NATIVE:
+    if wanted in (None, Runtime.NATIVE):
         return native(None, demanded=False)
     try:
-        if wanted is Runtime.AUTO and rows.parts.rows < _PAYS:
-            raise _Unproven("too-few-rows", f"a conversion pays from {_PAYS:,} rows on")
         return _trial(loading, rows, columns, scratch, context).road(sha256, wanted)
     except _Unproven as error:
         return native(error.obstacle, demanded=wanted is Runtime.ONNX)
@@ -116,7 +112,7 @@ class _Trial:
     sample: pa.Table
     edges: Sequence[Edge]
 
-    def road(self, sha256: str, wanted: Runtime) -> Road:
+    def road(self, sha256: str, wanted: Runtime | None) -> Road:
         """Return the road of the first conversion that is equal.
 
         Raises:

@@ -60,10 +60,9 @@ class Options(TableOptions):
     part_rows: int = option(
         "Rows that are scored at once; a run that is killed loses no more.", default=100_000, group=Group.ADVANCED
     )
-    runtime: Runtime = RUNTIME.here(
-        "ONNX Runtime needs the converted model to be proven equal on the first rows, and on some of each part; `auto` "
-        "tries that from ten million rows on, and takes it where it is quicker too.",
-        default=Runtime.AUTO,
+    runtime: Runtime | None = RUNTIME.here(
+        "By default its library. ONNX Runtime needs the converted model to be proven equal on the first rows, and on "
+        "some of each part; `auto` tries that, and takes it where it is quicker too."
     )
     timeout: float = vocabulary.TIMEOUT.here("Each part of `part-rows` rows counts by itself.", default=900.0)
     memory_limit: float | None = vocabulary.MEMORY_LIMIT.here()

@@ -127,8 +127,7 @@ def test_refused_rows_and_changed_data__publish_nothing(
 
     found = {check.id: check for check in report.checks}
     assert {name: check.reason for name, check in found.items() if check.reason} == {
-        **{"model-code": "code-allowed", "runtime": "too-few-rows"},
-        **{"model-scored:rows": "not-scored", "data-unchanged": "data-changed"},
+        **{"model-code": "code-allowed", "model-scored:rows": "not-scored", "data-unchanged": "data-changed"},
     }
     assert "rows 100 to 199: the model's process ended" in found["model-scored:rows"].message
     assert (tmp_path / "scores.parquet").stat().st_size == 0 and report.outputs["output"] == ""
