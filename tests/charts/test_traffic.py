@@ -79,7 +79,7 @@ def test_rules__each_has_filters_and_timeouts(objects: list[dict[str, Any]]) -> 
     for rule in route["spec"]["rules"]:
         assert [one["type"] for one in rule["filters"]] == ["RequestHeaderModifier", "RequestMirror"]
         assert rule["filters"][1]["requestMirror"] == {
-            "backendRef": {"name": "credit-shadow", "port": 80},
+            "backendRef": {"group": "", "kind": "Service", "name": "credit-shadow", "port": 80},
             "percent": 50,
         }
         assert rule["timeouts"] == {"request": "10s", "backendRequest": "5s"}
