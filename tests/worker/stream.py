@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 from cd4ml.data.profile import reference as profile
 from cd4ml.data.tables.opening import open_table
@@ -99,6 +100,15 @@ class Running:
         while self.worker.turn():
             pass
         return self.reports[before:]
+
+    def crash(self, turns: int, now: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Turn so often, and once more, of which nothing is kept; then end."""
+        self.now = now
+        for _ in range(turns):
+            self.worker.turn()
+        monkeypatch.setattr(self.worker, "commit", lambda: None)
+        self.worker.turn()
+        self.worker.close()
 
     def publish(self, report: Report, _verdicts: Sequence[Verdict]) -> None:
         """Take a report."""

@@ -227,12 +227,7 @@ def test_crashes__nothing_lost_or_doubled(folder: Path, monkeypatch: pytest.Monk
     append(folder / "events.jsonl", [*whole[:900], *whole[600:]])
     rng = random.Random(3)
     for _ in range(25):
-        crashing = worker(folder)
-        crashing.now = AFTER
-        for _ in range(rng.randrange(4)):
-            crashing.worker.turn()
-        monkeypatch.setattr(crashing.worker, "commit", lambda: None)
-        crashing.worker.turn()
+        worker(folder).crash(rng.randrange(4), AFTER, monkeypatch)
     reports = [report for report in worker(folder).drain(AFTER) if report.status is not Status.INCONCLUSIVE]
 
     assert [report.inputs[1].rows for report in reports] == [1_500]

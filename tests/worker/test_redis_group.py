@@ -37,13 +37,7 @@ def test_group__killed_stopped_and_empty(tmp_path: Path, monkeypatch: pytest.Mon
         url = f"{server.url}/credit"
         fill(server, [*whole[:700], *whole[600:1_000]])
         for _ in range(12):
-            crashing = worker(tmp_path, url)
-            crashing.now = BEGIN + 3600
-            for _ in range(rng.randrange(3)):
-                crashing.worker.turn()
-            monkeypatch.setattr(crashing.worker, "commit", lambda: None)
-            crashing.worker.turn()
-            crashing.worker.close()
+            worker(tmp_path, url).crash(rng.randrange(3), BEGIN + 3600, monkeypatch)
         running = worker(tmp_path, url)
         running.drain(BEGIN + 3600)
         with server.ask() as client:

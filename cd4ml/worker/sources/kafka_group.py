@@ -51,9 +51,9 @@ class KafkaGroup:
             int(number): int(at) for number, at in positions.get(self.name, {}).get("next", {}).items()
         }
         self._ends: dict[int, int] = {}
-        # Partitions that are assigned, None before any are; and those of them whose position was not looked at yet.
+        # Partitions that are assigned, None before any are; and where to go on in those, until that is looked at.
         self._mine: set[int] | None = None
-        self._unchecked: set[int] | None = None
+        self._unchecked: dict[int, int] | None = None
         self._decode = decode
         group = GROUP if decode is decoded else f"{GROUP}-labels"
         self._consumer = address.consumer({**_SETTINGS, "group.id": group})
@@ -130,7 +130,7 @@ class KafkaGroup:
             one.offset = self._next.get(one.partition, one.offset)
         consumer.assign(partitions)
         self._mine, self._ends = {one.partition for one in partitions}, {}
-        self._unchecked = self._mine & self._next.keys()
+        self._unchecked = {number: self._next[number] for number in self._mine & self._next.keys()}
 
     def _lost(self, _consumer: Any, _partitions: Any) -> None:
         """Read nothing until partitions are assigned again."""
@@ -148,18 +148,18 @@ class KafkaGroup:
             self._consumer.consume(1, timeout=_WAIT)
             raise
         lost, places = 0, []
-        for number in sorted(self._unchecked or ()):
+        # Messages may have come with the assignment: what was dropped counts from where this worker was to go on.
+        for number, at in sorted((self._unchecked or {}).items()):
             place = TopicPartition(self._topic, number)
             low, high = self._consumer.get_watermark_offsets(place, timeout=_PATIENCE)
-            at = self._next[number]
             if at < low:
                 lost += low - at
                 places.append(f"{self.name}, partition {number}: offsets {at} to {low - 1} were dropped unread")
-            if not low <= at <= high:  # above: a topic of this name was made again
+            if not low <= at <= high and self._next[number] == at:  # above: a topic of this name was made again
                 self._next[number] = low
                 self._consumer.seek(TopicPartition(self._topic, number, low))
         self._unchecked = None
-        return replace(batch_of(decoded([], str), 0), unreadable=lost, places=places) if lost else None
+        return replace(batch_of(self._decode([], str), 0), unreadable=lost, places=places) if lost else None
 
     def _drained(self) -> bool:
         """Whether everything was read that the topic holds now."""
