@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from cd4ml.data.profile.losses import Losses, losses_of
+from cd4ml.checks.drift.labels import Labelled
+from cd4ml.data.profile.losses import expected_loss, losses_of
 from cd4ml.data.tables import by_name
 
 _CHUNKS: Final = 64
@@ -48,28 +49,9 @@ class Terms:
     most: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settled:
-    """The labelled predictions of a window.
-
-    Attributes:
-        awaited: predictions that a label could come for.
-        contested: of these, with labels that contradict each other; they are in no loss.
-        crowded_out: of these, that had to make room before a label came.
-        mixed: whether another model than the reference's answered too.
-    """
-
-    number: int
-    losses: Losses
-    awaited: int
-    contested: int
-    crowded_out: int
-    mixed: bool
-
-
 @dataclass(kw_only=True)
 class Awaited:
-    """A window whose labels are waited for; see Settled."""
+    """A window whose labels are waited for; see Labelled."""
 
     events: int = 0
     crowded_out: int = 0
@@ -174,8 +156,8 @@ class Awaiting:
         self.labels = pl.concat([self.labels, early])
         self._give_up(len(self.labels) - self.terms.most)
 
-    def settle(self, number: int) -> Settled:
-        """Return the labelled predictions of a window, and wait for it no more."""
+    def settle(self, number: int, name: str) -> Labelled:
+        """Return the labelled predictions of a window, which goes by a name, and wait for it no more."""
         mine = pl.col("window") == number
         rows = self.predictions.filter(mine & pl.col("label").is_not_null())
         self.predictions = self.predictions.filter(~mine)
@@ -183,8 +165,8 @@ class Awaiting:
         sound = rows.filter(~pl.col("contested"))
         said, label = sound["said"], sound["label"]
         losses = (said - label).abs() if self.terms.numeric else (said != label)
-        return Settled(
-            number=number,
+        return Labelled(
+            name=name,
             losses=losses_of(losses.cast(pl.Float64).to_numpy(), sound["expected"].fill_null(np.nan).to_numpy()),
             awaited=window.events,
             contested=len(rows) - len(sound),
@@ -276,8 +258,7 @@ class Awaiting:
         if self.terms.numeric or self.terms.positive_label is None:
             return pl.lit(None, dtype=pl.Float64)
         score = pl.col("prediction").struct.field("y_score")
-        said = pl.col("prediction").struct.field("y_pred") == self.terms.positive_label
-        return pl.when(score.is_between(0, 1)).then(pl.when(said).then(1 - score).otherwise(score))
+        return expected_loss(pl.col("prediction").struct.field("y_pred") == self.terms.positive_label, score)
 
 
 def _trace() -> pl.Expr:

@@ -25,7 +25,6 @@ from cd4ml.data.profile.reference import Profile
 from cd4ml.report import Check, InputDigest, ModelIdentity, Report, Status
 from cd4ml.stages.detect_drift.judging import STAGE, judged, reference_digest
 from cd4ml.stages.detect_drift.options import Options
-from cd4ml.worker.awaiting import Settled
 from cd4ml.worker.counting import Counted
 from cd4ml.worker.demands import Demand
 from cd4ml.worker.windows import Arrivals, Outcome
@@ -44,13 +43,13 @@ class Joined:
     """What came of labels.
 
     Attributes:
-        settled: windows whose labels have come or were waited for, with when they began.
+        settled: windows whose labels have come or were waited for.
         came: labels since the report before, by what became of them.
         places: of the first of those that could not be understood.
         waiting: predictions without a label.
     """
 
-    settled: Sequence[tuple[datetime, Settled]]
+    settled: Sequence[Labelled]
     came: Mapping[str, int]
     places: Sequence[str]
     waiting: int
@@ -155,21 +154,10 @@ class Judge:
 
     def _label_checks(self, joined: Joined) -> list[Check]:
         """Return the checks of labels and of the performance that they show."""
-        windows = [
-            Labelled(
-                name=_name(begin),
-                losses=one.losses,
-                awaited=one.awaited,
-                contested=one.contested,
-                crowded_out=one.crowded_out,
-                mixed=one.mixed,
-            )
-            for begin, one in joined.settled
-        ]
         return [
             labels_check(joined.came, joined.waiting, joined.places, self.maximum_unreadable),
             *performance_checks(
-                windows,
+                joined.settled,
                 self.reference.performance,
                 maximum_drop=self.options.maximum_performance_drop,
                 least=self.options.minimum_sample_size,
@@ -183,8 +171,8 @@ class Judge:
         if joined is None or before is None or not joined.settled:
             return {}
         found = []
-        for begin, one in joined.settled:
-            told: dict[str, Any] = {"window": _name(begin), "labelled": one.losses.n, "awaited": one.awaited}
+        for one in joined.settled:
+            told: dict[str, Any] = {"window": one.name, "labelled": one.losses.n, "awaited": one.awaited}
             if one.losses.n:
                 told |= {"loss": one.losses.mean, "reference_loss": before.losses.mean}
             if one.losses.is_told:
@@ -226,8 +214,8 @@ def _estimated(counted: Counted) -> dict[str, Any]:
     }
 
 
-def _name(begin: datetime) -> str:
-    """Return the name of a window."""
+def name_of(begin: datetime) -> str:
+    """Return the name of a window, by when it began."""
     return f"{begin:%Y-%m-%dT%H:%M:%SZ}"
 
 

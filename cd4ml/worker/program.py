@@ -14,7 +14,7 @@ from cd4ml.stages.detect_drift.judging import STAGE
 from cd4ml.worker import state as kept
 from cd4ml.worker.counting import Counted
 from cd4ml.worker.exposition import LOSS, numbers_of, text
-from cd4ml.worker.judging import Joined, Judge
+from cd4ml.worker.judging import Joined, Judge, name_of
 from cd4ml.worker.sources.batch import Batch, Source
 from cd4ml.worker.state import State, Verdict
 from cd4ml.worker.windows import Outcome
@@ -169,7 +169,7 @@ class Worker:
         awaiting.forget(self._clock() - terms.seconds - rules.seconds - rules.lateness)
         moment = max(windows.newest, windows.span(number)[1].timestamp() + rules.lateness)
         due = awaiting.due(number, moment, rules.seconds, drained=drained)
-        settled = [(windows.span(one)[0], awaiting.settle(one)) for one in due]
+        settled = [awaiting.settle(one, name_of(windows.span(one)[0])) for one in due]
         came, places = awaiting.told()
         return Joined(settled=settled, came=came, places=places, waiting=awaiting.waiting)
 

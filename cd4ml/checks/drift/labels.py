@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
-from cd4ml.checks.drift.concept import ORIGIN_UNKNOWN, ConceptLimits, alarming, no_drop_check, origin_check
-from cd4ml.checks.drift.concept import window_checks
+from cd4ml.checks.drift.concept import (
+    ORIGIN_UNKNOWN,
+    ConceptLimits,
+    alarming,
+    no_drop_check,
+    origin_check,
+    window_checks,
+)
+from cd4ml.checks.drift.stream import ANOTHER_MODEL
 from cd4ml.data.profile.losses import ERROR_RATE, Baseline, Losses
 from cd4ml.metrics.drift.concept import increase_of_sums, origin_by_probabilities
-from cd4ml.metrics.statistics.intervals import Bounds, normal_quantile
-from cd4ml.metrics.statistics.proportion import CONFIDENCE
+from cd4ml.metrics.drift.estimate import accuracy_bounds
+from cd4ml.metrics.statistics.intervals import Bounds
 from cd4ml.report import Bound, Check, Status, percent
 from cd4ml.report.ids import check_id
 
-NO_BASELINE, AWAITED, ANOTHER_MODEL = "no-baseline", "labels-awaited", "another-model"
+NO_BASELINE, AWAITED = "no-baseline", "labels-awaited"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +33,9 @@ class Labelled:
     Attributes:
         name: of the window, for people.
         awaited: predictions that a label could come for.
-        contested: of these, with labels that contradict each other.
+        contested: of these, with labels that contradict each other; they are in no loss.
         crowded_out: of these, that had to make room before a label came.
-        mixed: whether another model answered too.
+        mixed: whether another model than the reference's answered too.
     """
 
     name: str
@@ -177,6 +183,4 @@ def estimated_accuracy(losses: Losses) -> tuple[float, Bounds]:
         losses: of 1 prediction at least, each with its expected loss.
     """
     accuracy = 1 - losses.expected_mean
-    spread = math.sqrt(max(0.0, losses.expected - losses.expected_squares))
-    half = normal_quantile((1 + CONFIDENCE) / 2) * spread / losses.n
-    return accuracy, Bounds(lower=max(0.0, accuracy - half), upper=min(1.0, accuracy + half))
+    return accuracy, accuracy_bounds(accuracy, losses.expected - losses.expected_squares, losses.n)

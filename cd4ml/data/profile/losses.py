@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import polars as pl
 
 ERROR_RATE: Final = "error-rate"
 ABSOLUTE_ERROR: Final = "mean-absolute-error"
@@ -103,6 +104,17 @@ def losses_of(losses: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]
         expected_squares=float((ought**2).sum()),
         cross=float((of * ought).sum()),
     )
+
+
+def expected_loss(positive: pl.Expr, score: pl.Expr) -> pl.Expr:
+    """Return the error that the probability of the positive class lets expect of a prediction; null without one.
+
+    Args:
+        positive: whether the positive class was predicted.
+    """
+    import polars as pl
+
+    return pl.when(score.is_between(0, 1)).then(pl.when(positive).then(1 - score).otherwise(score))
 
 
 def to_document(found: Baseline) -> dict[str, Any]:

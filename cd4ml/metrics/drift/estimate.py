@@ -70,9 +70,18 @@ class Expected:
 
     @property
     def accuracy_bounds(self) -> Bounds:
-        """Where the accuracy lies once the labels are there, with 95 % (normal approximation); n > 0."""
-        half = normal_quantile((1 + CONFIDENCE) / 2) * math.sqrt(self.variance) / self.n
-        return Bounds(lower=max(0.0, self.accuracy - half), upper=min(1.0, self.accuracy + half))
+        """Where the accuracy lies once the labels are there; see `accuracy_bounds`."""
+        return accuracy_bounds(self.accuracy, self.variance, self.n)
+
+
+def accuracy_bounds(accuracy: float, variance: float, n: int) -> Bounds:
+    """Return where an accuracy that is expected lies once the labels are there, with 95 % (normal approximation).
+
+    Args:
+        variance: of the number of correct predictions among `n`, which is above 0.
+    """
+    half = normal_quantile((1 + CONFIDENCE) / 2) * math.sqrt(max(0.0, variance)) / n
+    return Bounds(lower=max(0.0, accuracy - half), upper=min(1.0, accuracy + half))
 
 
 def expected(positive: npt.ArrayLike, probability: npt.ArrayLike) -> Expected:

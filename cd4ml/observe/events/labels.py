@@ -17,7 +17,7 @@ def decoded(lines: Sequence[bytes], place: Place) -> Part:
     """Return the labels of lines, empty ones left out; `place` says where the line of a number stands."""
     numbers = [number for number, line in enumerate(lines) if line.strip()]
     poison = Poison()
-    read = list(frames(lines, numbers, place, poison, LABELS))
+    read = list(frames(lines, numbers, place, poison, LABELS, "a label"))
     labels = pl.concat([pl.DataFrame(schema=LABELS), *(frame for frame, _ in read)])
     usable = labels.select(_USABLE.fill_null(False)).to_series()
     if not usable.all():
@@ -28,7 +28,5 @@ def decoded(lines: Sequence[bytes], place: Place) -> Part:
     return Part(events=labels, unreadable=tuple(poison.named), poisoned=poison.count)
 
 
-_NAMED: Final = (pl.col("id").str.len_bytes() > 0).fill_null(False) | (
-    pl.col("trace_id").str.len_bytes() > 0
-).fill_null(False)
+_NAMED: Final = (pl.col("id").str.len_bytes() > 0) | (pl.col("trace_id").str.len_bytes() > 0)
 _USABLE: Final = _NAMED & (pl.col("y_true").str.len_bytes() > 0)

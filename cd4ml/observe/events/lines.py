@@ -18,10 +18,6 @@ _BLOCK: Final = 16 * 1024**2
 # An event has at most some kilobytes.
 _LONGEST: Final = 4 * 1024**2
 _MOST_POISON: Final = 10_000
-_NEITHER: Final = {
-    True: "is not a JSON object with the fields of a prediction event",
-    False: "is not a JSON object with the fields of a label",
-}
 
 
 def parts(path: Path) -> Iterator[Part]:
@@ -53,7 +49,7 @@ def decoded(lines: Sequence[bytes], place: Place) -> Part:
     """Return the events of lines, empty ones left out; `place` says where the line of a number stands."""
     numbers = [number for number, line in enumerate(lines) if line.strip()]
     poison = Poison()
-    read = list(frames(lines, numbers, place, poison, READ))
+    read = list(frames(lines, numbers, place, poison, READ, "a prediction event"))
     events = pl.concat([pl.DataFrame(schema=READ), *(frame for frame, _ in read)])
     return checked(events, [number for _, found in read for number in found], place, poison)
 
@@ -76,9 +72,13 @@ def _blocks(file: io.BufferedReader, name: str) -> Iterator[list[bytes]]:
 
 
 def frames(
-    lines: Sequence[bytes], numbers: list[int], place: Place, poison: Poison, schema: pl.Schema
+    lines: Sequence[bytes], numbers: list[int], place: Place, poison: Poison, schema: pl.Schema, noun: str
 ) -> Iterator[tuple[pl.DataFrame, list[int]]]:
-    """Yield the rows of lines that can be read, halving what cannot until the line is found."""
+    """Yield the rows of lines that can be read, halving what cannot until the line is found.
+
+    Args:
+        noun: what a line is.
+    """
     if not numbers:
         return
     try:
@@ -88,8 +88,8 @@ def frames(
     if frame is not None and len(frame) == len(numbers):
         yield frame, numbers
     elif len(numbers) == 1:
-        poison.add(place(numbers[0]), _NEITHER[schema is READ])
+        poison.add(place(numbers[0]), f"is not a JSON object with the fields of {noun}")
     elif poison.count <= _MOST_POISON:
         half = len(numbers) // 2
-        yield from frames(lines, numbers[:half], place, poison, schema)
-        yield from frames(lines, numbers[half:], place, poison, schema)
+        yield from frames(lines, numbers[:half], place, poison, schema, noun)
+        yield from frames(lines, numbers[half:], place, poison, schema, noun)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -13,7 +14,7 @@ import polars as pl
 from cd4ml.checks.drift import concept as checks
 from cd4ml.data.predictions.labelled import inputs, read_labelled
 from cd4ml.data.predictions.labels import label_text
-from cd4ml.data.profile.losses import ABSOLUTE_ERROR, ERROR_RATE, Baseline, losses_of
+from cd4ml.data.profile.losses import ABSOLUTE_ERROR, ERROR_RATE, Baseline, expected_loss, losses_of
 from cd4ml.data.tables.by_name import values
 from cd4ml.data.tables.columns import Family, family
 from cd4ml.data.tables.source import Source
@@ -102,8 +103,9 @@ def baseline(options: Options, source: Source) -> Baseline | None:
 def _expected(frame: pl.DataFrame, options: Options) -> npt.NDArray[np.float64]:
     """Return the loss that the probability of each row lets expect, shape (n,); not-a-number without one."""
     said = [label_text(value) == options.positive_label for value in values(frame, options.prediction)]
-    score = values(frame, _SCORE).cast(pl.Float64).to_numpy()
-    return np.where((score >= 0) & (score <= 1), np.where(np.array(said, dtype=bool), 1 - score, score), np.nan)
+    score = values(frame, _SCORE).cast(pl.Float64)
+    found = pl.select(expected_loss(pl.lit(pl.Series(said, dtype=pl.Boolean)), pl.lit(score))).to_series()
+    return found.fill_null(math.nan).to_numpy()
 
 
 def _windows(rows: int, wanted: int, least: int) -> list[slice]:
