@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from demonstrations.lab import ROOT
+from tests.ports import free_port  # its folder is on the path once `lab` is imported
 
 _PATIENCE: Final = 20.0
 
@@ -47,13 +47,6 @@ def until(ready: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
             sys.exit(f"demo: {what} did not come about within {seconds:.0f} s")
         time.sleep(0.2)
     return found
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def answers(address: str) -> bool:

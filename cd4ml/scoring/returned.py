@@ -13,6 +13,7 @@ from cd4ml.data.tables.opening import open_table
 from cd4ml.data.tables.refusals import refused
 from cd4ml.data.tables.table import as_frame
 from cd4ml.errors import OptionsError
+from cd4ml.scoring.batch.pipes import REFUSED
 from cd4ml.scoring.scorer import ScoringError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 16384
 _LONGEST: Final = 300
-# Where the metadata of an empty answer say why it is empty.
-_REFUSAL: Final = b"cd4ml.refused"
 # How the names of the files end in which the process says that the model refused a trial, or gave what is no answer.
 _REFUSED: Final = ".error"
 _UNUSABLE: Final = ".unusable"
@@ -65,7 +64,7 @@ def table(path: Path, n: int) -> pa.Table:
             found = opened.dataset().to_table()
     except OptionsError as error:
         raise ScoringError(f"its predictions cannot be read: {error}") from error
-    if refusal := (found.schema.metadata or {}).get(_REFUSAL):
+    if refusal := (found.schema.metadata or {}).get(REFUSED):
         raise ScoringError(refusal.decode("utf-8", "replace")[:_LONGEST], refused=True)
     names = [name for name in found.column_names if not name.startswith(CLASS_SCORE)]
     if names not in (["y_pred"], ["y_pred", "y_score"]):

@@ -18,14 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cd4ml.scoring.batch.pipes import REFUSED, serve
 from cd4ml.serving.runtimes.graph import DTYPES, SIGNATURE, Graph, Input, read
 from cd4ml.serving.runtimes.onnx import FAILURES, session_of
 from cd4ml.serving.signature import ModelError
-from cd4ml.scoring.batch.pipes import serve
 
 # So many rows are asked at once: what is between the operators stays in the processor's cache.
 _ROWS: Final = 8192
-_REFUSED: Final = b"cd4ml.refused"
 
 
 class _Unfit(Exception):
@@ -62,7 +61,7 @@ class Converted:
                 rows = pa.ipc.open_file(source).read_all()
                 found = pa.concat_tables([self._asked(rows[at : at + _ROWS]) for at in range(0, len(rows), _ROWS)])
         except (_Unfit, *FAILURES) as error:
-            found = pa.table({}).replace_schema_metadata({_REFUSED: " ".join(str(error).split())[:300]})
+            found = pa.table({}).replace_schema_metadata({REFUSED: " ".join(str(error).split())[:300]})
         with pa.OSFile(str(made), "wb") as stream, pa.ipc.new_file(stream, found.schema) as writer:
             writer.write_table(found)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Final
+
+# Where the metadata of an empty answer say why it is empty.
+REFUSED: Final = b"cd4ml.refused"
 
 
 def serve(answer: Callable[[Path, Path], None], questions: str, answers: str) -> None:

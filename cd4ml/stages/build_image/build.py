@@ -14,13 +14,13 @@ from cd4ml.image.builders.builder import Build, Image
 from cd4ml.image.builders.failure import BuildFailed
 from cd4ml.image.origin import origin
 from cd4ml.image.reference import Reference
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.report import Check
 from cd4ml.scoring import environment
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
-from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.build_image.ranges import FILE, Ranges
 from cd4ml.stages.build_image.report import Part
 from cd4ml.stages.build_image.requirements import gateway_requirements

@@ -18,6 +18,7 @@ from cd4ml.digests import folder_sha256
 from cd4ml.errors import OptionsError
 from cd4ml.image.comparison import CONVERTED, SAME_LIBRARY, Tolerance
 from cd4ml.image.pairing import columns_of
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.model_files import contents, onnx_files
 from cd4ml.model_files.signature import Input, inputs as inputs_of
 from cd4ml.report import Check
@@ -38,10 +39,9 @@ from cd4ml.scoring.scorer import Limits
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate, Code
-from cd4ml.inputs.runtime import Runtime
-from cd4ml.stages.proof import TEST_ROWS, Tables, dependence, derived, difference, other_batches
 from cd4ml.stages.build_image.report import Part
 from cd4ml.stages.build_image.requirements import gateway_requirements
+from cd4ml.stages.proof import TEST_ROWS, Tables, dependence, derived, difference, other_batches
 
 _LIMITS: Final = Limits(seconds=600)
 # So many rows must be compared, here and in the image.

@@ -9,8 +9,8 @@ from typing import Final
 from cd4ml.data.tables.dialect import TableOptions
 from cd4ml.image.builders import AUTO, BUILDERS
 from cd4ml.inputs import vocabulary
-from cd4ml.inputs.runtime import RUNTIME, Runtime
 from cd4ml.inputs.options import Group, option
+from cd4ml.inputs.runtime import RUNTIME, Runtime
 
 EXAMPLE: Final = (
     "--model models:/credit@challenger --image ghcr.io/OWNER/credit:challenger"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cd4ml.context import Context
 from cd4ml.image.reference import Reference
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.process.descendants import beside
 from cd4ml.report import Report
 from cd4ml.stages.build_image.base import find_base
@@ -19,7 +20,6 @@ from cd4ml.stages.build_image.documents import forget
 from cd4ml.stages.build_image.evidence import DOCUMENTS, Facts, give_evidence
 from cd4ml.stages.build_image.inputs import Inputs, resolve
 from cd4ml.stages.build_image.model import fetch_model, look_for_code
-from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.build_image.options import Options
 from cd4ml.stages.build_image.push import NotPushed, push_image
 from cd4ml.stages.build_image.ranges import feature_ranges

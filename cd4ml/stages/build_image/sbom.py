@@ -10,6 +10,7 @@ from cd4ml.checks.image.sbom import sbom_check
 from cd4ml.image.reference import repository_of
 from cd4ml.image.sbom import Ingredient, Sbom, locked_packages, sbom
 from cd4ml.image.scan import result_in
+from cd4ml.inputs.runtime import Runtime
 from cd4ml.report import Check
 from cd4ml.stages.build_image.base import BaseImage
 from cd4ml.stages.build_image.build import Built
@@ -17,7 +18,6 @@ from cd4ml.stages.build_image.conversion import Road
 from cd4ml.stages.build_image.documents import written
 from cd4ml.stages.build_image.inputs import Inputs
 from cd4ml.stages.build_image.model import Candidate
-from cd4ml.inputs.runtime import Runtime
 from cd4ml.stages.build_image.report import Part
 
 CYCLONEDX: Final = "sbom.cyclonedx.json"

@@ -80,7 +80,7 @@ def choose(
     Raises:
         UnavailableError, OptionsError: an environment cannot be made, or the rows cannot be read.
     """
-    if wanted in (None, Runtime.NATIVE):
+    if wanted is None or wanted is Runtime.NATIVE:
         return native(None, demanded=False)
     try:
         return _trial(loading, rows, columns, scratch, context).road(sha256, wanted)
@@ -112,7 +112,7 @@ class _Trial:
     sample: pa.Table
     edges: Sequence[Edge]
 
-    def road(self, sha256: str, wanted: Runtime | None) -> Road:
+    def road(self, sha256: str, wanted: Runtime) -> Road:
         """Return the road of the first conversion that is equal.
 
         Raises:
