@@ -132,7 +132,8 @@ def test_the_gateway_of_another_image_is_not_measured() -> None:
     """
     folders = [item for name in ("/usr", "/bin", "/lib", "/lib64") for item in ("--ro-bind-try", name, name)]
     script = "exec sh -c 'sleep 600 & echo $$ $!; read line; kill $!' cd4ml.serving"
-    command = [need_program("bwrap"), *folders, "sh", "-c", script]
+    # A shell gives what it starts in the background /dev/null to read.
+    command = [need_program("bwrap"), *folders, "--dev", "/dev", "sh", "-c", script]
     router = [sys.executable, "-c", "input()", "cd4ml.serving.router"]
     with (
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
